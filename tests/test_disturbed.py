@@ -28,7 +28,7 @@ from dnslab import Scripted, free_port, reply, send
 from loopback import give, serving
 
 from mssante_audit.cli.main import app
-from mssante_audit.observe.folder import Scan
+from mssante_audit.observe.file import Scan
 
 AS_OF = "2026-03-03T06:00:00Z"
 HOOK = """

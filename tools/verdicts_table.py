@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dnshard import HARD, Hard
-from dnsresolvers import ADDRESSES, Told, read_told
+from dnsresolvers import ADDRESSES, Resolved, read_resolved
 
 BEGIN, END = "<!-- cases: written by make oracle -->", "<!-- end of cases -->"
 CLEAN = "propre"
@@ -36,7 +36,9 @@ def lines(folder: Path) -> list[str]:
     """Return the table, from what `look` left."""
     from dnsscene import answers, findings
 
-    told = {d: read_told(replies) for d, replies in json.loads((folder / "told.json").read_text()).items()}
+    told = {
+        d: read_resolved(replies) for d, replies in json.loads((folder / "told.json").read_text()).items()
+    }
     zonemaster = json.loads((folder / "zonemaster.json").read_text())
     clean = zonemaster[next(case.domain for case in HARD if case.name == CLEAN)]
     mail, found = answers(folder, HARD), findings(folder, HARD)
@@ -56,7 +58,7 @@ def lines(folder: Path) -> list[str]:
     return table
 
 
-def cell(told: Told) -> str:
+def cell(told: Resolved) -> str:
     """Tell in a word or two what a resolver comes to."""
     if told.reached:
         return "arrives"

@@ -233,7 +233,7 @@ def outdated_observations(
     if not rules.observation_days or (data / "observations").is_symlink():
         return []
     oldest, gone = now - timedelta(days=rules.observation_days), []
-    for kind in observations.NAMES:
+    for kind in observations.FORMS:
         files = [f for f in observations.observation_files(data, kind) if f.is_file() and not f.is_symlink()]
         begun = {file: at for file in files if (at := observations.stamp_of(file.name))}
         if old := [file for file, at in begun.items() if at < oldest and file.name not in answering]:

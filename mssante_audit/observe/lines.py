@@ -3,6 +3,7 @@
 import errno
 import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address
@@ -12,8 +13,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 
 from mssante_audit.base.errors import InputError
 
-FORMAT = "mssante-audit dns observation"
-VERSION = 2
 STEPS = ("walk", "sibling", "apex", "address", "recursion")
 """What a query was for; docs/observing.md says it of each."""
 TRANSPORTS = ("udp", "tcp")
@@ -63,19 +62,21 @@ def instant(at: datetime) -> str:
 def _is_readable(kind: str, data: str) -> bool:
     if kind not in ("A", "AAAA"):
         return kind not in _FIELDS or re.fullmatch(_FIELDS[kind], data) is not None
-    try:
+    with suppress(ValueError):
         return ip_address(data).version == (4 if kind == "A" else 6) and "%" not in data
-    except ValueError:
-        return False
+    return False
 
 
-def _readable(value: Any) -> Any:
-    """Refuse a record whose data its type does not have, and what is no address of a server."""
-    address = isinstance(value, str)
-    pairs = [(kind, value) for kind in ("A", "AAAA")] if address else [(value.type, value.data)]
-    if not any(_is_readable(*pair) for pair in pairs) and value != "":
+def _address(text: str) -> str:
+    if text and not (_is_readable("A", text) or _is_readable("AAAA", text)):
         raise ValueError
-    return value
+    return text
+
+
+def _record(record: "Record") -> "Record":
+    if not _is_readable(record.type, record.data):
+        raise ValueError
+    return record
 
 
 def one_of(choices: tuple[str, ...]) -> Any:
@@ -109,7 +110,7 @@ class Reply(NamedTuple):
     qname: str
     qtype: str
     server: str
-    address: Annotated[str, AfterValidator(_readable)]
+    address: Annotated[str, AfterValidator(_address)]
     transport: Annotated[str, one_of(TRANSPORTS)]
     edns: Flag
     rd: Flag
@@ -120,8 +121,9 @@ class Reply(NamedTuple):
     cut: str
     rtt: Annotated[float, Field(strict=True, ge=0, lt=1e9)] | None
     ignored: _Count
-    records: tuple[Annotated[Record, AfterValidator(_readable)], ...] = ()
-    line: int = 0  # where it stands in the file that it was read from, from 1
+    records: tuple[Annotated[Record, AfterValidator(_record)], ...] = ()
+    line: int = 0
+    """Where it stands in the file that it was read from, from 1."""
 
     def content(self) -> dict[str, Any]:
         """Return it as a line of the file."""
@@ -142,9 +144,7 @@ class Reply(NamedTuple):
     @property
     def weak(self) -> bool:
         """Whether it answers its question without authority (AA is not set): resolvers take it."""
-        kinds = self.qtype, "CNAME"
-        own = (r for r in self.records if r.section == "answer" and r.owner == self.qname)
-        return self.outcome == "lame" and any(r.type in kinds for r in own)
+        return self.outcome == "lame" and any(k in (self.qtype, "CNAME") for k, _ in own_answers(self))
 
     @property
     def usable(self) -> bool:
@@ -185,11 +185,11 @@ class Reply(NamedTuple):
 
     def addresses(self, names: Collection[str]) -> dict[str, set[str]]:
         """Return the addresses that it gives for some names beside what was asked for (glue)."""
-        found: dict[str, set[str]] = {}
+        glue: dict[str, set[str]] = {}
         for r in self.records:
             if r.section == "additional" and r.type in ("A", "AAAA") and r.owner in names:
-                found.setdefault(r.owner, set()).add(r.data)
-        return found
+                glue.setdefault(r.owner, set()).add(r.data)
+        return glue
 
 
 def reader_of(kind: type[Line]) -> Callable[[Mapping[str, Any]], Line]:
@@ -226,8 +226,8 @@ class Ask(NamedTuple):
 
 def own_answers(reply: Reply) -> set[tuple[str, str]]:
     """Return type and data of the records of a reply that answer its name itself."""
-    found = [r for r in reply.records if (r.section, r.owner) == ("answer", reply.qname)]
-    return {(r.type, r.data) for r in found if r.type != "RRSIG"}
+    answers = [r for r in reply.records if (r.section, r.owner) == ("answer", reply.qname)]
+    return {(r.type, r.data) for r in answers if r.type != "RRSIG"}
 
 
 def key(query: Reply | Ask) -> tuple[Any, ...]:

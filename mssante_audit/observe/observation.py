@@ -1,37 +1,40 @@
-"""The observation file: what the DNS said, one line a query; docs/observing.md has the lines and fields."""
+"""The observation file of the DNS, read: what it said, one line a query; docs/observing.md has the fields."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mssante_audit.observe.folder import DNS, FileRead, pattern_of, read_file
+from mssante_audit.observe.file import DNS, FileRead, read_file
+from mssante_audit.observe.folder import pattern_of
 from mssante_audit.observe.lines import Reply, parse_reply
 
 _ABOUT: dict[str, Callable[[Reply], str]] = {
     "apex": lambda reply: reply.zone,
     "walk": lambda reply: reply.qname,
     "sibling": lambda reply: reply.qname.partition(".")[2],
-}  # the name that a reply of such a step says something of
+}
+"""The name that a reply of such a step says something of."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation(FileRead):
-    """An observation file, read."""
+    """An observation file, read; `settings` and `only` (the pattern of its domains) are of the last run.
+
+    `siblings` are the labels that no domain has, one a run; `done` the names asked about to the end. `older`
+    files answer for what this one does not, newest first, each for its `domains`.
+    """
 
     replies: tuple[Reply, ...]
-    notes: tuple[str, ...]  # what was left out
+    notes: tuple[str, ...]
     parent_zone: str
-    siblings: tuple[str, ...]  # the labels that no domain has, one a run
+    siblings: tuple[str, ...]
     ipv6: bool
     done: frozenset[str] = frozenset()
     only: str = ""
-    """The pattern of the domains that the last run asked about; "" for all of the list."""
     domains: frozenset[str] = frozenset()
-    """Of one of the `older`: the domains, as the list writes them, that it answers for."""
-    older: tuple["Observation", ...] = ()  # those that answer for what this one does not, newest first
+    older: tuple["Observation", ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
-    """The options of the last run, as its header has them."""
     found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What was worked out of it, once (`mssante_audit.network`)."""
 
@@ -52,11 +55,11 @@ class Observation(FileRead):
 
     def shares(self, domains: Iterable[str]) -> Iterator[tuple["Observation", list[str]]]:
         """Yield each file that answers for some of `domains`, and those; what none does is the newest's."""
-        of = {domain: part for part in self.older for domain in part.domains}
-        shares: dict[int, list[str]] = {}
+        places = {domain: place for place, part in enumerate(self.parts) for domain in part.domains}
+        shares: list[list[str]] = [[] for _ in self.parts]
         for domain in dict.fromkeys(domains):
-            shares.setdefault(id(of.get(domain, self)), []).append(domain)
-        yield from ((part, shares[id(part)]) for part in self.parts if id(part) in shares)
+            shares[places.get(domain, 0)].append(domain)
+        yield from ((part, share) for part, share in zip(self.parts, shares, strict=True) if share)
 
 
 def load_observation(source: str | Path, names: Collection[str] | None = None) -> Observation:

@@ -23,8 +23,7 @@ from mssante_audit.archive import downloads
 from mssante_audit.archive.downloads import Fetched, fetch_crls
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
-from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, VERSION
+from mssante_audit.observe.file import TLS
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.sample.certificates import Made, make
 from tools.sample.signing import make_chain, make_keys, sign
@@ -221,7 +220,7 @@ def test_a_stale_list_is_kept_and_said_to_be_stale(data: Path, anchors: Path) ->
 
 def observed(data: Path, *certificates: Made) -> None:
     """Write an observation of TLS that has these certificates."""
-    lines = [{"format": FORMAT, "version": VERSION, "at": instant(NOW), "dns": "dns-x"}]
+    lines = [TLS.header(NOW, dns="dns-x")]
     for one in certificates:
         name = hashlib.sha256(one.der).hexdigest()
         lines.append({"certificate": name, "der": base64.b64encode(one.der).decode()})

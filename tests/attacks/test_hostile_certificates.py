@@ -30,9 +30,10 @@ from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.main import app
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.network import network_of
+from mssante_audit.observe.file import TLS
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import MAX_NAMES, MAX_TEXT, judge, read_certificate
-from mssante_audit.observe.tls.observation import FORMAT, VERSION, load_tls
+from mssante_audit.observe.tls.observation import load_tls
 from mssante_audit.observe.tls.run import MailServer, lines_of, servers_of
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.report.run import run_reports
@@ -120,7 +121,7 @@ def data(tmp_path_factory):
 
 
 def lines(folder: Path) -> Iterator[dict[str, Any]]:
-    yield {"format": FORMAT, "version": VERSION, "at": instant(AT), "dns": "dns-2026-03-02T060000Z.jsonl.gz"}
+    yield TLS.header(AT, dns="dns-2026-03-02T060000Z.jsonl.gz")
     written: set[str] = set()
     ders = list(HOSTILE.values())
     for number, server in enumerate(visited(folder)):

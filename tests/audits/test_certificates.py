@@ -23,16 +23,10 @@ from mssante_audit.audits import lacking
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.words import sentence
+from mssante_audit.observe.file import TLS
 from mssante_audit.observe.folder import File
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import (
-    FORMAT,
-    NOT_VISITED,
-    OUTCOMES,
-    TELLING,
-    VERSION,
-    load_servers,
-)  # fmt: skip
+from mssante_audit.observe.tls.observation import NOT_VISITED, OUTCOMES, TELLING, load_servers
 from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
@@ -103,9 +97,7 @@ class Wires:
     def space(self) -> TrustSpace:
         space = self.scene.space()
         written: set[str] = set()
-        lines: list[dict[str, Any]] = [
-            {"format": FORMAT, "version": VERSION, "at": instant(self.at), "dns": "dns-2026-03-02.jsonl.gz"}
-        ]
+        lines: list[dict[str, Any]] = [TLS.header(self.at, dns="dns-2026-03-02.jsonl.gz")]
         for address, (hosts, seen) in self.visits.items():
             at = self.at - timedelta(30 * (address in self.long_ago))
             for one in (seen, *self.by_name.get(address, ())):

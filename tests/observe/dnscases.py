@@ -14,6 +14,7 @@ ONE, TWO, NEAR = "80.67.1.1", "91.121.2.2", "80.67.1.2"
 """Good servers of operators: NSD, Knot, and NSD's second address, in the same /24 as the first."""
 NOBODY = ("62.210.9.1", "62.210.10.1")  # nobody listens there
 SIX_ONE, SIX_TWO = "2001:660:1::1", "2001:bc8:2::2"  # the good servers' addresses of IPv6
+SHARED = (ROOT, TOP, P1, P2, P3, ONE, TWO, NEAR, SIX_ONE, SIX_TWO)
 MX = "mx1.mail.example"
 SOA = "@ SOA ns1.op.example. hostmaster.op.example. {serial} 14400 3600 1209600 3600\n"
 NS = ("ns1.op.example", "ns2.op.example")
@@ -21,7 +22,6 @@ DS, DS_SHA1 = "{ds}", "{ds-sha1}"  # stand for the DS record of the case's key, 
 
 
 def zone(*lines: str, serial: int = 2024020201, ns: tuple[str, ...] = NS, mx: str = f"10 {MX}.") -> str:
-    """Write an operator's zone."""
     text = SOA.format(serial=serial) + "".join(f"@ NS {name}.\n" for name in ns)
     return text + (f"@ MX {mx}\n" if mx else "") + "".join(f"{line}\n" for line in lines)
 
@@ -68,16 +68,14 @@ class Case:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        return tuple(self.domain if one == "@" else f"{one}.{self.domain}" for one in self.listed)
+        return tuple(self.domain if label == "@" else f"{label}.{self.domain}" for label in self.listed)
 
     @property
     def apart(self) -> str | None:
-        """The zone on the second server."""
         return self.first if self.second == "" else self.second
 
 
 def special(name: str, what: str, rule: str, number: int, does: str, **more: object) -> Case:
-    """A delegation whose second server misbehaves, on an address of its own."""
     server, address = f"ns2-{name}.op.example", f"62.210.7.{number}"
     return Case(
         name, what, (rule,), cut(NS[0], server), zone(ns=(NS[0], server)),

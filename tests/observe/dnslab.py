@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -23,19 +24,17 @@ KNOT = shutil.which("knotd") or shutil.which("knotd", path="/usr/sbin")
 HOW = "real name servers are missing: `apt-get install --no-install-recommends nsd knot`"
 
 
+def need(present: object, how: str) -> None:
+    """Skip without what a test needs, and say how to get it; fail where tests must not be skipped."""
+    if not present:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(how)
+
+
 def need_servers() -> None:
-    """Skip without NSD and Knot, and say how to get them; fail where tests must not be skipped."""
-    if not (NSD and KNOT):
-        if os.environ.get("CI") == "true":
-            pytest.fail(HOW)
-        pytest.skip(HOW)
-
-
-NAMESPACED = "a network namespace cannot be made here: be root, with util-linux and iproute2"
+    need(NSD and KNOT, HOW)
 
 
 def can_unshare() -> bool:
-    """Tell whether a network namespace can be made here."""
     if not (shutil.which("unshare") and shutil.which("ip")):
         return False
     probe = ["unshare", "-nm", "ip", "link", "set", "lo", "up"]
@@ -44,10 +43,7 @@ def can_unshare() -> bool:
 
 def in_namespace(code: str, *addresses: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Run Python in a namespace of network and mounts: nothing but its loopback and `addresses` on it."""
-    if not can_unshare():
-        if os.environ.get("CI") == "true":
-            pytest.fail(NAMESPACED)
-        pytest.skip(NAMESPACED)
+    need(can_unshare(), "a network namespace cannot be made here: be root, with util-linux and iproute2")
     setup = "ip link set lo up\n" if addresses else ""
     setup += "".join(f"ip addr add {a} dev lo {'nodad' if ':' in a else ''}\n" for a in addresses)
     script = f'set -e\n{setup}exec {sys.executable} -c "$CODE"'
@@ -60,7 +56,6 @@ def in_namespace(code: str, *addresses: str, timeout: float = 60) -> subprocess.
 
 
 def free_port() -> int:
-    """Return a port that is free over UDP and TCP."""
     while True:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
             udp.bind(("127.0.0.1", 0))
@@ -81,7 +76,6 @@ def _zone_files(folder: Path, zones: Mapping[str, str]) -> dict[str, Path]:
 
 
 def _asked(address: str, port: int, query: bytes, timeout: float) -> bytes | None:
-    """Return what a server says to a query, if it does."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(timeout)
         sock.connect((address, port))
@@ -156,8 +150,8 @@ def start_knot(
         for zone in zones:
             query = dns.message.make_query(zone, "SOA").to_wire()
             for _ in range(100):
-                said = _asked(addresses[0], port, query, 0.2)
-                if said and dns.message.from_wire(said).answer:
+                wire = _asked(addresses[0], port, query, 0.2)
+                if wire and dns.message.from_wire(wire).answer:
                     break
                 time.sleep(0.02)
             else:
@@ -212,8 +206,7 @@ class Scripted:
 
     def _do(self, wire: bytes, transport: str) -> list[bytes | float]:
         query = dns.message.from_wire(wire)
-        question = query.question[0]
-        self.queries.append((question.name.to_text(True), dns.rdatatype.to_text(question.rdtype), transport))
+        self.queries.append((*asked(query), transport))
         return self._script(query, transport) or []
 
     def _serve_udp(self) -> None:
@@ -248,6 +241,11 @@ class Scripted:
                             client.sendall(piece)
 
 
+def asked(query: dns.message.Message) -> tuple[str, str]:
+    question = query.question[0]
+    return question.name.to_text(True), dns.rdatatype.to_text(question.rdtype)
+
+
 def reply(query: dns.message.Message, *, aa: bool = True, **sections: list[str]) -> dns.message.Message:
     """Build a reply; sections (answer, authority, additional) hold lines "owner type data"."""
     message = dns.message.make_response(query)
@@ -262,11 +260,25 @@ def reply(query: dns.message.Message, *, aa: bool = True, **sections: list[str])
 
 
 def framed(wire: bytes) -> bytes:
-    """Prefix a message with its length, as over TCP."""
     return struct.pack("!H", len(wire)) + wire
 
 
 def send(message: dns.message.Message, transport: str) -> list[bytes | float]:
-    """Send a message as a good server would."""
     wire = message.to_wire(max_size=65535)
     return [framed(wire) if transport == "tcp" else wire]
+
+
+def answering(look_up: Callable[[str, str], dict[str, Any] | None]) -> Script:
+    """Return the script of a server that says what `look_up` returns for a name and a type.
+
+    That is what `reply` takes, and ``rcode``; ``None`` is silence.
+    """
+
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        if (how := look_up(*asked(query))) is None:
+            return []
+        message = reply(query, **{name: value for name, value in how.items() if name != "rcode"})
+        message.set_rcode(how.get("rcode", 0))
+        return send(message, transport)
+
+    return script

@@ -18,7 +18,6 @@ Spoil = Callable[[Message, Message], Message]
 
 
 def forward(query: Message, transport: str, address: str = ONE) -> Message:
-    """Ask a good server."""
     ask = dns.query.tcp if transport == "tcp" else dns.query.udp
     try:
         return ask(query, address, 2)
@@ -153,7 +152,6 @@ def alias_of(target: str, *, apart: bool = False) -> Spoil:
 
 
 def alone(query: Message, message: Message) -> Message:
-    """Leave out what an alias leads to."""
     name = query.question[0].name
     aliased = any(rrset.rdtype == CNAME for rrset in message.answer)
     message.answer = [rrset for rrset in message.answer if not aliased or rrset.name == name]

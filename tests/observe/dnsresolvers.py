@@ -5,7 +5,6 @@ held to. Nothing of theirs outlives `resolving`.
 """
 
 import asyncio
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,9 +18,8 @@ import dns.exception
 import dns.message
 import dns.rcode
 import dns.rdatatype
-import pytest
 from dnscases import ROOT
-from dnslab import Daemon
+from dnslab import Daemon, need
 
 PROGRAMS = {"named": "bind9", "unbound": "unbound", "kresd": "knot-resolver"}  # resolver → its package
 PLACES = {name: shutil.which(name) or shutil.which(name, path="/usr/sbin") for name in PROGRAMS}
@@ -36,15 +34,11 @@ TRIES = 3
 
 
 def need_resolvers() -> None:
-    """Skip without the resolvers, and say how to get them; fail where tests must not be skipped."""
-    if MISSING:
-        if os.environ.get("CI") == "true":
-            pytest.fail(HOW)
-        pytest.skip(HOW)
+    need(not MISSING, HOW)
 
 
 @dataclass(frozen=True)
-class Told:
+class Resolved:
     """What one resolver says of a domain's mail."""
 
     rcode: str  # of the answer for MX; `TIMEOUT` where none came
@@ -55,7 +49,9 @@ class Told:
     def reached(self) -> tuple[str, ...]:
         """The exchangers with an address that a stranger can connect to."""
         return tuple(
-            name for name, found in self.exchangers.items() if any(ip_address(a).is_global for a in found)
+            name
+            for name, addresses in self.exchangers.items()
+            if any(ip_address(a).is_global for a in addresses)
         )
 
 
@@ -68,10 +64,10 @@ def resolving(folder: Path, anchor: str) -> Iterator[None]:
         for name, start in (
             (BIND, _bind), (UNBOUND, _unbound), (UNBOUND_VALIDATING, _unbound), (KNOT, _knot)
         ):  # fmt: skip
-            own = folder / name.replace(", ", "-").replace(" ", "-")
-            own.mkdir()
-            command = start(own, ADDRESSES[name], anchor if name != UNBOUND else "")
-            stack.callback(Daemon(command, ADDRESSES[name], 53, own / "log").stop)
+            place = folder / name.replace(", ", "-").replace(" ", "-")
+            place.mkdir()
+            command = start(place, ADDRESSES[name], anchor if name != UNBOUND else "")
+            stack.callback(Daemon(command, ADDRESSES[name], 53, place / "log").stop)
         yield
 
 
@@ -116,31 +112,31 @@ def _knot(folder: Path, address: str, anchor: str) -> list[str]:
 
 
 def ask_all(domains: Sequence[str], learnt: Sequence[str] = ()) -> dict[str, dict[str, dict[str, Any]]]:
-    """Ask every resolver about every domain, all at once; return domain → resolver → fields of `Told`.
+    """Ask every resolver about every domain, all at once; return domain → resolver → fields of `Resolved`.
 
     `learnt`: zones whose servers are asked for before.
     """
 
     async def run() -> dict[str, dict[str, dict[str, Any]]]:
         await asyncio.gather(*(_ask(a, zone, "NS") for zone in learnt for a in ADDRESSES.values()))
-        told = await asyncio.gather(*(_mail(a, d) for d in domains for a in ADDRESSES.values()))
-        found = iter(told)
-        return {d: {name: asdict(next(found)) for name in ADDRESSES} for d in domains}
+        replies = await asyncio.gather(*(_mail(a, d) for d in domains for a in ADDRESSES.values()))
+        each = iter(replies)
+        return {d: {name: asdict(next(each)) for name in ADDRESSES} for d in domains}
 
     return asyncio.run(run())
 
 
-async def _mail(resolver: str, domain: str) -> Told:
+async def _mail(resolver: str, domain: str) -> Resolved:
     answer = await _ask(resolver, domain, "MX")
     if answer is None or answer.rcode() != dns.rcode.NOERROR:
-        return Told(dns.rcode.to_text(answer.rcode()) if answer else "TIMEOUT", {})
+        return Resolved(dns.rcode.to_text(answer.rcode()) if answer else "TIMEOUT", {})
     records = [r for rrset in answer.answer if rrset.rdtype == dns.rdatatype.MX for r in rrset]
     names = sorted({r.exchange.to_text(omit_final_dot=True) or "." for r in records})
-    found = await asyncio.gather(*(_addresses(resolver, n) for n in names or [domain] if n != "."))
-    exchangers = dict(zip([n for n in names or [domain] if n != "."], found, strict=True))
+    addresses = await asyncio.gather(*(_addresses(resolver, n) for n in names or [domain] if n != "."))
+    exchangers = dict(zip([n for n in names or [domain] if n != "."], addresses, strict=True))
     if not records and not exchangers[domain]:
         exchangers = {}
-    return Told("NOERROR", exchangers)
+    return Resolved("NOERROR", exchangers)
 
 
 async def _addresses(resolver: str, name: str) -> tuple[str, ...]:
@@ -163,9 +159,8 @@ async def _ask(resolver: str, name: str, qtype: str) -> dns.message.Message | No
     return answer
 
 
-def read_told(told: Mapping[str, Mapping[str, Any]]) -> dict[str, Told]:
-    """Return resolver → what it says of a domain, from what `ask_all` returned of it."""
+def read_resolved(replies: Mapping[str, Mapping[str, Any]]) -> dict[str, Resolved]:
     return {
-        name: Told(one["rcode"], {n: tuple(a) for n, a in one["exchangers"].items()})
-        for name, one in told.items()
+        name: Resolved(reply["rcode"], {n: tuple(a) for n, a in reply["exchangers"].items()})
+        for name, reply in replies.items()
     }

@@ -23,25 +23,10 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.zone
+import dnscases
 import pandas as pd
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from dnscases import (
-    CASES,
-    DS,
-    DS_SHA1,
-    NEAR,
-    ONE,
-    P1,
-    P2,
-    P3,
-    PARENT_ZONES,
-    ROOT,
-    SIX_ONE,
-    SIX_TWO,
-    TOP,
-    TWO,
-    Case,
-)  # fmt: skip
+from dnscases import CASES, DS, DS_SHA1, PARENT_ZONES, Case
 from dnslab import Scripted, start_knot, start_nsd
 from dnsmisbehaving import mixed, script
 from dnsresolvers import ADDRESSES, UNBOUND, ask_all, resolving
@@ -64,8 +49,7 @@ def addresses(cases: Sequence[Case] = CASES) -> tuple[str, ...]:
     """Return the addresses of all servers, as `dnslab.in_namespace` takes them."""
     scripted = [address for case in cases for address, _ in case.scripted]
     scripted += [elsewhere(a) for case in cases for a, does in case.scripted if does.startswith("elsewhere")]
-    shared = (ROOT, TOP, P1, P2, P3, ONE, TWO, NEAR, SIX_ONE, SIX_TWO)
-    return tuple(f"{a}/{128 if ':' in a else 32}" for a in (*shared, *scripted))
+    return tuple(f"{a}/{128 if ':' in a else 32}" for a in (*dnscases.SHARED, *scripted))
 
 
 def elsewhere(address: str) -> str:
@@ -75,19 +59,19 @@ def elsewhere(address: str) -> str:
 
 ROOT_ZONE = f"""@ SOA a.root-servers.net. nstld.example. 2024020201 14400 3600 1209600 3600
 @ NS a.root-servers.net.
-a.root-servers.net. A {ROOT}
+a.root-servers.net. A {dnscases.ROOT}
 fr NS ns.top.example.
 example NS ns.top.example.
-ns.top.example. A {TOP}
+ns.top.example. A {dnscases.TOP}
 """
 EXAMPLE_ZONE = f"""@ SOA ns.top hostmaster.op 2024020201 14400 3600 1209600 3600
 @ NS ns.top
-ns.top A {TOP}
-ns1.gestion A {P1}
-ns2.gestion A {P2}
-ns3.gestion A {P3}
-ns1.op A {ONE}
-ns2.op A {TWO}
+ns.top A {dnscases.TOP}
+ns1.gestion A {dnscases.P1}
+ns2.gestion A {dnscases.P2}
+ns3.gestion A {dnscases.P3}
+ns1.op A {dnscases.ONE}
+ns2.op A {dnscases.TWO}
 op MX 10 mx1.mail
 gestion MX 10 mx1.mail
 mx1.mail A 82.64.5.5
@@ -100,7 +84,6 @@ PARENT_SOA = "@ SOA {primary}. hostmaster.gestion.example. {serial} 14400 3600 1
 
 
 def rendered(text: str, domain: str) -> str:
-    """Put a case's domain where its texts have ``@``."""
     return text.replace("@.", "@").replace("@", f"{domain}.")
 
 
@@ -112,9 +95,9 @@ class Key:
     """
 
     def __init__(self, how: str = "now") -> None:
-        known = how if how in ("RSASHA1", "RSASHA256", "ED25519") else "ECDSAP256SHA256"
-        self._how, self._private = how, _private(known)
-        self.record = dns.dnssec.make_dnskey(self._private.public_key(), known, flags=257)
+        algorithm = how if how in ("RSASHA1", "RSASHA256", "ED25519") else "ECDSAP256SHA256"
+        self._how, self._private = how, _private(algorithm)
+        self.record = dns.dnssec.make_dnskey(self._private.public_key(), algorithm, flags=257)
         self._signing = self.record
         if how == "unknown":
             self.record = self.record.replace(algorithm=UNKNOWN)
@@ -160,7 +143,7 @@ def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
 
     The root, ``fr``, ``example`` and `SIGNED` are signed; ``anchor`` holds the DS record of the root.
     """
-    found: dict[str, dict[str, str]] = {"parent1": {}, "parent2": {}, "operator1": {}, "operator2": {}}
+    served: dict[str, dict[str, str]] = {"parent1": {}, "parent2": {}, "operator1": {}, "operator2": {}}
     keys = {zone: Key() for zone in (".", "fr", "example", SIGNED)}
     fr = FR_ZONE + f"{SIGNED}. DS {keys[SIGNED].ds(SIGNED)}\n"
     for zone, servers in PARENT_ZONES.items():
@@ -168,29 +151,29 @@ def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
         apex = "".join(f"@ NS {name}.\n" for name, _ in servers)
         late = zone == "desaccord.fr"
         for side, serial in (("parent1", 2024020201), ("parent2", 2024010101 if late else 2024020201)):
-            found[side][zone] = PARENT_SOA.format(primary=servers[0][0], serial=serial) + apex
+            served[side][zone] = PARENT_SOA.format(primary=servers[0][0], serial=serial) + apex
     example = EXAMPLE_ZONE
     for case in cases:
         example += "".join(f"{line}\n" for line in case.hosts)
         key = Key(case.signed) if case.signed else None
         for side, lines in (("parent1", case.parent), ("parent2", case.second_parent)):
             for line in case.parent if lines is None else lines:
-                told = rendered(line, case.domain)
+                text = rendered(line, case.domain)
                 if key:
-                    told = told.replace(DS, key.ds(case.domain)).replace(DS_SHA1, key.ds(case.domain, "SHA1"))
-                found[side][case.zone] += told + "\n"
+                    text = text.replace(DS, key.ds(case.domain)).replace(DS_SHA1, key.ds(case.domain, "SHA1"))
+                served[side][case.zone] += text + "\n"
         for side, text in (("operator1", case.first), ("operator2", case.apart)):
             if text is not None:
-                told = rendered(text, case.domain)
-                found[side][case.domain] = key.sign(told, case.domain) if key else told
+                text = rendered(text, case.domain)
+                served[side][case.domain] = key.sign(text, case.domain) if key else text
             split = [(name, texts[side == "operator2"]) for name, *texts in case.split]
             for name, more in (*case.more, *split):
                 below = name.removesuffix(".") if name.endswith(".") else f"{name}.{case.domain}"
-                found[side][below] = rendered(more, below)
+                served[side][below] = rendered(more, below)
     for side in ("parent1", "parent2"):
-        found[side][SIGNED] = keys[SIGNED].sign(found[side][SIGNED], SIGNED)
+        served[side][SIGNED] = keys[SIGNED].sign(served[side][SIGNED], SIGNED)
     root = f"{ROOT_ZONE}fr DS {keys['fr'].ds('fr')}\nexample DS {keys['example'].ds('example')}\n"
-    return found | {
+    return served | {
         "root": {".": keys["."].sign(root, ".")}, "anchor": {".": keys["."].ds(".")},
         "top": {"fr": keys["fr"].sign(fr, "fr"), "example": keys["example"].sign(example, "example")},
     }  # fmt: skip
@@ -204,20 +187,20 @@ def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
     """Run all servers of the cases; yield the DS record of the root."""
     served = zones(cases)
     with ExitStack() as stack:
-        for name, addresses in (
-            ("root", [ROOT]), ("top", [TOP]), ("parent1", [P1]), ("operator1", [ONE, NEAR, SIX_ONE]),
-        ):  # fmt: skip
-            stack.callback(start_nsd(folder / name, addresses, 53, served[name]).stop)
-        for name, on in (("parent2", [P2]), ("operator2", [TWO, SIX_TWO])):
+        operators = [dnscases.ONE, dnscases.NEAR, dnscases.SIX_ONE]
+        singles = {"root": [dnscases.ROOT], "top": [dnscases.TOP], "parent1": [dnscases.P1]}
+        for name, on in (singles | {"operator1": operators}).items():
+            stack.callback(start_nsd(folder / name, on, 53, served[name]).stop)
+        for name, on in (("parent2", [dnscases.P2]), ("operator2", [dnscases.TWO, dnscases.SIX_TWO])):
             stack.callback(start_knot(folder / name, on, 53, served[name]).stop)
-        scripted = [Scripted(P3, 53, mixed)]
-        stack.callback(lambda: [one.stop() for one in scripted])
+        scripted = [Scripted(dnscases.P3, 53, mixed)]
+        stack.callback(lambda: [server.stop() for server in scripted])
         for case in cases:
             for address, does in case.scripted:
                 tcp = not does.endswith(("udp-only", "no-tcp"))
                 other = elsewhere(address) if does.startswith("elsewhere") else ""
                 scripted.append(Scripted(address, 53, script(does), tcp=tcp, from_address=other))
-        stack.callback(lambda: [one.end() for one in scripted])
+        stack.callback(lambda: [server.end() for server in scripted])
         yield served["anchor"]["."]
 
 
@@ -230,9 +213,9 @@ def look_with_resolvers(folder: Path, cases: Sequence[Case]) -> None:
         resolving(folder / "resolvers", anchor),
         ThreadPoolExecutor(1) as pool,
     ):
-        told = pool.submit(ask_all, domains, learnt)
+        replies = pool.submit(ask_all, domains, learnt)
         observe_cases(folder, cases, timeout=3)
-        (folder / "told.json").write_text(json.dumps(told.result()))
+        (folder / "told.json").write_text(json.dumps(replies.result()))
 
 
 def look_with_postfix(folder: Path, cases: Sequence[Case], hosts: Sequence[str]) -> None:
@@ -244,8 +227,8 @@ def look_with_postfix(folder: Path, cases: Sequence[Case], hosts: Sequence[str])
         stack.enter_context(resolving(folder / "resolvers", anchor))
         for host in hosts:
             stack.enter_context(socket.create_server((host, 25)))
-        told = {case.name: connects(folder, case.domain) for case in cases}
-    (folder / "postfix.json").write_text(json.dumps(told))
+        connected = {case.name: connects(folder, case.domain) for case in cases}
+    (folder / "postfix.json").write_text(json.dumps(connected))
 
 
 def file_of(folder: Path, zone: str) -> Path:
@@ -256,7 +239,7 @@ def observe_cases(folder: Path, cases: Sequence[Case] = CASES, **changes: object
     """Observe all cases; one file a parent zone. `changes` are of the settings."""
     for zone, servers in PARENT_ZONES.items():
         settings = ObserveSettings(
-            parent_zone=zone, parent_servers=servers, root=(("a.root-servers.net", ROOT),),
+            parent_zone=zone, parent_servers=servers, root=(("a.root-servers.net", dnscases.ROOT),),
             retry_delay=0.05, per_server=1e5, per_second=1e5, **{"timeout": 1.5} | changes,
         )  # fmt: skip
         if domains := [domain for case in cases if case.zone == zone for domain in case.domains]:
@@ -281,22 +264,22 @@ def spaces(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[tuple[list[C
 
 def findings(folder: Path, cases: Sequence[Case] = CASES) -> dict[str, set[str]]:
     """Audit what `observe_cases` wrote; return what is found of each case, by its name."""
-    found: dict[str, set[str]] = {case.name: set() for case in cases}
+    rules: dict[str, set[str]] = {case.name: set() for case in cases}
     for mine, space in spaces(folder, cases):
         frame: pd.DataFrame = told_in_clear("delegation_vs_redirection", space)
         for rule, touched in zip(frame["rule"], frame["rows"], strict=True):
             for row in touched:
-                found[mine[row - 1].name].add(rule)
-    return found
+                rules[mine[row - 1].name].add(rule)
+    return rules
 
 
 def answers(folder: Path, cases: Sequence[Case]) -> dict[str, Mail]:
     """Return for each domain whether mail arrives, from what `observe_cases` wrote."""
-    found: dict[str, Mail] = {}
+    mail: dict[str, Mail] = {}
     for mine, space in spaces(folder, cases):
         domains = [domain for case in dict.fromkeys(mine) for domain in case.domains]
-        found |= mails(space.observation, domains, datetime.now(UTC), max_age_days=7)
-    return found
+        mail |= mails(space.observation, domains, datetime.now(UTC), max_age_days=7)
+    return mail
 
 
 def broken(folder: Path, cases: Sequence[Case], rounds: int) -> list[str]:
@@ -304,19 +287,18 @@ def broken(folder: Path, cases: Sequence[Case], rounds: int) -> list[str]:
     wrong = []
     for _, space in spaces(folder, cases):
         domains, now = space.audited["domain"].unique().tolist(), datetime.now(UTC)
-        told = mails(space.observation, domains, now, 7)
-        receives = {domain: mail.receives for domain, mail in told.items()}
+        answers_of = mails(space.observation, domains, now, 7)
+        receives = {domain: mail.receives for domain, mail in answers_of.items()}
         wrong += contradictions(space, told_in_clear("delegation_vs_redirection", space), receives)
         wrong += changes(space, domains, now, rounds)
     return wrong
 
 
 def called(folder: Path, cases: Sequence[Case]) -> dict[str, str]:
-    """Return the method of each domain."""
-    found: dict[str, str] = {}
+    methods: dict[str, str] = {}
     for _, space in spaces(folder, cases):
-        found |= {domain: one.method for domain, one in seen_of(space).methods.items()}
-    return found
+        methods |= {domain: seen.method for domain, seen in seen_of(space).methods.items()}
+    return methods
 
 
 def _register(cases: list[Case]) -> str:

@@ -79,7 +79,6 @@ class World:
 
 
 def quick(port: int, **changes: object) -> ObserveSettings:
-    """Return settings for servers on loopback."""
     given: dict[str, object] = {
         "port": port, "timeout": 0.4, "retry_delay": 0.05, "per_server": 1e5, "per_second": 1e5,
         "root": (("root.example", ROOT),),
@@ -125,7 +124,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="session")
 def observed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Observation:
-    """What there is to see in the whole made-up DNS."""
     path = tmp_path_factory.mktemp("observed") / "dns.jsonl.gz"
     observe(DOMAINS, path, world.settings)
     return load_observation(path)
@@ -176,7 +174,6 @@ def port() -> int:
 
 @pytest.fixture
 def serve(port: int) -> Iterator[Callable[..., Scripted]]:
-    """Start scripted servers on the test's port."""
     with ExitStack() as stack:
 
         def start(address: str, script: Script, **options: object) -> Scripted:

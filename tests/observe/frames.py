@@ -8,7 +8,6 @@ from mssante_audit.observe.tls.observation import TlsObservation, Visited
 
 
 def rows_of(seen: Observation) -> pd.DataFrame:
-    """Return the replies, a row each."""
     return pd.DataFrame(seen.replies, columns=list(Reply._fields))
 
 

@@ -20,7 +20,6 @@ class Wire:
         await self.writer.drain()
 
     async def go(self, context: ssl.SSLContext) -> None:
-        """Say that TLS may begin, and have it begin."""
         self.writer.transport.pause_reading()  # what comes next is for TLS
         await self.say("220 go ahead\n")
         await self.writer.start_tls(context)
@@ -55,8 +54,8 @@ async def serving(scripts: dict[str, Script], port: int = 0) -> AsyncIterator[in
             server.close()
         if talks:
             _, late = await asyncio.wait(talks, timeout=1)
-            for one in late:
-                one.cancel()
+            for task in late:
+                task.cancel()
             await asyncio.gather(*talks, return_exceptions=True)
         await asyncio.sleep(0.01)  # closed transports let go of their sockets
 
@@ -66,8 +65,7 @@ def tls(
     *,
     demand: Path | None = None,
     most: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
-    heard: list[str] | None = None,
-    last: str = "250 mx\n",
+    lines: list[str] | None = None,
     by_name: tuple[str, tuple[Path, Path]] | None = None,
     names: list[str | None] | None = None,
 ) -> Script:
@@ -94,15 +92,15 @@ def tls(
         context.load_verify_locations(demand)
 
     async def script(wire: Wire) -> None:
-        said = heard if heard is not None else []
+        log = lines if lines is not None else []
         await wire.say("220-mx.example\n220 ESMTP\n")
-        said.append(await wire.hear())
+        log.append(await wire.hear())
         await wire.say("250-mx.example\n250-PIPELINING\n250 STARTTLS\n")
-        said.append(await wire.hear())
+        log.append(await wire.hear())
         await wire.go(context)
-        said.append(await wire.hear())
-        await wire.say(last)
-        said.append(await wire.hear())
+        log.append(await wire.hear())
+        await wire.say("250 mx\n")
+        log.append(await wire.hear())
 
     return script
 
@@ -121,8 +119,6 @@ def saying(*replies: str, then: float = 0.0) -> Script:
 
 
 def dripping(text: str, every: float) -> Script:
-    """Return the script of a server that says a text without end, byte by byte."""
-
     async def script(wire: Wire) -> None:
         while True:
             for character in text:

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-import pytest
+from dnslab import need
 
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.tls.run import observe_tls, servers_of
@@ -35,11 +35,7 @@ ADDRESSES = {f"{server} {way}": f"127.0.{58 + s}.{w + 1}" for s, server in enume
 
 
 def need_mail_servers() -> None:
-    """Skip without Postfix and Exim, and say how to get them; fail where tests must not be skipped."""
-    if not (POSTFIX.is_dir() and EXIM.is_file()):
-        if os.environ.get("CI") == "true":
-            pytest.fail(HOW)
-        pytest.skip(HOW)
+    need(POSTFIX.is_dir() and EXIM.is_file(), HOW)
 
 
 def connects(folder: Path, domain: str) -> bool:
@@ -57,12 +53,12 @@ def connects(folder: Path, domain: str) -> bool:
 
 
 @contextmanager
-def running(folder: Path, own: Made, between: Made, root: Made, named: Made) -> Iterator[None]:
+def running(folder: Path, leaf: Made, between: Made, root: Made, named: Made) -> Iterator[None]:
     """Run both, in a namespace of network and mounts.
 
     They present `own`, then `between`; under `HOST`, where they have one more certificate, `named` instead.
     """
-    chain, key = own.files(folder / "certificate", between)
+    chain, key = leaf.files(folder / "certificate", between)
     named.files(folder / "named", between)
     anchor, _ = root.files(folder / "anchor")
     _users(folder)
@@ -81,7 +77,7 @@ def running(folder: Path, own: Made, between: Made, root: Made, named: Made) -> 
         yield
 
 
-def look(folder: Path, authority: Made, between: Made, own: Made, client: Made, named: Made) -> None:
+def look(folder: Path, authority: Made, between: Made, leaf: Made, client: Made, named: Made) -> None:
     """Visit both in every way and keep what came of it: ``told.json`` and an observation."""
     certificate, key = client.files(folder / "client", between)
     patient = ObserveTls(timeout=10, pause=0)
@@ -90,13 +86,13 @@ def look(folder: Path, authority: Made, between: Made, own: Made, client: Made, 
         "": (patient, False, ""), "TLS 1.2": (patient, True, ""), "client": (showing, False, ""),
         "by name": (patient, False, HOST),
     }  # fmt: skip
-    told: dict[str, list[object]] = {}
-    with running(folder, own, between, authority, named):
+    visits: dict[str, list[object]] = {}
+    with running(folder, leaf, between, authority, named):
         for name, address in ADDRESSES.items():
             for case, (settings, oldest, sni) in cases.items():
                 seen = visit(address, 25, sni, settings, offers_of(settings), oldest=oldest)
                 chain = [sha256(der).hexdigest() for der in seen.chain]
-                told[f"{name} {case}".strip()] = [
+                visits[f"{name} {case}".strip()] = [
                     seen.outcome, seen.detail, seen.protocol, seen.demanded, chain
                 ]  # fmt: skip
         hosts = {name.lower().replace(" ", "."): [address] for name, address in ADDRESSES.items()}
@@ -104,11 +100,10 @@ def look(folder: Path, authority: Made, between: Made, own: Made, client: Made, 
         listed = {HOST: frozenset([parse_dn(named.certificate.subject.rfc4514_string()).key])}
         hosts = {HOST: [ADDRESSES["Postfix named"], ADDRESSES["Exim named"]]}
         observe_tls(servers_of(hosts, 25, listed), folder / "tls-2.jsonl.gz", patient)
-    (folder / "told.json").write_text(json.dumps(told))
+    (folder / "told.json").write_text(json.dumps(visits))
 
 
 def _named(folder: Path) -> tuple[Path, Path]:
-    """Return key and chain of the certificate under `HOST`."""
     return folder.parent / "named" / "key.pem", folder.parent / "named" / "chain.pem"
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -19,15 +20,14 @@ from typer.testing import CliRunner
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli.observe import app
 from mssante_audit.network import methods
+from mssante_audit.observe.file import DNS
 from mssante_audit.observe.folder import observation_files
-from mssante_audit.observe.lines import FORMAT, VERSION
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.whitelist.load import NAMESPACE
 
 
 @pytest.fixture
 def listed(tmp_path: Path) -> Path:
-    """A data folder with a small list."""
     domains = ("ch-sain.mssante.fr", "ch-redirige.mssante.fr", "a..b.mssante.fr")
     rows = "".join(
         f"<Domaine><Nom>{d}</Nom><Description>Fictif</Description><DNCertificatOperateur>CN=mss.alpha.example,"
@@ -64,16 +64,16 @@ def test_the_command_observes_a_list(world: World, listed: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "why"),
     [
         (["--resume"], "no observation to go on with"),
         (["--parent-server", "192.0.2.1"], "Write NAME=ADDRESS"),
         (["--resolver", "nom.example"], "not an address"),
     ],
 )
-def test_the_command_refuses_what_makes_no_sense(listed: Path, given: list[str], said: str) -> None:
+def test_the_command_refuses_what_makes_no_sense(listed: Path, given: list[str], why: str) -> None:
     done = CliRunner().invoke(app, ["dns", "--data", str(listed), *given])
-    assert said in str(done.exception)
+    assert why in str(done.exception)
     assert observation_files(listed) == []
 
 
@@ -108,9 +108,9 @@ def test_ctrl_c_ends_the_command_with_130_and_it_goes_on(world: World, listed: P
             break
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, why = process.communicate(timeout=10)
     assert process.returncode == 130
-    assert b"Traceback" not in said
+    assert b"Traceback" not in why
     (file,) = observation_files(listed)
     assert not load_observation(file).complete
     observed(listed, *options(world), "--resume", check=True)
@@ -123,7 +123,9 @@ def test_an_observation_that_cannot_be_read_keeps_nobody_from_making_another(
 ) -> None:
     old = listed / "observations" / "dns-2020-01-01T000000Z.jsonl.gz"
     old.parent.mkdir()
-    old.write_bytes(gzip.compress(json.dumps({"format": FORMAT, "version": VERSION + 1}).encode() + b"\n"))
+    newer = DNS._replace(version=DNS.version + 1)
+    header = newer.header(datetime(2020, 1, 1, tzinfo=UTC), parent_zone="mssante.fr")
+    old.write_bytes(gzip.compress(json.dumps(header).encode() + b"\n"))
     observed(listed, *options(world), check=True)
     made = [file for file in observation_files(listed) if file != old]
     assert [load_observation(file).complete for file in made] == [True]

@@ -49,7 +49,6 @@ def good(query: dns.message.Message, transport: str) -> list[bytes | float]:
 
 
 def forged(query: dns.message.Message, transport: str) -> list[bytes | float]:
-    """Four forgeries, then nothing."""
     wrong_id, wrong_name, wrong_type = (mx(query) for _ in range(3))
     wrong_id.id ^= 0x5555
     wrong_name.question = dns.message.make_query("autre.mssante.fr", "MX").question
@@ -115,10 +114,10 @@ def test_where_udp_is_filtered_tcp_is_asked(port: int, serve: Serve, monkeypatch
     server = serve(SERVER, lambda q, t: good(q, t) if t == "tcp" else [])
 
     asks = [ASK._replace(qname=f"n{n}.mssante.fr") for n in range(20)]
-    found, _, _ = ask(port, ASK._replace(transport="tcp"), *asks, in_turn=True, timeout=0.1)
-    assert {(o.transport, o.outcome) for o in found} == {("tcp", "answer")}
+    replies, _, _ = ask(port, ASK._replace(transport="tcp"), *asks, in_turn=True, timeout=0.1)
+    assert {(o.transport, o.outcome) for o in replies} == {("tcp", "answer")}
     # Each name once: whether a resolver without TCP gets an answer hangs on it.
-    assert sum(transport == "udp" for _, _, transport in server.queries) <= len(found) + 2
+    assert sum(transport == "udp" for _, _, transport in server.queries) <= len(replies) + 2
 
 
 def test_a_server_silent_over_udp_to_some_questions_only_is_heard_on_the_others(
@@ -127,8 +126,8 @@ def test_a_server_silent_over_udp_to_some_questions_only_is_heard_on_the_others(
     serve(SERVER, lambda q, t: good(q, t) if t == "tcp" or q.question[0].rdtype == MX else [])
 
     soa = ASK._replace(qtype="SOA")
-    (_, soa, found), _, _ = ask(port, soa._replace(transport="tcp"), soa, ASK, in_turn=True, timeout=0.1)
-    assert (soa.transport, found.transport, found.outcome) == ("tcp", "udp", "answer")
+    (_, soa, mx_reply), _, _ = ask(port, soa._replace(transport="tcp"), soa, ASK, in_turn=True, timeout=0.1)
+    assert (soa.transport, mx_reply.transport, mx_reply.outcome) == ("tcp", "udp", "answer")
 
 
 def test_a_lost_query_does_not_count_against_edns(port: int, serve: Serve) -> None:

@@ -31,9 +31,9 @@ def outcome(message: dns.message.Message, zone: str | None = "mssante.fr") -> tu
 def observed(wire: bytes) -> Reply:
     """Observe a reply; its line can be read back."""
     ask = Ask("", "walk", "mssante.fr", NAME, "MX", "ns", "127.0.0.1")
-    one = exchange.observe_exchange(ask, exchange.Exchange("reply", wire, 0.1, 0), AT, 1, edns=True)
-    assert parse_reply(json.loads(json.dumps(one.content()))) == one
-    return one
+    line = exchange.observe_exchange(ask, exchange.Exchange("reply", wire, 0.1, 0), AT, 1, edns=True)
+    assert parse_reply(json.loads(json.dumps(line.content()))) == line
+    return line
 
 
 def observe_bytes(wire: bytes) -> str:
@@ -104,7 +104,6 @@ QUESTION = query_wire(NAME, "MX", edns=False)[12:]
 
 
 def rr(kind: int, data: bytes, owner: bytes = b"\xc0\x0c", rdclass: int = 1) -> bytes:
-    """Return a record as bytes; its owner is the name asked for."""
     return owner + struct.pack("!HHIH", kind, rdclass, 300, len(data)) + data
 
 
@@ -128,9 +127,9 @@ ODD = {
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_one_odd_record_leaves_the_mail_exchangers_and_alone_is_no_absence(odd: bytes) -> None:
-    one = observed(message(MX1, odd, MX2))
-    found = [r.data for r in one.records if r.type == "MX"]
-    assert (one.outcome, found) == ("answer", [f"10 mx.{NAME}", f"20 mx2.{NAME}"])
+    line = observed(message(MX1, odd, MX2))
+    exchangers = [r.data for r in line.records if r.type == "MX"]
+    assert (line.outcome, exchangers) == ("answer", [f"10 mx.{NAME}", f"20 mx2.{NAME}"])
     assert observe_bytes(message(odd)) == "malformed"
     assert observe_bytes(message(odd, section=1)) == "malformed"
     assert observe_bytes(message(odd, flags=0x8000)) == "malformed", "nor a server without authority"
@@ -140,14 +139,14 @@ KEY = rr(250, b"\0" * 16, owner=b"\0", rdclass=255)
 
 
 def test_a_key_nobody_gave_leaves_the_mail_exchangers() -> None:
-    one = observed(struct.pack("!6H", 1, 0x8400, 1, 1, 0, 1) + QUESTION + MX1 + KEY)
-    assert (one.outcome, [r.data for r in one.records]) == ("answer", [f"10 mx.{NAME}"])
+    line = observed(struct.pack("!6H", 1, 0x8400, 1, 1, 0, 1) + QUESTION + MX1 + KEY)
+    assert (line.outcome, [r.data for r in line.records]) == ("answer", [f"10 mx.{NAME}"])
 
 
 def test_an_odd_record_leaves_a_referral_and_an_error_what_they_are() -> None:
     ns = rr(2, b"\2ns\xc0\x0c")
-    one = observed(message(ns, ODD["a signature of two bytes"], section=1, flags=0x8000))
-    assert (one.outcome, one.cut) == ("referral", NAME)
+    line = observed(message(ns, ODD["a signature of two bytes"], section=1, flags=0x8000))
+    assert (line.outcome, line.cut) == ("referral", NAME)
     assert observe_bytes(message(ns, ODD["an MX of one byte"], section=1)) == "malformed", "it claims to know"
     for rcode, outcome in ((2, "servfail"), (3, "nxdomain"), (5, "refused")):
         assert observe_bytes(message(ODD["an MX of one byte"], section=1, flags=0x8400 | rcode)) == outcome
@@ -177,16 +176,16 @@ def test_a_message_whose_records_cannot_be_told_apart_is_malformed(broken: bytes
 
 def test_unknown_types_and_odd_characters_are_text() -> None:
     name = b"\5a\0\x1b.B\0"
-    one = observed(message(MX1, rr(65400, b"\1\2\3"), rr(2, name), rr(16, b"\3\x07\x00\xff")))
-    assert [(r.type, r.data) for r in one.records[1:]] == [
+    line = observed(message(MX1, rr(65400, b"\1\2\3"), rr(2, name), rr(16, b"\3\x07\x00\xff")))
+    assert [(r.type, r.data) for r in line.records[1:]] == [
         ("TYPE65400", "\\# 3 010203"), ("NS", "a\\000\\027\\.b"), ("TXT", '"\\007\\000\\255"'),
     ]  # fmt: skip
-    assert canonical(one.records[2].data) == one.records[2].data
+    assert canonical(line.records[2].data) == line.records[2].data
 
 
 def test_huge_data_is_read_and_nothing_is_not() -> None:
-    one = observed(message(MX1, rr(65400, b"\xaa" * 60_000)))
-    assert (one.outcome, one.records[1].data.replace(" ", "")) == ("answer", "\\#60000" + "aa" * 60_000)
+    line = observed(message(MX1, rr(65400, b"\xaa" * 60_000)))
+    assert (line.outcome, line.records[1].data.replace(" ", "")) == ("answer", "\\#60000" + "aa" * 60_000)
     for wire in (b"", b"\0" * 11, HEAD):
         assert observe_bytes(wire) == "malformed"
 

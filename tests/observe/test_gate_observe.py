@@ -14,12 +14,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import dns.message
-import dns.rdatatype
 import pandas as pd
 import pytest
 from conftest import CATALOGUE
-from dnslab import Script, Scripted, in_namespace, reply, send
+from dnslab import Script, Scripted, answering, in_namespace
 from smtplab import Script as Talk
 from smtplab import saying, serving, tls
 from typer.testing import CliRunner
@@ -46,38 +44,32 @@ def serving_zone(domain: str, operator: str, mx: str, ns: str, aa: bool, rcode: 
         return lambda query, transport: []
     soa = f"{domain} SOA ns1.op.example. h.op.example. 1 3600 600 86400 300"
 
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        question = query.question[0]
-        answers = {
-            "SOA": [soa], "MX": [f"{domain} MX {mx.format(operator)}"] if mx else [],
-            "NS": [f"{domain} NS {name}" for name in ns.format(operator).split()],
-        }  # fmt: skip
-        own = question.name.to_text(True) == domain
-        answer = answers.get(dns.rdatatype.to_text(question.rdtype), []) if own and not rcode else []
-        message = reply(query, answer=answer, authority=[] if answer or rcode else [soa], aa=aa)
-        message.set_rcode(rcode)
-        return send(message, transport)
+    records = {
+        "SOA": [soa], "MX": [f"{domain} MX {mx.format(operator)}"] if mx else [],
+        "NS": [f"{domain} NS {name}" for name in ns.format(operator).split()],
+    }  # fmt: skip
 
-    return script
+    def look_up(name: str, qtype: str) -> dict[str, Any]:
+        answer = records.get(qtype, []) if name == domain and not rcode else []
+        return {"answer": answer, "authority": [] if answer or rcode else [soa], "aa": aa, "rcode": rcode}
+
+    return answering(look_up)
 
 
-def root(known: Mapping[str, str]) -> Script:
+def root(hosts: Mapping[str, str]) -> Script:
     """Return the script of a root server that knows the addresses, and aliases, of all hosts itself."""
     soa = ". SOA a.root-servers.net. h.example. 1 3600 600 86400 300"
 
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        name, qtype = query.question[0].name.to_text(True), dns.rdatatype.to_text(query.question[0].rdtype)
-        data = known.get(name, "")
+    def look_up(name: str, qtype: str) -> dict[str, Any]:
+        data = hosts.get(name, "")
         kind = "AAAA" if ":" in data else "A" if data[:1].isdigit() else "CNAME"
         answer = [f"{name} {kind} {data}"] if data and (kind == "CNAME" or qtype == kind) else []
-        answer = answer or (
-            [". NS a.root-servers.net."] if (name, qtype) in ((".", "NS"), ("@", "NS")) else []
-        )
-        message = reply(query, answer=answer, authority=[] if answer else [soa], aa=True)
-        message.set_rcode(0 if answer or name in known else 3)
-        return send(message, transport)
+        if (name, qtype) in ((".", "NS"), ("@", "NS")):
+            answer = answer or [". NS a.root-servers.net."]
+        rcode = 0 if answer or name in hosts else 3
+        return {"answer": answer, "authority": [] if answer else [soa], "rcode": rcode}
 
-    return script
+    return answering(look_up)
 
 
 MAIL = {"delegation": False, "redirection": True, "primary_server": "", "secondary_server": "",
@@ -133,10 +125,7 @@ CASES: dict[str, tuple[tuple[Zone | None, ...], str, dict[str, Any], str, str]] 
 
 
 Judged = dict[str, tuple[int, dict[str, Any]]]
-FILES = {
-    "all": [*CASES],
-    "right": ["right", "redirected, right", "right, nobody at the mail server"],
-}
+FILES = {"all": [*CASES], "right": ["right", "redirected, right", "right, nobody at the mail server"]}
 """Files of declarations, and the cases in each."""
 
 
@@ -148,16 +137,16 @@ def addresses(number: int) -> list[str]:
 def play(folder: Path) -> None:
     """Serve all cases, and have each file judged, in a namespace with these addresses."""
     good = load_declarations(SAMPLE / "declarations.csv").declarations.tail(1)
-    known: dict[str, str] = {}
+    hosts: dict[str, str] = {}
     talks: dict[str, Talk] = {}
     rows = {}
     with ExitStack() as stack:
         for number, (case, (servers, presents, form, *_)) in enumerate(CASES.items(), 1):
             domain, operator = f"ch-{number}.mssante.fr", f"op{number}.example"
             *names, mail, nobody = addresses(number)
-            known |= {f"ns{n}.{operator}": address for n, address in enumerate(names, 1)}
-            known |= {f"mx.{operator}": mail, f"away.{operator}": nobody}
-            known |= {f"alias.{operator}": f"ns2.{operator}.", f"private.{operator}": "10.0.0.1",
+            hosts |= {f"ns{n}.{operator}": address for n, address in enumerate(names, 1)}
+            hosts |= {f"mx.{operator}": mail, f"away.{operator}": nobody}
+            hosts |= {f"alias.{operator}": f"ns2.{operator}.", f"private.{operator}": "10.0.0.1",
                       f"ns6.{operator}": f"2a01:e0a::{number}"}  # fmt: skip
             for address, script in zip(names, servers, strict=False):
                 if script:
@@ -172,7 +161,7 @@ def play(folder: Path) -> None:
                 for name, text in (FORM | form).items()
             }
             rows[case] = good.assign(domain=domain, **texts)
-        asked = Scripted(ROOT, 53, root(known))
+        asked = Scripted(ROOT, 53, root(hosts))
         stack.callback(asked.stop)
         loop = asyncio.new_event_loop()
         Thread(target=loop.run_forever, daemon=True).start()
@@ -206,11 +195,11 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
 def test_a_declaration_whose_servers_are_asked(case: str, judged: Judged) -> None:
     *_, verdict, rule = CASES[case]
     row = judged["all"][1]["rows"][list(CASES).index(case)]
-    found = {finding["rule"] for finding in row["findings"] if finding["rule"].startswith("DECLARED_")}
+    rules = {finding["rule"] for finding in row["findings"] if finding["rule"].startswith("DECLARED_")}
     assert row["verdict"] == verdict, row["findings"]
-    assert rule in found if rule else found <= {"DECLARED_CERTIFICATE"}
+    assert rule in rules if rule else rules <= {"DECLARED_CERTIFICATE"}
     if case == "redirected, private":
-        assert found == {rule}, "nobody visits a private address"
+        assert rules == {rule}, "nobody visits a private address"
 
 
 @pytest.mark.parametrize(("file", "verdict"), [("all", (1, "not-ready")), ("right", (0, "ready"))])

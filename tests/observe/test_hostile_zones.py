@@ -15,7 +15,7 @@ from mssante_audit.observe.dns.run import observe
 from mssante_audit.observe.observation import Observation, load_observation
 
 Serve, Look = Callable[..., Scripted], Callable[..., Observation]
-ONE = "ch-a.mssante.fr"
+DOMAIN = "ch-a.mssante.fr"
 
 
 @pytest.fixture
@@ -51,15 +51,15 @@ def test_not_all_of_many_servers_are_asked_and_it_is_said(
     many: int, named: int, most: int, note: str, look: Look, serve: Serve
 ) -> None:
     """Names of one stranger's server: six questions or so to it, and the names themselves are looked up."""
-    names = [f"ns{n}.{ONE}" for n in range(many)]
-    serve(PARENT, parent({ONE: names[:named]}, glue=dict.fromkeys(names[:named], OPERATOR)))
-    server = serve(OPERATOR, child(ONE, names))
-    observation = look(ONE)
+    names = [f"ns{n}.{DOMAIN}" for n in range(many)]
+    serve(PARENT, parent({DOMAIN: names[:named]}, glue=dict.fromkeys(names[:named], OPERATOR)))
+    server = serve(OPERATOR, child(DOMAIN, names))
+    observation = look(DOMAIN)
     assert len(server.queries) <= most
-    assert sum(name in (ONE, "") for name, *_ in server.queries) <= 8
+    assert sum(name in (DOMAIN, "") for name, *_ in server.queries) <= 8
     assert any(note in text for text in observation.notes), observation.notes
-    assert methods(observation, [ONE])["method"].tolist() == ["delegated"]
-    zone = network_of(observation).zone(ONE)
+    assert methods(observation, [DOMAIN])["method"].tolist() == ["delegated"]
+    zone = network_of(observation).zone(DOMAIN)
     assert len(zone.parent_ns) == len(zone.names_of(OPERATOR)) == named
 
 
@@ -88,7 +88,7 @@ def test_names_of_names_of_names_do_not_multiply(look: Look, serve: Serve) -> No
 def test_a_server_that_answers_for_another_name_is_not_believed(look: Look, serve: Serve) -> None:
     other = ["ch-b.mssante.fr MX 10 mx.example."]
     serve(PARENT, below_a_good_parent(lambda query, how: send(reply(query, answer=other), how)))
-    frame = methods(look(ONE), [ONE])
+    frame = methods(look(DOMAIN), [DOMAIN])
     assert frame["method"].tolist() == ["unknown"]
     assert frame["why"].tolist() == [{"code": "replies", "zone": "mssante.fr", "outcomes": {"malformed": 1}}]
 
@@ -123,9 +123,9 @@ def test_compression_loops(look: Look, serve: Serve, record: bytes, who: str) ->
         wire = wire[:6] + b"\0\1\0\0\0\0" + wire[12:end] + record
         return [framed(wire) if transport == "tcp" else wire]
 
-    good = parent({ONE: [f"ns.{ONE}"]}, glue={f"ns.{ONE}": OPERATOR})
+    good = parent({DOMAIN: [f"ns.{DOMAIN}"]}, glue={f"ns.{DOMAIN}": OPERATOR})
     serve(PARENT, hostile if who == PARENT else good)
     serve(OPERATOR, hostile)
-    observation = look(ONE, seconds=5)
+    observation = look(DOMAIN, seconds=5)
     assert set(rows_of(observation).query("address == @who and step == 'walk'")["outcome"]) == {"malformed"}
-    assert methods(observation, [ONE])["method"].tolist() == ["unknown" if who == PARENT else "delegated"]
+    assert methods(observation, [DOMAIN])["method"].tolist() == ["unknown" if who == PARENT else "delegated"]

@@ -40,7 +40,6 @@ class Folder:
         (path / "liste.xml").write_bytes(xml_of(*rows))
 
     def observe(self, *domains: str, at: datetime = AT) -> Path:
-        """Observe the world as it is now."""
         file = default_path(self.path, at)
         observe_world(self.scene.world, list(domains or (DELEGATED, INSIDE, REDIRECTED)), file, at)
         return file
@@ -55,7 +54,6 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def rewrite(file: Path, change: Callable[[list[dict]], list[dict]]) -> Path:
-    """Edit the lines of a file by hand."""
     lines = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
     file.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in change(lines)).encode()))
     return file
@@ -68,14 +66,13 @@ def headed(file: Path, **changes: object) -> str:
 
 
 def used(space: TrustSpace) -> dict[str, tuple[str, str]]:
-    """Return method and file of each domain."""
-    told = methods(space.observation, space.audited["domain"]).astype("str")
-    return dict(zip(told["domain"], zip(told["method"], told["observed_in"], strict=True), strict=True))
+    rows = methods(space.observation, space.audited["domain"]).astype("str")
+    return dict(zip(rows["domain"], zip(rows["method"], rows["observed_in"], strict=True), strict=True))
 
 
-def found(space: TrustSpace, rule: str) -> list[dict]:
-    told = told_in_clear("delegation_vs_redirection", space)
-    return told[told["rule"] == rule].to_dict("records")
+def findings(space: TrustSpace, rule: str) -> list[dict]:
+    rows = told_in_clear("delegation_vs_redirection", space)
+    return rows[rows["rule"] == rule].to_dict("records")
 
 
 def test_a_spot_check_refreshes_its_domains_and_hides_none(folder):
@@ -89,11 +86,11 @@ def test_a_spot_check_refreshes_its_domains_and_hides_none(folder):
     assert set(hosts(space, "MX").itertuples(index=False, name=None)) == {
         (DELEGATED, "mss.alpha.example"), (INSIDE, "mss.alpha.example"), (REDIRECTED, "perdu.beta.example")
     }  # fmt: skip
-    [gone] = found(space, "DNS_MX_UNRESOLVED")
+    [gone] = findings(space, "DNS_MX_UNRESOLVED")
     assert gone["rows"] == (3,)
     assert gone["evidence"].endswith(f"({spot}, 2026-03-02)")
-    told = methods(space.observation, [DELEGATED, REDIRECTED])
-    assert (told["observed_at"] - AT < HOUR).tolist() == [True, False], "each has its own age"
+    rows = methods(space.observation, [DELEGATED, REDIRECTED])
+    assert (rows["observed_at"] - AT < HOUR).tolist() == [True, False], "each has its own age"
 
 
 def test_each_domain_is_judged_from_one_file_only(folder):
@@ -104,19 +101,19 @@ def test_each_domain_is_judged_from_one_file_only(folder):
     folder.observe(INSIDE, at=AT + HOUR)
     space = folder.space()
     assert len(space.parts()) == 2
-    assert not found(space, "DNS_NS_MISMATCH")
-    assert not found(space, "DNS_NS_DISAGREE")
+    assert not findings(space, "DNS_NS_MISMATCH")
+    assert not findings(space, "DNS_NS_DISAGREE")
 
 
 def test_what_two_files_show_of_one_subject_is_one_finding(folder):
     folder.scene.server("203.0.113.1").silent = ("udp", "tcp")
-    one = folder.observe().name
-    two = folder.observe(INSIDE, at=AT + HOUR).name
-    [silent] = found(folder.space(), "DNS_SERVER_SILENT")
+    first = folder.observe().name
+    second = folder.observe(INSIDE, at=AT + HOUR).name
+    [silent] = findings(folder.space(), "DNS_SERVER_SILENT")
     assert sorted(silent["rows"]) == [1, 2]
     assert len(silent["facts"]["seen"]) == 1
-    assert two in silent["evidence"]
-    assert one in silent["evidence"]
+    assert second in silent["evidence"]
+    assert first in silent["evidence"]
 
 
 def test_shuffled_names_and_one_second_twice_end_in_one_order(folder):
@@ -133,9 +130,9 @@ def test_shuffled_names_and_one_second_twice_end_in_one_order(folder):
 def test_a_run_that_was_stopped_answers_for_what_it_was_done_with(folder):
     whole = folder.observe().name
     cut = rewrite(folder.observe(at=AT + HOUR), lambda lines: lines[: last_of(lines, DELEGATED) + 1])
-    told = used(folder.space())
-    assert told[DELEGATED] == ("delegated", cut.name)
-    assert told[REDIRECTED] == ("redirected", whole)
+    answers = used(folder.space())
+    assert answers[DELEGATED] == ("delegated", cut.name)
+    assert answers[REDIRECTED] == ("redirected", whole)
     rewrite(cut, lambda lines: lines[: first_of(lines, "mss.alpha.example")])
     assert used(folder.space())[DELEGATED] == ("delegated", whole), "its exchanger was not looked up yet"
     Path(folder.path, "observations", whole).unlink()
@@ -223,14 +220,14 @@ def test_each_domain_is_as_old_as_its_own_answer(folder):
                 file.unlink()
         folder.observe(refreshed, at=AT + timedelta(days=5))
         space = folder.space(AT + timedelta(days=8))
-        told = domains(space).set_index("domain")
+        rows = domains(space).set_index("domain")
         (other,) = {DELEGATED, REDIRECTED} - {refreshed}
-        assert {rule for rule in ("DNS_NO_MX", "DNS_MX_UNRESOLVED") if found(space, rule)} == {
+        assert {rule for rule in ("DNS_NO_MX", "DNS_MX_UNRESOLVED") if findings(space, rule)} == {
             "DNS_NO_MX", "DNS_MX_UNRESOLVED"
         }, "findings stay"  # fmt: skip
-        assert (told.loc[refreshed, "mail"], told.loc[refreshed, "receives"]) == ("fail", "no")
-        assert told.loc[other, ["dns", "mail", "tls", "receives"]].tolist() == ["unknown"] * 4
-        assert told.loc[other, "why"]["mail"] == told.loc[other, "why"]["dns"] == ["too-old"]
+        assert (rows.loc[refreshed, "mail"], rows.loc[refreshed, "receives"]) == ("fail", "no")
+        assert rows.loc[other, ["dns", "mail", "tls", "receives"]].tolist() == ["unknown"] * 4
+        assert rows.loc[other, "why"]["mail"] == rows.loc[other, "why"]["dns"] == ["too-old"]
 
 
 def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
@@ -238,8 +235,8 @@ def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
         space = folder.space()
         report = SimpleNamespace(entries=space.audited)
         given = {"space": space, "report": report, "row_limit": 5}
-        told = lxml_html.fromstring(shown("changes", "dns", **given)._repr_html_()).text_content()
-        return " ".join(re.sub("[\xa0\u202f]", " ", told).split())
+        text = lxml_html.fromstring(shown("changes", "dns", **given)._repr_html_()).text_content()
+        return " ".join(re.sub("[\xa0\u202f]", " ", text).split())
 
     folder.observe()
     assert part() == "Moins de deux observations entières du DNS : rien à comparer."
@@ -249,11 +246,11 @@ def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
 
     folder.scene.parent.records[REDIRECTED]["MX"] = ["10 autre.beta.example"]
     headed(folder.observe(REDIRECTED, at=AT + 2 * HOUR), settings={"only": REDIRECTED})
-    told = part()
-    assert "changements dans le DNS de 2 domaines" in told
-    assert f"{REDIRECTED}Serveurs de messagerie10 mss.beta.example10 perdu.beta.example" in told
-    assert f"{INSIDE}Méthodedans une zone déléguéerien" in told
-    assert "autre.beta.example" not in told
+    text = part()
+    assert "changements dans le DNS de 2 domaines" in text
+    assert f"{REDIRECTED}Serveurs de messagerie10 mss.beta.example10 perdu.beta.example" in text
+    assert f"{INSIDE}Méthodedans une zone déléguéerien" in text
+    assert "autre.beta.example" not in text
 
 
 def test_a_long_or_odd_first_line_costs_no_other_file_its_answers(folder):

@@ -12,14 +12,12 @@ from hypothesis import strategies as st
 
 from mssante_audit.base.errors import OutputError
 from mssante_audit.network import methods
-from mssante_audit.observe.lines import FORMAT, VERSION, ObservationError, Record, Reply, parse_reply
+from mssante_audit.observe.file import DNS, Writer
+from mssante_audit.observe.lines import ObservationError, Record, Reply, parse_reply
 from mssante_audit.observe.observation import Observation, load_observation
-from mssante_audit.observe.writer import Writer
 
-HEADER = {
-    "format": FORMAT, "version": VERSION, "at": "2026-03-02T05:30:00.000Z", "parent_zone": "mssante.fr",
-    "sibling": "0f0f0f0f", "ipv6": False, "settings": {},
-}  # fmt: skip
+BEGUN = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
+HEADER = DNS.header(BEGUN, parent_zone="mssante.fr", sibling="0f0f0f0f", ipv6=False, settings={})
 NAME = "ch-valfictif.mssante.fr"
 
 
@@ -49,7 +47,6 @@ def path(tmp_path: Path) -> Path:
 
 
 def check_shape(observation: Observation) -> None:
-    """Whatever was read, lines have their types."""
     assert [str(t) for t in observation.problems.dtypes] == ["int64", "str", "str"]
     for reply in observation.replies:
         assert parse_reply(json.loads(json.dumps(reply.content())))._replace(line=reply.line) == reply
@@ -72,8 +69,8 @@ def test_what_is_written_is_read(path: Path) -> None:
 @pytest.mark.parametrize("way", [("mssante.fr",), ("a.fr", "mssante.fr")])
 def test_zones_that_hand_a_name_round_in_circles_leave_it_unknown(path: Path, way: tuple[str, ...]) -> None:
     asked = zip(("mssante.fr", *way), way, strict=False)
-    told = [line(zone=zone, outcome="referral", cut=cut, records=()) for zone, cut in asked]
-    frame = methods(load_observation(write(path, HEADER, *told, END)), [NAME])
+    referrals = [line(zone=zone, outcome="referral", cut=cut, records=()) for zone, cut in asked]
+    frame = methods(load_observation(write(path, HEADER, *referrals, END)), [NAME])
     assert frame["method"].tolist() == ["unknown"]
 
 
@@ -171,20 +168,20 @@ def test_a_line_without_end_is_not_swallowed(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "why"),
     [
         *((raw, "not a DNS observation") for raw in (b"", b"text", b"\x1f\x8b\x08" * 5000)),
         *((gzip.compress(raw, mtime=0), "not a DNS observation")
           for raw in (b"", b"text\n", b"{}\n", b'{"format": 3}\n')),
         *((gzip.compress(f"{json.dumps(HEADER | change)}\n".encode()), "header")
           for change in ({"at": "x"}, {"at": "2026-03-02"}, {"parent_zone": 3}, {"sibling": None})),
-        (gzip.compress(f"{json.dumps(HEADER | {'version': VERSION + 1})}\n".encode()),
-         rf"newer version \(format {VERSION + 1}.*Update"),
+        (gzip.compress(f"{json.dumps(HEADER | {'version': DNS.version + 1})}\n".encode()),
+         rf"newer version \(format {DNS.version + 1}.*Update"),
     ],
 )  # fmt: skip
-def test_what_is_no_observation_or_another_is_one_clear_error(path: Path, content: bytes, told: str) -> None:
+def test_what_is_no_observation_or_another_is_one_clear_error(path: Path, content: bytes, why: str) -> None:
     path.write_bytes(content)
-    with pytest.raises(ObservationError, match=told):
+    with pytest.raises(ObservationError, match=why):
         load_observation(path)
 
 

@@ -22,7 +22,6 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """Two files, between which a zone changed servers, another exchangers, and one method is another."""
     scene = Scene()
     scene.parent.add("ch-gamma.mssante.fr", "MX", "10 mss.beta.example")
     return _observed(scene, tmp_path, 0), _observed(_changed(scene), tmp_path, 1)
@@ -43,7 +42,7 @@ def _observed(scene: Scene, folder: Path, hours: int, *domains: str) -> Path:
     return file
 
 
-def told(file: Path) -> Answers:
+def answers_in(file: Path) -> Answers:
     return answers_of(load_observation(file))
 
 
@@ -59,29 +58,29 @@ CHANGED = [
 
 
 def test_servers_exchangers_and_method_are_compared(pair):
-    found = differences(*map(told, pair))
-    assert sorted(found.itertuples(index=False, name=None)) == sorted(CHANGED)
-    assert differences(told(pair[0]), told(pair[0])).empty
+    rows = differences(*map(answers_in, pair))
+    assert sorted(rows.itertuples(index=False, name=None)) == sorted(CHANGED)
+    assert differences(answers_in(pair[0]), answers_in(pair[0])).empty
 
 
 def test_what_one_did_not_ask_or_hear_is_unknown_and_not_gone(tmp_path):
     scene = Scene()
     whole = _observed(scene, tmp_path, 0)
     spot = _observed(scene, tmp_path, 1, REDIRECTED)
-    found = differences(told(whole), told(spot))
-    assert set(found["change"]) == {"unknown"}
-    assert REDIRECTED not in set(found["domain"])
+    rows = differences(answers_in(whole), answers_in(spot))
+    assert set(rows["change"]) == {"unknown"}
+    assert REDIRECTED not in set(rows["domain"])
     for address in ("192.0.2.10", "192.0.2.11"):
         scene.server(address).silent = ("udp", "tcp")
     silent = _observed(scene, tmp_path, 2, REDIRECTED)
-    found = differences(told(spot), told(silent))
-    assert found["change"].tolist() == ["unknown"] * len(found)
-    assert found["after"].tolist() == [""] * len(found)
-    assert len(found)
+    rows = differences(answers_in(spot), answers_in(silent))
+    assert rows["change"].tolist() == ["unknown"] * len(rows)
+    assert rows["after"].tolist() == [""] * len(rows)
+    assert len(rows)
 
 
 def test_two_zones_are_not_compared(pair):
-    first, then = map(told, pair)
+    first, then = map(answers_in, pair)
     with pytest.raises(InputError, match=r"of the zone essai\.example, not mssante\.fr"):
         differences(first, Answers(then.source, then.started_at, "essai.example", then.of))
 

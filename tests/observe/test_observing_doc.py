@@ -35,24 +35,24 @@ def test_quoted_lines_are_the_sample_s() -> None:
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_every_option_is_told_with_its_default(name: str) -> None:
-    told = {cells[0].strip("`").split()[0]: cells[1].strip("`") for cells in rows("Options")}
-    assert told.keys() == OPTIONS.keys()
+    defaults = {cells[0].strip("`").split()[0]: cells[1].strip("`") for cells in rows("Options")}
+    assert defaults.keys() == OPTIONS.keys()
     default = OPTIONS[name].default
     if isinstance(default, int | float) and not isinstance(default, bool):
-        assert float(told[name]) == default
+        assert float(defaults[name]) == default
     elif isinstance(default, str) and default:
-        assert told[name] == default
+        assert defaults[name] == default
 
 
 def test_politeness_is_the_settings_own() -> None:
-    own = {name: field.default for name, field in ObserveSettings.model_fields.items()}
-    assert f"at most {own['per_second']:.0f} queries a second in all" in TEXT
-    assert f"{own['per_server_in_flight']} under way to one address" in TEXT
-    assert f"after {own['retry_delay']:.0f} and {3 * own['retry_delay']:.0f} seconds" in TEXT
+    given = {name: field.default for name, field in ObserveSettings.model_fields.items()}
+    assert f"at most {given['per_second']:.0f} queries a second in all" in TEXT
+    assert f"{given['per_server_in_flight']} under way to one address" in TEXT
+    assert f"after {given['retry_delay']:.0f} and {3 * given['retry_delay']:.0f} seconds" in TEXT
 
 
 def test_every_field_step_and_outcome_is_told() -> None:
-    told = re.findall(r"`(\w+)`", " ".join(cells[0] for cells in rows("The file")))
-    assert told == list(Reply._fields[:-1])
+    fields = re.findall(r"`(\w+)`", " ".join(cells[0] for cells in rows("The file")))
+    assert fields == list(Reply._fields[:-1])
     assert all(f"`{step}`" in TEXT for step in STEPS)
     assert [cells[0].strip("`") for cells in rows("Outcomes")] == list(OUTCOMES)

@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path) -> dict[str, set[str]]:
+def findings_of(folder: Path) -> dict[str, set[str]]:
     return findings(folder)
 
 
@@ -37,8 +37,8 @@ def test_answers_and_findings_go_together_and_rest_on_lines(folder: Path) -> Non
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_case(found: dict[str, set[str]], case: Case) -> None:
-    assert found[case.name] == set(case.rules), case.what
+def test_case(findings_of: dict[str, set[str]], case: Case) -> None:
+    assert findings_of[case.name] == set(case.rules), case.what
 
 
 UNSEEN = {"DNS_METHOD_UNKNOWN", "DNS_PRIMARY_OTHER"}

@@ -11,10 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dns.message
-import dns.rdatatype
 import pytest
-from dnslab import Script, Scripted, reply, send
+from dnslab import Script, Scripted, answering, asked
 from dnsscripts import OPERATOR, PARENT, parent
 from made_up import ALPHA, xml_of
 from typer.testing import CliRunner
@@ -23,9 +21,8 @@ from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.language import NBSP
 from mssante_audit.cli.main import app
 from mssante_audit.observe.dns.run import NetworkError
+from mssante_audit.observe.file import TLS
 from mssante_audit.observe.folder import default_path
-from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, VERSION
 from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from tools.sample.certificates import Made, make
@@ -43,32 +40,24 @@ Serve = Callable[..., Scripted]
 def operator(*mx: str) -> Script:
     """A server of the domain's zone, which names these mail hosts."""
 
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        qtype = dns.rdatatype.to_text(query.question[0].rdtype)
-        told = {
-            "SOA": [SOA],
-            "NS": [f"{DOMAIN} NS {name}." for name in NAMES],
-            "MX": [f"{DOMAIN} MX {one}" for one in mx],
-        }
-        answer = told.get(qtype, [])
-        return send(reply(query, answer=answer, authority=[] if answer else [SOA]), transport)
+    servers, hosts = [f"{DOMAIN} NS {name}." for name in NAMES], [f"{DOMAIN} MX {text}" for text in mx]
+    records = {"SOA": [SOA], "NS": servers, "MX": hosts}
 
-    return script
+    def look_up(_name: str, qtype: str) -> dict[str, list[str]]:
+        return {"answer": records[qtype]} if records.get(qtype) else {"authority": [SOA]}
+
+    return answering(look_up)
 
 
 def resolver(**addresses: str) -> Script:
     """A resolver that knows the servers and these mail hosts, by their first label."""
-    known = NAMES | {f"{label}.op.example": address for label, address in addresses.items()}
+    hosts = NAMES | {f"{label}.op.example": address for label, address in addresses.items()}
 
-    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        name, qtype = query.question[0].name.to_text(True), dns.rdatatype.to_text(query.question[0].rdtype)
-        message = reply(
-            query, answer=[f"{name} A {known[name]}"] if name in known and qtype == "A" else [], aa=False
-        )
-        message.set_rcode(0 if name in known else 3)
-        return send(message, transport)
+    def look_up(name: str, qtype: str) -> dict[str, Any]:
+        answer = [f"{name} A {hosts[name]}"] if name in hosts and qtype == "A" else []
+        return {"answer": answer, "aa": False, "rcode": 0 if name in hosts else 3}
 
-    return script
+    return answering(look_up)
 
 
 def options_of(port: int) -> list[str]:
@@ -87,8 +76,6 @@ def run(port: int, *more: str, domain: str = DOMAIN) -> tuple[int, str]:
 
 @pytest.fixture
 def delegated(serve: Serve) -> Callable[..., None]:
-    """Serve the domain: its parent, two servers, and a resolver."""
-
     def start(*scripts: Script | None, **addresses: str) -> None:
         serve(PARENT, parent({DOMAIN: list(NAMES)}))
         serve(RESOLVER, resolver(**addresses))
@@ -130,23 +117,19 @@ def test_answers_and_exit_statuses(
     port: int, delegated: Callable[..., None], scripts: tuple[str | None, ...], addresses: dict[str, str],
     exit_code: int, receives: str, cause: str,
 ) -> None:  # fmt: skip
-    delegated(*(operator(one) if one else None for one in scripts), **addresses)
+    delegated(*(operator(mx) if mx else None for mx in scripts), **addresses)
     code, text = run(port, "--format", "json")
-    told = json.loads(text)
-    assert (code, told["receives"], told["cause"]) == (exit_code, receives, cause)
-    assert told["why"]
-    assert told["remedy"]
-    assert told["walk"][0]["server"] == "ns.gestion.example"
+    record = json.loads(text)
+    assert (code, record["receives"], record["cause"]) == (exit_code, receives, cause)
+    assert record["why"]
+    assert record["remedy"]
+    assert record["walk"][0]["server"] == "ns.gestion.example"
     assert run(port)[1].splitlines()[0] == f"{DOMAIN}: {receives} ({cause})"
 
 
 def test_what_does_not_decide_is_unknown(port: int, serve: Serve) -> None:
-    def failing(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        if query.question[0].name.to_text(True) == "mssante.fr":
-            return parent({})(query, transport)
-        return []
-
-    serve(PARENT, failing)
+    apex = parent({})
+    serve(PARENT, lambda query, how: apex(query, how) if asked(query)[0] == "mssante.fr" else [])
     code, text = run(port)
     assert (code, text.splitlines()[0]) == (4, f"{DOMAIN}: unknown (parent-silent)")
 
@@ -200,8 +183,8 @@ def test_for_lack_of_descriptors_no_server_is_blamed(
     )  # fmt: skip
     assert done.returncode == exit_code, done.stderr
     assert done.stdout.startswith(f"{DOMAIN}: yes" if exit_code == 0 else "")
-    said = "mssante-audit: this machine cannot ask any more: Too many open files. Raise its limits"
-    assert done.stderr.startswith(said if exit_code else "")
+    line = "mssante-audit: this machine cannot ask any more: Too many open files. Raise its limits"
+    assert done.stderr.startswith(line if exit_code else "")
     assert done.stderr.count("\n") == (exit_code > 0)
 
 
@@ -212,7 +195,7 @@ WITH_TLS = {"mx": "192.0.2.25", "mx2": "192.0.2.26"}
 ROOT = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, start=LATELY, days=99)
 
 
-def own(**more: Any) -> Made:
+def presented(**more: Any) -> Made:
     """A certificate of the name listed, valid now."""
     return make(**({"subject": ALPHA["dn"], "issuer": ROOT, "start": LATELY, "days": 90} | more))
 
@@ -222,23 +205,21 @@ def beside(tmp_path: Path) -> Callable[..., list[str]]:
     """Write a list and what servers of `WITH_TLS` presented, and return the options that name them."""
 
     def lay(*servers: Made | None, days: int = 1, anchors: bool = True, **row: str) -> list[str]:
-        seen = {address: one and [one] for address, one in zip(WITH_TLS.values(), servers, strict=False)}
+        seen = {address: made and [made] for address, made in zip(WITH_TLS.values(), servers, strict=False)}
         (tmp_path / "list.xml").write_bytes(xml_of(LISTED | row))
         if servers:
             at, written = datetime.now(UTC) - timedelta(days), set[str]()
-            lines: list[dict[str, Any]] = [
-                {"format": FORMAT, "version": VERSION, "at": instant(at), "dns": ""}
-            ]
+            lines: list[dict[str, Any]] = [TLS.header(at, dns="")]
             for address, chain in seen.items():
-                told = (
+                visit = (
                     Visit("presented", protocol="TLSv1.3", chain=tuple(c.der for c in chain))
                     if chain
                     else Visit("busy")
                 )
-                lines += lines_of(MailServer(address, 25, (f"host.{address}",)), told, at, 1, written)
+                lines += lines_of(MailServer(address, 25, (f"host.{address}",)), visit, at, 1, written)
             file = default_path(tmp_path, at, "tls")
             file.parent.mkdir()
-            file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode()))
+            file.write_bytes(gzip.compress("".join(f"{json.dumps(made)}\n" for made in lines).encode()))
         (tmp_path / "root.pem").write_bytes(ROOT.pem)
         return [f"--data={tmp_path}", *([f"--anchors={tmp_path / 'root.pem'}"] if anchors else [])]
 
@@ -248,15 +229,15 @@ def beside(tmp_path: Path) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     ("servers", "more", "code", "receives", "cause", "tls"),
     [
-        ((own(), own()), {}, 0, "yes", "", "ok "),
-        ((own(), own()), {"anchors": False}, 0, "yes", "", "unknown tls-alone"),
-        ((own(), own(subject="CN=x,C=FR")), {}, 1, "degraded", "tls-some", "warn tls-some"),
-        ((own(issuer=None),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
-        ((own(), None), {}, 0, "yes", "", "unknown tls-unseen"),
+        ((presented(), presented()), {}, 0, "yes", "", "ok "),
+        ((presented(), presented()), {"anchors": False}, 0, "yes", "", "unknown tls-alone"),
+        ((presented(), presented(subject="CN=x,C=FR")), {}, 1, "degraded", "tls-some", "warn tls-some"),
+        ((presented(issuer=None),) * 2, {}, 1, "no", "tls-none", "fail tls-none"),
+        ((presented(), None), {}, 0, "yes", "", "unknown tls-unseen"),
         ((None, None), {}, 4, "unknown", "tls-refused", "unknown tls-unseen"),
-        ((own(),), {}, 0, "yes", "", "unknown tls-unseen"),
-        ((own(issuer=None),) * 2, {"days": 8}, 0, "yes", "", "unknown tls-old"),
-        ((own(),) * 2, {"domain": "autre.mssante.fr"}, 0, "yes", "", "unknown tls-nobody"),
+        ((presented(),), {}, 0, "yes", "", "unknown tls-unseen"),
+        ((presented(issuer=None),) * 2, {"days": 8}, 0, "yes", "", "unknown tls-old"),
+        ((presented(),) * 2, {"domain": "autre.mssante.fr"}, 0, "yes", "", "unknown tls-nobody"),
         ((), {}, 0, "yes", "", "unknown no_tls"),
     ],
 )  # fmt: skip
@@ -267,17 +248,17 @@ def test_certificates_have_their_say_as_they_have_in_domains(
     delegated(*(operator("10 mx.op.example.", "20 mx2.op.example."),) * 2, **WITH_TLS)
     options = beside(*servers, **more)
     status, text = run(port, *options, "--format", "json")
-    told = json.loads(text)
-    assert (status, told["receives"], told["cause"]) == (code, receives, cause)
-    assert f"{told['tls']} {told['tls_cause']}" == tls
-    assert (told["dns"], told["mail"]) == ("ok", "ok")
+    record = json.loads(text)
+    assert (status, record["receives"], record["cause"]) == (code, receives, cause)
+    assert f"{record['tls']} {record['tls_cause']}" == tls
+    assert (record["dns"], record["mail"]) == ("ok", "ok")
 
 
 def test_each_server_is_told_with_its_age_and_what_is_wrong(
     port: int, delegated: Callable[..., None], beside: Callable[..., list[str]]
 ) -> None:
     delegated(*(operator("10 mx.op.example.", "20 mx2.op.example."),) * 2, **WITH_TLS)
-    options = beside(own(), own(subject="CN=x,C=FR", issuer=None), days=3)
+    options = beside(presented(), presented(subject="CN=x,C=FR", issuer=None), days=3)
     for language, (seen, refused, name, chain) in {
         "fr": ("il y a 3 jours", "refusé", "nom qui n’est pas inscrit", "d’aucune autorité connue"),
         "en": ("3 days ago", "refused", "a name that is not listed", "of no authority known here"),
@@ -294,7 +275,7 @@ def test_a_certificate_s_name_steers_no_terminal_and_makes_no_line(
     port: int, delegated: Callable[..., None], beside: Callable[..., list[str]]
 ) -> None:
     delegated(*(operator("10 mx.op.example."),) * 2, mx="192.0.2.25")
-    options = beside(own(subject="CN=x\\0a- mx.op.example\\1b[31m \\e2\\80\\aey,C=FR"))
+    options = beside(presented(subject="CN=x\\0a- mx.op.example\\1b[31m \\e2\\80\\aey,C=FR"))
     for more in ((), ("--format", "json")):
         text = run(port, *options, *more)[1]
         assert "CN=x" in text

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from dnshard import ALL, HARD, NONE, Hard
 from dnslab import in_namespace, need_servers
-from dnsresolvers import ADDRESSES, Told, need_resolvers, read_told
+from dnsresolvers import ADDRESSES, Resolved, need_resolvers, read_resolved
 from dnsscene import addresses, answers, broken, called, findings
 from smtpservers import need_mail_servers
 
@@ -25,16 +25,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "from pathlib import Path; from dnsscene import *; from dnshard import HARD\n"
         f"look_with_resolvers(Path({str(folder)!r}), HARD)\n"
     )
-    own = (f"{address}/32" for address in ADDRESSES.values())
-    done = in_namespace(code, *addresses(HARD), *own, timeout=300)
+    networks = (f"{address}/32" for address in ADDRESSES.values())
+    done = in_namespace(code, *addresses(HARD), *networks, timeout=300)
     assert done.returncode == 0, done.stderr
     return folder
 
 
 @pytest.fixture(scope="module")
-def told(folder: Path) -> dict[str, dict[str, Told]]:
-    said = json.loads((folder / "told.json").read_text())
-    return {domain: read_told(one) for domain, one in said.items()}
+def resolved(folder: Path) -> dict[str, dict[str, Resolved]]:
+    replies = json.loads((folder / "told.json").read_text())
+    return {domain: read_resolved(reply) for domain, reply in replies.items()}
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +43,14 @@ def ours(folder: Path) -> tuple[dict[str, Mail], dict[str, str], dict[str, set[s
 
 
 @pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
-def test_resolvers_come_where_the_table_says_and_so_do_we(told, ours, case: Hard) -> None:
-    mail, methods, found = ours
+def test_resolvers_come_where_the_table_says_and_so_do_we(resolved, ours, case: Hard) -> None:
+    mail, methods, rules = ours
     for domain in case.domains:
-        reached = tuple(name for name, one in told[domain].items() if one.reached)
-        assert case.reached in (None, reached), told[domain]
+        reached = tuple(name for name, reply in resolved[domain].items() if reply.reached)
+        assert case.reached in (None, reached), resolved[domain]
         assert mail[domain].receives == case.receives, mail[domain]
         assert methods[domain] == case.method
-    assert found[case.name] == set(case.rules), case.what
+    assert rules[case.name] == set(case.rules), case.what
 
 
 def test_answers_and_findings_go_together_and_rest_on_lines(folder: Path) -> None:
@@ -80,7 +80,7 @@ def test_postfix_connects_where_we_say(tmp_path: Path) -> None:
         f"look_with_postfix(Path({str(tmp_path)!r}), cases, {MAIL_HOSTS})\n"
     )
     cases = [case for case in HARD if case.name in POSTFIX]
-    own = (f"{address}/32" for address in (*ADDRESSES.values(), *MAIL_HOSTS))
-    done = in_namespace(code, *addresses(cases), *own, timeout=120)
+    networks = (f"{address}/32" for address in (*ADDRESSES.values(), *MAIL_HOSTS))
+    done = in_namespace(code, *addresses(cases), *networks, timeout=120)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "postfix.json").read_text()) == POSTFIX

@@ -26,10 +26,11 @@ from mssante_audit.base.errors import OutputError, ParameterError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.observe import app
 from mssante_audit.network import network_of
+from mssante_audit.observe.file import TLS
 from mssante_audit.observe.folder import File, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
-from mssante_audit.observe.tls.observation import FORMAT, VERSION, TlsObservation, load_servers, load_tls
+from mssante_audit.observe.tls.observation import TlsObservation, load_servers, load_tls
 from mssante_audit.observe.tls.run import MailServer, Summary, observe_tls, servers_of
 from mssante_audit.observe.tls.visit import MAX_SHOWN, Visit, offers_of, visit
 from mssante_audit.space.trust import load_space
@@ -42,6 +43,7 @@ QUICK = ObserveTls(timeout=0.4, pause=0.0)
 PATIENT = ObserveTls(timeout=5.0, pause=0.0)
 ODD = "\N{REPLACEMENT CHARACTER}"
 ALERT = "\x15\x03\x01\x00\x02\x02\x28"
+TURNED_AWAY = "421 4.7.1 Service unavailable - No client certificate presented\n"
 HELLO = "250-mx\n250 STARTTLS\n"
 
 
@@ -74,35 +76,27 @@ def look(script: Script, settings: ObserveTls = PATIENT, *, oldest: bool = False
 def test_the_chain_is_kept_whether_or_not_a_client_s_certificate_is_demanded(
     most: ssl.TLSVersion, demand: bool, chain: tuple[Path, Path], leaf: Made, authority: Made, tmp_path: Path
 ) -> None:
-    heard: list[str] = []
+    lines: list[str] = []
     trusted = authority.files(tmp_path)[0] if demand else None
-    seen = look(tls(chain, most=most, demand=trusted, heard=heard))
+    seen = look(tls(chain, most=most, demand=trusted, lines=lines))
     assert (seen.outcome, seen.demanded) == ("presented", demand)
     assert seen.chain == (leaf.der, authority.der)
     assert seen.protocol == ("TLSv1.2" if most == ssl.TLSVersion.TLSv1_2 else "TLSv1.3")
     assert seen.cipher
     assert seen.banner == "220-mx.example"
-    said = ["EHLO localhost\r\n", "STARTTLS\r\n"]
-    assert heard == (said if demand else [*said, "EHLO localhost\r\n", "QUIT\r\n"])
+    before_tls = ["EHLO localhost\r\n", "STARTTLS\r\n"]
+    assert lines == (before_tls if demand else [*before_tls, "EHLO localhost\r\n", "QUIT\r\n"])
 
 
 def test_a_client_s_certificate_is_shown_where_there_is_one(
     chain: tuple[Path, Path], authority: Made, tmp_path: Path
 ) -> None:
-    heard: list[str] = []
-    own = make("CN=client.example,C=FR", authority).files(tmp_path / "own")
-    settings = ObserveTls(timeout=5.0, client_certificate=str(own[0]), client_key=str(own[1]))
-    seen = look(tls(chain, demand=authority.files(tmp_path)[0], heard=heard), settings)
+    lines: list[str] = []
+    client = make("CN=client.example,C=FR", authority).files(tmp_path / "own")
+    settings = ObserveTls(timeout=5.0, client_certificate=str(client[0]), client_key=str(client[1]))
+    seen = look(tls(chain, demand=authority.files(tmp_path)[0], lines=lines), settings)
     assert (seen.outcome, seen.demanded, seen.detail) == ("presented", True, "")
-    assert heard[-1] == "QUIT\r\n"
-
-
-def test_a_server_that_turns_one_away_over_tls_has_presented_its_certificate(
-    chain: tuple[Path, Path],
-) -> None:
-    turned_away = "421 4.7.1 Service unavailable - No client certificate presented"
-    seen = look(tls(chain, last=f"{turned_away}\n"))
-    assert (seen.outcome, seen.detail, len(seen.chain)) == ("presented", turned_away, 2)
+    assert lines[-1] == "QUIT\r\n"
 
 
 @pytest.mark.parametrize(
@@ -130,6 +124,10 @@ def test_every_other_way_a_visit_ends_shows_no_certificate(script: Script, outco
     seen = look(script, QUICK)
     assert (seen.outcome, seen.detail, seen.chain) == (outcome, detail, ())
     assert (seen.banner + seen.detail).isprintable()
+
+
+def test_a_greeting_is_kept_though_it_is_the_end() -> None:
+    assert look(saying("554 5.7.1 no\n"), QUICK).banner == "554 5.7.1 no"
 
 
 def test_a_server_that_nobody_runs_is_refused_and_one_out_of_reach_is_silent() -> None:
@@ -170,14 +168,15 @@ async def flood(wire: Wire) -> None:
         (dripping("250-x\n", 0.05), "over TLS: a reply without end"),
         (saying("", then=9), "over TLS: no reply to EHLO over TLS"),
         (saying("554 no\n"), "554 no"),
+        (saying(TURNED_AWAY), TURNED_AWAY.strip()),
         (saying(), "over TLS: the connection was closed"),
     ],
 )
 def test_whatever_comes_after_the_handshake_its_certificate_was_presented(
-    then: Script, detail: str, chain: tuple[Path, Path], leaf: Made
+    then: Script, detail: str, chain: tuple[Path, Path], leaf: Made, authority: Made
 ) -> None:
     seen = look(over_tls(chain, then), ObserveTls(timeout=1.0, pause=0.0))
-    assert (seen.outcome, seen.chain[0]) == ("presented", leaf.der)
+    assert (seen.outcome, seen.chain) == ("presented", (leaf.der, authority.der))
     assert seen.detail.startswith(detail)
     assert seen.seconds < 4
 
@@ -226,8 +225,6 @@ def run(
 
 
 def with_servers(scripts: dict[str, Script], go: Callable[[int], Given]) -> Given:
-    """Serve scripts by address; call `go` with their port, in a thread."""
-
     async def serve() -> Given:
         async with serving(scripts) as port:
             return await asyncio.to_thread(go, port)
@@ -357,13 +354,13 @@ def test_our_lack_of_descriptors_is_waited_for_and_no_server_s_fault(
         command = [sys.executable, "-c", FEW_DESCRIPTORS, given]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
-    said = with_servers(scripts, go)
+    output = with_servers(scripts, go)
     read = load_tls(out)
     if more > 1:
-        assert json.loads(said) == {"presented": 30}
+        assert json.loads(output) == {"presented": 30}
         assert read.complete
     else:  # the observation's own file takes it
-        assert said.startswith("this machine has nothing left to visit servers with (Too many open files)")
+        assert output.startswith("this machine has nothing left to visit servers with (Too many open files)")
         assert (len(visits_of(read)), read.complete) == (0, False)
 
 
@@ -412,9 +409,9 @@ def test_one_that_was_busy_is_seen_later_in_the_same_run(chain: tuple[Path, Path
     ]  # fmt: skip
     protocols = dict(zip(read["address"], read["protocol"], strict=True))
     assert protocols["127.0.0.3"] == "TLSv1.2", "after a handshake that failed less is offered"
-    for _, own in read.groupby("address"):
-        ends = own["at"] + pd.to_timedelta(own["seconds"], unit="s")
-        assert (own["at"].iloc[1:].array - ends.iloc[:-1].array >= pd.Timedelta("0.29s")).all()
+    for _, rows in read.groupby("address"):
+        ends = rows["at"] + pd.to_timedelta(rows["seconds"], unit="s")
+        assert (rows["at"].iloc[1:].array - ends.iloc[:-1].array >= pd.Timedelta("0.29s")).all()
 
 
 def test_no_more_are_met_at_once_than_is_allowed(chain: tuple[Path, Path], tmp_path: Path) -> None:
@@ -465,9 +462,13 @@ def test_what_lines_say_that_they_should_not_is_a_problem_of_that_line(
     visited({"127.0.0.1": tls(chain)}, out)
     lines = gzip.decompress(out.read_bytes()).decode().splitlines()
     (first,) = [number for number, line in enumerate(lines) if '"outcome"' in line]
-    told = json.loads(lines[first])
+    line_of_visit = json.loads(lines[first])
     other = json.loads(lines[1])
-    wrong = [{**told, "outcome": "fine"}, {**told, "at": "yesterday"}, {**told, "chain": ["../x"]}]
+    wrong = [
+        {**line_of_visit, "outcome": "fine"},
+        {**line_of_visit, "at": "yesterday"},
+        {**line_of_visit, "chain": ["../x"]},
+    ]
     wrong += [{**other, "certificate": "0" * 64}, {**other, "der": "%%"}]
     changed = [*lines, *map(json.dumps, wrong), "nothing"]
     out.write_bytes(gzip.compress("\n".join([*changed, ""]).encode(), mtime=0))
@@ -480,19 +481,19 @@ def test_what_lines_say_that_they_should_not_is_a_problem_of_that_line(
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "why"),
     [
         ({"format": "mssante-audit dns observation", "version": 1}, "not a TLS observation"),
-        ({"format": FORMAT, "version": VERSION + 1}, "newer version.*Update"),
-        ({"format": FORMAT, "version": VERSION - 1}, "older version.*Observe again"),
-        ({"format": FORMAT, "version": VERSION, "at": "x", "dns": ""}, "damaged"),
+        ({"format": TLS.format, "version": TLS.version + 1}, "newer version.*Update"),
+        ({"format": TLS.format, "version": TLS.version - 1}, "older version.*Observe again"),
+        ({"format": TLS.format, "version": TLS.version, "at": "x", "dns": ""}, "damaged"),
         ({}, "not a TLS observation"),
     ],
 )
-def test_a_file_of_another_kind_is_refused(header: dict[str, object], told: str, tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_refused(header: dict[str, object], why: str, tmp_path: Path) -> None:
     file = tmp_path / "tls-1.jsonl.gz"
     file.write_bytes(gzip.compress(json.dumps(header).encode() + b"\n", mtime=0))
-    with pytest.raises(ObservationError, match=told):
+    with pytest.raises(ObservationError, match=why):
         load_tls(file)
 
 
@@ -500,13 +501,13 @@ def test_a_client_s_certificate_that_cannot_be_used_is_told_before_anybody_is_vi
     authority: Made, chain: tuple[Path, Path], tmp_path: Path
 ) -> None:
     other = make("CN=other", authority).files(tmp_path / "other")
-    for own, told in [
+    for settings, why in [
         ({"client_certificate": str(chain[0])}, "needs its key"),
         ({"client_certificate": str(chain[0]), "client_key": str(other[1])}, "cannot be used"),
         ({"client_certificate": str(tmp_path / "none"), "client_key": str(other[1])}, "cannot be used"),
     ]:
-        with pytest.raises(ParameterError, match=told):
-            run([], tmp_path / "tls.jsonl.gz", ObserveTls(**own))
+        with pytest.raises(ParameterError, match=why):
+            run([], tmp_path / "tls.jsonl.gz", ObserveTls(**settings))
     assert not (tmp_path / "tls.jsonl.gz").exists()
 
 
@@ -529,7 +530,7 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
     domains = load_whitelist(find_whitelist(data, find_archive(data))).entries["domain"].unique().tolist()
     network = network_of(load_observation(source))
     hosts = {host: network.addresses(host) for domain in domains for host in network.exchangers(domain)}
-    address = sorted({a for own in hosts.values() for a in own if a.startswith("127.")})[0]
+    address = sorted({a for at in hosts.values() for a in at if a.startswith("127.")})[0]
 
     def go(port: int) -> Result:
         options = ["--port", str(port), "--pause", "0", "--timeout", "3"]
@@ -541,10 +542,10 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
     (written,) = (data / "observations").glob("tls-*.jsonl.gz")
     read = load_tls(written)
     assert read.dns == source.name
-    assert set(visits_of(read)["address"]) == {a for own in hosts.values() for a in own}
+    assert set(visits_of(read)["address"]) == {a for at in hosts.values() for a in at}
     (seen,) = visits_of(read).query("outcome == 'presented'").to_dict("records")
     assert seen["address"] == address
-    assert set(seen["hosts"]) == {host for host, own in hosts.items() if address in own}
+    assert set(seen["hosts"]) == {host for host, at in hosts.items() if address in at}
     assert visits_of(read, by_name=True)["sni"].isin(seen["hosts"]).tolist() == [True], (
         "the list has another certificate for it"
     )
@@ -555,7 +556,7 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
 
 
 @pytest.mark.parametrize(
-    ("sent", "days", "trusted", "status", "told"),
+    ("sent", "days", "trusted", "status", "why"),
     [
         (True, 9_999, True, 0, "leads to an anchor"),
         (True, 9_999, False, 4, "no anchor is known"),
@@ -564,10 +565,10 @@ def test_the_command_visits_the_mail_servers_that_the_dns_names(data: Path, chai
     ],
 )
 def test_one_host_is_looked_at_and_nothing_is_kept(
-    sent: bool, days: int, trusted: bool | str, status: int, told: str, authority: Made, tmp_path: Path
+    sent: bool, days: int, trusted: bool | str, status: int, why: str, authority: Made, tmp_path: Path
 ) -> None:
-    own = make("CN=mx.example,C=FR", authority, days=days)
-    files = own.files(tmp_path / "own", *([authority] if sent else []))
+    leaf = make("CN=mx.example,C=FR", authority, days=days)
+    files = leaf.files(tmp_path / "own", *([authority] if sent else []))
     other = make("CN=AUTRE,C=FR", ca=True)
     anchor = (other if trusted == "other" else authority).files(tmp_path / "anchor")[0]
 
@@ -576,7 +577,7 @@ def test_one_host_is_looked_at_and_nothing_is_kept(
         return CliRunner().invoke(app, ["tls", "--host", "127.0.0.1", "--port", str(port), *options])
 
     result = with_servers({"127.0.0.1": tls(files)}, go)
-    assert (result.exit_code, told in result.output) == (status, True), result.output
+    assert (result.exit_code, why in result.output) == (status, True), result.output
     assert "CN=mx.example,C=FR" in result.output
     behind = "sent with it: CN=AC FICTIVE,O=ESSAI,C=FR, issued by CN=AC FICTIVE,O=ESSAI,C=FR"
     assert (behind in result.output) == sent
@@ -592,7 +593,7 @@ def test_a_host_that_tells_nothing_is_unknown_and_one_without_starttls_is_wrong(
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "told"),
+    ("option", "value", "why"),
     [
         ("--timeout", "0", "timeout wants more than 0"),
         ("--helo", "x y", "helo"),
@@ -602,12 +603,12 @@ def test_a_host_that_tells_nothing_is_unknown_and_one_without_starttls_is_wrong(
     ],
 )
 def test_an_option_that_makes_no_sense_is_told_before_anybody_is_visited(
-    option: str, value: str, told: str, data: Path
+    option: str, value: str, why: str, data: Path
 ) -> None:
     for whom in (["--host", "127.0.0.1", "--port", "9"], ["--data", str(data)]):
         result = CliRunner().invoke(app, ["tls", *whom, option, value])
         assert isinstance(result.exception, ParameterError), result.output
-        assert told in str(result.exception)
+        assert why in str(result.exception)
         assert "pydantic" not in str(result.exception)
     assert not list((data / "observations").glob("tls-*"))
 
@@ -637,18 +638,18 @@ def test_of_each_server_counts_what_was_seen_last_that_tells_something(
     port = visits_of(load_tls(first))["port"].iloc[0]
     text = re.sub(rb'"was":\d+', b'"port":%d' % port, text)
     for file, body, day in ((first, gzip.decompress(first.read_bytes()), b"01"), (second, text, b"02")):
-        told = re.sub(rb'"at":"\d{4}-\d\d-\d\d', b'"at":"2026-03-' + day, body)
-        file.write_bytes(gzip.compress(told, mtime=0))
+        servers = re.sub(rb'"at":"\d{4}-\d\d-\d\d', b'"at":"2026-03-' + day, body)
+        file.write_bytes(gzip.compress(servers, mtime=0))
 
     space = load_space(data, as_of="2026-03-03")
     seen = space.tls
     assert [part.source for part in seen.parts] == [second.name, first.name]
-    told = seen.servers.set_index("address")
-    assert told["outcome"].tolist() == ["presented", "no-starttls"]
-    assert told["source"].tolist() == [first.name] * 2
-    assert told.loc["127.0.0.1", "subject"] == "CN=mx.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
-    assert told.loc["127.0.0.1", "not_after"] == leaf.certificate.not_valid_after_utc
-    assert pd.isna(told.loc["127.0.0.2", "not_after"])
+    servers = seen.servers.set_index("address")
+    assert servers["outcome"].tolist() == ["presented", "no-starttls"]
+    assert servers["source"].tolist() == [first.name] * 2
+    assert servers.loc["127.0.0.1", "subject"] == "CN=mx.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
+    assert servers.loc["127.0.0.1", "not_after"] == leaf.certificate.not_valid_after_utc
+    assert pd.isna(servers.loc["127.0.0.2", "not_after"])
     # What is older than may be relied on gives way to what was met since, though that tells nothing.
     old = load_space(data, as_of="2026-03-09").tls.servers.set_index("address")
     assert old["outcome"].tolist() == ["busy"]

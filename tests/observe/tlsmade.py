@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.network import network_of
+from mssante_audit.observe.file import TLS
 from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, VERSION
 from mssante_audit.observe.tls.run import MailServer, lines_of, servers_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
@@ -23,7 +23,7 @@ PLAIN = re.compile(r"[A-Za-z0-9 =,.()'-]+")
 
 def write_tls(space: TrustSpace, folder: Path, payloads: Sequence[str]) -> Path:
     """Write the observation into a data folder, in place of any; servers say and present `payloads`, too."""
-    lines = "".join(f"{json.dumps(one)}\n" for one in _lines(space, payloads))
+    lines = "".join(f"{json.dumps(line)}\n" for line in _lines(space, payloads))
     file = folder / "observations" / "tls-2026-03-02T060000Z.jsonl.gz"
     file.parent.mkdir(exist_ok=True)
     for other in file.parent.glob("tls-*"):
@@ -36,21 +36,20 @@ def write_before(space: TrustSpace, folder: Path, name: str) -> None:
     """Write that a month before each server that presents a certificate had one called `name`."""
     seen, at = space.tls.servers, space.as_of - timedelta(30)
     then = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(make(name, days=9, start=at).der,))
-    told = seen[seen["not_after"].notna()]
-    servers = zip(told["address"], told["port"], told["hosts"], strict=True)
+    presenting = seen[seen["not_after"].notna()]
+    servers = zip(presenting["address"], presenting["port"], presenting["hosts"], strict=True)
     write_visits(folder, at, [(MailServer(*server), then) for server in servers])
 
 
 def write_visits(folder: Path, at: datetime, visits: Iterable[tuple[MailServer, Visit]]) -> Path:
-    """Write an observation that came to its end."""
-    lines: list[dict[str, Any]] = [{"format": FORMAT, "version": VERSION, "at": instant(at), "dns": "dns-x"}]
+    lines: list[dict[str, Any]] = [TLS.header(at, dns="dns-x")]
     written = set[str]()
     for server, seen in visits:
         lines += lines_of(server, seen, at, 1, written)
     lines.append({"end": instant(at), "complete": True})
     file = default_path(folder, at, "tls")
     file.parent.mkdir(exist_ok=True, parents=True)
-    file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode(), mtime=0))
+    file.write_bytes(gzip.compress("".join(f"{json.dumps(line)}\n" for line in lines).encode(), mtime=0))
     return file
 
 
@@ -62,7 +61,7 @@ def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any
     network = network_of(space.observation)
     domains = space.audited["domain"].unique().tolist()
     hosts = {host: network.addresses(host) for domain in domains for host in network.exchangers(domain)}
-    yield {"format": FORMAT, "version": VERSION, "at": instant(at), "dns": space.observation.source}
+    yield TLS.header(at, dns=space.observation.source)
     written: set[str] = set()
     for number, server in enumerate(servers_of(hosts, 25)):
         payload = payloads[number % len(payloads)]
@@ -73,8 +72,8 @@ def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any
             odd = make(f"CN={text}", root, start=at - timedelta(9), days=12)
             seen = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(odd.der,))
         elif number % 4 and PLAIN.fullmatch(dn):
-            own = make(dn, root, start=at - timedelta(100), days=104 + 20 * number)
-            seen = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(own.der,))
+            right = make(dn, root, start=at - timedelta(100), days=104 + 20 * number)
+            seen = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(right.der,))
         yield from lines_of(server, seen, at, 1, written)
         if seen.chain:
             yield from lines_of(server, replace(seen, sni=server.hosts[0]), at, 2, written)

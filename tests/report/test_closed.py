@@ -22,7 +22,7 @@ from mssante_audit.base.errors import OutputError, WhiteListError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.staging import locked, publish
 from mssante_audit.cli.main import app
-from mssante_audit.observe.folder import MAX_PROBLEMS
+from mssante_audit.observe.file import MAX_PROBLEMS
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.site.build import build_site

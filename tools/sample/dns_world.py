@@ -22,8 +22,8 @@ from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.walk import Walker
-from mssante_audit.observe.lines import FORMAT, VERSION, Ask, Record, Reply
-from mssante_audit.observe.writer import Writer
+from mssante_audit.observe.file import DNS, Writer
+from mssante_audit.observe.lines import Ask, Record, Reply
 
 ROOT = ("root.valfictif.example", "192.0.2.1")
 """The one server of the made-up root: it knows every name outside the parent zone itself."""
@@ -313,11 +313,10 @@ def observe_world(
     walk = _walk(world, domains, settings, started_at, ipv6=ipv6)
     with ThreadPoolExecutor(1) as pool:  # a notebook's or a browser test's thread has a loop already
         lines = pool.submit(asyncio.run, walk).result()
-    header = {
-        "format": FORMAT, "version": VERSION, "at": _stamp(started_at), "tool": "made up",
-        "parent_zone": world.parent, "sibling": SIBLING, "ipv6": ipv6, "domains": len(domains),
-        "resumed": False, "settings": {},
-    }  # fmt: skip
+    header = DNS.header(
+        started_at.astimezone(UTC), tool="made up", parent_zone=world.parent, sibling=SIBLING, ipv6=ipv6,
+        domains=len(domains), resumed=False, settings={},
+    )  # fmt: skip
     writer = Writer(path)
     try:
         for content in (header, *lines):

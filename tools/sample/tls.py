@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mssante_audit.observe.dns.names import canonical
+from mssante_audit.observe.file import TLS as FORM
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.observation import FORMAT, VERSION
 from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.values.dn import parse_dn
@@ -149,10 +149,8 @@ class SampleTls:
 
     def _lines(self) -> Iterator[dict[str, object]]:
         source = OBSERVATION.rpartition("/")[2]
-        yield {
-            "format": FORMAT, "version": VERSION, "at": instant(SEEN_AT), "tool": "made up", "dns": source,
-            "servers": len(self.servers), "resumed": False, "settings": {},
-        }  # fmt: skip
+        more = {"servers": len(self.servers), "resumed": False, "settings": {}}
+        yield FORM.header(SEEN_AT, tool="made up", dns=source, **more)
         written: set[str] = set()
         for number, (address, own) in enumerate(sorted(self.servers.items())):
             names = tuple(sorted(host for host, at in self.addresses.items() if at == address))

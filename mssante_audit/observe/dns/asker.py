@@ -19,11 +19,8 @@ from mssante_audit.observe.dns.exchange import Exchange, exchange, observe_excha
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.lines import NO_EDNS, Ask, Reply, key
 
-PATIENCE = 3
-"""A last try, and an address whose replies come after the time-out, are given so many times as long."""
-STREAK = 8  # silences in a row after which a lane that used to answer is doubted
-SILENT_FOR = 300.0  # seconds for which a verdict of silence holds
-SLOWEST = 5.0  # seconds between two queries to an address that stays silent, at most
+SLOWEST = 5.0
+"""Seconds between two queries to an address that stays silent, at most."""
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -55,8 +52,9 @@ class _Lane:
     silent_until: float = 0.0
 
     @property
-    def doubtful(self) -> bool:  # it has given no sign of life, or none for long
-        return self.streak >= STREAK or (self.streak > 0 and not self.answers)
+    def doubtful(self) -> bool:
+        """Whether it has given no sign of life, or been silent eight times in a row."""
+        return self.streak >= 8 or (self.streak > 0 and not self.answers)
 
     @property
     def silent(self) -> bool:
@@ -69,10 +67,10 @@ class Asker:
     def __init__(self, settings: ObserveSettings, write: Callable[[dict[str, Any]], None]) -> None:
         self.settings, self.write = settings, write
         self.known: dict[tuple[Any, ...], Reply] = {}
-        self.ignored: Counter[str] = Counter()  # messages that answer nothing asked, by where they came from
+        self.ignored: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.sent = self.late = 0
-        self._tries = settings.retries + 1  # until a server is called silent, the last without EDNS
+        self._tries = settings.retries + 1
         self.lanes: dict[tuple[str, str], _Lane] = {}
         self._asked: dict[tuple[Any, ...], asyncio.Task[Reply]] = {}
         self._slow: set[str] = set()
@@ -100,9 +98,9 @@ class Asker:
         reply = await self._persist(ask, before.attempt if before else 0, patient=patient)
         if not patient:
             self.known[key(ask)] = reply
-        if ask.transport == "tcp" or not (reply.outcome == "truncated" or (patient and reply.silent)):
-            return reply
-        if reply.silent and self._lane(ask.address, "tcp").silent:
+        unsettled = reply.outcome == "truncated" or (patient and reply.silent)
+        tcp_silent = reply.silent and self._lane(ask.address, "tcp").silent
+        if ask.transport == "tcp" or not unsettled or tcp_silent:
             return reply
         other = await self.ask(ask._replace(transport="tcp"), patient=patient)
         if reply.silent and other.silent:
@@ -152,7 +150,7 @@ class Asker:
                     return reply
                 if attempt >= tries:
                     if probing or (lane.doubtful and not lane.probing.locked()):
-                        lane.silent_until = time.monotonic() + SILENT_FOR
+                        lane.silent_until = time.monotonic() + 300  # a verdict that holds so long
                     return reply
                 if not lane.doubtful or probing:
                     await asyncio.sleep(self.settings.retry_delay * 3 ** (attempt - 1))
@@ -192,20 +190,20 @@ class Asker:
     async def _send(self, ask: Ask, lane: _Lane, attempt: int, *, edns: bool, last: bool = False) -> Reply:
         in_time, pace = self.settings.timeout, lane.pace
         longer = ask.address in self._slow or (last and ask.transport == "udp")
-        most = in_time * PATIENCE if longer else in_time
+        most = 3 * in_time if longer else in_time  # a last try, and who answers late, is waited for longer
         try:
             query = query_wire(ask.qname, ask.qtype, edns=edns, rd=ask.rd)
             at = datetime.now(UTC)
             self.sent += 1
             place = ask.address, self.settings.port
-            found = await exchange(place, ask.transport, query, most, self.ignored)
+            outcome = await exchange(place, ask.transport, query, most, self.ignored)
         finally:
             self._leave(pace)
-        late = found.status == "reply" and found.rtt > in_time
+        late = outcome.status == "reply" and outcome.rtt > in_time
         if late:
             self.late += 1
             self._slow.add(ask.address)
-        reply = observe_exchange(ask, found, at, attempt, edns=edns, late=late)
+        reply = observe_exchange(ask, outcome, at, attempt, edns=edns, late=late)
         if reply.silent:
             lane.streak += 1
             pace.interval = min(max(SLOWEST, pace.fastest), pace.interval * 2)

@@ -13,10 +13,10 @@ import struct
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import dns.flags
 import dns.message
@@ -29,31 +29,28 @@ from mssante_audit.base.errors import ResourceError
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import SCARCE, SECTIONS, Ask, Record, Reply
 
-MAX_SOURCES = 1000
-MAX_STRANGERS = 8  # messages of one TCP connection that are not its reply, at most
-SCARCE_FOR = 20.0  # seconds to wait for what this machine lacks
-EDNS_SIZE = 1232  # largest UDP reply asked for, as agreed on the DNS flag day 2020: no fragments
-_OPT = 11  # bytes of the one record that a query can have, its last
-_RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
-T = TypeVar("T")
+SCARCE_FOR = 20.0
+"""Seconds to wait for what this machine lacks."""
 MAX_RECORDS = 1000
 """Records read of one reply; a reply with more is flagged ``cut`` (65,535 bytes can hold some 5,000)."""
 MAX_ODD = 50
 """Records read of one that has an unreadable one: each can be made to cost as much as a hundred good ones."""
 
-_COUNTS = struct.Struct("!3H")
-_PROOFS = {"RRSIG", "NSEC", "NSEC3"}
-"""Their presence is kept as a flag; of signatures, those that `mssante_audit.network.dnssec` checks."""
+_RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 _SIGNED = {"A", "AAAA", "CNAME", "DNAME", "DNSKEY", "DS", "MX", "SOA"}
-_NAMES = {"NS", "CNAME", "PTR", "DNAME", "MX", "SOA"}  # types whose data are names, and numbers
-_NAMED = {0, 1, 2, 3, 4, 5, 9}  # rcodes written by name; files hold the number of any other
+"""Types whose signatures are kept: those that `mssante_audit.network.dnssec` checks."""
+_NAMES = {"NS", "CNAME", "PTR", "DNAME", "MX", "SOA"}
+"""Types whose data are names, and numbers."""
+
+T = TypeVar("T")
 
 
 def query_wire(qname: str, qtype: str, *, edns: bool = True, rd: bool = False) -> bytes:
     """Return a query with the id 0; with EDNS it asks for DNSSEC records (a referral then shows its DS)."""
     flags, edns_version = dns.flags.RD if rd else 0, 0 if edns else False
+    size = 1232  # as agreed on the DNS flag day 2020: no fragments
     message = dns.message.make_query(
-        qname, qtype, use_edns=edns_version, want_dnssec=edns, payload=EDNS_SIZE, id=0, flags=flags
+        qname, qtype, use_edns=edns_version, want_dnssec=edns, payload=size, id=0, flags=flags
     )
     return message.to_wire()
 
@@ -67,7 +64,7 @@ def is_reply_to(wire: bytes, query: bytes) -> bool:
     if len(wire) < 12 or not wire[2] & 0x80 or wire[2] & 0x78:
         return False
     if wire[4:6] == b"\0\1":
-        end = len(query) - _OPT * query[11]
+        end = len(query) - 11 * query[11]  # without the EDNS record
         asked, given = query[12:end], wire[12:end]
         return given[:-4].lower() == asked[:-4].lower() and given[-4:] == asked[-4:]
     return wire[4:6] == b"\0\0" and wire[3] & 0x0F in (1, 2, 4, 5)
@@ -78,8 +75,9 @@ class Exchange(NamedTuple):
 
     status: str
     wire: bytes = b""
-    rtt: float = 0.0  # seconds
-    ignored: int = 0  # messages that bore this question's id but were not its reply
+    rtt: float = 0.0
+    ignored: int = 0
+    """Messages that bore the question's id but were not its reply."""
 
 
 class _Question:
@@ -98,8 +96,8 @@ class _Question:
         if same_id and source == self.place and is_reply_to(wire, self.query):
             return True
         self.strangers += same_id
-        known = source[0] in self.ignored or len(self.ignored) < MAX_SOURCES
-        self.ignored[source[0] if known else "other"] += 1
+        counted_alone = source[0] in self.ignored or len(self.ignored) < 1000
+        self.ignored[source[0] if counted_alone else "other"] += 1
         return False
 
     async def over_udp(self, sock: socket.socket, timeout: float) -> Exchange:
@@ -133,7 +131,7 @@ class _Question:
                 await asyncio.get_running_loop().sock_connect(sock, self.place)
                 reader, writer = await asyncio.open_connection(sock=sock)
                 writer.write(len(self.query).to_bytes(2) + self.query)
-                for _ in range(MAX_STRANGERS):
+                for _ in range(8):  # messages that are not its reply
                     begun = False
                     size = int.from_bytes(await reader.readexactly(2))
                     begun = True
@@ -150,11 +148,7 @@ class _Question:
 async def exchange(
     place: tuple[str, int], transport: str, query: bytes, timeout: float, ignored: Counter[str]
 ) -> Exchange:
-    """Ask an address and port a question (`query_wire`) and return what comes of it.
-
-    `timeout` covers the whole, dripping replies included; `ignored` counts messages that answer nothing
-    asked, by where they came from.
-    """
+    """Ask a question (`query_wire`), for `timeout` in all, dripping replies included; return what comes."""
     question = _Question(place, query, ignored)
     try:
         sock = await obtained(partial(_socket, place[0], transport))
@@ -172,7 +166,7 @@ def _socket(address: str, transport: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM)
     sock.setblocking(False)
-    if transport == "udp" and sys.platform == "linux":  # ICMP errors are told
+    if transport == "udp" and sys.platform == "linux":  # ICMP errors are reported
         sock.setsockopt(*_RECVERR[family], 1)
     return sock
 
@@ -187,12 +181,11 @@ async def obtained(make: Callable[[], T]) -> T:
             if error.errno not in {*SCARCE, errno.EAGAIN}:
                 raise
             if time.monotonic() > end:
-                raise scarce(error) from None
+                raise _scarce(error) from None
         await asyncio.sleep(0.005)
 
 
-def scarce(error: OSError) -> ResourceError:
-    """Return what says that this machine lacks something to ask with."""
+def _scarce(error: OSError) -> ResourceError:
     remedy = "Raise its limits (`ulimit -n`) or lower --in-flight"
     return ResourceError(f"this machine cannot ask any more: {error.strerror}", remedy=remedy)
 
@@ -204,60 +197,53 @@ def reaches(address: str) -> bool:
             sock.connect((address, 53))
     except OSError as error:
         if error.errno in SCARCE - {errno.EADDRNOTAVAIL}:
-            raise scarce(error) from None
+            raise _scarce(error) from None
         return False
     return True
 
 
 class Message(NamedTuple):
-    """A decoded reply."""
+    """A decoded reply; docs/observing.md has the flags. `odd`: records that cannot be read are left out."""
 
     rcode: str
     flags: tuple[str, ...]
-    """``aa``, ``tc``, ``ra``; ``edns``; ``signed`` (it carried RRSIG, NSEC or NSEC3); ``cut`` (more records
-    than were read)."""
     records: tuple[Record, ...]
-    odd: bool = False  # whether it had records that could not be read, and are left out
+    odd: bool = False
 
 
-class Malformed(Exception):  # noqa: N818 - it never leaves the observer
-    """Bytes that are not a reply."""
-
-
-def read_message(wire: bytes) -> Message:
-    """Read a reply; an unreadable record costs only itself. `Malformed` if records cannot be told apart."""
+def read_message(wire: bytes) -> Message | None:
+    """Read a reply; an unreadable record costs only itself. ``None`` if records cannot be told apart."""
     for limit, lenient in ((MAX_RECORDS, False), (MAX_ODD, True)):
         try:
             return _read(wire, limit, lenient=lenient)
         except (MemoryError, OSError):
             raise
-        except Exception as error:  # whatever a hostile reply provokes in a parser is the reply's fault
-            fault = Malformed(f"{type(error).__name__}: {error}")
-    raise fault
+        except Exception:  # noqa: S112 - whatever a hostile reply provokes in a parser is the reply's fault
+            continue
+    return None
 
 
 def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
-    answers, authorities, others = _COUNTS.unpack_from(wire, 6)
+    answers, authorities, others = struct.unpack_from("!3H", wire, 6)
     total = answers + authorities + others
     if cut := total > limit:
         answers = min(answers, limit)
         authorities = min(authorities, limit - answers)
-        wire = wire[:6] + _COUNTS.pack(answers, authorities, limit - answers - authorities) + wire[12:]
-        total = limit
+        counts = struct.pack("!3H", answers, authorities, limit - answers - authorities)
+        wire, total = wire[:6] + counts + wire[12:], limit
     how = {"one_rr_per_rrset": True, "ignore_trailing": cut, "continue_on_error": lenient}
     message = dns.message.from_wire(wire, **how)
-    tc = bool(message.flags & dns.flags.TC)
-    if not tc:  # a truncated reply may end anywhere: TCP will tell
-        found = sum(map(len, message.sections[1:])) + len(message.errors)
+    if not message.flags & dns.flags.TC:  # a truncated reply may end anywhere: TCP will tell
         if lenient:
-            _told_apart(wire, total)
-        if found + (message.opt is not None) + (message.tsig is not None) != total:
-            raise Malformed("records that do not end where they say")
+            _check_ends(wire, total)
+        special = (message.opt is not None) + (message.tsig is not None)
+        if sum(map(len, message.sections[1:])) + len(message.errors) + special != total:
+            raise ValueError("records that do not end where they say")
     signed, odd, records = False, bool(message.errors), []
     for section, sets in zip(SECTIONS, message.sections[1:], strict=True):
         for rrset in sets:
             kind = to_text(rrset.rdtype)
-            if kind in _PROOFS:
+            if kind in ("RRSIG", "NSEC", "NSEC3"):
                 signed = True
                 if kind != "RRSIG" or to_text(rrset.covers) not in _SIGNED or section == "additional":
                     continue
@@ -267,14 +253,14 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
             owner, data = _canonical(rrset.name.to_text()), rrset[0].to_text()
             data = " ".join(map(_canonical, data.split(" "))) if kind in _NAMES else data
             records.append(Record(section, owner, rrset.ttl, kind, data))
-    rcode, flags = int(message.rcode()), dns.flags.to_text(message.flags).lower().split()
-    said = {"edns": message.edns >= 0, "signed": signed, "cut": cut}
-    said = {**{name: name in flags for name in ("aa", "tc", "ra")}, **said}
-    name = dns.rcode.Rcode(rcode).name if rcode in _NAMED else str(rcode)
-    return Message(name, tuple(flag for flag in said if said[flag]), tuple(records), odd)
+    rcode, set_flags = int(message.rcode()), dns.flags.to_text(message.flags).lower().split()
+    flags = {flag: flag in set_flags for flag in ("aa", "tc", "ra")}
+    flags |= {"edns": message.edns >= 0, "signed": signed, "cut": cut}
+    name = dns.rcode.Rcode(rcode).name if rcode in (0, 1, 2, 3, 4, 5, 9) else str(rcode)
+    return Message(name, tuple(flag for flag in flags if flags[flag]), tuple(records), odd)
 
 
-def _told_apart(wire: bytes, total: int) -> None:
+def _check_ends(wire: bytes, total: int) -> None:
     """Raise if a message ends before its last record does: read leniently, what is missing is odd."""
     parser = dns.wire.Parser(wire, 4)
     (questions,) = parser.get_struct("!H")
@@ -297,51 +283,44 @@ def classify(message: Message, zone: str | None, qname: str, qtype: str) -> tupl
     """
     if "tc" in message.flags:
         return "truncated", ""
-    trusted = "aa" in message.flags or zone is None
     if message.rcode not in ("NOERROR", "NXDOMAIN"):
         return ("servfail" if message.rcode == "SERVFAIL" else "refused"), ""
     answers = [r for r in message.records if r.section == "answer"]
     authority = [r for r in message.records if r.section == "authority"]
-
-    def cut_of(owners: Iterable[str]) -> str:
-        """Return the first that lies below the zone, and at or above the name asked for."""
-        below = (o for o in owners if zone and o != zone and is_under(o, zone) and is_under(qname, o))
-        return next(below, "")
-
     soas = [r.owner for r in (*answers, *authority) if r.type == "SOA"]
-    cut = cut_of(soas)
-    if message.rcode == "NXDOMAIN":
-        return ("nxdomain", cut) if trusted else ("lame", "")
-    if answers:
+    servers = {r.owner for r in authority if r.type == "NS"}
+
+    def is_cut(owner: str) -> bool:
+        return zone is not None and owner != zone and is_under(owner, zone) and is_under(qname, owner)
+
+    authoritative = "aa" in message.flags
+    trusted, cut = authoritative or zone is None, next(filter(is_cut, soas), "")
+    outcome = "nxdomain" if message.rcode == "NXDOMAIN" else "answer" if answers else "nodata"
+    if outcome == "answer":
         if not any((r.owner == qname and r.type in (qtype, "CNAME")) or r.type == "DNAME" for r in answers):
             return "malformed", ""
-        return ("answer", cut) if trusted else ("lame", "")
-    owners, below = {r.owner for r in authority if r.type == "NS"}, ""
-    if zone is not None and owners and not soas:
-        below = cut_of(owners) if len(owners) == 1 else ""
-        trusted = trusted and owners == {zone}
-    if message.odd and (not below or "aa" in message.flags):
-        return "malformed", ""  # what could not be read may be what was asked for
-    if below:
-        return "referral", below
-    return ("nodata", cut) if trusted else ("lame", "")
+    elif outcome == "nodata":
+        handed_over = ""
+        if zone is not None and servers and not soas:
+            handed_over = next(filter(is_cut, servers), "") if len(servers) == 1 else ""
+            trusted = trusted and servers == {zone}
+        if message.odd and (not handed_over or authoritative):
+            return "malformed", ""  # what could not be read may be what was asked for
+        if handed_over:
+            return "referral", handed_over
+    return (outcome, cut) if trusted else ("lame", "")
 
 
 def observe_exchange(
     ask: Ask, exchange: Exchange, at: datetime, attempt: int, *, edns: bool, late: bool = False
 ) -> Reply:
     """Turn what came of a query into a line of the observation; any bytes of a reply end in an outcome."""
-    outcome, rcode, flags, cut, rtt = exchange.status, "", "", "", None
-    records: tuple[Any, ...] = ()
-    if outcome == "reply":
-        rtt = round(exchange.rtt * 1000, 2)
-        try:
-            message = read_message(exchange.wire)
-        except Malformed:
-            outcome = "malformed"
-        else:
-            outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
-            rcode, records = message.rcode, message.records
-            flags = " ".join((*message.flags, *(["late"] if late else [])))
-    outcome_fields = (outcome, rcode, flags, cut, rtt, exchange.ignored, records)
-    return Reply(at, *ask[:8], edns, ask.rd, attempt, *outcome_fields)
+    reply = Reply(at, *ask[:8], edns, ask.rd, attempt, exchange.status, "", "", "", None, exchange.ignored)
+    if exchange.status != "reply":
+        return reply
+    reply = reply._replace(outcome="malformed", rtt=round(exchange.rtt * 1000, 2))
+    if not (message := read_message(exchange.wire)):
+        return reply
+    outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
+    flags = " ".join((*message.flags, *(["late"] if late else [])))
+    return reply._replace(outcome=outcome, cut=cut, rcode=message.rcode, flags=flags, records=message.records)

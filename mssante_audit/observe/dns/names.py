@@ -10,11 +10,7 @@ _is_plain = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", 
 
 
 def canonical(text: str) -> str:
-    r"""Return a domain name in that form; "" for what the DNS cannot carry (empty, a label over 63 bytes…).
-
-    >>> canonical("CH-Valfictif.mssante.fr."), canonical("valfictif@ase.fr"), canonical("a..fr")
-    ('ch-valfictif.mssante.fr', 'valfictif\\@ase.fr', '')
-    """
+    """Return a domain name in that form; "" for what the DNS cannot carry (empty, a label over 63 bytes…)."""
     plain = text.strip().removesuffix(".").lower()
     if text.isascii() and _is_plain(plain):  # dnspython takes ten times as long, and lists are long
         return plain

@@ -12,9 +12,10 @@ from mssante_audit.observe.dns.exchange import reaches
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply
 
-MAX_ALIASES = 13  # aliases followed from one name: no resolver follows more than twelve, as measured
-MAX_DEPTH = 3  # how deep names of servers may depend on names of servers
-MAX_SPARE = 8  # names of servers of a mail host's zone that are looked up though others have glue
+MAX_ALIASES = 13
+"""Aliases followed from one name: no resolver follows more than twelve, as measured."""
+MAX_SPARE = 8
+"""Names of servers of a mail host's zone that are looked up though others have glue."""
 MAX_SERVERS = 64
 """Addresses of servers asked for one zone (a reply can name 500 servers, each with as many addresses)."""
 Chain = tuple[str, ...]
@@ -59,8 +60,8 @@ class Resolver:
 
     async def addresses(self, domain: str, name: str) -> tuple[str, ...]:
         """Return the addresses of a server, IPv4 first; empty if there are none, or none could be learnt."""
-        found = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
-        replies = [reply for reply in found if reply]
+        looked_up = [await self.resolve(domain, name, qtype) for qtype in ("A", "AAAA")]
+        replies = [reply for reply in looked_up if reply]
         if not replies:
             await self.resolve(domain, name, "CNAME")  # an alias may be known where its target is not
         await self._look_at_signatures(replies)
@@ -73,24 +74,26 @@ class Resolver:
         for name in names:
             if len(names) > 2 * MAX_ALIASES:
                 break
-            zone, found = await self._search(domain, name, qtype, ())
-            said = [found] if found else []
+            zone, reply = await self._search(domain, name, qtype, ())
+            given = [reply] if reply else []
             if zone not in ("", "."):
                 if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
                     more = (*await self._named(domain, spare), *self.zones.get(zone, ()))
                     self.zones[zone] = tuple(sorted({server.address: server for server in more}.values()))
                 servers = self.zones.get(zone, ())[:MAX_SERVERS]
-                said = await self.ask_all(domain, zone, servers, name, qtype)
+                given = await self.ask_all(domain, zone, servers, name, qtype)
                 if zone != self._asker.settings.parent_zone:
                     # Those that the zone names itself, beside its data (RFC 2181, 5.4.1).
-                    own = set().union(*(r.data("NS", zone) for r in said if r.outcome != "referral"))
-                    unknown = sorted(own.difference(server.name for server in servers))[:MAX_SPARE]
-                    known = {server.address for server in servers}
-                    others = [s for s in await self._named(domain, unknown) if s.address not in known]
-                    said += await self.ask_all(domain, zone, others, name, qtype)
-            await self._look_at_signatures(said)
-            replies += said
-            names += sorted({reply.alias for reply in said if reply.alias}.difference(names))
+                    names_itself = set().union(
+                        *(r.data("NS", zone) for r in given if r.outcome != "referral")
+                    )
+                    unasked = sorted(names_itself.difference(server.name for server in servers))[:MAX_SPARE]
+                    asked = {server.address for server in servers}
+                    others = [s for s in await self._named(domain, unasked) if s.address not in asked]
+                    given += await self.ask_all(domain, zone, others, name, qtype)
+            await self._look_at_signatures(given)
+            replies += given
+            names += sorted({reply.alias for reply in given if reply.alias}.difference(names))
         return replies
 
     async def ask_all(
@@ -102,8 +105,8 @@ class Resolver:
 
     async def _named(self, domain: str, names: Sequence[str]) -> list[Server]:
         """Look servers up; return each on the addresses that may be asked."""
-        found = await asyncio.gather(*(self.addresses(domain, name) for name in names))
-        named = zip(names, found, strict=True)
+        looked_up = await asyncio.gather(*(self.addresses(domain, name) for name in names))
+        named = zip(names, looked_up, strict=True)
         return [Server(n, a) for n, addresses in named for a in addresses if self.usable(a)]
 
     async def _look_at_signatures(self, replies: Iterable[Reply]) -> None:
@@ -125,12 +128,12 @@ class Resolver:
     async def resolve(self, domain: str, qname: str, qtype: str, chain: Chain = ()) -> Reply | None:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
         for _ in range(MAX_ALIASES):
-            _, found = await self._search(domain, qname, qtype, chain)
-            if found is None or found.answers or not found.alias or qtype == "CNAME" or self._resolvers:
-                return found
-            if found.alias in found.chain[:-1]:
-                return found
-            qname = found.alias
+            _, reply = await self._search(domain, qname, qtype, chain)
+            if reply is None or reply.answers or not reply.alias or qtype == "CNAME" or self._resolvers:
+                return reply
+            if reply.alias in reply.chain[:-1]:
+                return reply
+            qname = reply.alias
         return None
 
     async def _search(self, domain: str, qname: str, qtype: str, chain: Chain) -> tuple[str, Reply | None]:
@@ -146,20 +149,20 @@ class Resolver:
             # In an order of the name's own, the same each time: a resumed run asks the same ones.
             spread = sorted(servers, key=lambda s: (zlib.crc32(f"{qname} {s.address}".encode()), s))
             asks = [Ask(domain, "address", zone, qname, qtype, *server) for server in spread]
-            found = await self._first(asks, INFORMATIVE)
-            if found is None and (spare := self._spare.get(zone, ())):
+            reply = await self._first(asks, INFORMATIVE)
+            if reply is None and (spare := self._spare.get(zone, ())):
                 more, self._spare[zone] = await self._reach(domain, spare, zone, chain)
                 servers = self.zones[zone] = (*servers, *more)
                 if more:
                     continue
-            if found is None or found.outcome != "referral":
-                return zone, found
-            zone = found.cut
-            if found.data("DS", zone):
+            if reply is None or reply.outcome != "referral":
+                return zone, reply
+            zone = reply.cut
+            if reply.data("DS", zone):
                 self._signed.add(zone)
             if zone not in self.zones:
-                names = sorted(found.data("NS", zone))
-                glue = found.addresses(names)
+                names = sorted(reply.data("NS", zone))
+                glue = reply.addresses(names)
                 reached = tuple(Server(n, a) for n in glue for a in sorted(glue[n]) if self.usable(a))
                 others = tuple(name for name in names if name not in {server.name for server in reached})
                 if not reached:
@@ -180,18 +183,18 @@ class Resolver:
         aliases: dict[str, list[Server]] = {}
         kinds = ("A", "AAAA") if self.ipv6 else ("A",)
         for name in names[: 2 if chain else 4]:
-            if name in chain or len(chain) >= MAX_DEPTH or is_under(name, zone):
+            if name in chain or len(chain) >= 3 or is_under(name, zone):
                 continue  # it would have to be known to be found
             replies = [await self.resolve(domain, name, qtype, (*chain, name)) for qtype in kinds]
             conclusive = [reply for reply in replies if reply]
-            if found := [Server(name, a) for a in _addresses_in(conclusive) if self.usable(a)]:
+            if usable := [Server(name, a) for a in _addresses_in(conclusive) if self.usable(a)]:
                 alias = any(reply.qname != name or reply.alias for reply in conclusive)
-                (aliases if alias else servers)[name] = found
+                (aliases if alias else servers)[name] = usable
             if servers and (chain or sum(map(len, servers.values())) > 1):
                 break
-        known = servers or aliases
-        chosen = tuple(server for its in known.values() for server in its)
-        return chosen, tuple(name for name in names if name not in known)
+        chosen = servers or aliases
+        others = tuple(name for name in names if name not in chosen)
+        return tuple(server for its in chosen.values() for server in its), others
 
     async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Reply | None:
         """Ask until a reply has one of `outcomes`, then the silent for longer; take a weak one at last."""

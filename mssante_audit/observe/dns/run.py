@@ -20,14 +20,11 @@ from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.walk import Walker
-from mssante_audit.observe.folder import DNS
+from mssante_audit.observe.file import DNS, ELSE_RESUME, Progress, Report, Writer
 from mssante_audit.observe.lines import key
 from mssante_audit.observe.observation import Observation, load_observation
-from mssante_audit.observe.writer import ELSE_RESUME, Progress, Tell, Writer
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
-
-WALKS = 1000  # domains under way at once: they wait for one another's servers, not for memory
 
 
 class NetworkError(AuditError, ConnectionError):
@@ -36,14 +33,18 @@ class NetworkError(AuditError, ConnectionError):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What an observation did."""
+    """What an observation did.
+
+    `not_names` are domains that the DNS cannot carry, and were not asked for; `ignored` counts messages that
+    answered nothing asked: spoofed, or from servers that answer from elsewhere.
+    """
 
     path: Path
     domains: int
-    not_names: tuple[str, ...]  # domains of the list that the DNS cannot carry; they were not asked for
+    not_names: tuple[str, ...]
     queries: int
     outcomes: dict[str, int]
-    ignored: int  # messages that answered nothing asked: spoofed, or from servers that answer from elsewhere
+    ignored: int
     seconds: float
 
 
@@ -53,14 +54,14 @@ def observe(
     settings: ObserveSettings | None = None,
     *,
     resume: bool = False,
-    progress: Tell | None = None,
+    progress: Report | None = None,
 ) -> Summary:
     """Observe domains, as the white list writes them, and write the observation file.
 
-    `out` is a new file; with `resume`, one to go on with: what it holds is not asked again. `progress` is
-    called a few times a second. `NetworkError` if there is no network or no server of the parent zone answers
-    (nothing is written then). `OutputError` if the file exists (without `resume`) or cannot be written (what
-    was written stays readable); `ObservationError` if the file to go on with is not an observation.
+    `out` is a new file; with `resume`, one to go on with: what it holds is not asked again. `NetworkError`
+    if there is no network or no server of the parent zone answers (nothing is written then). `OutputError` if
+    the file exists (without `resume`) or cannot be written (what was written stays readable);
+    `ObservationError` if the file to go on with is not an observation.
     """
     settings = settings or ObserveSettings()
     return asyncio.run(_observe(list(dict.fromkeys(domains)), Path(out), settings, resume, progress))
@@ -77,7 +78,7 @@ def observe_now(domain: str, **given: Any) -> Observation:
 
 
 async def _observe(
-    domains: list[str], out: Path, settings: ObserveSettings, resume: bool, progress: Tell | None
+    domains: list[str], out: Path, settings: ObserveSettings, resume: bool, progress: Report | None
 ) -> Summary:
     start, complete, done = time.monotonic(), False, 0
     if not resume and out.exists():
@@ -88,7 +89,7 @@ async def _observe(
     asker, sibling = Asker(settings, kept.append), secrets.token_hex(8)
     writer: Writer | None = None
 
-    def tell() -> None:
+    def report() -> None:
         if progress:
             quiet = {place for (place, _), lane in asker.lanes.items() if lane.doubtful and not complete}
             spent = time.monotonic() - start
@@ -131,14 +132,14 @@ async def _observe(
             writer.write(content)
         asker.write = writer.write
         todo = iter(names.items())
-        walks = (work(todo) for _ in range(min(WALKS, len(names))))
-        await _while_flushing(writer, tell, walker.look_at_parent(), *walks)
+        walks = (work(todo) for _ in range(min(1000, len(names))))  # they wait for one another's servers
+        await _while_flushing(writer, report, walker.look_at_parent(), *walks)
         complete = True
     finally:
         if writer is not None:
             facts = {"queries": asker.sent, "late": asker.late, "ignored": dict(asker.ignored)}
             writer.finish(complete=complete, **facts)
-    tell()
+    report()
     not_names = tuple(domain for domain, name in names.items() if not name)
     ignored, seconds = asker.ignored.total(), time.monotonic() - start
     return Summary(out, len(names), not_names, asker.sent, dict(asker.outcomes), ignored, seconds)

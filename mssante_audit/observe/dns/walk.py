@@ -17,10 +17,12 @@ from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.resolve import MAX_SERVERS, Resolver, Server
 from mssante_audit.observe.lines import Ask, Reply, own_answers
 
-MAX_NAMES = 32  # names of servers followed for one zone; a note says if there were more
+MAX_NAMES = 32
+"""Names of servers followed for one zone; a note says if there were more."""
 MAX_HOSTS = 100
 """Mail hosts followed for one domain, those first that senders prefer: of more BIND takes none."""
-NOBODY = "."  # the target of the MX of a domain that takes no mail (RFC 7505)
+NOBODY = "."
+"""The target of the MX of a domain that takes no mail (RFC 7505)."""
 Servers = tuple[Server, ...]
 Glue = dict[str, set[str]]
 T = TypeVar("T")
@@ -66,8 +68,8 @@ class Walker:
 
     async def look_at_parent(self) -> None:
         """Ask the parent's servers about their own zone, and those above for its DS; nobody waits for it."""
-        found = await self._resolver.resolve("", self._parent, "DS")
-        secure = found is not None and bool(found.answers)
+        above = await self._resolver.resolve("", self._parent, "DS")
+        secure = above is not None and bool(above.answers)
         asked = (self._apex("", self._parent, server, secure=secure) for server in self.servers)
         await asyncio.gather(*asked)
 
@@ -114,17 +116,17 @@ class Walker:
         return servers
 
     async def _explore(self, domain: str, zone: str, names: list[str], glue: Glue, secure: bool) -> Servers:
-        known = [Server(name, address) for name in names for address in sorted(glue.get(name, ()))]
-        if usable := tuple(s for s in dict.fromkeys(known) if self._resolver.usable(s.address)):
+        glued = [Server(name, address) for name in names for address in sorted(glue.get(name, ()))]
+        if usable := tuple(s for s in dict.fromkeys(glued) if self._resolver.usable(s.address)):
             self._resolver.zones.setdefault(zone, usable)
         servers: dict[str, Server] = {}
         seen: set[str] = set()
         unusable: set[str] = set()
         while names:
             seen.update(names)
-            found = await asyncio.gather(*(self._resolver.addresses(domain, name) for name in names))
+            looked_up = await asyncio.gather(*(self._resolver.addresses(domain, name) for name in names))
             fresh: dict[str, Server] = {}  # an address is asked once, under however many names it is known
-            for name, addresses in zip(names, found, strict=True):
+            for name, addresses in zip(names, looked_up, strict=True):
                 for address in (*sorted(glue.get(name, ())), *addresses):
                     if address in servers or address in fresh or address in unusable:
                         continue
@@ -210,9 +212,9 @@ class Walker:
 
     async def _follow(self, domain: str, replies: Iterable[Reply]) -> None:
         """Look up the mail hosts that replies name, those first that senders prefer."""
-        found = {text for o in replies if o.qtype == "MX" and o.usable for text in o.answers}
-        named = sorted((int(text.partition(" ")[0]), text.partition(" ")[2]) for text in found)
-        hosts = [h for h in dict.fromkeys(host for _, host in named) if h != NOBODY and not is_address(h)]
+        exchangers = {text for o in replies if o.qtype == "MX" and o.usable for text in o.answers}
+        ranked = sorted((int(rank), host) for rank, _, host in (text.partition(" ") for text in exchangers))
+        hosts = [h for h in dict.fromkeys(host for _, host in ranked) if h != NOBODY and not is_address(h)]
         hosts = self._most(domain, hosts, MAX_HOSTS, f"of {len(hosts)} mail hosts not followed")
         await self._look_up(domain, hosts)
 

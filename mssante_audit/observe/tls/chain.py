@@ -18,8 +18,8 @@ from mssante_audit.base.digest import digest
 from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, path_to_anchor, read_certificates
 from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 
-MAX_NAMES = 100  # names of hosts kept of a certificate that has more
-MAX_TEXT = 1000
+MAX_NAMES, MAX_TEXT = 100, 1000
+"""Names of hosts kept of a certificate that has more, and characters kept of a text."""
 WEAK = ("md5", "sha1")
 
 Certificates = Sequence[x509.Certificate]
@@ -31,21 +31,25 @@ one, through a certificate that may not; nobody can read it. "" without anchors.
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a certificate says of itself; texts are others', and may hold anything."""
+    """What a certificate says of itself; texts are others', and may hold anything.
+
+    `key` is its kind, such as ``RSA`` or ``secp256r1``; `digest` the hash that its issuer signed; `names` are
+    those of hosts, `more` how many beyond `MAX_NAMES`; `problem` why nobody can read it: all else is empty.
+    """
 
     sha256: str
-    subject: str = ""  # as a white list writes names (RFC 4514)
+    subject: str = ""
     issuer: str = ""
     not_before: datetime | None = None
     not_after: datetime | None = None
-    key: str = ""  # kind of key, such as `RSA` or `secp256r1`
+    key: str = ""
     bits: int = 0
-    key_sha256: str = ""  # of the public key: equal in certificates of one key
-    digest: str = ""  # the hash that its issuer signed, such as `sha256`
-    usages: tuple[str, ...] = ()  # object identifiers of the extended key usages; empty if it names none
-    names: tuple[str, ...] = ()  # the names of hosts it is for, `MAX_NAMES` of them
+    key_sha256: str = ""
+    digest: str = ""
+    usages: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     more: int = 0
-    problem: str = ""  # why nobody can read it; all else is empty then
+    problem: str = ""
 
     def in_time(self, at: datetime) -> bool:
         """Tell whether it is valid at an instant; one that nobody can read is not."""
@@ -106,10 +110,9 @@ def read_certificate(der: bytes) -> Certificate:
 def judge(sent: Sequence[bytes], trusted: Certificates, crls: Sequence[Path], at: datetime) -> Chain:
     """Say what a chain is worth at an instant (UTC).
 
-    `sent` is DER, as it was sent, the server's own first; `trusted` are anchors and intermediates at hand
-    (`mssante_audit.whitelist.certificates`), `crls` files of revocation lists. A certificate out of its time
-    is judged at the nearest instant that lies in it: that it has expired is for others to say, and is no
-    fault of the chain.
+    `sent` is DER, the server's own first; `trusted` are anchors and intermediates at hand, `crls` files of
+    revocation lists. A certificate out of its time is judged at the nearest instant that lies in it: that it
+    has expired is for others to say.
     """
     leaf = read_certificate(sent[0])
     if leaf.problem:

@@ -25,14 +25,12 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, described, frame_of
 from mssante_audit.base.instants import SKEW
-from mssante_audit.observe.folder import Aside, File, FileRead, Form, comparison, read_file
+from mssante_audit.observe.file import TLS, FileRead, comparison, read_file
+from mssante_audit.observe.folder import Aside, File
 from mssante_audit.observe.lines import Flag, Instant, ObservationError, one_of, reader_of
 from mssante_audit.observe.tls.chain import Certificate, leaf_of
 from mssante_audit.values.dn import parse_dn
 
-FORMAT = "mssante-audit tls observation"
-VERSION = 2
-TLS = Form("tls", VERSION, ("dns",))
 OUTCOMES = (
     "presented", "no-starttls", "handshake-failed", "busy", "refused", "silent", "slow", "garbage",
     "plaintext-injected", "no-source",
@@ -41,7 +39,8 @@ OUTCOMES = (
 the server's address is of another family than the one to come from."""
 TELLING = OUTCOMES[:2]
 NOT_VISITED = ("no-source",)
-MAX_CERTIFICATE = 1 << 20  # bytes of DER that are kept of one certificate
+MAX_CERTIFICATE = 1 << 20
+"""Bytes of DER that are kept of one certificate."""
 
 _Text = Annotated[str, Field(max_length=1000)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -54,7 +53,6 @@ class Visited(NamedTuple):
     address: _Text
     port: Annotated[int, Field(strict=True, ge=1, le=65_535)]
     hosts: Annotated[tuple[_Text, ...], Field(max_length=10_000)]
-    """The names by which mail exchangers of the DNS lead there."""
     sni: _Text
     attempt: Annotated[int, Field(strict=True, ge=1, le=100)]
     outcome: Annotated[str, one_of(OUTCOMES)]
@@ -64,7 +62,6 @@ class Visited(NamedTuple):
     cipher: _Text
     demanded: Flag
     chain: Annotated[tuple[_Sha256, ...], Field(max_length=1000)]
-    """SHA-256 of the certificates, in the order in which they were sent."""
     seconds: Annotated[float, Field(strict=True, ge=0, lt=1e9)]
 
 
@@ -73,13 +70,15 @@ _read_visit = reader_of(Visited)
 
 @dataclass(frozen=True, kw_only=True)
 class TlsObservation(FileRead):
-    """An observation of TLS, read."""
+    """An observation of TLS, read.
 
-    visits: tuple[Visited, ...]  # in order of time
+    `visits` are in order of time; `certificates` are DER by SHA-256, for as many as could be read and are
+    what their hash says; `dns` is the observation of the DNS that named the servers, "" if none did.
+    """
+
+    visits: tuple[Visited, ...]
     certificates: Mapping[str, bytes]
-    """DER by SHA-256, for as many as could be read and are what their hash says."""
     dns: str
-    """Name of the observation of the DNS that named the servers, "" if none did."""
 
 
 def load_tls(source: str | Path) -> TlsObservation:
@@ -119,18 +118,13 @@ FRAME = (
     Column("sni_chain", "object (tuple of str)", "SHA-256 of the certificates sent then"),
     Column("subject", "str", "of its own certificate, as a white list writes names"),
     Column("issuer", "str", "of the same"),
-    Column(
-        "not_before", "datetime64[us, UTC]",
-        "start of its validity; NaT without a certificate that can be read",
-    ),
+    Column("not_before", "datetime64[us, UTC]", "start of its validity; NaT without a readable certificate"),
     Column("not_after", "datetime64[us, UTC]", "end of it"),
     Column("source", "str", "the file that tells"),
 )  # fmt: skip
 __doc__ = described(__doc__, "Columns of `Observed.servers`, one row a server, sorted by address", FRAME)
 _NAMES = [column.name for column in FRAME]
 _VISITED = _NAMES[: _NAMES.index("sni")]  # those of the visit that counts
-RECENT = timedelta(14)  # how long every observation is looked at; of those before, the last one of each week
-YEARS = timedelta(800)  # how far back at all: certificates of three years are renewed within it once or never
 _CHANGES = {
     "at": "instant", "last": "instant", "address": "str", "port": "int64", "host": "str", "kind": "str",
     "before": "str", "after": "str", "issuer_before": "str", "issuer_after": "str", "until_before": "instant",
@@ -180,17 +174,17 @@ def load_servers(
     for part in reversed(parts):
         for visit in (visit for visit in part.visits if visit.at <= as_of + SKEW):
             place, telling = (visit.address, visit.port), visit.outcome in TELLING and visit.at >= since
-            if visit.sni and telling and visit.chain and visit.at >= named.get(place, visit).at:
-                named[place] = visit
-            rank = (telling, visit.at)
-            if not visit.sni and (place not in last or rank >= last[place][0]):
-                last[place] = rank, visit, part.source
+            if not visit.sni:
+                seen = ((telling, visit.at), visit, part.source)
+                last[place] = max(seen, last.get(place, seen), key=lambda seen: seen[0])
+            elif telling and visit.chain:
+                named[place] = max(visit, named.get(place, visit), key=lambda visit: visit.at)
     rows = []
     for place, (_, visit, source) in sorted(last.items()):
         leaf, asked = leaf_of(visit.chain, certificates) or Certificate(""), named.get(place)
-        seen = [getattr(visit, name) for name in _VISITED]
-        seen += (asked.sni, asked.chain) if asked else ("", ())
-        rows.append((*seen, leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after, source))
+        by_name = (asked.sni, asked.chain) if asked else ("", ())
+        of_leaf = (leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after)
+        rows.append((*(getattr(visit, name) for name in _VISITED), *by_name, *of_leaf, source))
     return Observed(tuple(parts), certificates, frame_of(rows, FRAME)), aside
 
 
@@ -200,12 +194,16 @@ def servers(observed: Observed | None) -> pd.DataFrame:
 
 
 def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
-    """Return the observations that changes are looked for in, the oldest first."""
-    first = as_of - min(YEARS, as_of - datetime.min.replace(tzinfo=as_of.tzinfo))
+    """Return the observations that changes are looked for in, the oldest first.
+
+    Those of fourteen days, and of those before the last one of each week: of 800 days, since certificates of
+    three years are renewed within them once or never.
+    """
+    first = as_of - min(timedelta(800), as_of - datetime.min.replace(tzinfo=as_of.tzinfo))
     weeks: dict[object, File] = {}
     for file in sorted(files, key=lambda file: (file.begun, file.path.name)):
         if file.begun > first:
-            recent = file.begun > as_of - RECENT
+            recent = file.begun > as_of - timedelta(14)
             weeks[file.path if recent else file.begun.isocalendar()[:2]] = file
     return list(weeks.values())
 
@@ -226,10 +224,10 @@ def differences(before: TlsObservation, after: TlsObservation) -> pd.DataFrame:
     return _changed([*_last(before).values(), *_last(after).values()])
 
 
-def sentences(before: TlsObservation, after: TlsObservation, found: pd.DataFrame) -> Iterator[str]:
+def sentences(before: TlsObservation, after: TlsObservation, changed: pd.DataFrame) -> Iterator[str]:
     """Yield in English lines what `differences` found, and how many servers only one of the two saw."""
     lines = []
-    for row in found.to_dict("records"):
+    for row in changed.to_dict("records"):
         where = f"{row['address']} port {row['port']} ({row['host']})"
         lines.append(f"{where}: {row['kind']}, {row['spare']} days before the end")
         if row["kind"] == "replaced":
@@ -239,7 +237,7 @@ def sentences(before: TlsObservation, after: TlsObservation, found: pd.DataFrame
         lines.append(f"  until {row['until_before']:%Y-%m-%d} -> {row['until_after']:%Y-%m-%d}")
     if alone := len(_last(before).keys() ^ _last(after).keys()):
         lines.append(f"presented a certificate in one of them only, and so unknown: {alone}")
-    return comparison(before, after, lines, same=found.empty)
+    return comparison(before, after, lines, same=changed.empty)
 
 
 def _presented(part: TlsObservation, until: datetime) -> Iterator[_Presented]:

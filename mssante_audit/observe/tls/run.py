@@ -19,40 +19,38 @@ from typing import Any
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import ResourceError
 from mssante_audit.base.settings import ObserveTls
+from mssante_audit.observe.file import TLS, Progress, Report, Writer
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import read_certificate
-from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, TELLING, TLS, Visited, load_tls
+from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, NOT_VISITED, TELLING, Visited, load_tls
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
-from mssante_audit.observe.writer import Progress, Tell, Writer
 from mssante_audit.values.dn import parse_dn
 
-ATTEMPTS = 3  # connections to one address in a run, at most
-SLOWER = 5  # a second and a third visit are made by so many times fewer connections at once
-_TICK = 0.5  # seconds between two looks at what waits to be written or told
-
-NOT_TOLD = {"enabled", "try_host", "client_certificate", "client_key"}
+ATTEMPTS = 3
+"""Connections to one address in a run, at most."""
+_TICK = 0.5
+"""Seconds between two looks at what waits to be written or reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """A mail server to visit."""
+    """A mail server to visit; `listed` has by host the keys (`DN.key`) of the names that its domains have."""
 
     address: str
     port: int
     hosts: tuple[str, ...]
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
-    """By host, the keys of the names that a list has for its domains (`mssante_audit.values.dn.DN.key`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What an observation did."""
+    """What an observation did; `known` servers were not visited: the file gone on with tells of them."""
 
     path: Path
     servers: int
-    known: int  # servers that were not visited: the file that was gone on with tells of them
+    known: int
     visits: int
-    outcomes: Mapping[str, int]  # servers by what the last visit to them, without SNI, ended with
+    outcomes: Mapping[str, int]
     seconds: float
 
 
@@ -77,19 +75,18 @@ def observe_tls(
     *,
     dns: str = "",
     resume: bool = False,
-    progress: Tell | None = None,
+    progress: Report | None = None,
 ) -> Summary:
     """Visit mail servers and write the observation file; `dns` names the one of the DNS that named them.
 
-    Servers are visited without SNI, as Postfix does. A visit that says nothing of a server's certificate is
-    made again; a server that presents another certificate than listed is asked for by name (SNI), too. Both
-    come after all first visits, and `pause` seconds after the last one to that address; an address is
-    connected to `ATTEMPTS` times at most.
+    Servers are visited without SNI, as Postfix does. After all first visits, and `pause` seconds after the
+    last one to that address, whoever told nothing of its certificate is visited again, and who presents
+    another one than listed is asked for it by name (SNI).
 
-    `out` is a new file; with `resume`, one to go on with: whom it tells of is not visited again. `progress`
-    is called a few times a second. `OutputError` if the file exists (without `resume`) or cannot be written
-    (what was written stays readable); `ObservationError` if the one to go on with is none of TLS;
-    `ParameterError` if the client's certificate cannot be used; `ResourceError` without a file descriptor.
+    `out` is a new file; with `resume`, one to go on with: whom it tells of is not visited again.
+    `OutputError` if it exists (without `resume`) or cannot be written (what was written stays readable),
+    `ObservationError` if it is none of TLS, `ParameterError` for settings that nobody can use,
+    `ResourceError` without a file descriptor.
     """
     settings = settings or ObserveTls()
     run, start, complete, known = _Run(settings), time.monotonic(), False, 0
@@ -98,8 +95,8 @@ def observe_tls(
         if resume:
             run.go_on(writer)
         known = sum(run.next_visit(server) is None for server in servers)
-        told = settings.model_dump(exclude=NOT_TOLD)
-        writer.begin(TLS, dns=dns, servers=len(servers) - known, resumed=resume, settings=told)
+        given = settings.model_dump(exclude={"enabled", "try_host", "client_certificate", "client_key"})
+        writer.begin(TLS, dns=dns, servers=len(servers) - known, resumed=resume, settings=given)
         run.visit_all(servers, writer, progress)
         complete = True
     finally:
@@ -110,11 +107,13 @@ def observe_tls(
 
 @dataclass
 class _State:
-    outcome: str = ""  # what the last visit without SNI ended with
+    """What visits met: the last without SNI; `named`: one with SNI told something; `failed`: a handshake."""
+
+    outcome: str = ""
     tries: int = 0
-    presented: tuple[bytes, datetime] | None = None  # its certificate, as presented without SNI, and when
-    named: bool = False  # whether a visit with SNI told something
-    failed: bool = False  # whether a handshake failed: some servers end one that offers more than they know
+    presented: tuple[bytes, datetime] | None = None
+    named: bool = False
+    failed: bool = False
     last: float = -1e9
 
 
@@ -133,7 +132,7 @@ class _Run:
         state = self.states[server.address, server.port]
         if state.outcome == "handshake-failed" and state.tries > 1 and server.hosts:
             return None if state.named else server.hosts[0]  # perhaps it wants a name
-        if state.outcome not in (*TELLING, "no-source"):
+        if state.outcome not in (*TELLING, *NOT_VISITED):
             return ""
         if not state.presented or state.named:
             return None
@@ -143,11 +142,11 @@ class _Run:
         key = parse_dn(leaf.subject).key if sound else ""
         return next((host for host in server.hosts if key not in server.listed.get(host, {key})), None)
 
-    def visit_all(self, servers: Sequence[MailServer], writer: Writer, progress: Tell | None) -> None:
+    def visit_all(self, servers: Sequence[MailServer], writer: Writer, progress: Report | None) -> None:
         """Visit all, then again those of which too little is known, at a lower pace."""
         for attempt in range(1, ATTEMPTS + 1):
             asked = [(server, name) for server in servers if (name := self.next_visit(server)) is not None]
-            at_once = self.settings.in_flight if attempt == 1 else max(1, self.settings.in_flight // SLOWER)
+            at_once = self.settings.in_flight if attempt == 1 else max(1, self.settings.in_flight // 5)
             flushed = time.monotonic()
             for result in self._results(asked, at_once):
                 if result:
@@ -243,6 +242,6 @@ def lines_of(
         if name not in written and len(der) <= MAX_CERTIFICATE:
             written.add(name)
             yield {"certificate": name, "der": base64.b64encode(der).decode()}
-    told = asdict(seen) | {"at": instant(at), "address": server.address, "port": server.port, "chain": chain}
-    told |= {"hosts": list(server.hosts), "attempt": attempt}
-    yield {name: told[name] for name in Visited._fields}
+    facts = asdict(seen) | {"at": instant(at), "address": server.address, "port": server.port, "chain": chain}
+    facts |= {"hosts": list(server.hosts), "attempt": attempt}
+    yield {name: facts[name] for name in Visited._fields}

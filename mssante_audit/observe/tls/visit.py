@@ -21,22 +21,20 @@ from mssante_audit.base.reading import open_regular, read_bytes
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import SCARCE
 
-MAX_REPLY = 16 << 10  # bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)
-MAX_HANDSHAKE = 512 << 10  # bytes that TLS is given before its handshake is done
-MAX_KEY = 1 << 20
-MAX_SHOWN = 200  # printable characters kept of what a server writes
-
-_CODE = re.compile(rb"([2-5][0-9]{2})([ -]|$)")
-_RECORDS = range(20, 24)  # first bytes of TLS records (RFC 8446, 5.1)
+MAX_REPLY = 16 << 10
+"""Bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)."""
+MAX_HANDSHAKE = 512 << 10
+MAX_SHOWN = 200
+"""Printable characters kept of what a server writes."""
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
 
 
 @dataclass(slots=True)
 class Visit:
-    """What came of a visit."""
+    """What came of a visit: `detail` is what was met, printable; `sni` the name asked for by SNI."""
 
     outcome: str
-    detail: str = ""  # what was met: a reply, an alert, an error; printable
+    detail: str = ""
     banner: str = ""
     protocol: str = ""
     cipher: str = ""
@@ -44,7 +42,6 @@ class Visit:
     chain: tuple[bytes, ...] = ()
     seconds: float = 0.0
     sni: str = ""
-    """The name that the server was asked for by SNI, "" for none."""
 
 
 class _Ended(Exception):  # noqa: N818 - an end is no error
@@ -53,8 +50,7 @@ class _Ended(Exception):  # noqa: N818 - an end is no error
 
 
 Offers = tuple[SSL.Context, SSL.Context]
-"""What all servers of a run are offered; and TLS 1.2 and older only, for those that end a handshake that
-offers more."""
+"""All versions; and TLS 1.2 and older, for servers that end a handshake that offers more."""
 
 
 def visit(
@@ -102,10 +98,10 @@ class _Talk:
         self._sock, self._settings = sock, settings
         self._tls: SSL.Connection | None = None  # once the handshake is done: all goes through it
         self._buffer = b""
+        self._until, self._silence = 0.0, ""  # of the step under way
         self.seen = Visit("")
 
     def converse(self, sni: str, offer: SSL.Context) -> Visit:
-        """Talk to the end; return how that was, and what was met."""
         hello = f"EHLO {self._settings.helo}"
         try:
             self._ask("", "no greeting", 220)
@@ -136,12 +132,12 @@ class _Talk:
             self._send(b"QUIT\r\n")
 
     def _start_tls(self, sni: str, offer: SSL.Context) -> None:
-        tls, done = SSL.Connection(offer, None), False
+        tls, done, taken = SSL.Connection(offer, None), False, 0
         tls.set_app_data(self.seen)
         if sni:
             tls.set_tlsext_host_name(sni.encode("ascii", "ignore"))
         tls.set_connect_state()
-        taken, until = 0, time.monotonic() + self._settings.timeout
+        self._expect("no reply to the handshake")
         while True:
             try:
                 with suppress(SSL.WantReadError):
@@ -161,10 +157,10 @@ class _Talk:
                 self._tls = tls
                 return  # what is left to send goes with the EHLO
             self._pass_on(tls)
-            data = self._receive("no reply to the handshake", until, begun=taken > 0)
+            data = self._receive(begun=taken > 0)
             if not data:
                 raise _Ended("handshake-failed", "the connection was closed")
-            if not taken and data[0] not in _RECORDS:
+            if not taken and data[0] not in range(20, 24):  # a TLS record (RFC 8446, 5.1)
                 raise _Ended("plaintext-injected", data)
             taken += len(data)
             if taken > MAX_HANDSHAKE:
@@ -172,22 +168,27 @@ class _Talk:
             tls.bio_write(data)
 
     def _ask(self, command: str, silence: str, wanted: int | None = None) -> tuple[int, list[bytes]]:
-        """Say something and read the reply; first its greeting. One with another code is the end."""
+        """Say something and read the reply, or the greeting. One with another code is the end."""
         if command:
             self._send(f"{command}\r\n".encode())
-        code, lines = self._reply(silence)
+        self._expect(silence)
+        code, lines = self._reply()
         if not command:
             self.seen.banner = shown(_text(lines[0]))
         if wanted and code != wanted:
             raise _Ended({4: "busy", 5: "refused"}.get(code // 100, "garbage"), lines[0])
         return code, lines
 
-    def _reply(self, silence: str) -> tuple[int, list[bytes]]:
+    def _expect(self, silence: str) -> None:
+        """Begin to wait for something; `silence` is said where nothing comes."""
+        self._until, self._silence = time.monotonic() + self._settings.timeout, silence
+
+    def _reply(self) -> tuple[int, list[bytes]]:
         lines: list[bytes] = []
-        size, until = 0, time.monotonic() + self._settings.timeout
+        size = 0
         while True:
             while b"\n" not in self._buffer:
-                data = self._hear(silence, until, begun=bool(self._buffer or lines))
+                data = self._hear(begun=bool(self._buffer or lines))
                 if not data:
                     raise _Ended("refused", "the connection was closed")
                 self._buffer += data
@@ -196,14 +197,14 @@ class _Talk:
             line, self._buffer = self._buffer.split(b"\n", 1)
             size += len(line) + 1
             line = line.rstrip(b"\r")
-            code = _CODE.match(line)
+            code = re.match(rb"([2-5][0-9]{2})([ -]|$)", line)
             if not code or size > MAX_REPLY:
                 raise _Ended("garbage", line)
             lines.append(line)
             if code[2] != b"-":
                 return int(code[1]), lines
 
-    def _hear(self, silence: str, until: float, *, begun: bool) -> bytes:
+    def _hear(self, *, begun: bool) -> bytes:
         """Return bytes that came, decrypted once TLS is on; none at the end of the connection."""
         while self._tls:
             try:
@@ -214,21 +215,21 @@ class _Talk:
                 return b""
             except SSL.Error as error:
                 raise _Ended("refused", _alert(error)) from None
-            data = self._receive(silence, until, begun=begun)
+            data = self._receive(begun=begun)
             if not data:
                 return b""
             self._tls.bio_write(data)
-        return self._receive(silence, until, begun=begun)
+        return self._receive(begun=begun)
 
-    def _receive(self, silence: str, until: float, *, begun: bool) -> bytes:
-        left = until - time.monotonic()
+    def _receive(self, *, begun: bool) -> bytes:
+        left = self._until - time.monotonic()
         try:
             if left <= 0:
                 raise TimeoutError
             self._sock.settimeout(left)
             return self._sock.recv(1 << 14)
         except TimeoutError:
-            raise _Ended(*(("slow", "a reply without end") if begun else ("silent", silence))) from None
+            raise _Ended(*(("slow", "a reply without end") if begun else ("silent", self._silence))) from None
         except OSError as error:
             raise _Ended("refused", error.strerror or "the connection was lost") from None
 
@@ -292,7 +293,7 @@ def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
     if certificate and key:
         open_regular(certificate).close()
         context.use_certificate_chain_file(str(certificate))
-        context.use_privatekey(load_pem_private_key(read_bytes(key, MAX_KEY), None))  # type: ignore[arg-type]
+        context.use_privatekey(load_pem_private_key(read_bytes(key, 1 << 20), None))  # type: ignore[arg-type]
         context.check_privatekey()
     return context
 
