@@ -4,8 +4,6 @@ The scan knows nothing of `mssante_audit.dossiers.belongings`: it takes what oth
 looks for it, exactly as written, in what a reader (or a program) gets to see.
 """
 
-from __future__ import annotations
-
 import re
 from base64 import b64decode
 from email import message_from_bytes, policy

@@ -1,7 +1,5 @@
 """A made-up register over made-up lists: declarations of one domain, filled as its row is listed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path

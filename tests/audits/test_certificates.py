@@ -1,14 +1,12 @@
 """The audit of certificates presented: each rule on servers made for it, and silent beside it."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 import pytest
@@ -64,13 +62,11 @@ class Wires:
     tmp_path: Path
     scene: Scene = field(default_factory=Scene)
     visits: dict[str, tuple[tuple[str, ...], Visit]] = field(default_factory=dict)
-    by_name: dict[str, tuple[Visit, ...]] = field(default_factory=dict)
-    """Visits with SNI."""
+    by_name: dict[str, tuple[Visit, ...]] = field(default_factory=dict)  # visits with SNI
     at: datetime = AT
     crls: list[Path] = field(default_factory=list)
     anchored: bool = True
-    long_ago: tuple[str, ...] = ()
-    """Servers that were visited a month before."""
+    long_ago: tuple[str, ...] = ()  # servers that were visited a month before
     anchors: list[Made] = field(default_factory=lambda: [ROOT, BETWEEN])
 
     def __post_init__(self) -> None:
@@ -79,22 +75,22 @@ class Wires:
     def presents(
         self, address: str, own: Made, hosts: tuple[str, ...] = (), chain: tuple[Made, ...] = (BETWEEN,),
         **more: Any,
-    ) -> Wires:  # fmt: skip
+    ) -> Self:  # fmt: skip
         told = tuple(one.der for one in (own, *chain))
         seen = Visit("presented", **({"protocol": "TLSv1.3", "cipher": "X", "chain": told} | more))
         return self.ends(address, seen, hosts)
 
-    def ends(self, address: str, seen: Visit, hosts: tuple[str, ...] = ()) -> Wires:
+    def ends(self, address: str, seen: Visit, hosts: tuple[str, ...] = ()) -> Self:
         self.visits[address] = (hosts or self.visits[address][0], seen)
         return self
 
-    def presents_by_name(self, address: str, own: Made, **more: Any) -> Wires:
+    def presents_by_name(self, address: str, own: Made, **more: Any) -> Self:
         told = (own.der, BETWEEN.der)
         given = {"protocol": "TLSv1.3", "chain": told, "sni": "mx.alpha.example"} | more
         self.by_name[address] = (Visit("presented", **given),)
         return self
 
-    def second_host(self) -> Wires:
+    def second_host(self) -> Self:
         """Give ch-alpha a second mail host, at THREE."""
         self.scene.host(NAMES[2], THREE)
         self.scene.zone.add(DELEGATED, "MX", f"20 {NAMES[2]}")

@@ -1,7 +1,5 @@
 """The decision table of docs/declarations.md: each line is a case, told as the line says."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -50,8 +48,7 @@ class Case(NamedTuple):
 
     rows: list[dict[str, str]]
     declarations: list[dict[str, Any]]
-    others: str = ""
-    """The status of the others, where the line says that theirs counts."""
+    others: str = ""  # the status of the others, where the line says that theirs counts
     scope: Scope | None = None
     before: list[dict[str, str]] = []  # noqa: RUF012 - never changed
     """Rows of an earlier list of the archive."""

@@ -1,7 +1,5 @@
 """The form's rules: each fires on a declaration that breaks it and only it, and stays silent beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any

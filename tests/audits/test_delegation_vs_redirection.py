@@ -1,7 +1,5 @@
 """Each rule on the DNS fires on its defect, once a cause, and is silent on what only looks like it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 

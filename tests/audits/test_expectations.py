@@ -1,7 +1,5 @@
 """What an audit proposes to write instead passes the audits: written into the list, nobody objects to it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,7 @@ from mssante_audit.whitelist.load import load_whitelist
 AUDITS = ("whitelist_integrity", "dn_consistency", "stale_contacts")
 COLUMNS = ["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]
 COLUMN = {kind: column for column, kind in KINDS.items()}
-ALIKE = {"LIST_ROW_DUPLICATE", "LIST_PAIR_REPEATED"}
-"""What rows become that only something wrong told apart."""
+ALIKE = {"LIST_ROW_DUPLICATE", "LIST_PAIR_REPEATED"}  # what rows become that only something wrong told apart
 FOLLOWS = {
     "LIST_DOMAIN_INVALID": {"LIST_DESCRIPTION_SEVERAL"},
     "CONTACT_EMAIL_TYPO": {"CONTACT_DISAGREEMENT"},

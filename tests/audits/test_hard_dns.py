@@ -1,7 +1,5 @@
 """What real resolvers tell apart: each rule on hard DNS fires on its case, and only there."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Each rule of the audit "mailboxes" fires on its defect, and stays silent beside it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Nothing of the list is kept, nor told where a test fails.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import replace
 

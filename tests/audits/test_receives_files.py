@@ -1,7 +1,5 @@
 """Whatever a file, or two, hold: verdicts come of it, and only more lines make an answer a known one."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from datetime import timedelta

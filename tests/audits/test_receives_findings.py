@@ -1,7 +1,5 @@
 """Whether mail arrives, beside the findings: each answer that is not well has one that says why."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, given, settings

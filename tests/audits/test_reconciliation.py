@@ -1,7 +1,5 @@
 """The register against the white list: each rule fires alone, statuses are told apart, nothing is guessed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -159,8 +157,7 @@ OF_BETA = {"structure_name": "CH BETA", "structure_id": "1679900001", "dn_igc_sa
 HELD = LISTED | {"dn": BETA}
 GONE = {"withdrawal": "X"}
 NEXT = {"date": "01/07/2025"}
-NOW = {"date": "25/02/2026"}
-"""Five days before the list."""
+NOW = {"date": "25/02/2026"}  # five days before the list
 PHONE = {"public_project_phone": "01 99 00 00 09"}
 
 

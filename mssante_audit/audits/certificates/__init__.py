@@ -6,13 +6,10 @@ profile for servers, which is not public, is good practice.
 """
 
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
 from typing import Any
 
 from mssante_audit.audits.certificates.presented import MOST, OLD, SeenServer, presented
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding
 from mssante_audit.observe.tls.chain import WEAK
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
@@ -24,10 +21,7 @@ _STATE_RULES = {
 }  # fmt: skip
 _OLD_AUTHORITY = ("GIP-CPS", "IGC-CPS")  # in names of authorities before IGC-Santé (form: two lines of DN)
 _SMALLEST_RSA = 2048
-_SERVER_USES = {
-    "1.3.6.1.5.5.7.3.1",
-    "2.5.29.37.0",
-}  # serverAuth, any (RFC 5280, 4.2.1.12)
+_SERVER_USES = {"1.3.6.1.5.5.7.3.1", "2.5.29.37.0"}  # serverAuth, any (RFC 5280, 4.2.1.12)
 
 
 def _names(servers: Iterable[SeenServer]) -> list[str]:
@@ -220,10 +214,4 @@ def _unseen(space: TrustSpace) -> Iterator[Finding]:
         yield Finding("TLS_UNSEEN", outcome, seen.rows_of(dict.fromkeys(domain for _, domain in uses)), facts)
 
 
-AUDIT = Audit(
-    "certificates",
-    {"fr": "Certificats présentés (TLS)", "en": "Certificates presented (TLS)"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_not_listed, _spelt, _unused, _renewals, _validity, _chains, _keys, _servers, _unseen),
-    needs=("observation", "tls"),
-)
+RUNS = (_not_listed, _spelt, _unused, _renewals, _validity, _chains, _keys, _servers, _unseen)

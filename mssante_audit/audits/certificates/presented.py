@@ -17,7 +17,9 @@ from mssante_audit.whitelist.signature import trust
 
 OLD = ("SSLv3", "TLSv1", "TLSv1.1")
 MOST = 6  # names, hosts and servers named in one finding
-_COLUMNS = ("address", "hosts", "at", "outcome", "detail", "protocol", "demanded", "sni")
+_COLUMNS = (
+    "address", "hosts", "at", "outcome", "detail", "protocol", "demanded", "sni", "chain", "sni_chain",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +157,9 @@ def _servers(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
             chains[key] = judge([observed.certificates[name] for name in sent], trusted, crls, at)
         return chains[key]
 
-    for values in zip(
-        *(observed.servers[name].tolist() for name in (*_COLUMNS, "chain", "sni_chain")), strict=True
-    ):
-        address, hosts, at, outcome, *others, sent, sent_by_name = values
+    for values in zip(*(observed.servers[name].tolist() for name in _COLUMNS), strict=True):
+        address, hosts, at, outcome, detail, protocol, demanded, sni, sent, sent_by_name = values
         chain = judged(sent, at) if outcome == "presented" else None
         outcome = "lost" if outcome == "presented" and chain is None else outcome
-        yield SeenServer(address, hosts, at, outcome, *others, chain, judged(sent_by_name, at))
+        visit = (address, hosts, at, outcome, detail, protocol, demanded, sni)
+        yield SeenServer(*visit, chain, judged(sent_by_name, at))

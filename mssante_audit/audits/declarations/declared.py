@@ -16,8 +16,7 @@ from mssante_audit.values.hosts import ZONE, in_zone
 from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_department, structure_key
 from mssante_audit.values.person import Person
 
-Row = Mapping[str, Any]
-"""A declaration: its cells by column."""
+Row = Mapping[str, Any]  # a declaration: its cells by column
 Faults = Iterable[dict[str, Any]]
 Check = Callable[[Row], Faults]
 
@@ -227,7 +226,6 @@ def _texts(
 
 
 def _absent(column: str) -> Check:
-    """Return the check that a field holds anything."""
     return lambda row: () if row[column].strip() else [{}]
 
 
@@ -333,14 +331,14 @@ def first_name_missing(row: Row) -> Faults:
 
 def signatory_other(row: Row) -> Faults:
     """Tell the declarations that somebody else than the legal representative signed."""
-    signed, named = (names.words(*(row[name] for name in of)) for of in (SIGNATORY, REPRESENTATIVE[1:3]))
+    signed, named = (names.words(*map(row.__getitem__, who)) for who in (SIGNATORY, REPRESENTATIVE[1:3]))
     if signed and named and not names.same_person(signed, named):
         yield {}
 
 
 def technical_copy(row: Row) -> Faults:
     """Check that the technical manager is given only if another than the project manager."""
-    ours, theirs = ([row[name] for name in of] for of in (TECHNICAL, MANAGER))
+    ours, theirs = ([row[name] for name in who] for who in (TECHNICAL, MANAGER))
     named = names.words(*ours[:2]) if ours[0].strip() else None
     same = named == names.words(*theirs[:2]) or (not ours[1].strip() and named == names.words(theirs[0]))
     if named and same and all(map(_same_reach, ours[2:], theirs[2:])):

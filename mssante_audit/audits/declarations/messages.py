@@ -19,10 +19,10 @@ from mssante_audit.declarations.headings import fields, suggestion
 from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS, column_letter
-from mssante_audit.findings.frame import NO_ENTRIES, findings_frame
+from mssante_audit.findings import findings_frame, rule, worded
+from mssante_audit.findings.frame import NO_ENTRIES
 from mssante_audit.findings.places import row_ranges
-from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import sentence, worded
+from mssante_audit.findings.words import sentence
 from mssante_audit.whitelist.rows import grouped
 
 _WORDS = language.words_of("mssante_audit.audits.declarations")
@@ -112,7 +112,6 @@ def _phrase(name: str, *values: object) -> str:
 
 
 def _part(code: str, name: str) -> str:
-    """Return the title or the remedy of a rule."""
     return language.localized(rule(code), name).strip()
 
 
@@ -157,8 +156,8 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
         code = READING[level]
         severity = rule(code).severity
         if (level == "recovered" or kind == "column-missing") and len(group) > FEW:
-            columns = group.groupby("column", sort=False)["row"]
-            where = [_at(register, file, str(name), rows.tolist()) for name, rows in columns]
+            by_column = group.groupby("column", sort=False)["row"]
+            where = [_at(register, file, str(name), rows.tolist()) for name, rows in by_column]
             text = _phrase("times", len(group), _doubt_text(kind), language.semicolon().join(where))
             yield Message(severity, code, file, (), (), f"{text} ({code})")
             continue
@@ -190,7 +189,6 @@ def _of_cell(kind: str, level: str, column: str, value: str) -> str:
 
 
 def _doubt_text(kind: str, column: str = "", value: str | None = None) -> str:
-    """Return how the rule of a kind of problem words it."""
     values = [value] if value is not None else []
     facts = {"field": {"column": column, "label": ""}, "kind": kind, "values": values, "evidence": ""}
     return sentence(rule(READING[KINDS[kind].level]), "observed", facts)

@@ -7,7 +7,6 @@ all it needs.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,10 +16,9 @@ from mssante_audit.audits.declarations.several import Listed, listed_in, several
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding, Subject
-from mssante_audit.findings.places import REGISTER, Place, Where
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding, Place
+from mssante_audit.findings.frame import Subject
+from mssante_audit.findings.places import REGISTER, Where
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.person import Person
@@ -105,21 +103,21 @@ def declarations_of(rows: pd.DataFrame) -> list[Declaration]:
 
 
 def finding(
-    code: str, subject: Subject, of: Sequence[Declaration], facts: Mapping[str, Any], rows: Where = ()
+    code: str, subject: Subject, made: Sequence[Declaration], facts: Mapping[str, Any], rows: Where = ()
 ) -> Finding:
     """Return a finding on some declarations and `rows` of the white list, which then tell the domains."""
-    domains = tuple(domain for domain in dict.fromkeys(row.domain for row in of) if domain)
+    domains = tuple(domain for domain in dict.fromkeys(row.domain for row in made) if domain)
     named = [text for name, text in _texts(facts) if name == "column" and text in fields()]
     columns = tuple(dict.fromkeys(named)) or COLUMNS.get(code, ("",))
-    places = [Place(REGISTER, row.file, (row.row,), str(column)) for column in columns for row in of]
+    places = [Place(REGISTER, row.file, (row.row,), str(column)) for column in columns for row in made]
     return Finding(
         code,
         subject,
         where=(*places, *rows),
         facts={**facts, "domains": domains} if len(domains) > 1 else facts,
         domains=() if rows else domains,
-        operator_id=of[0].operator_id,
-        operator=of[0].operator.strip(),
+        operator_id=made[0].operator_id,
+        operator=made[0].operator.strip(),
     )
 
 
@@ -174,10 +172,4 @@ def form(space: TrustSpace) -> Iterator[Finding]:
     return form_findings(space.register, space.as_of, space=space)
 
 
-AUDIT = Audit(
-    "declarations",
-    {"fr": "Déclarations des opérateurs", "en": "Operators’ declarations"},
-    load_rules(files(__package__) / "rules.toml"),
-    form,
-    needs=("declarations",),
-)
+RUNS = (form,)

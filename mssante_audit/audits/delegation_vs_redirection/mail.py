@@ -20,8 +20,7 @@ STATUS_RULES = {
     "failed": "DNS_MX_HOST_DEAD", "differ": "DNS_MX_HOST_DIFFERS",
 }  # fmt: skip
 """State of a mail host (`mssante_audit.network.hosts.MailHost`) → rule."""
-PARTLY = ("tcp", "slow", "notimp", "alias", "own", "long")
-"""Why only some resolvers obtain what is looked up."""
+PARTLY = ("tcp", "slow", "notimp", "alias", "own", "long")  # why only some resolvers obtain what is looked up
 OUT_OF_REACH = {"null", "nxdomain", "nodata", "loop", "failed", "private"}
 """States of exchangers to which no mail gets, as far as the DNS tells."""
 

@@ -69,7 +69,8 @@ class Seen:
         wanted: Mapping[str, Any] | None = None, /, **seen: Any,
     ) -> None:  # fmt: skip
         """Report that a subject touches domains, the replies that show it, and what is seen, told once."""
-        more = (domains, [seen], [] if wanted is None else [wanted], (reply.line for reply in replies))
+        lines = (reply.line for reply in replies)
+        more: tuple[Iterable[Any], ...] = (domains, [seen], [] if wanted is None else [wanted], lines)
         for kept, new in zip(self._causes.setdefault((rule, subject), ([], [], [], [])), more, strict=True):
             kept.extend(new)
 

@@ -26,8 +26,7 @@ STATE_RULES = {
     "private": "DNS_NS_PRIVATE",
 }  # fmt: skip
 """How a server serves a zone (`mssante_audit.network.zones.STATES`) → rule."""
-KINDS = ("referral", "nxdomain", "answer", "nodata")
-"""What a server of the parent may say of a domain."""
+KINDS = ("referral", "nxdomain", "answer", "nodata")  # what a server of the parent may say of a domain
 
 
 def server_findings(seen: Seen) -> None:

@@ -7,13 +7,10 @@ is what another row of the operator writes, or the same values as the form write
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any
 
 from mssante_audit.base.text import fold, has_hidden, is_hidden
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import DN, IGC, parse_dn
 from mssante_audit.values.hosts import host_faults
@@ -31,8 +28,7 @@ _LAYOUT = ("spacing", "nbsp", "control", "separator", "escape")  # problems of a
 _UNSURE = {"inside", "department"}
 """Faults that the certificate may have: a quotation mark in a name, a département without its blank."""
 
-_Faults = Iterator[tuple[str, dict[str, Any]]]
-"""Rules that texts break, with the facts."""
+_Faults = Iterator[tuple[str, dict[str, Any]]]  # rules that texts break, with the facts
 
 
 def _of_dn(text: str) -> _Faults:
@@ -275,9 +271,4 @@ def _spaced_department(text: str) -> str:
     return right if read.problems == ("form",) and same else ""
 
 
-AUDIT = Audit(
-    "dn_consistency",
-    {"fr": "Noms de certificat", "en": "Certificate names"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_texts, _spellings, _departments, _shared_servers, _concentration, _operators),
-)
+RUNS = (_texts, _spellings, _departments, _shared_servers, _concentration, _operators)

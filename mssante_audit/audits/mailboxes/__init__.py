@@ -6,16 +6,13 @@ up the names it holds.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
 
 import pandas as pd
 
 from mssante_audit.audits.since import past_of
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
@@ -94,8 +91,8 @@ def _structure(space: TrustSpace) -> Iterator[Finding]:
     columns = ("domain", "operator_id", "description")
     uses = grouped((key[0], (key, rows)) for key, rows in rows_by(entries, *columns).items())
     frame = mailboxes.counts.frame
-    counts = frame[frame["structure"] != ""].groupby(["domain", "structure"])["mailboxes"].sum()
-    for (domain, structure), number in counts.items():
+    sums = frame[frame["structure"] != ""].groupby(["domain", "structure"], as_index=False)["mailboxes"].sum()
+    for domain, structure, number in sums.itertuples(index=False, name=None):
         other, of = names.get(_legal(structure)), published[domain]
         if domain not in uses or other is None or of < FEWEST or 2 * number <= of:
             continue
@@ -126,11 +123,4 @@ def _by_owner(
         yield owner, names, all_rows(rows[(name,)] for name in names)
 
 
-AUDIT = Audit(
-    "mailboxes",
-    {"fr": "Boîtes aux lettres publiées", "en": "Published mailboxes"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_unusable, _unlisted, _without, _lost, _structure),
-    needs=("mailboxes",),
-    uses=("archive",),
-)
+RUNS = (_unusable, _unlisted, _without, _lost, _structure)

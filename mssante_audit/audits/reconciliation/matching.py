@@ -82,10 +82,8 @@ class Match:
     """One row a domain and operator, as `FRAME`, and the number of the ``party`` (`NOBODY` if undeclared)."""
     current: pd.DataFrame
     """The declarations that count, with the ``party`` of each; the first of a party is its dated one."""
-    listed: pd.DataFrame
-    """The white list's rows, with the ``key`` they are joined by and their ``party``."""
-    pairs: pd.DataFrame
-    """One row a pair of declaration and listed row, with a column ``<comparison>_match`` each."""
+    listed: pd.DataFrame  # the white list's rows, with the ``key`` they are joined by and their ``party``
+    pairs: pd.DataFrame  # a row a pair of declaration and listed row, with a ``<comparison>_match`` each
 
 
 def match(space: TrustSpace) -> Match:
@@ -100,7 +98,7 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     key = domain_keys(space.entries["domain"])
     kept = ~space.entries["is_audit_entry"] | key.isin(register.declarations["domain_key"])
     listed = space.entries.loc[kept, _LISTED].assign(key=key[kept])
-    parties = [party for found in parties_of(register, space, listed).values() for party in found]
+    parties = [party for group in parties_of(register, space, listed).values() for party in group]
     holder = {row: number for number, party in enumerate(parties) for row in party.rows}
     listed["party"] = [holder.get(row, NOBODY) for row in listed.index.tolist()]
     labels = [(number, at) for number, party in enumerate(parties) for at in party.at]
@@ -204,9 +202,9 @@ def _compared(
     pairs = asked.reset_index(names="at").merge(rows, on="party", suffixes=("", "_listed"))
 
     def compare(name: str, columns: tuple[str, ...], given: pd.Series, same: Iterable[bool]) -> None:
-        known = pairs["at"].isin(register.having(asked, *columns).index) & given
+        held = pairs["at"].isin(register.having(asked, *columns).index) & given
         code = {verdict: at for at, verdict in enumerate(COMPARED[name])}
-        codes = np.where(known, np.where(np.fromiter(same, bool), code["same"], code["differs"]), code[""])
+        codes = np.where(held, np.where(np.fromiter(same, bool), code["same"], code["differs"]), code[""])
         pairs[match_of(name)] = pd.Categorical.from_codes(codes, dtype=_VERDICTS[name])
 
     def texts(*columns: str) -> Iterable[tuple[str, ...]]:

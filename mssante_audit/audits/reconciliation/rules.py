@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,8 @@ from mssante_audit.audits.declarations.rules import Declaration, declarations_of
 from mssante_audit.audits.reconciliation import matching
 from mssante_audit.audits.reconciliation.matching import STATUSES, Match
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding, Subject
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding
+from mssante_audit.findings.frame import Subject
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.hosts import ZONE
 from mssante_audit.values.identifiers import identifier_of
@@ -82,14 +80,14 @@ def _near(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, st
     """Return by domain key a fact of what is `listed` in its place: which, why (`parent` …), whose."""
     rows = listed.drop_duplicates("key")
     owners = zip(rows["operator_id"].tolist(), rows["operator"].tolist(), strict=True)
-    known = dict(zip(rows["key"].tolist(), owners, strict=True))
-    plain = {_SIGNS.sub("", key): key for key in reversed(known)}
+    whose = dict(zip(rows["key"].tolist(), owners, strict=True))
+    plain = {_SIGNS.sub("", key): key for key in reversed(whose)}
     # Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments.
-    by_figures = grouped((_NO_FIGURES.sub("", key), key) for key in known)
+    by_figures = grouped((_NO_FIGURES.sub("", key), key) for key in whose)
     letters = cache(lambda figures: np.stack([_letters(key) for key in by_figures[figures]]))
     near = {}
     for domain in dict.fromkeys(absent):
-        why, other = "parent", next((up for up in above_of(domain) if up in known), "")
+        why, other = "parent", next((up for up in above_of(domain) if up in whose), "")
         if not other:
             why, other = "punctuation", plain.get(_SIGNS.sub("", domain), "")
         if not other and (rivals := by_figures.get(figures := _NO_FIGURES.sub("", domain))):
@@ -98,7 +96,7 @@ def _near(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, st
             typos = [(distance(domain, rivals[at], most), rivals[at]) for at in may_be.tolist()]
             why, other = "typo", min((typo for typo in typos if typo[0] <= most), default=(0, ""))[1]
         if other:
-            operator, name = known[other]
+            operator, name = whose[other]
             fact = {"domain": domain, "listed": other, "why": why, "operator": operator, "name": name}
             near[domain] = fact
     return near
@@ -112,8 +110,8 @@ def _dated(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], R
     """Yield domains with party, date and age of the declaration (``None`` without a date), and rows."""
     columns = ["domain", "party", "date", "days", "rows"]
     for domain, party, date, days, rows in statuses[columns].itertuples(index=False, name=None):
-        known = not pd.isna(date)
-        when = {"date": f"{date:%Y-%m-%d}" if known else None, "days": int(days) if known else None}
+        dated = not pd.isna(date)
+        when = {"date": f"{date:%Y-%m-%d}" if dated else None, "days": int(days) if dated else None}
         yield domain, party, when, rows
 
 
@@ -155,14 +153,14 @@ def _differences(space: TrustSpace) -> Iterator[Finding]:
                 if (text := same[name]).strip()
                 and (since or not matching.same_contact(text, text, listed_text))
             ]
-            facts = {"kind": kind, "listed": Person(listed_text), "declared": fields}
+            both: dict[str, Any] = {"kind": kind, "listed": Person(listed_text), "declared": fields}
             persons = [Person(same[name], name != column) for name in (column, phone, email)]
             whose: tuple[str | Person, ...] = (operator_id, kind, *persons)
             if since:
-                made = finding("RECO_CONTACT_OLD", (*whose, since), declared, facts | {"since": since}, rows)
+                made = finding("RECO_CONTACT_OLD", (*whose, since), declared, both | {"since": since}, rows)
                 yield replace(made, first_seen=parse_instant(since))
             else:
-                yield finding("RECO_CONTACT", whose, declared, facts, rows)
+                yield finding("RECO_CONTACT", whose, declared, both, rows)
 
 
 def _field(column: str, text: str | Person) -> dict[str, Any]:
@@ -186,11 +184,4 @@ def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[dict[str, str], lis
         yield dict(zip(by, key, strict=True)), list(dict.fromkeys(domain for domain, _ in same)), rows
 
 
-AUDIT = Audit(
-    "reconciliation",
-    {"fr": "Registre et liste rapprochés", "en": "Register and list reconciled"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_presence, _differences),
-    needs=("declarations",),
-    uses=("archive",),
-)
+RUNS = (_presence, _differences)

@@ -8,14 +8,11 @@ by the one before; that contact, a slip, a near miss or what earlier lists show 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from importlib.resources import files
 from typing import Any
 
 from mssante_audit.audits.stale_contacts import history, parties, slips
 from mssante_audit.audits.stale_contacts import uses as used
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Contact, is_service
 from mssante_audit.values.person import Person
@@ -122,10 +119,4 @@ def _personal(
         yield Finding("CONTACT_PERSONAL", operator_id, (*rows, *old.rows), facts)
 
 
-AUDIT = Audit(
-    "stale_contacts",
-    {"fr": "Contacts", "en": "Contacts"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_contacts,),
-    uses=("archive",),
-)
+RUNS = (_contacts,)

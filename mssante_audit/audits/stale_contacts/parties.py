@@ -65,7 +65,7 @@ def parties(
     like = grouped(pair for first, second in near for pair in ((first, second), (second, first)))
     every: dict[tuple[str, str], list[Party]] = {}
     heads: dict[tuple[str, ...], list[tuple[Coordinates, Party]]] = {}
-    of: dict[used.Reached, Party] = {}
+    party_of: dict[used.Reached, Party] = {}
     largest = sorted(contacts, key=lambda key: (-len(used.rows_of(contacts[key])), *map(sorted, key[2])))
     for key in largest:
         owner, reached = key[:2], key[2]
@@ -73,7 +73,7 @@ def parties(
         # Contacts are found by places, so that a list of many needs no comparing of all pairs.
         one_side = [*((phone, "*") for phone in phones), *(("*", email) for email in emails)]
         lacking = [*product(phones, emails), *((p, "") for p in phones), *(("", e) for e in emails)]
-        party = next((of[other] for other in like.get(key, ()) if other in of), None)
+        party = next((party_of[other] for other in like.get(key, ()) if other in party_of), None)
         is_head = party is not None
         if party is None:
             looked_up = lacking if phones and emails else one_side
@@ -86,9 +86,9 @@ def parties(
             for place in (*product(phones or ("",), emails or ("",)), *one_side):
                 heads.setdefault((*owner, *place), []).append((reached, party))
         party.uses += contacts[key]
-        of[key] = party
-    several = {owner: found for owner, found in every.items() if len(found) > 1}
-    return {owner: sorted(found, key=lambda party: -len(party.rows)) for owner, found in several.items()}
+        party_of[key] = party
+    several = {owner: group for owner, group in every.items() if len(group) > 1}
+    return {owner: sorted(group, key=lambda party: -len(party.rows)) for owner, group in several.items()}
 
 
 def agree(first: Coordinates, second: Coordinates) -> bool:
@@ -167,8 +167,7 @@ class Lent(NamedTuple):
     """operator_id → the operator that it is one with: of one structure, or of one name and domain."""
     strange: dict[tuple[str, str], list[used.Use]]
     """(operator_id, the other operator) → those it shares no domain with."""
-    uses: set[used.Use]
-    """All of them: also those of an operator that serves domains together with this one."""
+    uses: set[used.Use]  # all of them: also those of an operator that serves domains together with this one
 
 
 def lent(space: TrustSpace, uses: Iterable[used.Use]) -> Lent:

@@ -20,8 +20,7 @@ KINDS = {"project_contact": "project", "support_contact": "support"}
 _BADLY_WRITTEN = {"phone-malformed", "email-malformed", "markup", "spacing", "several-emails"}
 MAJORITY_MIN = 3  # rows from which the contact on most of an operator's rows is a majority
 
-Reached = tuple[str, str, Coordinates]
-"""operator_id, kind, what is reached."""
+Reached = tuple[str, str, Coordinates]  # operator_id, kind, what is reached
 
 
 @dataclass(frozen=True, slots=True, eq=False)

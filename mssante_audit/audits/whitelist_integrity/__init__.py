@@ -4,17 +4,14 @@ What concerns the file as a whole has no rows; rows that could not be read are r
 """
 
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.audits.whitelist_integrity import descriptions, domains
 from mssante_audit.base.text import foreign_letters, has_hidden, is_hidden, latin
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding
+from mssante_audit.findings import Finding
 from mssante_audit.findings.places import row_ranges
-from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import Person
@@ -94,9 +91,9 @@ def _dates(space: TrustSpace) -> Iterator[Finding]:
         pairs = entries.loc[entries.duplicated(["domain", "dn_key"], keep=False), "row"]
         late = after["updated_at"] - pd.Timestamp(made)
         is_added = ~after["row"].isin(pairs) & (late > STAMPING)
-        for domain, rows in after[is_added].groupby("domain", sort=False):
-            facts = {"date": rows["updated_at"].max(), "generated": made}
-            yield Finding("LIST_ROW_ADDED_AFTER", (str(domain),), rows["row"].tolist(), facts)
+        for domain, added in after[is_added].groupby("domain", sort=False):
+            facts = {"date": added["updated_at"].max(), "generated": made}
+            yield Finding("LIST_ROW_ADDED_AFTER", (str(domain),), added["row"].tolist(), facts)
         if not is_added.all():
             facts = {"n": int((~is_added).sum()), "seconds": round(late[~is_added].max().total_seconds())}
             yield Finding("LIST_STAMPED_AFTER", "list", after.loc[~is_added, "row"].tolist(), facts)
@@ -154,11 +151,7 @@ def _foreign_letters(space: TrustSpace) -> Iterator[Finding]:
             yield Finding("LIST_LETTER_FOREIGN", (field, shown(text)), rows, facts)
 
 
-AUDIT = Audit(
-    "whitelist_integrity",
-    {"fr": "Intégrité de la liste blanche", "en": "Integrity of the white list"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_signature, _signer, _file, _unreadable, _dates, _repeated, domains.named, domains.shared, domains.near,
-     descriptions.described, descriptions.whose, descriptions.contradictions, _hidden_text, _foreign_letters),
-    uses=("archive",),
+RUNS = (
+    _signature, _signer, _file, _unreadable, _dates, _repeated, domains.named, domains.shared, domains.near,
+    descriptions.described, descriptions.whose, descriptions.contradictions, _hidden_text, _foreign_letters,
 )  # fmt: skip

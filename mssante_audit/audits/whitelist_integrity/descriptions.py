@@ -115,7 +115,7 @@ def described(space: TrustSpace) -> Iterator[Finding]:
     Texts of the same `words` are the same description; a garbled one that cannot be read is compared to none.
     """
     every = rows_by(space.audited, "description", "domain", "operator_id", "dn").items()
-    uses = grouped((key[0], _Use(*key, rows)) for key, rows in every if key[0].strip())
+    uses = grouped((t, _Use(t, domain, o, dn, rows)) for (t, domain, o, dn), rows in every if t.strip())
     keys: dict[str, str] = {}
     same: dict[str, list[str]] = {}
     for text, of_text in uses.items():
@@ -143,15 +143,15 @@ def described(space: TrustSpace) -> Iterator[Finding]:
     for (owner, domain), of_domain in by_domain.items():
         variants = [*grouped((keys[use.text], use) for use in of_domain).values()]
         # One certificate's rows that bear them all are LIST_PAIR_REPEATED.
-        if len(variants) > 1 and set.intersection(*({use.dn for use in of} for of in variants)) <= {""}:
+        if len(variants) > 1 and set.intersection(*({use.dn for use in same} for same in variants)) <= {""}:
             several.setdefault(owner, {})[domain] = variants
     for owner, domains_of in several.items():
-        shown = {domain: [of[0].text for of in variants] for domain, variants in domains_of.items()}
+        shown = {domain: [same[0].text for same in variants] for domain, variants in domains_of.items()}
         facts = {
             "domains": [{"domain": name, "descriptions": its} for name, its in shown.items()],
             "right": [{"domain": name, "fits": t} for name, its in shown.items() for t in fitting(name, its)],
         }
-        rows = _rows(use for variants in domains_of.values() for of in variants for use in of)
+        rows = _rows(use for variants in domains_of.values() for same in variants for use in same)
         yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts)
     cut = [text for text in uses if not is_garbled(text) and cut_faults(text)]
     for owner, of_owner in grouped((use.owner, use) for text in cut for use in uses[text]).items():

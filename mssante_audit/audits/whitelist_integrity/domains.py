@@ -59,7 +59,7 @@ def shared(space: TrustSpace) -> Iterator[Finding]:
         for domain, operator_id, cn in uses
         if len(owners[domain]) > 1 and cn.strip()
     )
-    one_server = {domain for (domain, _), of in servers.items() if len({*of}) == len(owners[domain])}
+    one_server = {domain for (domain, _), group in servers.items() if len({*group}) == len(owners[domain])}
 
     def named(domain: str) -> list[dict[str, str]]:
         return [{"operator": o, "name": names[o]} for _, o in sorted(owners[domain].items())]
@@ -76,13 +76,14 @@ def shared(space: TrustSpace) -> Iterator[Finding]:
     for ids, domains in together.items():
         facts = {"domains": len(domains), "owners": named(domains[0])}
         yield Finding("LIST_DOMAIN_OPERATORS", ids, all_rows(rows[d] for d in domains), facts)
-    for (parent, *ids), domains in below.items():
+    for ids, domains in below.items():
+        parent = ids[0]
         facts = {
             "domains": len(domains), "owners": named(domains[0]), "parent": parent,
             "parent_owners": named(parent),
         }  # fmt: skip
         of_domains = all_rows(rows[d] for d in domains)
-        yield Finding("LIST_SUBDOMAIN_OPERATOR", (parent, *ids), of_domains, facts)
+        yield Finding("LIST_SUBDOMAIN_OPERATOR", ids, of_domains, facts)
 
 
 def near(space: TrustSpace) -> Iterator[Finding]:
