@@ -260,11 +260,7 @@ def _usual_departments(space: TrustSpace) -> set[str]:
 
 
 def _spaced_department(text: str) -> str:
-    """Return a département with its blanks as the form has them, "" if more is wrong with it, or nothing.
-
-    >>> _spaced_department("Paris(75)"), _spaced_department("Paris (75)"), _spaced_department("Paris")
-    ('Paris (75)', '', '')
-    """
+    """Return a département with its blanks as the form has them, "" if more is wrong with it, or nothing."""
     read = parse_department(text)
     right = f"{read.label} ({read.code})"
     same = "".join(text.split()).casefold() == "".join(right.split()).casefold()

@@ -38,21 +38,13 @@ _OF = re.compile(
 
 
 def is_placeholder(telling: Sequence[str]) -> bool:
-    """Tell whether the `words` of a description name no establishment: none, or the form's own example.
-
-    >>> [is_placeholder(words(d)) for d in ("_", "À compléter", "Domaine du CH xyz", "EHPAD Alpha, site XX")]
-    [True, True, True, False]
-    """
+    """Tell whether the `words` of a description name no establishment: none, or the form's own example."""
     left = [word for word in telling if not _FORM_EXAMPLE.fullmatch(word)]
     return not left or (len(left) < len(telling) and KINDS.issuperset(left))
 
 
 def is_garbled(description: str) -> bool:
-    """Tell whether accented letters were lost in a conversion.
-
-    >>> is_garbled("HÃ´pital"), is_garbled("H?pital"), is_garbled("Hôpital")
-    (True, True, False)
-    """
+    """Tell whether accented letters were lost in a conversion."""
     marks = (_UTF8, _EXTENDED, _ENTITY, _BEYOND_REPAIR)
     return bool(_SUSPECT.search(description)) and any(mark.search(description) for mark in marks)
 
@@ -62,9 +54,6 @@ def repaired(description: str) -> str:
 
     Three conversions are undone: UTF-8 read as Windows-1252, bytes sign-extended to 16 bits (``￮`` for ``î``:
     in real lists; the library ftfy does not know that), and character references left from HTML.
-
-    >>> repaired("HÃ´pital de la Bo￮te &agrave; outils"), repaired("H?pital")
-    ('Hôpital de la Boîte à outils', '')
     """
     text = _EXTENDED.sub(lambda m: chr(ord(m[0]) & 0xFF), description)
     text = _ENTITY.sub(lambda m: html.unescape(m[0]), _UTF8.sub(_read_again, text))
