@@ -57,15 +57,15 @@ Case = tuple[list[dict[str, str]], list[dict[str, Any]]]
 """Rows of a list over `ALPHA`, and declarations over `DECLARED`."""
 
 
-def own(number: int, one: dict[str, Any]) -> str:
+def domain_in(number: int, record: dict[str, Any]) -> str:
     """Return the name that the domain of a row or declaration has in the case of that number."""
-    return str(one.get("domain", LISTED["domain"])).replace("ch", f"ch-{number}", 1)
+    return str(record.get("domain", LISTED["domain"])).replace("ch", f"ch-{number}", 1)
 
 
 def side_by_side(folder: Path, cases: list[Case]) -> TrustSpace:
-    """Return the space of many cases at once, each of domains of its `own`."""
+    """Return the space of many cases at once, each of domains of its own."""
     rows, declarations = (
-        [one | {"domain": own(number, one)} for number, case in enumerate(cases) for one in case[part]]
+        [row | {"domain": domain_in(number, row)} for number, case in enumerate(cases) for row in case[part]]
         for part in (0, 1)
     )
     return declared(folder, rows, declarations)
@@ -75,11 +75,11 @@ def told_of(space: TrustSpace, *audits: str) -> tuple[dict[str, str], dict[str, 
     """Return the status of each domain, and the rules of some audits that name it."""
     assert space.register is not None
     frame = status(space)
-    found = concat([told_in_clear(audit, space) for audit in audits])
+    findings = concat([told_in_clear(audit, space) for audit in audits])
     declared_in = dict(space.register.declarations[["row", "domain"]].values)
-    listed_in = domains_touched(space.audited, found)
+    listed_in = domains_touched(space.audited, findings)
     rules: dict[str, set[str]] = {}
-    for rule, where, listed in zip(found["rule"], found["where"], listed_in, strict=True):
+    for rule, where, listed in zip(findings["rule"], findings["where"], listed_in, strict=True):
         rows = {row for place in where if place.source == REGISTER for row in place.rows}
         for domain in {*listed, *map(declared_in.get, rows)}:
             rules.setdefault(domain, set()).add(rule)

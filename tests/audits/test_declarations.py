@@ -129,16 +129,16 @@ def found_of_each(
     declared = register(*(domain | change for domain, change in zip(domains, changes, strict=True)))
     findings = found(declared, each=True)
     findings = findings[~findings["rule"].isin(TOGETHER)]
-    told: list[list[tuple[str, str]]] = [[] for _ in changes]
+    rules_of: list[list[tuple[str, str]]] = [[] for _ in changes]
     for rule, operator, where in findings[["rule", "operator_id", "where"]].itertuples(index=False):
         for row in {row for place in where for row in place.rows}:
-            told[row - 1].append((rule, operator))
-    return told, findings
+            rules_of[row - 1].append((rule, operator))
+    return rules_of, findings
 
 
 def test_a_rule_fires_alone(register: Make) -> None:
-    told, findings = found_of_each(register, [change for _, change in FIRES])
-    assert told == [[(rule, "1759900004")] for rule, _ in FIRES]
+    rules_of, findings = found_of_each(register, [change for _, change in FIRES])
+    assert rules_of == [[(rule, "1759900004")] for rule, _ in FIRES]
     texts = findings[["observed", "expected"]].sum(axis=1)
     assert not texts.str.contains("FICTIVE|Zoé|MODELE|zoe|ida|01 99").any()
 
@@ -184,8 +184,8 @@ RIGHT: list[dict[str, Any]] = [
 
 
 def test_nothing_fires_on_a_right_declaration(register: Make) -> None:
-    told, _ = found_of_each(register, RIGHT)
-    assert told == [[]] * len(RIGHT)
+    rules_of, _ = found_of_each(register, RIGHT)
+    assert rules_of == [[]] * len(RIGHT)
 
 
 def test_only_the_latest_declaration_is_held_to_the_rules_unless_each_is(register: Make) -> None:

@@ -241,13 +241,13 @@ def case(name: str) -> tuple[Observation, Mail]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_walk_decides(name: str) -> None:
-    told = case(name)[1]
-    assert (told.receives, told.cause) == CASES[name][:2]
-    assert told.ways
-    if told.receives == "yes":
-        assert told.dns.grade == told.mail.grade == "ok"
+    mail = case(name)[1]
+    assert (mail.receives, mail.cause) == CASES[name][:2]
+    assert mail.ways
+    if mail.receives == "yes":
+        assert mail.dns.grade == mail.mail.grade == "ok"
     else:
-        assert told.cause in CAUSES[told.receives]
+        assert mail.cause in CAUSES[mail.receives]
 
 
 def test_redirections_are_walked_too() -> None:
@@ -258,8 +258,8 @@ def test_redirections_are_walked_too() -> None:
     scene.parent.records[REDIRECTED]["MX"] = ["10 mss.perdue.example"]
     for address in (LOST, "198.18.9.1"):  # a zone that is silent, one whose server knows nothing of it
         scene.world.root.records["ns.perdue.example"] = {"A": [address]}
-        told = verdicts(scene)[REDIRECTED]
-        assert (told.receives, told.cause, told.facts) == (
+        mail = verdicts(scene)[REDIRECTED]
+        assert (mail.receives, mail.cause, mail.facts) == (
             "no", "exchangers-lost", {"hosts": ["mss.perdue.example"]}
         )  # fmt: skip
 
@@ -267,35 +267,35 @@ def test_redirections_are_walked_too() -> None:
 def test_servers_on_ipv6_are_not_called_dead_by_an_observer_without() -> None:
     scene = Scene(ipv6=False)
     glue(scene, "2001:db8::53")
-    told = verdicts(scene)[DELEGATED]
-    assert (told.receives, told.cause) == ("degraded", "servers-ipv6")
-    assert told.dns.grade == told.mail.grade == "warn"
+    mail = verdicts(scene)[DELEGATED]
+    assert (mail.receives, mail.cause) == ("degraded", "servers-ipv6")
+    assert mail.dns.grade == mail.mail.grade == "warn"
 
 
 def test_age_counts() -> None:
-    found = case("sain")[0]
+    observation = case("sain")[0]
     for as_of, days, expected in (
         (AT + timedelta(days=7), 7, ("yes", "")),
         (AT + timedelta(days=8), 7, ("unknown", "too-old")),
         (AT + timedelta(days=8), 30, ("yes", "")),
         (AT - timedelta(days=1), 7, ("unknown", "of-the-future")),
     ):
-        told = mails(found, [DELEGATED], as_of, days)[DELEGATED]
-        assert (told.receives, told.cause) == expected
+        mail = mails(observation, [DELEGATED], as_of, days)[DELEGATED]
+        assert (mail.receives, mail.cause) == expected
 
 
 def test_what_was_not_observed_is_unknown() -> None:
-    found = case("sain")[0]
-    for told in (
+    observation = case("sain")[0]
+    for mail in (
         mails(None, [DELEGATED], AS_OF, 7)[DELEGATED],
-        mails(found, ["ch-autre.mssante.fr"], AS_OF, 7)["ch-autre.mssante.fr"],
+        mails(observation, ["ch-autre.mssante.fr"], AS_OF, 7)["ch-autre.mssante.fr"],
     ):
-        assert (told.receives, told.cause) == ("unknown", "not-observed")
-    assert mails(found, ["a..b"], AS_OF, 7)["a..b"].receives == "no"  # no resolver can ask for it
+        assert (mail.receives, mail.cause) == ("unknown", "not-observed")
+    assert mails(observation, ["a..b"], AS_OF, 7)["a..b"].receives == "no"  # no resolver can ask for it
 
 
 def test_every_cause_has_its_words() -> None:
-    assert causes().keys() == {cause for own in (*CAUSES.values(), presented.CAUSES) for cause in own}
+    assert causes().keys() == {cause for each in (*CAUSES.values(), presented.CAUSES) for cause in each}
     assert causes("en").keys() == causes().keys()
     for cause, words in causes().items():
         assert words.keys() == {"met", "do"}
@@ -315,46 +315,48 @@ def test_the_decision_table_has_every_cause_and_our_cases() -> None:
 # -- whatever the file --------------------------------------------------------------------------------------
 
 
-def kept(found: Observation, replies: Iterable[Reply]) -> Observation:
+def kept(observation: Observation, replies: Iterable[Reply]) -> Observation:
     """Return an observation with these lines only, in this order; one that repeats is a line of its own."""
     lines = enumerate(replies, 1)
-    return replace(found, replies=tuple(reply._replace(line=number) for number, reply in lines))
+    return replace(observation, replies=tuple(reply._replace(line=number) for number, reply in lines))
 
 
-def receives_without(found: Observation, gone: Collection[Reply]) -> str:
+def receives_without(observation: Observation, gone: Collection[Reply]) -> str:
     """Return whether mail arrives as far as an observation without these lines tells."""
     lines = {reply.line for reply in gone}
-    fewer = replace(found, replies=tuple(reply for reply in found.replies if reply.line not in lines))
+    fewer = replace(
+        observation, replies=tuple(reply for reply in observation.replies if reply.line not in lines)
+    )
     return mails(fewer, [DELEGATED], AS_OF, 7)[DELEGATED].receives
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_neither_order_nor_repetition_changes_it(name: str) -> None:
-    found, told = case(name)
-    lines = list(found.replies)
+    observation, mail = case(name)
+    lines = list(observation.replies)
     mixed = random.Random(name).choices(lines, k=len(lines) // 2) + lines
     random.Random(name).shuffle(mixed)
-    changed = mails(kept(found, mixed), [DELEGATED], AS_OF, 7)[DELEGATED]
-    assert (changed.receives, changed.cause, changed.facts) == (told.receives, told.cause, told.facts)
+    changed = mails(kept(observation, mixed), [DELEGATED], AS_OF, 7)[DELEGATED]
+    assert (changed.receives, changed.cause, changed.facts) == (mail.receives, mail.cause, mail.facts)
 
 
 @pytest.mark.parametrize("name", CASES)
 @settings(max_examples=5, deadline=None)
 @given(data=st.data())
 def test_a_line_less_only_makes_it_unknown(name: str, data: st.DataObject) -> None:
-    found, told = case(name)
-    lines = st.sampled_from(found.replies)
-    gone = data.draw(st.lists(lines, min_size=1, max_size=len(found.replies)))
-    assert receives_without(found, gone) in (told.receives, "unknown")
+    observation, mail = case(name)
+    lines = st.sampled_from(observation.replies)
+    gone = data.draw(st.lists(lines, min_size=1, max_size=len(observation.replies)))
+    assert receives_without(observation, gone) in (mail.receives, "unknown")
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_no_single_line_nor_server_makes_it_another_answer(name: str) -> None:
-    found, told = case(name)
+    observation, mail = case(name)
     groups: dict[tuple[str, object], list[Reply]] = {}
-    for reply in found.replies:
+    for reply in observation.replies:
         for field in ("line", "address", "qname", "qtype", "transport", "zone", "step", "outcome"):
             groups.setdefault((field, getattr(reply, field)), []).append(reply)
     for gone in {tuple(reply.line for reply in group): group for group in groups.values()}.values():
-        receives = receives_without(found, gone)
-        assert receives in (told.receives, "unknown"), gone
+        receives = receives_without(observation, gone)
+        assert receives in (mail.receives, "unknown"), gone

@@ -247,9 +247,9 @@ def test_a_change_of_signer(tmp_path: Path, status, earlier: list[str], rule: st
     verdict = replace(VALID, status=status, reason=reason, signer="CN=new", expected=expected)
     space.whitelist.__dict__["signature"] = verdict
     findings = told_in_clear("whitelist_integrity", space)
-    told = findings[findings["rule"].str.fullmatch("LIST_SIGNER_(CHANGED|NEW)")]
-    assert told["rule"].tolist() == ([rule] if rule else [])
-    for facts in told["facts"]:
+    changes = findings[findings["rule"].str.fullmatch("LIST_SIGNER_(CHANGED|NEW)")]
+    assert changes["rule"].tolist() == ([rule] if rule else [])
+    for facts in changes["facts"]:
         assert (facts["before"], facts["after"], facts["since"][:10]) == ("old", "new", since)
 
 
@@ -305,17 +305,17 @@ def test_invalid_domain(domain: str, why: str, meant: str) -> None:
     ],
 )
 def test_domains_that_may_be_confused(names: tuple[str, str], near: bool) -> None:
-    one, other = ({"domain": f"{name}.mssante.fr", "description": f"Site {name}"} for name in names)
-    space = make_space(one, other | {"dn": BETA_DN})
+    first, second = ({"domain": f"{name}.mssante.fr", "description": f"Site {name}"} for name in names)
+    space = make_space(first, second | {"dn": BETA_DN})
     assert found(space) == ([("LIST_DOMAIN_NEAR", (1, 2))] if near else [])
-    alike = make_space(one, other | {"description": "Site"})
+    alike = make_space(first, second | {"description": "Site"})
     slip = near or "ehpad-alpah" in names
     assert found(alike, "LIST_DOMAIN_NEAR") == ([("LIST_DOMAIN_NEAR", (1, 2))] if slip else [])
     if near:
         text = texts(space, "LIST_DOMAIN_NEAR")[0][0]
-        assert all(told in text for told in (*names, "CH ALPHA", "CH BETA"))
+        assert all(name in text for name in (*names, "CH ALPHA", "CH BETA"))
         assert "même opérateur" not in text
-        assert "(même opérateur)" in texts(make_space(one, other), "LIST_DOMAIN_NEAR")[0][0]
+        assert "(même opérateur)" in texts(make_space(first, second), "LIST_DOMAIN_NEAR")[0][0]
 
 
 @pytest.mark.parametrize(
@@ -419,9 +419,9 @@ def test_a_description_that_gives_another_number(domain: str, description: str, 
 )
 def test_what_masks_persons_does_not_mask_a_domain_s_own_name(domain: str, shown: str) -> None:
     findings = worded(findings_of("whitelist_integrity", make_space({"domain": domain})))
-    (one,) = findings[findings["rule"] == "LIST_DOMAIN_INVALID"].to_dict("records")
-    assert one["domain"] == shown
-    assert one["observed"].startswith(shown)
+    (finding,) = findings[findings["rule"] == "LIST_DOMAIN_INVALID"].to_dict("records")
+    assert finding["domain"] == shown
+    assert finding["observed"].startswith(shown)
 
 
 @pytest.mark.parametrize(
@@ -484,8 +484,8 @@ def test_invisible_characters_in_names_are_other_rules_matter(odd: str) -> None:
     assert texts(space, "LIST_DOMAIN_INVALID")[0][1] == "ch-alpha.mssante.fr"
     name = make_space({"dn": ALPHA["dn"].replace("ALPHA", f"AL{odd}PHA")})
     assert found(name) == []
-    (told,) = told_in_clear("dn_consistency", name).to_dict("records")
-    assert (told["rule"], told["expected"]) == ("DN_NOT_CANONICAL", ALPHA["dn"])
+    (finding,) = told_in_clear("dn_consistency", name).to_dict("records")
+    assert (finding["rule"], finding["expected"]) == ("DN_NOT_CANONICAL", ALPHA["dn"])
     assert told_in_clear("dn_consistency", make_space({})).empty
 
 

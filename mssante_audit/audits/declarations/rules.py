@@ -67,8 +67,8 @@ def form_findings(
             for facts in check(cells[at]):
                 subject = (*owner, *(text for _, text in _texts(facts)))
                 causes.setdefault(subject, ({}, facts))[0][row] = None
-        for subject, (those_rows, facts) in causes.items():
-            yield finding(code, subject, list(those_rows), facts)
+        for subject, (stated, facts) in causes.items():
+            yield finding(code, subject, list(stated), facts)
 
     yield from _read_findings(register)
     for code, needs, check in declared.CHECKS:
@@ -103,21 +103,21 @@ def declarations_of(rows: pd.DataFrame) -> list[Declaration]:
 
 
 def finding(
-    code: str, subject: Subject, made: Sequence[Declaration], facts: Mapping[str, Any], rows: Where = ()
+    code: str, subject: Subject, stated: Sequence[Declaration], facts: Mapping[str, Any], rows: Where = ()
 ) -> Finding:
     """Return a finding on some declarations and `rows` of the white list, which then tell the domains."""
-    domains = tuple(domain for domain in dict.fromkeys(row.domain for row in made) if domain)
+    domains = tuple(domain for domain in dict.fromkeys(row.domain for row in stated) if domain)
     named = [text for name, text in _texts(facts) if name == "column" and text in fields()]
     columns = tuple(dict.fromkeys(named)) or COLUMNS.get(code, ("",))
-    places = [Place(REGISTER, row.file, (row.row,), str(column)) for column in columns for row in made]
+    places = [Place(REGISTER, row.file, (row.row,), str(column)) for column in columns for row in stated]
     return Finding(
         code,
         subject,
         where=(*places, *rows),
         facts={**facts, "domains": domains} if len(domains) > 1 else facts,
         domains=() if rows else domains,
-        operator_id=made[0].operator_id,
-        operator=made[0].operator.strip(),
+        operator_id=stated[0].operator_id,
+        operator=stated[0].operator.strip(),
     )
 
 
