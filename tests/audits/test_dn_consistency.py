@@ -168,14 +168,10 @@ def test_all_that_is_wrong_with_an_operator_s_texts_is_one_finding() -> None:
 
 
 SLIPS = [
-    DN.replace(",O=", " , O="),
-    BOTH,
-    DN.replace("CH ALPHA", "CH\u00a0 ALPHA"),
-    DN.replace("Paris (75)", "paris(75)"),
-    CPS.replace("Paris (75)", "Paris(75)").replace(",L=", " ,l="),
-    DN.replace("Paris (75)", "Paris"),
-    "C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example",
-]
+    DN.replace(",O=", " , O="), BOTH, DN.replace("CH ALPHA", "CH\u00a0 ALPHA"),
+    DN.replace("Paris (75)", "paris(75)"), CPS.replace("Paris (75)", "Paris(75)").replace(",L=", " ,l="),
+    DN.replace("Paris (75)", "Paris"), "C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("dn", SLIPS)

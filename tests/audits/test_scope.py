@@ -37,12 +37,9 @@ def statuses(space):
 
 
 COVERING = [
-    'operators = ["1759900004"]',
-    'operators = ["FINESS 759900004"]',
-    'operators = ["ch alpha"]',
-    'department = "75"',
-    'region = "Bretagne, Île-de-France"\ndepartment = "Paris"',
-]
+    'operators = ["1759900004"]', 'operators = ["FINESS 759900004"]', 'operators = ["ch alpha"]',
+    'department = "75"', 'region = "Bretagne, Île-de-France"\ndepartment = "Paris"',
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("scope", COVERING)

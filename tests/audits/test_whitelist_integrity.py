@@ -343,14 +343,11 @@ def test_an_ending_of_another_zone(domain: str, odd: bool) -> None:
     [
         ("SSIAD Fictif", "ssiadfictif", "ssiad-montreve"),
         ("CH de Rêve par le prestataire", "ch-reve", "ch-sud-songe"),
-        ("Messagerie du GH70", "gh70", "cpts.mirage-morvan"),
-        ("Cabinet 12", "cabinet12", "cabinet13"),
-        ("CH de Rêve", "ch-reve", "nddxyz"),
-        ("CH de Rêve", "ch-reve", "nouveaudomaine2"),
-        ("CH de Rêve", "chdr", "essai"),
-        ("CH de Rêve", "ch-reve", "ch-reve2"),
+        ("Messagerie du GH70", "gh70", "cpts.mirage-morvan"), ("Cabinet 12", "cabinet12", "cabinet13"),
+        ("CH de Rêve", "ch-reve", "nddxyz"), ("CH de Rêve", "ch-reve", "nouveaudomaine2"),
+        ("CH de Rêve", "chdr", "essai"), ("CH de Rêve", "ch-reve", "ch-reve2"),
     ],
-)
+)  # fmt: skip
 def test_a_row_that_is_a_copy(description: str, domain: str, other: str) -> None:
     row = {"description": description}
     space = make_space(
@@ -385,24 +382,18 @@ def test_what_is_no_copy(description: str, domains: list[str]) -> None:
 @pytest.mark.parametrize(
     ("domain", "description", "wrong"),
     [
-        ("apajh86", "APAJH 68", True),
-        ("cabinet12", "Cabinet 13", True),
-        ("adapei49", "ADAPEI de la Sarthe", True),
-        ("adapei49", "ADAPEI (72)", True),
-        ("adapei49", "ADAPEI du Maine-et-Loire", False),
-        ("adapei49", "ADAPEI", False),
+        ("apajh86", "APAJH 68", True), ("cabinet12", "Cabinet 13", True),
+        ("adapei49", "ADAPEI de la Sarthe", True), ("adapei49", "ADAPEI (72)", True),
+        ("adapei49", "ADAPEI du Maine-et-Loire", False), ("adapei49", "ADAPEI", False),
         ("adapei49", "ADAPEI 49, antenne de la Sarthe", False),
-        ("mrp92", "Maison de retraite 92000 Nanterre", False),
-        ("dac75est", "DAC M2A Paris Est", False),
-        ("millepatte83", "1 jour = une solution", False),
-        ("cd09", "Conseil départemental 9", False),
+        ("mrp92", "Maison de retraite 92000 Nanterre", False), ("dac75est", "DAC M2A Paris Est", False),
+        ("millepatte83", "1 jour = une solution", False), ("cd09", "Conseil départemental 9", False),
         ("dac59", "Dispositif d’appui du Pas-de-Calais", True),
-        ("dac62", "Dispositif d’appui du Pas-de-Calais", False),
-        ("cpam94", "CPAM du Val-d’Oise", True),
+        ("dac62", "Dispositif d’appui du Pas-de-Calais", False), ("cpam94", "CPAM du Val-d’Oise", True),
         ("cdom2a", "Ordre des médecins de Haute-Corse (2B)", True),
         ("cdom2a", "Ordre des médecins de Corse-du-Sud", False),
     ],
-)
+)  # fmt: skip
 def test_a_description_that_gives_another_number(domain: str, description: str, wrong: bool) -> None:
     space = make_space({"domain": domain + TAIL, "description": description})
     assert bool(found(space, "LIST_DESCRIPTION_NUMBER")) == wrong
