@@ -6,6 +6,7 @@ Importing this room puts ours into `mssante_audit.findings.registry`, which know
 import traceback
 from collections.abc import Iterator
 from datetime import datetime
+from importlib.resources import files
 from itertools import product
 from numbers import Integral
 from pathlib import Path
@@ -26,7 +27,7 @@ from mssante_audit.audits.reconciliation import rules as reconciliation
 from mssante_audit.audits.since import dated
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import LANGUAGES
-from mssante_audit.findings.catalogue import CONFIDENCES, FAILED
+from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, load_rules
 from mssante_audit.findings.facts import hidden, plain
 from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of
 from mssante_audit.findings.held import held
@@ -42,15 +43,35 @@ from mssante_audit.findings.words import sentence, worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import Person, unnamed
 
-_OURS = (
-    whitelist_integrity, dn_consistency, stale_contacts, declarations, reconciliation,
-    delegation_vs_redirection, certificates, mailboxes,
-)  # fmt: skip
-provide(module.AUDIT for module in _OURS)
+
+def _ours(
+    name: str, fr: str, en: str, runs: tuple[Run, ...], needs: tuple[str, ...] = (),
+    uses: tuple[str, ...] = (),
+) -> Audit:  # fmt: skip
+    """Return one of our audits: the folder that has its rules, titles, what finds, what it needs and uses."""
+    rules = load_rules(files(f"{__package__}.{name}") / "rules.toml")
+    return Audit(name, {"fr": fr, "en": en}, rules, runs, needs, uses)
+
+
+provide((
+    _ours("whitelist_integrity", "Intégrité de la liste blanche", "Integrity of the white list",
+          whitelist_integrity.RUNS, uses=("archive",)),
+    _ours("dn_consistency", "Noms de certificat", "Certificate names", dn_consistency.RUNS),
+    _ours("stale_contacts", "Contacts", "Contacts", stale_contacts.RUNS, uses=("archive",)),
+    _ours("declarations", "Déclarations des opérateurs", "Operators’ declarations",
+          declarations.RUNS, needs=("declarations",)),
+    _ours("reconciliation", "Registre et liste rapprochés", "Register and list reconciled",
+          reconciliation.RUNS, needs=("declarations",), uses=("archive",)),
+    _ours("delegation_vs_redirection", "Délégation ou redirection (DNS)", "Delegation or redirection (DNS)",
+          delegation_vs_redirection.RUNS, needs=("observation",), uses=("declarations",)),
+    _ours("certificates", "Certificats présentés (TLS)", "Certificates presented (TLS)",
+          certificates.RUNS, needs=("observation", "tls")),
+    _ours("mailboxes", "Boîtes aux lettres publiées", "Published mailboxes",
+          mailboxes.RUNS, needs=("mailboxes",), uses=("archive",)),
+))  # fmt: skip
 
 MAX_FINDINGS = 20_000
-"""Of one rule in one part of an audit, or two a row of the list, if that is more: what is beyond is left out,
-and told by `AUDIT_RULE_FAILED`."""
+"""Of a rule in one part of an audit, or two a row of the list; more is left out (`AUDIT_RULE_FAILED`)."""
 
 
 def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:
@@ -68,8 +89,8 @@ def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:
 
 def audit_all(space: TrustSpace, *, language: str = "") -> pd.DataFrame:
     """Run every audit and return all findings in one frame, worst first."""
-    found = concat(parted(name, space)[0] for name in audits())
-    return worded(found, language=language, contacts=space.contacts)
+    every = concat(parted(name, space)[0] for name in audits())
+    return worded(every, language=language, contacts=space.contacts)
 
 
 def waived(space: TrustSpace, *names: str, language: str = "") -> pd.DataFrame:
@@ -80,15 +101,15 @@ def waived(space: TrustSpace, *names: str, language: str = "") -> pd.DataFrame:
 
 def lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     """Return the audits that were not made, each with what it needs and the space does not have."""
-    return {name: needs for name, known in audits().items() if (needs := known.lacking(space))}
+    return {name: needs for name, each in audits().items() if (needs := each.lacking(space))}
 
 
 def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     """Return the audits of which nothing can be said, each with the inputs that lack or are in doubt."""
     doubtful = {state.name for state in space.states if state.doubtful}
     inputs = {
-        name: {*map(input_of, known.lacking(space)), *doubtful.intersection(known.rests)}
-        for name, known in audits().items()
+        name: {*map(input_of, each.lacking(space)), *doubtful.intersection(each.rests)}
+        for name, each in audits().items()
     }
     return {name: tuple(sorted(names)) for name, names in inputs.items() if names}
 
@@ -96,14 +117,14 @@ def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
 def missing(space: TrustSpace) -> dict[str, set[str]]:
     """Return of each audit the inputs that it looks at and that are not there."""
     absent = {input_of(need) for need in known_needs() if space.given(need) is None}
-    return {name: absent.intersection(known.rests) for name, known in audits().items()}
+    return {name: absent.intersection(each.rests) for name, each in audits().items()}
 
 
 def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
     """Return the findings of one audit in facts, persons in clear, waived ones too."""
-    known = audit_named(name)
-    parts = () if known.lacking(space) else known.parts
-    findings = (finding for part in parts for finding in _found(known, part, space))
+    audit = audit_named(name)
+    parts = () if audit.lacking(space) else audit.parts
+    findings = (finding for part in parts for finding in _made_by(audit, part, space))
     source = Path(space.whitelist.source).name
     return dated(findings_frame(findings, space.entries, space.published, source), space)
 
@@ -118,12 +139,12 @@ def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     return space.once(audit_named(name), made)
 
 
-def _found(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
+def _made_by(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
     """Return what one part of an audit finds; one that raises, what it found before, and that it did."""
     cut = "cut" in space.whitelist.damage_kinds
     rules = {rule.code: rule for rule in audit.rules}
     most, counts = max(MAX_FINDINGS, 2 * len(space.entries)), dict.fromkeys(rules, 0)
-    found: list[Finding] = []
+    kept: list[Finding] = []
     try:
         # Ours are held to it by their tests: to say all twice takes its time.
         findings = part(space) if audit.name in ours() else held(lambda: _checked(audit, part, space))
@@ -132,7 +153,7 @@ def _found(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
                 continue
             counts[finding.rule] += 1
             if counts[finding.rule] <= most:
-                found.append(finding)
+                kept.append(finding)
             elif sum(counts.values()) > 5 * most:
                 break
         if over := [code for code, count in counts.items() if count > most]:
@@ -141,14 +162,12 @@ def _found(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
         name = getattr(part, "__name__", type(part).__name__)
         # In one line, and where it was raised; an error of ours says that itself.
         text, last = unnamed(" ".join(str(error).split())), traceback.extract_tb(error.__traceback__)[-1]
-        why = {
-            "error": f"{type(error).__name__}: {text}",
-            "place": f"{Path(last.filename).name}:{last.lineno}",
-        }
+        place = f"{Path(last.filename).name}:{last.lineno}"
+        why = {"error": f"{type(error).__name__}: {text}", "place": place}
         if isinstance(error, AuditError):
             why = {"error": text, "place": getattr(error, "place", "")}
-        found.append(Finding(FAILED, (audit.name, name), facts={"audit": audit.name, "part": name, **why}))
-    return found
+        kept.append(Finding(FAILED, (audit.name, name), facts={"audit": audit.name, "part": name, **why}))
+    return kept
 
 
 def _checked(audit: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:

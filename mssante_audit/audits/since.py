@@ -18,11 +18,11 @@ def past_of(space: TrustSpace) -> tuple[pd.DataFrame, datetime, datetime] | None
     archive = space.archive
     if archive is None:
         return None
-    known = [s for s in archive.until(space.as_of) if space.whitelist.sha256.startswith(s.sha)]
-    earlier = [s for s in archive.snapshots if known and s <= known[-1]]
+    same = [s for s in archive.until(space.as_of) if space.whitelist.sha256.startswith(s.sha)]
+    earlier = [s for s in archive.snapshots if same and s <= same[-1]]
     if len(earlier) < 2:
         return None
-    last = known[-1].generated_at
+    last = same[-1].generated_at
     try:
         history = archive.history
     except InputError:
@@ -37,21 +37,20 @@ def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
     first in which the last of them had. It never says too much: the finding may be older than that.
     """
     rules = [rule(code) for code in findings["rule"]]
-    columns = {known.texts for known in rules if known.texts}
+    columns = {each.texts for each in rules if each.texts}
     past = past_of(space) if columns else None
     if past is None:
         return findings
     since: dict[tuple[str, ...], dict[int, Any]] = {}
     for texts in columns:
-        names = list(texts)
-        first = past[0].groupby(names, sort=False)["first_seen"].min().rename("since").reset_index()
-        found = space.entries[["row", *names]].merge(first, on=names)
-        since[texts] = dict(zip(found["row"].tolist(), found["since"], strict=True))
+        first = past[0].groupby([*texts], sort=False)["first_seen"].min().rename("since").reset_index()
+        listed_first = space.entries[["row", *texts]].merge(first, on=[*texts])
+        since[texts] = dict(zip(listed_first["row"].tolist(), listed_first["since"], strict=True))
     instants = []
-    for known, instant, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
-        listed = since.get(known.texts, {})
+    for each, instant, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
+        listed = since.get(each.texts, {})
         seen = [listed[row] for row in rows if row in listed]
         if not instant and seen and len(seen) == len(rows):
-            instant = (max(seen) if known.needs_all_rows else min(seen)).isoformat()
+            instant = (max(seen) if each.needs_all_rows else min(seen)).isoformat()
         instants.append(instant)
     return findings.assign(first_seen=pd.Series(instants, index=findings.index, dtype="str"))

@@ -1,14 +1,19 @@
 """What an audit finds, as tests read it: in French, and with persons as they are."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
+from made_up import archived, make_space
 
 from mssante_audit.audits import findings_of
 from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import grouped
 
+Row = dict[str, str]
 Found = list[tuple[str, tuple[int, ...]]]
 
 
@@ -37,3 +42,29 @@ def by_rule(name: str, space: TrustSpace) -> dict[str, list[tuple[int, ...]]]:
     """Return the rows of one audit's findings by rule."""
     findings = told_in_clear(name, space)
     return grouped(zip(findings["rule"], findings["rows"], strict=True))
+
+
+class Case(NamedTuple):
+    """A list, or the lists of an archive by day; what is found in the last, and what its findings say."""
+
+    rows: Iterable[Row] | dict[str, list[Row]]
+    found: Found
+    only: Iterable[str] = ()  # the rules that are looked at, all by default
+    said: Mapping[str, Mapping[str, list[str]]] = {}
+    """Rule → column → its values in the first findings of that rule; "…" stands for any text."""
+
+
+def seen_in(name: str, case: Case, folder: Path, but: str = "") -> tuple[Found, dict[str, Any]]:
+    """Return what is `found` and `said` in a case, which a test compares with what the case expects."""
+    space = archived(folder, **case.rows) if isinstance(case.rows, dict) else make_space(*case.rows)
+    told = told_in_clear(name, space)
+    said: dict[str, dict[str, list[str]]] = {}
+    for rule, columns in case.said.items():
+        for column, wanted in columns.items():
+            texts = [str(text).replace("\xa0", " ") for text in told.loc[told["rule"] == rule, column]]
+            said.setdefault(rule, {})[column] = [
+                pattern if re.fullmatch(re.escape(pattern).replace("…", ".*"), text, re.DOTALL) else text
+                for pattern, text in zip(wanted, texts, strict=False)
+            ]
+    kept = told[told["rule"].isin(case.only) if case.only else told["rule"] != but]
+    return sorted(zip(kept["rule"], kept["rows"], strict=True)), said

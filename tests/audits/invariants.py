@@ -1,7 +1,5 @@
 """What holds of answers and findings whatever is served: of the sample and of every laboratory."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,10 +13,8 @@ from mssante_audit.network.mail import mails
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains_touched
 
-RECEPTION = ("dns", "mail", "tls")
-"""Checks that are about reception."""
-SHARES = (0.001, 0.01, 0.05, 0.3)
-"""Parts of an observation's lines that are taken away."""
+RECEPTION = ("dns", "mail", "tls")  # checks that are about reception
+SHARES = (0.001, 0.01, 0.05, 0.3)  # parts of an observation's lines that are taken away
 
 
 def contradictions(space: TrustSpace, findings: pd.DataFrame, receives: dict[str, str]) -> list[str]:

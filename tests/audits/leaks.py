@@ -4,8 +4,6 @@ The scan knows nothing of `mssante_audit.dossiers.belongings`: it takes what oth
 looks for it, exactly as written, in what a reader (or a program) gets to see.
 """
 
-from __future__ import annotations
-
 import re
 from base64 import b64decode
 from email import message_from_bytes, policy
@@ -55,11 +53,11 @@ def letter_text_of(content):
 
 def belonging(space):
     """Return what each operator has: kind → text → operators, of lists and (domains) of declarations."""
-    found = {kind: {} for kind in ("id", "name", "host", "email", "phone")}
+    owners = {kind: {} for kind in ("id", "name", "host", "email", "phone")}
 
     def add(kind, text, owner):
         if text:
-            found[kind].setdefault(text, set()).add(owner)
+            owners[kind].setdefault(text, set()).add(owner)
 
     for row in space.entries.to_dict("records"):
         owner = row["operator_id"]
@@ -85,10 +83,10 @@ def belonging(space):
             add("id", owner, owner)
             add("name", row["structure_name"].strip(), owner)
             add("host", row["domain_key"], owner)
-    for name in list(found["name"]):  # a kind of establishment; the authority of every IGC-CPS certificate
+    for name in list(owners["name"]):  # a kind of establishment; the authority of every IGC-CPS certificate
         if _KINDS.issuperset(name.split()) or name == "GIP-CPS":
-            del found["name"][name]
-    return found
+            del owners["name"][name]
+    return owners
 
 
 def leaks(text, has, operator_id):
@@ -99,17 +97,17 @@ def leaks(text, has, operator_id):
     digits = {re.sub(r"\D", "", run)[-9:] for run in re.findall(r"\+?\d(?:[ .]?\d){8,13}", plain)}
     emails = {email.casefold() for email in re.findall(r"[\w.+-]+@[\w.-]+", plain)}
     there = {"id": tokens, "host": hosts, "phone": digits, "email": emails}
-    found = [
+    others_have = [
         what
         for kind, here in there.items()
         for what in here & has[kind].keys()
         if operator_id not in has[kind][what]
     ]
-    own = sorted((n for n, o in has["name"].items() if operator_id in o), key=len, reverse=True)
-    for name in own:
+    own_names = sorted((n for n, o in has["name"].items() if operator_id in o), key=len, reverse=True)
+    for name in own_names:
         plain = plain.replace(name, "")
     others = [n for n, o in has["name"].items() if operator_id not in o and n in plain]
-    return found + [n for n in others if re.search(rf"(?<!\w){re.escape(n)}(?!\w)", plain)]
+    return others_have + [n for n in others if re.search(rf"(?<!\w){re.escape(n)}(?!\w)", plain)]
 
 
 def seen(text):

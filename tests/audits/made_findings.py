@@ -1,7 +1,5 @@
 """Findings made up for tests of what shows them: any rule, any rows, any words."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

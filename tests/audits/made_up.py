@@ -1,7 +1,5 @@
 """Made-up white lists of a few rows, for tests that one defect fires and its clean neighbour does not."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any

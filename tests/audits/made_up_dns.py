@@ -1,12 +1,11 @@
 """A small made-up DNS, clean until a test changes it, observed by the real walker."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 from in_clear import by_rule
 from made_up import ALPHA, BETA_DN, make_space
@@ -50,7 +49,7 @@ class Scene:
         self.zone.add(DELEGATED, "MX", f"10 {ALPHA_MX}")
         self.parent.add(REDIRECTED, "MX", f"10 {BETA_MX}")
 
-    def host(self, name: str, *addresses: str) -> Scene:
+    def host(self, name: str, *addresses: str) -> Self:
         """Give a name outside the parent zone these addresses only."""
         self.world.root.records[name] = {}
         for address in addresses:
@@ -68,7 +67,7 @@ class Scene:
         (above or self.parent).add(name, "NS", *servers)
         return self.world.serve(Zone(name).soa(2026030101).add(name, "NS", *servers), *addresses)
 
-    def servers(self, *names: str, zone: Zone | None = None, parent: bool = True) -> Scene:
+    def servers(self, *names: str, zone: Zone | None = None, parent: bool = True) -> Self:
         """Have zone and parent name these servers."""
         zone = zone or self.zone
         zone.records[zone.name]["NS"] = [*names]

@@ -1,7 +1,5 @@
 """A made-up register over made-up lists: declarations of one domain, filled as its row is listed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,20 +18,13 @@ from mssante_audit.verdicts.domains import domains_touched
 
 OLD = "01/06/2025"
 DECLARED: dict[str, Any] = {
-    "structure_name": "CH ALPHA",
-    "structure_id": "1759900004",
-    "beneficiary_id": "",
-    "domain": "ch-alpha.mssante.fr",
-    "description": "Domaine de messagerie MSSanté du CH Alpha",
-    "dn_igc_sante": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR",
-    "dn_igc_cps": "",
-    "public_project_phone": "+33 1 99 00 00 01",
-    "public_project_email": "Projet@Alpha.example",
-    "public_technical_phone": "0199000002",
-    "public_technical_email": "support@alpha.example",
-    "withdrawal": "",
-    "date": OLD,
-}
+    "structure_name": "CH ALPHA", "structure_id": "1759900004", "beneficiary_id": "",
+    "domain": "ch-alpha.mssante.fr", "description": "Domaine de messagerie MSSanté du CH Alpha",
+    "dn_igc_sante": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR", "dn_igc_cps": "",
+    "public_project_phone": "+33 1 99 00 00 01", "public_project_email": "Projet@Alpha.example",
+    "public_technical_phone": "0199000002", "public_technical_email": "support@alpha.example",
+    "withdrawal": "", "date": OLD,
+}  # fmt: skip
 BETA = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
 LISTED = {"domain": "ch-alpha.mssante.fr"}
 ELSEWHERE = {"domain": "ch-gamma.mssante.fr"}
@@ -59,15 +50,15 @@ Case = tuple[list[dict[str, str]], list[dict[str, Any]]]
 """Rows of a list over `ALPHA`, and declarations over `DECLARED`."""
 
 
-def own(number: int, one: dict[str, Any]) -> str:
+def domain_in(number: int, record: dict[str, Any]) -> str:
     """Return the name that the domain of a row or declaration has in the case of that number."""
-    return str(one.get("domain", LISTED["domain"])).replace("ch", f"ch-{number}", 1)
+    return str(record.get("domain", LISTED["domain"])).replace("ch", f"ch-{number}", 1)
 
 
 def side_by_side(folder: Path, cases: list[Case]) -> TrustSpace:
-    """Return the space of many cases at once, each of domains of its `own`."""
+    """Return the space of many cases at once, each of domains of its own."""
     rows, declarations = (
-        [one | {"domain": own(number, one)} for number, case in enumerate(cases) for one in case[part]]
+        [row | {"domain": domain_in(number, row)} for number, case in enumerate(cases) for row in case[part]]
         for part in (0, 1)
     )
     return declared(folder, rows, declarations)
@@ -77,11 +68,11 @@ def told_of(space: TrustSpace, *audits: str) -> tuple[dict[str, str], dict[str, 
     """Return the status of each domain, and the rules of some audits that name it."""
     assert space.register is not None
     frame = status(space)
-    found = concat([told_in_clear(audit, space) for audit in audits])
+    findings = concat([told_in_clear(audit, space) for audit in audits])
     declared_in = dict(space.register.declarations[["row", "domain"]].values)
-    listed_in = domains_touched(space.audited, found)
+    listed_in = domains_touched(space.audited, findings)
     rules: dict[str, set[str]] = {}
-    for rule, where, listed in zip(found["rule"], found["where"], listed_in, strict=True):
+    for rule, where, listed in zip(findings["rule"], findings["where"], listed_in, strict=True):
         rows = {row for place in where if place.source == REGISTER for row in place.rows}
         for domain in {*listed, *map(declared_in.get, rows)}:
             rules.setdefault(domain, set()).add(rule)

@@ -1,7 +1,5 @@
 """Whatever a list has for a text: it is shown as text, and test entries are nobody's fault."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 from in_clear import finders, told_in_clear

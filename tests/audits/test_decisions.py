@@ -1,7 +1,5 @@
 """The decision table of docs/declarations.md: each line is a case, told as the line says."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from made_up import archived
-from made_up_register import BETA, DECLARED, ELSEWHERE, LISTED, declared, own, side_by_side, told_of
+from made_up_register import BETA, DECLARED, ELSEWHERE, LISTED, declared, domain_in, side_by_side, told_of
 
 from mssante_audit.audits.reconciliation.rules import STATUSES
 from mssante_audit.declarations.register import Scope
@@ -27,8 +25,8 @@ class Line(NamedTuple):
 
 
 TABLE = {
-    name: Line(next(iter(re.findall("`([a-z-]+)`", told)), ""), set(re.findall(r"[A-Z_]{6,}", rules)))
-    for name, told, rules in _LINE.findall(TEXT[TEXT.index("| case |") :])
+    name: Line(next(iter(re.findall("`([a-z-]+)`", status)), ""), set(re.findall(r"[A-Z_]{6,}", rules)))
+    for name, status, rules in _LINE.findall(TEXT[TEXT.index("| case |") :])
     if name != "case" and set(name) != {"-"}
 }
 
@@ -50,8 +48,7 @@ class Case(NamedTuple):
 
     rows: list[dict[str, str]]
     declarations: list[dict[str, Any]]
-    others: str = ""
-    """The status of the others, where the line says that theirs counts."""
+    others: str = ""  # the status of the others, where the line says that theirs counts
     scope: Scope | None = None
     before: list[dict[str, str]] = []  # noqa: RUF012 - never changed
     """Rows of an earlier list of the archive."""
@@ -115,11 +112,11 @@ def test_each_line_has_its_case_and_each_status_its_line():
 
 def as_the_table_says(name: str, case: Case, status: str, rules: set[str]) -> None:
     assert status == (TABLE[name].status or case.others), (name, case)
-    told = TABLE[name].rules
+    expected = TABLE[name].rules
     assert {rule for rule in rules if rule.startswith("RECO_")} == {
-        rule for rule in told if rule.startswith("RECO_")
+        rule for rule in expected if rule.startswith("RECO_")
     }, (name, case)
-    assert {rule for rule in told if rule.startswith("DECL_")} <= rules, (name, case)
+    assert {rule for rule in expected if rule.startswith("DECL_")} <= rules, (name, case)
 
 
 def asked_of(name: str, case: Case) -> str:
@@ -146,7 +143,7 @@ def test_the_table_says_what_is_told(tmp_path):
     """All other cases, each of domains of its own, side by side in one list and one register."""
     together = [pair for pair in EVERY if not pair[1].scope and not pair[1].before]
     space = side_by_side(tmp_path, [(case.rows, case.declarations) for _, case in together])
-    domains = [own(number, {"domain": asked_of(*pair)}) for number, pair in enumerate(together)]
+    domains = [domain_in(number, {"domain": asked_of(*pair)}) for number, pair in enumerate(together)]
     statuses, rules = told_of(space, *AUDITS)
     for (name, case), domain in zip(together, domains, strict=True):
         as_the_table_says(name, case, statuses[domain], rules.get(domain, set()))

@@ -1,7 +1,5 @@
 """What an audit proposes to write instead passes the audits: written into the list, nobody objects to it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,7 @@ from mssante_audit.whitelist.load import load_whitelist
 AUDITS = ("whitelist_integrity", "dn_consistency", "stale_contacts")
 COLUMNS = ["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]
 COLUMN = {kind: column for column, kind in KINDS.items()}
-ALIKE = {"LIST_ROW_DUPLICATE", "LIST_PAIR_REPEATED"}
-"""What rows become that only something wrong told apart."""
+ALIKE = {"LIST_ROW_DUPLICATE", "LIST_PAIR_REPEATED"}  # what rows become that only something wrong told apart
 FOLLOWS = {
     "LIST_DOMAIN_INVALID": {"LIST_DESCRIPTION_SEVERAL"},
     "CONTACT_EMAIL_TYPO": {"CONTACT_DISAGREEMENT"},
@@ -51,8 +48,8 @@ def proposals(rule: str, facts: dict[str, Any], row: dict[str, str]) -> dict[str
         return {column: facts["meant"]} if facts["meant"] else {}
     if not rule.startswith("CONTACT_"):
         return {}
-    given = {COLUMN[told["kind"]]: told["text"].text for told in facts.get("right", ())}
-    seen = {(COLUMN[told["kind"]], told["text"].text) for told in facts.get("contacts", ())}
+    given = {COLUMN[contact["kind"]]: contact["text"].text for contact in facts.get("right", ())}
+    seen = {(COLUMN[contact["kind"]], contact["text"].text) for contact in facts.get("contacts", ())}
     if rule in ("CONTACT_SPACING", "CONTACT_NEAR", "CONTACT_EMAIL_TYPO"):  # only where it stands
         given = {column: text for column, text in given.items() if (column, row[column]) in seen}
     return given
@@ -63,29 +60,29 @@ def corrected(space: TrustSpace) -> tuple[TrustSpace, dict[int, dict[str, str]]]
     rows: list[dict[str, str]] = space.entries[COLUMNS].to_dict("records")
     changed: dict[int, dict[str, str]] = {}
     for audit in AUDITS:
-        for found in findings_of(audit, space).itertuples():
-            for number in found.rows:
-                for column, text in proposals(found.rule, found.facts, rows[number - 1]).items():
+        for finding in findings_of(audit, space).itertuples():
+            for number in finding.rows:
+                for column, text in proposals(finding.rule, finding.facts, rows[number - 1]).items():
                     rows[number - 1][column] = text
-                    changed.setdefault(number, {})[named(found, KINDS.get(column, ""))] = text
+                    changed.setdefault(number, {})[named(finding, KINDS.get(column, ""))] = text
     generated = space.whitelist.generated_at
     assert generated is not None
     return load(xml_of(*rows, generated=f"{generated:%Y-%m-%dT%H:%M:%SZ}")), changed
 
 
-def named(found: Any, kind: str) -> str:
+def named(finding: Any, kind: str) -> str:
     """Return a finding's rule, with a kind of contact where it tells the two apart."""
-    return f"{found.rule} {kind}" if found.rule == "CONTACT_DISAGREEMENT" else str(found.rule)
+    return f"{finding.rule} {kind}" if finding.rule == "CONTACT_DISAGREEMENT" else str(finding.rule)
 
 
 def rules_by_row(space: TrustSpace) -> dict[int, set[str]]:
-    found: dict[int, set[str]] = {}
+    rules: dict[int, set[str]] = {}
     for audit in AUDITS:
         for finding in findings_of(audit, space).itertuples():
-            kinds = {told["kind"] for told in finding.facts.get("contacts", ())} or {""}
+            kinds = {contact["kind"] for contact in finding.facts.get("contacts", ())} or {""}
             for number in finding.rows:
-                found.setdefault(number, set()).update(named(finding, kind) for kind in kinds)
-    return found
+                rules.setdefault(number, set()).update(named(finding, kind) for kind in kinds)
+    return rules
 
 
 def objections(space: TrustSpace) -> list[str]:
@@ -100,13 +97,13 @@ def objections(space: TrustSpace) -> list[str]:
         for text in row[1:]:
             of_text.setdefault(text, set()).update(before.get(row[0], ()))
     assert changed, "a list on which nothing was proposed"
-    told = []
+    wrong_rules = []
     for number, asked in changed.items():
         known = before[number].union(*(of_text.get(text, ()) for text in asked.values()))
         follows = ALIKE.union(*(FOLLOWS.get(rule.partition(" ")[0], ()) for rule in asked))
         wrong = now.get(number, set()) - (known - asked.keys())
-        told += [rule for rule in wrong if rule.partition(" ")[0] not in follows]
-    return told
+        wrong_rules += [rule for rule in wrong if rule.partition(" ")[0] not in follows]
+    return wrong_rules
 
 
 @pytest.mark.parametrize("file", ["listeblanchemssante.xml.gz", "variants/cases.xml"])

@@ -1,7 +1,5 @@
 """What real resolvers tell apart: each rule on hard DNS fires on its case, and only there."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -23,16 +21,16 @@ rules = partial(by_rule, "delegation_vs_redirection")
 
 
 def texts(space: TrustSpace, rule: str) -> list[str]:
-    found = told_in_clear("delegation_vs_redirection", space)
-    return found.loc[found["rule"] == rule, "observed"].tolist()
+    findings = told_in_clear("delegation_vs_redirection", space)
+    return findings.loc[findings["rule"] == rule, "observed"].tolist()
 
 
 Edit = Callable[[Reply], Reply]
 
 
 def answer(scene: Scene, domain: str) -> tuple[str, str]:
-    told = mails(scene.space().observation, [domain], AT, 7)[domain]
-    return told.receives, told.cause
+    mail = mails(scene.space().observation, [domain], AT, 7)[domain]
+    return mail.receives, mail.cause
 
 
 def edited(scene: Scene, edit: Edit) -> TrustSpace:
@@ -115,9 +113,9 @@ def test_a_record_equal_to_the_wildcard_beside_it_is_a_redirection() -> None:
 def test_an_alias_beside_an_exchanger() -> None:
     scene = Scene()
     scene.zone.add(DELEGATED, "CNAME", BETA_MX)
-    found = rules(scene.space())
-    assert found["DNS_ALIAS_WITH_DATA"] == [(1,)]
-    assert "DNS_ALIAS" not in found
+    fired = rules(scene.space())
+    assert fired["DNS_ALIAS_WITH_DATA"] == [(1,)]
+    assert "DNS_ALIAS" not in fired
     assert answer(scene, DELEGATED) == ("degraded", "mx-differ")
     scene.host("alias.beta.example").world.root.add("alias.beta.example", "MX", f"10 {ALPHA_MX}")
     scene.zone.records[DELEGATED]["CNAME"] = ["alias.beta.example"]
@@ -201,8 +199,8 @@ def chained(
 
 def state(space: TrustSpace, zone: str = DELEGATED) -> tuple[str, str]:
     assert space.observation is not None
-    found = network_of(space.observation).chains.security(zone)
-    return found.status, found.code
+    security = network_of(space.observation).chains.security(zone)
+    return security.status, security.code
 
 
 def test_signatures_that_are_missing_or_of_other_data() -> None:
@@ -241,5 +239,5 @@ def test_a_dname_stands_for_the_signature_of_what_it_makes_and_of_nothing_else(
     space = with_replies(signed, map(edit, signed.observation.replies))
     assert space.observation is not None
     network = network_of(space.observation)
-    replies = [one for one in network.index.about(DELEGATED, "MX") if one.zone == DELEGATED]
+    replies = [reply for reply in network.index.about(DELEGATED, "MX") if reply.zone == DELEGATED]
     assert [network.chains.fault(reply) for reply in replies] == ["unsigned" if refused else "wrong"] * 2

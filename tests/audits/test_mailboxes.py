@@ -1,7 +1,5 @@
 """Each rule of the audit "mailboxes" fires on its defect, and stays silent beside it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,9 +30,10 @@ def with_mailboxes(
     return replace(space, mailboxes=find_extractions(folder, AS_OF))
 
 
-def said(space: TrustSpace, rule: str) -> list[tuple[str, str]]:
-    found = audit("mailboxes", space, language="en")
-    return [(f.domain, f.observed.replace("\xa0", " ")) for f in found[found["rule"] == rule].itertuples()]
+def texts(space: TrustSpace, rule: str) -> list[tuple[str, str]]:
+    findings = audit("mailboxes", space, language="en")
+    of_rule = findings[findings["rule"] == rule].itertuples()
+    return [(f.domain, f.observed.replace("\xa0", " ")) for f in of_rule]
 
 
 def test_without_an_extraction_nothing_is_said_to_be_checked() -> None:
@@ -49,15 +48,16 @@ def test_without_an_extraction_nothing_is_said_to_be_checked() -> None:
 def test_addresses_in_a_domain_that_is_not_listed(tmp_path: Path) -> None:
     rows = many({"ch-alpha.mssante.fr": 3, "ch-gone.mssante.fr": 12})
     space = with_mailboxes(tmp_path, make_space({}), rows)
-    assert said(space, "MAILBOX_UNLISTED") == [("ch-gone.mssante.fr", "ch-gone.mssante.fr: 12 mailboxes")]
-    (found,) = audit("mailboxes", space).to_dict("records")
-    assert (found["severity"], found["domains"], found["mailboxes"], found["rows"]) == ("error", 1, 12, ())
+    assert texts(space, "MAILBOX_UNLISTED") == [("ch-gone.mssante.fr", "ch-gone.mssante.fr: 12 mailboxes")]
+    (finding,) = audit("mailboxes", space).to_dict("records")
+    assert (finding["severity"], finding["domains"]) == ("error", 1)
+    assert (finding["mailboxes"], finding["rows"]) == (12, ())
 
 
 def test_a_listed_domain_spelt_otherwise_and_a_sub_domain_are_not_listed(tmp_path: Path) -> None:
     rows = many({"ch-alpha.mssante.fr": 1, "CH-Alpha.mssante.fr": 2, "mail.ch-alpha.mssante.fr": 1})
     space = with_mailboxes(tmp_path, make_space({}), rows)
-    assert sorted(said(space, "MAILBOX_UNLISTED")) == [
+    assert sorted(texts(space, "MAILBOX_UNLISTED")) == [
         ("CH-Alpha.mssante.fr", "CH-Alpha.mssante.fr: 2 mailboxes; the list writes ch-alpha.mssante.fr"),
         (
             "mail.ch-alpha.mssante.fr",
@@ -65,9 +65,9 @@ def test_a_listed_domain_spelt_otherwise_and_a_sub_domain_are_not_listed(tmp_pat
             "part of it",
         ),
     ]
-    found = audit("mailboxes", space)
-    assert set(found["operator_id"]) == {ALPHA_ID}
-    assert set(found["expected"]) == {"ch-alpha.mssante.fr", ""}
+    findings = audit("mailboxes", space)
+    assert set(findings["operator_id"]) == {ALPHA_ID}
+    assert set(findings["expected"]) == {"ch-alpha.mssante.fr", ""}
 
 
 def test_the_archive_tells_until_when_it_was_listed(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_the_archive_tells_until_when_it_was_listed(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     rows = many({"ch-alpha.mssante.fr": 1, "ch-beta.mssante.fr": 1})
     space = with_mailboxes(tmp_path / "data", listed, rows)
-    assert said(space, "MAILBOX_UNLISTED") == [
+    assert texts(space, "MAILBOX_UNLISTED") == [
         ("ch-beta.mssante.fr", "ch-beta.mssante.fr: 1 mailbox; listed until 1 January 2026")
     ]
     assert audit("mailboxes", space)["operator_id"].tolist() == [BETA_ID]
@@ -95,17 +95,17 @@ def test_listed_domains_without_a_mailbox_are_one_finding_of_their_operator(tmp_
     more = [{"domain": f"{name}.mssante.fr"} for name in ("ch-a", "ch-b")]
     rows = many({"ch-alpha.mssante.fr": 1, "ch-beta.mssante.fr": 1})
     space = with_mailboxes(tmp_path, make_space({}, *more, BETA), rows)
-    assert said(space, "MAILBOX_NONE") == [
+    assert texts(space, "MAILBOX_NONE") == [
         ("ch-a.mssante.fr", "2 domains of 3: ch-a.mssante.fr, ch-b.mssante.fr")
     ]
-    (found,) = audit("mailboxes", space).to_dict("records")
-    told = (found["severity"], found["confidence"], found["mailboxes"], found["rows"])
-    assert told == ("info", "hint", 0, (2, 3))
+    (finding,) = audit("mailboxes", space).to_dict("records")
+    assert (finding["severity"], finding["confidence"]) == ("info", "hint")
+    assert (finding["mailboxes"], finding["rows"]) == (0, (2, 3))
 
 
 def test_a_domain_that_addresses_spell_otherwise_is_not_without(tmp_path: Path) -> None:
     space = with_mailboxes(tmp_path, make_space({}), many({"CH-ALPHA.mssante.fr": 1}))
-    assert said(space, "MAILBOX_NONE") == []
+    assert texts(space, "MAILBOX_NONE") == []
 
 
 def test_domains_that_lost_more_than_half(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_domains_that_lost_more_than_half(tmp_path: Path) -> None:
     before = dict(zip((f"{n}.mssante.fr" for n in names), (21, 20, 9, 10, 30), strict=True))
     now = dict(zip(before, (10, 10, 1, 0, 31), strict=True))
     space = with_mailboxes(tmp_path, listed, many(now), many(before | {"ch-gone.mssante.fr": 99}))
-    assert said(space, "MAILBOX_LOST") == [
+    assert texts(space, "MAILBOX_LOST") == [
         (
             "ch-alpha.mssante.fr",
             "since 15 January 2026: ch-alpha.mssante.fr (21 → 10), ch-all.mssante.fr (10 → 0)",
@@ -124,10 +124,10 @@ def test_domains_that_lost_more_than_half(tmp_path: Path) -> None:
 
 def test_without_an_earlier_extraction_or_with_a_broken_one_no_loss_is_said(tmp_path: Path) -> None:
     space = with_mailboxes(tmp_path, make_space({}), many({"ch-alpha.mssante.fr": 1}))
-    assert said(space, "MAILBOX_LOST") == []
+    assert texts(space, "MAILBOX_LOST") == []
     put(tmp_path, text(many({"ch-alpha.mssante.fr": 50}))[:-100], "202601151013")
     again = replace(space, mailboxes=find_extractions(tmp_path, AS_OF))
-    assert said(again, "MAILBOX_LOST") == []
+    assert texts(again, "MAILBOX_LOST") == []
 
 
 # -- whose mailboxes ----------------------------------------------------------------------------------------
@@ -155,14 +155,14 @@ def test_mailboxes_of_another_operator(
     listed = make_space({}, BETA, {"domain": "h.mssante.fr", "description": "Domaine du CH Gamma"} | hosted)
     space = with_mailboxes(tmp_path, listed, rows)
     expected = [("h.mssante.fr", f"11 mailboxes of 11 attached to CH BETA ({BETA_ID})")] if fires else []
-    assert said(space, "MAILBOX_STRUCTURE") == expected
+    assert texts(space, "MAILBOX_STRUCTURE") == expected
 
 
 def test_a_siret_is_of_its_siren(tmp_path: Path) -> None:
     siren = "CN=mss.s.example,OU=2999000001,O=SOCIETE SIGMA,ST=Paris (75),C=FR"
     listed = make_space({"dn": siren}, BETA)
     rows = many({ALPHA["domain"]: 20}, "3", "99900000100011")
-    assert said(with_mailboxes(tmp_path, listed, rows), "MAILBOX_STRUCTURE") == []
+    assert texts(with_mailboxes(tmp_path, listed, rows), "MAILBOX_STRUCTURE") == []
 
 
 # -- unknown is not 0, and nothing is kept ------------------------------------------------------------------
@@ -180,28 +180,28 @@ def test_an_old_or_damaged_extraction_makes_numbers_unknown(
 ) -> None:
     put(tmp_path, text(many({"ch-alpha.mssante.fr": 5, "elsewhere.mssante.fr": 5}))[:cut], at)
     space = replace(make_space({}, BETA), mailboxes=find_extractions(tmp_path, AS_OF))
-    assert said(space, "MAILBOX_UNUSABLE") == [("", words)]
-    found = audit_all(space)
-    assert found["mailboxes"].isna().all()
-    assert len(found[found["audit"] == "mailboxes"]) == 1
-    assert domains_of(space, found)["mailboxes"].isna().all()
+    assert texts(space, "MAILBOX_UNUSABLE") == [("", words)]
+    findings = audit_all(space)
+    assert findings["mailboxes"].isna().all()
+    assert len(findings[findings["audit"] == "mailboxes"]) == 1
+    assert domains_of(space, findings)["mailboxes"].isna().all()
 
 
 def test_domains_have_their_numbers(tmp_path: Path) -> None:
     space = with_mailboxes(tmp_path, make_space({}, BETA), many({"ch-alpha.mssante.fr": 5}))
-    told = domains_of(space, audit_all(space))
-    assert told.set_index("domain")["mailboxes"].to_dict() == {
+    frame = domains_of(space, audit_all(space))
+    assert frame.set_index("domain")["mailboxes"].to_dict() == {
         "ch-alpha.mssante.fr": 5,
         "ch-beta.mssante.fr": 0,
     }
-    assert told["region"].tolist() == ["Île-de-France", "Grand Est"]
-    assert told["mailboxes"].dtype == pd.Int64Dtype()
+    assert frame["region"].tolist() == ["Île-de-France", "Grand Est"]
+    assert frame["mailboxes"].dtype == pd.Int64Dtype()
 
 
 def test_no_person_is_in_what_is_found(tmp_path: Path) -> None:
     rows = many({"ch-gone.mssante.fr": 30}, "1", BETA_ID[1:])
     space = with_mailboxes(tmp_path, make_space({}, BETA), rows, many({"ch-alpha.mssante.fr": 30}))
-    found = audit_all(space)
-    assert {"MAILBOX_UNLISTED", "MAILBOX_LOST", "MAILBOX_NONE"} <= set(found["rule"])
-    assert CANARY.lower() not in found.to_csv().lower()
+    findings = audit_all(space)
+    assert {"MAILBOX_UNLISTED", "MAILBOX_LOST", "MAILBOX_NONE"} <= set(findings["rule"])
+    assert CANARY.lower() not in findings.to_csv().lower()
     assert CANARY.lower() not in repr(space.mailboxes.counts.frame.to_csv()).lower()

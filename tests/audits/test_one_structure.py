@@ -19,17 +19,17 @@ def beta(domain, **changes):
     return {"domain": domain, "dn": BETA_DN} | changes
 
 
-def told(space, since="2025-10-01", until="2026-01-01"):
+def kinds_of(space, since="2025-10-01", until="2026-01-01"):
     """Kinds of changes and events between two lists of the archive."""
-    found = span(space.archive, since, until)
-    return {*found.changes["kind"], *found.events["kind"]}
+    story = span(space.archive, since, until)
+    return {*story.changes["kind"], *story.events["kind"]}
 
 
 @pytest.mark.parametrize(("was", "now"), [(SIRET, SIREN), (FINESS, f"FINESS {BARE}"), (FINESS, SIRET)])
 def test_another_number_in_the_list_is_the_same_operator(tmp_path, was, now):
     before, after = [held(A, was), held(B, was)], [held(A, now), held(B, now), held(C, now)]
     space = archived(tmp_path, on_2025_10_01=before, on_2026_01_01=after)
-    assert told(space) == {"added", "dn_replaced", "renewal"}
+    assert kinds_of(space) == {"added", "dn_replaced", "renewal"}
     assert "CONTACT_FORMER_OPERATOR" not in set(told_in_clear("stale_contacts", space)["rule"])
 
 
@@ -41,17 +41,17 @@ def test_a_list_in_between_shows_that_two_numbers_are_one_structures(tmp_path):
         "on_2026_01_01": [held(A, SIRET, "new", **other), held(B, SIRET, "new")],
     }
     space = archived(tmp_path, **lists)
-    assert {"arrival", "departure", "migration", "moved"}.isdisjoint(told(space))
+    assert {"arrival", "departure", "migration", "moved"}.isdisjoint(kinds_of(space))
     assert "CONTACT_FORMER_OPERATOR" not in set(told_in_clear("stale_contacts", space)["rule"])
     (tmp_path / "without").mkdir()
     space = archived(tmp_path / "without", **{day: lists[day] for day in ("on_2025_10_01", "on_2026_01_01")})
-    assert {"arrival", "departure", "migration", "moved"} <= told(space), "two lists alone do not show it"
+    assert {"arrival", "departure", "migration", "moved"} <= kinds_of(space), "two lists alone do not show it"
 
 
 def test_a_finess_and_a_siren_of_the_same_figures_are_two_structures(tmp_path):
     after = held(A, f"2{BARE}", "other")
     before, after = [held(A, FINESS)], [after | {"dn": after["dn"].replace("ALPHA", "BETA")}]
-    assert "moved" in told(archived(tmp_path, on_2025_10_01=before, on_2026_01_01=after))
+    assert "moved" in kinds_of(archived(tmp_path, on_2025_10_01=before, on_2026_01_01=after))
 
 
 # -- former operators ---------------------------------------------------------------------------------------
@@ -66,9 +66,9 @@ SPELT = "Mme LEFÈVRE Zoé, 01 99 00 00 77, Hélène.Hotline@Alpha.example"
 def test_a_contact_of_the_operator_before_is_recognised_however_it_is_spelt(tmp_path, text):
     before, after = held(A, project_contact=SPELT), beta(A, project_contact=text, support_contact="3639")
     space = archived(tmp_path, on_2025_10_01=[before], on_2026_01_01=[after])
-    found = told_in_clear("stale_contacts", space)
-    (one,) = found[found["rule"] == "CONTACT_FORMER_OPERATOR"].to_dict("records")
-    assert (one["operator_id"], one["rows"], one["facts"]["former"]["name"]) == (
+    findings = told_in_clear("stale_contacts", space)
+    (finding,) = findings[findings["rule"] == "CONTACT_FORMER_OPERATOR"].to_dict("records")
+    assert (finding["operator_id"], finding["rows"], finding["facts"]["former"]["name"]) == (
         "1679900001",
         (1,),
         "CH ALPHA",
@@ -76,7 +76,7 @@ def test_a_contact_of_the_operator_before_is_recognised_however_it_is_spelt(tmp_
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "own"),
+    ("before", "after", "is_own"),
     [
         ([held(A), beta(B)], [beta(A), beta(B)], True),  # the hotline that BETA had on its own domain
         ([held(A)], [beta(A), beta(B)], False),  # brought along from A
@@ -84,7 +84,7 @@ def test_a_contact_of_the_operator_before_is_recognised_however_it_is_spelt(tmp_
         ([held(A)], [beta(A, support_contact="01 99 00 00 02, autre@beta.example")], True),
     ],
 )
-def test_a_hotline_that_the_new_operator_had_before_is_its_own(tmp_path, before, after, own):
+def test_a_hotline_that_the_new_operator_had_before_is_its_own(tmp_path, before, after, is_own):
     ours = {"project_contact": "01 99 00 00 03, projet@beta.example"}
 
     def listed(rows):
@@ -92,4 +92,4 @@ def test_a_hotline_that_the_new_operator_had_before_is_its_own(tmp_path, before,
 
     space = archived(tmp_path, on_2025_10_01=listed(before), on_2026_01_01=listed(after))
     assert ALPHA["support_contact"].startswith("01 99 00 00 02")
-    assert ("CONTACT_FORMER_OPERATOR" not in set(told_in_clear("stale_contacts", space)["rule"])) == own
+    assert ("CONTACT_FORMER_OPERATOR" not in set(told_in_clear("stale_contacts", space)["rule"])) == is_own

@@ -1,7 +1,5 @@
 """The audit in ten lines of docs/own_audit.md: out of the file, into a script and into a notebook."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -3,8 +3,6 @@
 Nothing of the list is kept, nor told where a test fails.
 """
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import replace
 
@@ -46,10 +44,10 @@ def _declared(space: TrustSpace) -> pd.DataFrame:
             "description": rows["description"],
             "dn_igc_sante": rows["dn"].where(~cps, ""),
             "dn_igc_cps": rows["dn"].where(cps, ""),
-            "public_project_phone": contacts["project"].map(lambda one: "".join(one.phones[:1])),
-            "public_project_email": contacts["project"].map(lambda one: "".join(one.emails[:1])),
-            "public_technical_phone": contacts["support"].map(lambda one: "".join(one.phones[:1])),
-            "public_technical_email": contacts["support"].map(lambda one: "".join(one.emails[:1])),
+            "public_project_phone": contacts["project"].map(lambda contact: "".join(contact.phones[:1])),
+            "public_project_email": contacts["project"].map(lambda contact: "".join(contact.emails[:1])),
+            "public_technical_phone": contacts["support"].map(lambda contact: "".join(contact.phones[:1])),
+            "public_technical_email": contacts["support"].map(lambda contact: "".join(contact.emails[:1])),
             "date": "01/02/2024",
             "withdrawal": "",
         }
@@ -74,8 +72,8 @@ def test_a_register_made_of_the_list_is_as_declared(space, tmp_path):
     frame = status(held)
     assert len(frame) > 4000
     texts = ["description", "project_contact", "support_contact"]
-    said = space.audited.drop_duplicates(["domain", "dn_key", *texts])
-    twice = set(said.loc[said.duplicated(["domain", "dn_key"]), "domain"])
+    listed = space.audited.drop_duplicates(["domain", "dn_key", *texts])
+    twice = set(listed.loc[listed.duplicated(["domain", "dn_key"]), "domain"])
     assert len(twice) < 30, "the list says two things of one certificate: nobody can declare both"
     others = frame[~frame["domain"].isin(twice)]
     assert set(others["status"].astype("str")) == {"as-declared"}

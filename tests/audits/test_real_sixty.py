@@ -1,7 +1,5 @@
 """Sixty findings of the real list, drawn and printed with their rows, for somebody to read: `pytest -s`."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Whatever a file, or two, hold: verdicts come of it, and only more lines make an answer a known one."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from datetime import timedelta
@@ -88,9 +86,9 @@ def test_any_file_yields_verdicts(changes: list[tuple[int, str, object]]) -> Non
     vars(space).update(observation=observation)
     findings = told_in_clear("delegation_vs_redirection", space)
     assert FAILED not in set(findings["rule"]), findings.loc[findings["rule"] == FAILED, "observed"].tolist()
-    for one in mails(observation, [DELEGATED, REDIRECTED], AS_OF, 7).values():
-        steps(one.ways)
-        assert (one.cause in CAUSES[one.receives]) if one.receives != "yes" else not one.cause
+    for mail in mails(observation, [DELEGATED, REDIRECTED], AS_OF, 7).values():
+        steps(mail.ways)
+        assert (mail.cause in CAUSES[mail.receives]) if mail.receives != "yes" else not mail.cause
 
 
 # -- order, repetition, lack --------------------------------------------------------------------------------
@@ -108,8 +106,8 @@ def space_of(folder: str, *files: Lines) -> TrustSpace:
 
 def told_of(*files: Lines) -> dict[str, tuple[str, str]]:
     with TemporaryDirectory() as folder:
-        told = mails_of(space_of(folder, *files))
-    return {domain: (one.receives, one.cause) for domain, one in told.items()}
+        answers = mails_of(space_of(folder, *files))
+    return {domain: (mail.receives, mail.cause) for domain, mail in answers.items()}
 
 
 @cache
@@ -146,10 +144,10 @@ def test_neither_order_nor_repetition_of_lines_changes_it(kind: str, order: Rand
     mixed = []
     for lines in pair(kind):
         # A header begins a run, and its end closes it: what lies between is what was heard.
-        heard = [line for line in lines[1:] if "end" not in line]
-        heard += order.choices(heard, k=20)
-        order.shuffle(heard)
-        mixed.append([lines[0], *heard, *(line for line in lines if "end" in line)])
+        between = [line for line in lines[1:] if "end" not in line]
+        between += order.choices(between, k=20)
+        order.shuffle(between)
+        mixed.append([lines[0], *between, *(line for line in lines if "end" in line)])
     assert told_of(*mixed) == whole(kind)
 
 
@@ -178,19 +176,19 @@ def test_a_file_cut_anywhere_says_the_same_or_nothing(tmp_path: Path) -> None:
     whole = tmp_path / "whole.jsonl.gz"
     observe_world(scene.world, [DELEGATED, REDIRECTED], whole, AT)
     data, cut = whole.read_bytes(), tmp_path / "cut.jsonl.gz"
-    said = mails(load_observation(whole), [DELEGATED, REDIRECTED], AS_OF, 7)
-    assert {one.receives for one in said.values()} == {"degraded", "yes"}
+    before = mails(load_observation(whole), [DELEGATED, REDIRECTED], AS_OF, 7)
+    assert {mail.receives for mail in before.values()} == {"degraded", "yes"}
     for length in range(400, len(data), 97):
         cut.write_bytes(data[:length])
-        told = mails(load_observation(cut), [DELEGATED, REDIRECTED], AS_OF, 7)
-        for domain, one in told.items():
-            assert one.receives in (said[domain].receives, "unknown"), length
+        after = mails(load_observation(cut), [DELEGATED, REDIRECTED], AS_OF, 7)
+        for domain, mail in after.items():
+            assert mail.receives in (before[domain].receives, "unknown"), length
 
 
 def test_an_observation_of_another_zone_alone_says_nothing() -> None:
     other = [line | {"parent_zone": "essai.example"} if "format" in line else line for line in LIVELY]
-    told = told_of(other)
-    assert {receives for receives, _ in told.values()} == {"unknown"}
+    answers = told_of(other)
+    assert {receives for receives, _ in answers.values()} == {"unknown"}
 
 
 def test_files_in_whatever_order_and_under_whatever_names_say_the_same(tmp_path: Path) -> None:
@@ -199,22 +197,22 @@ def test_files_in_whatever_order_and_under_whatever_names_say_the_same(tmp_path:
     (tmp_path / "liste.xml").write_bytes(xml_of(*(ALPHA | row for row in ROWS)))
     write(tmp_path / "observations" / "dns-zz.jsonl.gz", old)
     write(tmp_path / "observations" / "dns-aa.jsonl.gz", new)
-    told = mails_of(load_space(tmp_path, as_of=AS_OF))
-    assert {domain: (one.receives, one.cause) for domain, one in told.items()} == whole("spot check")
+    answers = mails_of(load_space(tmp_path, as_of=AS_OF))
+    assert {domain: (mail.receives, mail.cause) for domain, mail in answers.items()} == whole("spot check")
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_two_answers_of_one_server_are_told_and_their_order_is_nothing(first: bool, tmp_path: Path) -> None:
     lines = lines_of(Scene())
-    asked = [one for one in lines if one.get("qtype") == "MX" and one["zone"] == DELEGATED]
+    asked = [line for line in lines if line.get("qtype") == "MX" and line["zone"] == DELEGATED]
     others = [
-        one | {"at": "2026-03-02T07:00:00Z", "records": [["answer", DELEGATED, 9, "MX", "10 parti.example"]]}
-        for one in asked
-        if one["address"] == TWO and one["transport"] == "udp" and one["qname"] == DELEGATED
+        line | {"at": "2026-03-02T07:00:00Z", "records": [["answer", DELEGATED, 9, "MX", "10 parti.example"]]}
+        for line in asked
+        if line["address"] == TWO and line["transport"] == "udp" and line["qname"] == DELEGATED
     ]
     assert others
     place = 1 if first else len(lines) - 1
     space = space_of(str(tmp_path), [*lines[:place], *others, *lines[place:]])
-    told = mails_of(space)[DELEGATED]
-    assert (told.receives, told.cause) == ("unknown", "hosts-unheard"), "nobody asked for the other's address"
+    mail = mails_of(space)[DELEGATED]
+    assert (mail.receives, mail.cause) == ("unknown", "hosts-unheard"), "nobody asked for the other's address"
     assert "DNS_MX_DISAGREE" in set(told_in_clear("delegation_vs_redirection", space)["rule"])

@@ -1,7 +1,5 @@
 """Whether mail arrives, beside the findings: each answer that is not well has one that says why."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -23,17 +21,17 @@ OUTSIDE, INSIDE = "ch-dehors.example", f"labo.{DELEGATED}"
 def of(space: TrustSpace, findings: pd.DataFrame, domain: str) -> dict[str, str]:
     """Return rule → severity of the findings that touch a domain."""
     touched = domains_touched(space.audited, findings)
-    told = zip(findings["rule"], findings["severity"], touched, strict=True)
-    return {rule: str(severity) for rule, severity, names in told if domain in names}
+    touching = zip(findings["rule"], findings["severity"], touched, strict=True)
+    return {rule: str(severity) for rule, severity, names in touching if domain in names}
 
 
 def held(scene: Scene, domain: str = DELEGATED) -> tuple[Mail, dict[str, str]]:
     """Return the answer and the findings of a domain, which must go together."""
     space = scene.space()
     findings = told_in_clear("delegation_vs_redirection", space)
-    told = mails(space.observation, [domain], AS_OF, 7)[domain]
-    assert not contradictions(space, findings, {domain: told.receives})
-    return told, of(space, findings, domain)
+    mail = mails(space.observation, [domain], AS_OF, 7)[domain]
+    assert not contradictions(space, findings, {domain: mail.receives})
+    return mail, of(space, findings, domain)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -106,9 +104,9 @@ def test_the_finding_is_of_the_place_where_it_fails(case: str) -> None:
     domain, change, cause, rule = PLACES[case]
     scene = Scene(rows=(*ROWS, {"domain": OUTSIDE}, {"domain": INSIDE}))
     change(scene)
-    told, found = held(scene, domain)
-    assert told.cause == cause
-    assert not rule or rule in found
+    mail, rules = held(scene, domain)
+    assert mail.cause == cause
+    assert not rule or rule in rules
 
 
 @pytest.mark.parametrize(
@@ -124,8 +122,8 @@ def test_the_finding_is_of_the_place_where_it_fails(case: str) -> None:
 def test_a_host_that_only_some_find_is_told_with_how(partly: str, words: str) -> None:
     scene = Scene()
     CASES[partly][2](scene)
-    found = audit("delegation_vs_redirection", scene.space(), language="en").set_index("rule")
-    assert words in found.loc["DNS_MX_HOST_DEAD", "observed"]
+    findings = audit("delegation_vs_redirection", scene.space(), language="en").set_index("rule")
+    assert words in findings.loc["DNS_MX_HOST_DEAD", "observed"]
 
 
 def test_in_the_sample_too(sample_space: TrustSpace) -> None:

@@ -1,7 +1,5 @@
 """The register against the white list: each rule fires alone, statuses are told apart, nothing is guessed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -40,11 +38,11 @@ def test_days_since_a_withdrawal_are_told_and_masking_leaves_them(declared_space
 
 def test_absent_is_normal_for_a_few_days_up_to_the_lists_own_date(declared_space):
     made = datetime(2026, 3, 2)
-    for days, told in ((0, "under-way"), (10, "under-way"), (11, "not-listed")):
+    for days, expected in ((0, "under-way"), (10, "under-way"), (11, "not-listed")):
         day = f"{made - timedelta(days=days):%d/%m/%Y}"
         space = declared_space([ELSEWHERE], [{"date": day}], as_of=datetime(2026, 6, 1, tzinfo=UTC))
-        assert statuses(space)["ch-alpha.mssante.fr"] == told
-        assert ("RECO_NOT_LISTED" in set(audit(space)["rule"])) == (told == "not-listed")
+        assert statuses(space)["ch-alpha.mssante.fr"] == expected
+        assert ("RECO_NOT_LISTED" in set(audit(space)["rule"])) == (expected == "not-listed")
     later = declared_space([ELSEWHERE], [{"date": day}], listing_days=20)
     assert statuses(later)["ch-alpha.mssante.fr"] == "under-way"
 
@@ -102,14 +100,16 @@ def archived_space(declared_space, tmp_path):
 
 def test_a_contact_changed_in_the_list_while_the_register_has_the_old_one(archived_space):
     space = archived_space([{}], CHANGED)
-    (told,) = audit(space).to_dict("records")
-    assert (told["rule"], told["rows"]) == ("RECO_CONTACT_OLD", (1,))
-    assert told["observed"] == (
+    (finding,) = audit(space).to_dict("records")
+    assert (finding["rule"], finding["rows"]) == ("RECO_CONTACT_OLD", (1,))
+    assert finding["observed"] == (
         "Téléphone du contact projet (public) : +33 1 99 00 00 01 ; "
         "Courriel du contact projet (public) : Projet@Alpha.example"
     )
-    assert told["expected"] == f"contact projet : {NEW}"
-    assert told["evidence"].replace("\xa0", " ").startswith("changé dans la liste du 1er janvier 2026; decl")
+    assert finding["expected"] == f"contact projet : {NEW}"
+    assert (
+        finding["evidence"].replace("\xa0", " ").startswith("changé dans la liste du 1er janvier 2026; decl")
+    )
     (hidden,) = masked_audit("reconciliation", replace(space, contacts="none")).to_dict("records")
     assert "accueil@" not in hidden["expected"]
     assert "projet@" not in hidden["observed"].lower()
@@ -159,8 +159,7 @@ OF_BETA = {"structure_name": "CH BETA", "structure_id": "1679900001", "dn_igc_sa
 HELD = LISTED | {"dn": BETA}
 GONE = {"withdrawal": "X"}
 NEXT = {"date": "01/07/2025"}
-NOW = {"date": "25/02/2026"}
-"""Five days before the list."""
+NOW = {"date": "25/02/2026"}  # five days before the list
 PHONE = {"public_project_phone": "01 99 00 00 09"}
 
 
@@ -177,9 +176,9 @@ def test_an_undeclared_operator_is_named_and_each_operator_has_its_own_status(de
     frame = status(space)
     assert frame["domain"].is_unique
     assert frame.set_index("domain").loc["ch-alpha.mssante.fr", "rows"] == (1, 2)
-    own = status(space, {"1679900001"})
-    assert own[["domain", "rows"]].values.tolist() == [["ch-alpha.mssante.fr", (2,)]]
-    assert own["status"].tolist() == ["not-declared"]
+    of_beta = status(space, {"1679900001"})
+    assert of_beta[["domain", "rows"]].values.tolist() == [["ch-alpha.mssante.fr", (2,)]]
+    assert of_beta["status"].tolist() == ["not-declared"]
 
 
 def test_listed_again_only_after_a_withdrawal_of_its_own_and_of_a_day(declared_space):
@@ -193,11 +192,11 @@ def test_listed_again_only_after_a_withdrawal_of_its_own_and_of_a_day(declared_s
 def test_many_declarations_of_one_domain_by_ten_operators(declared_space):
     years = {3: "0001", 5: "9999"}
 
-    def one(day, number):
+    def declaration(day, number):
         date = f"{day:02d}/{day + 4:02d}/{years.get(number, '2025')}"
         return {"structure_id": f"{number}", "structure_name": "CH", "dn_igc_sante": "", "date": date}
 
-    many = [one(day, number) for number in range(10) for day in range(1, 6)]
+    many = [declaration(day, number) for number in range(10) for day in range(1, 6)]
     space = declared_space([LISTED, HELD], [*many, {}, OF_BETA])
     assert statuses(space) == {"ch-alpha.mssante.fr": "differs"}
     assert audit(space)["rule"].tolist() == ["RECO_OPERATOR"] * 2, "the last to declare has neither row"
@@ -208,27 +207,27 @@ def test_many_declarations_of_one_domain_by_ten_operators(declared_space):
 OTHER = DECLARED["dn_igc_sante"].replace("CN=", "CN=b")
 
 
-def said(space, rule, language="fr"):
+def texts_of(space, rule, language="fr"):
     """Observed and expected of the one finding of a rule."""
-    told = masked_audit("reconciliation", replace(space, contacts="all"), language=language)
-    (one,) = told[told["rule"] == rule].to_dict("records")
-    return one["observed"].replace("\xa0", " "), one["expected"].replace("\xa0", " ")
+    findings = masked_audit("reconciliation", replace(space, contacts="all"), language=language)
+    (finding,) = findings[findings["rule"] == rule].to_dict("records")
+    return finding["observed"].replace("\xa0", " "), finding["expected"].replace("\xa0", " ")
 
 
 def test_a_finding_names_the_field_and_which_of_two_identifiers(declared_space):
     beta = OF_BETA | {"beneficiary_id": "2999000003"}
-    assert said(declared_space([LISTED], [beta]), "RECO_OPERATOR")[1] == (
+    assert texts_of(declared_space([LISTED], [beta]), "RECO_OPERATOR")[1] == (
         "Identifiant structure : 1679900001 ; Identifiant de la structure bénéficiaire : 2999000003"
     )
     space = declared_space([LISTED], [{"dn_igc_sante": "", "dn_igc_cps": OTHER}])
-    assert said(space, "RECO_DN_DIFFERS")[1] == f"DN du certificat (IGC-CPS) : {OTHER}"
+    assert texts_of(space, "RECO_DN_DIFFERS")[1] == f"DN du certificat (IGC-CPS) : {OTHER}"
     space = declared_space([LISTED], [{"public_technical_email": "autre@alpha.example"}])
     text = "Courriel du contact technique (public): autre@alpha.example"
-    assert said(space, "RECO_CONTACT", "en")[1] == text
+    assert texts_of(space, "RECO_CONTACT", "en")[1] == text
 
 
 @pytest.mark.parametrize(
-    ("declared", "listed", "told"),
+    ("declared", "listed", "wanted"),
     [
         ("smur.ch-alpha.mssante.fr", "ch-alpha.mssante.fr", "smur.ch-alpha.mssante.fr est un sous-domaine"),
         ("ch.alpha.mssante.fr", "ch-alpha.mssante.fr", "(mêmes lettres), pour CH ALPHA"),
@@ -238,11 +237,11 @@ def test_a_finding_names_the_field_and_which_of_two_identifiers(declared_space):
         ("ch-alpha.mssant.fr", "ch-alpha.mssante.fr", "(nom voisin)"),
     ],
 )
-def test_of_an_absent_domain_it_says_what_is_listed_in_its_place(declared_space, declared, listed, told):
+def test_of_an_absent_domain_it_says_what_is_listed_in_its_place(declared_space, declared, listed, wanted):
     space = declared_space([LISTED | {"domain": listed}], [{"domain": declared}])
-    seen, _ = said(space, "RECO_NOT_LISTED")
+    seen, _ = texts_of(space, "RECO_NOT_LISTED")
     assert seen.startswith("déclaré le 01/06/2025 (274 jours)")
-    assert (told and told in seen and f"listé : {listed}" in seen) or (not told and "listé" not in seen)
+    assert (wanted and wanted in seen and f"listé : {listed}" in seen) or (not wanted and "listé" not in seen)
 
 
 @pytest.mark.parametrize(

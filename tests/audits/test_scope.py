@@ -31,24 +31,21 @@ def scoped(tmp_path):
     return make
 
 
-def told(space):
+def statuses(space):
     frame = status(space)
     return dict(zip(frame["domain"], frame["status"].astype("str"), strict=True))
 
 
 COVERING = [
-    'operators = ["1759900004"]',
-    'operators = ["FINESS 759900004"]',
-    'operators = ["ch alpha"]',
-    'department = "75"',
-    'region = "Bretagne, Île-de-France"\ndepartment = "Paris"',
-]
+    'operators = ["1759900004"]', 'operators = ["FINESS 759900004"]', 'operators = ["ch alpha"]',
+    'department = "75"', 'region = "Bretagne, Île-de-France"\ndepartment = "Paris"',
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("scope", COVERING)
 def test_operators_and_domains_beyond_it_are_outside_and_no_finding(scoped, scope):
     space = scoped(scope)
-    assert told(space) == {A: "as-declared", B: "outside", C: "not-declared"}
+    assert statuses(space) == {A: "as-declared", B: "outside", C: "not-declared"}
     findings = told_in_clear("reconciliation", space)
     assert findings[["rule", "rows"]].values.tolist() == [["RECO_NOT_DECLARED", (4,)]]
     assert dict(status(space, {"1679900001"})[["domain", "status"]].astype("str").values) == {
@@ -81,11 +78,11 @@ def test_the_verdict_of_a_domain_outside_is_unknown_and_says_why(scoped):
     ],
 )
 def test_a_scope_that_names_nobody_is_one_clear_line(scoped, scope, why):
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as error:
         scoped(scope)
-    assert str(told.value).startswith(f"scope.toml: {why}")
-    assert "\n" not in str(told.value)
-    assert told.value.remedy
+    assert str(error.value).startswith(f"scope.toml: {why}")
+    assert "\n" not in str(error.value)
+    assert error.value.remedy
 
 
 def test_a_name_that_several_structures_bear_is_refused(scoped):

@@ -5,38 +5,37 @@ What senders must check is ANS's second reference document (clients, v1.0, 2023)
 profile for servers, which is not public, is good practice.
 """
 
-from collections.abc import Iterator
-from importlib.resources import files
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mssante_audit.audits.certificates.presented import MOST, OLD, SeenServer, presented
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding
 from mssante_audit.observe.tls.chain import WEAK
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.whitelist.rows import grouped, operator_names
+from mssante_audit.whitelist.rows import all_rows, grouped, operator_names
 
 _STATE_RULES = {
     "unknown": "TLS_CHAIN_UNKNOWN", "self-signed": "TLS_CHAIN_UNKNOWN", "refused": "TLS_CHAIN_UNKNOWN",
     "unreadable": "TLS_UNREADABLE", "incomplete": "TLS_CHAIN_INCOMPLETE", "unordered": "TLS_CHAIN_ORDER",
 }  # fmt: skip
-_OLD_AUTHORITY = ("GIP-CPS", "IGC-CPS")
-"""What the names of the authorities before IGC-Santé hold. Source: form (two lines of DN)."""
+_OLD_AUTHORITY = ("GIP-CPS", "IGC-CPS")  # in names of authorities before IGC-Santé (form: two lines of DN)
 _SMALLEST_RSA = 2048
-_SERVER_USES = {"1.3.6.1.5.5.7.3.1", "2.5.29.37.0"}
-"""Extended key usages that allow a server: serverAuth, any (RFC 5280, 4.2.1.12)."""
+_SERVER_USES = {"1.3.6.1.5.5.7.3.1", "2.5.29.37.0"}  # serverAuth, any (RFC 5280, 4.2.1.12)
+
+
+def _names(servers: Iterable[SeenServer]) -> list[str]:
+    return [server.name for server in servers][:MOST]
 
 
 def _chains(space: TrustSpace) -> Iterator[Finding]:
     """Chain against the anchors, revocation, strength: one finding a certificate and fault."""
     seen = presented(space)
-    for chain, server, servers in seen.by_certificate():
+    for chain, _, servers in seen.by_certificate():
         leaf, status, rows = chain.leaf, chain.status, seen.rows_of(seen.domains(servers))
         facts = {
-            "name": leaf.subject, "issuer": leaf.issuer, "hosts": [one.name for one in servers][:MOST],
-            "state": chain.state, "why": chain.why,
+            "name": leaf.subject, "issuer": leaf.issuer, "hosts": _names(servers), "state": chain.state,
+            "why": chain.why,
         }  # fmt: skip
         names = {name.lower().rstrip(".") for name in leaf.names}
         hosts = {host for server in servers for host in server.hosts}
@@ -57,9 +56,9 @@ def _chains(space: TrustSpace) -> Iterator[Finding]:
                 {"names": list(leaf.names)[:MOST], "others": others[:MOST]},
             ),
         }  # fmt: skip
-        yield from (
-            Finding(rule, leaf.sha256, rows, facts | more) for rule, (so, more) in cases.items() if so
-        )
+        for rule, (holds, more) in cases.items():
+            if holds:
+                yield Finding(rule, leaf.sha256, rows, facts | more)
 
 
 def _keys(space: TrustSpace) -> Iterator[Finding]:
@@ -69,7 +68,7 @@ def _keys(space: TrustSpace) -> Iterator[Finding]:
     for key, servers in of_key.items():
         names = {server.key: server.subject for server in servers}
         owners = [seen.operators.get(name, set()) for name in names]
-        if len(names) > 1 and len(set().union(*owners)) > 1 and not set.intersection(*owners):
+        if len(set().union(*owners)) > 1 and not set.intersection(*owners):
             rows = seen.rows_of(seen.domains(servers))
             yield Finding("TLS_KEY_SHARED", key, rows, {"names": sorted(names.values())[:MOST]})
 
@@ -94,7 +93,7 @@ def _validity(space: TrustSpace) -> Iterator[Finding]:
             falling = [domain for domain in domains if seen.alone(domain, server)]
             facts = {
                 "name": leaf.subject, "start": leaf.not_before, "until": leaf.not_after, "days": abs(days),
-                "hosts": [one.name for one in servers][:MOST], "alone": len(falling),
+                "hosts": _names(servers), "alone": len(falling),
                 "mailboxes": None if published is None else sum(published.get(name, 0) for name in falling),
             }  # fmt: skip
             yield Finding(rule, leaf.sha256, seen.rows_of(domains), facts)
@@ -103,26 +102,25 @@ def _validity(space: TrustSpace) -> Iterator[Finding]:
 def _not_listed(space: TrustSpace) -> Iterator[Finding]:
     """Names presented that the list does not have for the domain: alone, or beside one that it has."""
     seen, owners = presented(space), operator_names(space.entries)
-    found: dict[tuple[str, str], list[tuple[str, SeenServer]]] = {}
+    unlisted: dict[tuple[str, str], list[tuple[str, SeenServer]]] = {}
     newer: set[str] = set()
     for domain, servers in seen.readable():
         wrong = [server for server in servers if server.key not in seen.listed[domain]]
         rule = "TLS_NAME_UNLISTED" if len(wrong) == len(servers) else "TLS_NAME_UNLISTED_SOME"
-        begun = [other.leaf and other.leaf.not_before for other in servers if other not in wrong]
+        begun = [server.leaf.not_before for server in servers if server.leaf and server not in wrong]
         for server in wrong:
-            found.setdefault((rule, server.key), []).append((domain, server))
+            unlisted.setdefault((rule, server.key), []).append((domain, server))
             since = server.leaf and server.leaf.not_before
             if any(since and start and since > start for start in begun):
                 newer.add(server.key)
-    for (rule, key), held in found.items():
-        names = list(dict.fromkeys(domain for domain, _ in held))
-        wanted = dict.fromkeys(text for d in names for texts in seen.listed[d].values() for text in texts)
+    for (rule, key), uses in unlisted.items():
+        names = list(dict.fromkeys(domain for domain, _ in uses))
+        listed = dict.fromkeys(text for d in names for texts in seen.listed[d].values() for text in texts)
         mine = {operator for domain in names for operator in seen.operators_of[domain]}
         theirs = seen.operators.get(key, set())
         facts = {
-            "presented": held[0][1].subject,
-            "hosts": [server.name for server in {s.address: s for _, s in held}.values()][:MOST],
-            "wanted": list(wanted)[:MOST], "more": max(0, len(wanted) - MOST),
+            "presented": uses[0][1].subject, "hosts": _names({s.address: s for _, s in uses}.values()),
+            "wanted": list(listed)[:MOST], "more": max(0, len(listed) - MOST),
             "whose": "own" if theirs & mine else "other" if theirs else "",
             "owner": owners.get(min(theirs - mine), "") if theirs - mine else "",
             "newer": rule == "TLS_NAME_UNLISTED_SOME" and key in newer and not theirs,
@@ -133,23 +131,23 @@ def _not_listed(space: TrustSpace) -> Iterator[Finding]:
 def _spelt(space: TrustSpace) -> Iterator[Finding]:
     """Names that are the listed one in another spelling: some peers compare texts."""
     seen = presented(space)
-    found = grouped(
+    spelt = grouped(
         (server.subject, (server.name, texts))
         for domain, servers in seen.readable()
         for server in servers
         if (texts := seen.listed[domain].get(server.key, {})) and server.subject not in texts
     )
-    for subject, held in found.items():
-        rows = {row for _, texts in held for its in texts.values() for row in its}
-        listed, hosts = {text for _, texts in held for text in texts}, dict.fromkeys(name for name, _ in held)
+    for subject, uses in spelt.items():
+        rows = all_rows(of_text for _, texts in uses for of_text in texts.values())
+        listed, hosts = {text for _, texts in uses for text in texts}, dict.fromkeys(name for name, _ in uses)
         facts = {"presented": subject, "listed": sorted(listed)[:MOST], "hosts": list(hosts)[:MOST]}
-        yield Finding("TLS_NAME_SPELLING", subject, tuple(sorted(rows)), facts)
+        yield Finding("TLS_NAME_SPELLING", subject, rows, facts)
 
 
 def _unused(space: TrustSpace) -> Iterator[Finding]:
     """Names listed that no server presents, where all of a domain's servers were seen with another."""
     seen = presented(space)
-    found = grouped(
+    unused = grouped(
         (key, texts)
         for domain, servers in seen.readable()
         if not seen.missing[domain] and len(servers) == len(seen.of[domain])
@@ -157,23 +155,23 @@ def _unused(space: TrustSpace) -> Iterator[Finding]:
         for key, texts in seen.listed[domain].items()
         if key not in shown
     )
-    for key, held in found.items():
-        rows = {row for texts in held for its in texts.values() for row in its}
-        yield Finding("TLS_NAME_UNUSED", key, tuple(sorted(rows)), {"listed": next(iter(held[0]))})
+    for key, uses in unused.items():
+        rows = all_rows(of_text for texts in uses for of_text in texts.values())
+        yield Finding("TLS_NAME_UNUSED", key, rows, {"listed": next(iter(uses[0]))})
 
 
 def _renewals(space: TrustSpace) -> Iterator[Finding]:
     """Two certificates of one name on the servers of a domain: a renewal under way, or half done."""
     seen = presented(space)
-    found: dict[tuple[str, ...], tuple[list[dict[str, Any]], list[str]]] = {}
+    renewed: dict[tuple[str, ...], tuple[list[dict[str, Any]], list[str]]] = {}
     for domain, servers in seen.readable():
         for key, same in grouped((server.key, server) for server in servers).items():
-            until = {s.leaf.sha256: (s.leaf.not_after, s) for s in same if s.leaf}
+            until = {s.leaf.sha256: (s.leaf.not_after, s.leaf.sha256, s.name) for s in same if s.leaf}
             if len(until) > 1:
-                ordered = sorted(until.items(), key=lambda item: (item[1][0], item[0]))
-                shown = [{"host": server.name, "until": end} for _, (end, server) in ordered]
-                found.setdefault((key, *(sha for sha, _ in ordered)), (shown, []))[1].append(domain)
-    for subject, (shown, domains) in found.items():
+                ordered = sorted(until.values())
+                shown = [{"host": name, "until": end} for end, _, name in ordered]
+                renewed.setdefault((key, *(sha for _, sha, _ in ordered)), (shown, []))[1].append(domain)
+    for subject, (shown, domains) in renewed.items():
         yield Finding("TLS_RENEWAL", subject, seen.rows_of(domains), {"seen": shown[:MOST]})
 
 
@@ -205,24 +203,15 @@ def _servers(space: TrustSpace) -> Iterator[Finding]:
 def _unseen(space: TrustSpace) -> Iterator[Finding]:
     """Servers that were not seen, by what was met instead."""
     seen = presented(space)
-    unseen = [
-        (met, (name, domain))
-        for domain, servers in seen.of.items()
-        for met, name in (
-            *((server.outcome, server.name) for server in servers if server.outcome not in TELLING),
-            *(("unvisited", name) for name in seen.missing[domain]),
-        )
-    ]
-    for outcome, held in grouped(unseen).items():
-        names = sorted({name for name, _ in held})
+    unseen: dict[str, list[tuple[str, str]]] = {}
+    for domain, servers in seen.of.items():
+        met = [(server.outcome, server.name) for server in servers if server.outcome not in TELLING]
+        for outcome, name in (*met, *(("unvisited", name) for name in seen.missing[domain])):
+            unseen.setdefault(outcome, []).append((name, domain))
+    for outcome, uses in unseen.items():
+        names = sorted({name for name, _ in uses})
         facts = {"outcome": outcome, "hosts": names[:MOST], "more": max(0, len(names) - MOST)}
-        yield Finding("TLS_UNSEEN", outcome, seen.rows_of(dict.fromkeys(domain for _, domain in held)), facts)
+        yield Finding("TLS_UNSEEN", outcome, seen.rows_of(dict.fromkeys(domain for _, domain in uses)), facts)
 
 
-AUDIT = Audit(
-    "certificates",
-    {"fr": "Certificats présentés (TLS)", "en": "Certificates presented (TLS)"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_not_listed, _spelt, _unused, _renewals, _validity, _chains, _keys, _servers, _unseen),
-    needs=("observation", "tls"),
-)
+RUNS = (_not_listed, _spelt, _unused, _renewals, _validity, _chains, _keys, _servers, _unseen)

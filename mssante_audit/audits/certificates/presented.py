@@ -12,12 +12,14 @@ from mssante_audit.observe.tls.chain import Certificate, Chain, judge
 from mssante_audit.observe.tls.observation import Observed
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 from mssante_audit.whitelist.signature import trust
 
 OLD = ("SSLv3", "TLSv1", "TLSv1.1")
-MOST = 6
-"""Names, hosts and servers named in one finding."""
+MOST = 6  # names, hosts and servers named in one finding
+_COLUMNS = (
+    "address", "hosts", "at", "outcome", "detail", "protocol", "demanded", "sni", "chain", "sni_chain",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +29,13 @@ class SeenServer:
     address: str
     hosts: tuple[str, ...]
     at: datetime
-    outcome: str
-    """How the visit ended; ``lost`` where a certificate was presented that the files do not hold."""
+    outcome: str  # how the visit ended; ``lost`` if the files do not hold the certificate presented
     detail: str
     protocol: str
-    demanded: bool
-    """Whether it asked for a client's certificate."""
-    chain: Chain | None
-    """``None`` if it presented no certificate, or it is not at hand."""
-    key: str = ""
-    """Of the name that it presents, for comparing (`mssante_audit.values.dn.DN.key`)."""
-    sni: str = ""
-    """The name that it was asked for by SNI in another visit, "" if none."""
-    by_name: Chain | None = None
-    """What it presented then."""
+    demanded: bool  # whether it asked for a client's certificate
+    sni: str  # the name that it was asked for by SNI in another visit, "" if none
+    chain: Chain | None  # None if it presented no certificate, or the files do not hold it
+    by_name: Chain | None  # what it presented when asked by SNI
 
     @property
     def leaf(self) -> Certificate | None:
@@ -53,6 +48,11 @@ class SeenServer:
         return self.leaf.subject if self.leaf else ""
 
     @property
+    def key(self) -> str:
+        """Of the name that it presents, for comparing (`mssante_audit.values.dn.DN.key`)."""
+        return parse_dn(self.chain.leaf.subject).key if self.chain else ""
+
+    @property
     def name(self) -> str:
         """Its mail hosts' names and its address."""
         return f"{', '.join(self.hosts[:3])}{'…' if len(self.hosts) > 3 else ''} ({self.address})"
@@ -62,21 +62,15 @@ class SeenServer:
 class Presented:
     """The domains of a list with the servers that stand for them."""
 
-    servers: dict[str, SeenServer] = field(default_factory=dict)
-    """By address."""
-    of: dict[str, list[SeenServer]] = field(default_factory=dict)
-    """Domain → the servers that were visited for it, in order of address."""
-    missing: dict[str, list[str]] = field(default_factory=dict)
-    """Domain → mail hosts and addresses of it that no visit tells of."""
-    rows: dict[str, list[int]] = field(default_factory=dict)
+    servers: dict[str, SeenServer] = field(default_factory=dict)  # by address
+    of: dict[str, list[SeenServer]] = field(default_factory=dict)  # domain → those visited, by address
+    missing: dict[str, list[str]] = field(default_factory=dict)  # domain → hosts and addresses not visited
+    served: dict[str, list[str]] = field(default_factory=dict)  # address → domains
+    rows: dict[str, list[int]] = field(default_factory=dict)  # domain → its rows
     listed: dict[str, dict[str, dict[str, list[int]]]] = field(default_factory=dict)
     """Domain → key of a name → its texts → its rows."""
-    operators: dict[str, set[str]] = field(default_factory=dict)
-    """Key of a name → whose it is in the list."""
-    operators_of: dict[str, set[str]] = field(default_factory=dict)
-    """Domain → operators."""
-    served: dict[str, list[str]] = field(default_factory=dict)
-    """Address → the domains that the server there stands for."""
+    operators: dict[str, set[str]] = field(default_factory=dict)  # key of a name → whose it is in the list
+    operators_of: dict[str, set[str]] = field(default_factory=dict)  # domain → operators
 
     def domains(self, servers: Iterable[SeenServer]) -> list[str]:
         """Return the domains that servers stand for, in list order."""
@@ -85,16 +79,18 @@ class Presented:
 
     def rows_of(self, domains: Iterable[str]) -> tuple[int, ...]:
         """Return the rows of domains."""
-        return tuple(row for domain in domains for row in self.rows[domain])
+        return all_rows(self.rows[domain] for domain in domains)
 
     def right(self, domain: str, server: SeenServer) -> bool:
         """Whether a peer that compares names, dates and chain takes what a server presents for a domain."""
-        return _sound(server.chain, server.at) and server.key in self.listed[domain]
+        return self._takes(domain, server.chain, server.at)
 
     def right_by_name(self, domain: str, server: SeenServer) -> bool:
         """Whether it would take what the server presents to who asks for it by SNI, and only that."""
-        chain = server.by_name
-        if chain is None or not _sound(chain, server.at) or self.right(domain, server):
+        return not self.right(domain, server) and self._takes(domain, server.by_name, server.at)
+
+    def _takes(self, domain: str, chain: Chain | None, at: datetime) -> bool:
+        if chain is None or chain.refused or not chain.leaf.in_time(at):
             return False
         return parse_dn(chain.leaf.subject).key in self.listed[domain]
 
@@ -109,9 +105,9 @@ class Presented:
 
     def by_certificate(self) -> Iterator[tuple[Chain, SeenServer, list[SeenServer]]]:
         """Yield for each certificate its chain and server as seen last, and all servers that present it."""
-        found = grouped((s.chain.leaf.sha256, (s.chain, s)) for s in self.servers.values() if s.chain)
-        for held in found.values():
-            yield *max(held, key=lambda one: one[1].at), [server for _, server in held]
+        pairs = grouped((s.chain.leaf.sha256, (s.chain, s)) for s in self.servers.values() if s.chain)
+        for same in pairs.values():
+            yield *max(same, key=lambda pair: pair[1].at), [server for _, server in same]
 
     def readable(self) -> Iterator[tuple[str, list[SeenServer]]]:
         """Yield the domains with those of their servers that presented a certificate that can be read."""
@@ -120,58 +116,50 @@ class Presented:
                 yield domain, seen
 
 
-def _sound(chain: Chain | None, at: datetime) -> bool:
-    return chain is not None and not chain.refused and chain.leaf.in_time(at)
-
-
 def presented(space: TrustSpace) -> Presented:
     """Return what a space's servers present, nothing without both observations; worked out once for it."""
+    return space.once("certificates", lambda: _presented(space))
 
-    def made() -> Presented:
-        if space.observation is None or space.tls is None:
-            return Presented()
-        found = Presented({server.address: server for server in _servers(space, space.tls)})
-        columns = (space.audited[c].tolist() for c in ("domain", "row", "dn", "dn_key", "operator_id"))
-        for domain, row, text, key, operator in zip(*columns, strict=True):
-            found.rows.setdefault(domain, []).append(row)
-            found.listed.setdefault(domain, {}).setdefault(key, {}).setdefault(text, []).append(row)
-            found.operators.setdefault(key, set()).add(operator)
-            found.operators_of.setdefault(domain, set()).add(operator)
-        for part in space.parts():
-            network = network_of(cast(Observation, part.observation))
-            for domain in part.audited["domain"].unique().tolist():
-                addresses = {host: network.addresses(host) for host in network.exchangers(domain)}
-                known = sorted({a for its in addresses.values() for a in its})
-                found.of[domain] = [found.servers[a] for a in known if a in found.servers]
-                for server in found.of[domain]:
-                    found.served.setdefault(server.address, []).append(domain)
-                found.missing[domain] = [host for host, its in addresses.items() if not its]
-                found.missing[domain] += [address for address in known if address not in found.servers]
-        return found
 
-    return space.once("certificates", made)
+def _presented(space: TrustSpace) -> Presented:
+    if space.observation is None or space.tls is None:
+        return Presented()
+    servers = {server.address: server for server in _servers(space, space.tls)}
+    seen = Presented(servers, rows=space.domain_rows)
+    listed = rows_by(space.audited, "domain", "dn_key", "dn", "operator_id").items()
+    for (domain, key, text, operator), rows in listed:
+        seen.listed.setdefault(domain, {}).setdefault(key, {}).setdefault(text, []).extend(rows)
+        seen.operators.setdefault(key, set()).add(operator)
+        seen.operators_of.setdefault(domain, set()).add(operator)
+    for part in space.parts():
+        network = network_of(cast(Observation, part.observation))
+        for domain in part.audited["domain"].unique().tolist():
+            addresses = {host: network.addresses(host) for host in network.exchangers(domain)}
+            every = sorted({address for of_host in addresses.values() for address in of_host})
+            seen.of[domain] = [seen.servers[address] for address in every if address in seen.servers]
+            seen.missing[domain] = [host for host, of_host in addresses.items() if not of_host]
+            seen.missing[domain] += [address for address in every if address not in seen.servers]
+            for server in seen.of[domain]:
+                seen.served.setdefault(server.address, []).append(domain)
+    return seen
 
 
 def _servers(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
     origin = space.whitelist.origin
     trusted, crls = trust(space.whitelist.anchors, origin.parent if isinstance(origin, Path) else None)
-    known: dict[tuple[tuple[str, ...], str], Chain] = {}
+    chains: dict[tuple[tuple[str, ...], str], Chain] = {}
 
     def judged(sent: tuple[str, ...], at: datetime) -> Chain | None:
         if not sent or not observed.certificates.keys() >= set(sent):
             return None
         key = sent, f"{at:%Y-%m-%d}"
-        if key not in known:
-            known[key] = judge([observed.certificates[name] for name in sent], trusted, crls, at)
-        return known[key]
+        if key not in chains:
+            chains[key] = judge([observed.certificates[name] for name in sent], trusted, crls, at)
+        return chains[key]
 
-    columns = (
-        "address", "hosts", "at", "outcome", "detail", "protocol", "demanded", "sni", "chain", "sni_chain",
-    )  # fmt: skip
-    for values in zip(*(observed.servers[name].tolist() for name in columns), strict=True):
-        address, hosts, at, outcome, detail, protocol, demanded, sni, *sent = values
-        chain = judged(sent[0], at) if outcome == "presented" else None
+    for values in zip(*(observed.servers[name].tolist() for name in _COLUMNS), strict=True):
+        address, hosts, at, outcome, detail, protocol, demanded, sni, sent, sent_by_name = values
+        chain = judged(sent, at) if outcome == "presented" else None
         outcome = "lost" if outcome == "presented" and chain is None else outcome
-        key = parse_dn(chain.leaf.subject).key if chain else ""
-        visit = (address, hosts, at, outcome, detail, protocol, demanded)
-        yield SeenServer(*visit, chain, key, sni, judged(sent[1], at))
+        visit = (address, hosts, at, outcome, detail, protocol, demanded, sni)
+        yield SeenServer(*visit, chain, judged(sent_by_name, at))

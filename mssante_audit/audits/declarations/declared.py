@@ -5,15 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any
 
-from mssante_audit.audits.declarations import proposals
-from mssante_audit.audits.declarations.names import (
-    PARTICLES,
-    may_be_one,
-    named_like,
-    one_structure,
-    same_person,
-    words,
-)
+from mssante_audit.audits.declarations import names, proposals
 from mssante_audit.audits.declarations.proposals import HOST
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
@@ -24,53 +16,48 @@ from mssante_audit.values.hosts import ZONE, in_zone
 from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_department, structure_key
 from mssante_audit.values.person import Person
 
-Row = Mapping[str, Any]
-"""A declaration: its cells by column."""
-Found = Iterable[dict[str, Any]]
-Check = Callable[[Row], Found]
+Row = Mapping[str, Any]  # a declaration: its cells by column
+Faults = Iterable[dict[str, Any]]
+Check = Callable[[Row], Faults]
 
-
-_SERVER_MAX = 63
-"""Characters of a server's name in all (form)."""
+_SERVER_MAX = 63  # characters of a server's name in all (form)
+# The extension that a switchboard asks for, and who answers; hours; what stands before a contract's number.
 _EXTENSION = re.compile(
     r"(?:poste?|p\.?|ext\.?|int\.?)\s*[:.]?\s*[0-9]{1,6}"
     r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|t",
     re.I,
 )
-"""The extension that a switchboard asks for, and who answers."""
 _HOURS = re.compile(r"\(?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)?\)?", re.I)
+_NUMBER_OF = re.compile(
+    r"(?:(?:contrat|num[ée]ro)\b|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?(?:\s*n[°º])?\s*:?", re.I
+)
+_CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
+_ENDS = re.compile(r"^[\s.,;]+|(?<![\s.,;])[\s.,;]+$")
 _POSTCODE = re.compile(r"(?<!\d)(97133|97150|97[1-6](?=\d\d\b)|98[4-8](?=\d\d\b)|\d\d(?=\d{3}\b))")
 _DEPARTMENTS_OF = {"20": ("2A", "2B"), "97133": ("971", "977"), "97150": ("971", "978")}
 """Beginnings of postal codes of several départements: Saint-Barthélemy and Saint-Martin left 971 in 2007."""
 _CODE = re.compile(r"\(\s*(\d{2,3}|2[AB])\s*\)", re.I)
-_CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
-_NUMBER_OF = re.compile(
-    r"(?:(?:contrat|num[ée]ro)\b|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?(?:\s*n[°º])?\s*:?", re.I
-)
 
-METHOD_1 = ("primary_server", "secondary_server")
-SERVERS = (*METHOD_1, "mail_server")
+METHODS = {"delegation": ("primary_server", "secondary_server"), "redirection": ("mail_server",)}
+"""The boxes of the DNS methods, and the servers that each names."""
+SERVERS = (*METHODS["delegation"], *METHODS["redirection"])
 DATES = (
     ("date", "received_on"), ("date", "answered_on"), ("received_on", "answered_on"),
     ("answered_on", "effective_on"), ("received_on", "effective_on"),
 )  # fmt: skip
 """Days of which the first is never after the second."""
-METHODS = {"delegation": METHOD_1, "redirection": ("mail_server",)}
-"""The boxes of the DNS methods, and the servers that each names."""
 PUBLIC = ("public_project_phone", "public_project_email", "public_technical_phone", "public_technical_email")
-PHONES = tuple(name for name, field in fields().items() if field.kind == "phone")
-EMAILS = tuple(name for name, field in fields().items() if field.kind == "email")
+PHONES, EMAILS = (
+    tuple(name for name, field in fields().items() if field.kind == kind) for kind in ("phone", "email")
+)
 LINES = {"dn_igc_sante": "IGC-Santé", "dn_igc_cps": "IGC-CPS"}
-_identifier, _identifier_of = cache(identifiers.parse_identifier), cache(identifier_of)
 IDS = ("structure_id", "beneficiary_id")
-REPRESENTATIVE = (
-    "structure_name", "representative_last_name", "representative_first_name", "representative_phone",
-    "representative_email",
-)  # fmt: skip
-MANAGER = tuple(f"project_manager_{kind}" for kind in ("last_name", "first_name", "phone", "email"))
-TECHNICAL = tuple(name.replace("project", "technical") for name in MANAGER)
+_PERSON = ("last_name", "first_name", "phone", "email")
+REPRESENTATIVE = ("structure_name", *(f"representative_{part}" for part in _PERSON))
+MANAGER = tuple(f"project_manager_{part}" for part in _PERSON)
+TECHNICAL = tuple(f"technical_manager_{part}" for part in _PERSON)
 SIGNATORY = ("signatory_last_name", "signatory_first_name")
-_ENDS = re.compile(r"^[\s.,;]+|(?<![\s.,;])[\s.,;]+$")
+_identifier, _identifier_of = cache(identifiers.parse_identifier), cache(identifier_of)
 
 
 def label(column: str) -> dict[str, str]:
@@ -78,7 +65,7 @@ def label(column: str) -> dict[str, str]:
     return {"column": column, "label": fields()[column].label}
 
 
-def missing(lacks: Mapping[str, bool]) -> Found:
+def missing(lacks: Mapping[str, bool]) -> Faults:
     """Yield one fact of all fields that are missing."""
     if any(lacks.values()):
         yield {"missing": [label(name) for name, lack in lacks.items() if lack]}
@@ -99,13 +86,13 @@ def asked(check: Check) -> Check:
     return lambda row: check(row) if row["withdrawal"] is False else ()
 
 
-def _method(row: Row) -> Found:
-    for ticked, word in ((True, "both"), (False, "none")):
+def _method(row: Row) -> Faults:
+    for ticked, boxes in ((True, "both"), (False, "none")):
         if row["delegation"] is ticked and row["redirection"] is ticked:
-            yield {"ticked": word}
+            yield {"ticked": boxes}
 
 
-def _servers(row: Row, *, lacking: bool) -> Found:
+def _servers(row: Row, *, lacking: bool) -> Faults:
     """Check that no server of a ticked method is missing, or that none of the other method alone is given."""
     for box, other in zip(METHODS, reversed(METHODS), strict=True):
         if row[box] is True and (lacking or row[other] is False):
@@ -114,26 +101,26 @@ def _servers(row: Row, *, lacking: bool) -> Found:
                     yield {"method": label(box), "server": label(name)}
 
 
-def _server_name(row: Row) -> Found:
+def _server_name(row: Row) -> Faults:
     for name, text in _cells(row, *SERVERS):
         host = text.strip().removesuffix(".")
         if len(host) > _SERVER_MAX or not HOST.fullmatch(host):
             yield {"server": label(name), "text": text, "write": proposals.host_from(text)}
 
 
-def _server_same(row: Row) -> Found:
-    first, second = (domain_key(row[name]) for name in METHOD_1)
+def _server_same(row: Row) -> Faults:
+    first, second = (domain_key(row[name]) for name in METHODS["delegation"])
     if first and first == second:
         yield {"text": first}
 
 
-def _dn_lines(row: Row) -> Found:
+def _dn_lines(row: Row) -> Faults:
     lines = len(_cells(row, *LINES))
     if lines == 2 or (lines == 0 and row["withdrawal"] is False):
         yield {"filled": "both" if lines else "none"}
 
 
-def _dn_shape(row: Row) -> Found:
+def _dn_shape(row: Row) -> Faults:
     for name, text in _cells(row, *LINES):
         if fault := _dn_fault(text, LINES[name]):
             yield {"field": label(name), "line": LINES[name], "text": text, **fault}
@@ -156,72 +143,73 @@ def _dn_fault(text: str, igc: str) -> dict[str, Any] | None:
     return {"fault": fault, "right": right, **proposals.dn_from(dn, fault)}
 
 
-def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Found:
+def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Faults:
     """Check that OU is one of the structure's numbers; not of what is none, nor what a site may share.
 
     `listed` are names of the list's operators by number: what is another's is neither a site's nor shared.
     """
-    known, name = _ids_of(row), row["structure_name"]
-    faults = [(identifier, {*_identifier(identifier).problems}) for identifier in known.values()]
-    for _, dn in _dns(row):
+    numbers, name = _ids_of(row), row["structure_name"]
+    faults = [(number, {*_identifier(number).problems}) for number in numbers.values()]
+    # Names of another listed operator whose number it is: none of those that stand there.
+    theirs = listed.get(structure_key(row["structure_id"], listed), frozenset())
+    for _, dn in _dns(row) if numbers else ():
         ou, o = identifier_of(dn.get("OU")), dn.get("O")
         malformed = any(
-            {"kind", "shape"} & why or ("luhn" in why and proposals.digit_apart(identifier, ou))
-            for identifier, why in faults
+            {"kind", "shape"} & why or ("luhn" in why and proposals.digit_apart(number, ou))
+            for number, why in faults
         )
-        same = not ou or _is_one(ou, *known.values())
-        same = same or any(one_structure(name, identifier, o, ou) for identifier in known.values())
-        # The number of another listed operator, whose name is none of the two that stand there.
-        theirs = listed.get(structure_key(row["structure_id"], listed), frozenset())
-        names = [text for text in (name, o) if text.strip() and text != "GIP-CPS"]
-        akin = any(may_be_one(ours, other) for ours in names for other in theirs)
-        strange = ou and names and not akin and not _is_one(ou, row["structure_id"])
+        same = not ou or _is_one(ou, *numbers.values())
+        same = same or any(names.one_structure(name, number, o, ou) for number in numbers.values())
+        named = [text for text in (name, o) if text.strip() and text != "GIP-CPS"]
+        akin = any(names.may_be_one(ours, other) for ours in named for other in theirs)
+        strange = ou and named and not akin and not _is_one(ou, row["structure_id"])
         whose = min(theirs, default="") if strange else ""
-        if known and not malformed and (whose or not same):
-            numbers = [
+        if not malformed and (whose or not same):
+            known = [
                 {**label(column), "id": number, "whose": whose if column == IDS[0] else ""}
-                for column, number in known.items()
+                for column, number in numbers.items()
             ]
-            yield {"ou": ou, "known": numbers}
+            yield {"ou": ou, "known": known}
 
 
 def _ids_of(row: Row) -> dict[str, str]:
     return {name: number for name in IDS if (number := _identifier_of(row[name]))}
 
 
-def _is_one(ou: str, *known: str) -> bool:
+def _is_one(ou: str, *numbers: str) -> bool:
     """Tell whether an identifier is the structure's of one of others, whichever of its numbers they are."""
-    key = structure_key(ou, {structure_key(identifier) for identifier in known})
-    return key in {structure_key(identifier, {key}) for identifier in known}
+    key = structure_key(ou, set(map(structure_key, numbers)))
+    return key in {structure_key(number, {key}) for number in numbers}
 
 
-def _department(row: Row) -> Found:
+def _department(row: Row) -> Faults:
     for _, dn in _dns(row):
         finess, name = _identifier(dn.get("OU")), parse_department(dn.get("ST") or dn.get("L"))
         sure = finess.department and name.code and not name.problems and finess.department != name.code
         if sure and _is_one(finess.value, *_ids_of(row).values()):  # of another OU, that is the finding
-            yield {"field": {"column": "dn", "label": "DN"}, **_two(finess.department, name.code)}
+            yield {"field": {"column": "dn", "label": "DN"}, **_places(finess.department, name.code)}
     text = row["postal_address"]
-    written, codes = {found.upper() for found in _CODE.findall(text)}, {*_POSTCODE.findall(text)}
-    for code in written & {*DEPARTMENTS} if len(codes) == 1 else ():
-        if code not in _DEPARTMENTS_OF.get(first := min(codes), (first,)):
-            yield {"field": label("postal_address"), **_two(first[:3], code)}
+    written, postcodes = set(map(str.upper, _CODE.findall(text))), {*_POSTCODE.findall(text)}
+    for code in written & {*DEPARTMENTS} if len(postcodes) == 1 else ():
+        first = min(postcodes)
+        if code not in _DEPARTMENTS_OF.get(first, (first,)):
+            yield {"field": label("postal_address"), **_places(first[:3], code)}
 
 
-def _two(code: str, other: str) -> dict[str, Any]:
+def _places(code: str, other: str) -> dict[str, Any]:
     """Return two codes of départements with what these are called."""
     return {"code": code, "other": other, "place": [DEPARTMENTS.get(c, "") for c in (code, other)]}
 
 
-def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Found:
+def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Faults:
     """Check that the structure's name may be the DN's O, where OU is its number; `known`: names by it."""
     number, name = row["structure_id"], row["structure_name"].strip()
     for line, dn in _dns(row):
         o, ou = dn.get("O"), dn.get("OU")
-        same = line == "dn_igc_sante" and dn.igc == "IGC-Santé" and name and number.strip()
-        if same and _is_one(ou, number) and not may_be_one(name, o):
+        comparable = line == "dn_igc_sante" and dn.igc == "IGC-Santé" and name and number.strip()
+        if comparable and _is_one(ou, number) and not names.may_be_one(name, o):
             mine = structure_key(ou)
-            another = any(named_like(o, names) for other, names in known.items() if other != mine)
+            another = any(names.named_like(o, theirs) for key, theirs in known.items() if key != mine)
             yield {"name": " ".join(name.split()), "o": o, "another": "yes" if another else "no"}
 
 
@@ -238,11 +226,10 @@ def _texts(
 
 
 def _absent(column: str) -> Check:
-    """Return the check that a field holds anything."""
     return lambda row: () if row[column].strip() else [{}]
 
 
-def _contact_malformed(row: Row) -> Found:
+def _contact_malformed(row: Row) -> Faults:
     for name, text in _cells(row, *PHONES, *EMAILS):
         phone = name in PHONES
         contact = parse_contact(_HOURS.sub("", text) if phone else text)
@@ -251,11 +238,10 @@ def _contact_malformed(row: Row) -> Found:
             yield {"field": label(name)}
 
 
-def _public_consumer(row: Row) -> Found:
-    who = {"public_project_email": "project", "public_technical_email": "support"}
-    for name, text in _cells(row, *who):
-        if "consumer" in parse_contact(text).problems:
-            yield {"contacts": [{"kind": who[name], "text": Person(text, registered=True)}]}
+def _public_consumer(row: Row) -> Faults:
+    for name, kind in (("public_project_email", "project"), ("public_technical_email", "support")):
+        if "consumer" in parse_contact(row[name]).problems:
+            yield {"contacts": [{"kind": kind, "text": Person(row[name], registered=True)}]}
 
 
 def contract_number(text: str) -> str:
@@ -267,40 +253,51 @@ def contract_number(text: str) -> str:
     return re.sub(r"[\W_]", "", _NUMBER_OF.sub("", text)).upper()
 
 
-def _ids_wrong(row: Row, *problems: str) -> Found:
+def _contract_wrong(text: str) -> bool:
+    return bool(text.strip()) and not _CONTRACT.fullmatch(contract_number(text))
+
+
+def _contract_from(text: str) -> str:
+    """Return a contract number with the leading zero that a spreadsheet dropped."""
+    number = contract_number(text)
+    return f"0{number}" if re.fullmatch("[0-9]{9}", number) else ""
+
+
+def _ids_wrong(row: Row, *problems: str) -> Faults:
     """Check that identifiers have none of some problems; a number without its kind may be in the DN's OU."""
     wrong: dict[tuple[str, str], list[dict[str, str]]] = {}
+    dns = [dn for _, dn in _dns(row)]
     for name, text in _cells(row, *IDS):
         value = _identifier_of(text)
         if set(problems).isdisjoint(_identifier(value).problems):
             continue
-        dns = _dns(row)
-        shown, finess = False, _identifier(f"1{value}")
-        for _, dn in dns if value.isdigit() and len(value) == 9 else ():
-            # A DN shows what nine digits are if its OU has them, or is of the same structure.
-            of, ou = (row["structure_name"], finess.value), dn.get("OU")
-            same = not finess.problems and one_structure(*of, dn.get("O"), ou)
-            shown |= bool(ou and (same or _is_one(ou, value)))
-        if not shown:
-            proposed = (proposals.identifier_from(value, dn.get("OU")) for _, dn in dns)
-            write = next(filter(None, proposed), "") or proposals.identifier_from(value, "")
+        if not (value.isdigit() and len(value) == 9 and any(_shows(row, value, dn) for dn in dns)):
+            writings = [proposals.identifier_from(value, ou) for ou in (*(dn.get("OU") for dn in dns), "")]
+            write = next(filter(None, writings), "")
             wrong.setdefault((text, write), []).append(label(name))
     for (text, write), where in wrong.items():
         yield {"text": text, "fields": where, "write": write}
 
 
-def date_given(row: Row) -> Found:
+def _shows(row: Row, value: str, dn: DN) -> bool:
+    """Tell whether a DN shows what nine digits are: its OU has them, or is of the same structure."""
+    finess, ou = _identifier(f"1{value}"), dn.get("OU")
+    same = not finess.problems and names.one_structure(row["structure_name"], finess.value, dn.get("O"), ou)
+    return bool(ou) and (same or _is_one(ou, value))
+
+
+def date_given(row: Row) -> Faults:
     """Tell the date of a declaration."""
     yield {"date": f"{row['date']:%Y-%m-%d}"}
 
 
-def _dates_order(row: Row) -> Found:
+def _dates_order(row: Row) -> Faults:
     wrong = next((pair for pair in DATES if row[pair[0]] > row[pair[1]]), None)  # never of a missing one
     if wrong:
         yield {"days": [{**label(name), "date": f"{row[name]:%Y-%m-%d}"} for name in wrong]}
 
 
-def _withdrawal_contradicted(row: Row) -> Found:
+def _withdrawal_contradicted(row: Row) -> Faults:
     if row["withdrawal"] is True:
         boxes = [name for name in METHODS if row[name] is True]
         yield from ({"field": label(name)} for name in boxes or dict(_cells(row, *SERVERS)))
@@ -308,43 +305,43 @@ def _withdrawal_contradicted(row: Row) -> Found:
 
 def _unnamed(row: Row, name: str, other: str) -> bool:
     """Tell whether one of the two names of a person is missing, and the other cell cannot hold both."""
-    return not row[name].strip() and len(words(row[other]) - PARTICLES) < 2
+    return not row[name].strip() and len(names.words(row[other]) - names.PARTICLES) < 2
 
 
-def incomplete(*names: str) -> Check:
+def incomplete(*columns: str) -> Check:
     """Return the check that a person is named, with all else that is asked; one cell may hold both names."""
-    last, first = (name for name in names if name.endswith("_name") and name != "structure_name")
+    last, first = (name for name in columns if name.endswith("_name") and name != "structure_name")
     other = {last: first, first: last}
     return lambda row: missing({
-        name: _unnamed(row, name, other[name]) if name in other else not row[name].strip() for name in names
+        name: _unnamed(row, name, other[name]) if name in other else not row[name].strip() for name in columns
     })  # fmt: skip
 
 
-def signatory(row: Row) -> Found:
+def signatory(row: Row) -> Faults:
     """Check that the declaration is signed, by somebody who is named."""
     unsigned = row["signature_present"] is False
     return missing({SIGNATORY[0]: _unnamed(row, *SIGNATORY), "signature_present": unsigned})
 
 
-def first_name_missing(row: Row) -> Found:
+def first_name_missing(row: Row) -> Faults:
     """Check that a signatory whose last name is given also has a first name."""
     last, first = SIGNATORY
     return missing({first: bool(row[last].strip()) and _unnamed(row, first, last)})
 
 
-def signatory_other(row: Row) -> Found:
+def signatory_other(row: Row) -> Faults:
     """Tell the declarations that somebody else than the legal representative signed."""
-    signed, named = (words(*(row[name] for name in of)) for of in (SIGNATORY, REPRESENTATIVE[1:3]))
-    if signed and named and not same_person(signed, named):
+    signed, named = (names.words(*map(row.__getitem__, who)) for who in (SIGNATORY, REPRESENTATIVE[1:3]))
+    if signed and named and not names.same_person(signed, named):
         yield {}
 
 
-def technical_copy(row: Row) -> Found:
+def technical_copy(row: Row) -> Faults:
     """Check that the technical manager is given only if another than the project manager."""
-    ours, theirs = ([row[name] for name in of] for of in (TECHNICAL, MANAGER))
-    named = words(*ours[:2]) if ours[0].strip() else None
-    same = named and (named == words(*theirs[:2]) or (not ours[1].strip() and named == words(theirs[0])))
-    if same and all(_same_reach(*pair) for pair in zip(ours[2:], theirs[2:], strict=True)):
+    ours, theirs = ([row[name] for name in who] for who in (TECHNICAL, MANAGER))
+    named = names.words(*ours[:2]) if ours[0].strip() else None
+    same = named == names.words(*theirs[:2]) or (not ours[1].strip() and named == names.words(theirs[0]))
+    if named and same and all(map(_same_reach, ours[2:], theirs[2:])):
         yield {}
 
 
@@ -378,12 +375,9 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_PUBLIC_CONSUMER", (), _public_consumer),
     ("DECL_MANAGER_MISSING", ("withdrawal", *MANAGER), asked(incomplete(*MANAGER))),
     ("DECL_TECHNICAL_COPY", (*TECHNICAL, *MANAGER), technical_copy),
-    ("DECL_CONTRACT_SHAPE", ("contract_number",),  # the manager fills it, so that it may be empty
-     _texts("contract_number", lambda t: t.strip() and not _CONTRACT.fullmatch(contract_number(t)),
-            # a leading zero that a spreadsheet dropped
-            lambda t: f"0{n}" if re.fullmatch("[0-9]{9}", n := contract_number(t)) else "")),
-    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *REPRESENTATIVE),
-     asked(incomplete(*REPRESENTATIVE))),
+    # The manager fills it, so that it may be empty.
+    ("DECL_CONTRACT_SHAPE", ("contract_number",), _texts("contract_number", _contract_wrong, _contract_from)),
+    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *REPRESENTATIVE), asked(incomplete(*REPRESENTATIVE))),
     ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), asked(_absent("postal_address"))),
     ("DECL_ID_MISSING", ("structure_id",), _absent("structure_id")),
     ("DECL_ID_SHAPE", (), lambda row: _ids_wrong(row, "kind", "shape")),

@@ -12,52 +12,36 @@ from typing import Any
 
 from mssante_audit.audits.declarations.proposals import date_from
 from mssante_audit.audits.declarations.rules import READING, form_findings
-from mssante_audit.base.language import (
-    colon,
-    current_language,
-    french,
-    listing,
-    localized,
-    semicolon,
-    singular,
-    typeset,
-    words_of,
-)
+from mssante_audit.base import language
 from mssante_audit.base.settings import Letter
 from mssante_audit.base.text import is_hidden, visible
 from mssante_audit.declarations.headings import fields, suggestion
 from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS, column_letter
-from mssante_audit.findings.frame import NO_ENTRIES, findings_frame
+from mssante_audit.findings import findings_frame, rule, worded
+from mssante_audit.findings.frame import NO_ENTRIES
 from mssante_audit.findings.places import row_ranges
-from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import sentence, worded
+from mssante_audit.findings.words import sentence
 from mssante_audit.whitelist.rows import grouped
 
-_WORDS = words_of("mssante_audit.audits.declarations")
-FEW = 3
-"""Rows up to which each has its own line; of more that say the same, one line tells."""
-MOST = 20
-"""Lines that say one thing of the same fields in other words; those after them are told by one."""
+_WORDS = language.words_of("mssante_audit.audits.declarations")
+FEW = 3  # rows up to which each has its own line; of more that say the same, one line tells
+MOST = 20  # lines that say one thing of the same fields in other words; those after them are told by one
+MANY = 20_000  # lines of one rule in a file, and kinds of cells that one doubt is
+RANGES = 20  # ranges of rows that one line names
 MENDED_BY_READER = (
     "leading-zero", "decimals", "date-number", "formula", "struck-row", "headings-again", "remark",
 )  # fmt: skip
 """Kinds of problems that are none any more in a register that is written again."""
 NOT_WRITTEN = ("row-long", "record", "nested", "key-twice", "merged", "file-twice")
 """Kinds of problems of what a register that is written again does not hold."""
-MANY = 20_000
-"""Times that one rule is told, and kinds of cells that one doubt is; a register with more is no register."""
-RANGES = 20
-"""Ranges of rows that one line names."""
-
 TO_DO = (
     "DECL_CONTRACT_SEVERAL", "DECL_CONTRACT_SHARED", "DECL_DATE_FUTURE", "DECL_DEPARTMENT",
     "DECL_DN_OPERATOR", "DECL_DOMAIN_OUTSIDE", "DECL_ID_LUHN", "DECL_PERSON_FORMER",
     "DECL_REDIRECTION_CHOSEN", "DECL_WITHDRAWAL_CONTRADICTED",
 )  # fmt: skip
 """Rules of one field that another text in it does not settle."""
-
 BY_MAIL = (
     "DECL_ADDRESS_MISSING", "DECL_CONTACT_MALFORMED", "DECL_MANAGER_MISSING", "DECL_PUBLIC_CONSUMER",
     "DECL_PUBLIC_MISSING", "DECL_REPRESENTATIVE_MISSING",
@@ -72,12 +56,9 @@ class Message:
     severity: str
     code: str
     file: str
-    rows: tuple[int, ...]
-    """None of them for what concerns a file as a whole."""
-    columns: tuple[str, ...]
-    """The form's fields concerned."""
-    text: str
-    """What is wrong, and what to type instead, in words."""
+    rows: tuple[int, ...]  # none of them for what concerns a file as a whole
+    columns: tuple[str, ...]  # the form's fields concerned
+    text: str  # what is wrong, and what to type instead, in words
 
 
 def messages(register: Register, as_of: datetime, *, show_contacts: bool = False) -> list[Message]:
@@ -93,9 +74,9 @@ def line(message: Message, register: Register) -> str:
     """Return a message with where it is: file, sheet, cell or row, and the template's heading."""
     sheet = register.sheets.get(message.file, "")
     where = _numbered(register, message.file, message.rows, message.columns)
-    place = [visible(message.file), _word("sheet", visible(sheet)) if sheet else "", where]
+    place = [visible(message.file), _phrase("sheet", visible(sheet)) if sheet else "", where]
     labels = " – ".join(_quoted(label(name)) for name in message.columns)
-    return colon().join(filter(None, [", ".join(filter(None, place)), labels, message.text]))
+    return language.colon().join(filter(None, [", ".join(filter(None, place)), labels, message.text]))
 
 
 def bounded(every: Sequence[Message]) -> list[Message]:
@@ -105,8 +86,7 @@ def bounded(every: Sequence[Message]) -> list[Message]:
         kept += same[:MOST]
         if rest := same[MOST:]:
             rows = tuple(sorted({row for message in rest for row in message.rows}))
-            code = rest[0].code
-            text = _word("more", len(rest), localized(rule(code), "title").strip(), code)
+            text = _phrase("more", len(rest), _part(rest[0].code, "title"), rest[0].code)
             kept.append(replace(rest[0], rows=rows, text=text))
     return sorted(kept, key=_order)
 
@@ -117,8 +97,8 @@ def _order(message: Message) -> tuple[Any, ...]:
 
 def notes(every: Sequence[Message]) -> dict[tuple[str, int], dict[str, list[str]]]:
     """Return what is wrong by file and row: the texts of each column (`declarations.write.Notes`)."""
-    found = grouped(((m.file, row), (name, m.text)) for m in every for row in m.rows for name in m.columns)
-    return {place: grouped(texts) for place, texts in found.items()}
+    texts = grouped(((m.file, row), (name, m.text)) for m in every for row in m.rows for name in m.columns)
+    return {place: grouped(of_row) for place, of_row in texts.items()}
 
 
 def label(name: str) -> str:
@@ -126,19 +106,23 @@ def label(name: str) -> str:
     return fields()[name].label if name in fields() else visible(name)
 
 
-def _word(name: str, *values: object) -> str:
-    """Return one of our words in the current language, filled with values."""
-    return typeset(_WORDS[current_language()][name]).format(*values)
+def _phrase(name: str, *values: object) -> str:
+    """Return one of our phrases in the current language, filled with values."""
+    return language.typeset(_WORDS[language.current_language()][name]).format(*values)
+
+
+def _part(code: str, name: str) -> str:
+    return language.localized(rule(code), name).strip()
 
 
 def _quoted(text: str) -> str:
-    return typeset(f"« {text} »") if current_language() == "fr" else text
+    return language.typeset(f"« {text} »") if language.french() else text
 
 
 def _instead(name: str) -> str:
     field = fields()[name]
-    free = field.kind == "text" and current_language() == "fr"
-    return _word("type", field.help if free else _word(f"kind-{field.kind}"))
+    free = field.kind == "text" and language.french()
+    return _phrase("type", field.help if free else _phrase(f"kind-{field.kind}"))
 
 
 def _at(register: Register, file: str, column: str, rows: Sequence[int]) -> str:
@@ -153,14 +137,14 @@ def _numbered(register: Register, file: str, rows: Sequence[int], columns: Seque
     places = register.places.get(file, {})
     letters = [column_letter(places[name]) for name in columns] if {*columns} <= {*places} else []
     every = row_ranges(rows).split(", ")
-    first, rest = every[:RANGES], every[RANGES:]
-    cells = [":".join(f"{letter}{row}" for row in part.split("-")) for letter in letters for part in first]
+    named = [":".join(f"{c}{row}" for row in part.split("-")) for c in letters for part in every[:RANGES]]
     noun = ("cell" if letters else "row") + "s" * (len(rows) > 1 or len(letters) > 1)
-    return _word(noun, ", ".join([*(cells or first), *([_word("in-all", len(rows))] if rest else [])]))
+    rest = [_phrase("in-all", len(rows))] if len(every) > RANGES else []
+    return _phrase(noun, ", ".join([*(named or every[:RANGES]), *rest]))
 
 
 def _rest(code: str, file: str) -> Message:
-    text = _word("over", MANY, localized(rule(code), "title").strip(), code)
+    text = _phrase("over", MANY, _part(code, "title"), code)
     return Message(rule(code).severity, code, file, (), (), text)
 
 
@@ -168,39 +152,43 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
     problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
     for key, group in problems.groupby(["file", "kind"], sort=False):
         file, kind = map(str, key)
-        level, known = KINDS[kind].level, rule(READING[KINDS[kind].level])
+        level = KINDS[kind].level
+        code = READING[level]
+        severity = rule(code).severity
         if (level == "recovered" or kind == "column-missing") and len(group) > FEW:
-            where = [
-                _at(register, file, str(name), same["row"].tolist())
-                for name, same in group.groupby("column", sort=False)
-            ]
-            text = _word("times", len(group), _doubt_text(kind), semicolon().join(where))
-            yield Message(known.severity, known.code, file, (), (), f"{text} ({known.code})")
+            by_column = group.groupby("column", sort=False)["row"]
+            where = [_at(register, file, str(name), rows.tolist()) for name, rows in by_column]
+            text = _phrase("times", len(group), _doubt_text(kind), language.semicolon().join(where))
+            yield Message(severity, code, file, (), (), f"{text} ({code})")
             continue
-        for number, (cell, same) in enumerate(group.groupby(["column", "value"], sort=False)):
+        for number, (cell, same) in enumerate(group.groupby(["column", "value"], sort=False)["row"]):
             if number == MANY:
-                yield _rest(known.code, file)
+                yield _rest(code, file)
                 break
             column, value = map(str, cell)
-            rows = tuple(row for row in same["row"].tolist() if row)
+            rows = tuple(row for row in same.tolist() if row)
             for those in [(row,) for row in rows] if 0 < len(rows) <= FEW else [rows]:
-                held = visible(value.strip(), spaces=True) if value.strip() and level != "column" else None
+                shown = visible(value.strip(), spaces=True) if value.strip() and level != "column" else None
                 if kind == "control":
-                    held = _cell(register, file, those, column, show_contacts)
-                text = _doubt_text(kind, column, held)
-                if column in fields() and level == "unread":
-                    write = date_from(value) if kind == "date-two-digits" else ""
-                    text = f"{text}. {_word('type', write) if write else _instead(column)}"
-                elif kind == "column-unknown" and (near := suggestion(column)):
-                    text = f"{text}. {_word('meant', near)}"
-                elif kind in ("column-unknown", "column-ambiguous"):
-                    text = f"{text}. {_word('do', localized(known, 'remedy').strip())}"
-                text, columns = f"{text.rstrip('.')} ({known.code})", (column,) if column else ()
-                yield Message(known.severity, known.code, file, those, columns, text)
+                    shown = _cell(register, file, those, column, show_contacts)
+                remedy = _of_cell(kind, level, column, value)
+                text = ". ".join(filter(None, [_doubt_text(kind, column, shown), remedy]))
+                columns = (column,) if column else ()
+                yield Message(severity, code, file, those, columns, f"{text.rstrip('.')} ({code})")
+
+
+def _of_cell(kind: str, level: str, column: str, value: str) -> str:
+    """Return what to do about a cell or a column of which the reader is in doubt."""
+    if level == "unread" and column in fields():
+        write = date_from(value) if kind == "date-two-digits" else ""
+        return _phrase("type", write) if write else _instead(column)
+    if kind == "column-unknown" and (near := suggestion(column)):
+        return _phrase("meant", near)
+    unclear = kind in ("column-unknown", "column-ambiguous")
+    return _phrase("do", _part(READING[level], "remedy")) if unclear else ""
 
 
 def _doubt_text(kind: str, column: str = "", value: str | None = None) -> str:
-    """Return how the rule of a kind of problem words it."""
     values = [value] if value is not None else []
     facts = {"field": {"column": column, "label": ""}, "kind": kind, "values": values, "evidence": ""}
     return sentence(rule(READING[KINDS[kind].level]), "observed", facts)
@@ -211,8 +199,8 @@ def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, sho
     every = register.declarations
     if column not in fields() or not rows:
         return ""
-    found = every.loc[(every["file"] == file) & (every["row"] == rows[0]), column]
-    text = str(found.iloc[0]) if len(found) else ""
+    cells = every.loc[(every["file"] == file) & (every["row"] == rows[0]), column]
+    text = str(cells.iloc[0]) if len(cells) else ""
     if fields()[column].personal and not show_contacts:
         return ", ".join(visible(character) for character in dict.fromkeys(text) if is_hidden(character))
     return visible(text, spaces=True)
@@ -223,42 +211,37 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
     yield from (_rest(code, register.source) for code, findings in every.items() if len(findings) > MANY)
     kept = (f for code, findings in every.items() if code not in READING.values() for f in findings[:MANY])
     raw = findings_frame(kept, NO_ENTRIES)
-    worded_findings = worded(raw, contacts="all" if show_contacts else "none").assign(
-        write=[visible(facts.get("write") or "", spaces=True) for facts in raw["facts"]],
-        place=[isinstance(facts.get("place"), Mapping) and bool(facts["place"]) for facts in raw["facts"]],
-    )
-    records: list[dict[str, Any]] = worded_findings.to_dict("records")  # type: ignore[assignment]
-    for f in records:  # what is expected is told unless it is what to write
-        told = f["expected"] and (f["place"] or not f["write"])
-        f["right"] = "" if not told else f["expected"] if f["place"] else _word("right", f["expected"])
-    places = [
-        (finding, file, tuple(place.column for place in group if place.column), group[0].rows)
-        for finding in records
-        for file, group in grouped((place.file, place) for place in finding["where"]).items()
-    ]
-    same = grouped(
-        ((f["rule"], str(f["severity"]), file, columns, f["observed"], f["right"], f["write"]), rows)
-        for f, file, columns, rows in places
-    )
-    for (code, severity, file, columns, *words), each in same.items():
-        text = _of_rule(code, columns, *words)
+    lines: dict[tuple[Any, ...], list[tuple[int, ...]]] = {}
+    shown = worded(raw, contacts="all" if show_contacts else "none")
+    columns = (shown[name] for name in ("rule", "severity", "where", "observed", "expected"))
+    for facts, code, severity, where, observed, expected in zip(raw["facts"], *columns, strict=True):
+        write = visible(facts.get("write") or "", spaces=True)
+        # What is expected is told unless it is what to write.
+        place = isinstance(facts.get("place"), Mapping) and facts["place"]
+        right = expected if place or not expected else "" if write else _phrase("right", expected)
+        for file, places in grouped((place.file, place) for place in where).items():
+            names = tuple(place.column for place in places if place.column)
+            key = (code, str(severity), file, names, observed, right, write)
+            lines.setdefault(key, []).append(places[0].rows)
+    for (code, severity, file, names, *words), each in lines.items():
+        text = _of_rule(code, names, *words)
         for rows in [tuple(sorted({*chain(*each)}))] if len(each) > FEW else each:
-            yield Message(severity, code, file, rows, columns, text)
+            yield Message(severity, code, file, rows, names, text)
 
 
 def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, write: str) -> str:
     labels = "|".join(re.escape(fields()[name].label) for name in columns)
     observed = re.sub(rf"^(?:{labels})(?:\s*: |$)", "", observed)
-    title = localized(rule(code), "title").strip()
+    title = _part(code, "title")
     if write:
-        remedy = _word("type", write)
+        remedy = _phrase("type", write)
     elif len(columns) == 1 and code not in TO_DO:
         remedy = _instead(columns[0])
     else:
-        remedy = _word("do", localized(rule(code), "remedy").strip())
+        remedy = _phrase("do", _part(code, "remedy"))
     text = ". ".join(filter(None, [f"{title} ({observed})" if observed else title, expected, remedy]))
     if code in BY_MAIL:
-        text = f"{text.rstrip('.')}. {_word('mail', Letter().contacts_to)}"
+        text = f"{text.rstrip('.')}. {_phrase('mail', Letter().contacts_to)}"
     return f"{text.rstrip('.')} ({code})"
 
 
@@ -267,15 +250,15 @@ def summary(register: Register, every: Sequence[Message]) -> list[str]:
     lines = []
     for file, names in register.unread.items():
         if names:
-            named = listing([_quoted(visible(name)) for name in names])
-            lines.append(_word("unread", visible(file), named, visible(register.sheets[file])))
+            named = language.listing([_quoted(visible(name)) for name in names])
+            lines.append(_phrase("unread", visible(file), named, visible(register.sheets[file])))
     todo = sum(message.severity in ("warning", "error", "critical") for message in every)
     count, counts = len(register.declarations), {"todo": todo, "look": len(every) - todo}
-    found = [_word(f"{name}{'s' if n > 1 else ''}", n) for name, n in counts.items() if n]
-    many = _word("declaration" if singular(count) else "declarations", count)
-    ends = colon().join([visible(register.source), many])
-    to_do = (semicolon() if french() else ", ").join(found)
-    return [*lines, f"{ends}, {to_do or _word('nothing')}"]
+    left = [_phrase(f"{name}{'s' if n > 1 else ''}", n) for name, n in counts.items() if n]
+    many = _phrase("declaration" if language.singular(count) else "declarations", count)
+    ends = language.colon().join([visible(register.source), many])
+    to_do = (language.semicolon() if language.french() else ", ").join(left)
+    return [*lines, f"{ends}, {to_do or _phrase('nothing')}"]
 
 
 def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
@@ -285,12 +268,12 @@ def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
         (_doubt_text(str(kind)), (str(file), str(column), tuple(map(int, same["row"]))))
         for (file, kind, column), same in by_reader.groupby(["file", "kind", "column"], sort=False)
     ]
-    ways += [(_word(mend.what), (mend.file, mend.column, mend.rows)) for mend in done]
+    ways += [(_phrase(mend.what), (mend.file, mend.column, mend.rows)) for mend in done]
     lines = []
     for what, places in grouped(ways).items():
-        where = [_at(register, *place) for place in places]
+        where = language.semicolon().join(_at(register, *place) for place in places)
         count = sum(len(rows) for _, _, rows in places)
-        lines.append(_word("mended", count, colon().join([what, semicolon().join(where)])))
+        lines.append(_phrase("mended", count, language.colon().join([what, where])))
     left = register.problems[register.problems["kind"].isin(NOT_WRITTEN)]
     not_written = _of_cells(replace(register, problems=left), False)
     return [*lines, *(line(message, register) for message in not_written)]

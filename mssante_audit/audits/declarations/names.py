@@ -9,13 +9,10 @@ from mssante_audit.values.identifiers import identifier_of, parse_identifier
 from mssante_audit.values.slips import one_slip
 
 _WORDS = table_of("mssante_audit.audits.declarations", "names.toml")
-_LITTLE, _KINDS = frozenset(_WORDS["little"].split()), frozenset(_WORDS["kinds"].split())
-_ENOUGH = 4
-"""Letters of a word that are taken for the whole, where a name is cut."""
-_TITLES = "m mr mme mlle monsieur madame mademoiselle dr docteur pr professeur me maitre"
-_NO_NAME = frozenset(f"{_TITLES} p o po pour par delegation ordre".split())
-_OF = "de du des la le les l d da di el al ben bel van von der den ter"
-PARTICLES = frozenset(_OF.split())
+_LITTLE, _KINDS, CIVILITIES, PARTICLES, _BEFORE_NAMES = (
+    frozenset(_WORDS[name].split()) for name in ("little", "kinds", "civilities", "particles", "before")
+)
+_ENOUGH = 4  # letters of a word that are taken for the whole, where a name is cut
 
 
 def may_be_one(first: str, second: str) -> bool:
@@ -28,14 +25,12 @@ def may_be_one(first: str, second: str) -> bool:
     >>> may_be_one("Clinique Spécimen", "CH DE VALFICTIF"), may_be_one("Centre hospitalier", "CH VALFICTIF")
     (False, True)
     """
-    ours, theirs = _own(first), _own(second)
+    ours, theirs = _telling(first), _telling(second)
     joined, whole = "".join(fold(first).split()), "".join(fold(second).split())
-    pairs = [(a, b) for a in ours for b in theirs]
-    long = [sorted(pair, key=len) for pair in pairs if min(map(len, pair)) >= _ENOUGH]
+    pairs = [sorted((a, b), key=len) for a in ours for b in theirs]
     return (
         not pairs
-        or any(a == b for a, b in pairs)
-        or any(longer.startswith(shorter) or one_slip(shorter, longer) for shorter, longer in long)
+        or any(a == b or (len(a) >= _ENOUGH and (b.startswith(a) or one_slip(a, b))) for a, b in pairs)
         or any(len(a) >= _ENOUGH and a in whole for a in ours)
         or any(len(b) >= _ENOUGH and b in joined for b in theirs)
         or _initials(first, second, joined)
@@ -45,8 +40,8 @@ def may_be_one(first: str, second: str) -> bool:
 
 def named_like(name: str, names: Iterable[str]) -> bool:
     """Tell whether one of some names is this one, but for the words that say what a structure is."""
-    words = _own(name)
-    return bool(words) and any(_own(other) == words for other in names)
+    telling = _telling(name)
+    return bool(telling) and any(_telling(other) == telling for other in names)
 
 
 def akin(text_a: str, other: str) -> bool:
@@ -64,12 +59,12 @@ def akin(text_a: str, other: str) -> bool:
 
 def one_structure(name: str, number: str, other_name: str, other_number: str) -> bool:
     """Tell whether a structure and its site, or its two numbers, may be meant, by name and number."""
-    named = bool(_own(name) and _own(other_name)) and may_be_one(name, other_name)
+    named = bool(_telling(name) and _telling(other_name)) and may_be_one(name, other_name)
     return named and akin(number, other_number)
 
 
 @cache
-def _own(name: str) -> frozenset[str]:
+def _telling(name: str) -> frozenset[str]:
     """Return the words that tell a structure from the next one."""
     return frozenset(word for word in fold(name).split() if len(word) > 1 and word not in _LITTLE | _KINDS)
 
@@ -91,7 +86,7 @@ def words(*names: str) -> frozenset[str]:
     >>> sorted(words("P/O Mme SPÉCIMEN", "Jean-Marie."))
     ['jean', 'marie', 'specimen']
     """
-    return frozenset(fold(" ".join(names)).split()) - _NO_NAME
+    return frozenset(fold(" ".join(names)).split()) - (CIVILITIES | _BEFORE_NAMES)
 
 
 def same_person(some: frozenset[str], others: frozenset[str]) -> bool:

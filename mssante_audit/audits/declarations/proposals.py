@@ -52,11 +52,12 @@ def identifier_from(text: str, ou: str) -> str:
 
 def digit_apart(first: str, second: str) -> bool:
     """Tell whether two numbers differ by one digit, or by two neighbours swapped."""
-    at = [n for n, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]]
-    swapped = (
-        len(at) == 2 and at[1] == at[0] + 1 and first[at[0]] + first[at[1]] == second[at[1]] + second[at[0]]
-    )
-    return len(first) == len(second) and (len(at) == 1 or swapped)
+    if len(first) != len(second):
+        return False
+    at = [n for n, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
+    differing = slice(at[0], at[-1] + 1) if at else slice(0)
+    swapped = len(at) == 2 and first[differing] == second[differing][::-1]
+    return len(at) == 1 or swapped
 
 
 def date_from(text: str) -> str:
@@ -80,8 +81,8 @@ def dn_from(dn: DN, fault: str) -> dict[str, Any]:
     written = parse_department(dn.get("ST") or dn.get("L"))
     named = parse_department(written.label).code
     place = {"label": DEPARTMENTS[named], "code": named} if named and "mismatch" in written.problems else {}
-    own = written.code == parse_identifier(dn.get("OU")).department
-    code = written.code if own else named or written.code
+    is_finess = written.code == parse_identifier(dn.get("OU")).department
+    code = written.code if is_finess else named or written.code
     if "\\" in dn.canonical or not code:
         return {"place": place, "write": ""}
     right = f"{DEPARTMENTS[code]} ({code})"

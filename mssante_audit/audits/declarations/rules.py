@@ -7,27 +7,18 @@ all it needs.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.declarations.declared import (
-    CHECKS,
-    IDS,
-    Check,
-    date_given,
-    dn_operator,
-    structure_name,
-)
+from mssante_audit.audits.declarations import declared
 from mssante_audit.audits.declarations.several import Listed, listed_in, several
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding, Subject
-from mssante_audit.findings.places import REGISTER, Place, Where
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding, Place
+from mssante_audit.findings.frame import Subject
+from mssante_audit.findings.places import REGISTER, Where
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.person import Person
@@ -39,10 +30,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "DECL_CONTRACT_SHAPE": ("contract_number",), "DECL_CONTRACT_SHARED": ("contract_number",),
     "DECL_DATE_FUTURE": ("date",), "DECL_DATE_MISSING": ("date",),
     "DECL_DESCRIPTION_MISSING": ("description",), "DECL_DN_LINES": ("dn_igc_sante", "dn_igc_cps"),
-    "DECL_DOMAIN_INVALID": ("domain",),
-    "DECL_DOMAIN_OUTSIDE": ("domain",), "DECL_ID_MISSING": ("structure_id",),
-    "DECL_METHOD": ("delegation", "redirection"), "DECL_NAME": ("structure_name", "structure_id"),
-    "DECL_OPERATORS": ("structure_id", "domain"),
+    "DECL_DOMAIN_INVALID": ("domain",), "DECL_DOMAIN_OUTSIDE": ("domain",),
+    "DECL_ID_MISSING": ("structure_id",), "DECL_METHOD": ("delegation", "redirection"),
+    "DECL_NAME": ("structure_name", "structure_id"), "DECL_OPERATORS": ("structure_id", "domain"),
     "DECL_REDIRECTION_CHOSEN": ("redirection",),
     "DECL_PUBLIC_CONSUMER": ("public_project_email", "public_technical_email"),
     "DECL_SAME_DAY": ("date", "domain"), "DECL_SERVER_SAME": ("primary_server", "secondary_server"),
@@ -50,9 +40,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "DECL_TECHNICAL_COPY": ("technical_manager_last_name", "technical_manager_first_name"),
 }  # fmt: skip
 """Fields that a rule is about where its facts name none."""
-
-
-_BESIDE = ("label", "place", "whose", "write")
+_BESIDE = ("label", "place", "whose", "write")  # facts that only explain the others
 
 
 def form_findings(
@@ -63,34 +51,35 @@ def form_findings(
     One cause is one finding; with `each` every row is told by itself, rows that a later declaration replaced
     too. A `space` tells who serves a domain, whose numbers are one structure's, and what others are called.
     """
-    every = register.declarations
+    every, now = register.declarations, register.at(as_of)
     later = every[every["date"] > pd.Timestamp(as_of.date())]
-    now = register.at(as_of)
     rows = every if each else pd.concat([now, later])
     cells = dict(zip(rows.index, rows.to_dict("records"), strict=True))
 
     def broken(
-        code: str, needs: Sequence[str], check: Check, those: pd.DataFrame = rows
+        code: str, needs: Sequence[str], check: declared.Check, those: pd.DataFrame = rows
     ) -> Iterator[Finding]:
         """Yield one finding for each operator and thing observed, or for each row."""
         having = register.having(those, *needs)
-        groups = grouped(
-            ((*((row.file, str(row.row)) if each else (row.operator_id,)), *_texts(facts)), (row, facts))
-            for at, row in zip(having.index, declarations_of(having), strict=True)
-            for facts in check(cells[at])
-        )
-        for subject, held in groups.items():
-            yield finding(code, subject, list(dict.fromkeys(row for row, _ in held)), held[0][1])
+        causes: dict[tuple[str | Person, ...], tuple[dict[Declaration, None], dict[str, Any]]] = {}
+        for at, row in zip(having.index, declarations_of(having), strict=True):
+            owner = (row.file, str(row.row)) if each else (row.operator_id,)
+            for facts in check(cells[at]):
+                subject = (*owner, *(text for _, text in _texts(facts)))
+                causes.setdefault(subject, ({}, facts))[0][row] = None
+        for subject, (stated, facts) in causes.items():
+            yield finding(code, subject, list(stated), facts)
 
     yield from _read_findings(register)
-    for code, needs, check in CHECKS:
+    for code, needs, check in declared.CHECKS:
         yield from broken(code, needs, check)
-    yield from broken("DECL_DATE_FUTURE", ("date",), date_given, those=later)
-    known, listed = _names(register, space), _names(None, space)
-    yield from broken("DECL_DN_OPERATOR", IDS, lambda row: dn_operator(row, listed))
-    for made in broken(
-        "DECL_NAME", ("structure_name", "structure_id"), lambda row: structure_name(row, known)
-    ):
+    yield from broken("DECL_DATE_FUTURE", ("date",), declared.date_given, those=later)
+    names, listed = _names(register, space), _names(None, space)
+    yield from broken("DECL_DN_OPERATOR", declared.IDS, lambda row: declared.dn_operator(row, listed))
+    of_name = broken(
+        "DECL_NAME", ("structure_name", "structure_id"), lambda row: declared.structure_name(row, names)
+    )
+    for made in of_name:
         yield made if made.facts["another"] == "yes" else replace(made, confidence="hint")
     for code, subject, those, facts in several(register, as_of, now, listed_in(space) if space else Listed()):
         made = finding(code, subject, declarations_of(those), facts)
@@ -114,42 +103,34 @@ def declarations_of(rows: pd.DataFrame) -> list[Declaration]:
 
 
 def finding(
-    code: str, subject: Subject, found: Sequence[Declaration], facts: Mapping[str, Any], rows: Where = ()
+    code: str, subject: Subject, stated: Sequence[Declaration], facts: Mapping[str, Any], rows: Where = ()
 ) -> Finding:
     """Return a finding on some declarations and `rows` of the white list, which then tell the domains."""
-    domains = tuple(domain for domain in dict.fromkeys(row.domain for row in found) if domain)
-    columns = tuple(dict.fromkeys(columns_in(facts))) or COLUMNS.get(code, ("",))
-    stands = [Place(REGISTER, row.file, (row.row,), column) for column in columns for row in found]
+    domains = tuple(domain for domain in dict.fromkeys(row.domain for row in stated) if domain)
+    named = [text for name, text in _texts(facts) if name == "column" and text in fields()]
+    columns = tuple(dict.fromkeys(named)) or COLUMNS.get(code, ("",))
+    places = [Place(REGISTER, row.file, (row.row,), str(column)) for column in columns for row in stated]
     return Finding(
         code,
         subject,
-        where=(*stands, *rows),
+        where=(*places, *rows),
         facts={**facts, "domains": domains} if len(domains) > 1 else facts,
         domains=() if rows else domains,
-        operator_id=found[0].operator_id,
-        operator=found[0].operator.strip(),
+        operator_id=stated[0].operator_id,
+        operator=stated[0].operator.strip(),
     )
 
 
-def columns_in(facts: Any) -> Iterator[str]:
-    """Yield the fields of the form that facts name."""
-    if isinstance(facts, Mapping) and isinstance(name := facts.get("column"), str) and name in fields():
-        yield name
-    parts = facts.values() if isinstance(facts, Mapping) else facts if isinstance(facts, list | tuple) else ()
-    for part in parts:
-        yield from columns_in(part)
-
-
-def _texts(facts: Any) -> Iterator[str | Person]:
-    """Yield the texts of facts, which tell one thing observed from another; `_BESIDE` only explains them."""
+def _texts(facts: Any, name: str = "") -> Iterator[tuple[str, str | Person]]:
+    """Yield the texts of facts, which tell one thing observed from another, each with what it is called."""
     if isinstance(facts, str | Person):
-        yield facts
-    else:
-        parts = (
-            [facts[name] for name in facts if name not in _BESIDE] if isinstance(facts, Mapping) else facts
-        )
-        for part in parts:
-            yield from _texts(part)
+        yield name, facts
+    elif isinstance(facts, Mapping):
+        for key, part in facts.items():
+            yield from _texts(part, key) if key not in _BESIDE else ()
+    elif isinstance(facts, list | tuple):
+        for part in facts:
+            yield from _texts(part, name)
 
 
 def _read_findings(register: Register) -> Iterator[Finding]:
@@ -179,8 +160,8 @@ def _names(register: Register | None, space: TrustSpace | None) -> dict[str, fro
     """Return what the operators of a register and of a list are called, by structure."""
     named = list(space.operator_names.items()) if space else []
     if register:
-        declared = register.declarations[["operator_id", "structure_name"]].drop_duplicates()
-        named += declared.itertuples(index=False, name=None)
+        pairs = register.declarations[["operator_id", "structure_name"]].drop_duplicates()
+        named += pairs.itertuples(index=False, name=None)
     names = grouped((structure_key(operator), name) for operator, name in named)
     return {structure: frozenset(texts) for structure, texts in names.items() if structure}
 
@@ -191,10 +172,4 @@ def form(space: TrustSpace) -> Iterator[Finding]:
     return form_findings(space.register, space.as_of, space=space)
 
 
-AUDIT = Audit(
-    "declarations",
-    {"fr": "Déclarations des opérateurs", "en": "Operators’ declarations"},
-    load_rules(files(__package__) / "rules.toml"),
-    form,
-    needs=("declarations",),
-)
+RUNS = (form,)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits.declarations.declared import contract_number, label
-from mssante_audit.audits.declarations.names import one_structure
+from mssante_audit.audits.declarations.names import CIVILITIES, one_structure
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, due_from, structures_of
 from mssante_audit.declarations.values import domain_keys, mapped
@@ -22,14 +22,11 @@ from mssante_audit.values.identifiers import identifier_of, parse_identifier, st
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped
 
-Told = Iterator[tuple[str, tuple[str, ...], pd.DataFrame, dict[str, Any]]]
+Causes = Iterator[tuple[str, tuple[str, ...], pd.DataFrame, dict[str, Any]]]
 
 _CONTRACT = re.compile(r"[0-9A-Z]{10}")
 ROLES = ("representative", "project_manager", "technical_manager")
 """Persons of an operator, the same on all its forms unless somebody came after."""
-_CIVILITIES = frozenset(
-    ("m", "mr", "mme", "mlle", "dr", "pr", "docteur", "professeur", "monsieur", "madame", "mademoiselle")
-)
 _COLUMNS = [
     "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "contract_number",
     "dn_igc_sante", "dn_igc_cps", "withdrawal", "date", "received_on", "effective_on", "delegation",
@@ -44,12 +41,9 @@ class Listed:
 
     roots: dict[str, str] = field(default_factory=dict)
     """Structure → what it is known by, for those that have several numbers."""
-    operators: dict[str, set[str]] = field(default_factory=dict)
-    """Domain → the structures of its rows."""
-    names: dict[str, list[str]] = field(default_factory=dict)
-    """Domain → the keys of its certificates' names."""
-    since: pd.Timestamp | None = None
-    """A declaration of this day or later is on its way."""
+    operators: dict[str, set[str]] = field(default_factory=dict)  # domain → the structures of its rows
+    names: dict[str, list[str]] = field(default_factory=dict)  # domain → keys of its certificates' names
+    since: pd.Timestamp | None = None  # a declaration of this day or later is on its way
 
     def whose(self, operators: pd.Series) -> pd.Series:
         """Return what operators are known by."""
@@ -69,7 +63,7 @@ def listed_in(space: TrustSpace) -> Listed:
     return Listed(roots, {d: {*ids} for d, ids in operators.items()}, names, since)
 
 
-def several(register: Register, as_of: datetime, now: pd.DataFrame, listed: Listed) -> Told:
+def several(register: Register, as_of: datetime, now: pd.DataFrame, listed: Listed) -> Causes:
     """Yield what is wrong with some declarations together; `now`: those that count (`Register.at`)."""
     register, now = replace(register, declarations=register.declarations[_COLUMNS]), now[_COLUMNS]
     yield from _same_day(register, as_of, listed)
@@ -77,7 +71,7 @@ def several(register: Register, as_of: datetime, now: pd.DataFrame, listed: List
         yield from rule(register, now, listed)
 
 
-def _same_day(register: Register, as_of: datetime, listed: Listed) -> Told:
+def _same_day(register: Register, as_of: datetime, listed: Listed) -> Causes:
     rows = register.having(register.until(as_of), "domain", "date")
     rows = rows[(rows["domain_key"] != "") & rows["date"].notna()]
     rows = rows.assign(whose=listed.whose(rows["operator_id"]))
@@ -94,7 +88,7 @@ def _same_day(register: Register, as_of: datetime, listed: Listed) -> Told:
             yield "DECL_SAME_DAY", (str(domain), date, *more), group, facts
 
 
-def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
+def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) -> Causes:
     """Yield one finding for each set of operators whose latest declarations claim the same domains."""
     rows = register.having(now, "domain", "structure_id")
     rows = rows[(rows["domain_key"] != "") & (rows["operator_id"] != "")]
@@ -116,11 +110,11 @@ def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) ->
         if not same and not settled:
             claims.setdefault(tuple(sorted(claiming["operator_id"])), []).append(str(domain))
     for operators, domains in claims.items():
-        found = shared[shared["domain_key"].isin(domains)]
-        yield "DECL_OPERATORS", operators, found, {"operators": operators}
+        claiming = shared[shared["domain_key"].isin(domains)]
+        yield "DECL_OPERATORS", operators, claiming, {"operators": operators}
 
 
-def _contracts(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
+def _contracts(register: Register, now: pd.DataFrame, listed: Listed) -> Causes:
     """Yield contract numbers of several operators, and operators with several, where both are well formed."""
     rows = register.having(now, "contract_number", "structure_id")
     number = mapped(rows["contract_number"], contract_number)
@@ -133,7 +127,7 @@ def _contracts(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
         if group["whose"].nunique() > 1 and group["structure_name"].map(fold).nunique() > 1:
             first = group.drop_duplicates("whose")
             called = zip(first["operator_id"], first["structure_name"], strict=True)
-            operators = [{"operator": one, "name": " ".join(name.split())} for one, name in called]
+            operators = [{"operator": number, "name": " ".join(name.split())} for number, name in called]
             facts = {"contract": contract, "operators": operators}
             yield "DECL_CONTRACT_SHARED", (str(contract),), group, facts
     for _, group in rows.groupby("whose", sort=False):
@@ -145,7 +139,7 @@ def _contracts(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
             yield "DECL_CONTRACT_SEVERAL", (group["operator_id"].iloc[0],), group, facts
 
 
-def _redirections(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
+def _redirections(register: Register, now: pd.DataFrame, listed: Listed) -> Causes:
     """Yield the redirections of operators that run delegations: the form prefers those."""
     rows = register.having(now, "delegation", "redirection", "structure_id")
     rows = rows[~rows["withdrawal"].fillna(value=True) & (rows["operator_id"] != "")]
@@ -157,30 +151,29 @@ def _redirections(register: Register, now: pd.DataFrame, listed: Listed) -> Told
             yield "DECL_REDIRECTION_CHOSEN", (group["operator_id"].iloc[0],), redirected, facts
 
 
-def _former(register: Register, now: pd.DataFrame, listed: Listed) -> Told:
+def _former(register: Register, now: pd.DataFrame, listed: Listed) -> Causes:
     """Yield the persons whom all newer declarations of their operator replace by another."""
     rows = now[now["date"].notna() & ~now["withdrawal"].fillna(value=True) & (now["operator_id"] != "")]
     rows = rows.assign(whose=listed.whose(rows["operator_id"]))
     for role in ROLES:
-        names = [f"{role}_{part}_name" for part in ("last", "first")]
-        having = register.having(rows, *names)
-        last, first = (having[name].map(lambda text: " ".join(text.split())) for name in names)
-        having = having.assign(person=last + " " + first)
+        columns = [f"{role}_{part}_name" for part in ("last", "first")]
+        having = register.having(rows, *columns)
+        last, first = (having[name].map(lambda text: " ".join(text.split())) for name in columns)
+        having = having.assign(person=(last + " " + first).str.strip())
         # One person's name, whatever its civility, order, case and accents.
-        words = having["person"].map(lambda name: " ".join(sorted({*fold(name).split()} - _CIVILITIES)))
-        having = having.assign(key=words)
+        key = having["person"].map(lambda name: " ".join(sorted({*fold(name).split()} - CIVILITIES)))
+        having = having.assign(key=key)
         for _, group in having[having["key"] != ""].groupby("whose", sort=False):
             if group["key"].nunique() < 2:
                 continue
             spans = group.groupby("key")["date"].agg(["min", "max"]).sort_values("max")
             since = spans.iloc[-1]["min"]
-            gone = spans.index[spans["max"] < since]
-            if len(gone) == len(spans) - 1:
-                found = group[group["key"].isin(gone)]
-                person = group.loc[group["key"] == spans.index[-1], "person"].iloc[0].strip()
+            if (spans["max"].iloc[:-1] < since).all():
+                is_now = group["key"] == spans.index[-1]
+                former, now_ = group[~is_now], group.loc[is_now, "person"].iloc[0]
                 facts = {
-                    "field": label(names[0]), "since": f"{since:%Y-%m-%d}",
-                    "former": [Person(one.strip(), registered=True) for one in found["person"].unique()],
-                    "now": Person(person, registered=True),
+                    "field": label(columns[0]), "since": f"{since:%Y-%m-%d}",
+                    "former": [Person(name, registered=True) for name in former["person"].unique()],
+                    "now": Person(now_, registered=True),
                 }  # fmt: skip
-                yield "DECL_PERSON_FORMER", (group["operator_id"].iloc[0], role), found, facts
+                yield "DECL_PERSON_FORMER", (group["operator_id"].iloc[0], role), former, facts

@@ -4,23 +4,10 @@ What could not be observed is reported as such, and never as absent. All rules r
 `seen`, each thing that was seen, and `wanted`, each that would be right.
 """
 
-from importlib.resources import files
-
 from mssante_audit.audits.delegation_vs_redirection import mail, zones
 from mssante_audit.audits.delegation_vs_redirection.observed import by_file
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.registry import Audit
 
-_RUNS = (
+RUNS = tuple(map(by_file, (
     mail.method_findings, zones.server_findings, zones.delegation_findings, mail.mail_findings,
     zones.parent_findings,
-)  # fmt: skip
-
-AUDIT = Audit(
-    "delegation_vs_redirection",
-    {"fr": "Délégation ou redirection (DNS)", "en": "Delegation or redirection (DNS)"},
-    load_rules(files(__package__) / "rules.toml"),
-    tuple(map(by_file, _RUNS)),
-    needs=("observation",),
-    uses=("declarations",),
-)
+)))  # fmt: skip

@@ -20,60 +20,57 @@ STATUS_RULES = {
     "failed": "DNS_MX_HOST_DEAD", "differ": "DNS_MX_HOST_DIFFERS",
 }  # fmt: skip
 """State of a mail host (`mssante_audit.network.hosts.MailHost`) → rule."""
-PARTLY = ("tcp", "slow", "notimp", "alias", "own", "long")
-"""Why only some resolvers obtain what is looked up."""
+PARTLY = ("tcp", "slow", "notimp", "alias", "own", "long")  # why only some resolvers obtain what is looked up
 OUT_OF_REACH = {"null", "nxdomain", "nodata", "loop", "failed", "private"}
 """States of exchangers to which no mail gets, as far as the DNS tells."""
 
 
 def method_findings(seen: Seen) -> None:
     """Report where declared and observed methods differ, and what is served unsafely or not at all."""
+    parent = seen.network.parent
     for domain, used in seen.methods.items():
-        facts: dict[str, Any]
-        wanted: dict[str, Any]
         declared, operator, shown = seen.declaration(domain), seen.operator[domain], used.replies
         if declared.kind == "delegation" and used.method == "redirected":
-            facts, wanted = {"data": _data(used)}, {"servers": declared.servers}
-            seen.add("DNS_DELEGATION_REDIRECTED", operator, [domain], facts, shown, wanted)
+            wanted: dict[str, Any] = {"servers": declared.servers}
+            seen.add("DNS_DELEGATION_REDIRECTED", operator, [domain], shown, wanted, data=_data(used))
         elif declared.kind == "redirection" and used.method in ("delegated", "within-delegated"):
-            facts = {"zone": used.cut, "servers": seen.network.zone(used.cut).parent_ns}
-            seen.add("DNS_REDIRECTION_DELEGATED", operator, [domain], facts, shown, {"mail": declared.mail})
+            servers, wanted = seen.network.zone(used.cut).parent_ns, {"mail": declared.mail}
+            rule = "DNS_REDIRECTION_DELEGATED"
+            seen.add(rule, operator, [domain], shown, wanted, zone=used.cut, servers=servers)
         elif declared.kind in ("delegation", "redirection") and used.method == "none":
-            facts, wanted = {"zone": used.zone}, {"method": declared.kind}
-            seen.add("DNS_DECLARED_ABSENT", (operator, used.zone), [domain], facts, shown, wanted)
-        # Servers that answer with data of their own at a name that they delegate.
-        for zone in (seen.network.parent, *used.cuts):
-            if zone == used.name:
-                continue
-            replies = seen.network.methods.replies_about(zone, used.name)
-            # The SOA tells a server that carries the zone below too from one that mixes the two.
-            below = {
-                reply.address for reply in replies if reply.qtype == "SOA" and reply.cut and reply.usable
-            }
-            for reply in replies:
-                names = sorted(reply.data("NS", reply.qname))
-                mixed = reply.qtype != "SOA" and reply.outcome == "answer" and not reply.cut
-                if mixed and names and reply.address not in below:
-                    data = {"type": reply.qtype, "data": sorted(reply.answers)}
-                    facts = {"name": reply.qname, "data": data, "servers": names}
-                    subject = (zone, operator)
-                    seen.add("DNS_CUT_WITH_DATA", subject, [domain], facts, [reply])
+            subject, wanted = (operator, used.zone), {"method": declared.kind}
+            seen.add("DNS_DECLARED_ABSENT", subject, [domain], shown, wanted, zone=used.zone)
+        for zone in (parent, *used.cuts):
+            if zone != used.name:
+                _cut_with_data(seen, domain, zone)
         if used.method == "wildcard":
-            zone = used.cut if used.cut not in ("", used.name) else seen.network.parent
+            zone = used.cut if used.cut not in ("", used.name) else parent
             star = f"*.{used.name.partition('.')[2]}"
             data = {"type": "NS"} if used.name in used.cuts else _data(used)
-            seen.add("DNS_WILDCARD", (zone, star), [domain], {"name": star, "data": data}, shown)
+            seen.add("DNS_WILDCARD", (zone, star), [domain], shown, name=star, data=data)
         if alias := used.why.get("alias", ""):
             aliases = [way for way in rests_on(seen.ways[domain]) if isinstance(way, Elsewhere)]
             if not aliases or not all(map(leads_nowhere, aliases)):  # DNS_NO_MX tells of it
-                seen.add("DNS_ALIAS", (operator, alias), [domain], {"alias": alias}, shown)
+                seen.add("DNS_ALIAS", (operator, alias), [domain], shown, alias=alias)
         met = [(visit.zone, visit.part.cause) for visit in seen.visits(domain)]
-        explained = any(
-            cause == "mx-unanswered" or (cause in DEAD and zone != seen.network.parent) for zone, cause in met
-        )
+        explained = any(cause == "mx-unanswered" or (cause in DEAD and zone != parent) for zone, cause in met)
         if used.method == "unknown" and not explained:  # else another rule says what was met
             subject = (used.why["code"], used.why.get("zone", ""))
-            seen.add("DNS_METHOD_UNKNOWN", subject, [domain], used.why, shown)
+            seen.add("DNS_METHOD_UNKNOWN", subject, [domain], shown, **used.why)
+
+
+def _cut_with_data(seen: Seen, domain: str, zone: str) -> None:
+    """Report servers that answer with data of their own at a name that they delegate."""
+    replies = seen.network.methods.replies_about(zone, seen.methods[domain].name)
+    # The SOA tells a server that carries the zone below too from one that mixes the two.
+    below = {reply.address for reply in replies if reply.qtype == "SOA" and reply.cut and reply.usable}
+    for reply in replies:
+        names = sorted(reply.data("NS", reply.qname))
+        mixed = reply.qtype != "SOA" and reply.outcome == "answer" and not reply.cut
+        if mixed and names and reply.address not in below:
+            data = {"type": reply.qtype, "data": sorted(reply.answers)}
+            facts = {"name": reply.qname, "data": data, "servers": names}
+            seen.add("DNS_CUT_WITH_DATA", (zone, seen.operator[domain]), [domain], [reply], **facts)
 
 
 def _data(used: Method) -> dict[str, Any]:
@@ -86,23 +83,23 @@ def _data(used: Method) -> dict[str, Any]:
 
 def mail_findings(seen: Seen) -> None:
     """Report what is wrong with the mail exchangers of the list's domains."""
-    carried: dict[str, list[str]] = {}
-    alone: dict[str, list[str]] = {}
+    carried: dict[str, list[str]] = {}  # mail host → domains
+    alone: dict[str, list[str]] = {}  # mail host → domains that have no other
     for domain, ways in seen.ways.items():
         met = list(rests_on(ways))
         visits = [way for way in met if isinstance(way, Visit)]
+        elsewhere = [way for way in met if isinstance(way, Elsewhere)]
         for visit in visits:
             _unanswered(seen, domain, visit)
             _disagreement(seen, domain, visit)
             _signed(seen, domain, visit)
-        for way in met:
-            if isinstance(way, Elsewhere):
-                _elsewhere(seen, domain, way)
+        for alias in elsewhere:
+            _elsewhere(seen, domain, alias)
         answers = [(content, replies) for visit in visits for content, replies, _ in visit.led]
-        replies = [reply for _, its in answers for reply in its if reply.outcome != "referral"]
-        named = [text for way in met if isinstance(way, Elsewhere) for text in way.found.data]
+        replies = [reply for _, of_content in answers for reply in of_content if reply.outcome != "referral"]
+        named = [text.partition(" ")[2] for alias in elsewhere for text in alias.found.data]
         mx = [target for content, _ in answers if content[0] == "mx" for _, target in content[1]]
-        targets = sorted({*mx, *(text.partition(" ")[2] for text in named)})
+        targets = sorted({*mx, *named})
         if targets:
             for target in targets:
                 carried.setdefault(target, []).append(domain)
@@ -115,12 +112,12 @@ def mail_findings(seen: Seen) -> None:
     with_ipv4 = (name for name, host in hosts.items() if any(":" not in a for a in host.addresses))
     over4 = {domain for name in with_ipv4 for domain in carried[name]}
     for target, domains in carried.items():
+        only = alone.get(target, [])
         if target == NOBODY:  # beside others it is DNS_MX_NULL_MIXED
-            its = alone.get(target, [])
-            seen.add("DNS_MX_NULL", target, its, {"name": target}, _some(seen, its))
+            seen.add("DNS_MX_NULL", target, only, _some(seen, only), name=target)
             continue
-        if len(its := alone.get(target, [])) >= seen.space.thresholds.concentration_min:
-            seen.add("DNS_MX_CONCENTRATION", target, its, {"name": target}, _some(seen, domains))
+        if len(only) >= seen.space.thresholds.concentration_min:
+            seen.add("DNS_MX_CONCENTRATION", target, only, _some(seen, domains), name=target)
         _host(seen, hosts[target], domains, [d for d in domains if d not in over4])
 
 
@@ -133,11 +130,9 @@ def leads_nowhere(alias: Elsewhere) -> str:
     """Return why there is no mail host at a name that was looked up, "" if there may be."""
     if alias.found.status in ("nxdomain", "loop"):
         return alias.found.status
-    hosts = [host for host in rests_on(alias.ways) if isinstance(host, MailHost)]
-    implied = alias.found.status == "nodata" and all(
-        host.state in ("nxdomain", "nodata", "loop") for host in hosts
-    )
-    return hosts[0].state if implied and hosts else ""
+    states = [host.state for host in rests_on(alias.ways) if isinstance(host, MailHost)]
+    implied = alias.found.status == "nodata" and {*states} <= {"nxdomain", "nodata", "loop"}
+    return states[0] if implied and states else ""
 
 
 def _unanswered(seen: Seen, domain: str, visit: Visit) -> None:
@@ -153,8 +148,7 @@ def _unanswered(seen: Seen, domain: str, visit: Visit) -> None:
     if failing:
         servers = [server(zone, address, outcome=reply.outcome) for address, reply in sorted(failing.items())]
         rule = "DNS_MX_SILENT" if visit.part.cause == "mx-unanswered" else "DNS_MX_REFUSED"
-        subject = tuple(sorted(failing))
-        seen.add(rule, subject, [domain], {"servers": servers}, failing.values())
+        seen.add(rule, tuple(sorted(failing)), [domain], failing.values(), servers=servers)
 
 
 def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
@@ -164,7 +158,7 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
         for reply in replies:
             if reply.direct and reply.alias:
                 facts = {"name": reply.qname, "alias": reply.alias, "exchangers": sorted(reply.direct)}
-                seen.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], facts, [reply])
+                seen.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], [reply], **facts)
     if visit.zone == seen.network.parent:
         return
     # Where a name's mail goes, as a reply says: the zone it hands on to, or the hosts.
@@ -184,13 +178,13 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
         }
     if len({(cut, names) for *_, cut, names in answers}) < 2:
         return
-    told_by = [
+    servers = [
         server(zone, address, exchangers=list(names), transport=transport, **({"cut": cut} if cut else {}))
         for address, transport, cut, names in sorted(answers)
     ]
-    subject = tuple(" ".join((group["address"], *group["exchangers"])) for group in told_by)
+    subject = tuple(" ".join((facts["address"], *facts["exchangers"])) for facts in servers)
     every = [reply for answer in visit.answers.values() for reply in answer.replies]
-    seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": told_by}, every)
+    seen.add("DNS_MX_DISAGREE", subject, [domain], every, servers=servers)
 
 
 def _signed(seen: Seen, domain: str, visit: Visit) -> None:
@@ -199,38 +193,36 @@ def _signed(seen: Seen, domain: str, visit: Visit) -> None:
     replies = [answer.reply for answer in visit.answers.values() if answer.informs and answer.reply]
     faults = {reply.address: (fault, reply) for reply in replies if (fault := chains.fault(reply))}
     if faults and len(faults) == len(replies):
-        facts = {"zone": visit.name, "fault": next(iter(faults.values()))[0]}
-        seen.add("DNS_SIGNATURE_BROKEN", visit.name, [domain], facts, replies)
+        fault, _ = next(iter(faults.values()))
+        seen.add("DNS_SIGNATURE_BROKEN", visit.name, [domain], replies, zone=visit.name, fault=fault)
         return
-    told_of = {address for address, fault in chains.security(visit.zone).servers if fault}
+    reported = {address for address, fault in chains.security(visit.zone).servers if fault}
     for address, (fault, reply) in faults.items():
-        if address in told_of:
-            continue  # as one whose keys do not hold
-        facts = server(zone, address, fault=fault)
-        seen.add("DNS_SIGNATURE_SERVER", address, [domain], facts, [reply])
+        if address not in reported:  # as one whose keys do not hold
+            facts = server(zone, address, fault=fault)
+            seen.add("DNS_SIGNATURE_SERVER", address, [domain], [reply], **facts)
 
 
 def _elsewhere(seen: Seen, domain: str, alias: Elsewhere) -> None:
     """Report what is wrong with looking up the name that has the mail, where the walk does not come to it."""
-    facts, replies = {"name": alias.name, "alias": ""}, list(alias.found.replies)
-    partly = alias.found.partly in PARTLY and alias.found.status != "loop"
-    if alias.found.status == "failed" or partly:
-        more = {"partly": alias.found.partly} if partly else {}
-        seen.add("DNS_MX_HOST_DEAD", alias.name, [domain], facts | more, replies)
-    if alias.found.partly == "bogus":
-        fault = _fault(seen, alias.found)
-        seen.add("DNS_MX_BOGUS", alias.name, [domain], {"name": alias.name, "fault": fault}, replies)
-    if len(alias.found.sets) > 1:
+    name, looked_up, replies = alias.name, alias.found, list(alias.found.replies)
+    partly = looked_up.partly in PARTLY and looked_up.status != "loop"
+    if looked_up.status == "failed" or partly:
+        more = {"partly": looked_up.partly} if partly else {}
+        seen.add("DNS_MX_HOST_DEAD", name, [domain], replies, name=name, alias="", **more)
+    if looked_up.partly == "bogus":
+        seen.add("DNS_MX_BOGUS", name, [domain], replies, name=name, fault=_fault(seen, looked_up))
+    if len(looked_up.sets) > 1:
         ends = [reply for reply in replies if not reply.alias]
         servers = [{"names": [r.server], "address": r.address, "exchangers": sorted(r.answers)} for r in ends]
         subject = tuple(" ".join((reply.address, *sorted(reply.answers))) for reply in ends)
-        seen.add("DNS_MX_DISAGREE", subject, [domain], {"servers": servers}, replies)
+        seen.add("DNS_MX_DISAGREE", subject, [domain], replies, servers=servers)
 
 
-def _fault(seen: Seen, found: Found) -> str:
+def _fault(seen: Seen, looked_up: Found) -> str:
     """Return why validating resolvers refuse what was looked up."""
     chains = seen.network.chains
-    for reply in found.replies:
+    for reply in looked_up.replies:
         of_zone = chains.security(reply.zone)
         if reply.zone and of_zone.status == "bogus":
             return of_zone.code
@@ -242,26 +234,24 @@ def _fault(seen: Seen, found: Found) -> str:
 def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
     """Report what is wrong with the exchangers as a whole, by themselves, by form and by certificate."""
     if NOBODY in targets and len(targets) > 1:
-        seen.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], {"exchangers": targets}, replies)
+        seen.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], replies, exchangers=targets)
     largest = max((len(reply.answers) for reply in replies), default=0)
     if largest > SET_MAX:
-        facts = {"name": domain, "type": "MX", "count": largest}
-        seen.add("DNS_SET_LARGE", (domain, "MX"), [domain], facts, replies)
+        seen.add("DNS_SET_LARGE", (domain, "MX"), [domain], replies, name=domain, type="MX", count=largest)
     states = {t: "null" if t == NOBODY else seen.network.hosts.host(t).state for t in targets}
     if len(targets) > 1 and {*states.values()} <= OUT_OF_REACH:
         hosts = [{"name": target, "status": why} for target, why in states.items()]
-        seen.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], {"hosts": hosts}, replies)
+        seen.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], replies, hosts=hosts)
     declared, method = seen.declaration(domain), seen.methods[domain]
     redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
     if redirected and targets != [declared.mail]:
         subject, wanted = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
-        seen.add("DNS_MX_DECLARED", subject, [domain], {"exchangers": targets}, replies, wanted)
+        seen.add("DNS_MX_DECLARED", subject, [domain], replies, wanted, exchangers=targets)
     names = sorted(seen.certificates[domain])
     named = [t for t in targets if t != NOBODY and not is_address(t)]
     if named and names and not set(names).intersection(named):
         subject = (" ".join(named), " ".join(names))
-        facts, wanted_names = {"exchangers": named}, {"names": names}
-        seen.add("DNS_MX_CERTIFICATE", subject, [domain], facts, replies, wanted_names)
+        seen.add("DNS_MX_CERTIFICATE", subject, [domain], replies, {"names": names}, exchangers=named)
 
 
 def _nothing(
@@ -276,44 +266,40 @@ def _nothing(
         if status := leads_nowhere(way):
             end = next((r.alias or r.qname for r in reversed(way.found.replies) if not r.answers), way.name)
             replies = [*method.replies, *way.found.replies]
-            seen.add("DNS_NO_MX", end, [domain], {"alias": end, "status": status}, replies)
+            seen.add("DNS_NO_MX", end, [domain], replies, alias=end, status=status)
             return
     hosts = [way for way in met if isinstance(way, MailHost)]
     for host in hosts:
         if host.addresses:
-            subject = (operator, *sorted(host.addresses))
-            addresses = {"addresses": sorted(host.addresses)}
-            seen.add("DNS_MX_IMPLICIT", subject, [domain], addresses, method.replies)
-            implied = host._replace(name=method.name)
-            _reach(seen, subject, implied, [domain], [domain], method.replies)
+            addresses = sorted(host.addresses)
+            subject = (operator, *addresses)
+            seen.add("DNS_MX_IMPLICIT", subject, [domain], method.replies, addresses=addresses)
+            _reach(seen, subject, host._replace(name=method.name), [domain], [domain], method.replies)
             return
     if not aliases and not hosts and answers:
         status = "nxdomain" if any(content[0] == "nxdomain" for content, _ in answers) else "nodata"
         zone = method.zone or method.name
         subject = (operator, zone if zone != method.name else "", status)
-        seen.add("DNS_NO_MX", subject, [domain], {"zone": zone, "status": status}, method.replies)
+        seen.add("DNS_NO_MX", subject, [domain], method.replies, zone=zone, status=status)
 
 
 def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
     """Check a mail host once, for all the domains that name it."""
-    name = host.name
-    replies = [*host.v4.replies, *host.v6.replies]
-    facts: dict[str, Any] = {"name": name, "alias": host.alias}
+    name, alias, replies = host.name, host.alias, [*host.v4.replies, *host.v6.replies]
     if is_address(name):
-        seen.add("DNS_MX_ADDRESS", name, domains, {"name": name}, _some(seen, domains))
+        seen.add("DNS_MX_ADDRESS", name, domains, _some(seen, domains), name=name)
         return
     # What is wrong with a zone that a domain is reached through has rules of its own.
     others = [d for d in domains if host.v4.zone not in seen.methods[d].cuts]
-    if rule := STATUS_RULES.get(host.state, "DNS_MX_ALIAS" if host.alias and host.state else ""):
-        if host.state == "differ":
-            sets = (host.v4 if any(host.v4.sets) else host.v6).sets
-            facts["addresses"] = [sorted(addresses) for addresses in sets]
-        seen.add(rule, name, domains, facts, replies)
+    if rule := STATUS_RULES.get(host.state, "DNS_MX_ALIAS" if alias and host.state else ""):
+        sets = (host.v4 if any(host.v4.sets) else host.v6).sets if host.state == "differ" else ()
+        differing = {"addresses": [sorted(addresses) for addresses in sets]} if sets else {}
+        seen.add(rule, name, domains, replies, name=name, alias=alias, **differing)
     if host.state in PARTLY:
-        seen.add("DNS_MX_HOST_DEAD", name, others, facts | {"partly": host.state}, replies)
+        seen.add("DNS_MX_HOST_DEAD", name, others, replies, name=name, alias=alias, partly=host.state)
     elif host.state == "bogus":
         fault = _fault(seen, host.v4 if host.v4.data else host.v6)
-        seen.add("DNS_MX_BOGUS", name, others, {"name": name, "fault": fault}, replies)
+        seen.add("DNS_MX_BOGUS", name, others, replies, name=name, fault=fault)
     _reach(seen, name, host, domains, without_ipv4, replies)
 
 
@@ -323,10 +309,8 @@ def _reach(
 ) -> None:  # fmt: skip
     """Report addresses that are none to reach from outside, or by IPv6 only where no other host has IPv4."""
     public = [address for address in host.addresses if seen.network.index.public(address)]
-    if len(public) < len(host.addresses):
+    if private := sorted(set(host.addresses).difference(public)):
         rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
-        private = {"name": host.name, "addresses": sorted(set(host.addresses).difference(public))}
-        seen.add(rule, subject, domains, private, replies)
+        seen.add(rule, subject, domains, replies, name=host.name, addresses=private)
     if public and all(":" in address for address in host.addresses):
-        only = {"name": host.name, "addresses": public}
-        seen.add("DNS_MX_IPV6_ONLY", subject, without_ipv4, only, replies)
+        seen.add("DNS_MX_IPV6_ONLY", subject, without_ipv4, replies, name=host.name, addresses=public)

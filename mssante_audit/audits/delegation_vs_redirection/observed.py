@@ -19,10 +19,9 @@ from mssante_audit.network.zones import SERVING, Zone
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.lines import Reply
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
-SET_MAX = 100
-"""Records of one name and type that BIND takes (its max-records-per-type); it fails on more."""
+SET_MAX = 100  # records of one name and type that BIND takes (its max-records-per-type); it fails on more
 METHOD_NAMES = {
     "delegated": "délégué", "within-delegated": "dans une zone déléguée", "redirected": "redirigé",
     "wildcard": "enregistrement générique", "none": "rien", "outside": "hors de la zone",
@@ -34,8 +33,7 @@ METHOD_NAMES = {
 class Declared(NamedTuple):
     """What an operator declared for a domain."""
 
-    kind: str
-    """``delegation``, ``redirection``, ``withdrawal`` or "" (nothing, both, or not readable)."""
+    kind: str  # ``delegation``, ``redirection``, ``withdrawal`` or "" (nothing, both, or not readable)
     servers: tuple[str, ...] = ()
     mail: str = ""
     primary: str = ""
@@ -51,16 +49,14 @@ class Seen:
     def __init__(self, space: TrustSpace) -> None:
         if space.observation is None:
             raise ValueError("a space without an observation")
-        entries = space.audited
         self.space, self.observation = space, space.observation
-        self.rows: dict[str, list[int]] = {}
-        self.operator: dict[str, str] = {}
-        self.certificates: dict[str, set[str]] = {}
-        columns = (entries[c].tolist() for c in ("domain", "row", "operator_id", "cn"))
-        for domain, row, operator, cn in zip(*columns, strict=True):
-            self.rows.setdefault(domain, []).append(row)
-            self.operator.setdefault(domain, operator)
-            self.certificates.setdefault(domain, set()).update([cn.lower().rstrip(".")] if cn else [])
+        self.rows = space.domain_rows
+        uses = rows_by(space.audited, "domain", "operator_id", "cn")
+        self.operator = {domain: operator for domain, operator, _ in reversed(uses)}
+        self.certificates = {
+            domain: {cn.lower().rstrip(".") for cn in names if cn}
+            for domain, names in grouped((domain, cn) for domain, _, cn in uses).items()
+        }
         self.network = network_of(space.observation)
         names = {domain: canonical(domain) for domain in self.rows}
         self.methods = {domain: self.network.methods.of(name) for domain, name in names.items()}
@@ -69,12 +65,12 @@ class Seen:
         self._causes: dict[tuple[str, Subject], tuple[list[Any], ...]] = {}
 
     def add(
-        self, rule: str, subject: Subject, domains: Iterable[str], seen: Mapping[str, Any],
-        replies: Iterable[Reply] = (), wanted: Mapping[str, Any] | None = None,
+        self, rule: str, subject: Subject, domains: Iterable[str], replies: Iterable[Reply],
+        wanted: Mapping[str, Any] | None = None, /, **seen: Any,
     ) -> None:  # fmt: skip
-        """Report that a subject touches domains, and the replies that show it; what is seen is told once."""
+        """Report that a subject touches domains, the replies that show it, and what is seen, told once."""
         lines = (reply.line for reply in replies)
-        more = (domains, [seen], [] if wanted is None else [wanted], lines)
+        more: tuple[Iterable[Any], ...] = (domains, [seen], [] if wanted is None else [wanted], lines)
         for kept, new in zip(self._causes.setdefault((rule, subject), ([], [], [], [])), more, strict=True):
             kept.extend(new)
 
@@ -83,12 +79,12 @@ class Seen:
         self._causes.clear()
         run(self)
         for rule, subject in list(self._causes):  # there may be tens of thousands: none is kept twice
-            domains, seen, wanted, shown_by = self._causes.pop((rule, subject))
-            if rows := tuple(row for domain in dict.fromkeys(domains) for row in self.rows[domain]):
-                lines = (file._replace(rows=tuple(sorted(set(shown_by)))),) if shown_by else ()
+            domains, seen, wanted, lines = self._causes.pop((rule, subject))
+            if rows := all_rows(self.rows[domain] for domain in dict.fromkeys(domains)):
+                places = (file._replace(rows=tuple(sorted(set(lines)))),) if lines else ()
                 facts = {"seen": _each_once(seen), "wanted": _each_once(wanted)}
                 facts = {name: values for name, values in facts.items() if values}
-                yield Finding(rule, subject, (*rows, *lines), facts)
+                yield Finding(rule, subject, (*rows, *places), facts)
 
     def declaration(self, domain: str) -> Declared:
         """Return what was declared for a domain."""
@@ -137,7 +133,7 @@ def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Find
     """Return rules that look at each file of an observation by itself; of one subject is one finding."""
 
     @wraps(run)
-    def found(space: TrustSpace) -> Iterator[Finding]:
+    def of_space(space: TrustSpace) -> Iterator[Finding]:
         parts = space.parts()
         kept: dict[tuple[str, Subject], Finding] = {}
         for part in parts:
@@ -147,16 +143,17 @@ def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Find
             for finding in seen.findings(run, file):
                 if len(parts) == 1:
                     yield finding  # there may be tens of thousands: none is kept
-                elif (known := kept.setdefault((finding.rule, finding.subject), finding)) is not finding:
+                elif (same := kept.setdefault((finding.rule, finding.subject), finding)) is not finding:
+                    both = (same.facts, finding.facts)
                     facts = {
-                        name: _each_once([*known.facts.get(name, ()), *finding.facts.get(name, ())])
-                        for name in dict.fromkeys((*known.facts, *finding.facts))
+                        name: _each_once(value for facts in both for value in facts.get(name, ()))
+                        for name in {**same.facts, **finding.facts}
                     }
-                    where = (*known.where, *finding.where)
-                    kept[known.rule, known.subject] = replace(known, where=where, facts=facts)
+                    where = (*same.where, *finding.where)
+                    kept[same.rule, same.subject] = replace(same, where=where, facts=facts)
         yield from kept.values()
 
-    return found
+    return of_space
 
 
 def seen_of(space: TrustSpace) -> Seen:
@@ -175,14 +172,14 @@ def declarations(space: TrustSpace) -> dict[str, Declared]:
     frame = frame.assign(**{box: frame[box].fillna(value=False).astype(bool) for box in boxes})
     frame = frame.assign(stays=~frame["withdrawal"])
     frame = frame.sort_values(["stays", "date"], na_position="first", kind="stable")
-    found = {}
+    declared = {}
     for domain, first, second, mail, *ticks in frame[columns].itertuples(index=False, name=None):
         kinds = [box for box, tick in zip(boxes, ticks, strict=True) if tick]
         kind = "withdrawal" if ticks[2] else kinds[0] if len(kinds) == 1 else ""
         servers = tuple(sorted({domain_key(s) for s in (first, second) if s.strip()}))
         if domain:
-            found[domain] = Declared(kind, servers, domain_key(mail), domain_key(first))
-    return found
+            declared[domain] = Declared(kind, servers, domain_key(mail), domain_key(first))
+    return declared
 
 
 def server(zone: Zone, address: str, **more: Any) -> dict[str, Any]:

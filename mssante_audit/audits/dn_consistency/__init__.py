@@ -7,13 +7,10 @@ is what another row of the operator writes, or the same values as the form write
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any
 
 from mssante_audit.base.text import fold, has_hidden, is_hidden
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import DN, IGC, parse_dn
 from mssante_audit.values.hosts import host_faults
@@ -21,20 +18,17 @@ from mssante_audit.values.identifiers import DEPARTMENTS, parse_department, pars
 from mssante_audit.values.slips import one_slip
 from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, grouped, rows_by
 
-CUT_AT = 40
-"""Length at which names of operators are cut (data)."""
+CUT_AT = 40  # length at which names of operators are cut (data)
 USUAL_SHARE = 0.2
 """A spelling of a département that is not official is proposed if so many of its rows bear it. No source."""
 _DEPARTMENT = {
     "form": "DN_DEPARTMENT_FORM", "unknown": "DN_DEPARTMENT_UNKNOWN", "mismatch": "DN_DEPARTMENT_MISMATCH",
 }  # fmt: skip
-_LAYOUT = ("spacing", "nbsp", "control", "separator", "escape")
-"""Problems of a DN that no certificate has."""
+_LAYOUT = ("spacing", "nbsp", "control", "separator", "escape")  # problems of a DN that no certificate has
 _UNSURE = {"inside", "department"}
 """Faults that the certificate may have: a quotation mark in a name, a département without its blank."""
 
-_Faults = Iterator[tuple[str, dict[str, Any]]]
-"""Rules that texts break, with the facts."""
+_Faults = Iterator[tuple[str, dict[str, Any]]]  # rules that texts break, with the facts
 
 
 def _of_dn(text: str) -> _Faults:
@@ -63,8 +57,8 @@ def _of_identifier(ou: str) -> _Faults:
 
 def _of_finess(ou: str, st: str) -> _Faults:
     finess, name = parse_identifier(ou), parse_department(st)
-    known = finess.department and name.code and "mismatch" not in name.problems
-    if known and finess.department != name.code:
+    sure = finess.department and name.code and "mismatch" not in name.problems
+    if sure and finess.department != name.code:
         where = f"{DEPARTMENTS[finess.department]} ({finess.department})"
         yield "DN_FINESS_DEPARTMENT", {"finess": finess.value[1:], "department": where, "st": st}
 
@@ -94,15 +88,13 @@ def _texts(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _departments(space: TrustSpace) -> Iterator[Finding]:
-    texts = [
-        (o, st, parse_department(st), rows)
-        for (o, st), rows in rows_by(space.audited, "operator_id", "st").items()
-    ]
+    texts = rows_by(space.audited, "operator_id", "st")
     usual = _usual_departments(space)
-    right = [(operator_id, st, name.code) for operator_id, st, name, _ in texts if st in usual]
+    right = [(operator_id, st, parse_department(st).code) for operator_id, st in texts if st in usual]
     written = grouped(((operator_id, code), st) for operator_id, st, code in right)
     everywhere = grouped((code, st) for _, st, code in right)
-    for operator_id, st, name, rows in texts:
+    for (operator_id, st), rows in texts.items():
+        name = parse_department(st)
         if not name.problems or not st.strip() or _spaced_department(st):
             continue  # DN_SHAPE, DN_SPELLINGS
         problem = next(p for p in ("mismatch", "unknown", "form") if p in name.problems)
@@ -121,23 +113,21 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
 def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
     """Servers of several operators; where one has it on all domains, on those that others have too."""
     same, names = space.structures, space.operator_names
-    servers: dict[str, dict[str, dict[str, list[int]]]] = {}
-    for (cn, operator_id, domain), rows in rows_by(space.audited, "cn", "operator_id", "domain").items():
-        if cn.strip():
-            servers.setdefault(cn.lower(), {}).setdefault(operator_id, {})[domain] = rows
-    for cn, owners in servers.items():
-        whose: dict[str, set[str]] = {}
-        for operator_id, domains in owners.items():
-            if operator_id:
-                whose.setdefault(same[operator_id], set()).update(domains)
+    uses = rows_by(space.audited, "cn", "operator_id", "domain").items()
+    servers = grouped(
+        (cn.lower(), (operator_id, domain, rows)) for (cn, operator_id, domain), rows in uses if cn.strip()
+    )
+    for cn, of_server in servers.items():
+        owners = grouped((operator_id, domain) for operator_id, domain, _ in of_server)
+        whose = grouped((same[operator_id], domain) for operator_id, domain, _ in of_server if operator_id)
         if len(whose) < 2:
             continue
-        every = set().union(*owners.values())
-        heirs = [structure for structure, domains in whose.items() if domains == every]
-        others = set().union(*(domains for structure, domains in whose.items() if [structure] != heirs))
+        every = {domain for _, domain, _ in of_server}
+        heirs = [structure for structure, domains in whose.items() if {*domains} == every]
+        others = {d for structure, domains in whose.items() if [structure] != heirs for d in domains}
         contested = others if heirs else every
-        where = all_rows(held[domain] for held in owners.values() for domain in held if domain in contested)
-        shares = [{"operator": o, "name": names[o], "domains": len(held)} for o, held in owners.items()]
+        where = all_rows(rows for _, domain, rows in of_server if domain in contested)
+        shares = [{"operator": o, "name": names[o], "domains": len({*held})} for o, held in owners.items()]
         facts = {"cn": cn, "shares": shares, "both": len(contested) if heirs else 0}
         heir = next((o for o in owners if [same.get(o)] == heirs), "")
         yield Finding("DN_CN_OPERATORS", cn, where, facts, operator_id=heir)
@@ -156,15 +146,15 @@ def _concentration(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _operators(space: TrustSpace) -> Iterator[Finding]:
-    held = rows_by(space.audited, "operator_id", "operator").items()
-    known = [(o, name, rows) for (o, name), rows in held if o and name and name != CPS_ISSUER]
-    for operator_id, uses in grouped((o, (name, rows)) for o, name, rows in known).items():
-        called = grouped((fold(name), (name, rows)) for name, rows in uses).values()
+    uses = rows_by(space.audited, "operator_id", "operator").items()
+    named = [(o, name, rows) for (o, name), rows in uses if o and name and name != CPS_ISSUER]
+    for operator_id, of_operator in grouped((o, (name, rows)) for o, name, rows in named).items():
+        called = grouped((fold(name), (name, rows)) for name, rows in of_operator).values()
         if len(called) > 1:
-            where = all_rows(rows for same in called for _, rows in same)
+            where = all_rows(rows for _, rows in of_operator)
             spelt = [{"name": same[0][0], "rows": sum(len(rows) for _, rows in same)} for same in called]
             yield Finding("DN_OPERATOR_NAMES", operator_id, where, {"names": spelt})
-    for name, owners in grouped((name, (o, rows)) for o, name, rows in known).items():
+    for name, owners in grouped((name, (o, rows)) for o, name, rows in named).items():
         if len(owners) > 1:
             facts = {"name": name, "ids": [operator_id for operator_id, _ in owners]}
             yield Finding("DN_NAME_OPERATORS", name, all_rows(rows for _, rows in owners), facts)
@@ -176,8 +166,7 @@ class _Text:
 
     dn: DN
     faults: list[str]
-    best: str
-    """The same values as the form writes them, "" if that cannot be told."""
+    best: str  # the same values as the form writes them, "" if that cannot be told
     domains: dict[str, list[int]] = field(default_factory=dict)
 
     @property
@@ -205,12 +194,12 @@ def _spellings(space: TrustSpace) -> Iterator[Finding]:
         if not read.is_wrong and read.dn.igc:
             made_up_for.add(domain)
     for operator, names in operators.items():
-        odd = [held for held in names.values() if len(held) > 1 or any(t.faults for t in held.values())]
-        every = [text for held in odd for text in held.values()]
+        odd = [texts for texts in names.values() if len(texts) > 1 or any(t.faults for t in texts.values())]
+        every = [text for texts in odd for text in texts.values()]
         every.sort(key=lambda text: (not text.is_wrong, not text.faults, -len(text.rows)))
         wrong = [(domain, rows) for text in every if text.is_wrong for domain, rows in text.domains.items()]
         alone = {domain for domain, _ in wrong if domain not in made_up_for}
-        proposed = [_proposed(text, held) for held in odd for text in held.values()]
+        proposed = [_proposed(text, texts) for texts in odd for text in texts.values()]
         facts: dict[str, Any] = {
             "texts": [{"rows": len(t.rows), "dn": t.dn.text, "faults": t.faults} for t in every],
             "alone": len(alone), "best": list(dict.fromkeys(filter(None, proposed))),
@@ -220,7 +209,7 @@ def _spellings(space: TrustSpace) -> Iterator[Finding]:
             yield Finding("DN_NOT_CANONICAL", operator, only_wrong, facts)
         elif odd:
             # Of each name those of its texts that have faults, or all where none of several has.
-            faulty = ([t for t in held.values() if t.faults] or [*held.values()] for held in odd)
+            faulty = ([t for t in texts.values() if t.faults] or [*texts.values()] for texts in odd)
             yield Finding("DN_SPELLINGS", operator, all_rows(t.rows for some in faulty for t in some), facts)
 
 
@@ -271,20 +260,11 @@ def _usual_departments(space: TrustSpace) -> set[str]:
 
 
 def _spaced_department(text: str) -> str:
-    """Return a département with its blanks as the form has them, "" if more is wrong with it, or nothing.
-
-    >>> _spaced_department("Paris(75)"), _spaced_department("Paris (75)"), _spaced_department("Paris")
-    ('Paris (75)', '', '')
-    """
+    """Return a département with its blanks as the form has them, "" if more is wrong with it, or nothing."""
     read = parse_department(text)
     right = f"{read.label} ({read.code})"
     same = "".join(text.split()).casefold() == "".join(right.split()).casefold()
     return right if read.problems == ("form",) and same else ""
 
 
-AUDIT = Audit(
-    "dn_consistency",
-    {"fr": "Noms de certificat", "en": "Certificate names"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_texts, _spellings, _departments, _shared_servers, _concentration, _operators),
-)
+RUNS = (_texts, _spellings, _departments, _shared_servers, _concentration, _operators)

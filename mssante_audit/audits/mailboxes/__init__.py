@@ -6,25 +6,20 @@ up the names it holds.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
 
 import pandas as pd
 
 from mssante_audit.audits.since import past_of
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.whitelist.load import is_audit_domain
 from mssante_audit.whitelist.rows import above_of, all_rows, grouped, operator_names, rows_by
 
-FEWEST = 10
-"""Mailboxes from which a loss or a majority says something: the median domain has four (data). No source."""
-
+FEWEST = 10  # mailboxes from which a loss or a majority says something: the median is four (data; no source)
 _KINDS = frozenset(table_of("mssante_audit.audits.mailboxes", "names.toml")["kinds"].split())
 """Words of names that do not tell structures apart, accents folded."""
 
@@ -94,21 +89,19 @@ def _structure(space: TrustSpace) -> Iterator[Finding]:
     entries = space.audited
     names = {_legal(owner): (owner, name) for owner, name in operator_names(entries).items() if owner}
     columns = ("domain", "operator_id", "description")
-    held = grouped((key[0], (key, rows)) for key, rows in rows_by(entries, *columns).items())
+    uses = grouped((key[0], (key, rows)) for key, rows in rows_by(entries, *columns).items())
     frame = mailboxes.counts.frame
-    known = (
-        frame[frame["structure"] != ""].groupby(["domain", "structure"], as_index=False)["mailboxes"].sum()
-    )
-    for domain, structure, number in known.itertuples(index=False, name=None):
+    sums = frame[frame["structure"] != ""].groupby(["domain", "structure"], as_index=False)["mailboxes"].sum()
+    for domain, structure, number in sums.itertuples(index=False, name=None):
         other, of = names.get(_legal(structure)), published[domain]
-        if domain not in held or other is None or of < FEWEST or 2 * number <= of:
+        if domain not in uses or other is None or of < FEWEST or 2 * number <= of:
             continue
-        texts = {word for (_, _, text), _ in held[domain] for word in fold(f"{text} {domain}").split()}
-        own_words = [word for word in fold(other[1]).split() if word not in _KINDS]
-        runs = any(_legal(owner) == _legal(structure) for (_, owner, _), _ in held[domain])
-        if own_words and not runs and not any(word in text for word in own_words for text in texts):
+        texts = {word for (_, _, text), _ in uses[domain] for word in fold(f"{text} {domain}").split()}
+        telling = [word for word in fold(other[1]).split() if word not in _KINDS]
+        runs = any(_legal(owner) == _legal(structure) for (_, owner, _), _ in uses[domain])
+        if telling and not runs and not any(word in text for word in telling for text in texts):
             facts = {"structure": {"operator": other[0], "name": other[1]}, "number": number, "of": of}
-            yield Finding("MAILBOX_STRUCTURE", domain, all_rows(rows for _, rows in held[domain]), facts)
+            yield Finding("MAILBOX_STRUCTURE", domain, all_rows(rows for _, rows in uses[domain]), facts)
 
 
 def _legal(identifier: str) -> str:
@@ -130,11 +123,4 @@ def _by_owner(
         yield owner, names, all_rows(rows[(name,)] for name in names)
 
 
-AUDIT = Audit(
-    "mailboxes",
-    {"fr": "Boîtes aux lettres publiées", "en": "Published mailboxes"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_unusable, _unlisted, _without, _lost, _structure),
-    needs=("mailboxes",),
-    uses=("archive",),
-)
+RUNS = (_unusable, _unlisted, _without, _lost, _structure)

@@ -1,6 +1,6 @@
 """How the register and the white list compare: the frame of statuses, from which the findings follow."""
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
@@ -38,22 +38,18 @@ COMPARED = {
 """What is compared, and the verdicts: of a domain's rows the one with the last counts. That is the best for
 certificate and operator, since the list has a row for each and a declaration names one; else the worst."""
 _VERDICTS = {name: pd.CategoricalDtype(list(verdicts), ordered=True) for name, verdicts in COMPARED.items()}
-LINES = ("dn_igc_sante", "dn_igc_cps")
-"""The form's two lines of DN."""
-_CUT = 250
-"""From so many characters on a listed description may be cut: the list holds 255, blanks included (data)."""
-NOBODY = -1
-"""The party of a row that no declaration is about."""
+LINES = ("dn_igc_sante", "dn_igc_cps")  # the form's two lines of DN
+_CUT = 250  # characters from which a listed description may be cut: at 255, blanks included (data)
+NOBODY = -1  # the party of a row that no declaration is about
+# The columns of the list and of the register that are looked at.
 _LISTED = [
     "row", "operator_id", "operator", "dn", "dn_key", "project_contact", "support_contact", "description",
 ]  # fmt: skip
-"""Columns of the list that are looked at."""
 _DECLARED = [
     "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "beneficiary_id",
     *LINES, *(name for *_, phone, email in CONTACTS.values() for name in (phone, email)), "description",
     "withdrawal", "date", "received_on", "effective_on",
 ]  # fmt: skip
-"""Columns of the register that are looked at."""
 FRAME = (
     Column("domain", "str", "in lower case"),
     Column("status", "ordered category", "the worst of its operators'; the rest is that one's", STATUSES),
@@ -86,10 +82,8 @@ class Match:
     """One row a domain and operator, as `FRAME`, and the number of the ``party`` (`NOBODY` if undeclared)."""
     current: pd.DataFrame
     """The declarations that count, with the ``party`` of each; the first of a party is its dated one."""
-    listed: pd.DataFrame
-    """The white list's rows, with the ``key`` they are joined by and their ``party``."""
-    pairs: pd.DataFrame
-    """One row a pair of declaration and listed row, with a column ``<comparison>_match`` each."""
+    listed: pd.DataFrame  # the white list's rows, with the ``key`` they are joined by and their ``party``
+    pairs: pd.DataFrame  # a row a pair of declaration and listed row, with a ``<comparison>_match`` each
 
 
 def match(space: TrustSpace) -> Match:
@@ -104,7 +98,7 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     key = domain_keys(space.entries["domain"])
     kept = ~space.entries["is_audit_entry"] | key.isin(register.declarations["domain_key"])
     listed = space.entries.loc[kept, _LISTED].assign(key=key[kept])
-    parties = [party for found in parties_of(register, space, listed).values() for party in found]
+    parties = [party for group in parties_of(register, space, listed).values() for party in group]
     holder = {row: number for number, party in enumerate(parties) for row in party.rows}
     listed["party"] = [holder.get(row, NOBODY) for row in listed.index.tolist()]
     labels = [(number, at) for number, party in enumerate(parties) for at in party.at]
@@ -125,8 +119,8 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     of_rest = (tuple(others[place]) for place in zip(rest["domain"], rest["operator_id"], strict=True))
     whole["rows"] = [*(tuple(sorted(numbers[at] for at in party.rows)) for party in parties), *of_rest]
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
-    left = (space.thresholds.listing_days - whole["days"]).where(whole["status"] == "under-way")
-    whole["days_left"] = left
+    left = space.thresholds.listing_days - whole["days"]
+    whole["days_left"] = left.where(whole["status"] == "under-way")
     whole["relisted"] = _true(whole["relisted"]) & whole["rows"].map(bool).to_numpy()
     return Match(_typed(whole), current, listed, pairs)
 
@@ -207,19 +201,22 @@ def _compared(
     rows = pd.concat(held) if lent else listed
     pairs = asked.reset_index(names="at").merge(rows, on="party", suffixes=("", "_listed"))
 
-    def compare(name: str, columns: tuple[str, ...], given: pd.Series, same: pd.Series) -> None:
-        known = pairs["at"].isin(register.having(asked, *columns).index) & given
+    def compare(name: str, columns: tuple[str, ...], given: pd.Series, same: Iterable[bool]) -> None:
+        held = pairs["at"].isin(register.having(asked, *columns).index) & given
         code = {verdict: at for at, verdict in enumerate(COMPARED[name])}
-        codes = np.where(known, np.where(same, code["same"], code["differs"]), code[""])
+        codes = np.where(held, np.where(np.fromiter(same, bool), code["same"], code["differs"]), code[""])
         pairs[match_of(name)] = pd.Categorical.from_codes(codes, dtype=_VERDICTS[name])
+
+    def texts(*columns: str) -> Iterable[tuple[str, ...]]:
+        return zip(*(pairs[column].tolist() for column in columns), strict=True)
 
     foreign = pairs["party"].isin([number for number, party in enumerate(parties) if party.foreign])
     ids = (pairs["operator_id"] != "") & (pairs["operator_id_listed"] != "")
     compare("operator_match", ("structure_id", "beneficiary_id"), ids, ~foreign)
-    first, second = filled(pairs, "dn_igc_sante"), filled(pairs, "dn_igc_cps")
+    first, second = (filled(pairs, line) for line in LINES)
     dn = mapped(pairs["dn_igc_sante"].where(first, pairs["dn_igc_cps"]), pasted_dn)
     exact = dn == pairs["dn"]
-    compare("dn", ("dn_igc_sante", "dn_igc_cps"), first != second, exact)
+    compare("dn", LINES, first != second, exact)
     key = mapped(dn.where(~exact, ""), _name)
     differs = pairs["dn_match"] == "differs"
     pairs.loc[differs & (key == pairs["dn_key"]), "dn_match"] = "spelling"
@@ -232,17 +229,14 @@ def _compared(
     of_day = pd.MultiIndex.from_frame(pairs[["party", "row_listed", "date"]])
     pairs = pairs[right | ~of_day.isin(of_day[right])]
     for name, (_, column, phone, email) in CONTACTS.items():
-        texts = zip(pairs[phone].tolist(), pairs[email].tolist(), pairs[column].tolist(), strict=True)
-        same = pd.Series([same_contact(*three) for three in texts], index=pairs.index, dtype="bool")
+        same = (same_contact(*three) for three in texts(phone, email, column))
         compare(name, (phone, email), filled(pairs, phone) | filled(pairs, email), same)
     folded = cache(fold)  # no matter accents, punctuation and case, nor the end of what the list cut
-    both = zip(pairs["description"].tolist(), pairs["description_listed"].tolist(), strict=True)
-    one = [
+    alike = (
         a == b or folded(a) == folded(b) or (len(b) >= _CUT and folded(a).startswith(folded(b)))
-        for a, b in both
-    ]
-    same = pd.Series(one, index=pairs.index, dtype="bool")
-    compare("description", ("description",), filled(pairs, "description"), same)
+        for a, b in texts("description", "description_listed")
+    )
+    compare("description", ("description",), filled(pairs, "description"), alike)
     return _certain(_certificates(register, pairs, parties))
 
 
@@ -254,9 +248,9 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
     made = [(n, at) for n in numbers for at in (*parties[n].at, *parties[n].earlier)]
     lines = register.declarations.loc[[at for _, at in made], list(LINES)]
     named = {
-        (number, key)
+        (number, _name(pasted_dn(text)))
         for line in LINES
-        for (number, _), key in zip(made, mapped(mapped(lines[line], pasted_dn), _name).tolist(), strict=True)
+        for (number, _), text in zip(made, lines[line].tolist(), strict=True)
     }
     keys = zip(beside["party"].tolist(), beside["dn_key"].tolist(), strict=True)
     verdicts = ["same" if key in named else "differs" for key in keys]

@@ -23,28 +23,19 @@ from mssante_audit.whitelist.rows import grouped
 class Party:
     """One operator's declarations of one domain, of which none is known to be replaced."""
 
-    structure: str
-    """What its operator is known by; "" where the declarations do not tell."""
-    at: list[int] = field(default_factory=list)
-    """Labels of the declarations, in the register's order."""
+    structure: str  # what its operator is known by; "" where the declarations do not tell
+    at: list[int] = field(default_factory=list)  # labels of the declarations, in the register's order
     withdrawn: bool | None = None
     """Whether all of them ask for the withdrawal; None where one cannot be read, or where they disagree."""
-    date: pd.Timestamp | None = None
-    """Of the dated one."""
-    later: bool = False
-    """Whether it has only declarations of a later day than the audit's."""
-    known: bool = True
-    """Whether its identifiers could be read."""
+    date: pd.Timestamp | None = None  # of the dated one
+    later: bool = False  # whether it has only declarations of a later day than the audit's
+    known: bool = True  # whether its identifiers could be read
     relisted: bool = False
     """Whether the dated declaration is none of withdrawal, and of a later day than one that was."""
-    earlier: Sequence[int] = ()
-    """Labels of those that its operator made of the domain before."""
-    rows: list[int] = field(default_factory=list)
-    """Labels of its rows of the list."""
-    lent: Sequence[int] = ()
-    """Labels of the rows that another party has, where this one came later and has none."""
-    foreign: bool = False
-    """Whether all these rows are of another operator than declared."""
+    earlier: Sequence[int] = ()  # labels of those that its operator made of the domain before
+    rows: list[int] = field(default_factory=list)  # labels of its rows of the list
+    lent: Sequence[int] = ()  # labels of another party's rows, where this one came later and has none
+    foreign: bool = False  # whether all these rows are of another operator than declared
 
 
 def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> dict[str, list[Party]]:
@@ -65,19 +56,19 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
     declared = pd.Series(list(zip(every["domain_key"], named, strict=True)), every.index, dtype="object")
     only_later = every[later & ~declared.isin(set(declared[~later]))]
     parties = _grouped(now, named, register)
-    for domain, found in _grouped(latest(only_later, named[only_later.index]), named, register).items():
-        parties.setdefault(domain, []).extend(found)
-        for party in found:
+    for domain, coming in _grouped(latest(only_later, named[only_later.index]), named, register).items():
+        parties.setdefault(domain, []).extend(coming)
+        for party in coming:
             party.later = True
     gone = every[~later & ~every.index.isin(now.index)]
     columns = (gone.index, gone["domain_key"], named[gone.index], gone["withdrawal"], gone["date"])
     for at, domain, structure, asked, date in zip(*(c.tolist() for c in columns), strict=True):
-        party = next(known for known in parties[domain] if known.structure == structure and not known.later)
+        party = next(p for p in parties[domain] if p.structure == structure and not p.later)
         party.earlier = (*party.earlier, at)
         if asked is True and party.date is not None and party.withdrawn is False:
             party.relisted |= date < party.date
     _give_rows(parties, every, listed, root)
-    return {domain: _deciding(found) for domain, found in parties.items()}
+    return {domain: _deciding(of_domain) for domain, of_domain in parties.items()}
 
 
 def _with_twins(now: pd.DataFrame, every: pd.DataFrame, named: pd.Series) -> pd.DataFrame:
@@ -106,10 +97,10 @@ def _named(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
     seen: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for domain, structure, number, name in held.itertuples(index=False, name=None):
         if name := fold(name):
-            known = seen[domain, name]
-            alike = (root for root, identifier in known if _akin(identifier, number))
+            same_name = seen[domain, name]
+            alike = (root for root, identifier in same_name if _akin(identifier, number))
             first[domain, structure] = next(alike, structure)
-            known.append((first[domain, structure], number))
+            same_name.append((first[domain, structure], number))
     called: dict[tuple[str, str], str] = {}
     structures = []
     texts = [every[name].tolist() for name in ("domain_key", "structure_name")]
@@ -117,9 +108,8 @@ def _named(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
         structures.append(first.get((domain, structure), structure))
         if structures[-1] and name.strip():
             called[domain, fold(name)] = structures[-1]
-    named = [
-        s or called.get((domain, fold(name)), "") for domain, name, s in zip(*texts, structures, strict=True)
-    ]
+    uses = zip(*texts, structures, strict=True)
+    named = [structure or called.get((domain, fold(name)), "") for domain, name, structure in uses]
     return pd.Series(named, index=whose.index, dtype="str")
 
 
@@ -130,9 +120,7 @@ def _grouped(now: pd.DataFrame, whose: pd.Series, register: Register) -> dict[st
     columns = (now.index, now["domain_key"], whose[now.index], now["withdrawal"], now["date"])
     for at, domain, structure, withdrawal, date in zip(*(c.tolist() for c in columns), strict=True):
         asked = None if withdrawal is pd.NA else bool(withdrawal)
-        party = groups.get((domain, structure))
-        if party is None:
-            party = groups[domain, structure] = Party(structure, withdrawn=asked)
+        party = groups.setdefault((domain, structure), Party(structure, withdrawn=asked))
         party.at.append(at)
         party.known &= at in known
         party.withdrawn = asked if party.withdrawn == asked else None
@@ -144,15 +132,12 @@ def _grouped(now: pd.DataFrame, whose: pd.Series, register: Register) -> dict[st
 def _give_rows(
     parties: dict[str, list[Party]], every: pd.DataFrame, listed: pd.DataFrame, root: Callable[[str], str]
 ) -> None:
-    claims: dict[tuple[str, str], Party] = {}
-    of_domain = [(domain, party) for domain, found in parties.items() for party in found]
-    for domain, party in of_domain:
-        if party.structure:
-            claims.setdefault((domain, party.structure), party)
+    of_domain = [(domain, party) for domain, group in parties.items() for party in group]
+    claims = {(domain, party.structure): party for domain, party in reversed(of_domain) if party.structure}
     for name in ("operator_id", "beneficiary_id"):
-        known = mapped(every[name], root).to_dict()
+        numbers = mapped(every[name], root).to_dict()
         for domain, party in of_domain:
-            for number in filter(None, (known[at] for at in party.at)):
+            for number in filter(None, (numbers[at] for at in party.at)):
                 claims.setdefault((domain, number), party)
     left: dict[str, dict[int, tuple[str, str, str]]] = {}
     columns = (listed[name].tolist() for name in ("key", "dn_key", "operator", "operator_id"))

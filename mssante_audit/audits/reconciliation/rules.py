@@ -7,7 +7,7 @@ or to the audit's date if that is earlier; until ``listing_days`` it is under wa
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from importlib.resources import files
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,20 +19,18 @@ from mssante_audit.audits.declarations.rules import Declaration, declarations_of
 from mssante_audit.audits.reconciliation import matching
 from mssante_audit.audits.reconciliation.matching import STATUSES, Match
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding, Subject
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding
+from mssante_audit.findings.frame import Subject
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.hosts import ZONE
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import above_of, grouped
+from mssante_audit.whitelist.rows import above_of, all_rows, grouped
 
 __all__ = ["STATUSES", "status"]
 
 Rows = tuple[int, ...]
-LONG = 8
-"""From so many letters on a name may have two typos and be near another, one below. No source."""
+LONG = 8  # letters from which a name may have two typos and be near another, one below (no source)
 _SIGNS, _NO_FIGURES = re.compile(r"[\W_]+"), re.compile(r"\D+")
 
 
@@ -50,62 +48,58 @@ def _presence(space: TrustSpace) -> Iterator[Finding]:
     statuses = matched.statuses
     withdrawn = statuses["status"] == "withdrawn-listed"
     for code, where in (("RECO_WITHDRAWN_LISTED", withdrawn), ("RECO_RELISTED", statuses["relisted"])):
-        dated = list(_dated(statuses[where]))
-        for domain, party, when, rows in dated:
-            alone = sum(other == domain for other, *_ in dated) == 1
-            subject: Subject = domain if alone else (domain, declared_by[party].operator_id)
+        several = statuses.loc[where, "domain"].duplicated(keep=False)
+        for (domain, party, when, rows), shared in zip(_dated(statuses[where]), several, strict=True):
+            subject: Subject = (domain, declared_by[party].operator_id) if shared else domain
             yield finding(code, subject, [declared_by[party]], when, rows)
     # Of listed domains whose withdrawal without a date may be the last word.
     open_ = statuses[(statuses["status"] == "unknown") & statuses["rows"].map(bool)]
     asked = matched.current["withdrawal"].fillna(value=False) & matched.current["date"].isna()
     undated = matched.current[asked]
     for party, rows in zip(open_["party"], open_["rows"], strict=True):
-        if found := declarations_of(undated[undated["party"] == party]):
-            subject = (found[0].domain, found[0].operator_id)
-            yield finding("RECO_WITHDRAWAL_UNDATED", subject, found, {}, rows)
+        if declared := declarations_of(undated[undated["party"] == party]):
+            subject = (declared[0].domain, declared[0].operator_id)
+            yield finding("RECO_WITHDRAWAL_UNDATED", subject, declared, {}, rows)
     absent: dict[tuple[str, str], tuple[list[Declaration], dict[str, Any]]] = {}
     for domain, party, when, _ in _dated(statuses[statuses["status"] == "not-listed"]):
         if is_domain(domain):  # of any other DECL_DOMAIN_INVALID says all there is to say
             cause = (declared_by[party].operator_id, when["date"] or "")
             absent.setdefault(cause, ([], when))[0].append(declared_by[party])
-    near = _near(matched.listed, [declared.domain for found, _ in absent.values() for declared in found])
-    for cause, (found, when) in absent.items():
-        like = [near[declaration.domain] for declaration in found if declaration.domain in near]
-        yield finding("RECO_NOT_LISTED", cause, found, {**when, "near": like})
+    near = _near(matched.listed, [row.domain for declared, _ in absent.values() for row in declared])
+    for cause, (declared, when) in absent.items():
+        like = [near[row.domain] for row in declared if row.domain in near]
+        yield finding("RECO_NOT_LISTED", cause, declared, {**when, "near": like})
     rest = statuses[statuses["status"] == "not-declared"]
-    known = set(matched.current["domain_key"].tolist())
-    declared = pd.Series([domain in known for domain in rest["domain"].tolist()], rest.index, dtype="bool")
-    for code, where in (("RECO_NOT_DECLARED", ~declared), ("RECO_OPERATOR_UNDECLARED", declared)):
-        for operator_id, group in rest[where].groupby("operator_id", sort=False)["rows"]:
-            yield Finding(code, str(operator_id), tuple(sorted(row for rows in group for row in rows)))
+    of_others = rest["domain"].isin(matched.current["domain_key"])
+    for code, where in (("RECO_NOT_DECLARED", ~of_others), ("RECO_OPERATOR_UNDECLARED", of_others)):
+        for operator_id, groups in rest[where].groupby("operator_id", sort=False)["rows"]:
+            yield Finding(code, str(operator_id), all_rows(groups))
 
 
 def _near(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return by domain key a fact of what is `listed` in its place: which, why (`parent` …), whose."""
     rows = listed.drop_duplicates("key")
     owners = zip(rows["operator_id"].tolist(), rows["operator"].tolist(), strict=True)
-    known = dict(zip(rows["key"].tolist(), owners, strict=True))
-    plain = {_SIGNS.sub("", key): key for key in reversed(known)}
+    whose = dict(zip(rows["key"].tolist(), owners, strict=True))
+    plain = {_SIGNS.sub("", key): key for key in reversed(whose)}
     # Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments.
-    by_figures = grouped((_NO_FIGURES.sub("", key), key) for key in known)
-    letters: dict[str, np.ndarray] = {}
-    found = {}
+    by_figures = grouped((_NO_FIGURES.sub("", key), key) for key in whose)
+    letters = cache(lambda figures: np.stack([_letters(key) for key in by_figures[figures]]))
+    near = {}
     for domain in dict.fromkeys(absent):
-        why, other = "parent", next((up for up in above_of(domain) if up in known), "")
+        why, other = "parent", next((up for up in above_of(domain) if up in whose), "")
         if not other:
             why, other = "punctuation", plain.get(_SIGNS.sub("", domain), "")
         if not other and (rivals := by_figures.get(figures := _NO_FIGURES.sub("", domain))):
-            if figures not in letters:
-                letters[figures] = np.stack([_letters(key) for key in rivals])
             most = 2 if len(domain.removesuffix(f".{ZONE}")) >= LONG else 1
-            may_be = np.flatnonzero(np.abs(letters[figures] - _letters(domain)).sum(axis=1) <= 2 * most)
+            may_be = np.flatnonzero(np.abs(letters(figures) - _letters(domain)).sum(axis=1) <= 2 * most)
             typos = [(distance(domain, rivals[at], most), rivals[at]) for at in may_be.tolist()]
-            why, other = "typo", min((near for near in typos if near[0] <= most), default=(0, ""))[1]
+            why, other = "typo", min((typo for typo in typos if typo[0] <= most), default=(0, ""))[1]
         if other:
-            operator, name = known[other]
+            operator, name = whose[other]
             fact = {"domain": domain, "listed": other, "why": why, "operator": operator, "name": name}
-            found[domain] = fact
-    return found
+            near[domain] = fact
+    return near
 
 
 def _letters(domain: str) -> np.ndarray:
@@ -116,8 +110,8 @@ def _dated(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], R
     """Yield domains with party, date and age of the declaration (``None`` without a date), and rows."""
     columns = ["domain", "party", "date", "days", "rows"]
     for domain, party, date, days, rows in statuses[columns].itertuples(index=False, name=None):
-        known = not pd.isna(date)
-        when = {"date": f"{date:%Y-%m-%d}" if known else None, "days": int(days) if known else None}
+        dated = not pd.isna(date)
+        when = {"date": f"{date:%Y-%m-%d}" if dated else None, "days": int(days) if dated else None}
         yield domain, party, when, rows
 
 
@@ -126,48 +120,47 @@ def _differences(space: TrustSpace) -> Iterator[Finding]:
     days = space.thresholds.listing_days
     ids = ("structure_id", "beneficiary_id")
     pairs = _where(matched, "operator_match", "differs", days)
-    for same, found, rows in _groups(pairs, "operator_id", "operator_id_listed", "operator", *ids):
+    for same, declared, rows in _groups(pairs, "operator_id", "operator_id_listed", "operator", *ids):
         if identifier_of(same["beneficiary_id"]) == identifier_of(same["structure_id"]):
             same["beneficiary_id"] = ""
-        declared = [_field(name, same[name]) for name in ids if same[name].strip()]
+        fields = [_field(name, same[name]) for name in ids if same[name].strip()]
         listed = {"operator": same["operator_id_listed"], "name": same["operator"]}
         subject = (same["operator_id"], *listed.values(), same["structure_id"])
-        yield finding("RECO_OPERATOR", subject, found, {"listed": listed, "declared": declared}, rows)
+        yield finding("RECO_OPERATOR", subject, declared, {"listed": listed, "declared": fields}, rows)
     for code, value in (("RECO_DN_DIFFERS", "differs"), ("RECO_DN_SPELLING", "spelling")):
         pairs = _where(matched, "dn", value, days)
-        for same, found, rows in _groups(pairs, "operator_id", "dn", "declared_dn", "line"):
+        for same, declared, rows in _groups(pairs, "operator_id", "dn", "declared_dn", "line"):
             facts = {"listed": same["dn"], "declared": [_field(same["line"], same["declared_dn"])]}
-            subject = (same["operator_id"], same["dn"], same["declared_dn"])
-            yield finding(code, subject, found, facts, rows)
+            yield finding(code, tuple(same.values())[:3], declared, facts, rows)
     beside = _where(matched, "certificates", "differs", days)
     texts = dict(zip(beside["row_listed"].tolist(), beside["dn"].tolist(), strict=True))
-    for same, found, rows in _groups(beside, "domain_key", "operator_id", "declared_dn"):
+    for same, declared, rows in _groups(beside, "domain_key", "operator_id", "declared_dn"):
         facts = {"listed": list(dict.fromkeys(texts[row] for row in rows)), "declared": same["declared_dn"]}
-        yield finding("RECO_DN_UNDECLARED", (same["domain_key"], same["operator_id"]), found, facts, rows)
+        yield finding("RECO_DN_UNDECLARED", tuple(same.values())[:2], declared, facts, rows)
     pairs = _where(matched, "description", "differs", days)
-    for same, found, rows in _groups(pairs, "operator_id", "description_listed", "description"):
-        declared = [_field("description", same["description"])]
-        facts = {"listed": same["description_listed"], "declared": declared}
-        yield finding("RECO_DESCRIPTION", tuple(same.values()), found, facts, rows)
+    for same, declared, rows in _groups(pairs, "operator_id", "description_listed", "description"):
+        fields = [_field("description", same["description"])]
+        facts = {"listed": same["description_listed"], "declared": fields}
+        yield finding("RECO_DESCRIPTION", tuple(same.values()), declared, facts, rows)
     for name, (kind, column, phone, email) in matching.CONTACTS.items():
         pairs = _where(matched, name, "differs", days)
         pairs = pairs.assign(since=matching.superseded(space, pairs, column, phone, email))
-        for same, found, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
+        for same, declared, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
             operator_id, listed_text, *_, since = same.values()
-            told = [
+            fields = [
                 _field(name, Person(text.strip(), registered=True))
                 for name in (phone, email)
                 if (text := same[name]).strip()
                 and (since or not matching.same_contact(text, text, listed_text))
             ]
-            both = {"kind": kind, "listed": Person(listed_text), "declared": told}
+            both: dict[str, Any] = {"kind": kind, "listed": Person(listed_text), "declared": fields}
             persons = [Person(same[name], name != column) for name in (column, phone, email)]
             whose: tuple[str | Person, ...] = (operator_id, kind, *persons)
             if since:
-                made = finding("RECO_CONTACT_OLD", (*whose, since), found, both | {"since": since}, rows)
+                made = finding("RECO_CONTACT_OLD", (*whose, since), declared, both | {"since": since}, rows)
                 yield replace(made, first_seen=parse_instant(since))
             else:
-                yield finding("RECO_CONTACT", whose, found, both, rows)
+                yield finding("RECO_CONTACT", whose, declared, both, rows)
 
 
 def _field(column: str, text: str | Person) -> dict[str, Any]:
@@ -185,17 +178,10 @@ def _where(matched: Match, column: str, value: str, days: int) -> pd.DataFrame:
 def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[dict[str, str], list[Declaration], Rows]]:
     """Yield what pairs have in common, their declarations and their rows of the list: one cause each."""
     keys = zip(*(pairs[column].tolist() for column in by), strict=True)
-    held = zip(declarations_of(pairs), pairs["row_listed"].tolist(), strict=True)
-    for key, both in grouped(zip(keys, held, strict=True)).items():
-        rows = tuple(sorted({row for _, row in both}))
-        yield dict(zip(by, key, strict=True)), list(dict.fromkeys(domain for domain, _ in both)), rows
+    uses = zip(declarations_of(pairs), pairs["row_listed"].tolist(), strict=True)
+    for key, same in grouped(zip(keys, uses, strict=True)).items():
+        rows = tuple(sorted({row for _, row in same}))
+        yield dict(zip(by, key, strict=True)), list(dict.fromkeys(domain for domain, _ in same)), rows
 
 
-AUDIT = Audit(
-    "reconciliation",
-    {"fr": "Registre et liste rapprochés", "en": "Register and list reconciled"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_presence, _differences),
-    needs=("declarations",),
-    uses=("archive",),
-)
+RUNS = (_presence, _differences)

@@ -8,14 +8,11 @@ by the one before; that contact, a slip, a near miss or what earlier lists show 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from importlib.resources import files
 from typing import Any
 
 from mssante_audit.audits.stale_contacts import history, parties, slips
 from mssante_audit.audits.stale_contacts import uses as used
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding
-from mssante_audit.findings.registry import Audit
+from mssante_audit.findings import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Contact, is_service
 from mssante_audit.values.person import Person
@@ -28,15 +25,9 @@ FLAGS = {
     "other-person": "CONTACT_NAME_ADDRESS",
 }  # fmt: skip
 """Problem of a contact → rule; a person's address is told once for an operator (`_personal`)."""
-NAMED = frozenset({"spacing", "other-person"})
-"""Problems for which names count; for the others it is one contact whomever it names."""
-REWRITTEN = frozenset({"phone-malformed", "email-malformed", "markup"})
-"""Problems for which the contact is written anew, blanks and all."""
-TOLD_BY = {
-    "spacing": REWRITTEN,
-    "no-phone": frozenset({"no-email"}),
-    "phone-malformed": frozenset({"email-malformed"}),
-}
+_NAMED = {"spacing", "other-person"}  # names count; for the others it is one contact whomever it names
+_REWRITTEN = {"phone-malformed", "email-malformed", "markup"}  # the contact is written anew, blanks and all
+_COVERED_BY = {"spacing": _REWRITTEN, "no-phone": {"no-email"}, "phone-malformed": {"email-malformed"}}
 """Problem → those of the same contact whose finding asks for as much and more."""
 
 
@@ -44,6 +35,7 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     entries = space.audited
     uses, stamps = used.uses_of(entries), used.stamps_of(space)
     sizes = Counter(entries["operator_id"].tolist())
+    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     filled = slips.runs(uses, used.majorities(uses, sizes))
     yield from (finding for _, finding in filled)
     explained = {use for run, _ in filled for use in run}
@@ -51,11 +43,11 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     others = parties.lent(space, uses)
     former = {finding.subject: finding for finding in history.former_operators(space)}
     yield from former.values()
-    strange = {finding.subject: finding for finding in parties.strange_findings(space, uses, others)}
+    strange = {f.subject: f for f in parties.strange_findings(space, uses, others, domain_of)}
     for pair, finding in strange.items():
         if pair not in former or not set(finding.rows) <= set(former[pair].rows):
             yield finding
-    mistaken = {use for pair, held in others.strange.items() if pair in strange for use in held}
+    mistaken = {use for pair, of_pair in others.strange.items() if pair in strange for use in of_pair}
     uses = [use for use in uses if use not in mistaken]
     yield from _flags(uses)
     left = [use for use in uses if use not in others.uses]
@@ -66,7 +58,7 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     yield from slips.elsewhere_findings(space, mail, others.owners, {*left})
     contacts = used.alike(use for use in left if use.domains.isdisjoint(meant))
     near = slips.nears(contacts)
-    pairs = [pair for held in near.values() for pair in held]
+    pairs = [pair for of_values in near.values() for pair in of_values]
     yield from slips.near_findings(slips.odd_numbers(contacts) | near, contacts)
     # Of two near contacts both are a service's if the addresses of either are: ``suppport`` is one.
     of_service = (
@@ -77,29 +69,28 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     changed = list(history.partly_changed(space))
     yield from changed
     replaced = {finding.subject[:3] for finding in changed if isinstance(finding.subject, tuple)}
-    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     yield from parties.disagreements(parties.parties(contacts, pairs), replaced, stamps, domain_of)
 
 
 def _flags(uses: list[used.Use]) -> Iterator[Finding]:
     """Report what is odd about a contact, once for each operator, and for contacts on rows in common."""
     groups = grouped(
-        ((use.operator_id, problem, use.contact.key if problem in NAMED else _unnamed(use.contact)), use)
+        ((use.operator_id, problem, use.contact.key if problem in _NAMED else _unnamed(use.contact)), use)
         for use in uses
         for problem in use.contact.problems
-        if problem in FLAGS and TOLD_BY.get(problem, frozenset()).isdisjoint(use.contact.problems)
+        if problem in FLAGS and _COVERED_BY.get(problem, set()).isdisjoint(use.contact.problems)
     )
-    root = joined((key, (*key[:2], row)) for key, held in groups.items() for row in used.rows_of(held))
+    root = joined((key, (*key[:2], row)) for key, group in groups.items() for row in used.rows_of(group))
     for keys in grouped((root(key), key) for key in groups).values():
         operator_id, problem, name = keys[0]
-        held = [use for key in keys for use in groups[key]]
-        facts: dict[str, Any] = {"contacts": used.spellings(held)}
+        odd = [use for key in keys for use in groups[key]]
+        facts: dict[str, Any] = {"contacts": used.spellings(odd)}
         if problem == "spacing":
-            kinds = [[use for use in held if use.kind == kind] for kind in used.KINDS.values()]
-            facts["right"] = [used.best_of(of_kind) for of_kind in kinds if of_kind]
+            of_kinds = [[use for use in odd if use.kind == kind] for kind in used.KINDS.values()]
+            facts["right"] = [used.best_of(of_kind) for of_kind in of_kinds if of_kind]
         elif problem == "no-email":
-            facts["unreachable"] = any("no-phone" in use.contact.problems for use in held)
-        yield Finding(FLAGS[problem], (operator_id, Person(name)), used.rows_of(held), facts)
+            facts["unreachable"] = any("no-phone" in use.contact.problems for use in odd)
+        yield Finding(FLAGS[problem], (operator_id, Person(name)), used.rows_of(odd), facts)
 
 
 def _unnamed(contact: Contact) -> str:
@@ -115,24 +106,17 @@ def _personal(
     aged = history.aged(space)
     personal = grouped((use.operator_id, use) for use in uses if "personal" in use.contact.problems)
     yield from (finding for operator_id, finding in aged.items() if operator_id not in personal)
-    for operator_id, held in personal.items():
-        rows, old = used.rows_of(held), aged.get(operator_id)
+    for operator_id, of_operator in personal.items():
+        rows, old = used.rows_of(of_operator), aged.get(operator_id, Finding("", ""))
         since, _ = stamps.span(rows) or ("", "")
-        both = Counter((row, use.coordinates) for use in held for row in use.rows)
-        ages = {"oldest": "", "since": ""} | (dict(old.facts) if old else {})
+        roles = Counter((row, use.coordinates) for use in of_operator for row in use.rows)
         facts = {
             "personal": len(rows), "rows": sizes[operator_id], "since": since,
-            "alone": len({row for (row, _), roles in both.items() if roles > 1}),
-            "contacts": used.spellings(held), "oldest": ages["oldest"], "unchanged": ages["since"],
+            "alone": len({row for (row, _), count in roles.items() if count > 1}),
+            "contacts": used.spellings(of_operator), "oldest": old.facts.get("oldest", ""),
+            "unchanged": old.facts.get("since", ""),
         }  # fmt: skip
-        where = tuple(sorted({*rows, *(old.rows if old else ())}))
-        yield Finding("CONTACT_PERSONAL", operator_id, where, facts)
+        yield Finding("CONTACT_PERSONAL", operator_id, (*rows, *old.rows), facts)
 
 
-AUDIT = Audit(
-    "stale_contacts",
-    {"fr": "Contacts", "en": "Contacts"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_contacts,),
-    uses=("archive",),
-)
+RUNS = (_contacts,)

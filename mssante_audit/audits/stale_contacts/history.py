@@ -4,7 +4,6 @@ That a contact changed is read off the lists, never off `DateMAJ`, which moves w
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from functools import cache
 
 import pandas as pd
@@ -18,9 +17,9 @@ from mssante_audit.findings.frame import Finding, Subject
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import CPS_ISSUER, grouped, rows_by
+from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, grouped, rows_by
 
-BOTH = list(KINDS)
+_BOTH = list(KINDS)
 
 
 def aged(space: TrustSpace) -> dict[Subject, Finding]:
@@ -30,28 +29,25 @@ def aged(space: TrustSpace) -> dict[Subject, Finding]:
     sizes = entries["operator_id"].value_counts()
     old = entries[entries["updated_at"] < limit]
     oldest = old.groupby("operator_id")["updated_at"].min()
-    found: dict[Subject, Finding] = {}
+    findings: dict[Subject, Finding] = {}
     for (operator_id,), rows in rows_by(old, "operator_id").items():
         facts = {"old": len(rows), "rows": sizes[operator_id], "oldest": oldest[operator_id], "limit": limit}
-        found[operator_id] = Finding("CONTACT_STAMP_OLD", operator_id, tuple(rows), facts=facts)
+        findings[operator_id] = Finding("CONTACT_STAMP_OLD", operator_id, tuple(rows), facts)
     if past is None:
-        return found
+        return findings
     history, first, _ = past
-    since = history.groupby(["domain", *BOTH], sort=False)["first_seen"].min().to_dict()
-    unchanged: dict[str, dict[int, datetime]] = {}
-    columns = entries[["row", "operator_id", "domain", *BOTH]]
-    for row, operator_id, *content in columns.itertuples(index=False, name=None):
-        seen = since.get(tuple(content))
-        if seen is not None and seen <= limit:
-            unchanged.setdefault(operator_id, {})[row] = seen.to_pydatetime()
-    for operator_id, dates in unchanged.items():
-        earliest = min(dates.values())
+    since = history.groupby(["domain", *_BOTH], sort=False)["first_seen"].min().rename("since").reset_index()
+    same = entries[["row", "operator_id", "domain", *_BOTH]].merge(since, on=["domain", *_BOTH])
+    same = same[same["since"] <= limit]
+    earliest = same.groupby("operator_id")["since"].min()
+    for (operator_id,), rows in rows_by(same, "operator_id").items():
+        begun = earliest[operator_id]
         facts = {
-            "unchanged": len(dates), "rows": sizes[operator_id], "since": earliest,
-            "at_least": earliest == first, "limit": limit,
+            "unchanged": len(rows), "rows": sizes[operator_id], "since": begun, "at_least": begun == first,
+            "limit": limit,
         }  # fmt: skip
-        found[operator_id] = Finding("CONTACT_UNCHANGED", operator_id, tuple(dates), facts=facts)
-    return found
+        findings[operator_id] = Finding("CONTACT_UNCHANGED", operator_id, tuple(rows), facts)
+    return findings
 
 
 def partly_changed(space: TrustSpace) -> Iterator[Finding]:
@@ -60,8 +56,8 @@ def partly_changed(space: TrustSpace) -> Iterator[Finding]:
     if past is None:
         return
     history = with_operators(past[0])
-    for column in BOTH:
-        held = rows_by(space.audited, "operator_id", column)
+    for column, kind in KINDS.items():
+        still = rows_by(space.audited, "operator_id", column)
         current = rows_by(space.audited, "operator_id", "domain", column)
         texts = grouped(((operator_id, domain), text) for operator_id, domain, text in current)
         by = ["operator_id", column, "domain"]
@@ -70,20 +66,18 @@ def partly_changed(space: TrustSpace) -> Iterator[Finding]:
         changes = grouped(
             ((operator_id, text, new), domain)
             for operator_id, text, domain in ended.itertuples(index=False, name=None)
-            if (operator_id, domain, text) not in current and (operator_id, text) in held
+            if (operator_id, domain, text) not in current and (operator_id, text) in still
             for new in texts.get((operator_id, domain), ())
             if parse_contact(new).coordinates != parse_contact(text).coordinates
         )
         for (operator_id, text, new), domains in changes.items():
-            since = min(born[operator_id, new, domain] for domain in domains)
-            kind, old, right = KINDS[column], Person(text), Person(new)
+            since, old, right = min(born[operator_id, new, d] for d in domains), Person(text), Person(new)
             facts = {
                 "contacts": [{"kind": kind, "text": old}], "right": [{"kind": kind, "text": right}],
                 "others": len(domains), "since": since,
             }  # fmt: skip
-            subject, rows = (operator_id, kind, old, right), tuple(held[operator_id, text])
-            first = since.to_pydatetime()
-            yield Finding("CONTACT_PARTLY_CHANGED", subject, rows, facts=facts, first_seen=first)
+            subject, rows = (operator_id, kind, old, right), tuple(still[operator_id, text])
+            yield Finding("CONTACT_PARTLY_CHANGED", subject, rows, facts, first_seen=since)
 
 
 def former_operators(space: TrustSpace) -> Iterator[Finding]:
@@ -95,58 +89,56 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
     history = with_operators(past[0])
     history = history.assign(structure=history["operator_id"].map(lambda key: same.get(key, key)))
     names = {name: fold(name) for name in {*history["operator"], *entries["operator"]} - {"", CPS_ISSUER}}
-    now: dict[str, set[str]] = {}
-    called: dict[str, set[str | None]] = {}
-    for domain, operator_id, name in rows_by(entries, "domain", "operator_id", "operator"):
-        now.setdefault(domain, set()).add(same.get(operator_id, operator_id))
-        called.setdefault(domain, set()).add(names.get(name))
+    uses = rows_by(entries, "domain", "operator_id", "operator")
+    now = grouped((domain, same.get(operator_id, operator_id)) for domain, operator_id, _ in uses)
+    called = grouped((domain, names.get(name)) for domain, _, name in uses)
     held = zip(history["domain"], history["structure"], history["operator"], strict=True)
     left = [
-        bool(key) and d in now and key not in now[d] and not (name in names and names[name] in called[d])
-        for d, key, name in held
-    ]
-    before = history[left].groupby(["domain", "structure"], sort=False)
-    served = {(str(domain), str(former)): its for (domain, former), its in before}
+        bool(structure) and domain in now and structure not in now[domain]
+        and not (name in names and names[name] in called[domain])
+        for domain, structure, name in held
+    ]  # fmt: skip
+    served = {
+        (str(domain), str(former)): rows
+        for (domain, former), rows in history[left].groupby(["domain", "structure"], sort=False)
+    }
     formers = grouped(served)
-    found: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
-    borne: dict[str, pd.DataFrame] = {}
-    columns = entries.loc[entries["domain"].isin(formers.keys()), ["row", "operator_id", "domain", *BOTH]]
+    borne: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
+    then: dict[str, list[pd.DataFrame]] = {}
+    columns = entries.loc[entries["domain"].isin(formers.keys()), ["row", "operator_id", "domain", *_BOTH]]
     for row, operator_id, domain, *texts in columns.itertuples(index=False, name=None):
         for former in formers[domain]:
-            then = served[domain, former]
-            for column, text in zip(BOTH, texts, strict=True):
-                if _bears(then[column], text) and not _had(history, operator_id, former, text, then):
-                    borne[former] = then if former not in borne else pd.concat([borne[former], then])
-                    contacts = found.setdefault((operator_id, former), {})
-                    contacts.setdefault((KINDS[column], text), []).append(row)
-    for (operator_id, former), contacts in found.items():
-        last = borne[former].sort_values("last_seen", kind="stable").iloc[-1]
-        rows = tuple(sorted({row for its in contacts.values() for row in its}))
+            before = served[domain, former]
+            for (column, kind), text in zip(KINDS.items(), texts, strict=True):
+                if _bears(before[column], text) and not _had(history, operator_id, former, text, before):
+                    then.setdefault(former, []).append(before)
+                    contacts = borne.setdefault((operator_id, former), {})
+                    contacts.setdefault((kind, text), []).append(row)
+    for (operator_id, former), contacts in borne.items():
+        last = pd.concat(then[former]).sort_values("last_seen", kind="stable").iloc[-1]
         facts = {
             "contacts": [{"kind": kind, "text": Person(text)} for kind, text in contacts],
             "former": {"operator": last["operator_id"], "name": last["operator"]},
-            "until": last["last_seen"].to_pydatetime(),
+            "until": last["last_seen"],
         }
-        yield Finding("CONTACT_FORMER_OPERATOR", (operator_id, last["operator_id"]), rows, facts=facts)
+        subject = (operator_id, last["operator_id"])
+        yield Finding("CONTACT_FORMER_OPERATOR", subject, all_rows(contacts.values()), facts)
 
 
 def _had(history: pd.DataFrame, operator_id: str, former: str, text: str, then: pd.DataFrame) -> bool:
     """Tell whether an operator bore a contact by itself before the former one, of these rows, had left."""
-    by_id = history["operator_id"] == operator_id
-    mine = history["structure"].isin(history.loc[by_id, "structure"]) & (
-        history["first_seen"] <= then["last_seen"].max()
-    )
-    came = history[mine].groupby("domain")["first_seen"].min()
+    structures = history.loc[history["operator_id"] == operator_id, "structure"]
+    mine = history[history["structure"].isin(structures) & (history["first_seen"] <= then["last_seen"].max())]
+    came = mine.groupby("domain")["first_seen"].min()
     there = history[history["structure"] == former].groupby("domain")["first_seen"].min()
     taken = came.index[there.reindex(came.index) < came]
-    rows = history[mine & ~history["domain"].isin(taken)]
-    return any(_bears(rows[column], text) for column in BOTH)
+    rows = mine[~mine["domain"].isin(taken)]
+    return any(_bears(rows[column], text) for column in _BOTH)
 
 
 def _bears(texts: pd.Series, text: str) -> bool:
     """Tell whether a contact is one of some texts, however it is spelt."""
-    reached = _reached(text)
-    return bool(text.strip()) and any(agree(reached, _reached(other)) for other in texts.unique())
+    return bool(text.strip()) and any(agree(_reached(text), _reached(other)) for other in texts.unique())
 
 
 @cache

@@ -9,7 +9,7 @@ mistake.
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain, product
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -22,12 +22,10 @@ from mssante_audit.values.contacts import Coordinates, is_service
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped, joined, rows_by
 
-MOST = 30
-"""An operator with more contacts of a kind gives each customer its own: none is wrong for it. No source."""
-HOME_MIN = 3
-"""From how many rows on, more than half of its operator's, a contact is at home there. No source."""
-RARE_SHARE = 0.1
-"""Of an operator's rows, at most so many bear what was copied by mistake. No source: likely, not certain."""
+# None of these three has a source.
+MOST = 30  # an operator with more contacts of a kind gives each customer its own: none is wrong for it
+HOME_MIN = 3  # rows from which on, more than half of its operator's, a contact is at home there
+RARE_SHARE = 0.1  # of an operator's rows, those that bear what was copied by mistake: likely, not certain
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -35,8 +33,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class Party:
     """Contacts of one kind of an operator that can be right together."""
 
-    reached: Coordinates
-    """What most of its rows hold: the others agree with that."""
+    reached: Coordinates  # what most of its rows hold: the others agree with that
     uses: list[used.Use] = field(default_factory=list)
 
     @cached_property
@@ -66,34 +63,32 @@ def parties(
 ) -> dict[tuple[str, str], list[Party]]:
     """Return the parties of each operator and kind, the largest first, contacts that agree or are `near`."""
     like = grouped(pair for first, second in near for pair in ((first, second), (second, first)))
-    found: dict[tuple[str, str], list[Party]] = {}
+    every: dict[tuple[str, str], list[Party]] = {}
     heads: dict[tuple[str, ...], list[tuple[Coordinates, Party]]] = {}
-    of: dict[used.Reached, Party] = {}
-
-    def largest(item: tuple[used.Reached, list[used.Use]]) -> tuple[object, ...]:
-        return -len(used.rows_of(item[1])), *map(sorted, item[0][2])
-
-    for key, uses in sorted(contacts.items(), key=largest):
-        owner, (phones, emails) = key[:2], key[2]
-        one_side = [*((phone, "*") for phone in phones), *(("*", email) for email in emails)]
+    party_of: dict[used.Reached, Party] = {}
+    largest = sorted(contacts, key=lambda key: (-len(used.rows_of(contacts[key])), *map(sorted, key[2])))
+    for key in largest:
+        owner, reached = key[:2], key[2]
+        phones, emails = reached
         # Contacts are found by places, so that a list of many needs no comparing of all pairs.
-        places = [*product(phones or ("",), emails or ("",)), *one_side]
+        one_side = [*((phone, "*") for phone in phones), *(("*", email) for email in emails)]
         lacking = [*product(phones, emails), *((p, "") for p in phones), *(("", e) for e in emails)]
-        party = next((of[other] for other in like.get(key, ()) if other in of), None)
+        party = next((party_of[other] for other in like.get(key, ()) if other in party_of), None)
         is_head = party is not None
         if party is None:
             looked_up = lacking if phones and emails else one_side
             around = (head for place in looked_up for head in heads.get((*owner, *place), ()))
-            party = next((party for head, party in around if agree(key[2], head)), None)
+            party = next((party for head, party in around if agree(reached, head)), None)
         if party is None:
-            party, is_head = Party(key[2]), True
-            found.setdefault(owner, []).append(party)
-        for place in places if is_head else ():
-            heads.setdefault((*owner, *place), []).append((key[2], party))
-        party.uses += uses
-        of[key] = party
-    several = {owner: known for owner, known in found.items() if len(known) > 1}
-    return {owner: sorted(known, key=lambda party: -len(party.rows)) for owner, known in several.items()}
+            party, is_head = Party(reached), True
+            every.setdefault(owner, []).append(party)
+        if is_head:
+            for place in (*product(phones or ("",), emails or ("",)), *one_side):
+                heads.setdefault((*owner, *place), []).append((reached, party))
+        party.uses += contacts[key]
+        party_of[key] = party
+    several = {owner: group for owner, group in every.items() if len(group) > 1}
+    return {owner: sorted(group, key=lambda party: -len(party.rows)) for owner, group in several.items()}
 
 
 def agree(first: Coordinates, second: Coordinates) -> bool:
@@ -103,7 +98,7 @@ def agree(first: Coordinates, second: Coordinates) -> bool:
 
 
 def disagreements(
-    found: Mapping[tuple[str, str], list[Party]],
+    of_operators: Mapping[tuple[str, str], list[Party]],
     replaced: Set[tuple[str | Person, ...]],
     stamps: used.Stamps,
     domain_of: Mapping[int, str],
@@ -114,45 +109,45 @@ def disagreements(
     where they have rows in common.
     """
     findings: dict[tuple[str, str], list[Finding]] = {}
-    for (operator_id, kind), known in found.items():
+    for (operator_id, kind), every in of_operators.items():
         left = [
             party
-            for party in known
+            for party in every
             if any((operator_id, kind, Person(use.contact.text)) not in replaced for use in party.uses)
         ]
         if len(left) < 2:
             continue
-        wrong, right = _to_correct(known, stamps)
-        spans = [stamps.span(party.rows) or ("", "") for party in known]
-        domains = [{domain_of[row] for row in party.rows} for party in known]
+        wrong, right = _to_correct(every, stamps)
+        spans = [stamps.span(party.rows) or ("", "") for party in every]
+        domains = [{domain_of[row] for row in party.rows} for party in every]
         facts: dict[str, Any] = {
             "contacts": [
                 used.seen(used.most_used(party.spelt))
                 | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
-                for party, (since, until) in zip(known, spans, strict=True)
+                for party, (since, until) in zip(every, spans, strict=True)
             ],
             "right": [used.best_of(right.spelt)] if right in left else [],
             "same_domain": len(set().union(*domains)) < sum(map(len, domains)),
         }
-        rows = used.rows_of(use for party in wrong or known for use in party.uses)
+        rows = used.rows_of(use for party in wrong or every for use in party.uses)
         sure = "likely" if wrong else "hint"
         subject: tuple[str | Person, ...] = (operator_id, kind)
         of_operator = findings.setdefault((operator_id, sure), [])
         if of_operator and not set(rows).isdisjoint(of_operator[-1].rows):
             same = of_operator.pop()
-            subject, rows = parts_of(same.subject), tuple(sorted({*rows, *same.rows}))
+            subject, rows = parts_of(same.subject), (*rows, *same.rows)
             for name in ("contacts", "right"):
                 facts[name] = sorted(same.facts[name] + facts[name], key=itemgetter("kind"))
             facts["same_domain"] |= same.facts["same_domain"]
-        of_operator.append(Finding("CONTACT_DISAGREEMENT", subject, rows, facts=facts, confidence=sure))
+        of_operator.append(Finding("CONTACT_DISAGREEMENT", subject, rows, facts, confidence=sure))
     yield from chain.from_iterable(findings.values())
 
 
-def _to_correct(known: list[Party], stamps: used.Stamps) -> tuple[list[Party], Party | None]:
+def _to_correct(every: list[Party], stamps: used.Stamps) -> tuple[list[Party], Party | None]:
     """Return the parties to be corrected, none where that is open, and the right one, if it is known."""
-    if len(known) > MOST:
+    if len(every) > MOST:
         return [], None
-    spans = {party: stamps.span(party.rows) or (_NEVER, stamps.until(party.rows)) for party in known}
+    spans = {party: stamps.span(party.rows) or (_NEVER, stamps.until(party.rows)) for party in every}
 
     def is_right(first: Party, second: Party) -> bool:
         """Tell whether one is newer, or a service's beside a person's, and nothing says the contrary."""
@@ -160,8 +155,8 @@ def _to_correct(known: list[Party], stamps: used.Stamps) -> tuple[list[Party], P
         service, person = first.is_service and second.is_person, first.is_person and second.is_service
         return (newer or service) and not (older or person)
 
-    left = [party for party in known if not any(is_right(other, party) for other in known)]
-    wrong = [party for party in known if left and all(is_right(other, party) for other in left)]
+    left = [party for party in every if not any(is_right(other, party) for other in every)]
+    wrong = [party for party in every if left and all(is_right(other, party) for other in left)]
     return wrong, left[0] if wrong and len(left) == 1 else None
 
 
@@ -172,40 +167,40 @@ class Lent(NamedTuple):
     """operator_id → the operator that it is one with: of one structure, or of one name and domain."""
     strange: dict[tuple[str, str], list[used.Use]]
     """(operator_id, the other operator) → those it shares no domain with."""
-    uses: set[used.Use]
-    """All of them: also those of an operator that serves domains together with this one."""
+    uses: set[used.Use]  # all of them: also those of an operator that serves domains together with this one
 
 
 def lent(space: TrustSpace, uses: Iterable[used.Use]) -> Lent:
     """Tell which contacts on at most half of an operator's rows are those of another one, on more rows."""
     named = {key: fold(name) for key, name in space.operator_names.items() if name}
-    first: dict[tuple[str, str], str] = {}
-    links: dict[tuple[str, str], None] = {}
-    pairs = zip(space.audited["domain"].tolist(), space.audited["operator_id"].tolist(), strict=True)
-    for domain, operator_id in pairs:
-        if domain and operator_id in named and (owner := space.structures.get(operator_id)) is not None:
-            links[owner, first.setdefault((domain, named[operator_id]), owner)] = None
-    root = joined(links)
+    homes = rows_by(space.audited[space.audited["domain"] != ""], "domain", "operator_id")
+    of_name = grouped(
+        ((domain, named[operator_id]), space.structures[operator_id])
+        for domain, operator_id in homes
+        if operator_id in named and operator_id in space.structures
+    )
+    root = joined((owner, owners[0]) for owners in of_name.values() for owner in owners)
     owners = {operator_id: str(root(owner)) for operator_id, owner in space.structures.items()}
     reaching = [use for use in uses if any(use.coordinates) and use.operator_id in owners]
-    held: dict[str, dict[str, set[int]]] = {}
+    bearing: dict[str, dict[str, set[int]]] = {}  # phone or address → owner → rows
     for use in reaching:
-        for reached in (*use.contact.phones, *use.contact.emails):
-            held.setdefault(reached, {}).setdefault(owners[use.operator_id], set()).update(use.rows)
+        for value in (*use.contact.phones, *use.contact.emails):
+            bearing.setdefault(value, {}).setdefault(owners[use.operator_id], set()).update(use.rows)
     whose = space.audited["operator_id"].map(owners)
     sizes, served = whose.value_counts(), space.audited.groupby(whose)["domain"].agg(set)
-    borne: dict[Coordinates, tuple[dict[str, int], str]] = {}
-    """Rows by owner that bear it, and who lends it: worked out once for all who bear it."""
+
+    @cache
+    def borne(reached: Coordinates) -> tuple[dict[str, int], str]:
+        """Return the number of rows that bear a contact by owner, and who lends it."""
+        parts = [bearing[value] for value in frozenset[str]().union(*reached)]
+        common = set(parts[0]).intersection(*parts[1:])
+        on = {owner: len(set().union(*(part[owner] for part in parts))) for owner in common}
+        return on, max(on, key=lambda owner: (on[owner], owner))
+
     strange: dict[tuple[str, str], list[used.Use]] = {}
     every: set[used.Use] = set()
     for use in reaching:
-        mine, both = owners[use.operator_id], use.coordinates
-        if both not in borne:
-            parts = [held[value] for value in frozenset[str]().union(*both)]
-            common = set(parts[0]).intersection(*parts[1:])
-            on = {owner: len(set().union(*(part[owner] for part in parts))) for owner in common}
-            borne[both] = on, max(on, key=lambda owner: (on[owner], owner))
-        on, lender = borne[both]
+        mine, (on, lender) = owners[use.operator_id], borne(use.coordinates)
         if lender == mine or 2 * on[mine] > sizes[mine]:
             continue
         if not served[mine].isdisjoint(served[lender]):
@@ -215,20 +210,24 @@ def lent(space: TrustSpace, uses: Iterable[used.Use]) -> Lent:
     return Lent(owners, strange, every.union(*strange.values()))
 
 
-def strange_findings(space: TrustSpace, uses: Iterable[used.Use], found: Lent) -> Iterator[Finding]:
+def strange_findings(
+    space: TrustSpace, uses: Iterable[used.Use], others: Lent, domain_of: Mapping[int, str]
+) -> Iterator[Finding]:
     """Report, for each two operators, the rows of one that bear the contacts of the other by mistake."""
-    if not found.strange:
+    if not others.strange:
         return
     entries = space.audited
     place = {key: where for key, *where in rows_by(entries, "operator_id", "operator_kind", "department")}
     sizes = entries["operator_id"].value_counts()
-    domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
-    others = [use for use in uses if use not in found.uses and any(use.coordinates)]
-    for (operator_id, lender), strange in found.strange.items():
-        rows = used.rows_of(strange)
+    of_owner = grouped(
+        (others.owners.get(use.operator_id), use)
+        for use in uses
+        if use not in others.uses and any(use.coordinates)
+    )
+    for (operator_id, lender), strange in others.strange.items():
+        rows, kinds = used.rows_of(strange), {use.kind for use in strange}
         domains = {domain_of[row] for row in rows}
-        ours = [use for use in others if found.owners.get(use.operator_id) == found.owners[operator_id]]
-        kinds = {use.kind for use in strange}
+        ours = of_owner.get(others.owners[operator_id], [])
         there = [use for use in ours if use.kind in kinds and domains & {domain_of[row] for row in use.rows}]
         establishment = place[lender][0] == "FINESS"
         if not there and not establishment:
@@ -236,20 +235,20 @@ def strange_findings(space: TrustSpace, uses: Iterable[used.Use], found: Lent) -
         mine = place[operator_id]
         elsewhere = mine[0] == "FINESS" and establishment and mine != place[lender]
         rare = len(rows) <= RARE_SHARE * sizes[operator_id]
-        right = [_one(there, kind) or _one(ours, kind) for kind in used.KINDS.values() if kind in kinds]
+        right = [_usual(there, kind) or _usual(ours, kind) for kind in used.KINDS.values() if kind in kinds]
         facts = {
-            "contacts": used.distinct(strange), "right": [used.best_of(own) for own in right if own],
+            "contacts": used.distinct(strange), "right": [used.best_of(texts) for texts in right if texts],
             "owner": {"operator": lender, "name": space.operator_names.get(lender, "")},
             "beside": bool(there),
         }  # fmt: skip
         sure = "likely" if there or (rare and elsewhere) else "hint"
-        yield Finding("CONTACT_OTHER_OPERATOR", (operator_id, lender), rows, facts=facts, confidence=sure)
+        yield Finding("CONTACT_OTHER_OPERATOR", (operator_id, lender), rows, facts, confidence=sure)
 
 
-def _one(uses: list[used.Use], kind: str) -> list[used.Use]:
+def _usual(uses: list[used.Use], kind: str) -> list[used.Use]:
     """Return the texts of the contact of a kind that more than half of these rows bear, if there is one."""
-    held = used.alike(use for use in uses if use.kind == kind)
-    by_contact = grouped((coordinates, use) for (_, _, coordinates), its in held.items() for use in its)
-    most = max(by_contact.values(), key=lambda its: len(used.rows_of(its)), default=[])
-    whole = sum(len(used.rows_of(its)) for its in by_contact.values())
-    return most if 2 * len(used.rows_of(most)) > whole else []
+    reaching = (use for use in uses if use.kind == kind and any(use.coordinates))
+    by_contact = grouped((use.coordinates, use) for use in reaching)
+    counts = {contact: len(used.rows_of(texts)) for contact, texts in by_contact.items()}
+    most = max(counts, key=counts.__getitem__, default=None)
+    return by_contact[most] if most and 2 * counts[most] > sum(counts.values()) else []

@@ -15,12 +15,10 @@ from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import Person
 from mssante_audit.values.slips import cuts, one_slip, pairs
-from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
+from mssante_audit.whitelist.rows import grouped, rows_by
 
-RUN_MIN = 3
-"""Distinct numbers that make a run. No source: two that follow one another are often two right numbers."""
-MAX_GAP = 3
-"""Largest step in a run: rows of the numbers between may have been corrected or withdrawn."""
+RUN_MIN = 3  # distinct numbers that make a run (no source: two in a row are often two right numbers)
+MAX_GAP = 3  # largest step in a run: rows of the numbers between may have been corrected or withdrawn
 _NUMBER = re.compile(r"\d[\d .()/-]{6,}\d", re.ASCII)
 
 _Run = tuple[int, int, list[Use], list[Use]]
@@ -35,44 +33,49 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
     data), which makes no telephone number, so that gaps do not matter. All else in the contacts is equal.
     What most rows of an operator and kind hold, the `majority`, is the original and no part of the run.
     """
-    read = [(use, *_read(use)) for use in uses]
-    numbered = [(use, groups, (use.operator_id, use.kind, rest)) for use, groups, rest in read if groups]
+    numbered = [
+        (use, groups, (use.operator_id, use.kind, rest))
+        for use in uses
+        for groups, rest in [_read(use)]
+        if groups
+    ]
     first = grouped(
         ((*key, *groups[1:]), (int(groups[0]), use)) for use, groups, key in numbered if groups[1:]
     )
-    found: list[tuple[tuple[str, ...], _Run]] = []
-    for (operator_id, _, _, *others), held in first.items():
-        numbers = {number for number, _ in held}
+    counted: list[tuple[tuple[str, ...], _Run]] = []
+    for (operator_id, _, _, *others), of_key in first.items():
+        numbers = {number for number, _ in of_key}
         if len(numbers) >= RUN_MIN and any(number + 1 in numbers for number in numbers):
             # Where the digits after the first group are the same, so is the run, in either kind of contact.
-            found.append(((operator_id, *others), _run(held, numbers, majority)))
+            counted.append(((operator_id, *others), _run(of_key, numbers, majority)))
     whole = grouped((key, (int("".join(groups)), use)) for use, groups, key in numbered)
-    for (operator_id, _, _), held in whole.items():
-        ordered = sorted({number for number, _ in held})
+    for (operator_id, _, _), of_key in whole.items():
+        ordered = sorted({number for number, _ in of_key})
         gaps = [at for at in range(1, len(ordered)) if ordered[at] - ordered[at - 1] > MAX_GAP]
         for start, end in pairwise([0, *gaps, len(ordered)]):
             stretch = {*ordered[start:end]}
             if any({number - 1, number + 1} <= stretch for number in stretch):
-                found.append(((operator_id,), _run(held, stretch, majority)))
-    told = []
-    for (operator_id, *others), same in grouped(found).items():
+                counted.append(((operator_id,), _run(of_key, stretch, majority)))
+    findings = []
+    for (operator_id, *others), same in grouped(counted).items():
         merged: list[_Run] = []
-        for low, high, its, originals in sorted(same, key=itemgetter(0)):
+        for low, high, members, originals in sorted(same, key=itemgetter(0)):
             if merged and low <= merged[-1][1]:
-                lowest, highest, before, known = merged.pop()
-                merged.append((lowest, max(highest, high), before + its, known + originals))
+                lowest, highest, before, meant = merged.pop()
+                merged.append((lowest, max(highest, high), before + members, meant + originals))
             else:
-                merged.append((low, high, its, originals))
-        for low, _, its, originals in merged:
+                merged.append((low, high, members, originals))
+        for low, _, members, originals in merged:
             # Of each kind the first and the last are shown.
-            of_kind = grouped((use.kind, use) for use in its).values()
-            ends = [use for held_by in of_kind for use in (held_by[0], held_by[-1])]
-            right = [best_of([use]) for use in dict.fromkeys(originals)]
+            of_kind = grouped((use.kind, use) for use in members).values()
+            facts = {
+                "contacts": distinct(use for group in of_kind for use in (group[0], group[-1])),
+                "right": [best_of([use]) for use in dict.fromkeys(originals)],
+            }
             subject = (operator_id, Person(" ".join((str(low), *others))))
-            facts = {"contacts": distinct(ends), "right": right}
-            if its:
-                told.append((its, Finding("CONTACT_AUTOFILL", subject, all_rows(u.rows for u in its), facts)))
-    return told
+            if members:
+                findings.append((members, Finding("CONTACT_AUTOFILL", subject, rows_of(members), facts)))
+    return findings
 
 
 def _read(use: Use) -> tuple[list[str], str]:
@@ -83,8 +86,8 @@ def _read(use: Use) -> tuple[list[str], str]:
     return [], ""
 
 
-def _run(held: list[tuple[int, Use]], numbers: set[int], majority: Mapping[tuple[str, str], Use]) -> _Run:
-    uses = [use for number, use in sorted(held, key=itemgetter(0)) if number in numbers]
+def _run(of_key: list[tuple[int, Use]], numbers: set[int], majority: Mapping[tuple[str, str], Use]) -> _Run:
+    uses = [use for number, use in sorted(of_key, key=itemgetter(0)) if number in numbers]
     usual, originals = majority.get((uses[0].operator_id, uses[0].kind)), []
     if usual is not None:
         groups, rest = _read(usual)
@@ -93,25 +96,19 @@ def _run(held: list[tuple[int, Use]], numbers: set[int], majority: Mapping[tuple
     return min(numbers), max(numbers), uses, originals
 
 
-USUAL_SHARE, USUAL_MIN = 0.2, 5
-"""A domain is usual for an operator of at least `USUAL_MIN` rows if it is on at least that share of them."""
-TYPO_RATIO = 10
-"""How many times more frequent, by rows, the domain is that another is probably a slip for."""
-TYPO_LETTERS = 5
-"""Shorter names are too near one another to call one a slip for the other."""
-LONGEST, _LABELS = 64, 10
-"""Longer names, or more labels, are not looked at for slips: what they would cost is the list's to choose."""
+# A domain is usual for an operator of at least so many rows if it is on at least that share of them.
+USUAL_MIN, USUAL_SHARE = 5, 0.2
+TYPO_RATIO = 10  # how many times more frequent, by rows, the domain is that another is probably a slip for
+TYPO_LETTERS = 5  # shorter names are too near one another to call one a slip for the other
+LONGEST, _LABELS = 64, 10  # what more letters, or labels, would cost is the list's to choose
 
 
 class MailDomains(NamedTuple):
     """Which domains the contacts' addresses have."""
 
-    rows: dict[str, set[int]]
-    """domain → rows."""
-    uses: dict[str, dict[str, list[Use]]]
-    """operator_id → domain → contacts."""
-    usual: dict[str, set[str]]
-    """operator_id → domains that its servers (CN) lie under, or that are on many of its rows."""
+    rows: dict[str, set[int]]  # domain → rows
+    uses: dict[str, dict[str, list[Use]]]  # operator_id → domain → contacts
+    usual: dict[str, set[str]]  # operator_id → domains above its servers' (CN), or on many of its rows
 
 
 def mail_domains(entries: pd.DataFrame, uses: Iterable[Use], sizes: Mapping[str, int]) -> MailDomains:
@@ -124,9 +121,9 @@ def mail_domains(entries: pd.DataFrame, uses: Iterable[Use], sizes: Mapping[str,
     for operator_id, cn in rows_by(entries, "operator_id", "cn"):
         mail.usual.setdefault(operator_id, set()).update(_with_parents(cn.lower()))
     for operator_id, domains in mail.uses.items():
-        size = sizes[operator_id]
-        often = {name for name, held in domains.items() if len(rows_of(held)) >= USUAL_SHARE * size}
-        mail.usual[operator_id] |= often if size >= USUAL_MIN else set()
+        if (size := sizes[operator_id]) >= USUAL_MIN:
+            often = (name for name, group in domains.items() if len(rows_of(group)) >= USUAL_SHARE * size)
+            mail.usual[operator_id].update(often)
     return mail
 
 
@@ -159,27 +156,25 @@ def typos(mail: MailDomains) -> dict[str, str]:
         and not {*owners[wrong]}.isdisjoint(owners[right])
         and not any(wrong in mail.usual[operator_id] for operator_id in owners[wrong])
     }
-    rows: dict[str, set[int]] = {}
-    for domain, found in mail.rows.items():
-        rows.setdefault(domain.rpartition(".")[2], set()).update(found)
+    parted = {domain: domain.rpartition(".") for domain in mail.rows}
+    by_ending = grouped((parted[domain][2], rows) for domain, rows in mail.rows.items())
+    rows = {ending: set().union(*groups) for ending, groups in by_ending.items()}
     # All labels of two letters are countries'.
     endings = {wrong: right for wrong, right in _slips(rows) if len(wrong) > 2}
-    parted = {domain: domain.rpartition(".") for domain in mail.rows}
     return meant | {d: f"{name}.{endings[last]}" for d, (name, _, last) in parted.items() if last in endings}
 
 
 def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Finding]:
     """Report each misspelt domain once; a hint unless an operator that has it writes what is meant too."""
-    held = grouped(
+    misspelt = grouped(
         (domain, domains) for domains in mail.uses.values() for domain in domains.keys() & meant.keys()
     )
-    for wrong, of_operators in held.items():
-        found = [use for domains in of_operators for use in domains[wrong]]
-        right = re.sub(f"(?i)@{re.escape(wrong)}", f"@{meant[wrong]}", found[0].contact.text)
-        facts = {"contacts": spellings(found), "right": [seen(found[0], right)]}
+    for wrong, of_operators in misspelt.items():
+        uses = [use for domains in of_operators for use in domains[wrong]]
+        right = re.sub(f"(?i)@{re.escape(wrong)}", f"@{meant[wrong]}", uses[0].contact.text)
+        facts = {"contacts": spellings(uses), "right": [seen(uses[0], right)]}
         sure = "" if any(meant[wrong] in domains for domains in of_operators) else "hint"
-        rows = all_rows(use.rows for use in found)
-        yield Finding("CONTACT_EMAIL_TYPO", Person(wrong), rows, facts=facts, confidence=sure)
+        yield Finding("CONTACT_EMAIL_TYPO", Person(wrong), rows_of(uses), facts, confidence=sure)
 
 
 def foreign_findings(
@@ -196,10 +191,10 @@ def foreign_findings(
         above = {parent for domain in usual for parent in _with_parents(domain)}
         for domain, uses in domains.items():
             kin = domain in above or not usual.isdisjoint(_with_parents(domain))
-            found = [u for u in uses if "consumer" not in u.contact.problems and u not in others]
-            if found and not kin and domain not in meant:
-                subject, rows = (operator_id, Person(domain)), all_rows(use.rows for use in found)
-                yield Finding("CONTACT_FOREIGN_DOMAIN", subject, rows, facts={"contacts": spellings(found)})
+            left = [u for u in uses if "consumer" not in u.contact.problems and u not in others]
+            if left and not kin and domain not in meant:
+                subject, facts = (operator_id, Person(domain)), {"contacts": spellings(left)}
+                yield Finding("CONTACT_FOREIGN_DOMAIN", subject, rows_of(left), facts)
 
 
 def elsewhere_findings(
@@ -212,7 +207,7 @@ def elsewhere_findings(
         strange: dict[str, list[Use]] = {}
         for domain, uses in domains.items() if kinds.get(operator_id) == "FINESS" else ():
             at_home = homes.get(domain, ())
-            if kept := [use for use in uses if use in left] if operator_id not in at_home else []:
+            if operator_id not in at_home and (kept := [use for use in uses if use in left]):
                 other = next((o for o in at_home if owners.get(o) != owners.get(operator_id)), "")
                 strange.setdefault(other, []).extend(kept)
         for other, uses in strange.items():
@@ -224,14 +219,10 @@ def elsewhere_findings(
                 yield Finding(code, (operator_id, other), rows_of(uses), facts)
 
 
-EXTENSION = 2
-"""Last digits of a number, in which two right numbers of a house differ. No source."""
-SERIES = 4
-"""So many that differ in one place are a series, and no slip."""
-PREFIX, AREA = 5, 3
-"""First digits of a French number, 0 left out, that a house's numbers share; those of its area."""
-COLLEAGUES = 3
-"""From so many numbers on a prefix is a house's, whatever follows; on more rows a number is no slip."""
+EXTENSION = 2  # last digits of a number, in which two right numbers of a house differ (no source)
+SERIES = 4  # so many that differ in one place are a series, and no slip
+PREFIX, AREA = 5, 3  # first digits of a French number, 0 left out, that a house's numbers share; its area's
+COLLEAGUES = 3  # numbers from which a prefix is a house's, whatever follows; on more rows one is no slip
 _MOBILE = "67"
 
 Near = dict[tuple[str, str, str], list[tuple[Reached, Reached]]]
@@ -259,17 +250,17 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
             local, _, domain = email.partition("@")
             for cut in cuts(local) if TYPO_LETTERS <= len(local) <= LONGEST else ():
                 groups.setdefault((operator_id, kind, phones, domain, cut), {})[email] = key
-    found: Near = {}
+    near: Near = {}
     for group in groups.values():
         for first, second in combinations(sorted(group), 2) if len(group) < SERIES else ():
             keys = group[first], group[second]
             names = [{fold(n) for use in contacts[key] for n in use.contact.names} for key in keys]
             one_person = not all(names) or not names[0].isdisjoint(names[1])
             if one_person and ("@" not in first or _one_letter(first, second)):
-                pairs_found = found.setdefault((keys[0][0], first, second), [])
-                if keys not in pairs_found:
-                    pairs_found.append(keys)
-    return found
+                pairs_of = near.setdefault((keys[0][0], first, second), [])
+                if keys not in pairs_of:
+                    pairs_of.append(keys)
+    return near
 
 
 def _one_letter(email: str, other: str) -> bool:
@@ -292,7 +283,7 @@ def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> Near:
         for domain in {email.partition("@")[2] for email in emails}:
             french = {phone: key for phone in phones if phone.startswith("+33") and phone[3] not in _MOBILE}
             colleagues.setdefault((operator_id, domain), {}).update(french)
-    found: Near = {}
+    odd: Near = {}
     for (operator_id, _), keys in colleagues.items():
         sides: dict[tuple[str, str], dict[str, list[str]]] = {}
         is_house = len({phone[: len("+33") + PREFIX] for phone in keys}) < SERIES
@@ -307,26 +298,28 @@ def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> Near:
             if len(more) != 1 or len(few) != 1 or not (rest or len(more[0]) >= COLLEAGUES):
                 continue
             first, second = sorted((few[0], more[0][0]))
-            odd = few if len(more[0]) > 1 else [first, second]
-            if min(len(bearing[operator_id, phone]) for phone in odd) <= COLLEAGUES:
-                found.setdefault((operator_id, first, second), [(keys[first], keys[second])])
-    return found
+            rarer = few if len(more[0]) > 1 else [first, second]
+            if min(len(bearing[operator_id, phone]) for phone in rarer) <= COLLEAGUES:
+                odd.setdefault((operator_id, first, second), [(keys[first], keys[second])])
+    return odd
 
 
-def near_findings(found: Near, contacts: Mapping[Reached, list[Use]]) -> Iterator[Finding]:
+def near_findings(near: Near, contacts: Mapping[Reached, list[Use]]) -> Iterator[Finding]:
     """Report each two numbers or addresses once, with all rows that bear the rarer, if one is."""
     bearing = _bearing(contacts)
-    for (operator_id, *values), held in found.items():
-        sides = [[use for pair in held for use in contacts[pair[side]]] for side in (0, 1)]
-        borne = [bearing[operator_id, value] for value in values]
-        rare, usual = sorted((0, 1), key=lambda side: len(borne[side]))
-        few, many = borne[rare], borne[usual]
-        shared = any(first == second for first, second in zip(*(key[2] for key in held[0]), strict=True))
+    for (operator_id, *values), pairs_of in near.items():
+        rare, usual = sorted((0, 1), key=lambda side: len(bearing[operator_id, values[side]]))
+        few, many = bearing[operator_id, values[rare]], bearing[operator_id, values[usual]]
+        shared = any(first == second for first, second in zip(*(key[2] for key in pairs_of[0]), strict=True))
         known = shared and len(many) >= TYPO_RATIO * len(few)
-        right = [best_of(contacts[pair[usual]]) for pair in held] if known else []
-        facts = {"contacts": spellings(sides[usual] + sides[rare]), "right": right}
-        rows = tuple(sorted(few if len(few) < len(many) else few | many))
-        yield Finding("CONTACT_NEAR", (operator_id, *map(Person, values)), rows, facts=facts)
+        facts = {
+            "contacts": spellings(
+                use for side in (usual, rare) for p in pairs_of for use in contacts[p[side]]
+            ),
+            "right": [best_of(contacts[pair[usual]]) for pair in pairs_of] if known else [],
+        }
+        rows = tuple(few if len(few) < len(many) else few | many)
+        yield Finding("CONTACT_NEAR", (operator_id, *map(Person, values)), rows, facts)
 
 
 def _bearing(contacts: Mapping[Reached, list[Use]]) -> dict[tuple[str, str], set[int]]:

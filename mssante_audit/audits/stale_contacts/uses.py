@@ -17,13 +17,10 @@ from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped, rows_by
 
 KINDS = {"project_contact": "project", "support_contact": "support"}
-WRITTEN = frozenset({"phone-malformed", "email-malformed", "markup", "spacing", "several-emails"})
-"""Problems of a text that no proposal has if there is a spelling without."""
-MAJORITY_MIN = 3
-"""From how many rows on the contact that most of an operator's rows hold is a majority."""
+_BADLY_WRITTEN = {"phone-malformed", "email-malformed", "markup", "spacing", "several-emails"}
+MAJORITY_MIN = 3  # rows from which the contact on most of an operator's rows is a majority
 
-Reached = tuple[str, str, Coordinates]
-"""operator_id, kind, what is reached."""
+Reached = tuple[str, str, Coordinates]  # operator_id, kind, what is reached
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,36 +86,25 @@ def most_used(uses: Iterable[Use]) -> Use:
 
 def best_of(uses: Iterable[Use]) -> dict[str, Any]:
     """Return one of several spellings of a contact as a fact: the best written one, with single spaces."""
-    best = min(uses, key=lambda use: (len(WRITTEN & set(use.contact.problems)), -len(use.rows)))
+    best = min(uses, key=lambda use: (len(_BADLY_WRITTEN.intersection(use.contact.problems)), -len(use.rows)))
     return seen(best, " ".join(best.contact.text.split()))
 
 
 def majorities(uses: Iterable[Use], sizes: Mapping[str, int]) -> dict[tuple[str, str], Use]:
     """Return by operator and kind the contact, most often spelt so, that more than half of its rows hold."""
-    found = {}
-    for (operator_id, kind, _), group in alike(uses).items():
-        rows = len(rows_of(group))
-        if rows >= MAJORITY_MIN and 2 * rows > sizes[operator_id]:
-            found[operator_id, kind] = most_used(group)
-    return found
-
-
-MADE_UP = "12:34:56"
-"""A time of day that nobody's change has: hundreds of rows bear it (data)."""
-BULK_OPERATORS = 10
-"""From so many operators' rows on, one instant is a stamp of the tool. Data: 119, 44, 11, then 6."""
-BULK_SHARE = 3
-"""A whole minute is one too on one in so many of an operator's rows. Data: 149 of 297 rows."""
-UNKNOWN = datetime.max.replace(tzinfo=UTC)
+    return {
+        (operator_id, kind): most_used(group)
+        for (operator_id, kind, _), group in alike(uses).items()
+        if (rows := len(rows_of(group))) >= MAJORITY_MIN and 2 * rows > sizes[operator_id]
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """The dates of rows, by row number."""
+    """The dates of rows, by row number; `telling` are those that may say when a row was last declared."""
 
-    all: Mapping[int, datetime]
+    every: Mapping[int, datetime]
     telling: Mapping[int, datetime]
-    """Those that may say when a row was last declared: none that was stamped in bulk."""
 
     def span(self, rows: Iterable[int]) -> tuple[datetime, datetime] | None:
         """Return the first and the last telling date of rows, ``None`` if there is none."""
@@ -127,7 +113,12 @@ class Stamps:
 
     def until(self, rows: Iterable[int]) -> datetime:
         """Return the instant after which rows were not declared: a change had stamped them again."""
-        return max(self.all.get(row, UNKNOWN) for row in rows)
+        return max(self.every.get(row, datetime.max.replace(tzinfo=UTC)) for row in rows)
+
+
+MADE_UP = pd.Timedelta("12:34:56")  # a time of day that nobody's change has: on hundreds of rows (data)
+BULK_OPERATORS = 10  # operators in one second from which it is the tool's (data: 119, 44, 11, then 6)
+BULK_SHARE = 3  # a whole minute is the tool's on one in so many rows of an operator (data: 149 of 297)
 
 
 def stamps_of(space: TrustSpace) -> Stamps:
@@ -140,11 +131,11 @@ def stamps_of(space: TrustSpace) -> Stamps:
     entries = space.audited.loc[space.audited["updated_at"].notna(), ["row", "operator_id", "updated_at"]]
     made, owners = space.whitelist.generated_at, entries["operator_id"]
     seconds = entries["updated_at"].dt.floor("s")
-    alike = entries.groupby([owners, seconds])["row"].transform("size")
-    round_ = (seconds == seconds.dt.floor("min")) & (alike >= BULK_OPERATORS)
-    bulk = round_ & (BULK_SHARE * alike >= owners.groupby(owners).transform("size"))
+    in_second = entries.groupby([owners, seconds])["row"].transform("size")
+    round_ = (seconds == seconds.dt.floor("min")) & (in_second >= BULK_OPERATORS)
+    bulk = round_ & (BULK_SHARE * in_second >= owners.groupby(owners).transform("size"))
     bulk |= owners.groupby(seconds).transform("nunique") >= BULK_OPERATORS
-    bulk |= seconds - seconds.dt.normalize() == pd.Timedelta(MADE_UP)
+    bulk |= seconds - seconds.dt.normalize() == MADE_UP
     if made is not None:
         bulk |= seconds >= pd.Timestamp(made).floor("s")
     by_row = dict(zip(entries["row"].tolist(), entries["updated_at"].dt.to_pydatetime(), strict=True))

@@ -4,17 +4,14 @@ What concerns the file as a whole has no rows; rows that could not be read are r
 """
 
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 
 from mssante_audit.audits.whitelist_integrity import descriptions, domains
 from mssante_audit.base.text import foreign_letters, has_hidden, is_hidden, latin
-from mssante_audit.findings.catalogue import load_rules
-from mssante_audit.findings.frame import Finding
+from mssante_audit.findings import Finding
 from mssante_audit.findings.places import row_ranges
-from mssante_audit.findings.registry import Audit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import Person
@@ -23,12 +20,9 @@ from mssante_audit.whitelist.load import NAMESPACE
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
 FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
-
+# The tool stamps repeated rows within a second of the list's own date (data): so much later is not its.
 STAMPING = pd.Timedelta(minutes=1)
-"""The tool stamps repeated rows within a second of the list's own date (data): so much later is not its."""
-
-RECENT = 31
-"""Archived lists among which a change of signer is looked for: an older one is history."""
+RECENT = 31  # archived lists among which a change of signer is looked for: an older one is history
 
 
 def _signature(space: TrustSpace) -> Iterator[Finding]:
@@ -79,38 +73,34 @@ def _file(space: TrustSpace) -> Iterator[Finding]:
 def _unreadable(space: TrustSpace) -> Iterator[Finding]:
     """Report each kind and element once; what concerns no loaded row, by its line in the file."""
     problems = space.whitelist.problems.assign(row=space.whitelist.problems["row"].fillna(0).astype("int64"))
-    known = len(space.entries)
-    columns = problems[["row", "line", "kind", "element"]].itertuples(index=False, name=None)
     groups = grouped(
-        ((kind, element, 0 < row <= known), (row, line))
-        for row, line, kind, element in columns
+        ((kind, element, 0 < row <= len(space.entries)), (row, line))
+        for row, line, kind, element in problems[["row", "line", "kind", "element"]].itertuples(index=False)
         if (kind, element) != ("date", "DateMAJ")
     )
     for (kind, element, loaded), places in groups.items():
         lines = "" if loaded else row_ranges(line for _, line in places)
         facts = {"kind": kind, "element": element, "times": len(places), "lines": lines}
         subject, rows = (kind, element, "row" if loaded else "file"), [row for row, _ in places if loaded]
-        yield Finding("LIST_UNREADABLE_ROW", subject, rows, facts=facts)
+        yield Finding("LIST_UNREADABLE_ROW", subject, rows, facts)
 
 
 def _dates(space: TrustSpace) -> Iterator[Finding]:
     entries, made = space.audited, space.whitelist.generated_at
     if made is not None and len(after := entries[entries["updated_at"] > pd.Timestamp(made)]):
-        pairs = ["domain", "dn_key"]
-        repeating = after["row"].isin(entries.loc[entries.duplicated(pairs, keep=False), "row"])
-        added = after[~repeating & (after["updated_at"] - pd.Timestamp(made) > STAMPING)]
-        for domain, rows in rows_by(added, "domain").items():
-            facts = {"date": added.loc[added["row"].isin(rows), "updated_at"].max(), "generated": made}
-            yield Finding("LIST_ROW_ADDED_AFTER", domain, rows, facts)
-        stamped = after[~after["row"].isin(added["row"])]
-        if len(stamped):
-            late = (stamped["updated_at"].max() - pd.Timestamp(made)).total_seconds()
-            facts = {"n": len(stamped), "seconds": round(late)}
-            yield Finding("LIST_STAMPED_AFTER", "list", stamped["row"].tolist(), facts)
+        pairs = entries.loc[entries.duplicated(["domain", "dn_key"], keep=False), "row"]
+        late = after["updated_at"] - pd.Timestamp(made)
+        is_added = ~after["row"].isin(pairs) & (late > STAMPING)
+        for domain, added in after[is_added].groupby("domain", sort=False):
+            facts = {"date": added["updated_at"].max(), "generated": made}
+            yield Finding("LIST_ROW_ADDED_AFTER", (str(domain),), added["row"].tolist(), facts)
+        if not is_added.all():
+            facts = {"n": int((~is_added).sum()), "seconds": round(late[~is_added].max().total_seconds())}
+            yield Finding("LIST_STAMPED_AFTER", "list", after.loc[~is_added, "row"].tolist(), facts)
     unread = entries[entries["updated_at"].isna()]
     for (text,), rows in rows_by(unread, "updated_at_text").items():
         if text.strip():
-            yield Finding("LIST_DATE_UNREADABLE", text, rows, facts={"text": text})
+            yield Finding("LIST_DATE_UNREADABLE", text, rows, {"text": text})
 
 
 def _repeated(space: TrustSpace) -> Iterator[Finding]:
@@ -120,15 +110,13 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
     for (domain, dn), rows in rows_by(same, "domain", "dn").items():
         copies = grouped((content[row], row) for row in rows)
         if repeated := [alike for alike in copies.values() if len(alike) > 1]:
-            copied = {"copies": [len(alike) for alike in repeated]}
-            yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), copied)
+            counts = {"copies": [len(alike) for alike in repeated]}
+            yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), counts)
         if dn and len(copies) > 1:
             differing = [f for i, f in enumerate(FIELDS) if len({texts[i] for texts in copies}) > 1]
-            texts = list(dict.fromkeys(copy[1] for copy in copies))
-            facts = {
-                "n": len(rows), "differing": differing, "descriptions": texts if len(texts) > 1 else [],
-                "right": fitting(domain, texts) if len(texts) > 1 else [],
-            }  # fmt: skip
+            texts = list(dict.fromkeys(copy[1] for copy in copies)) if "description" in differing else []
+            right = fitting(domain, texts)
+            facts = {"n": len(rows), "differing": differing, "descriptions": texts, "right": right}
             yield Finding("LIST_PAIR_REPEATED", (domain, dn), rows, facts)
 
 
@@ -152,22 +140,18 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
 
 def _foreign_letters(space: TrustSpace) -> Iterator[Finding]:
     """Report letters of other scripts, which look like Latin ones and are not the same to a program."""
-    for field in ("domain", "description", "dn", "project_contact", "support_contact"):
+    for field in FIELDS[:-1]:
         texts = (text for text in space.audited[field].unique() if not text.isascii())
         odd = {text: letters for text in texts if (letters := foreign_letters(text))}
-        found = space.audited[space.audited[field].isin(list(odd))] if odd else space.audited.iloc[:0]
-        as_shown: Callable[[str], Any] = Person if field.endswith("contact") else str
-        for (text,), rows in rows_by(found, field).items():
-            meant = [as_shown(latin(text))] if latin(text) else []
-            facts = {"field": field, "text": as_shown(text), "letters": odd[text], "right": meant}
-            yield Finding("LIST_LETTER_FOREIGN", (field, as_shown(text)), rows, facts)
+        shown: Callable[[str], Any] = Person if field.endswith("contact") else str
+        with_odd = space.audited[space.audited[field].isin(list(odd))] if odd else space.audited.iloc[:0]
+        for (text,), rows in rows_by(with_odd, field).items():
+            meant = [shown(latin(text))] if latin(text) else []
+            facts = {"field": field, "text": shown(text), "letters": odd[text], "right": meant}
+            yield Finding("LIST_LETTER_FOREIGN", (field, shown(text)), rows, facts)
 
 
-AUDIT = Audit(
-    "whitelist_integrity",
-    {"fr": "Intégrité de la liste blanche", "en": "Integrity of the white list"},
-    load_rules(files(__package__) / "rules.toml"),
-    (_signature, _signer, _file, _unreadable, _dates, _repeated, domains.named, domains.shared, domains.near,
-     descriptions.described, descriptions.whose, descriptions.contradictions, _hidden_text, _foreign_letters),
-    uses=("archive",),
+RUNS = (
+    _signature, _signer, _file, _unreadable, _dates, _repeated, domains.named, domains.shared, domains.near,
+    descriptions.described, descriptions.whose, descriptions.contradictions, _hidden_text, _foreign_letters,
 )  # fmt: skip

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
@@ -15,21 +15,15 @@ from mssante_audit.whitelist import copies
 from mssante_audit.whitelist.copies import HOSPITALS, KINDS, fitting, labels_of, mentioned, named_by, words
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
-SAME_DESCRIPTION_MIN = 10
-"""From how many domains on a description says nothing of any of them. No source: this audit's convention."""
-
+SAME_DESCRIPTION_MIN = 10  # domains from which a description says nothing of any (no source: a convention)
+_MOST = 255  # characters at which the publishing tool caps a field (data)
+_LONGEST_NAME = 5  # words of an establishment's name that are looked at
+_TELLING = 5  # letters from which a word of a domain tells a place or a name
+_FEW = 4  # a word of more domains tells none of them, a description of more than half of it none either
 _FORM_EXAMPLE = re.compile(r"x{2,}|xyz")
-_MOST = 255
-"""The publishing tool caps a field at so many characters (data)."""
 _CUT_END = re.compile(
     r"(?<![\w'’])(?:de|du|des|la|les?|pour|et|aux?|sur|sous|[dl]['’])$|[-–,:;(&/+]$", re.IGNORECASE
 )
-_LONGEST_NAME = 5
-"""Words of an establishment's name that are looked at."""
-_TELLING = 5
-"""Letters from which on a word of a domain tells a place or a name."""
-_FEW = 4
-"""A word of more domains than that tells none of them, a description of more than half of it none either."""
 _HALF_LATIN = "[\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]"
 _SUSPECT = re.compile("[&?ÂÃÅâ\uff80-\uffff]")
 _UTF8 = re.compile(f"[ÂÃ]{_HALF_LATIN}|Å[“’]|â€.")
@@ -44,21 +38,13 @@ _OF = re.compile(
 
 
 def is_placeholder(telling: Sequence[str]) -> bool:
-    """Tell whether the `words` of a description name no establishment: none, or the form's own example.
-
-    >>> [is_placeholder(words(d)) for d in ("_", "À compléter", "Domaine du CH xyz", "EHPAD Alpha, site XX")]
-    [True, True, True, False]
-    """
+    """Tell whether the `words` of a description name no establishment: none, or the form's own example."""
     left = [word for word in telling if not _FORM_EXAMPLE.fullmatch(word)]
     return not left or (len(left) < len(telling) and KINDS.issuperset(left))
 
 
 def is_garbled(description: str) -> bool:
-    """Tell whether accented letters were lost in a conversion.
-
-    >>> is_garbled("HÃ´pital"), is_garbled("H?pital"), is_garbled("Hôpital")
-    (True, True, False)
-    """
+    """Tell whether accented letters were lost in a conversion."""
     marks = (_UTF8, _EXTENDED, _ENTITY, _BEYOND_REPAIR)
     return bool(_SUSPECT.search(description)) and any(mark.search(description) for mark in marks)
 
@@ -67,11 +53,7 @@ def repaired(description: str) -> str:
     """Return a garbled description as it was, "" if that cannot be told.
 
     Three conversions are undone: UTF-8 read as Windows-1252, bytes sign-extended to 16 bits (``￮`` for ``î``:
-    seen in real lists), and character references left from HTML. A handful of lines instead of a library
-    (ftfy), which does not know the second.
-
-    >>> repaired("HÃ´pital de la Bo￮te &agrave; outils"), repaired("H?pital")
-    ('Hôpital de la Boîte à outils', '')
+    in real lists; the library ftfy does not know that), and character references left from HTML.
     """
     text = _EXTENDED.sub(lambda m: chr(ord(m[0]) & 0xFF), description)
     text = _ENTITY.sub(lambda m: html.unescape(m[0]), _UTF8.sub(_read_again, text))
@@ -101,8 +83,19 @@ def cut_faults(description: str) -> list[str]:
     return [fault for fault, found in faults.items() if found]
 
 
-_Use = tuple[str, str, str, str, list[int]]
-"""A description, the domain, operator and certificate it stands with, and the rows."""
+class _Use(NamedTuple):
+    """A description, what it stands with, and on which rows."""
+
+    text: str
+    domain: str
+    operator_id: str
+    dn: str
+    rows: list[int]
+
+    @property
+    def owner(self) -> str:
+        """The operator; the domain, where it is nobody known."""
+        return self.operator_id or self.domain
 
 
 def described(space: TrustSpace) -> Iterator[Finding]:
@@ -111,83 +104,84 @@ def described(space: TrustSpace) -> Iterator[Finding]:
     Texts of the same `words` are the same description; a garbled one that cannot be read is compared to none.
     """
     every = rows_by(space.audited, "description", "domain", "operator_id", "dn").items()
-    uses = grouped((t, (t, domain, o, dn, rows)) for (t, domain, o, dn), rows in every if t.strip())
+    uses = grouped((t, _Use(t, domain, o, dn, rows)) for (t, domain, o, dn), rows in every if t.strip())
     keys: dict[str, str] = {}
     same: dict[str, list[str]] = {}
-    for text, held in uses.items():
-        mended = repaired(text) if is_garbled(text) else text
+    for text, of_text in uses.items():
+        mended = text
         if is_garbled(text):
+            mended = repaired(text)
             facts: dict[str, Any] = {"description": text, "meant": mended}
-            yield Finding("LIST_DESCRIPTION_MOJIBAKE", text, _rows(held), facts)
+            yield Finding("LIST_DESCRIPTION_MOJIBAKE", text, _rows(of_text), facts)
         if mended:
             telling = words(mended)
             keys[text] = key = " ".join(telling)
             same.setdefault(f"_ {fold(text)}" if is_placeholder(telling) else key, []).append(text)
-    for key, alike_texts in same.items():
-        alike = [use for text in alike_texts for use in uses[text]]
-        domains = len({domain for _, domain, *_ in alike})
+    for key, texts in same.items():
+        alike = [use for text in texts for use in uses[text]]
+        domains, first = len({use.domain for use in alike}), alike[0]
         # The form's example is a name where a single domain bears it, in its own name too.
-        example = [word for word in words(alike[0][0]) if _FORM_EXAMPLE.fullmatch(word)]
-        is_name = domains == 1 and any(word in alike[0][1].lower() for word in example)
+        example = [word for word in words(first.text) if _FORM_EXAMPLE.fullmatch(word)]
+        is_name = domains == 1 and any(word in first.domain.lower() for word in example)
         if domains >= SAME_DESCRIPTION_MIN or (key.startswith("_ ") and not is_name):
-            used = {"description": alike[0][0], "domains": domains}
-            yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, _rows(alike), facts=used)
+            facts = {"description": first.text, "domains": domains}
+            yield Finding("LIST_DESCRIPTION_PLACEHOLDER", key, _rows(alike), facts)
     # Each operator's domains that it describes in several ways; a domain of nobody known by itself.
     several: dict[str, dict[str, list[list[_Use]]]] = {}
-    described = (((use[2] or use[1], use[1]), use) for text in keys for use in uses[text])
-    for (owner, domain), held in grouped(described).items():
-        variants = grouped((keys[use[0]], use) for use in held) if len(held) > 1 else {}
-        dns = [{dn for _, _, _, dn, _ in its} for its in variants.values()]
+    by_domain = grouped(((use.owner, use.domain), use) for text in keys for use in uses[text])
+    for (owner, domain), of_domain in by_domain.items():
+        variants = [*grouped((keys[use.text], use) for use in of_domain).values()]
         # One certificate's rows that bear them all are LIST_PAIR_REPEATED.
-        if len(variants) > 1 and set.intersection(*dns) <= {""}:
-            several.setdefault(owner, {})[domain] = [*variants.values()]
-    for owner, of_domain in several.items():
-        rows = all_rows(_rows(held) for variants in of_domain.values() for held in variants)
-        texts = {domain: [held[0][0] for held in variants] for domain, variants in of_domain.items()}
-        right = [{"domain": name, "fits": text} for name in texts for text in fitting(name, texts[name])]
-        found = [{"domain": name, "descriptions": its} for name, its in texts.items()]
-        yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts={"domains": found, "right": right})
-    faulty = [text for text in uses if not is_garbled(text) and cut_faults(text)]
-    for owner, held in grouped((use[2] or use[1], use) for text in faulty for use in uses[text]).items():
+        if len(variants) > 1 and set.intersection(*({use.dn for use in same} for same in variants)) <= {""}:
+            several.setdefault(owner, {})[domain] = variants
+    for owner, domains_of in several.items():
+        shown = {domain: [same[0].text for same in variants] for domain, variants in domains_of.items()}
+        facts = {
+            "domains": [{"domain": name, "descriptions": its} for name, its in shown.items()],
+            "right": [{"domain": name, "fits": t} for name, its in shown.items() for t in fitting(name, its)],
+        }
+        rows = _rows(use for variants in domains_of.values() for same in variants for use in same)
+        yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts)
+    cut = [text for text in uses if not is_garbled(text) and cut_faults(text)]
+    for owner, of_owner in grouped((use.owner, use) for text in cut for use in uses[text]).items():
         # Where one of several is to be chosen anyway, no more is said.
-        if left := [use for use in held if use[1] not in several.get(owner, ())]:
-            cut = dict.fromkeys(text for text, *_ in left)
-            facts = {"texts": [{"description": text, "faults": cut_faults(text)} for text in cut]}
+        if left := [use for use in of_owner if use.domain not in several.get(owner, ())]:
+            faulty = dict.fromkeys(use.text for use in left)
+            facts = {"texts": [{"description": text, "faults": cut_faults(text)} for text in faulty]}
             yield Finding("LIST_DESCRIPTION_CUT", owner, _rows(left), facts)
 
 
 def _rows(uses: Iterable[_Use]) -> tuple[int, ...]:
-    return all_rows(rows for *_, rows in uses)
+    return all_rows(use.rows for use in uses)
 
 
 def whose(space: TrustSpace) -> Iterator[Finding]:
     """Find rows that are copies, and descriptions of another domain's establishment, not of several."""
     operator_of = dict(zip(space.audited["row"].tolist(), space.audited["operator_id"].tolist(), strict=True))
-    known = set()
+    explained = set()
     for copy in copies.copies(space.audited):
-        known.add(copy.domain)
+        explained.add(copy.domain)
         owner = operator_of[copy.rows[0]]
         facts = {
             "domain": copy.domain, "description": copy.description, "other": copy.original,
             "owner": {"operator": owner, "name": space.operator_names.get(owner, "")},
         }  # fmt: skip
         yield Finding("LIST_ROW_COPIED", copy.domain, copy.rows, facts)
-    columns, rows = (space.audited[name].tolist() for name in ("domain", "description")), space.domain_rows
-    uses = dict.fromkeys(zip(*columns, strict=True))
-    used = Counter(text for _, text in uses)
+    rows, uses = space.domain_rows, rows_by(space.audited, "domain", "description")
+    count = Counter(text for _, text in uses)
     labels = {domain: labels_of(domain) for domain in rows}
     foreign: dict[str, dict[str, list[str]]] = {}
     for domain, text in uses:
-        if used[text] * 2 <= _FEW and (named := named_by(text)) and not mentioned(labels[domain], named):
+        if count[text] * 2 <= _FEW and (named := named_by(text)) and not mentioned(labels[domain], named):
             foreign.setdefault(domain, {})[text] = named
-    for first, other in _exchanged(foreign, labels):
-        known |= {first, other}
-        pair = [{"domain": d, "description": next(iter(foreign[d]))} for d in (first, other)]
-        both = all_rows((rows[first], rows[other]))
-        yield Finding("LIST_DESCRIPTION_SWAPPED", (first, other), both, facts={"pair": pair})
+    for both in _exchanged(foreign, labels):
+        explained.update(both)
+        pair = [{"domain": domain, "description": next(iter(foreign[domain]))} for domain in both]
+        of_both = all_rows(rows[domain] for domain in both)
+        yield Finding("LIST_DESCRIPTION_SWAPPED", both, of_both, {"pair": pair})
     places = {(label[0], "".join(label[1:])): domain for domain, label in labels.items() if _is_place(label)}
     for domain, texts in foreign.items():
-        if domain in known or not _is_place(labels[domain]):
+        if domain in explained or not _is_place(labels[domain]):
             continue
         for text, named in texts.items():
             if other := _place_named(named, labels[domain][0], places):
@@ -225,15 +219,11 @@ def _is_place(label: list[str]) -> bool:
 
 def _place_named(named: list[str], kind: str, places: Mapping[tuple[str, str], str]) -> str:
     """Return the domain of the establishment of that kind that a description names, "" if it names none."""
-    kinds = HOSPITALS if kind in HOSPITALS else {kind}
-    for at, word in enumerate(named):
-        if word in kinds:
-            for length in range(_LONGEST_NAME, 0, -1):
-                name = "".join(named[at + 1 : at + 1 + length])
-                for one_kind in sorted(kinds):
-                    if domain := places.get((one_kind, name)):
-                        return domain
-    return ""
+    kinds = sorted(HOSPITALS) if kind in HOSPITALS else [kind]
+    starts = (at + 1 for at, word in enumerate(named) if word in kinds)
+    names = ("".join(named[at : at + length]) for at in starts for length in range(_LONGEST_NAME, 0, -1))
+    listed = (places.get((a_kind, name), "") for name in names for a_kind in kinds)
+    return next(filter(None, listed), "")
 
 
 def contradictions(space: TrustSpace) -> Iterator[Finding]:
@@ -241,18 +231,16 @@ def contradictions(space: TrustSpace) -> Iterator[Finding]:
 
     What also has the domain's own number, or its département's name, contradicts nothing.
     """
-    found = {domain: _NUMBERED.search(domain.rsplit(".", 2)[0]) for domain in space.domain_rows}
-    numbered = {domain: match.groups() for domain, match in found.items() if match}
+    matches = {domain: _NUMBERED.search(domain.rsplit(".", 2)[0]) for domain in space.domain_rows}
+    numbered = {domain: match.groups() for domain, match in matches.items() if match}
     entries = space.audited[space.audited["domain"].isin(numbered)]
     for (domain, text), rows in rows_by(entries, "domain", "description").items():
         stem, number = numbered[domain]
         folded, code = fold(text), number.upper()
         if number in folded.split() or f"{stem}{number}" in folded or _PLACES.get(code, number) in folded:
             continue
-        figures = [
-            word for word in folded.split() if word.isdecimal() and word.lstrip("0") != number.lstrip("0")
-        ]
-        others = [word for word in figures if len(word) < 4 and f"{stem} {word}" in folded]
+        figures = [f for f in folded.split() if f.isdecimal() and f.lstrip("0") != number.lstrip("0")]
+        others = [figure for figure in figures if len(figure) < 4 and f"{stem} {figure}" in folded]
         if code in DEPARTMENTS and not others:
             named = {*_OF.findall(folded)}
             others = [code for code, name in _PLACES.items() if name in named]

@@ -14,14 +14,10 @@ from mssante_audit.whitelist.rows import above_of, all_rows, grouped, rows_by
 
 _ENDINGS = frozenset((*ENDINGS, "re", "nc", "pf", "mssante"))
 """Endings of other zones (and our own, doubled). ``asso`` is not one: it is used as a name there (data)."""
-_NEAR_LETTERS = 8
-"""Shorter names are too near one another to be slips: acronyms mostly (data)."""
-_PARTED_LETTERS = 6
-"""The same where only a hyphen or a dot differs."""
-_FAMILY = 3
-"""A name near to more others than that is one of a series, on purpose."""
-_LONGEST = 63
-"""Longer names are no labels, and what they would cost is the list's to choose."""
+_NEAR_LETTERS = 8  # shorter names are too near one another to be slips: acronyms mostly (data)
+_PARTED_LETTERS = 6  # the same where only a hyphen or a dot differs
+_FAMILY = 3  # a name near to more others than that is one of a series, on purpose
+_LONGEST = 63  # longer names are no labels, and what they would cost is the list's to choose
 
 
 def named(space: TrustSpace) -> Iterator[Finding]:
@@ -38,51 +34,56 @@ def named(space: TrustSpace) -> Iterator[Finding]:
             kept = "".join(c for c in letters if not is_hidden(c)).strip().strip(".")
             mended = "" if host_faults(kept) else in_zone(kept) or kept
             facts = {"domain": domain, "faults": faults, "meant": near_name or mended}
-            yield Finding("LIST_DOMAIN_INVALID", domain, rows, facts=facts)
+            yield Finding("LIST_DOMAIN_INVALID", domain, rows, facts)
         elif domain in outside:
-            yield Finding("LIST_DOMAIN_OUTSIDE", domain, rows, facts={"domain": domain})
+            yield Finding("LIST_DOMAIN_OUTSIDE", domain, rows, {"domain": domain})
         elif domain != ZONE:
-            ending = domain.removesuffix(f".{ZONE}").rpartition(".")
-            if ending[0] and ending[2] in _ENDINGS:
-                bare = f"{ending[0].removesuffix('.mssante')}.{ZONE}"
+            name, _, ending = domain.removesuffix(f".{ZONE}").rpartition(".")
+            if name and ending in _ENDINGS:
+                bare = f"{name.removesuffix('.mssante')}.{ZONE}"
                 other = bare if bare in space.domain_rows else ""
-                facts = {"domain": domain, "ending": ending[2], "other": other}
+                facts = {"domain": domain, "ending": ending, "other": other}
                 yield Finding("LIST_DOMAIN_SUFFIX", domain, rows, facts)
 
 
 def shared(space: TrustSpace) -> Iterator[Finding]:
     """Domains under several operators (of one server: DN_CN_OPERATORS), and sub-domains of another's."""
     same, names, rows = space.structures, space.operator_names, space.domain_rows
-    columns = (space.audited[name].tolist() for name in ("domain", "operator_id", "cn"))
-    owners: dict[str, dict[str, str]] = {}
-    uses = [use for use in dict.fromkeys(zip(*columns, strict=True)) if use[1]]
-    for domain, operator_id, _ in uses:  # an unreadable identifier is unknown, not another operator
+    # An unreadable identifier is unknown, not another operator.
+    uses = [use for use in rows_by(space.audited, "domain", "operator_id", "cn") if use[1]]
+    owners: dict[str, dict[str, str]] = {}  # domain → structure → its first operator there
+    for domain, operator_id, _ in uses:
         owners.setdefault(domain, {}).setdefault(same[operator_id], operator_id)
-    several = (use for use in uses if len(owners[use[0]]) > 1)
-    servers = grouped(((domain, cn.lower().strip()), same[o]) for domain, o, cn in several)
-    one_server = {domain for (domain, cn), of in servers.items() if cn and len({*of}) == len(owners[domain])}
+    servers = grouped(
+        ((domain, cn.lower().strip()), same[operator_id])
+        for domain, operator_id, cn in uses
+        if len(owners[domain]) > 1 and cn.strip()
+    )
+    one_server = {domain for (domain, _), group in servers.items() if len({*group}) == len(owners[domain])}
 
-    def named(owner: dict[str, str]) -> list[dict[str, str]]:
-        ids = [owner[structure] for structure in sorted(owner)]
-        return [{"operator": operator_id, "name": names[operator_id]} for operator_id in ids]
+    def named(domain: str) -> list[dict[str, str]]:
+        return [{"operator": o, "name": names[o]} for _, o in sorted(owners[domain].items())]
 
     together: dict[tuple[str, ...], list[str]] = {}
-    below: dict[tuple[tuple[str, ...], str], list[str]] = {}
-    for domain, owner in owners.items():
-        if len(owner) > 1 and domain not in one_server:
-            together.setdefault(tuple(sorted(owner)), []).append(domain)
+    below: dict[tuple[str, ...], list[str]] = {}
+    for domain, of_domain in owners.items():
+        if len(of_domain) > 1 and domain not in one_server:
+            together.setdefault(tuple(sorted(of_domain)), []).append(domain)
         above = takewhile(ZONE.__ne__, above_of(domain))  # the manager's zone is nobody's parent
         parent = next((name for name in above if name in rows), "")
-        if parent and owners.get(parent) and owner.keys().isdisjoint(owners[parent]):
-            below.setdefault((tuple(sorted(owner)), parent), []).append(domain)
+        if parent in owners and of_domain.keys().isdisjoint(owners[parent]):
+            below.setdefault((parent, *sorted(of_domain)), []).append(domain)
     for ids, domains in together.items():
-        facts = {"domains": len(domains), "owners": named(owners[domains[0]])}
-        yield Finding("LIST_DOMAIN_OPERATORS", ids, all_rows(rows[d] for d in domains), facts=facts)
-    for (ids, parent), domains in below.items():
-        facts = {"domains": len(domains), "owners": named(owners[domains[0]]), "parent": parent}
-        facts["parent_owners"] = named(owners[parent])
-        every = all_rows(rows[d] for d in domains)
-        yield Finding("LIST_SUBDOMAIN_OPERATOR", (parent, *ids), every, facts=facts)
+        facts = {"domains": len(domains), "owners": named(domains[0])}
+        yield Finding("LIST_DOMAIN_OPERATORS", ids, all_rows(rows[d] for d in domains), facts)
+    for ids, domains in below.items():
+        parent = ids[0]
+        facts = {
+            "domains": len(domains), "owners": named(domains[0]), "parent": parent,
+            "parent_owners": named(parent),
+        }  # fmt: skip
+        of_domains = all_rows(rows[d] for d in domains)
+        yield Finding("LIST_SUBDOMAIN_OPERATOR", ids, of_domains, facts)
 
 
 def near(space: TrustSpace) -> Iterator[Finding]:
@@ -106,9 +107,9 @@ def near(space: TrustSpace) -> Iterator[Finding]:
         if len(bare) - len("mssantefr") >= _PARTED_LETTERS
         for other in sorted(several)[1:]
     }
-    found = space.audited["domain"].isin({domain for pair in slips | parted for domain in pair})
-    uses = rows_by(space.audited[found], "domain", "operator_id", "description")
-    holders = {d: dict.fromkeys(ids) for d, ids in grouped((d, operator) for d, operator, _ in uses).items()}
+    near_others = space.audited["domain"].isin({domain for pair in slips | parted for domain in pair})
+    uses = rows_by(space.audited[near_others], "domain", "operator_id", "description")
+    holders = grouped((domain, operator_id) for domain, operator_id, _ in uses)
     descriptions = grouped((domain, text) for domain, _, text in uses)
     pairs_near = sorted(parted.union(pair for pair in slips if not _both_meant(pair, descriptions)))
     neighbours = Counter(domain for pair in pairs_near for domain in pair)
@@ -118,13 +119,14 @@ def near(space: TrustSpace) -> Iterator[Finding]:
         sides = [
             {
                 "domain": domain,
-                "holders": [{"operator": o, "name": names[o]} for o in holders[domain]],
+                "holders": [{"operator": o, "name": names[o]} for o in dict.fromkeys(holders[domain])],
                 "descriptions": list(dict.fromkeys(descriptions[domain])),
             }
             for domain in pair
         ]
-        facts = {"sides": sides, "same_operator": not holders[pair[0]].keys().isdisjoint(holders[pair[1]])}
-        yield Finding("LIST_DOMAIN_NEAR", pair, all_rows(rows[domain] for domain in pair), facts=facts)
+        same = not {*holders[pair[0]]}.isdisjoint(holders[pair[1]])
+        facts = {"sides": sides, "same_operator": same}
+        yield Finding("LIST_DOMAIN_NEAR", pair, all_rows(rows[domain] for domain in pair), facts)
 
 
 def _both_meant(pair: tuple[str, str], descriptions: Mapping[str, Iterable[str]]) -> bool:
