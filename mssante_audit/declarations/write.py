@@ -27,11 +27,9 @@ SHEET = "Déclarations"
 ROWS = 5000  # of the template are validated
 _WIDTHS = {"box": 12, "date": 14, "phone": 20, "contract": 16, "identifier": 20, "dn": 60}
 FAULTY = PatternFill("solid", fgColor="F8CBAD")
-MOST_NOTES, MOST_NOTE = 5000, 500
-"""Cells of a workbook that say what is wrong, and characters of what each says; the others are coloured."""
+MOST_NOTES, MOST_NOTE = 5000, 500  # cells of a workbook that say what is wrong, and characters of each
 Notes = Mapping[tuple[str, int], dict[str, list[str]]]
-_TEXT = ("phone", "contract", "identifier")
-"""Kinds whose cells are texts, so that the spreadsheet leaves their leading zeros alone."""
+_TEXT = ("phone", "contract", "identifier")  # cells that are texts, or they lose their leading zeros
 
 
 def template() -> bytes:
