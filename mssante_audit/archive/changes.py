@@ -205,8 +205,8 @@ def _change(
     kind: str, was: Any, now: Any, before: Row | None, after: Row | None, of: tuple[str, str] = ("", "")
 ) -> Change:
     """Return a record; the rows, one of either list, tell domain and operators."""
-    operators = [row.operator if row else "" for row in (before, after)]
-    return Change(kind, (before or cast(Row, after)).domain, was, now, *operators, of)
+    was_of, now_of = (row.operator if row else "" for row in (before, after))
+    return Change(kind, (before or cast(Row, after)).domain, was, now, was_of, now_of, of)
 
 
 def _in_both(a: list[Row], b: list[Row], rows: Both) -> Iterator[Change]:

@@ -183,8 +183,8 @@ class Archive:
 
     def read(self, given: str | Path | bytes, **how: bool) -> WhiteList:
         """Load a list, its own or another's, verified with what it trusts (`load_whitelist`)."""
-        trust: dict[str, Any] = {"anchors": self.trusted, "signer": self.signer}
-        return load_whitelist(given, **trust, **{"any_namespace": True, **how})
+        how = {"any_namespace": True, **how}
+        return load_whitelist(given, anchors=self.trusted, signer=self.signer, **how)
 
     def load(self, snapshot: Snapshot) -> WhiteList:
         """Load a list; one that is gone, damaged, or not the one that its name says is an `InputError`."""

@@ -19,10 +19,9 @@ from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import real_path, sample_folder, table_of
 
 _SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
+# What cryptography raises of a certificate that it cannot read.
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
-"""What cryptography raises of a certificate that it cannot read."""
-GIVE = "Give a PEM, DER or PKCS #7 file, or a folder of them"
-"""What to do where certificates lack."""
+GIVE = "Give a PEM, DER or PKCS #7 file, or a folder of them"  # remedy where certificates lack
 
 
 def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate]:
@@ -48,8 +47,8 @@ def certificates_of(path: Path) -> list[x509.Certificate]:
 
 def find_anchors(folder: Path) -> list[x509.Certificate]:
     """Return the certificates in a data folder, or one below, that are pinned as IGC-Santé's."""
-    known = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
-    return [c for name, c in known.items() if name in pinned()["trusted"]]
+    here = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
+    return [c for name, c in here.items() if name in pinned()["trusted"]]
 
 
 def of_sample(folder: Path) -> tuple[Path, ...]:
