@@ -3,8 +3,7 @@
 Anybody can present a certificate that names an address inside somebody's network: only known authorities are
 believed to say where revocation lists lie. Of each issuer and scope one is kept, complete and signed, never
 an older one in its place; one that is replaced stays, under its date, where it revokes what its successor no
-longer names. The extraction is fetched once a publication: the server says in the answer's head when it was
-made. What cannot be read, or breaks off, is not kept.
+longer names.
 """
 
 import os
@@ -77,9 +76,8 @@ def fetch_crls(
     """Fetch revocation lists into ``crls/`` of a data folder.
 
     IGC-Santé's certificates there, the `anchors`, those that `whitelists` are signed with, and those of the
-    servers in the newest observation say where revocation lists lie, unless `urls` are given. `settings` say
-    how they are fetched, but not from where. If no authority is known, or none names a list, it is an
-    `InputError`.
+    servers in the newest observation say where revocation lists lie, unless `urls` are given. If no authority
+    is known, or none names a list, it is an `InputError`.
     """
     authorities = trust([*anchors, *of_sample(folder)], folder)[0]
     seen = [signer for file in whitelists if (signer := signer_of(content_of(file)))]

@@ -33,15 +33,10 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a list is fetched.
-
-    `ca_bundle` names certificates to trust for TLS (PEM, DER or PKCS #7; a file or a folder), instead of the
-    system's. `had` tells by `Download.head` whether an answer is one had already, whose rest is then not
-    asked for.
-    """
+    """How a list is fetched."""
 
     url: str = field(repr=False)
-    ca_bundle: Path | None = None
+    ca_bundle: Path | None = None  # a file or folder of certificates to trust for TLS instead of the system's
     max_bytes: int = 64 * 2**20  # largest answer: some 17 times the list of 2025
     connect_seconds: float = 10
     read_seconds: float = 30  # longest silence
@@ -50,7 +45,7 @@ class Settings:
     backoff_seconds: float = 1  # pause after an attempt, doubled each time, or what the server asks for
     max_loss: float = MAX_LOSS  # share of rows lost from which a list is flagged
     plain: bool = False  # whether plain HTTP will do: where what comes bears a signature that is checked
-    had: Callable[[str], bool] = lambda head: False
+    had: Callable[[str], bool] = lambda head: False  # tells by `Download.head` what need not be read on
 
     @property
     def shown(self) -> str:

@@ -275,11 +275,9 @@ def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | N
 
 
 def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime | None = None) -> Path:
-    """Return the white list that `data` (a file, or a folder that holds one) stands for.
+    """Return the white list that `data` stands for; if there is none it is an `InputError`.
 
-    In a folder with several lists the last in order of name is taken. Where there is only an `archive`, or
-    the folder is one, its last list as of `as_of` (now by default) is taken, none of the future. If there is
-    none it is an `InputError`.
+    It is a file, the last of a folder in order of name, or the last of its `archive` as of `as_of` (now).
     """
     if not data.exists():
         raise InputError("no such file or folder", file=str(data))

@@ -26,11 +26,7 @@ _STROKE = re.compile(r"[-‐-―−_.…\s]*")  # leaves a box empty; other stro
 
 
 def read_box(value: str) -> bool | None:
-    """Tell whether a box is ticked; None if the cell says neither.
-
-    >>> [read_box(text) for text in ("X", "Signé et tamponné", "néant", "/")]
-    [True, True, False, None]
-    """
+    """Tell whether a box is ticked; None if the cell says neither."""
     text = "".join(c for c in value if not is_hidden(c)).strip()
     if len(text) > LONGEST or "?" in text or value == UNSEEN or CELL_ERROR.fullmatch(text):
         return None
@@ -76,11 +72,7 @@ _EXCEL_DAY_0 = date(1899, 12, 30)
 
 
 def read_date(text: str) -> tuple[date | None, str]:
-    """Read a date as French and computers write it; the second value is the kind of problem, "" if none.
-
-    >>> read_date("1er mars 2026"), read_date("31/02/2026")
-    ((datetime.date(2026, 3, 1), ''), (None, 'date'))
-    """
+    """Read a date as French and computers write it; the second value is the kind of problem, "" if none."""
     if plain := _PLAIN_DATE.fullmatch(text):  # as nearly all are
         return _day(plain[3], plain[2], plain[1])
     if not text[:1].isdigit() and is_nothing(text):
@@ -121,11 +113,7 @@ _TITLE = re.compile(r"(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeu
 
 
 def split_name(text: str) -> tuple[str, str] | None:
-    """Tell last name and first name apart: by a comma, or by the last name's capitals; None if neither helps.
-
-    >>> split_name("DE LA FICTION Jean-Marie"), split_name("Mme Zoé FICTIVE")
-    (('DE LA FICTION', 'Jean-Marie'), ('FICTIVE', 'Zoé'))
-    """
+    """Tell last name and first name apart: by a comma, or the last name's capitals; None if neither helps."""
     text = _TITLE.sub("", text.strip())
     if text.count(",") == 1:
         last, first = text.split(",")

@@ -71,11 +71,7 @@ fold = lru_cache(4096)(text.fold)  # a heading as it is compared
 
 
 def find_headings(rows: Sequence[Sequence[str]], mapping: Mapping[str, str]) -> HeadingRow:
-    """Return the row of which most headings are known, or two rows of which more are; else the first.
-
-    >>> find_headings([["Registre"], ["Domaine", "Signataire", ""], ["", "Nom", "Prénom"]], {}).headings
-    ['Domaine', 'Nom du signataire', 'Prénom du signataire']
-    """
+    """Return the row of which most headings are known, or two rows of which more are; else the first."""
     pairs = [(at, _joined(*two)) for at, two in enumerate(pairwise(rows), 1) if len(two[1]) > 1]
     every = [*((at, list(row)) for at, row in enumerate(rows)), *pairs]
     candidates = [HeadingRow(at, row, recognised(row, mapping)) for at, row in every]
@@ -95,11 +91,7 @@ def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
 
 
 def field_of(heading: str) -> str | None:
-    """Return the field that a heading alone names, in the form's words or in others; None if it names none.
-
-    >>> field_of("Mail du chef de projet"), field_of("Courriel")
-    ('project_manager_email', None)
-    """
+    """Return the field that a heading alone names, in the form's words or others; None if it names none."""
     name, plain = fold(heading), _labels()[0]
     if name in plain or name in _labels()[1]:
         return plain.get(name)

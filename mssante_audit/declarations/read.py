@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,15 @@ MAX_ROWS, MAX_COLUMNS = 200_000, 500  # the list has some 5,000 domains: more is
 HEADING_ROWS = 20  # headings are looked for in the first rows, below a title or instructions
 MAX_BYTES = 256 * MB  # of a file, unpacked
 
-Flag = tuple[int | None, int | None, str, str]  # row, column position, kind of problem, value
+
+class Flag(NamedTuple):
+    """A problem met while reading; of a value that is lost with the cell, to be written again."""
+
+    row: int | None
+    at: int | None  # position of the column
+    kind: str
+    value: str = ""
+    cell: str = ""
 
 
 @dataclass
@@ -34,8 +42,6 @@ class Sheet:
     rows: np.ndarray = field(default_factory=lambda: np.array([], dtype="int64"))  # as in the register
     heading_row: int | None = None
     problems: list[Flag] = field(default_factory=list)
-    cells: dict[tuple[int | None, int | None], str] = field(default_factory=dict)
-    """By row and column position what stands in a cell whose value is lost."""
     odd: bool = True  # whether there may be control characters and errors of a spreadsheet in it
     lost: dict[str, str] = field(default_factory=dict)  # field that was not found → kind of problem
     sheet: str = ""  # of a workbook, the name of the sheet read, and those of which nothing was
@@ -81,7 +87,7 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
         return sheet
     names = sheet.columns[fields["domain"]].str.strip().str
     unlikely = ~names.contains(".", regex=False) | names.contains(" ", regex=False)
-    lost = {row for row, _ in sheet.cells}
+    lost = {flag.row for flag in sheet.problems if flag.cell}
     dropped: dict[int, int] = {}
     rows = zip(*(column[unlikely].tolist() for column in sheet.columns), strict=True)
     for at, cells in zip(np.flatnonzero(unlikely).tolist(), rows, strict=True):
@@ -91,9 +97,9 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
         if (short or again) and row not in lost:
             dropped[row] = at
             if again or filled:
-                sheet.problems.append((row, None, "headings-again" if again else "remark", ""))
+                sheet.problems.append(Flag(row, None, "headings-again" if again else "remark"))
     ours = ("headings-again", "remark")
-    sheet.problems = [flag for flag in sheet.problems if flag[0] not in dropped or flag[2] in ours]
+    sheet.problems = [flag for flag in sheet.problems if flag.row not in dropped or flag.kind in ours]
     places = list(dropped.values())
     sheet.columns = [column.drop(index=places).reset_index(drop=True) for column in sheet.columns]
     sheet.rows = np.delete(sheet.rows, places)
@@ -148,7 +154,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     def flagged() -> Iterator[tuple[int, list[str]]]:
         for number, line in enumerate(_lines(file, text, separator), 1):
             if number > below and len(line) != width and any(line):
-                sheet.problems.append((number, None, "row-long" if len(line) > width else "row-short", ""))
+                sheet.problems.append(Flag(number, None, "row-long" if len(line) > width else "row-short"))
             yield number, line
 
     sheet.fill(flagged())
@@ -189,11 +195,11 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
                 try:
                     records.append((number, parse_json(line, file, **hooks)))
                 except InputError:
-                    problems.append((number, None, "record", ""))
+                    problems.append(Flag(number, None, "record"))
                 if len(records) + len(problems) > MAX_ROWS:
                     raise too_many_rows(file)
         if not records and problems:
-            raise InputError("no line is JSON", file=file, line=problems[0][0])
+            raise InputError("no line is JSON", file=file, line=problems[0].row)
     else:
         content = parse_json(text, file, **hooks)
         content = dict(content).get("declarations") if isinstance(content, tuple) else content
@@ -211,13 +217,13 @@ def _records(file: str, records: list[tuple[int, Any]], problems: list[Flag]) ->
     filled: dict[int, dict[int, str]] = {}
     for row, record in records:
         if not isinstance(record, tuple):
-            problems.append((row, None, "record", ""))
+            problems.append(Flag(row, None, "record"))
             continue
         cells = filled[row] = {}
         for key, value in record:
             at = places.setdefault(_text(key), len(places))
             if at in cells or isinstance(value, list | tuple):
-                problems.append((row, at, "key-twice" if at in cells else "nested", ""))
+                problems.append(Flag(row, at, "key-twice" if at in cells else "nested"))
             else:
                 cells[at] = _text(value)
     if len(places) > MAX_COLUMNS:

@@ -71,11 +71,7 @@ _IF_OTHER = (
 
 
 def is_nothing(text: str, kind: str = "") -> bool:
-    """Tell a stroke, or a word for no value; in other fields than texts ``xxx`` and ``pas de …``, too.
-
-    >>> [is_nothing(text) for text in ("--", "S.O.", "CH X", "")]
-    [True, True, False, False]
-    """
+    """Tell a stroke, or a word for no value; in other fields than texts ``xxx`` and ``pas de …``, too."""
     if _STROKES.fullmatch(text):
         return not text.isspace() and text != ""
     if len(text) > _LONGEST:
@@ -84,11 +80,7 @@ def is_nothing(text: str, kind: str = "") -> bool:
 
 
 def reference(text: str, kind: str = "text") -> str | None:
-    """Return whom a text refers to: a part of the form, "above", "beside" or "elsewhere"; None if to nobody.
-
-    >>> [reference(text) for text in ("Idem", "même que le chef de projet", "cf. certificat joint", "Voirie")]
-    ['above', 'project_manager', 'elsewhere', None]
-    """
+    """Return whom a text refers to: a part of the form, "above", "beside", "elsewhere"; None if to nobody."""
     if len(text) > _LONGEST:
         return None
     if _DITTO.fullmatch(text):

@@ -190,7 +190,7 @@ def load_declarations(
         source=path.name,
         sha256=digest.hexdigest(),
         scope=scope,
-        lost={(p.file, p.row or 0, p.column): p.cell for p in unread},
+        lost={(p.file, p.row or 0, p.column): p.cell for p in sorted(unread, key=lambda p: p.cell)},
         sheets={sheet.file: sheet.sheet for sheet in books},
         unread={sheet.file: sheet.unread for sheet in books},
         cells=pd.concat([file.cells for file in kept], ignore_index=True),
@@ -240,11 +240,7 @@ def due_from(declarations: pd.DataFrame) -> pd.Series:
 
 
 def domain_key(name: str) -> str:
-    """Return a domain or server as it is compared: in lower case, without outer blanks and final dot.
-
-    >>> domain_key(" CH-XYZ.mssante.fr.")
-    'ch-xyz.mssante.fr'
-    """
+    """Return a domain or server as it is compared: in lower case, without outer blanks and final dot."""
     return name.strip().lower().rstrip(".")
 
 

@@ -157,9 +157,8 @@ def _both_names(sheet: Sheet, cells: pd.Series, problems: list[Problem]) -> dict
 
 def _reading_problems(sheet: Sheet, headings: Headings) -> Iterator[Problem]:
     named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()}
-    for row, at, kind, value in sheet.problems:
-        column, cell = "" if at is None else named[at], sheet.cells.get((row, at), "")
-        yield Problem(sheet.file, row, column, kind, value, cell)
+    for row, at, kind, value, cell in sheet.problems:
+        yield Problem(sheet.file, row, "" if at is None else named[at], kind, value, cell)
 
 
 def _heading_problems(sheet: Sheet, headings: Headings) -> Iterator[Problem]:

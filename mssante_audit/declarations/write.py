@@ -44,7 +44,6 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
     `notes` are what is wrong, by file and row: texts by column; in a workbook such cells are coloured.
     """
     rows, suffix = _written(declarations), path.suffix.lower()
-    records = rows.to_dict("records")
     if suffix == ".csv":
         content = csv_text(rows).encode("utf-8-sig")
     elif suffix == ".xlsx":
@@ -52,9 +51,10 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
         places = zip(read["file"], read["row"], strict=True)
         content = _filled(rows, [(notes or {}).get(place, {}) for place in places])
     elif suffix == ".json":
-        content = (json.dumps(records, ensure_ascii=False, indent=1) + "\n").encode()
+        content = (json.dumps(rows.to_dict("records"), ensure_ascii=False, indent=1) + "\n").encode()
     elif suffix == ".jsonl":
-        content = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+        lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in rows.to_dict("records"))
+        content = "".join(lines).encode()
     else:
         remedy = "Use .csv, .xlsx, .json or .jsonl"
         raise InputError("cannot write a register as {}", repr(suffix), file=str(path), remedy=remedy)

@@ -18,7 +18,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import MB
 from mssante_audit.declarations import read as reading
 from mssante_audit.declarations.headings import find_headings
-from mssante_audit.declarations.read import MAX_BYTES, MAX_ROWS, Sheet, too_many_rows
+from mssante_audit.declarations.read import MAX_BYTES, MAX_ROWS, Flag, Sheet, too_many_rows
 
 # A part that unpacks to more than `_RATIO` times its size, and to more than `_SMALL`, is a bomb.
 _RATIO, _SMALL = 200, 16 * MB
@@ -43,7 +43,7 @@ def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | No
                 book = openpyxl.load_workbook(BytesIO(raw), read_only=True, data_only=True, keep_links=False)
                 read = _read(file, archive, book, mapping, sheet)
             if any("vbaProject" in name or "macrosheets" in name for name in archive.namelist()):
-                read.problems.append((None, None, "macros", ""))
+                read.problems.append(Flag(None, None, "macros"))
     except InputError:
         raise
     except Exception:  # zipfile, zlib and openpyxl let out errors of every kind on a damaged file
@@ -115,12 +115,12 @@ def _cells(
             row = tuple(None if at in struck else cell.value for at, cell in enumerate(row))
         texts = [_text(value) for value in row]
         if any(texts[width:]):
-            read.problems.append((number, None, "row-long", ""))
+            read.problems.append(Flag(number, None, "row-long"))
         if struck and not any(texts):
-            read.problems.append((number, None, "struck-row", ""))
+            read.problems.append(Flag(number, None, "struck-row"))
         if any(texts) or number in unsolved:
-            read.problems += [(number, at, "struck-cell", "") for at in struck]
-            read.cells |= {(number, at): f"#N/A {_text(value)}" for at, value in struck.items()}
+            lost = {at: f"#N/A {_text(value)}" for at, value in struck.items()}
+            read.problems += [Flag(number, at, "struck-cell", cell=cell) for at, cell in lost.items()]
         yield number, texts
 
 
@@ -154,14 +154,13 @@ def _flag(read: Sheet, formulas: Formulas, merged: Merged) -> None:
     kept = set(rows)
     for (row, at), text in formulas.items():
         if row in kept and at < width:
-            read.problems.append((row, at, "formula" if text is None else "formula-unsolved", ""))
-            if text is not None:
-                read.cells[row, at] = f"#N/A ={text}"
+            kind, cell = ("formula", "") if text is None else ("formula-unsolved", f"#N/A ={text}")
+            read.problems.append(Flag(row, at, kind, cell=cell))
     for left, top, right, bottom in sorted(merged):
         name = f"{get_column_letter(left + 1)}{top}:{get_column_letter(right + 1)}{bottom}"
         for row in rows[bisect_left(rows, top) : bisect_right(rows, bottom)]:
             cells = range(left, min(right + 1, width))
-            read.problems += [(row, at, "merged", name) for at in cells if (row, at) != (top, left)]
+            read.problems += [Flag(row, at, "merged", name) for at in cells if (row, at) != (top, left)]
             if len(read.problems) > MAX_ROWS:  # where they overlap
                 raise _too_many_marks(read.file)
 

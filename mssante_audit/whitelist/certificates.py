@@ -124,8 +124,8 @@ def path_to_anchor(
 ) -> list[x509.Certificate]:
     """Return the path of a certificate to an anchor, all valid at a time and allowed to do what they did.
 
-    `between` may lie on it; anchors are those `trusted` whose issuer is not among them; `policy` is what the
-    leaf's extensions must say, anything if not given. A `ValueError` says why there is no path.
+    `between` may lie on it; anchors are those `trusted` whose issuer is not among them; `policy` is for the
+    leaf's extensions. A `ValueError` says why there is no path.
     """
     subjects = {certificate.subject for certificate in trusted}
     roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]

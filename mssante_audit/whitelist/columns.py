@@ -110,9 +110,6 @@ def is_audit_domain(domain: str) -> bool:
 
     It lies under the manager's ``espacedeconfiance.mssante.fr``, or a word of a label is "audit", "test" or
     "tests", ends in "test", or is a pre-production's: "preprod", "recette", "qualif", "demo", "poc".
-
-    >>> [is_audit_domain(d) for d in ("pre-prod.alphatest.mssante.fr", "le-protestant.mssante.fr")]
-    [True, False]
     """
     name = domain.lower().replace("pre-prod", "preprod")
     return f".{name}".endswith(".espacedeconfiance.mssante.fr") or any(
