@@ -78,8 +78,8 @@ def between(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     compared = changes.compare(before, after, known_renames)
     events = list(_events(compared, before, after))
     event_of, records, serial = [""] * len(compared), [], Counter[str]()
-    for event in sorted(events, key=lambda e: (EVENTS.index(e.kind), -len(e.domains), e.domains)):
-        kind, domains, members, facts, sure = event
+    events.sort(key=lambda event: (EVENTS.index(event.kind), -len(event.domains), event.domains))
+    for kind, domains, members, facts, sure in events:
         serial[kind] += 1
         identifier = f"{kind}-{serial[kind]}"
         for position in members:

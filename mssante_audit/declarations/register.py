@@ -190,7 +190,7 @@ def load_declarations(
         source=path.name,
         sha256=digest.hexdigest(),
         scope=scope,
-        lost={(p.file, p.row or 0, p.column): p.cell for p in sorted(unread, key=lambda p: p.cell)},
+        lost={(p.file, p.row or 0, p.column): p.cell for p in sorted(unread, key=lambda p: p.cell != "")},
         sheets={sheet.file: sheet.sheet for sheet in books},
         unread={sheet.file: sheet.unread for sheet in books},
         cells=pd.concat([file.cells for file in kept], ignore_index=True),

@@ -87,8 +87,9 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
         else:
             columns[name] = _plain(sheet, field, cells[name], problems) if name in places else nothing
     if signatory is not None:
-        columns |= _both_names(sheet, sheet.columns[signatory], problems)
-        cells |= {_SIGNATORY[0]: sheet.columns[signatory], _SIGNATORY[1]: columns[_SIGNATORY[1]]}
+        both = _plain(sheet, fields()[_SIGNATORY[0]], sheet.columns[signatory], problems)
+        columns |= _both_names(sheet, both, problems)
+        cells |= {_SIGNATORY[0]: both, _SIGNATORY[1]: columns[_SIGNATORY[1]]}
         places |= dict.fromkeys(_SIGNATORY, signatory)
     missing = frozenset(n for n, field in fields().items() if not field.optional and n not in places)
     before = dict(columns)
@@ -144,12 +145,11 @@ def _typed(sheet: Sheet, field: Field, texts: pd.Series, problems: list[Problem]
     return {field.name: values.astype("datetime64[s]"), f"{field.name}_text": as_written}
 
 
-def _both_names(sheet: Sheet, cells: pd.Series, problems: list[Problem]) -> dict[str, pd.Series]:
+def _both_names(sheet: Sheet, texts: pd.Series, problems: list[Problem]) -> dict[str, pd.Series]:
     """Return last and first name of the signatory, of cells that hold both."""
-    last_name = fields()[_SIGNATORY[0]]
-    texts = _plain(sheet, last_name, cells, problems)
     names = [(text, text) if is_nothing(text) or reference(text) else split_name(text) for text in texts]
     whole = [parts is None and len(text.split()) > 1 for text, parts in zip(texts, names, strict=True)]
+    last_name = fields()[_SIGNATORY[0]]
     problems += _problems(sheet, last_name, np.array(whole, dtype="bool"), "name-whole", texts)
     both = [parts or (text.strip(), "") for text, parts in zip(texts, names, strict=True)]
     return {name: pd.Series([pair[at] for pair in both], dtype="str") for at, name in enumerate(_SIGNATORY)}
