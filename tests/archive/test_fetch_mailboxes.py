@@ -91,7 +91,7 @@ def test_a_name_of_no_extraction_is_not_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "said"),
+    ("content", "name", "why"),
     [
         (zipped()[:-40], f"{NAME}.zip", "is damaged"),
         (CONTENT[:-100], f"{NAME}.txt", "is damaged"),

@@ -297,7 +297,7 @@ SIGNATURE = b'<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"><Info a="b">
 
 
 @pytest.mark.parametrize("place", [b"<Nom>", b"</Domaine>", b"</ListeDomaines>"])
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("signed", [False, True])
 def test_a_signature_outside_its_place_is_damage_of_the_file(place, signed):
     content = xml(row(1), row(2), row(3))
     at = content.index(place) + (len(place) if place[1:2] != b"/" or place == b"</Nom>" else 0)
