@@ -7,13 +7,12 @@ is what the lists show: docs/archive.md has the table.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
@@ -82,8 +81,7 @@ def side_of(whitelist: WhiteList) -> Side:
 
 def same_structures(before: Side, after: Side) -> dict[str, str]:
     """Tell which identifiers stand for one structure, as both lists and all those of their archive show."""
-    known = {**before.structures, **after.structures}
-    return structures(pd.concat([before.entries, after.entries]), known)
+    return structures(pd.concat([before.entries, after.entries]), {**before.structures, **after.structures})
 
 
 def confidence(kind: str, doubts: tuple[Collection[str], Collection[str]]) -> str:
@@ -100,13 +98,9 @@ class Operator(NamedTuple):
     operator: str
     name: str
 
-    @property
-    def fact(self) -> dict[str, str]:
-        """What there is to tell of it."""
-        return self._asdict()
-
 
 Rows = Counter[Row]  # the rows of a list, and how many copies there are of each
+Both = tuple[list[Row], list[Row]]  # all rows of a domain in either list
 
 
 class Change(NamedTuple):
@@ -126,7 +120,7 @@ class Change(NamedTuple):
         """What there is to tell of it, by name."""
         named = {self.of[0]: self.of[1], "before": self.before, "after": self.after}
         return {
-            name: [operator.fact for operator in value] if isinstance(value, tuple) else value
+            name: [operator._asdict() for operator in value] if isinstance(value, tuple) else value
             for name, value in named.items()
             if name and value not in ("", ())
         }
@@ -150,28 +144,29 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
         gone, come = _by_domain(old - new, names - later), _by_domain(new - old, later - names)
         renames = find_renames(gone, come, (old, new), known_renames or {})
     old = Counter({row._replace(domain=renames.get(row.domain, row.domain)): n for row, n in old.items()})
-    found = list(_by_kind(old, new))
+    changes = list(_by_kind(old, new))
     if renames:
         was_of, now_of = ({row.domain: row.operator for row in rows} for rows in (old, new))
-        found += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
-    if added := {change.domain for change in found if change.kind == "added"}:
+        changes += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
+    if added := {change.domain for change in changes if change.kind == "added"}:
         theirs = after.entries["domain"].isin(added)  # only rows that theirs may be copies of
         near = theirs | after.entries["description"].isin(after.entries.loc[theirs, "description"])
-        like = {copy.domain: copy.original for copy in copies(after.entries[near])}
-        found = [c._replace(of=("like", like[c.domain])) if c.domain in like and c.kind == "added" else c
-                 for c in found]  # fmt: skip
+        like = {("added", copy.domain): ("like", copy.original) for copy in copies(after.entries[near])}
+        changes = [change._replace(of=like.get(change[:2], change.of)) for change in changes]
     # One contact changed on several certificates of a domain is one change; dates are counted row by row.
-    dated = [change for change in found if change.kind == "restamped"]
-    others = dict.fromkeys(change for change in found if change.kind != "restamped")
-    found = sorted([*others, *dated], key=lambda c: (KINDS.index(c.kind), c.domain, c.of, c.before, c.after))
-    return [change._replace(confidence=confidence(way(change), doubts)) for change in found]
+    dated = [change for change in changes if change.kind == "restamped"]
+    others = dict.fromkeys(change for change in changes if change.kind != "restamped")
+    ordered = sorted(
+        [*others, *dated], key=lambda c: (KINDS.index(c.kind), c.domain, c.of, c.before, c.after)
+    )
+    return [change._replace(confidence=confidence(way(change), doubts)) for change in ordered]
 
 
-def changes_frame(found: Iterable[Change], events: Iterable[str] | None = None) -> pd.DataFrame:
-    """Return changes as the frame that this module's docstring describes."""
+def changes_frame(changes: Iterable[Change], events: Iterable[str] | None = None) -> pd.DataFrame:
+    """Return changes as `FRAME`."""
     records = [
         (c.kind, c.domain, event, c.confidence, c.operator_before, c.operator_after, c.facts)
-        for c, event in zip(found, events if events is not None else repeat(""), strict=events is not None)
+        for c, event in zip(changes, events if events is not None else repeat(""), strict=events is not None)
     ]
     return frame_of(records, FRAME)
 
@@ -187,111 +182,96 @@ def _by_domain(rows: Rows, names: set[str]) -> dict[str, list[Row]]:
     return grouped((row.domain, row) for row in rows.elements() if row.domain in names)
 
 
-def _by_kind(old: Rows, new: Rows) -> Iterable[Change]:
+def _by_kind(old: Rows, new: Rows) -> Iterator[Change]:
     gone, come = old - new, new - old
     touched = {row.domain for row in gone} | {row.domain for row in come}
     left, right, before, after = (_by_domain(rows, touched) for rows in (gone, come, old, new))
-    for name in sorted(touched):
-        domain = _Domain(name, before.get(name, []), after.get(name, []))
-        if not domain.before:
-            yield domain.change("added", (), _operators(domain.after), None, domain.after[0])
-            yield from domain.copies(domain.after)
-        elif not domain.after:
-            yield domain.change("removed", _operators(domain.before), (), domain.before[0], None)
+    for domain in sorted(touched):
+        rows = before.get(domain, []), after.get(domain, [])
+        if not rows[0]:
+            yield _change("added", (), _operators(rows[1]), None, rows[1][0])
+            yield from _copies(rows[1], rows)
+        elif not rows[1]:
+            yield _change("removed", _operators(rows[0]), (), rows[0][0], None)
         else:
-            yield from domain.changes(left.get(name, []), right.get(name, []))
+            yield from _in_both(left.get(domain, []), right.get(domain, []), rows)
 
 
 def _operators(rows: list[Row]) -> tuple[Operator, ...]:
     return tuple(dict.fromkeys(Operator(row.operator, row.name) for row in rows))
 
 
-@dataclass
-class _Domain:
-    """One domain, with all its rows in both lists."""
+def _change(
+    kind: str, was: Any, now: Any, before: Row | None, after: Row | None, of: tuple[str, str] = ("", "")
+) -> Change:
+    """Return a record; the rows, one of either list, tell domain and operators."""
+    was_of, now_of = (row.operator if row else "" for row in (before, after))
+    return Change(kind, (before or cast(Row, after)).domain, was, now, was_of, now_of, of)
 
-    name: str
-    before: list[Row]
-    after: list[Row]
 
-    @cached_property
-    def keys(self) -> tuple[Counter[str], Counter[str]]:
-        """How many rows each certificate has, in either list."""
-        return Counter(row.key for row in self.before), Counter(row.key for row in self.after)
+def _in_both(a: list[Row], b: list[Row], rows: Both) -> Iterator[Change]:
+    """Pair the rows of a domain that are not the same in both lists, from the most alike to the least.
 
-    def change(
-        self, kind: str, was: Any, now: Any, *rows: Row | None, of: tuple[str, str] = ("", "")
-    ) -> Change:
-        """Return a record; the rows, one of either list, tell the operators."""
-        was_of, now_of = (row.operator if row else "" for row in rows)
-        return Change(kind, self.name, was, now, was_of, now_of, of)
+    Certificates are copied, replaced, moved to an operator, added or retired.
+    """
+    for before, after in _pairs(a, b, lambda row: row[:-1]):
+        yield _change("restamped", before.stamp, after.stamp, before, after)
+    for before, after in (*_pairs(a, b, lambda row: row.dn), *_pairs(a, b, lambda row: row.key)):
+        yield from _fields(before, after)
+    if not a and not b:
+        return
+    keys = [{row.key for row in side} for side in rows]
+    owners = [{row.structure for row in side} for side in rows]
+    yield from _copies([row for row in a if row.key in keys[1]] + b, rows)
+    a = list(dict.fromkeys(row for row in a if row.key not in keys[1]))
+    b = list(dict.fromkeys(row for row in b if row.key not in keys[0]))
 
-    def changes(self, a: list[Row], b: list[Row]) -> Iterable[Change]:
-        """Pair the rows that are not the same in both lists, from the most alike to the least."""
-        for before, after in _pairs(a, b, lambda row: row[:-1]):
-            yield self.change("restamped", before.stamp, after.stamp, before, after)
-        for before, after in (*_pairs(a, b, lambda row: row.dn), *_pairs(a, b, lambda row: row.key)):
-            yield from self.fields(before, after)
-        if a or b:
-            yield from self.certificates(a, b)
+    def named(row: Row) -> tuple[str, str]:
+        parts = (part for part in row.dn.split(",") if part.strip().upper().startswith("CN="))
+        return row.structure, next(parts, "")
 
-    def fields(self, before: Row, after: Row) -> Iterable[Change]:
-        """Say what a pair of rows differs in, another certificate apart."""
-        if before.dn != after.dn and before.key == after.key:
-            yield self.change("dn_respelt", before.dn, after.dn, before, after)
-        if before.description != after.description:
-            yield self.change("description_changed", before.description, after.description, before, after)
-        for which in ("project", "support"):
-            was, now = getattr(before, which), getattr(after, which)
-            if was != now:
-                pair, of = (Person(was), Person(now)), ("contact", which)
-                yield self.change("contact_changed", *pair, before, after, of=of)
+    for before, after in (*_pairs(a, b, named), *_pairs(a, b, lambda row: row.structure)):
+        yield _change("dn_replaced", before.dn, after.dn, before, after)
+        yield from _fields(before, after)
+    leaving = [row for row in a if row.structure not in owners[1]]
+    arriving = [row for row in b if row.structure not in owners[0]]
+    if leaving and arriving:
+        yield _change("moved", _operators(leaving), _operators(arriving), leaving[0], arriving[0])
+        yield from _fields(leaving[0], arriving[0])
+        a = [row for row in a if row.structure in owners[1]]
+        b = [row for row in b if row.structure in owners[0]]
+    yield from (_change("dn_retired", row.dn, "", row, None) for row in a)
+    yield from (_change("dn_added", "", row.dn, None, row) for row in b)
 
-    def certificates(self, a: list[Row], b: list[Row]) -> Iterable[Change]:
-        """Say what became of certificates: copied, replaced, moved to an operator, added, retired."""
-        keys_before, keys_after = self.keys
-        yield from self.copies([r for r in a if r.key in keys_after] + b)
-        a = list(dict.fromkeys(r for r in a if r.key not in keys_after))
-        b = list(dict.fromkeys(r for r in b if r.key not in keys_before))
 
-        def named(row: Row) -> tuple[str, str]:
-            parts = (part for part in row.dn.split(",") if part.strip().upper().startswith("CN="))
-            return row.structure, next(parts, "")
+def _fields(before: Row, after: Row) -> Iterator[Change]:
+    """Tell what a pair of rows differs in, another certificate apart."""
+    if before.dn != after.dn and before.key == after.key:
+        yield _change("dn_respelt", before.dn, after.dn, before, after)
+    if before.description != after.description:
+        yield _change("description_changed", before.description, after.description, before, after)
+    for which in ("project", "support"):
+        was, now = getattr(before, which), getattr(after, which)
+        if was != now:
+            yield _change("contact_changed", Person(was), Person(now), before, after, ("contact", which))
 
-        for before, after in (*_pairs(a, b, named), *_pairs(a, b, lambda row: row.structure)):
-            yield self.change("dn_replaced", before.dn, after.dn, before, after)
-            yield from self.fields(before, after)
-        owners_before, owners_after = ({r.structure for r in rows} for rows in (self.before, self.after))
-        leaving = [r for r in a if r.structure not in owners_after]
-        arriving = [r for r in b if r.structure not in owners_before]
-        if leaving and arriving:
-            before, after = leaving[0], arriving[0]
-            yield self.change("moved", _operators(leaving), _operators(arriving), before, after)
-            yield from self.fields(before, after)
-            a = [r for r in a if r.structure in owners_after]
-            b = [r for r in b if r.structure in owners_before]
-        for row in a:
-            yield self.change("dn_retired", row.dn, "", row, None)
-        for row in b:
-            yield self.change("dn_added", "", row.dn, None, row)
 
-    def copies(self, rows: list[Row]) -> Iterable[Change]:
-        """Say of which certificates there are more, or fewer, copies than before."""
-        several = len(self.before) > 1 or len(self.after) > 1
-        for row in {row.key: row for row in rows}.values() if several else ():
-            was, now = (counted[row.key] for counted in self.keys)
+def _copies(some: list[Row], rows: Both) -> Iterator[Change]:
+    """Tell of which of some certificates of a domain there are more, or fewer, copies than before."""
+    if max(map(len, rows)) > 1:
+        counts = [Counter(row.key for row in side) for side in rows]
+        for row in {row.key: row for row in some}.values():
+            was, now = (count[row.key] for count in counts)
             if now != was and max(now, was) > 1:
-                yield self.change("duplicated", was, now, row, row, of=("certificate", row.dn))
+                yield _change("duplicated", was, now, row, row, ("certificate", row.dn))
 
 
 def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[tuple[Row, Row]]:
     """Take out of both lists the rows with equal keys, in pairs."""
     if not a or not b:
         return []
-    waiting: dict[Hashable, list[Row]] = defaultdict(list)
-    for row in sorted(b, reverse=True):
-        waiting[key(row)].append(row)
-    found = [(row, rows.pop()) for row in sorted(a) if (rows := waiting.get(key(row)))]
-    for at, rows in enumerate((a, b) if found else ()):
-        rows[:] = (Counter(rows) - Counter(pair[at] for pair in found)).elements()
-    return found
+    waiting = grouped((key(row), row) for row in sorted(b, reverse=True))
+    pairs = [(row, rows.pop()) for row in sorted(a) if (rows := waiting.get(key(row)))]
+    for at, rows in enumerate((a, b) if pairs else ()):
+        rows[:] = (Counter(rows) - Counter(pair[at] for pair in pairs)).elements()
+    return pairs

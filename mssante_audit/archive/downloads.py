@@ -3,8 +3,7 @@
 Anybody can present a certificate that names an address inside somebody's network: only known authorities are
 believed to say where revocation lists lie. Of each issuer and scope one is kept, complete and signed, never
 an older one in its place; one that is replaced stays, under its date, where it revokes what its successor no
-longer names. The extraction is fetched once a publication: the server says in the answer's head when it was
-made. What cannot be read, or breaks off, is not kept.
+longer names.
 """
 
 import os
@@ -31,7 +30,7 @@ from mssante_audit.observe.tls.chain import issued, loaded
 from mssante_audit.observe.tls.observation import load_tls
 from mssante_audit.whitelist.certificates import UNREADABLE, fingerprint, is_authority, of_sample
 from mssante_audit.whitelist.load import content_of
-from mssante_audit.whitelist.revocation import MAX_FILE, SUFFIX, RevocationList, find_crls, load_crl, read_crl
+from mssante_audit.whitelist.revocation import MAX_FILE, SUFFIX, find_crls, load_crl, read_crl
 from mssante_audit.whitelist.signature import signer_of, trust
 
 FOLDER = "crls"  # of revocation lists, in the data folder
@@ -39,8 +38,8 @@ MOST = 50  # addresses that are asked
 MAX_BYTES = 256 * 2**20  # of an extraction: some twelve times the archive of 2026, three times its text
 _NAMED = re.compile(rf"-[0-9a-f]{{8}}\{SUFFIX}\Z")  # how the names of lists that were fetched end
 _WEB = re.compile(r"https?://[!-~]{1,2000}\Z", re.IGNORECASE)
+# Path at static.data.gouv.fr, which has the time of its copy, minutes after that of the extraction.
 _MIRRORED = re.compile(r"(?i)/(\d{8})-(\d{4})\d\d/extraction-correspondance-mssante\.(?:txt|zip)$", re.A)
-"""Path at static.data.gouv.fr, which has the time of its copy, minutes after that of the extraction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,31 +76,31 @@ def fetch_crls(
     """Fetch revocation lists into ``crls/`` of a data folder.
 
     IGC-Santé's certificates there, the `anchors`, those that `whitelists` are signed with, and those of the
-    servers in the newest observation say where revocation lists lie, unless `urls` are given. `settings` say
-    how they are fetched, but not from where. If no authority is known, or none names a list, it is an
-    `InputError`.
+    servers in the newest observation say where revocation lists lie, unless `urls` are given. If no authority
+    is known, or none names a list, it is an `InputError`.
     """
-    known = list(dict.fromkeys(trust([*anchors, *of_sample(folder)], folder)[0]))
+    authorities = trust([*anchors, *of_sample(folder)], folder)[0]
     seen = [signer for file in whitelists if (signer := signer_of(content_of(file)))]
     for file in find_observations(folder, "tls")[:1]:
         with suppress(InputError):
             ders = load_tls(file.path).certificates.values()
             seen += [certificate for der in ders if (certificate := loaded(der))]
     for certificate in sorted(seen, key=is_authority, reverse=True):  # those in between before the servers'
-        if any(is_authority(other) and issued(certificate, other) for other in known):
-            known.append(certificate)
-    known = list(dict.fromkeys(known))
-    if not known:
+        if any(is_authority(other) and issued(certificate, other) for other in authorities):
+            authorities.append(certificate)
+    authorities = list(dict.fromkeys(authorities))
+    if not authorities:
         remedy = "Name some with --anchors"
         raise InputError("no certificate of an authority here", file=str(folder), remedy=remedy)
-    asked = list(dict.fromkeys(urls or (url for certificate in known for url in _points(certificate))))[:MOST]
+    points = (url for certificate in authorities for url in _points(certificate))
+    asked = list(dict.fromkeys(urls or points))[:MOST]
     if not asked:
         remedy = "Name one with --url"
         raise InputError("no certificate here names a revocation list", file=str(folder), remedy=remedy)
     how = replace(settings or Settings(""), max_bytes=MAX_FILE, plain=True)
     with writing(folder):
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    return [_fetch(folder / FOLDER, url, known, how) for url in asked]
+    return [_fetch(folder / FOLDER, url, authorities, how) for url in asked]
 
 
 def _points(certificate: x509.Certificate) -> list[str]:
@@ -115,18 +114,14 @@ def _points(certificate: x509.Certificate) -> list[str]:
     return [uri for uri in uris if _WEB.match(uri)]
 
 
-def _fetch(folder: Path, url: str, known: Sequence[x509.Certificate], how: Settings) -> Fetched:
-    def told(outcome: str, file: Path, revocations: RevocationList) -> Fetched:
-        crl = revocations.crl
-        return Fetched(url, outcome, "", file, crl.last_update_utc, crl.next_update_utc, len(crl))
-
+def _fetch(folder: Path, url: str, authorities: Sequence[x509.Certificate], how: Settings) -> Fetched:
     try:
         content = download(replace(how, url=url)).content
     except FetchError as error:
         return Fetched(url, "refused", error.message)
     if (new := read_crl(content)) is None:
         return Fetched(url, "refused", "what came is no revocation list")
-    issuer = next((c for c in known if is_authority(c) and new.signed_by(c)), None)
+    issuer = next((c for c in authorities if is_authority(c) and new.signed_by(c)), None)
     if issuer is None:
         return Fetched(url, "refused", "no authority known here signed it")
     if not new.complete:
@@ -134,20 +129,22 @@ def _fetch(folder: Path, url: str, known: Sequence[x509.Certificate], how: Setti
     here = [(file, old) for file in find_crls(folder) if (old := load_crl(file))]
     # Of the same issuer, and about the same certificates.
     same = [(f, old) for f, old in here if old.signed_by(issuer) and old.complete and old.scope == new.scope]
-    for file, old in same:
-        if not new.newer_than(old):
-            return told("older" if old.newer_than(new) else "same", file, old)
     ours = [(file, old) for file, old in same if _NAMED.search(file.name)]
-    for file, old in ours:
-        if old.revokes(known) - new.revokes(known):
-            dated_name = f"{file.stem}-{old.crl.last_update_utc:%Y-%m-%dT%H%M%S}{SUFFIX}"
-            write_bytes(file.with_name(dated_name), read_bytes(file, MAX_FILE))
     last = urlsplit(url).path.rpartition("/")[2]
     stem = re.sub(r"[^A-Za-z0-9-]+", "-", last.removesuffix(SUFFIX))[:60].strip("-") or "list"
     whose = digest(fingerprint(issuer).encode() + new.scope)[:8]
-    target = ours[0][0] if ours else folder / f"{stem}-{whose}{SUFFIX}"
-    write_bytes(target, content)
-    return told("kept", target, new)
+    target, kept, outcome = ours[0][0] if ours else folder / f"{stem}-{whose}{SUFFIX}", new, "kept"
+    if newer := [(file, old) for file, old in same if not new.newer_than(old)]:
+        target, kept = newer[0]
+        outcome = "older" if kept.newer_than(new) else "same"
+    else:
+        for file, old in ours:
+            if old.revokes(authorities) - new.revokes(authorities):
+                dated_name = f"{file.stem}-{old.crl.last_update_utc:%Y-%m-%dT%H%M%S}{SUFFIX}"
+                write_bytes(file.with_name(dated_name), read_bytes(file, MAX_FILE))
+        write_bytes(target, content)
+    crl = kept.crl
+    return Fetched(url, outcome, "", target, crl.last_update_utc, crl.next_update_utc, len(crl))
 
 
 class Boxes(NamedTuple):
@@ -160,7 +157,7 @@ class Boxes(NamedTuple):
 def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
     """Fetch the extraction of the day into a data folder; what is none, or damaged, is an `AuditError`."""
     got = download(replace(settings, had=lambda head: _there(folder, head) is not None))
-    there = _there(folder, got.said)
+    there = _there(folder, got.head)
     if got.unchanged and there is not None:
         return Boxes(there)
     suffix = "zip" if got.content.startswith(b"PK\x03\x04") else "txt"
@@ -169,7 +166,7 @@ def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
         with tempfile.TemporaryDirectory(prefix=".extraction-", dir=folder) as beside:
             draft = Path(beside, f"Extraction_Correspondance_MSSante.{suffix}")
             draft.write_bytes(got.content)
-            made = _told(got.said) or dated(draft)
+            made = _made(got.head) or dated(draft)
             if made is None:
                 why = "the answer does not tell when the extraction was made"
                 remedy = "Give ANS's address, or data.gouv.fr's with --url"
@@ -182,12 +179,12 @@ def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
 
 
 def _there(folder: Path, head: str) -> Path | None:
-    made = _told(head)
+    made = _made(head)
     named = [folder / _named(made, suffix) for suffix in ("zip", "txt")] if made else []
     return next((file for file in named if file.is_file()), None)
 
 
-def _told(head: str) -> datetime | None:
+def _made(head: str) -> datetime | None:
     """Return when the extraction was made of which a head speaks: by its file's name, or its address."""
     published, mirrored = PUBLISHED.search(head), _MIRRORED.search(head)
     named = f"Extraction_Correspondance_MSSante_{mirrored[1]}{mirrored[2]}.zip" if mirrored else ""

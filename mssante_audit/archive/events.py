@@ -1,12 +1,12 @@
 """Events: changes that belong together, in facts (`FRAME`), sorted as `EVENTS` is, the largest first.
 
-`_told` has the facts of each kind, `mssante_audit.space.story` the sentences.
+`_facts` has the facts of each kind, `mssante_audit.space.story` the sentences.
 """
 
 import os
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,14 +23,14 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import WhiteList
+from mssante_audit.whitelist.rows import grouped
 
+# Kinds of events, the most telling first.
 EVENTS = (
     "shrunken", "signer", "migration", "arrival", "departure", "renewal", "replacement", "certificate_added",
     "certificate_retired", "rename", "added", "removed", "correction", "contact", "description", "respelling",
     "duplication", "restamp",
 )  # fmt: skip
-"""Kinds of events, the most telling first."""
-
 FRAME = (
     Column("event", "str", "identifier, such as ``migration-1``; the changes name it in theirs"),
     Column("kind", "str", "of `EVENTS`", EVENTS),
@@ -47,28 +47,22 @@ FRAME = (
 
 List = str | Path | date | WhiteList  # a file, a date of an archive, or a list that is loaded
 
-MAX_LOSS = (
-    0.5  # of a list that lost more than that share of its rows it is the first thing to say. No source.
-)
+MAX_LOSS = 0.5  # of rows: of a list that lost more it is the first thing to say. No source.
 BULK = 3  # from how many domains on one and the same correction is a bulk one
+# Kinds of changes of a text, and the event that one is.
 TEXTS = {"contact_changed": "contact", "description_changed": "description", "dn_respelt": "respelling"}
-"""Kinds of changes of a text, and the event that one is."""
 _WORDS = r"[^\s,;:()<>@]+|@"
 
 
 @dataclass(frozen=True)
 class Span:
-    """What happened between two lists, by the times at which they were generated.
-
-    Of its frames `changes` has the columns of `mssante_audit.archive.changes`, `events` those of this module;
-    `doubts` are why either list is not to be relied on (`mssante_audit.whitelist.load.doubts`).
-    """
+    """What happened between two lists, by the times at which they were generated."""
 
     start: datetime | None
     end: datetime | None
-    changes: pd.DataFrame
-    events: pd.DataFrame
-    doubts: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    changes: pd.DataFrame  # columns of `mssante_audit.archive.changes`
+    events: pd.DataFrame  # columns of `FRAME`
+    doubts: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # of either list (`whitelist.load.doubts`)
 
 
 class _Event(NamedTuple):
@@ -81,19 +75,17 @@ class _Event(NamedTuple):
 
 def between(before: Side, after: Side, known_renames: Mapping[str, str] | None = None) -> Span:
     """Return what happened between two lists; `known_renames` as in `compare`."""
-    found = changes.compare(before, after, known_renames)
-    events = sorted(
-        _events(found, before, after), key=lambda e: (EVENTS.index(e.kind), -len(e.domains), e.domains)
-    )
-    named, records, serial = [""] * len(found), [], Counter[str]()
-    for event in events:
-        serial[event.kind] += 1
-        identifier = f"{event.kind}-{serial[event.kind]}"
-        for position in event.members:
-            named[position] = identifier
-        size, sure = len(event.domains), event.confidence
-        records.append((identifier, event.kind, size, event.domains, sure, event.facts))
-    frames = changes.changes_frame(found, named), frame_of(records, FRAME)
+    compared = changes.compare(before, after, known_renames)
+    events = list(_events(compared, before, after))
+    event_of, records, serial = [""] * len(compared), [], Counter[str]()
+    events.sort(key=lambda event: (EVENTS.index(event.kind), -len(event.domains), event.domains))
+    for kind, domains, members, facts, sure in events:
+        serial[kind] += 1
+        identifier = f"{kind}-{serial[kind]}"
+        for position in members:
+            event_of[position] = identifier
+        records.append((identifier, kind, len(domains), domains, sure, facts))
+    frames = changes.changes_frame(compared, event_of), frame_of(records, FRAME)
     return Span(before.time, after.time, *frames, (before.doubts, after.doubts))
 
 
@@ -124,34 +116,34 @@ def span(
     return between(first, last, renames)
 
 
-def _events(found: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
-    before, after = old.entries, new.entries
-    groups: dict[tuple[Hashable, ...], list[int]] = defaultdict(list)
-    moved = {c.domain: (c.operator_before, c.operator_after) for c in found if c.kind == "moved"}
-    for position, change in enumerate(found):
-        groups[_group(change, moved)].append(position)
-    keys = [dict(zip(rows["dn"].tolist(), rows["dn_key"].tolist(), strict=True)) for rows in (before, after)]
-    kept = [set(known.values()) for known in keys]
+def _events(compared: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
+    moved = {c.domain: (c.operator_before, c.operator_after) for c in compared if c.kind == "moved"}
+    groups = grouped((_group(change, moved), position) for position, change in enumerate(compared))
+    columns = ["operator_id", "operator", "dn", "dn_key"]
+    after, before = (side.entries[columns].drop_duplicates() for side in (new, old))
+    rows = pd.concat([after, before])
+    key_of = dict(zip(rows["dn"].tolist(), rows["dn_key"].tolist(), strict=True))
+    kept, present = set(before["dn_key"]), set(after["dn_key"])
     everywhere = {
-        (c.before, c.after) for c in found
-        if c.kind == "dn_replaced" and keys[0][str(c.before)] not in kept[1]
-        and keys[1][str(c.after)] not in kept[0]
-    }  # fmt: skip
-    names: dict[str, str] = {}
-    for rows in (before, after):
-        operators = rows[["operator_id", "operator"]].drop_duplicates("operator_id")
-        names.update(operators.itertuples(index=False, name=None))
+        (c.before, c.after)
+        for c in compared
+        if c.kind == "dn_replaced"
+        and key_of[str(c.before)] not in present
+        and key_of[str(c.after)] not in kept
+    }
+    operators = rows.drop_duplicates("operator_id")
+    names = dict(zip(operators["operator_id"].tolist(), operators["operator"].tolist(), strict=True))
     names[""] = ""  # several bear no identifier
     for group, members in groups.items():
-        alike = [found[position] for position in members]
+        alike = [compared[position] for position in members]
         domains = tuple(sorted({c.domain for c in alike}))
-        kind, facts, sure = _told(group, alike, len(domains) >= BULK, names, everywhere)
+        kind, facts, sure = _facts(group, alike, len(domains) >= BULK, names, everywhere)
         sure = min((sure, *(change.confidence for change in alike)), key=CONFIDENCES.index)
         yield _Event(kind, domains, members, facts, sure)
     yield from _appearances(names, old, new)
-    if len(after) < (1 - MAX_LOSS) * len(before):
+    if len(new.entries) < (1 - MAX_LOSS) * len(old.entries):
         sure = confidence("removed", (old.doubts, new.doubts))
-        yield _Event("shrunken", (), [], {"rows": len(after), "before": len(before)}, sure)
+        yield _Event("shrunken", (), [], {"rows": len(new.entries), "before": len(old.entries)}, sure)
     if old.signer and new.signer and old.signer != new.signer:
         doubts = {*old.doubts, *new.doubts}
         sure = "unknown" if "forged" in doubts else "likely" if doubts else "certain"
@@ -184,7 +176,7 @@ def _group(change: Change, moved: Mapping[str, tuple[str, str]]) -> tuple[Hashab
     return kind, "" if kind == "restamped" else change.operator_before or change.operator_after
 
 
-def _told(
+def _facts(
     group: tuple[Hashable, ...],
     alike: Sequence[Change],
     many: bool,
@@ -224,29 +216,26 @@ def _told(
 
 
 def _operator(identifier: str, names: Mapping[str, str]) -> dict[str, str]:
-    return Operator(identifier, names.get(identifier, "")).fact
+    return Operator(identifier, names.get(identifier, ""))._asdict()
 
 
 def _certificate(dn: object) -> dict[str, str]:
-    found = re.search(r"CN\s*=\s*([^,]+)", str(dn), re.IGNORECASE)
-    return {"dn": str(dn), "cn": found[1].strip() if found else str(dn)}
+    cn = re.search(r"CN\s*=\s*([^,]+)", str(dn), re.IGNORECASE)
+    return {"dn": str(dn), "cn": cn[1].strip() if cn else str(dn)}
 
 
 def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterator[_Event]:
     """Tell of operators that one list alone has, by any of their structure's numbers."""
-    doubts = before.doubts, after.doubts
-    known, now = (
+    old, new = (
         {str(operator): set(domains) for operator, domains in side.entries.groupby("operator_id")["domain"]}
         for side in (before, after)
     )
-    same = changes.same_structures(before, after) if known.keys() ^ now.keys() else {}
-    for kind, cause, here, there in (("arrival", "added", now, known), ("departure", "removed", known, now)):
+    same = changes.same_structures(before, after) if old.keys() ^ new.keys() else {}
+    for kind, cause, here, there in (("arrival", "added", new, old), ("departure", "removed", old, new)):
         others = {same.get(operator) for operator in there}
-        ids_of: dict[str, list[str]] = defaultdict(list)
-        for operator in sorted(here.keys() - there.keys() - {""}):
-            if same[operator] not in others:
-                ids_of[same[operator]].append(operator)
-        for identifiers in ids_of.values():
-            domains = tuple(sorted(set().union(*(here[identifier] for identifier in identifiers))))
-            facts = {"operator": _operator(identifiers[0], names)}
-            yield _Event(kind, domains, [], facts, confidence(cause, doubts))
+        alone = sorted(here.keys() - there.keys() - {""})
+        for structure, identifiers in grouped((same[operator], operator) for operator in alone).items():
+            if structure not in others:
+                domains = tuple(sorted(set().union(*(here[identifier] for identifier in identifiers))))
+                sure = confidence(cause, (before.doubts, after.doubts))
+                yield _Event(kind, domains, [], {"operator": _operator(identifiers[0], names)}, sure)

@@ -33,15 +33,10 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a list is fetched.
-
-    `ca_bundle` names certificates to trust for TLS (PEM, DER or PKCS #7; a file or a folder), instead of the
-    system's. `had` tells by `Download.said` whether an answer is one had already, whose rest is then not
-    asked for.
-    """
+    """How a list is fetched."""
 
     url: str = field(repr=False)
-    ca_bundle: Path | None = None
+    ca_bundle: Path | None = None  # a file or folder of certificates to trust for TLS instead of the system's
     max_bytes: int = 64 * 2**20  # largest answer: some 17 times the list of 2025
     connect_seconds: float = 10
     read_seconds: float = 30  # longest silence
@@ -50,7 +45,7 @@ class Settings:
     backoff_seconds: float = 1  # pause after an attempt, doubled each time, or what the server asks for
     max_loss: float = MAX_LOSS  # share of rows lost from which a list is flagged
     plain: bool = False  # whether plain HTTP will do: where what comes bears a signature that is checked
-    had: Callable[[str], bool] = lambda said: False
+    had: Callable[[str], bool] = lambda head: False  # tells by `Download.head` what need not be read on
 
     @property
     def shown(self) -> str:
@@ -66,13 +61,13 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What a server gave, nothing if it has not changed; `said`: file name and path, as its head says."""
+    """What a server gave, nothing if it has not changed; `head`: file name and path, as its head says."""
 
     content: bytes
     unchanged: bool = False
     etag: str = ""
     last_modified: str = ""
-    said: str = ""
+    head: str = ""
 
 
 def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) -> Record:
@@ -81,16 +76,16 @@ def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) 
     record = Record(at, "fetch", "failed", source=settings.shown)
     with locked(archive.folder):
         fresh = replace(archive)
-        known = _last(fresh, settings.shown)
+        last = _last(fresh, settings.shown)
         try:
-            got = download(settings, known)
+            got = download(settings, last)
         except FetchError as error:
             append(archive.folder, replace(record, message=error.message, doubt=error.code))
             raise
         record = replace(record, etag=got.etag, last_modified=got.last_modified)
-        if got.unchanged and known:
-            record = replace(record, outcome="unchanged", file=known.file, rows=known.rows)
-            return append(archive.folder, replace(record, sha256=known.sha256))
+        if got.unchanged and last:
+            record = replace(record, outcome="unchanged", file=last.file, rows=last.rows)
+            return append(archive.folder, replace(record, sha256=last.sha256))
         record = keep(fresh, got.content, record, settings.max_loss, now)
         if record.outcome in GOOD:  # "same": of a fetch that was killed before it came to this
             with suppress(InputError):  # a damaged older file is for `archive verify` to tell
@@ -107,18 +102,18 @@ def _last(archive: Archive, url: str) -> Record | None:
     return None
 
 
-def download(settings: Settings, known: Record | None = None) -> Download:
-    """Download the list, if it is another than the one `known`; else, and if refused, a `FetchError`."""
+def download(settings: Settings, last: Record | None = None) -> Download:
+    """Download the list, if it is another than the `last` one had; if refused, it is a `FetchError`."""
     try:
         url = httpx.URL(settings.url)
     except (httpx.InvalidURL, ValueError):
         url = httpx.URL()
     _check(url, url, settings)
     headers = dict(HEADERS)
-    if known and known.etag:
-        headers["If-None-Match"] = known.etag
-    if known and known.last_modified:
-        headers["If-Modified-Since"] = known.last_modified
+    if last and last.etag:
+        headers["If-None-Match"] = last.etag
+    if last and last.last_modified:
+        headers["If-Modified-Since"] = last.last_modified
     verified, attempt = tls_context(settings.ca_bundle), 1
     while True:
         try:
@@ -213,12 +208,14 @@ def _check(url: httpx.URL, first: httpx.URL, settings: Settings) -> None:
 
 async def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Download:
     status, headers, failed = response.status_code, response.headers, settings.failed
-    said = f"{headers.get('content-disposition', '')} {response.url.path}"[:2048]
-    etag, modified = headers.get("etag", "")[:512], headers.get("last-modified", "")[:128]
-    facts = {"said": said, "etag": etag, "last_modified": modified}
+    facts = {
+        "head": f"{headers.get('content-disposition', '')} {response.url.path}"[:2048],
+        "etag": headers.get("etag", "")[:512],
+        "last_modified": headers.get("last-modified", "")[:128],
+    }
     if status == 304 and not asked:
         raise failed("unusable", "the server says that nothing changed (304), and was not asked that")
-    if status == 304 or (status == 200 and settings.had(said)):
+    if status == 304 or (status == 200 and settings.had(facts["head"])):
         return Download(b"", unchanged=True, **facts)
     if status != 200:
         error = failed("status", f"the server answers {status}", again=status in _AGAIN)

@@ -38,14 +38,12 @@ FRAME = (
     Column("first_seen", "datetime64[us, UTC]", "generation time of the first list that holds it"),
     Column("last_seen", "datetime64[us, UTC]", "generation time of the last one"),
     Column("snapshots", "int32", "how many lists hold it, copies within one counted once"),
-    Column(
-        "stamp_first", "datetime64[us, UTC]", "earliest `DateMAJ` it ever bore, NaT if none could be read"
-    ),
+    Column("stamp_first", "datetime64[us, UTC]", "earliest `DateMAJ` it bore, NaT if none could be read"),
     Column("stamp_last", "datetime64[us, UTC]", "latest"),
 )
 
+# In the archive's folder; the second has the ``sha256`` of the first and of the one before, for a kill.
 FILE, CHECK = "history.parquet", ".history.json"
-"""In the archive's folder; the second has the ``sha256`` of the first and of the one before, for a kill."""
 VERSION = 2
 MAX_FILE = 1 << 30
 CONTENT = ["domain", "dn", "description", "project_contact", "support_contact"]  # of a row, but its date
@@ -65,8 +63,8 @@ def rows_of(entries: pd.DataFrame, generated_at: datetime) -> Any:
     rows = pa.table(columns | {"stamp": pa.array(entries["updated_at"].array, _TIME)})
     contents = rows.group_by(CONTENT, use_threads=False).aggregate([("stamp", "min"), ("stamp", "max")])
     seen, ones = (pa.array([value] * len(contents)) for value in (generated_at, 1))
-    known = [contents[name] for name in (*CONTENT, "stamp_min", "stamp_max")]
-    return pa.table([*known[:5], seen, seen, ones, *known[5:]], names=SCHEMA.names).cast(SCHEMA)
+    *texts, first, last = (contents[name] for name in (*CONTENT, "stamp_min", "stamp_max"))
+    return pa.table([*texts, seen, seen, ones, first, last], names=SCHEMA.names).cast(SCHEMA)
 
 
 def merged(tables: Iterable[Any]) -> Any:
@@ -96,17 +94,17 @@ def write(folder: Path, table: Any, names: Iterable[str]) -> None:
     out, lists = io.BytesIO(), {_LISTS: json.dumps(sorted(names)).encode()}
     pq.write_table(table.replace_schema_metadata(lists), out, compression="zstd")
     content, before = out.getvalue(), _confirmed(folder)
-    known = [digest(before)] if before else []
-    write_state(folder / CHECK, VERSION, {"sha256": [digest(content), *known]})
+    hashes = [digest(version) for version in (content, before) if version]
+    write_state(folder / CHECK, VERSION, {"sha256": hashes})
     write_bytes(folder / FILE, content)
 
 
 def doubts(archive: Archive, lists: Iterable[Any]) -> str:
     """Return what is wrong with the file, given the `rows_of` each list; "" if nothing, or it is stale."""
-    known, table = _read(archive.folder)
-    if known is None and (archive.folder / FILE).exists():
+    names, table = _read(archive.folder)
+    if names is None and (archive.folder / FILE).exists():
         return "not the bytes that were written: `mssante-audit archive rebuild` makes it again"
-    if known == _names(archive) and not merged(lists).equals(table):
+    if names == _names(archive) and not merged(lists).equals(table):
         return "does not hold what the lists do: `mssante-audit archive rebuild` makes it again"
     return ""
 

@@ -38,10 +38,8 @@ def keep(
 ) -> Record:
     """Keep a list (XML or gzip), or put it in quarantine; write the record, and return it with the outcome.
 
-    The archive's lock must be held, and the archive opened since. `record` has what is known so far: `at`,
-    `action`, `source` and what the server said.
+    The archive's lock must be held, and the archive opened since. `record` has what is known so far.
     """
-    now = now or datetime.now(UTC)
     try:
         whitelist = archive.read(content)
         verdict, signer = whitelist.signature, parse_dn(whitelist.signature.signer).get("CN")
@@ -49,7 +47,7 @@ def keep(
         if whitelist.generated_at is None:
             reason = "its generation time cannot be read"
         elif verdict.status == "valid":
-            record = replace(record, signer=signer, doubt="")
+            record, now = replace(record, signer=signer, doubt=""), now or datetime.now(UTC)
             record = _store(archive, whitelist, whitelist.generated_at, record, max_loss, now)
             return append(archive.folder, record)
         else:
@@ -78,10 +76,10 @@ def _store(
     second = made.replace(microsecond=0)
     if any(s.generated_at == second for s in others):
         flags["same-second"] = "another list was generated in that second"
-    known = [s for s in others if s.generated_at <= now + SKEW]
-    if known and second < known[-1].generated_at:
-        flags["older"] = f"older than the last list, of {known[-1].generated_at:%Y-%m-%d %H:%M} UTC"
-    if before := [s for s in known if s.generated_at < second]:
+    published = [s for s in others if s.generated_at <= now + SKEW]
+    if published and second < published[-1].generated_at:
+        flags["older"] = f"older than the last list, of {published[-1].generated_at:%Y-%m-%d %H:%M} UTC"
+    if before := [s for s in published if s.generated_at < second]:
         file = before[-1].name
         recorded = [r.rows for r in archive.log if r.file == file and r.outcome in GOOD and r.rows]
         try:
@@ -106,8 +104,8 @@ def _quarantine(folder: Path, content: bytes, record: Record, reason: str) -> Re
     # The very bytes received, under one more layer: what is in them is not known.
     write_bytes(folder / QUARANTINE / name, gzip.compress(content, mtime=0))
     write_bytes(folder / QUARANTINE / f"{name}.reason.txt", f"{reason}\n".encode("utf-8", "backslashreplace"))
-    known = replace(record, sha256=sha256, made=made.isoformat() if made else "", rows=rows, doubt=doubt)
-    return replace(known, outcome="quarantined", file=name, message=reason)
+    record = replace(record, sha256=sha256, made=made.isoformat() if made else "", rows=rows, doubt=doubt)
+    return replace(record, outcome="quarantined", file=name, message=reason)
 
 
 def import_lists(

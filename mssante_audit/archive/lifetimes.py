@@ -96,8 +96,8 @@ def contact_spells(archive: Archive, as_of: datetime) -> pd.DataFrame:
     for kind in ("project", "support"):
         reached = {t: parse_contact(t).coordinates for t in rows[f"{kind}_contact"].unique()}
         keys = {text: " ".join(sorted(set().union(*both))) or text for text, both in reached.items()}
-        known = rows.assign(contact=rows[f"{kind}_contact"].map(keys), kind=kind)
-        groups = known[known["contact"].str.strip() != ""].groupby(["domain", "kind", "contact"])
+        named = rows.assign(contact=rows[f"{kind}_contact"].map(keys), kind=kind)
+        groups = named[named["contact"].str.strip() != ""].groupby(["domain", "kind", "contact"])
         spell = groups.agg(first=("first_seen", "min"), last=("last_seen", "max")).reset_index()
         spell["ended"] = spell["last"] < spell["domain"].map(until)
         after = np.minimum(times.searchsorted(spell["last"], "right"), len(times) - 1)
@@ -123,7 +123,7 @@ def shares_after(shares: pd.DataFrame, days: Sequence[float], least: int = 20) -
     place, beyond = (shares["day"].searchsorted(np.asarray(days), side) for side in ("right", "left"))
     place = place - 1
     followed = [int(shares["at_risk"].iloc[at]) if at < len(shares) else 0 for at in beyond]
-    found = shares.iloc[place.clip(min=0)] if len(shares) else shares.reindex(range(len(days)))
-    read = found[["early", "late", "low", "high"]].set_axis(pd.Index(days, name="day"))
+    rows = shares.iloc[place.clip(min=0)] if len(shares) else shares.reindex(range(len(days)))
+    read = rows[["early", "late", "low", "high"]].set_axis(pd.Index(days, name="day"))
     read.loc[place < 0] = 1.0  # before the first look that could show an end
     return read.where(pd.Series(followed, read.index) >= least).assign(at_risk=followed)

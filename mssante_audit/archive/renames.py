@@ -5,7 +5,7 @@ date); one a few letters away with the same rows, or with operator, certificate 
 lists in between show (`renames_in`).
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations, pairwise
 from operator import attrgetter
@@ -15,8 +15,7 @@ import pandas as pd
 
 from mssante_audit.whitelist.rows import grouped
 
-CONTENT = ["dn", "description", "project_contact", "support_contact"]
-"""What rows of one domain, under whatever name, have in common."""
+CONTENT = ["dn", "description", "project_contact", "support_contact"]  # of a row, but name and date
 MANY = 40_000  # pairs of names compared at most, within one group
 SMALL = 2  # edits within which a name is near another when the rows are not the same otherwise
 
@@ -41,8 +40,8 @@ Listed = Collection[Row]  # all rows of a list
 
 _shape = attrgetter("description", "key", "project", "support")
 _PARTS = (*map(attrgetter, ("description", "key")), attrgetter("project", "support"), attrgetter("stamp"))
+# Parts of a row that tell a domain which alone holds them, the surest first: all it says, then any two.
 _TELLING = ((_shape,), *combinations(_PARTS, 2))
-"""Parts of a row that tell a domain which alone holds them, the surest first: all it says, then any two."""
 
 
 def find_renames(
@@ -52,25 +51,27 @@ def find_renames(
 
     `lists` are all rows of both, `known` are the renames that the history supports.
     """
-    found = {was: to for was, to in known.items() if was in gone and to in come}
+    renames = {was: to for was, to in known.items() if was in gone and to in come}
 
     def left() -> tuple[Domains, Domains]:
-        taken = {*found, *found.values()}
-        return tuple({n: rows for n, rows in side.items() if n not in taken} for side in (gone, come))  # type: ignore[return-value]
+        taken = {*renames, *renames.values()}
+        old, new = ({n: rows for n, rows in side.items() if n not in taken} for side in (gone, come))
+        return old, new
 
     for parts in _TELLING:  # each the only one of its list to hold the same parts
         old, new = left()
         if not (old and new):
-            return found
+            return renames
         before, after = (
-            {key: held[0] for key, held in grouped((tuple(part(row) for part in parts), row.domain)
-             for row in rows).items() if len({*held}) == 1}
-            for rows in lists
-        )  # fmt: skip
+            {key: held[0] for key, held in groups.items() if len({*held}) == 1}
+            for groups in (
+                grouped((tuple(p(row) for p in parts), row.domain) for row in rows) for rows in lists
+            )
+        )
         both = {(name, after.get(key, "")) for key, name in before.items() if name in old}
         pairs = [(was, to) for was, to in both if to in new]
         times = Counter(name for pair in pairs for name in pair)
-        found |= {was: to for was, to in pairs if times[was] == times[to] == 1}
+        renames |= {was: to for was, to in pairs if times[was] == times[to] == 1}
     stem = {name: len(name.removesuffix(".mssante.fr")) for name in (*gone, *come)}
     # ch-alpha1 and ch-alpha2 are two establishments, not one name spelt twice.
     digits = {name: "".join(filter(str.isdigit, name)) for name in stem}
@@ -87,15 +88,15 @@ def find_renames(
 
     # The same rows otherwise; then names a few letters apart, of one operator, that keep a certificate and
     # both contacts.
-    found |= _closest(*left(), lambda rows: tuple(sorted(map(_shape, rows))), similar)
-    return found | _closest(*left(), lambda rows: rows[0].structure, near)
+    renames |= _closest(*left(), lambda rows: tuple(sorted(map(_shape, rows))), similar)
+    return renames | _closest(*left(), lambda rows: rows[0].structure, near)
 
 
 def _closest(
     left: Domains, right: Domains, key: Callable[[list[Row]], Any], limit: Callable[[str, str], int]
 ) -> dict[str, str]:
     """Pair each name with the nearest of its key; none where two are as near, or too many to compare."""
-    found: dict[str, str] = {}
+    nearest: dict[str, str] = {}
     new_of = grouped((key(rows), name) for name, rows in right.items())
     for group, old in grouped((key(rows), name) for name, rows in left.items()).items():
         new = new_of.get(group, [])
@@ -106,10 +107,10 @@ def _closest(
         )
         for d, a, b in distances:
             rivals = [(x, y) for e, x, y in distances if e == d and (x == a) != (y == b)]
-            taken = {*found, *found.values()}
+            taken = {*nearest, *nearest.values()}
             if {a, b}.isdisjoint(taken) and not any({x, y}.isdisjoint(taken) for x, y in rivals):
-                found[a] = b
-    return found
+                nearest[a] = b
+    return nearest
 
 
 def distance(a: str, b: str, most: int) -> int:
@@ -131,11 +132,10 @@ def distance(a: str, b: str, most: int) -> int:
 
 
 def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
-    """Return the renames that the history supports over a span: name at its start → name at its end.
+    """Return the renames that the history supports over lists of these `times`: first name → last name.
 
     A domain whose rows are last seen in one list, and a domain first seen in the next one with the same rows
-    otherwise, that nobody else holds in the history, are one domain; such steps are put together. `times` are
-    the generation times of the lists of the span, in order, the first and the last included.
+    otherwise, that nobody else holds in the history, are one domain; such steps are put together.
     """
     if len(times) < 3:
         return {}
@@ -148,20 +148,17 @@ def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
         [(*key, frozenset(codes)) for key, codes in cast(Any, content[which].groupby([names, seen]))]
         for which, seen in ((coming, first), (leaving, last))
     )
-    heirs: dict[tuple[Any, frozenset[int]], list[str]] = defaultdict(list)
-    for name, start, codes in come:
-        heirs[start, codes].append(name)
+    heirs = grouped(((start, codes), name) for name, start, codes in come)
     held = content.isin(content[leaving])
-    holders: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
+    spells = zip(first[held], last[held], strict=True)
+    holders = grouped(zip(content[held], spells, strict=True))
     steps: dict[str, str] = {}
-    for code, since, until in zip(content[held], first[held], last[held], strict=True):
-        holders[code].append((since, until))
     for name, end, codes in gone:
-        found = heirs.get((after[end], codes), [])
+        same = heirs.get((after[end], codes), [])
         # Names that ever held a content may be those of one domain if they did one after the other.
         spans = (pair for code in codes for pair in pairwise(sorted(holders[code])))
-        if len(found) == 1 and all(stay[1] < later[0] for stay, later in spans):
-            steps[name] = found[0]
+        if len(same) == 1 and all(stay[1] < later[0] for stay, later in spans):
+            steps[name] = same[0]
     renames = {}
     for start in steps.keys() - set(steps.values()):
         name = start

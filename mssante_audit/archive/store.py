@@ -45,16 +45,16 @@ _NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}Z)-([0-9a-f]{8})\.xml\.gz")
 class Record:
     """What a fetch or an import did with one list: a line of ``log.jsonl``.
 
-    Its outcome is ``kept``; ``same`` (kept already); ``unchanged`` (the server says so); ``quarantined``; or
-    ``failed``. Its flags: ``older`` than the last list; ``shrunk``: lost more rows than allowed; ``future``;
-    ``same-second``; ``changed-signer``: of another signer than expected. A `doubt` is why it was quarantined:
-    ``html``, or a code of `mssante_audit.whitelist.load.refusal`; or why no list could be had
-    (`mssante_audit.base.errors.FetchError`).
+    Flags: ``older`` than the last list; ``shrunk``: lost more rows than allowed; ``future``; ``same-second``;
+    ``changed-signer``: of another signer than expected. A `doubt` is why it was quarantined (``html``, or a
+    code of `mssante_audit.whitelist.load.refusal`), or why no list could be had (`FetchError`).
     """
 
     at: str  # when (UTC, ISO 8601)
     action: str  # ``fetch`` or ``import``
-    outcome: str
+    outcome: (
+        str  # ``kept``, ``same`` (kept already), ``unchanged`` (on the server), ``quarantined``, ``failed``
+    )
     file: str = ""  # name in the archive, or in its quarantine
     sha256: str = ""
     made: str = ""  # when a list in quarantine says that it was generated (UTC, ISO 8601)
@@ -76,7 +76,7 @@ class Record:
 
 def read_log(folder: Path) -> list[Record]:
     """Return the records of a log, lines cut off left out; one of another version is an `InputError`."""
-    path, found = folder / LOG, list[Record]()
+    path, records = folder / LOG, list[Record]()
     lines = read_bytes(path, MAX_LOG).splitlines() if os.path.lexists(path) else ()
     for number, line in enumerate(lines, 1):
         with suppress(json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError, RecursionError):
@@ -84,9 +84,9 @@ def read_log(folder: Path) -> list[Record]:
             if content.get("version", VERSION) != VERSION:
                 why = f"written by another version (format {content['version']!r}, this one reads {VERSION})"
                 raise InputError(why, file=str(path), line=number, remedy="Update mssante-audit")
-            known = {each.name: content[each.name] for each in fields(Record) if each.name in content}
-            found.append(Record(**known | {"flags": tuple(known.get("flags", ()))}))
-    return found
+            values = {each.name: content[each.name] for each in fields(Record) if each.name in content}
+            records.append(Record(**values | {"flags": tuple(values.get("flags", ()))}))
+    return records
 
 
 def append(folder: Path, record: Record) -> Record:
@@ -98,7 +98,7 @@ def append(folder: Path, record: Record) -> Record:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Snapshot:
-    """A list that the archive keeps. Snapshots sort by generation time, then by hash, both as in its name."""
+    """A list that the archive keeps, sorted by generation time, then by hash, both as in its name."""
 
     generated_at: datetime  # UTC, to the second
     sha: str  # first eight digits of its SHA-256
@@ -114,14 +114,12 @@ class Snapshot:
 class Archive:
     """An archive, opened. Its content is read when first asked for.
 
-    `anchors` are certificate files and folders to trust. IGC-Santé's certificates in the archive, or in the
-    folder it lies in, are recognised and need not be named; nor need revocation lists there. `signer` is the
-    common name of whoever should have signed the lists.
+    IGC-Santé's certificates and revocation lists in the folder it lies in need not be named.
     """
 
     folder: Path
-    anchors: tuple[str | Path, ...] = ()
-    signer: str | None = None
+    anchors: tuple[str | Path, ...] = ()  # certificate files and folders to trust
+    signer: str | None = None  # common name of whoever should have signed the lists
 
     @cached_property
     def snapshots(self) -> tuple[Snapshot, ...]:
@@ -178,11 +176,10 @@ class Archive:
         instant = asked_instant(text)
         if len(text) == day:
             instant += timedelta(days=1) - timedelta(microseconds=1)
-        known = [s for s in self.snapshots if s.generated_at <= instant]
-        if not known:
-            first = f"The first is of {self.snapshots[0].generated_at:%Y-%m-%d}" if self.snapshots else None
-            raise InputError(f"no list of {text} or before", file=str(self.folder), remedy=first)
-        return known[-1]
+        if earlier := [s for s in self.snapshots if s.generated_at <= instant]:
+            return earlier[-1]
+        first = f"The first is of {self.snapshots[0].generated_at:%Y-%m-%d}" if self.snapshots else None
+        raise InputError(f"no list of {text} or before", file=str(self.folder), remedy=first)
 
     def read(self, given: str | Path | bytes, **how: bool) -> WhiteList:
         """Load a list, its own or another's, verified with what it trusts (`load_whitelist`)."""
@@ -206,15 +203,14 @@ class Archive:
     def side(self, snapshot: Snapshot) -> Side:
         """Load a list to compare it with another; errors as in `load`.
 
-        The signature of a list that the log says was found right when it was kept, the same bytes and the
-        signer expected now, is not checked again: `verify` does that.
+        The signature of the very bytes that the log says were found right, by the signer expected now, is not
+        checked again: `verify` does that.
         """
         whitelist, record = self.load(snapshot), self.kept.get(snapshot.name)
-        if record and record.sha256 == whitelist.sha256:
-            signer = record.signer or self.signer_of(snapshot)
-            if signer in ((self.signer,) if self.signer else (SIGNER, SAMPLE_SIGNER)):
-                return Side(whitelist.entries, snapshot.generated_at, (), signer, self.structures)
-        return replace(side_of(whitelist), time=snapshot.generated_at, structures=self.structures)
+        signer = self.signer_of(snapshot) if record and record.sha256 == whitelist.sha256 else ""
+        right = signer in ((self.signer,) if self.signer else (SIGNER, SAMPLE_SIGNER))
+        side = Side(whitelist.entries, signer=signer) if right else side_of(whitelist)
+        return replace(side, time=snapshot.generated_at, structures=self.structures)
 
     def signer_of(self, snapshot: Snapshot) -> str:
         """Return the common name of whoever signed a list, unchecked; "" if that cannot be read."""
@@ -243,7 +239,7 @@ def checked(whitelist: WhiteList, path: Path) -> WhiteList:
 def verify(archive: Archive) -> Iterator[tuple[str, str]]:
     """Check every list, the log and the history; yield (file, what is wrong, or "" if nothing is)."""
     rows: list[Any] = []
-    recorded = {record.file: record.sha256 for record in archive.kept.values()}
+    recorded = {name: record.sha256 for name, record in archive.kept.items()}
     for snapshot in archive.snapshots:
         fault = ""
         try:
@@ -279,11 +275,9 @@ def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | N
 
 
 def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime | None = None) -> Path:
-    """Return the white list that `data` (a file, or a folder that holds one) stands for.
+    """Return the white list that `data` stands for; if there is none it is an `InputError`.
 
-    In a folder with several lists the last in order of name is taken. Where there is only an `archive`, or
-    the folder is one, its last list as of `as_of` (now by default) is taken, none of the future. If there is
-    none it is an `InputError`.
+    It is a file, the last of a folder in order of name, or the last of its `archive` as of `as_of` (now).
     """
     if not data.exists():
         raise InputError("no such file or folder", file=str(data))
@@ -291,9 +285,9 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
         return data
     lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and not f.is_dir())
     if archive and (not lists or archive.folder == data):
-        if not (known := archive.until(as_of or datetime.now(UTC))):
+        lists = [snapshot.path for snapshot in archive.until(as_of or datetime.now(UTC))]
+        if not lists:
             raise InputError("no list of that date or before", file=str(archive.folder))
-        return known[-1].path
     if not lists:
         remedy = "Put a .xml or .xml.gz white list in the folder"
         raise InputError("no white list here", file=str(data), remedy=remedy)

@@ -7,8 +7,7 @@ from mssante_audit.base.text import fold, is_hidden
 from mssante_audit.declarations.references import is_nothing
 
 LONGEST = 200  # characters of a box or a date
-UNSEEN = "\0"
-"""The cell of a box that may be ticked or not; no file that is read holds this character."""
+UNSEEN = "\0"  # the cell of a box that may be ticked or not; no file that is read holds this character
 CELL_ERROR = re.compile(r"#(?:REF!|N/A|NAME\?|VALUE!|DIV/0!|NUM!|NULL!|NOM\?|VALEUR!)(?: .*)?", re.DOTALL)
 
 _TICKS = frozenset("☒☑✅✓✔✗✘✕✖×■⊠🗷🗵🗹🗸🗶⮽")
@@ -23,22 +22,16 @@ _SIGNED = re.compile(
 )
 _NOT = re.compile(r"(?:non|pas|aucune?)(?: [a-z]+){1,4}")
 _NUMBER = re.compile(r"([01])[.,]0+")  # as a spreadsheet or a program exports 1 and 0
-_STROKE = re.compile(r"[-‐-―−_.…\s]*")
-"""What leaves a box empty, of all strokes: others may be somebody's tick."""
+_STROKE = re.compile(r"[-‐-―−_.…\s]*")  # leaves a box empty; other strokes may be somebody's tick
 
 
 def read_box(value: str) -> bool | None:
-    """Tell whether a box is ticked; None if the cell says neither.
-
-    >>> [read_box(text) for text in ("X", "[ x ]", "Signé et tamponné", "néant", "( )", "/", "peut-être")]
-    [True, True, True, False, False, None, None]
-    """
+    """Tell whether a box is ticked; None if the cell says neither."""
     text = "".join(c for c in value if not is_hidden(c)).strip()
     if len(text) > LONGEST or "?" in text or value == UNSEEN or CELL_ERROR.fullmatch(text):
         return None
     text = _NUMBER.sub(r"\1", text) if _NUMBER.fullmatch(text) else text
-    bare = text.strip("[]() .")
-    words = fold(text)
+    bare, words = text.strip("[]() ."), fold(text)
     named = {*words.split()} - {"case"}
     if bare and _TICKS.issuperset(bare):
         return True
@@ -58,14 +51,13 @@ MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in na
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 _DAY = "|".join([*WEEKDAYS, *(rf"{day[:3]}(?=[. ])" for day in WEEKDAYS)])
 _PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}(?: \d\d?(?:er|e|[eè]me))?(?: ?\(\d[\dab]\d?\))?"
-"""A town, with its arrondissement and the number of its département."""
+# A word (`Fait à`), a place (`Pau, le …`), the day of the week.
 _BEFORE_DATE = re.compile(
     r"(?:(?:date|fait|signée?|le)\b ?: ?|(?:date|fait|signée?) )?"
     rf"(?:(?:à )?(?!(?:{_DAY}|le)\b){_PLACE}(?: ?[,;:]| [–—-]|(?= le )) ?(?=le |\d|(?:{_DAY})\b)"
     rf"|à {_PLACE} (?=\d))?"
     rf"(?:[cl]e (?:: ?)?)?(?:({_DAY})\.?,? )?(?:le )?"
 )
-"""What stands before a date: a word (`Fait à`), a place (`Pau, le …`), the day of the week."""
 _NO_PLACE = re.compile(
     r"\b(?:avant|après|depuis|dès|jusqu|re[çc]ue?|envoyée?|prévue?|valable|modifiée?|partir|annulée?|vers|environ"
     r"|courant|fin|sous réserve|provisoire|confirmer|réception|envoi|saisie|relance)\b"
@@ -80,13 +72,7 @@ _EXCEL_DAY_0 = date(1899, 12, 30)
 
 
 def read_date(text: str) -> tuple[date | None, str]:
-    """Read a date as French and computers write it; the second value is the kind of problem, "" if none.
-
-    >>> read_date("1er mars 2026")
-    (datetime.date(2026, 3, 1), '')
-    >>> read_date("31/02/2026")
-    (None, 'date')
-    """
+    """Read a date as French and computers write it; the second value is the kind of problem, "" if none."""
     if plain := _PLAIN_DATE.fullmatch(text):  # as nearly all are
         return _day(plain[3], plain[2], plain[1])
     if not text[:1].isdigit() and is_nothing(text):
@@ -127,19 +113,15 @@ _TITLE = re.compile(r"(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeu
 
 
 def split_name(text: str) -> tuple[str, str] | None:
-    """Tell last name and first name apart: by a comma, or by the last name's capitals; None if neither helps.
-
-    >>> split_name("DE LA FICTION Jean-Marie"), split_name("Mme Zoé FICTIVE")
-    (('DE LA FICTION', 'Jean-Marie'), ('FICTIVE', 'Zoé'))
-    """
+    """Tell last name and first name apart: by a comma, or the last name's capitals; None if neither helps."""
     text = _TITLE.sub("", text.strip())
     if text.count(",") == 1:
         last, first = text.split(",")
         return last.strip(), first.strip()
     words = text.split()
-    high = [word == word.upper() for word in words]
+    high = [part == part.upper() for part in words]
     if not 0 < sum(high) < len(words) or high not in (sorted(high), sorted(high, reverse=True)):
         return None
     cut = high.index(not high[0])
-    parts = " ".join(words[:cut]), " ".join(words[cut:])
-    return parts if high[0] else parts[::-1]
+    first, last = " ".join(words[:cut]), " ".join(words[cut:])
+    return (first, last) if high[0] else (last, first)

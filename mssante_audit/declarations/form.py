@@ -1,9 +1,8 @@
 """Annexe 1 as a PDF: read, and written filled from a declaration for the operator to confirm. Extra ``pdf``.
 
 Read are its form fields, or the text of one laid out like the form. Nothing is guessed: a field whose label
-is not found, or is found more often than the form prints it, is listed and left empty. Of a text, a box is
-read only where a mark stands before its label. Written, the fields carry the register's column names and the
-form's labels in its order, so that a copy printed to PDF can be read again as text.
+is not found, or is found more often than the form prints it, is listed and left empty. Written, the fields
+carry the register's column names and the form's labels, so that a copy printed to PDF can be read again.
 """
 
 import io
@@ -12,6 +11,7 @@ import re
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from mssante_audit.base.resources import table_of
 from mssante_audit.base.settings import Letter
 from mssante_audit.declarations.cells import UNSEEN
 from mssante_audit.declarations.headings import SIGNATORY, fields, resolve
-from mssante_audit.declarations.read import Sheet
+from mssante_audit.declarations.read import Flag, Sheet
 
 MAX_PDF = 20 * 1024 * 1024
 MAX_PAGES = 20
@@ -91,13 +91,12 @@ def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
     for name, field in values.items():
         short = re.sub(r"\[\d+\]", "", name.rsplit(".", 1)[-1])
         tooltip = str(field.get("/TU") or "")
-        known = resolve([short], {}).fields
-        headings.append(short if known or not tooltip else tooltip)
+        headings.append(short if resolve([short], {}).fields or not tooltip else tooltip)
         text = "\n".join(str(field.get("/V") or "").splitlines())
         cells.append(text if field.get("/FT") != "/Btn" else "" if text in ("/Off", "") else "X")
     if "domain" not in resolve(headings, {}).fields:
-        found = ", ".join(headings)[:200]
-        raise InputError("not Annexe 1: its fields are {}", found, file=file, remedy=_REMEDY)
+        names = ", ".join(headings)[:200]
+        raise InputError("not Annexe 1: its fields are {}", names, file=file, remedy=_REMEDY)
     return _sheet(file, headings, cells)
 
 
@@ -111,12 +110,11 @@ def _flattened(page: Any) -> bool:
 
 def _from_text(file: str, text: str) -> Sheet:
     """Read a declaration from the form's text."""
-    starts: list[tuple[str, int]] = []
+    starts: dict[str, int] = {}
     for pattern in SECTIONS:  # cut at those that are found, in order
-        if match := re.compile(pattern).search(text, starts[-1][1] + 1 if starts else 0):
-            starts.append((pattern, match.start()))
-    ends = [start for _, start in starts[1:]] + [len(text)]
-    parts = {name: text[start:end] for (name, start), end in zip(starts, ends, strict=False)}
+        if match := re.compile(pattern).search(text, max(starts.values(), default=-1) + 1):
+            starts[pattern] = match.start()
+    parts = {name: text[a:b] for name, (a, b) in zip(starts, pairwise([*starts.values(), None]), strict=True)}
     if len(parts) < 3:
         raise InputError("not the text of Annexe 1", file=file, remedy=_REMEDY)
     read: dict[str, str] = {}
@@ -137,7 +135,7 @@ def _from_text(file: str, text: str) -> Sheet:
         lost |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), lost.pop(SIGNATORY))
     headings = ["Nom, Prénom" if name == SIGNATORY else name for name in read]
     sheet = _sheet(file, headings, list(read.values()))
-    sheet.problems = [(1, at, "box-unseen", "") for at, cell in enumerate(read.values()) if cell == UNSEEN]
+    sheet.problems = [Flag(1, at, "box-unseen") for at, cell in enumerate(read.values()) if cell == UNSEEN]
     sheet.lost = lost
     return sheet
 
@@ -196,13 +194,12 @@ def _names(part: str) -> dict[str, str]:
     return dict(zip(("dn_igc_sante", "dn_igc_cps"), filled, strict=True))
 
 
-PAGE = (595.28, 841.89)
-"""A4, in points."""
+PAGE = (595.28, 841.89)  # A4, in points
 _LEFT, _LINE, _FONT = 42, 19.0, 8.5
+# Fields that are filled in when the form is signed, again each time.
 SIGNED = ("date", "signature_present", "signatory_last_name", "signatory_first_name")
-"""Fields that are filled in when the form is signed, again each time."""
+# What the mark beside a field means.
 EMPTIED = "Laissé vide : l’audit y signale une erreur. À remplir par l’opérateur."
-"""What the mark beside a field means."""
 _MARKED = (0.7, 0.1, 0.05)
 _LATIN = re.compile("[\0-\xff]*")
 _ADDRESSES = (Letter().contacts_to, Letter().form_to)
@@ -212,8 +209,8 @@ def _pdf_missing(error: ImportError) -> InputError:
     return InputError("PDF needs {}", error.name, remedy='Install it: pip install "mssante-audit[pdf]"')
 
 
+# Where the fields of a line begin and the last ends, by their number; 6 points are left between them.
 _EDGES = {1: (42, 559), 2: (42, 302, 559), 4: (42, 168, 302, 428, 559)}
-"""Where the fields of a line begin and the last ends, by their number; 6 points are left between them."""
 _ENDS = {"contract_number": 320, "date": 220}  # of fields shorter than that
 
 
@@ -231,9 +228,8 @@ def write_form(
         from pypdf.generic import NameObject, TextStringObject
     except ImportError as error:
         raise _pdf_missing(error) from None
-    days = {name: record[name] for name in SIGNED if name in record}
-    french = {n: re.sub(r"\A(\d{4})-(\d\d)-(\d\d)\Z", r"\3/\2/\1", text) for n, text in days.items()}
-    record = {**record, **french}
+    day = re.sub(r"\A(\d{4})-(\d\d)-(\d\d)\Z", r"\3/\2/\1", record.get("date", ""))
+    record = {**record, "date": day}
     ticked = frozenset(name for name in fields() if fields()[name].kind == "box" and record.get(name) == "X")
     with _reading:
         writer = PdfWriter(_drawn(ticked, frozenset(marked), addresses))
@@ -254,8 +250,7 @@ def write_form(
     return filled.getvalue()
 
 
-_reading = threading.Lock()
-"""Held while a form that was drawn is copied: it reads its objects when they are first asked for."""
+_reading = threading.Lock()  # a form that was drawn reads its objects when they are first asked for
 
 
 @lru_cache(maxsize=32)
@@ -303,7 +298,7 @@ def _draw(
 ) -> None:
     """Draw the fields of one line, with their labels."""
     canvas.setFont("Helvetica", _FONT)
-    for name, left, end in zip(line, _EDGES[len(line)], _EDGES[len(line)][1:], strict=False):
+    for name, (left, end) in zip(line, pairwise(_EDGES[len(line)]), strict=True):
         label = fields()[name].form.removeprefix("DN ")
         if name in marked:
             _say(canvas, left - 7, height, "*", _MARKED)

@@ -39,28 +39,24 @@ def fields() -> dict[str, Field]:
     }
 
 
-SIGNATORY = "signatory"
-"""What the form's heading « Nom, Prénom » stands for: both names of the signatory in one cell."""
+SIGNATORY = "signatory"  # the form's heading « Nom, Prénom »: both names of the signatory in one cell
+# Words by which a heading may differ from the form's label: some say nothing, some say the same.
 _LITTLE = frozenset(re.findall(r"\w+", "a au aux coordonnees d de des du electronique et l la le les s"))
 _SYNONYMS = {
     "adresse mail": "courriel", "adresse courriel": "courriel", "e mail": "courriel", "email": "courriel",
     "mail": "courriel", "mel": "courriel", "telephone": "tel", "numero de tel": "tel", "n tel": "tel",
     "resp tech": "responsable technique", "cdp": "chef de projet",
 }  # fmt: skip
-"""Words by which a heading may differ from the form's label: some say nothing, some say the same."""
 _SYNONYM = re.compile(rf"\b(?:{'|'.join(_SYNONYMS)})\b")
 
 
 class Headings(NamedTuple):
     """What the columns of a file are."""
 
-    fields: dict[str, int]
-    """Position of the column that holds a field (or `SIGNATORY`)."""
-    repeats: dict[str, tuple[int, ...]]
-    """Further positions of a field that stands there more than once."""
+    fields: dict[str, int]  # position of the column that holds a field (or `SIGNATORY`)
+    repeats: dict[str, list[int]]  # further positions of a field that stands there more than once
     unknown: list[int]
-    ambiguous: list[int]
-    """Positions whose heading could be several fields."""
+    ambiguous: list[int]  # positions whose heading could be several fields
 
 
 class HeadingRow(NamedTuple):
@@ -71,20 +67,15 @@ class HeadingRow(NamedTuple):
     known: int
 
 
-fold = lru_cache(4096)(text.fold)
-"""A heading as it is compared: without accents, case, punctuation and doubled blanks."""
+fold = lru_cache(4096)(text.fold)  # a heading as it is compared
 
 
 def find_headings(rows: Sequence[Sequence[str]], mapping: Mapping[str, str]) -> HeadingRow:
-    """Return the row of which most headings are known, or two rows of which more are; else the first.
-
-    >>> find_headings([["Registre"], ["Domaine", "Signataire", ""], ["", "Nom", "Prénom"]], {}).headings
-    ['Domaine', 'Nom du signataire', 'Prénom du signataire']
-    """
+    """Return the row of which most headings are known, or two rows of which more are; else the first."""
     pairs = [(at, _joined(*two)) for at, two in enumerate(pairwise(rows), 1) if len(two[1]) > 1]
     every = [*((at, list(row)) for at, row in enumerate(rows)), *pairs]
-    found = [HeadingRow(at, row, recognised(row, mapping)) for at, row in every]
-    return max(found, key=lambda row: row.known, default=HeadingRow(0, [], 0))  # of equal ones the first
+    candidates = [HeadingRow(at, row, recognised(row, mapping)) for at, row in every]
+    return max(candidates, key=lambda row: row.known, default=HeadingRow(0, [], 0))  # the first of equals
 
 
 def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
@@ -100,20 +91,16 @@ def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
 
 
 def field_of(heading: str) -> str | None:
-    """Return the field that a heading alone names, in the form's words or in others; None if it names none.
-
-    >>> field_of("Mail du chef de projet"), field_of("Courriel")
-    ('project_manager_email', None)
-    """
+    """Return the field that a heading alone names, in the form's words or others; None if it names none."""
     name, plain = fold(heading), _labels()[0]
     if name in plain or name in _labels()[1]:
         return plain.get(name)
-    found = _labels()[2].get(_words(name))
-    return None if found == SIGNATORY and not name.startswith("nom") else found
+    field = _labels()[2].get(_words(name))
+    return None if field == SIGNATORY and not name.startswith("nom") else field
 
 
 def _words(folded: str) -> frozenset[str]:
-    return frozenset(_SYNONYM.sub(lambda word: _SYNONYMS[word[0]], folded).split()) - _LITTLE
+    return frozenset(_SYNONYM.sub(lambda match: _SYNONYMS[match[0]], folded).split()) - _LITTLE
 
 
 def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
@@ -126,7 +113,7 @@ def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
     folded = [fold(heading) for heading in headings]
     times, seen = Counter(folded), Counter[str]()
     places: dict[str, list[int]] = {}
-    found = Headings({}, {}, [], [])
+    unknown, ambiguous = list[int](), list[int]()
     for at, name in enumerate(folded):
         field = mapped.get(name) or field_of(headings[at])
         if field is None and name in shared and times[name] == len(shared[name]):
@@ -135,16 +122,16 @@ def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
         if field is not None:
             places.setdefault(field, []).append(at)
         else:
-            (found.ambiguous if name in shared else found.unknown).append(at)
-    found.fields.update({name: where[0] for name, where in places.items()})
-    found.repeats.update({name: tuple(where[1:]) for name, where in places.items() if len(where) > 1})
-    return found
+            (ambiguous if name in shared else unknown).append(at)
+    first = {name: where[0] for name, where in places.items()}
+    repeats = {name: where[1:] for name, where in places.items() if len(where) > 1}
+    return Headings(first, repeats, unknown, ambiguous)
 
 
 def recognised(headings: Sequence[str], mapping: Mapping[str, str]) -> int:
     """Return how many of some headings are known, 0 unless the domain's is among them."""
-    known = resolve(headings, mapping).fields
-    return len(known) if "domain" in known else 0
+    columns = resolve(headings, mapping).fields
+    return len(columns) if "domain" in columns else 0
 
 
 def is_help(row: Sequence[str]) -> bool:
@@ -171,9 +158,9 @@ def _labels() -> tuple[dict[str, str], dict[str, list[str]], dict[frozenset[str]
 
 def suggestion(heading: str) -> str:
     """Return the known heading nearest to `heading`, or ""."""
-    known = {fold(label): label for f in fields().values() for label in (f.name, f.label, f.form) if label}
-    near = get_close_matches(fold(heading), known, n=1, cutoff=0.75)
-    return known[near[0]] if near else ""
+    labels = {fold(label): label for f in fields().values() for label in (f.name, f.label, f.form) if label}
+    near = get_close_matches(fold(heading), labels, n=1, cutoff=0.75)
+    return labels[near[0]] if near else ""
 
 
 def read_mapping(path: Path) -> dict[str, str]:
@@ -184,12 +171,12 @@ def read_mapping(path: Path) -> dict[str, str]:
         raise InputError("not a mapping of columns: {}", error.message, file=str(path)) from None
     columns = table.get("columns")
     if not isinstance(columns, dict) or set(table) != {"columns"}:
-        remedy = 'Write lines such as "Mon domaine" = "domain" under it'
-        raise InputError("a mapping of columns has one table, [columns]", file=str(path), remedy=remedy)
+        form = 'Write lines such as "Mon domaine" = "domain" under it'
+        raise InputError("a mapping of columns has one table, [columns]", file=str(path), remedy=form)
     for heading, name in columns.items():
         if not isinstance(name, str) or name not in fields():
             near = get_close_matches(str(name), fields(), n=1)
-            known = ("Did you mean {}?", repr(near[0])) if near else ("There are: {}", ", ".join(fields()))
+            remedy = ("Did you mean {}?", repr(near[0])) if near else ("There are: {}", ", ".join(fields()))
             message = "{} is mapped to {}, which is no column of the register"
-            raise InputError(message, repr(heading), repr(name), file=str(path), remedy=known)
+            raise InputError(message, repr(heading), repr(name), file=str(path), remedy=remedy)
     return columns

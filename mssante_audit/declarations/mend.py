@@ -1,14 +1,14 @@
 """What can be put right in a register without guessing: layout, and letters that mean nothing.
 
-A certificate's name is left as it is: a blank in it may be its own. What the reader understood already
-(dates, boxes, strokes, « idem ») is written plainly by `mssante_audit.declarations.write`.
+A certificate's name is left as it is: a blank in it may be its own.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from mssante_audit.base.text import is_hidden
@@ -24,8 +24,7 @@ class Mended:
     """One way in which cells of one column were put right."""
 
     column: str
-    what: str
-    """A key of `STEPS`' mappings, or what the reader understood (`_understood`)."""
+    what: str  # a key of `STEPS`' mappings, or of `_understood`
     file: str
     rows: tuple[int, ...]
 
@@ -68,37 +67,36 @@ def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
     frame = register.declarations.copy()
     read = records(frame)
     done: list[Mended] = []
-
-    def note(name: str, what: str, changed: pd.Series) -> None:
-        for file, rows in frame.loc[changed, "row"].groupby(frame["file"], sort=False):
-            done.append(Mended(name, what, str(file), tuple(map(int, rows))))
-
-    cells = register.problems[["file", "row", "column"]].itertuples(index=False, name=None)
-    places = [frozenset(cells), frozenset(register.lost)]
+    doubtful = frozenset(register.problems[["file", "row", "column"]].itertuples(index=False, name=None))
     for name, field in fields().items():
-        keys = [(file, row, name) for file, row in zip(frame["file"], frame["row"], strict=True)]
-        silent, known = (
-            pd.Series([key not in those for key in keys], index=frame.index, dtype="bool") for those in places
-        )
-        for what, changed in _understood(field, register.cells[name], read[name]):
-            note(name, what, changed & silent & known)
+        cells = [(file, row, name) for file, row in zip(frame["file"], frame["row"], strict=True)]
+        readable = np.array([cell not in register.lost for cell in cells], dtype="bool")
+        silent = readable & np.array([cell not in doubtful for cell in cells], dtype="bool")
+        changes = {
+            what: changed & silent
+            for what, changed in _understood(field, register.cells[name], read[name]).items()
+        }
         for what, step in STEPS.get(field.kind, {}).items():
             after = mapped(frame[name], step)
-            changed = (after != frame[name]) & known
-            frame[name] = frame[name].mask(changed, after)
-            note(name, what, changed)
+            changes[what] = (after != frame[name]) & readable
+            frame[name] = frame[name].mask(changes[what], after)
+        for what, changed in changes.items():
+            for file, rows in frame.loc[changed, "row"].groupby(frame["file"], sort=False):
+                done.append(Mended(name, what, str(file), tuple(map(int, rows))))
     frame["domain_key"] = domain_keys(frame["domain"])
     frame["operator_id"] = mapped(frame["structure_id"], identifier_of)
     return replace(register, declarations=frame), tuple(done)
 
 
-def _understood(field: Field, before: pd.Series, after: pd.Series) -> Iterator[tuple[str, pd.Series]]:
-    """Yield in which rows the reader understood a cell that is written otherwise than it was, and how."""
+def _understood(field: Field, before: pd.Series, after: pd.Series) -> dict[str, pd.Series]:
+    """Tell in which rows the reader understood a cell that is written otherwise than it was, and how."""
     changed = before != after
     if field.kind in ("date", "box"):
-        yield field.kind, changed
-        return
+        return {field.kind: changed}
     parted = pd.Series([new in old for new, old in zip(after, before, strict=True)], index=after.index)
-    yield "struck", changed & (after == "")
-    yield "names", changed & (after != "") & parted
-    yield "referred", changed & ~parted
+    filled = after != ""
+    return {
+        "struck": changed & ~filled,
+        "names": changed & filled & parted,
+        "referred": changed & ~parted,
+    }

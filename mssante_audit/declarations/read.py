@@ -2,12 +2,12 @@
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,38 +17,54 @@ from mssante_audit.base.export import unguarded
 from mssante_audit.base.reading import MB, parse_json
 from mssante_audit.declarations.headings import find_headings, is_help, recognised, resolve
 
-MAX_ROWS, MAX_COLUMNS = 200_000, 500
-"""A register has a row a declaration, the list some 5,000 domains: more is a mistake or an attack."""
-HEADING_ROWS = 20
-"""Headings are looked for in the first rows: some registers begin with a title, or with instructions."""
-MAX_BYTES = 256 * MB
-"""Of a file, unpacked."""
+MAX_ROWS, MAX_COLUMNS = 200_000, 500  # the list has some 5,000 domains: more is a mistake or an attack
+HEADING_ROWS = 20  # headings are looked for in the first rows, below a title or instructions
+MAX_BYTES = 256 * MB  # of a file, unpacked
 
-Flag = tuple[int | None, int | None, str, str]
-"""What was found while reading: row, column position, kind of problem and value."""
+
+class Flag(NamedTuple):
+    """A problem met while reading; of a value that is lost with the cell, to be written again."""
+
+    row: int | None
+    at: int | None  # position of the column
+    kind: str
+    value: str = ""
+    cell: str = ""
 
 
 @dataclass
 class Sheet:
-    """The cells of one file."""
+    """The cells of one file, one column of texts a heading."""
 
     file: str
     headings: list[str]
-    columns: list[pd.Series]
-    """Texts, one column a heading."""
-    rows: np.ndarray
-    """Row number of each record, as in `mssante_audit.declarations.register`."""
+    columns: list[pd.Series] = field(default_factory=list)
+    rows: np.ndarray = field(default_factory=lambda: np.array([], dtype="int64"))  # as in the register
     heading_row: int | None = None
     problems: list[Flag] = field(default_factory=list)
-    cells: dict[tuple[int | None, int | None], str] = field(default_factory=dict)
-    """By row and column position what stands in a cell whose value is lost."""
-    odd: bool = True
-    """Whether there may be control characters and errors of a spreadsheet in it."""
-    lost: dict[str, str] = field(default_factory=dict)
-    """Fields that should be there and were not found, with the kind of problem."""
-    sheet: str = ""
-    """Name of the sheet of a workbook that they are of, and those of which nothing was read."""
+    odd: bool = True  # whether there may be control characters and errors of a spreadsheet in it
+    lost: dict[str, str] = field(default_factory=dict)  # field that was not found → kind of problem
+    sheet: str = ""  # of a workbook, the name of the sheet read, and those of which nothing was
     unread: tuple[str, ...] = ()
+
+    def fill(self, rows: Iterable[tuple[int, list[str]]], always: Container[int] = ()) -> None:
+        """Take the rows below the headings, cut or padded, but for empty ones that need not `always` be kept.
+
+        The template's row of help is left out; too many rows are an `InputError`.
+        """
+        width, first = len(self.headings), (self.heading_row or 0) + 1
+        kept: dict[int, list[str]] = {}
+        for number, cells in rows:
+            texts = [*cells[:width], *[""] * (width - len(cells))]
+            if number < first or (number == first and is_help(texts)):
+                continue
+            if any(texts) or number in always:
+                kept[number] = texts
+            if len(kept) > MAX_ROWS:
+                raise too_many_rows(self.file)
+        columns = zip(*kept.values(), strict=True) if kept else [()] * width
+        self.columns = [pd.Series(cells, dtype="str") for cells in columns]
+        self.rows = np.array(list(kept), dtype="int64")
 
 
 def too_many_rows(file: str) -> InputError:
@@ -65,29 +81,28 @@ _REMARK = re.compile(
 
 
 def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
-    """Return the cells of a table without rows that are no declarations, each of which is one problem.
-
-    Such are headings that stand there again, and a remark, sum or date of the register below the others.
-    """
-    known = resolve(sheet.headings, mapping).fields
-    if "domain" not in known:
+    """Leave out rows that are no declarations: headings again; a remark, sum or date of the register."""
+    fields = resolve(sheet.headings, mapping).fields
+    if "domain" not in fields:
         return sheet
-    names = sheet.columns[known["domain"]].str.strip().str
+    names = sheet.columns[fields["domain"]].str.strip().str
     unlikely = ~names.contains(".", regex=False) | names.contains(" ", regex=False)
-    lost = {row for row, _ in sheet.cells}
-    why: dict[int, tuple[int, str]] = {}
+    lost = {flag.row for flag in sheet.problems if flag.cell}
+    dropped: dict[int, int] = {}
     rows = zip(*(column[unlikely].tolist() for column in sheet.columns), strict=True)
     for at, cells in zip(np.flatnonzero(unlikely).tolist(), rows, strict=True):
-        filled = [cell for cell in map(str.strip, cells) if cell]
-        short = len(filled) <= 2 and (2 * len(filled) < len(known) or _REMARK.match(filled[0]))
-        again = recognised(cells, mapping) > len(known) / 2
-        if (short or again) and sheet.rows[at] not in lost:
-            why[int(sheet.rows[at])] = at, "headings-again" if again else "remark" if filled else ""
-    sheet.problems = [problem for problem in sheet.problems if problem[0] not in why]
-    sheet.problems += [(row, None, kind, "") for row, (_, kind) in why.items() if kind]
-    dropped = [at for at, _ in why.values()]
-    sheet.columns = [column.drop(index=dropped).reset_index(drop=True) for column in sheet.columns]
-    sheet.rows = np.delete(sheet.rows, dropped)
+        row, filled = int(sheet.rows[at]), [cell for cell in map(str.strip, cells) if cell]
+        short = len(filled) <= 2 and (2 * len(filled) < len(fields) or _REMARK.match(filled[0]))
+        again = recognised(cells, mapping) > len(fields) / 2
+        if (short or again) and row not in lost:
+            dropped[row] = at
+            if again or filled:
+                sheet.problems.append(Flag(row, None, "headings-again" if again else "remark"))
+    ours = ("headings-again", "remark")
+    sheet.problems = [flag for flag in sheet.problems if flag.row not in dropped or flag.kind in ours]
+    places = list(dropped.values())
+    sheet.columns = [column.drop(index=places).reset_index(drop=True) for column in sheet.columns]
+    sheet.rows = np.delete(sheet.rows, places)
     return sheet
 
 
@@ -99,8 +114,8 @@ ODD = re.compile(f"#|{CONTROL}")
 def _decoded(file: str, raw: bytes) -> str:
     """Return a text file without its mark; it may be UTF-8, UTF-16 with its mark, or Excel's cp1252."""
     remedy = "Save it as « CSV UTF-8 » or as .xlsx"
-    encodings = ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8",)
-    for encoding in (*encodings, "cp1252"):
+    unicode = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8"
+    for encoding in (unicode, "cp1252"):
         with suppress(UnicodeDecodeError):
             text = raw.decode(encoding)
             break
@@ -115,8 +130,8 @@ def _decoded(file: str, raw: bytes) -> str:
 def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     """Read a CSV file; the separator is the one under which most headings are known.
 
-    Every row comes out: one with too few or too many cells is padded or cut, and flagged. The apostrophes
-    that `mssante_audit.base.export` puts where a formula would start are taken off again.
+    Every row comes out: one with too few or too many cells is flagged. The apostrophes that
+    `mssante_audit.base.export` puts where a formula would start are taken off again.
     """
     text = _decoded(file, raw)
     named = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)
@@ -125,34 +140,27 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
         raise InputError("empty file", file=file)
     tried = []
     for separator in named[1] if named else SEPARATORS:
-        rows: list[list[str]] = []
+        top: list[list[str]] = []
         with suppress(csv.Error):
-            top = csv.reader(StringIO(text[:200_000], newline=""), delimiter=separator)
-            rows += islice(top, HEADING_ROWS)
-        tried.append((separator, find_headings(rows, mapping)))
+            top += islice(csv.reader(StringIO(text[:200_000], newline=""), delimiter=separator), HEADING_ROWS)
+        tried.append((separator, find_headings(top, mapping)))
     separator, heading = max(tried, key=lambda t: (t[1].known, text[:4096].count(t[0])))
     width, below = len(heading.headings), heading.last + 1
     if width > MAX_COLUMNS:
         raise InputError("more than {} columns", MAX_COLUMNS, file=file, line=below)
-    sheet = Sheet(file, [" ".join(cell.split()) for cell in heading.headings], [], np.array([]), below)
-    numbers, kept = [], []
-    for number, line in enumerate(_lines(file, text, separator), 1):
-        if number <= below or not any(line):
-            continue
-        if len(line) != width:
-            sheet.problems.append((number, None, "row-long" if len(line) > width else "row-short", ""))
-            line = line[:width] + [""] * (width - len(line))
-        if any(line) and not (number == below + 1 and is_help(line)):
-            numbers.append(number)
-            kept.append(line)
-    if len(kept) > MAX_ROWS:
-        raise too_many_rows(file)
-    for cells in zip(*kept, strict=True) if kept else [()] * width:
-        column = pd.Series(cells, dtype="str")
+    headings = [" ".join(cell.split()) for cell in heading.headings]
+    sheet = Sheet(file, headings, heading_row=below, odd=bool(ODD.search(text)))
+
+    def flagged() -> Iterator[tuple[int, list[str]]]:
+        for number, line in enumerate(_lines(file, text, separator), 1):
+            if number > below and len(line) != width and any(line):
+                sheet.problems.append(Flag(number, None, "row-long" if len(line) > width else "row-short"))
+            yield number, line
+
+    sheet.fill(flagged())
+    for at, column in enumerate(sheet.columns):
         guarded = column.str.contains("'", regex=False)
-        sheet.columns.append(column.mask(guarded, column[guarded].map(unguarded)))
-    sheet.rows = np.array(numbers, dtype="int64")
-    sheet.odd = bool(ODD.search(text))
+        sheet.columns[at] = column.mask(guarded, column[guarded].map(unguarded))
     return without_remarks(sheet, mapping)
 
 
@@ -187,11 +195,11 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
                 try:
                     records.append((number, parse_json(line, file, **hooks)))
                 except InputError:
-                    problems.append((number, None, "record", ""))
+                    problems.append(Flag(number, None, "record"))
                 if len(records) + len(problems) > MAX_ROWS:
                     raise too_many_rows(file)
         if not records and problems:
-            raise InputError("no line is JSON", file=file, line=problems[0][0])
+            raise InputError("no line is JSON", file=file, line=problems[0].row)
     else:
         content = parse_json(text, file, **hooks)
         content = dict(content).get("declarations") if isinstance(content, tuple) else content
@@ -209,21 +217,19 @@ def _records(file: str, records: list[tuple[int, Any]], problems: list[Flag]) ->
     filled: dict[int, dict[int, str]] = {}
     for row, record in records:
         if not isinstance(record, tuple):
-            problems.append((row, None, "record", ""))
+            problems.append(Flag(row, None, "record"))
             continue
         cells = filled[row] = {}
         for key, value in record:
             at = places.setdefault(_text(key), len(places))
-            if at in cells:
-                problems.append((row, at, "key-twice", ""))
-            elif isinstance(value, list | tuple):
-                problems.append((row, at, "nested", ""))
+            if at in cells or isinstance(value, list | tuple):
+                problems.append(Flag(row, at, "key-twice" if at in cells else "nested"))
             else:
                 cells[at] = _text(value)
     if len(places) > MAX_COLUMNS:
         raise InputError("more than {} different keys", MAX_COLUMNS, file=file)
     columns = [pd.Series([c.get(at, "") for c in filled.values()], dtype="str") for at in range(len(places))]
-    return Sheet(file, list(places), columns, np.array(list(filled), dtype="int64"), None, problems)
+    return Sheet(file, list(places), columns, np.array(list(filled), dtype="int64"), problems=problems)
 
 
 def _text(value: str | bool | None) -> str:

@@ -4,7 +4,7 @@ The value of a reference is what it refers to, where the form makes that plain; 
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
@@ -19,8 +19,8 @@ _NOTHING = re.compile(
     r"(?:\s*\([^()]{1,30}\))?)[\W_]*",
     re.I,
 )
+# Likewise where no name can stand: Pas-de-Calais is one.
 _CROSSES = re.compile(r"[\W_]*(?:x+|pas d(?:e |['’])[\w '’-]{1,40})[\W_]*", re.I)
-"""Likewise where no name can stand: Pas-de-Calais is one."""
 _DITTO = re.compile(r"\s*(?:[\"″〃“”«»]+|''|(?:[\"″〃“”«»]\s*)+)\s*")
 _FIRST = re.compile(
     r"\W*(?:idem|id\b|ibid|ditto|dito|identique|cf\b|voir\b|v\. |comme\b|supra"
@@ -46,8 +46,8 @@ _ELSEWHERE = re.compile(
 )
 _WHOLE = "|".join(pattern.pattern for pattern in (_STROKES, _NOTHING, _CROSSES, _DITTO))
 _ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)  # all that may be struck out, or refer
+# A name of the DNS or an address: some domain is called voir-….
 _NAME = re.compile(r"\s*(?:[\w-]+(?:\.[\w-]+){2,}\.?|\S+@\S+)\s*")
-"""A name of the DNS or an address, whatever it begins with: some domain is called voir-…"""
 _ROLES = {
     "representative": re.compile(r"\brepresentante?\b"),
     "project_manager": re.compile(r"\bche(?:f|ffe) (?:de |du )?projets?\b|\bcdp\b"),
@@ -57,24 +57,21 @@ _ROLES = {
     "structure": re.compile(r"\b(?:structure|operateur|etablissement)\b"),
     "primary": re.compile(r"\bprimaire\b"),
 }
+# Whose part of the form stands above (or to the left of) whose.
 _ABOVE_OF = {
     "project_manager": "representative", "technical_manager": "project_manager", "beneficiary": "structure",
     "public_technical": "public_project", "connector": "structure", "secondary": "primary",
 }  # fmt: skip
-"""Whose part of the form stands above (or to the left of) whose."""
 _BESIDE_OF = {name: _ABOVE_OF[name] for name in ("technical_manager", "public_technical", "beneficiary")}
 _BESIDE_OF |= {left: right for right, left in _BESIDE_OF.items()}
-"""What stands beside what on the form, left and right."""
-_IF_OTHER = ("technical_manager", "connector")
-"""Parts that the form wants only of another than the one above: the same is nobody."""
+_IF_OTHER = (
+    "technical_manager",
+    "connector",
+)  # only of another than the one above
 
 
 def is_nothing(text: str, kind: str = "") -> bool:
-    """Tell a stroke, or a word for no value; in other fields than texts ``xxx`` and ``pas de …``, too.
-
-    >>> [is_nothing(text) for text in ("--", "Néant.", "S.O.", "x", "n/a", "CH X", "")]
-    [True, True, True, True, True, False, False]
-    """
+    """Tell a stroke, or a word for no value; in other fields than texts ``xxx`` and ``pas de …``, too."""
     if _STROKES.fullmatch(text):
         return not text.isspace() and text != ""
     if len(text) > _LONGEST:
@@ -83,15 +80,7 @@ def is_nothing(text: str, kind: str = "") -> bool:
 
 
 def reference(text: str, kind: str = "text") -> str | None:
-    """Return whom a text refers to: a part of the form, "above", "beside" or "elsewhere"; None if to nobody.
-
-    >>> [reference(text) for text in ("Idem", "cf. ci-dessus", "même que le chef de projet", "Idem Santé")]
-    ['above', 'above', 'project_manager', None]
-    >>> reference("cf. certificat joint"), reference("voir courrier", "dn"), reference("Voirie")
-    ('elsewhere', 'elsewhere', None)
-    >>> reference("voir-loin.mssante.fr", "domain"), reference("idem@ch-alpha.example", "contact")
-    (None, None)
-    """
+    """Return whom a text refers to: a part of the form, "above", "beside", "elsewhere"; None if to nobody."""
     if len(text) > _LONGEST:
         return None
     if _DITTO.fullmatch(text):
@@ -112,7 +101,7 @@ def reference(text: str, kind: str = "text") -> str | None:
     return "elsewhere" if far else None
 
 
-def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str, pd.Series]:
+def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str, list[int]]:
     """Empty what is struck out in `columns`, and put in place of each reference what it refers to.
 
     Of those `missing` nothing is known. Returned is by field in which rows a reference is not plain.
@@ -120,43 +109,52 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
     texts = {name: field for name, field in fields().items() if field.kind not in ("box", "date")}
     odd: dict[str, dict[str, str]] = {}
     for kind in {field.kind for field in texts.values()}:
-        every = pd.concat([columns[n] for n, f in texts.items() if f.kind == kind]).unique().tolist()
-        said = {
-            text: "nothing" if is_nothing(text, kind) else reference(text, kind)
-            for text in every
-            if _ODD.match(text)
+        distinct = pd.concat([columns[n] for n, f in texts.items() if f.kind == kind]).unique().tolist()
+        roles = {
+            t: "nothing" if is_nothing(t, kind) else reference(t, kind) for t in distinct if _ODD.match(t)
         }
-        odd[kind] = {text: role for text, role in said.items() if role}
-    lost: dict[str, pd.Series] = {}
-    plain: list[tuple[bool, str, str, pd.Series]] = []
-    never = pd.Series(False, index=columns["domain"].index)
-    order = list(fields())
-    for name, field in texts.items():
-        if not columns[name].isin(odd[field.kind]).any():
-            continue
-        roles = columns[name].map(odd[field.kind]).fillna("")
-        columns[name] = columns[name].mask(roles != "", "")
-        for role in sorted({*roles} - {"", "nothing"}):
-            source, where = _source(field, role), roles == role
-            lost[name] = lost.get(name, never) | where
-            below = source in texts and order.index(source) > order.index(name)
-            known = source in texts and source not in missing and source != name
-            if known and (role == "beside" or not below):
-                plain.append((below, name, source, where))
-    referred: dict[str, pd.Series] = {}
-    for below, name, source, where in sorted(plain, key=lambda reference: reference[0]):
-        plainly = where & ~lost.get(source, never) & ((columns[source] != "") | (not below))
-        lost[name] &= ~plainly
-        columns[name] = columns[name].mask(plainly, columns[source])
-        referred[name] = referred.get(name, never) | plainly
+        odd[kind] = {text: role for text, role in roles.items() if role}
+    order = list(texts)
+    sources: dict[int, dict[str, str]] = {}
+    for at, (name, field) in enumerate(texts.items()):
+        odd_here = columns[name].isin(odd[field.kind])
+        for row, text in columns[name][odd_here].items():
+            if (role := odd[field.kind][text]) != "nothing":
+                source = _source(field, role)
+                below = role != "beside" and source in order[at:]
+                sources.setdefault(int(str(row)), {})[name] = "" if below else source
+        if odd_here.any():
+            columns[name] = columns[name].mask(odd_here, "")
+    lost: dict[str, list[int]] = {}
+    cells = {name: columns[name].tolist() for name in texts} if sources else {}
+    for row, source_of in sources.items():
+        for name in _follow(cells, row, source_of, missing):
+            lost.setdefault(name, []).append(row)
+    for name, values in cells.items():
+        columns[name] = pd.Series(values, columns[name].index, dtype="str")
+    return lost
+
+
+def _follow(
+    cells: dict[str, list[str]], row: int, source_of: Mapping[str, str], missing: Collection[str]
+) -> set[str]:
+    """Put in place of one row's references what they refer to; return those that are not plain."""
+    order = list(cells)
+    below = {name: source in order[order.index(name) :] for name, source in source_of.items()}
+    unread = set(source_of)
+    for name in sorted(source_of, key=below.__getitem__):  # those to what stands above first
+        source = source_of[name]
+        there = source in cells and source not in missing and source not in unread
+        if there and (cells[source][row] or not below[name]):
+            cells[name][row] = cells[source][row]
+            unread.remove(name)
     for part in _IF_OTHER:
-        same = {name: referred.get(name, never) for name in texts if name.startswith(part)}
-        if not referred.keys().isdisjoint(same):
-            rest = [(columns[name] != "") & ~where for name, where in same.items()]
-            nobody = pd.concat(same.values(), axis=1).any(axis=1) & ~pd.concat(rest, axis=1).any(axis=1)
-            for name in same:
-                columns[name] = columns[name].mask(nobody, "")
-    return {name: where for name, where in lost.items() if where.any()}
+        names = [name for name in order if name.startswith(part)]
+        referred = [name for name in names if name in source_of and name not in unread]
+        if referred and not any(cells[name][row] for name in names if name not in referred):
+            for name in referred:
+                cells[name][row] = ""
+    return unread
 
 
 def _source(field: Field, role: str) -> str:

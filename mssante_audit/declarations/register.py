@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
@@ -22,10 +23,9 @@ from mssante_audit.declarations.headings import fields, read_mapping
 from mssante_audit.declarations.values import KINDS, UNREAD, File, Problem, mapped, read_file
 from mssante_audit.values.identifiers import structure_key
 
-SCOPE = "scope.toml"
-"""Beside the register: whose declarations it holds, where these are not everybody's."""
+SCOPE = "scope.toml"  # beside the register: whose declarations it holds, where these are not everybody's
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".json", ".jsonl", ".pdf")
-_KNOWN = ("Known are {}", ", ".join(SUFFIXES))
+_ENDINGS = ("Known are {}", ", ".join(SUFFIXES))
 
 
 def columns() -> tuple[Column, ...]:
@@ -76,24 +76,17 @@ def read_scope(path: Path) -> Scope:
 class Register:
     """Declarations as they were read, and what could not be."""
 
-    declarations: pd.DataFrame
-    """Columns as `columns` describes them, in the order of the files."""
+    declarations: pd.DataFrame  # columns as `columns` describes them, in the order of the files
     problems: pd.DataFrame
     """Columns `file`, `row` (Int64, missing for the whole file), `column`, `kind`, `value`, `message`."""
-    missing: Mapping[str, frozenset[str]]
-    """For each file, the columns of the form that it does not have."""
-    source: str
-    """Name for messages."""
-    sha256: str
-    """Of the files' bytes, in order."""
+    missing: Mapping[str, frozenset[str]]  # for each file, the columns of the form that it does not have
+    source: str  # name for messages
+    sha256: str  # of the files' bytes, in order
     scope: Scope | None = None
-    """Whom it covers, where that is not everybody (a ``scope.toml`` beside it)."""
     lost: Mapping[tuple[str, int, str], str] = field(default_factory=dict)
     """File, row and column of each value that could not be read → the cell, "" where that is not known."""
-    sheets: Mapping[str, str] = field(default_factory=dict)
-    """For each workbook, the sheet that was read."""
-    unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """For each workbook, its sheets that were not."""
+    sheets: Mapping[str, str] = field(default_factory=dict)  # for each workbook, the sheet that was read
+    unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # and those that were not
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
     """The form's fields as the files have them, row by row as `declarations`."""
     places: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -110,13 +103,12 @@ class Register:
 
     def having(self, declarations: pd.DataFrame, *columns: str) -> pd.DataFrame:
         """Return the rows of `declarations` of which all `columns` are there and could be read."""
-        without = [file for file, missing in self.missing.items() if missing & set(columns)]
-        known = declarations[~declarations["file"].isin(without)]
+        without = [file for file, missing in self.missing.items() if not missing.isdisjoint(columns)]
         unread = self.problems[self.problems["column"].isin(columns) & self.problems["kind"].isin(UNREAD)]
         lost = set(zip(unread["file"], unread["row"], strict=True))
-        if lost and len(known):  # of no row pandas would take the empty list for one of columns
-            known = known[[place not in lost for place in zip(known["file"], known["row"], strict=True)]]
-        return known
+        places = zip(declarations["file"], declarations["row"], strict=True)
+        there = [file not in without and (file, row) not in lost for file, row in places]
+        return declarations[np.array(there, dtype="bool")]
 
     def until(self, as_of: datetime) -> pd.DataFrame:
         """Return the declarations made up to the day of `as_of`, history included; undated ones too."""
@@ -163,28 +155,29 @@ def load_declarations(
         raise InputError("no such file or folder", file=str(path))
     parts = sorted(f for f in path.iterdir() if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not parts:
-        raise InputError("no declaration here", file=str(path), remedy=_KNOWN)
+        raise InputError("no declaration here", file=str(path), remedy=_ENDINGS)
     folder = path if path.is_dir() else path.parent
     scope = read_scope(folder / SCOPE) if (folder / SCOPE).exists() else None
     if columns is None:
         columns = beside if (beside := folder / "columns.toml").exists() else {}
     mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns))
     digest = hashlib.sha256()
-    every: list[File] = []
+    every, kept = list[File](), list[File]()
     contents: dict[str, str] = {}
     for part in parts:
         raw = read_bytes(part, reading.MAX_BYTES)
         digest.update(raw)
         file = read_file(_sheet(part, raw, sheet, mapping), mapping)
-        known = f"{sorted(file.missing)}\n{records(file.frame).to_csv(index=False)}" if len(parts) > 1 else ""
-        first = contents.setdefault(known, part.name)
+        content = f"{sorted(file.missing)}\n{records(file.frame).to_csv(index=False)}" if parts[1:] else ""
+        first = contents.setdefault(content, part.name)
         if first != part.name and len(file.frame):
-            file = file._replace(problems=[Problem(part.name, None, "", "file-twice", first)], twin=True)
+            file = file._replace(problems=[Problem(part.name, None, "", "file-twice", first)])
+        else:
+            kept.append(file)
         every.append(file)
-    kept = [file for file in every if not file.twin]
     problems = [problem for file in every for problem in file.problems]
     unread = (p for p in problems if p.column in fields() and p.kind in UNREAD and p.row is not None)
-    sheets = [file.sheet for file in every]
+    books = [file.sheet for file in every if file.sheet.sheet]
     others = pd.concat([file.others for file in kept], ignore_index=True)
     order = {name: i for i, name in enumerate(fields())}
     problems.sort(key=lambda p: (p.file, p.row or 0, order.get(p.column, -1)))
@@ -197,9 +190,9 @@ def load_declarations(
         source=path.name,
         sha256=digest.hexdigest(),
         scope=scope,
-        lost={(p.file, p.row or 0, p.column): p.cell for p in unread},
-        sheets={sheet.file: sheet.sheet for sheet in sheets if sheet.sheet},
-        unread={sheet.file: sheet.unread for sheet in sheets if sheet.sheet},
+        lost={(p.file, p.row or 0, p.column): p.cell for p in sorted(unread, key=lambda p: p.cell != "")},
+        sheets={sheet.file: sheet.sheet for sheet in books},
+        unread={sheet.file: sheet.unread for sheet in books},
         cells=pd.concat([file.cells for file in kept], ignore_index=True),
         places={f.sheet.file: f.places for f in every if f.sheet.heading_row is not None},
         others=others.fillna("").astype("str"),
@@ -213,7 +206,7 @@ def _sheet(path: Path, raw: bytes, sheet: str | None, mapping: Mapping[str, str]
 
         return read_form(name, raw)
     if suffix not in SUFFIXES:
-        raise InputError("unknown kind of file {}", repr(suffix), file=name, remedy=_KNOWN)
+        raise InputError("unknown kind of file {}", repr(suffix), file=name, remedy=_ENDINGS)
     if not raw[:1000].strip() and not raw.strip():
         raise InputError("empty file", file=name)
     if suffix in (".xlsx", ".xlsm"):
@@ -247,11 +240,7 @@ def due_from(declarations: pd.DataFrame) -> pd.Series:
 
 
 def domain_key(name: str) -> str:
-    """Return a domain or server as it is compared: in lower case, without outer blanks and final dot.
-
-    >>> domain_key(" CH-XYZ.mssante.fr.")
-    'ch-xyz.mssante.fr'
-    """
+    """Return a domain or server as it is compared: in lower case, without outer blanks and final dot."""
     return name.strip().lower().rstrip(".")
 
 
@@ -263,8 +252,8 @@ def filled(declarations: pd.DataFrame, column: str) -> pd.Series:
 def structures_of(identifiers: pd.Series, among: Collection[str] = ()) -> pd.Series:
     """Return what the structure of each identifier is known by (`structure_key`), among these and `among`."""
     keys = mapped(identifiers, structure_key)
-    known = {*keys.unique(), *among}
-    return mapped(identifiers, lambda text: structure_key(text, known))
+    every = {*keys.unique(), *among}
+    return mapped(identifiers, lambda text: structure_key(text, every))
 
 
 def records(declarations: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
@@ -19,8 +20,7 @@ _SIGNATORY = ("signatory_last_name", "signatory_first_name")
 class Kind(NamedTuple):
     """One kind of problem, and how a message says it."""
 
-    level: str
-    """``column`` (of the whole file), ``unread`` (the value is lost), ``recovered`` (read, with a doubt)."""
+    level: str  # ``column`` (of the whole file), ``unread`` (the value is lost), ``recovered`` (in doubt)
     text: str
 
 
@@ -29,23 +29,18 @@ KINDS = {
     for level, texts in table_of("mssante_audit.declarations", "problems.toml").items()
     for name, text in texts.items()
 }
-"""The kinds of problems."""
 UNREAD = frozenset(name for name, kind in KINDS.items() if kind.level == "unread")
-"""Those of a value that is lost."""
 
 
 class Problem(NamedTuple):
     """One thing that could not be read, or that was read with a doubt."""
 
     file: str
-    row: int | None
-    """None for what concerns the whole file."""
+    row: int | None  # None for what concerns the whole file
     column: str
     kind: str
-    value: str = ""
-    """The cell, but never one that names a person."""
-    cell: str = ""
-    """The cell whatever it names, of a value that is lost: to be written again, and told to nobody."""
+    value: str = ""  # the cell, but never one that names a person
+    cell: str = ""  # of a value that is lost the cell, whatever it names: to be written again, never shown
 
 
 class File(NamedTuple):
@@ -58,8 +53,6 @@ class File(NamedTuple):
     problems: list[Problem]
     missing: frozenset[str]
     places: Mapping[str, int]
-    twin: bool = False
-    """Whether another file holds the same."""
 
 
 _NUMBERS = ("phone", "contract", "identifier")
@@ -78,31 +71,10 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
     """Return what a file says, typed; if no column holds the domain it is an `InputError`."""
     headings = resolve(sheet.headings, mapping)
     if "domain" not in headings.fields:
-        found = ", ".join(sheet.headings)[:300]
         remedy = "Name it 'domain' or 'Nom du domaine de messagerie MSSanté', or map yours in columns.toml"
-        message = "no column holds the domain; the headings are: {}"
-        raise InputError(message, found, file=sheet.file, line=sheet.heading_row, remedy=remedy)
-    named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()}
-    problems = [
-        Problem(sheet.file, row, "" if at is None else named[at], kind, value, sheet.cells.get((row, at), ""))
-        for row, at, kind, value in sheet.problems
-    ]
-    problems += _heading_problems(sheet, headings)
-
-    def flag(field: Field, where: pd.Series, kind: str, texts: pd.Series) -> None:
-        hidden = field.personal or kind in ("refers", "name-whole")
-        for row, text in zip(sheet.rows[where.to_numpy()], texts[where], strict=True):
-            problems.append(Problem(sheet.file, int(row), field.name, kind, "" if hidden else text, text))
-
-    def plain(field: Field, texts: pd.Series) -> pd.Series:
-        for kind, of, pattern, kept in _SLIPS:
-            if field.kind in of if of else sheet.odd:
-                where = texts.str.contains(pattern, regex=True)
-                if where.any():
-                    flag(field, where, kind, texts)
-                    texts = texts.mask(where, texts[where].map(kept))
-        return texts
-
+        message, names = "no column holds the domain; the headings are: {}", ", ".join(sheet.headings)[:300]
+        raise InputError(message, names, file=sheet.file, line=sheet.heading_row, remedy=remedy)
+    problems = [*_reading_problems(sheet, headings), *_heading_problems(sheet, headings)]
     places = dict(headings.fields)
     signatory = places.pop(SIGNATORY, None) if _SIGNATORY[0] not in places else None
     index = range(len(sheet.rows))
@@ -110,43 +82,20 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
     cells = {name: sheet.columns[places[name]] if name in places else nothing for name in fields()}
     columns: dict[str, pd.Series] = {}
     for name, field in fields().items():
-        texts = cells[name]
-        if field.kind not in ("box", "date"):
-            columns[name] = plain(field, texts) if name in places else nothing
-            continue
-        every = texts.unique().tolist()
-        read: dict[str, tuple[Any, str]]
-        if field.kind == "date":
-            read = {text: read_date(text) for text in every}
+        if field.kind in ("box", "date"):
+            columns |= _typed(sheet, field, cells[name], problems)
         else:
-            read = {t: (tick := read_box(t), "box" if tick is None and t != UNSEEN else "") for t in every}
-        for kind in {kind for _, kind in read.values()} - {""}:
-            flag(field, texts.isin([text for text, (_, why) in read.items() if why == kind]), kind, texts)
-        values = texts.map({text: value for text, (value, _) in read.items()})
-        columns[name] = values.astype("boolean" if field.kind == "box" else "datetime64[s]")
-        if field.kind == "date":
-            empty = [text for text, result in read.items() if result == (None, "")]
-            columns[f"{name}_text"] = texts.mask(texts.isin(empty), "")
+            columns[name] = _plain(sheet, field, cells[name], problems) if name in places else nothing
     if signatory is not None:
-        last_name = fields()[_SIGNATORY[0]]
-        both = plain(last_name, sheet.columns[signatory])
-        names = [(text,) * 2 if is_nothing(text) or reference(text) else split_name(text) for text in both]
-        whole = [parts is None and len(text.split()) > 1 for text, parts in zip(both, names, strict=True)]
-        flag(last_name, pd.Series(whole, dtype="bool"), "name-whole", both)
-        for part, name in enumerate(_SIGNATORY):
-            alone = [
-                p[part] if p else "" if part else text.strip() for text, p in zip(both, names, strict=True)
-            ]
-            columns[name] = pd.Series(alone, dtype="str")
+        both = _plain(sheet, fields()[_SIGNATORY[0]], sheet.columns[signatory], problems)
+        columns |= _both_names(sheet, both, problems)
         cells |= {_SIGNATORY[0]: both, _SIGNATORY[1]: columns[_SIGNATORY[1]]}
         places |= dict.fromkeys(_SIGNATORY, signatory)
     missing = frozenset(n for n, field in fields().items() if not field.optional and n not in places)
     before = dict(columns)
-    for name, where in replace(columns, missing).items():
-        flag(fields()[name], where, "refers", before[name])
-    problems += [
-        Problem(sheet.file, None, n, sheet.lost.get(n, "column-missing")) for n in fields() if n in missing
-    ]
+    for name, rows in replace(columns, missing).items():
+        problems += _problems(sheet, fields()[name], before[name].index.isin(rows), "refers", before[name])
+    problems += [Problem(sheet.file, None, n, sheet.lost.get(n, "column-missing")) for n in sorted(missing)]
     others = {
         sheet.headings[at] or column_letter(at): sheet.columns[at]
         for at in (*headings.unknown, *headings.ambiguous)
@@ -156,8 +105,60 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
     columns["operator_id"] = mapped(columns["structure_id"], identifier_of)
     file = pd.Series(sheet.file, index=index, dtype="str")
     frame = pd.DataFrame({"file": file, "row": sheet.rows, **columns})
-    unknown = pd.DataFrame(others, index=index)
-    return File(sheet, frame, pd.DataFrame(cells), unknown, problems, missing, places)
+    others_frame = pd.DataFrame(others, index=index)
+    return File(sheet, frame, pd.DataFrame(cells), others_frame, problems, missing, places)
+
+
+def _problems(sheet: Sheet, field: Field, where: Any, kind: str, texts: pd.Series) -> Iterator[Problem]:
+    hidden = field.personal or kind in ("refers", "name-whole")
+    for row, text in zip(sheet.rows[where], texts[where], strict=True):
+        yield Problem(sheet.file, int(row), field.name, kind, "" if hidden else text, text)
+
+
+def _plain(sheet: Sheet, field: Field, texts: pd.Series, problems: list[Problem]) -> pd.Series:
+    """Return the texts of a field without slips of spreadsheets, which become problems."""
+    for kind, of, pattern, kept in _SLIPS:
+        if field.kind in of if of else sheet.odd:
+            where = texts.str.contains(pattern, regex=True).to_numpy()
+            if where.any():
+                problems += _problems(sheet, field, where, kind, texts)
+                texts = texts.mask(where, texts[where].map(kept))
+    return texts
+
+
+def _typed(sheet: Sheet, field: Field, texts: pd.Series, problems: list[Problem]) -> dict[str, pd.Series]:
+    """Return the columns of a box or a date; what cannot be read becomes a problem."""
+    read: dict[str, tuple[Any, str]] = {}
+    for text in texts.unique().tolist():
+        if field.kind == "date":
+            read[text] = read_date(text)
+        else:
+            tick = read_box(text)
+            read[text] = tick, "box" if tick is None and text != UNSEEN else ""
+    kinds = texts.map({text: kind for text, (_, kind) in read.items()})
+    for kind in {kind for _, kind in read.values()} - {""}:
+        problems += _problems(sheet, field, (kinds == kind).to_numpy(), kind, texts)
+    values = texts.map({text: value for text, (value, _) in read.items()})
+    if field.kind == "box":
+        return {field.name: values.astype("boolean")}
+    as_written = texts.mask(values.isna() & (kinds == ""), "")
+    return {field.name: values.astype("datetime64[s]"), f"{field.name}_text": as_written}
+
+
+def _both_names(sheet: Sheet, texts: pd.Series, problems: list[Problem]) -> dict[str, pd.Series]:
+    """Return last and first name of the signatory, of cells that hold both."""
+    names = [(text, text) if is_nothing(text) or reference(text) else split_name(text) for text in texts]
+    whole = [parts is None and len(text.split()) > 1 for text, parts in zip(texts, names, strict=True)]
+    last_name = fields()[_SIGNATORY[0]]
+    problems += _problems(sheet, last_name, np.array(whole, dtype="bool"), "name-whole", texts)
+    both = [parts or (text.strip(), "") for text, parts in zip(texts, names, strict=True)]
+    return {name: pd.Series([pair[at] for pair in both], dtype="str") for at, name in enumerate(_SIGNATORY)}
+
+
+def _reading_problems(sheet: Sheet, headings: Headings) -> Iterator[Problem]:
+    named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()}
+    for row, at, kind, value, cell in sheet.problems:
+        yield Problem(sheet.file, row, "" if at is None else named[at], kind, value, cell)
 
 
 def _heading_problems(sheet: Sheet, headings: Headings) -> Iterator[Problem]:

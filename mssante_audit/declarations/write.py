@@ -27,11 +27,9 @@ SHEET = "Déclarations"
 ROWS = 5000  # of the template are validated
 _WIDTHS = {"box": 12, "date": 14, "phone": 20, "contract": 16, "identifier": 20, "dn": 60}
 FAULTY = PatternFill("solid", fgColor="F8CBAD")
-MOST_NOTES, MOST_NOTE = 5000, 500
-"""Cells of a workbook that say what is wrong, and characters of what each says; the others are coloured."""
+MOST_NOTES, MOST_NOTE = 5000, 500  # cells of a workbook that say what is wrong, and characters of each
 Notes = Mapping[tuple[str, int], dict[str, list[str]]]
-_TEXT = ("phone", "contract", "identifier")
-"""Kinds whose cells are texts, so that the spreadsheet leaves their leading zeros alone."""
+_TEXT = ("phone", "contract", "identifier")  # cells that are texts, or they lose their leading zeros
 
 
 def template() -> bytes:
@@ -46,7 +44,6 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
     `notes` are what is wrong, by file and row: texts by column; in a workbook such cells are coloured.
     """
     rows, suffix = _written(declarations), path.suffix.lower()
-    records = rows.to_dict("records")
     if suffix == ".csv":
         content = csv_text(rows).encode("utf-8-sig")
     elif suffix == ".xlsx":
@@ -54,9 +51,10 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
         places = zip(read["file"], read["row"], strict=True)
         content = _filled(rows, [(notes or {}).get(place, {}) for place in places])
     elif suffix == ".json":
-        content = (json.dumps(records, ensure_ascii=False, indent=1) + "\n").encode()
+        content = (json.dumps(rows.to_dict("records"), ensure_ascii=False, indent=1) + "\n").encode()
     elif suffix == ".jsonl":
-        content = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+        lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in rows.to_dict("records"))
+        content = "".join(lines).encode()
     else:
         remedy = "Use .csv, .xlsx, .json or .jsonl"
         raise InputError("cannot write a register as {}", repr(suffix), file=str(path), remedy=remedy)

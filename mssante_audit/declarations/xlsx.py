@@ -3,32 +3,28 @@
 import re
 import warnings
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import datetime, time
 from io import BytesIO
 from itertools import islice
 from typing import Any
 from zipfile import ZipFile
 
-import numpy as np
 import openpyxl
-import pandas as pd
 from lxml import etree
 from openpyxl.utils import get_column_letter, range_boundaries
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import MB
 from mssante_audit.declarations import read as reading
-from mssante_audit.declarations.headings import find_headings, is_help
-from mssante_audit.declarations.read import MAX_BYTES, MAX_ROWS, Sheet, too_many_rows
+from mssante_audit.declarations.headings import find_headings
+from mssante_audit.declarations.read import MAX_BYTES, MAX_ROWS, Flag, Sheet, too_many_rows
 
+# A part that unpacks to more than `_RATIO` times its size, and to more than `_SMALL`, is a bomb.
 _RATIO, _SMALL = 200, 16 * MB
-"""A part that unpacks to more than `_RATIO` times its size, and to more than `_SMALL`, is a bomb."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-Formulas = dict[tuple[int, int], str | None]
-"""By row and column position; the text of those without a result."""
-Merged = set[tuple[int, int, int, int]]
-"""Left, top, right, bottom."""
+Formulas = dict[tuple[int, int], str | None]  # by row and column position, the text of those without result
+Merged = set[tuple[int, int, int, int]]  # left, top, right, bottom
 _MARKED = re.compile(rb"<(?:\w+:)?(?:f|mergeCell)[ />]")
 
 
@@ -47,7 +43,7 @@ def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | No
                 book = openpyxl.load_workbook(BytesIO(raw), read_only=True, data_only=True, keep_links=False)
                 read = _read(file, archive, book, mapping, sheet)
             if any("vbaProject" in name or "macrosheets" in name for name in archive.namelist()):
-                read.problems.append((None, None, "macros", ""))
+                read.problems.append(Flag(None, None, "macros"))
     except InputError:
         raise
     except Exception:  # zipfile, zlib and openpyxl let out errors of every kind on a damaged file
@@ -83,13 +79,13 @@ def _read(file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], na
     chosen = name if name is not None else max(headings, key=lambda title: headings[title].known)
     heading = headings[chosen]
     shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
-    read = Sheet(file, heading.headings, [], np.array([]), heading.last + 1, sheet=chosen)
+    read = Sheet(file, heading.headings, heading_row=heading.last + 1, sheet=chosen)
     read.unread = tuple(title for title in shown if title != chosen and any(map(any, tops[title])))
     formulas, merged = _marks(file, archive.read(book[chosen]._worksheet_path))  # its size was checked
     styles = [archive.read(part) for part in archive.namelist() if part.endswith("/styles.xml")]
     styled = any(b"<strike" in style for style in styles)
     unsolved = {row for (row, _), text in formulas.items() if text is not None}
-    _cells(read, _rows(file, book[chosen], values_only=not styled), unsolved, styled=styled)
+    read.fill(_cells(read, _rows(file, book[chosen], values_only=not styled), unsolved, styled), unsolved)
     _flag(read, formulas, merged)
     return read
 
@@ -107,44 +103,30 @@ def _rows(file: str, sheet: Any, *, values_only: bool) -> Iterator[tuple[Any, ..
         yield row[: reading.MAX_COLUMNS]
 
 
-def _cells(read: Sheet, every: Iterator[tuple[Any, ...]], unsolved: Container[int], *, styled: bool) -> None:
-    """Read the rows below the headings; of those `unsolved` a cell is lost, though it is empty."""
+def _cells(
+    read: Sheet, every: Iterable[tuple[Any, ...]], unsolved: Container[int], styled: bool
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows below the headings as texts; what is struck through is lost."""
     width, first = len(read.headings), (read.heading_row or 0) + 1
-    rows: list[tuple[Any, ...]] = []
-    numbers: list[int] = []
     for number, row in enumerate(islice(every, first - 1, None), first):
-        values, struck = row, {}
-        if styled:  # the cells themselves, of which those struck through hold nothing
+        struck: dict[int, Any] = {}
+        if styled:  # the cells themselves
             struck = {at: c.value for at, c in enumerate(row) if c.value not in (None, "") and c.font.strike}
-            values = tuple(None if at in struck else cell.value for at, cell in enumerate(row))
-        filled = any(value is not None and value != "" for value in values)
-        if struck and not filled:
-            read.problems.append((number, None, "struck-row", ""))
-        if not filled and number not in unsolved:
-            continue
-        if number == first and is_help([_text(value) for value in values]):
-            continue
-        if any(value is not None for value in values[width:]):
-            read.problems.append((number, None, "row-long", ""))
-        for at, value in struck.items():
-            read.problems.append((number, at, "struck-cell", ""))
-            read.cells[number, at] = f"#N/A {_text(value)}"
-        rows.append((*values[:width], *(None,) * (width - len(values))))  # a row ends at its last cell
-        numbers.append(number)
-        if len(rows) > MAX_ROWS:
-            raise too_many_rows(read.file)
-    columns = zip(*rows, strict=True) if rows else [()] * width
-    read.columns = [pd.Series([_text(cell) for cell in cells], dtype="str") for cells in columns]
-    read.rows = np.array(numbers, dtype="int64")
+            row = tuple(None if at in struck else cell.value for at, cell in enumerate(row))
+        texts = [_text(value) for value in row]
+        if any(texts[width:]):
+            read.problems.append(Flag(number, None, "row-long"))
+        if struck and not any(texts):
+            read.problems.append(Flag(number, None, "struck-row"))
+        if any(texts) or number in unsolved:
+            lost = {at: f"#N/A {_text(value)}" for at, value in struck.items()}
+            read.problems += [Flag(number, at, "struck-cell", cell=cell) for at, cell in lost.items()]
+        yield number, texts
 
 
-def _marks(file: str, raw: bytes) -> tuple[dict[tuple[int, int], str | None], set[tuple[int, int, int, int]]]:
-    """Return formulas (with the text of those without a result), and merged cells (left, top, right, bottom).
-
-    openpyxl does not tell of them when it reads values row by row.
-    """
-    formulas: dict[tuple[int, int], str | None] = {}
-    merged: set[tuple[int, int, int, int]] = set()
+def _marks(file: str, raw: bytes) -> tuple[Formulas, Merged]:
+    """Return formulas and merged cells, of which openpyxl tells nothing when it reads row by row."""
+    formulas, merged = Formulas(), Merged()
     if not _MARKED.search(raw):
         return formulas, merged
     options: Any = {"resolve_entities": False, "no_network": True, "huge_tree": True}
@@ -169,17 +151,16 @@ def _marks(file: str, raw: bytes) -> tuple[dict[tuple[int, int], str | None], se
 def _flag(read: Sheet, formulas: Formulas, merged: Merged) -> None:
     """Add the problems of formulas and merged cells in the rows that were read."""
     rows, width = read.rows.tolist(), len(read.headings)
-    known = set(rows)
+    kept = set(rows)
     for (row, at), text in formulas.items():
-        if row in known and at < width:
-            read.problems.append((row, at, "formula" if text is None else "formula-unsolved", ""))
-            if text is not None:
-                read.cells[row, at] = f"#N/A ={text}"
+        if row in kept and at < width:
+            kind, cell = ("formula", "") if text is None else ("formula-unsolved", f"#N/A ={text}")
+            read.problems.append(Flag(row, at, kind, cell=cell))
     for left, top, right, bottom in sorted(merged):
         name = f"{get_column_letter(left + 1)}{top}:{get_column_letter(right + 1)}{bottom}"
         for row in rows[bisect_left(rows, top) : bisect_right(rows, bottom)]:
             cells = range(left, min(right + 1, width))
-            read.problems += [(row, at, "merged", name) for at in cells if (row, at) != (top, left)]
+            read.problems += [Flag(row, at, "merged", name) for at in cells if (row, at) != (top, left)]
             if len(read.problems) > MAX_ROWS:  # where they overlap
                 raise _too_many_marks(read.file)
 

@@ -19,10 +19,9 @@ from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import real_path, sample_folder, table_of
 
 _SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
+# What cryptography raises of a certificate that it cannot read.
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
-"""What cryptography raises of a certificate that it cannot read."""
-GIVE = "Give a PEM, DER or PKCS #7 file, or a folder of them"
-"""What to do where certificates lack."""
+GIVE = "Give a PEM, DER or PKCS #7 file, or a folder of them"  # remedy where certificates lack
 
 
 def trusted_certificates(anchors: Iterable[str | Path]) -> list[x509.Certificate]:
@@ -48,8 +47,8 @@ def certificates_of(path: Path) -> list[x509.Certificate]:
 
 def find_anchors(folder: Path) -> list[x509.Certificate]:
     """Return the certificates in a data folder, or one below, that are pinned as IGC-Santé's."""
-    known = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
-    return [c for name, c in known.items() if name in pinned()["trusted"]]
+    here = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
+    return [c for name, c in here.items() if name in pinned()["trusted"]]
 
 
 def of_sample(folder: Path) -> tuple[Path, ...]:
@@ -125,8 +124,8 @@ def path_to_anchor(
 ) -> list[x509.Certificate]:
     """Return the path of a certificate to an anchor, all valid at a time and allowed to do what they did.
 
-    `between` may lie on it; anchors are those `trusted` whose issuer is not among them; `policy` is what the
-    leaf's extensions must say, anything if not given. A `ValueError` says why there is no path.
+    `between` may lie on it; anchors are those `trusted` whose issuer is not among them; `policy` is for the
+    leaf's extensions. A `ValueError` says why there is no path.
     """
     subjects = {certificate.subject for certificate in trusted}
     roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]

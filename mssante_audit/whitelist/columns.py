@@ -26,11 +26,11 @@ _TEST_OPERATOR = r"(?i)\bTESTS?\d*\b"
 def entries_frame(reading: Reading) -> pd.DataFrame:
     """Make the frame, emptying `reading.columns` and adding to `reading.problems` on the way."""
     texts = texts_of(reading)
-    known = {(p.row, p.element) for p in reading.problems if p.kind == "missing"}
+    missing = {(p.row, p.element) for p in reading.problems if p.kind == "missing"}
     for element, name in FIELDS.items():
         blank = pc.equal(pc.ascii_trim_whitespace(texts[name]), "")
         for index in pc.indices_nonzero(blank).to_pylist():
-            if (index + 1, element) not in known:
+            if (index + 1, element) not in missing:
                 message = f"{element} is empty"
                 reading.add(Problem(index + 1, reading.lines[index], "empty", element, message))
     lines = np.array(reading.lines, dtype="int64")
@@ -73,8 +73,8 @@ def _matching(texts: Any, pattern: str) -> Any:
 def _parsed(texts: Any, parse: Callable[[str], Sequence[str]], names: Sequence[str]) -> dict[str, Any]:
     """Return columns of what each text says, which is parsed once for each distinct one."""
     coded = texts.dictionary_encode()
-    said = [parse(text) for text in coded.dictionary.to_pylist()]
-    columns = zip(*said, strict=True) if said else [()] * len(names)
+    values = [parse(text) for text in coded.dictionary.to_pylist()]
+    columns = zip(*values, strict=True) if values else [()] * len(names)
     return {
         name: as_str(pa.array(column, pa.large_string()).take(coded.indices))
         for name, column in zip(names, columns, strict=True)
@@ -110,9 +110,6 @@ def is_audit_domain(domain: str) -> bool:
 
     It lies under the manager's ``espacedeconfiance.mssante.fr``, or a word of a label is "audit", "test" or
     "tests", ends in "test", or is a pre-production's: "preprod", "recette", "qualif", "demo", "poc".
-
-    >>> [is_audit_domain(d) for d in ("pre-prod.alphatest.mssante.fr", "le-protestant.mssante.fr")]
-    [True, False]
     """
     name = domain.lower().replace("pre-prod", "preprod")
     return f".{name}".endswith(".espacedeconfiance.mssante.fr") or any(

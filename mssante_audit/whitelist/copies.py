@@ -13,17 +13,16 @@ from mssante_audit.base.text import fold
 from mssante_audit.values.slips import one_slip
 from mssante_audit.whitelist.rows import grouped, rows_by
 
+# Words that describe nothing; kinds of establishment, which name none; those that are one kind; groups.
 _WORDS = table_of("mssante_audit.whitelist", "descriptions.toml")
 FILLER, KINDS, HOSPITALS, GROUPS = (
     frozenset(_WORDS[name].split()) for name in ("filler", "kinds", "hospitals", "groups")
 )
-"""Words that describe nothing; kinds of establishment, which name none; those that are one kind; groups."""
 
 _SAINTS = {"st": "saint", "ste": "sainte"}
 _ASCII = str.maketrans({"’": "'", "œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})
 _WORD = re.compile(r"[a-z0-9]+")
-MOST_ALIKE = 3
-"""A description on more domains with one certificate and the same contacts is a group's. No source."""
+MOST_ALIKE = 3  # a description on more domains with one certificate and contacts is a group's. No source.
 _TEST = re.compile(r"(?:test|ndd|nouveaudomaine|essai|exemple)\w*")
 
 
@@ -113,7 +112,7 @@ def _is_copy(domain: str, other: str, named: list[str]) -> bool:
         return number not in named and (not other_number or other_number in named)
     its_labels = [word for word in labels if word not in labels_of(other) or word in KINDS]
     telling = [word for word in its_labels if len(word) > 3 and word not in KINDS]
-    spelt = any(one_slip(word, said) for word in telling for said in named)
+    spelt = any(one_slip(word, other) for word in telling for other in named)
     return len(its_labels) > 1 and bool(telling) and not spelt and not mentioned(labels, named)
 
 

@@ -1,9 +1,8 @@
 """The XML of a white list, read as a stream: texts of the rows, and what is wrong with them.
 
 The file is hostile. No document type is accepted, so there is no entity and nothing external; every size is
-bounded before memory is spent on it; and an element's text is the one that a canonical form without comments
-signs, whatever it is made of. expat and not lxml, whose incremental parse keeps the tree unless each row is
-pruned by hand, and then measures slower, and whose recovery does not say what it dropped.
+bounded before memory is spent on it; an element's text is the one that a canonical form without comments
+signs. expat and not lxml, whose pruned incremental parse is slower, and whose recovery hides what it dropped.
 """
 
 from __future__ import annotations
@@ -23,29 +22,22 @@ import pyarrow.compute as pc
 from mssante_audit.base.errors import WhiteListError
 
 NAMESPACE = "https://listeblanche.mssante.fr/schema"
+# Elements of a row, in the order real lists have them, and the columns they fill.
 FIELDS = {
     "Nom": "domain", "Description": "description", "DNCertificatOperateur": "dn",
     "ResponsableContact": "project_contact", "SupportContact": "support_contact",
     "DateMAJ": "updated_at_text",
 }  # fmt: skip
-"""Elements of a row, in the order real lists have them, and the columns they fill."""
-
-MAX_DEPTH = 32
-MAX_OTHERS = 100_000
-"""Most elements, attributes and namespace declarations beside the rows and their fields: every name met is
-kept by expat and by Python."""
-MAX_PROBLEMS = 100_000
-"""More problems than this and it is no white list: their frame would be the memory bomb."""
 SIGNATURE = "http://www.w3.org/2000/09/xmldsig# Signature"
-MAX_TOKEN = 2**16
-"""Largest tag, comment or processing instruction, in bytes."""
-MAX_TEXT = 2**16
-"""Longest text between two tags, in characters, before it is known whether it is a field."""
+MAX_DEPTH = 32
+MAX_OTHERS = 100_000  # elements, attributes, namespaces beside rows and fields: expat keeps every name
+MAX_PROBLEMS = 100_000  # more, and it is no white list: their frame would be the memory bomb
+MAX_TOKEN = 2**16  # bytes of a tag, comment or processing instruction
+MAX_TEXT = 2**16  # characters between two tags, before it is known whether they are a field
+# Declared encodings accepted. Others would let the file choose which of Python's codecs to run.
 ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
-"""Declared encodings accepted. Others would let the file choose which of Python's codecs to run."""
 
-_FLUSH = 2**19
-"""Bytes of XML after which texts read are moved to Arrow, which holds them in a quarter of the memory."""
+_FLUSH = 2**19  # bytes of XML after which texts move to Arrow, which holds them in a quarter of the memory
 _UNEXPECTED = "an element that white lists do not have here"
 _GOES_ON = re.compile(rb"<Domaine>|</ListeDomaines>")
 _CUT_CODES = {
@@ -102,35 +94,31 @@ class Reading:
         self.namespace = ""
         self.generated_at: datetime | None = None  # DateDeGeneration (UTC), None if it cannot be read
         self.lines: array[int] = array("q")  # line of each row's start tag, 1-based
-        self.columns: list[list[Any]] = [[] for _ in FIELDS]
-        """Texts of the rows in the order of `FIELDS`, in chunks; "" where the element is missing."""
+        self.columns: list[list[Any]] = [[] for _ in FIELDS]  # texts in chunks, "" where one is missing
         self.problems: list[Problem] = []
         self.signed = False  # whether the root has a Signature child: says nothing of its value
         self.damage_kinds: tuple[str, ...] = ()
-        """``namespace`` (an element instead of a declaration), ``compressed`` (breaks off), ``unclosed``
-        (the root), ``cut`` (elsewhere), ``trailing`` (something after the list), ``signature`` (one stands
-        elsewhere than at the end), ``broken`` (XML, elsewhere)."""
+        """``namespace`` (an element), ``compressed`` (breaks off), ``unclosed`` (root), ``cut`` (elsewhere),
+        ``trailing`` (after the list), ``signature`` (not at the end), ``broken`` (XML, elsewhere)."""
         self.damage = ""  # the same in words; "" if the file is whole
         self.damage_line: int | None = None
-
-        self.path: list[str] = []  # names of the open elements, rows and what is in them left out
+        self.path: list[str] = []  # names of the open elements
         self.text: list[str] = []  # character data since the last tag
-        self.row: list[Any] = []
-        """The open row: line, then name and text of its fields. Of even length while a field is open."""
-        self.others = self.nested = 0
-        self.texts: list[str] = []
-        """Those of the rows read since the last flush, in the order of `FIELDS`, row after row."""
+        self.row: list[Any] = []  # the open row: line, then name and text of its fields
+        self.others = 0
+        self.texts: list[str] = []  # of the rows since the last flush, as `FIELDS`, row after row
         self.empty = 0  # fields of the rows so far that hold nothing
-        self.seen: dict[str, int] = {}
-        self.list_name = self.row_name = self.date_name = self.namespace_text = self.generated = ""
+        self.seen: dict[str, int] = {}  # children of the root: how often, of <xmlns> the line
+        self.values: dict[str, str] = {}  # texts of the root's children that are read
+        self.list_name = self.row_name = self.date_name = ""
         self.fields: dict[str, str] = {}
         self.encoding = "utf-8"
-        self.skipped: bytes | None = None  # after broken XML: the last bytes passed over in search of a row
-        self.skipped_to = 0  # line of their first byte
+        self.skipped: bytes | None = None  # after broken XML: the last bytes passed over in search of a row,
+        self.skipped_to = 0  # and the line of their first
         self._open_parser(1)
 
     def _open_parser(self, line: int, opening: bytes = b"") -> None:
-        """Read from a line on with a new parser, to which `opening` is said before it is listened to."""
+        """Read from a line on with a new parser, which has parsed `opening` already."""
         self.parser = parser = expat.ParserCreate(namespace_separator=" ")
         self.first_line, self.fed = line, len(opening)
         parser.buffer_text = True
@@ -157,7 +145,7 @@ class Reading:
         return error
 
     def add(self, problem: Problem) -> None:
-        """Take note of a problem; raises `error` if there are more than `MAX_PROBLEMS`."""
+        """Take note of a problem, unless there are too many."""
         if len(self.problems) >= MAX_PROBLEMS:
             raise self.error(f"more than {MAX_PROBLEMS} problems: this is no white list", problem.line)
         self.problems.append(problem)
@@ -165,9 +153,9 @@ class Reading:
     def _refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
         raise self.error(message, line or self._line, remedy)
 
-    def _refuse_namespace(self, found: str) -> NoReturn:
+    def _refuse_namespace(self, namespace: str) -> NoReturn:
         remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
-        self._refuse(f"the root is in {found}, not in {NAMESPACE!r}", remedy)
+        self._refuse(f"the root is in {namespace}, not in {NAMESPACE!r}", remedy)
 
     def _problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
         row = len(self.lines) + 1 if self.row else None
@@ -178,21 +166,20 @@ class Reading:
         self.others += 1 + len(attributes) + len(name) // 64
         if self.others > MAX_OTHERS:
             self._refuse(f"more than {MAX_OTHERS} elements and attributes beside the rows")
-        if len(self.path) + self.nested > MAX_DEPTH:
+        if len(self.path) > MAX_DEPTH:
             self._refuse(f"elements nested more than {MAX_DEPTH} deep")
 
     def read(self, chunks: Iterable[bytes]) -> None:
         """Read the list."""
-        unflushed, fed = 0, False
+        unflushed = 0
         try:
             for chunk in chunks:
-                fed = True
                 self._feed(chunk)
                 unflushed += len(chunk)
                 if unflushed > _FLUSH:
                     self._flush()
                     unflushed = 0
-            if not fed:
+            if not self.fed:
                 self._refuse("the file is empty")
             if self.skipped is None:
                 self.parser.Parse(b"", True)
@@ -227,10 +214,10 @@ class Reading:
     def _find_row(self, chunk: bytes) -> bytes:
         """Return `chunk` from where the list goes on, with a parser ready for it; nothing if it does not."""
         searched = (self.skipped or b"") + chunk
-        found = _GOES_ON.search(searched) if self._in_list() else None
-        passed = found.start() if found else max(len(searched) - len(b"</ListeDomaines"), 0)
+        place = _GOES_ON.search(searched) if self._in_list() else None
+        passed = place.start() if place else max(len(searched) - len(b"</ListeDomaines"), 0)
         line = self.skipped_to + searched.count(b"\n", 0, passed)
-        if not found:
+        if not place:
             self.skipped_to, self.skipped = line, searched[passed:]
             return b""
         opening = (
@@ -265,21 +252,20 @@ class Reading:
         if cut and len(self.path) == 1:
             kind, why = "unclosed", "the end of the file is missing"
         elif cut:
-            why = f"the file is cut inside <{'Domaine' if self.row else shown_name(self.path[-1])}>"
+            why = f"the file is cut inside <{shown_name(self.path[2 if self.row else -1])}>"
         elif not self.path:
             kind, why = "trailing", f"something stands after the end of the list ({why})"
         self._spoil(kind, why)
         if not self.row and (cut or not self._in_list()):
             return
-        problems, row = self.problems, len(self.lines) + 1
+        problems, row, at = self.problems, len(self.lines) + 1, len(self.problems)
+        while at and problems[at - 1].row == row:
+            at -= 1
+        problems[at:] = [replace(problem, row=None) for problem in problems[at:]]
         line = self.row[0] if self.row else self._line
         self.row.clear()
         self.text.clear()
-        self.nested = 0
-        for index in range(len(problems) - 1, -1, -1):
-            if problems[index].row != row:
-                break
-            problems[index] = replace(problems[index], row=None)
+        del self.path[2:]
         self._problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
 
     def _spoil(self, kind: str, why: str) -> None:
@@ -288,7 +274,7 @@ class Reading:
 
     def _misplaced_signature(self) -> None:
         """Take note of a signature that is not the list's: the file is at fault, and not the row."""
-        where = "Domaine" if self.row else shown_name(self.path[-2])
+        where = shown_name(self.path[2 if self.row else -2])
         self._spoil("signature", f"a signature stands inside <{where}>, not at the end of the list")
 
     def _declared(self, version: str, encoding: str | None, standalone: int) -> None:
@@ -297,39 +283,41 @@ class Reading:
             self._refuse(f"the encoding {self.encoding[:32]!r} is not one of {', '.join(ENCODINGS)}")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if self.row and not len(self.row) & 1:
-            self._start_nested(name, attributes)
-        else:
-            if self.text:
-                self._drop_text()
-            if self.row:
-                self.row.append(name)
-            elif name == self.row_name and self._in_list():
-                self.row.append(self._line)
-            else:
-                self._start_outside(name, attributes)
-                return
+        path, row = self.path, self.row
+        depth = len(path)
+        if self.text and (depth < 4 or not row):  # a field's text goes on behind what stands in it
+            self._drop_text()
+        path.append(name)
+        if row:
+            if depth == 3:
+                row.append(name)
+            if attributes or depth > 3 or name not in self.fields:
+                self._start_odd(name, attributes)
+        elif depth == 2 and name == self.row_name and path[1] == self.list_name:
+            row.append(self._line)
             if attributes:
-                self._count_other(name, attributes)
-        if attributes and self.nested < 2 and SIGNATURE not in (name, self.row[-1]):
-            self._problem("attribute", shown_name(name), "an attribute, which white lists do not have here")
+                self._start_odd(name, attributes)
+        else:
+            self._start_outside(name, attributes)
 
-    def _start_nested(self, name: str, attributes: dict[str, str]) -> None:
-        """Open an element inside a field."""
-        self.nested += 1
+    def _start_odd(self, name: str, attributes: dict[str, str]) -> None:
+        """Open an element of a row that is none of its fields, or has attributes."""
         self._count_other(name, attributes)
-        if self.nested == 1:
-            if name == SIGNATURE:
-                self._misplaced_signature()
-            if self.row[-1] != SIGNATURE:
-                message = f"an element inside {shown_name(self.row[-1])}; its text is kept there"
-                self._problem("unexpected", shown_name(name), message)
-        if name == self.row_name:
+        inside, element = self.path[3:], shown_name(name)
+        if name == SIGNATURE and len(inside) < 3:
+            self._misplaced_signature()
+        elif name == self.row_name and inside:
             self._problem("misplaced", "Domaine", "a row inside a row: not loaded")
+        elif len(inside) == 1 and name not in self.fields:
+            self._problem("unexpected", element, "an element that rows do not have")
+        if len(inside) == 2 and inside[0] != SIGNATURE:
+            message = f"an element inside {shown_name(inside[0])}; its text is kept there"
+            self._problem("unexpected", element, message)
+        if attributes and len(inside) < 3 and SIGNATURE not in inside:
+            self._problem("attribute", element, "an attribute, which white lists do not have here")
 
     def _start_outside(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element that is neither row nor in one."""
-        self.path.append(name)
         depth = len(self.path)
         self._count_other(name, attributes)
         if depth == 1:
@@ -350,46 +338,42 @@ class Reading:
     def _open_root(self, name: str) -> None:
         namespace, _, local = name.rpartition(" ")
         if local != "ListeBlancheMSSante":
-            self._refuse(
-                f"no white list: the root element is <{shown_name(name)}>, not <ListeBlancheMSSante>"
-            )
+            root = shown_name(name)
+            self._refuse(f"no white list: the root element is <{root}>, not <ListeBlancheMSSante>")
         if namespace not in (NAMESPACE, "") and not self.any_namespace:
             self._refuse_namespace(f"the namespace {namespace[:128]!r}")
         self.namespace = namespace
-        prefix = f"{namespace} " if namespace else ""
+        prefix = name.removesuffix(local)
         names = ("ListeDomaines", "Domaine", "DateDeGeneration")
         self.list_name, self.row_name, self.date_name = (prefix + local for local in names)
         self.fields = {prefix + local: local for local in FIELDS}
         self.right = [*self.fields]
 
     def _end(self, name: str) -> None:
-        row = self.row
-        if self.nested:
-            self.nested -= 1
-        elif row and not len(row) & 1:
-            row.append("".join(self.text))
-            self.text.clear()
+        path, row = self.path, self.row
+        if row and (depth := len(path)) > 3:
+            path.pop()
+            if depth == 4:
+                row.append("".join(self.text))
+                self.text.clear()
+            return
+        if self.text:
+            self._drop_text()
+        path.pop()
+        if row:
+            self.texts += row[2::2] if row[1::2] == self.right else self._mend()
+            self.lines.append(row[0])
+            row.clear()
         else:
-            if self.text:
-                self._drop_text()
-            if row:
-                self.texts += row[2::2] if row[1::2] == self.right else self._mend()
-                self.lines.append(row[0])
-                row.clear()
-                return
-            if len(self.path) == 2 and name == self.date_name and self.seen[name] == 1:
-                self.generated = "".join(self.text)
-            elif len(self.path) == 2 and name == "xmlns":
-                self.namespace_text = "".join(self.text)
+            if len(path) == 1 and name in (self.date_name, "xmlns"):
+                self.values.setdefault(name, "".join(self.text))
             self.text.clear()
-            self.path.pop()
 
     def _drop_text(self) -> None:
         """Forget the text between tags; report it where only white space may stand."""
         if self.row or len(self.path) == 1 or self._in_list():
             if not "".join(self.text).isspace():
-                parent = "Domaine" if self.row else shown_name(self.path[-1])
-                self._problem("text", parent, "text outside the fields")
+                self._problem("text", shown_name(self.path[-1]), "text outside the fields")
             self.text.clear()
 
     def _mend(self) -> list[str]:
@@ -397,18 +381,10 @@ class Reading:
         texts: dict[str, str] = {}
         line: int = self.row[0]
         for name, value in zip(self.row[1::2], self.row[2::2], strict=True):
-            local = self.fields.get(name)
-            if name == self.row_name:
-                self._problem("misplaced", "Domaine", "a row inside a row: not loaded", line)
-            elif name == SIGNATURE:
-                self._misplaced_signature()
-            elif local is None:
-                self._count_other(name)
-                self._problem("unexpected", shown_name(name), "an element that rows do not have", line)
-            elif local in texts:
-                self._problem("repeated", local, f"more than one {local}: the first is kept", line)
-            else:
-                texts[local] = value
+            if local := self.fields.get(name):
+                if local in texts:
+                    self._problem("repeated", local, f"more than one {local}: the first is kept", line)
+                texts.setdefault(local, value)
         for local in FIELDS:
             if local not in texts:
                 self._problem("missing", local, f"no {local}", line)
@@ -419,7 +395,7 @@ class Reading:
     def _finish(self) -> None:
         self.signed = SIGNATURE in self.seen
         as_child = self.seen.pop("xmlns", 0)
-        if as_child and self.namespace_text.strip() == NAMESPACE:
+        if as_child and self.values.get("xmlns", "").strip() == NAMESPACE:
             text = "the namespace is a child element <xmlns> of the root, not its declaration"
             self.damage = f"{text}; {self.damage}" if self.damage else text
             self.damage_kinds = ("namespace", *self.damage_kinds)
@@ -431,7 +407,8 @@ class Reading:
         for name in (self.date_name, self.list_name):
             if name not in self.seen:
                 self._problem("missing", shown_name(name), f"no {shown_name(name)}")
-        self.generated_at = instant(self.generated)
+        generated = self.values.get(self.date_name, "")
+        self.generated_at = instant(generated)
         if self.generated_at is None and self.date_name in self.seen:
-            kind = "date" if self.generated.strip() else "empty"
+            kind = "date" if generated.strip() else "empty"
             self.add(Problem(None, 1, kind, "DateDeGeneration", "no readable time with its zone"))

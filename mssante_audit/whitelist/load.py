@@ -76,12 +76,9 @@ __doc__ = described(__doc__, "Columns of `WhiteList.entries`", FRAME)
 
 __all__ = ["MAX_BYTES", "NAMESPACE", "WhiteList", "is_audit_domain", "load_whitelist"]
 
-DAMAGES = frozenset({"cut", "damaged"})
-"""Doubts of a list that may lack rows, and whose other rows may be right all the same."""
+DAMAGES = frozenset({"cut", "damaged"})  # doubts of a list that may lack rows, its others being right
 _REASONS = {"time": "expired", "revoked": "revoked", "signer": "misnamed"}
-MAX_BYTES = 512 * 2**20
-"""Largest XML accepted, uncompressed: some 140 times the list of 2025. Bounds what a gzip bomb can cost."""
-
+MAX_BYTES = 512 * 2**20  # of XML, uncompressed: some 140 times the list of 2025; bounds a gzip bomb
 _PIECE = 2**16
 
 
@@ -89,31 +86,20 @@ _PIECE = 2**16
 class WhiteList:
     """A white list, loaded."""
 
-    entries: pd.DataFrame
-    """The rows; columns in this module's docstring."""
-    generated_at: datetime | None
-    """DateDeGeneration (UTC), None if it cannot be read."""
-    sha256: str
-    """Of the uncompressed XML, in hexadecimal: what names the list in an archive."""
-    problems: pd.DataFrame
-    """What is not as it should be; columns in this module's docstring."""
-    damaged: bool
-    """Whether the file is broken and only its readable rows are here, how, and by `Reading.damage_kinds`."""
-    damage: str
-    damage_kinds: tuple[str, ...]
-    namespace: str
-    """Namespace of the root element."""
-    source: str
-    """Name of the file, for messages."""
-    signed: bool
-    """Whether there is a signature, of whatever value."""
-    anchors: tuple[str | Path, ...] = ()
-    """What to trust and whom to expect, for `signature` (`verify_signature`)."""
+    entries: pd.DataFrame  # columns in this module's docstring
+    generated_at: datetime | None  # DateDeGeneration (UTC), None if it cannot be read
+    sha256: str  # of the uncompressed XML, in hexadecimal: what names the list in an archive
+    problems: pd.DataFrame  # what is not as it should be; columns are `PROBLEMS`
+    damaged: bool  # whether the file is broken and only its readable rows are here
+    damage: str  # how, in words
+    damage_kinds: tuple[str, ...]  # and as `Reading.damage_kinds`
+    namespace: str  # of the root element
+    source: str  # name of the file, for messages
+    signed: bool  # whether there is a signature, of whatever value
+    anchors: tuple[str | Path, ...] = ()  # what to trust and whom to expect, for `signature`
     signer: str | None = None
-    origin: Path | bytes = field(default=b"", repr=False)
-    """The file or the bytes loaded."""
-    verdict: Verdict | None = None
-    """What the signature is worth, where that is known without the file: of a snapshot."""
+    origin: Path | bytes = field(default=b"", repr=False)  # the file or the bytes loaded
+    verdict: Verdict | None = None  # what the signature is worth, if known without the file: of a snapshot
 
     @cached_property
     def signature(self) -> Verdict:
@@ -187,11 +173,11 @@ def load_whitelist(
         entries = entries_frame(reading)
         problems = sorted(reading.problems, key=lambda p: (p.line, p.row or 0))
         types = {column.name: column.dtype for column in PROBLEMS}
-        told = pd.DataFrame([astuple(p) for p in problems], columns=[*types], dtype="object").astype(types)
+        frame = pd.DataFrame([astuple(p) for p in problems], columns=[*types], dtype="object").astype(types)
     except MemoryError:
         raise WhiteListError("takes more memory than there is", file=name) from None
     return WhiteList(
-        entries=entries, generated_at=reading.generated_at, sha256=sha256, problems=told,
+        entries=entries, generated_at=reading.generated_at, sha256=sha256, problems=frame,
         damaged=bool(reading.damage), damage=reading.damage, damage_kinds=reading.damage_kinds,
         namespace=reading.namespace, source=name, signed=reading.signed, anchors=tuple(anchors),
         signer=signer, origin=origin,

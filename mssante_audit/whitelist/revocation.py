@@ -25,12 +25,11 @@ from mssante_audit.whitelist.certificates import UNREADABLE, files_in, is_author
 Answer = Literal["good", "revoked", "unknown"]
 Doubt = Literal["", "none", "unreadable", "other", "forged", "scope", "late", "stale"]
 SUFFIX = ".crl"
-MAX_FILE = 2**25
-"""Bytes of a revocation list that is read: some hundred thousand certificates."""
-HOLD = "certificateHold"
-"""The reason for which a certificate is only suspended."""
+MAX_FILE = 2**25  # bytes of a revocation list: some hundred thousand certificates
+HOLD = "certificateHold"  # the reason for which a certificate is only suspended
+# Critical extensions that are understood here; a list with another one is not used (RFC 5280, 5.2).
 _READ = (x509.CRLNumber, x509.AuthorityKeyIdentifier, x509.IssuingDistributionPoint)
-"""Critical extensions that are understood here; a list with another one is not used (RFC 5280, 5.2)."""
+# Why nobody knows, the nearer to an answer the later.
 _DOUBTS: dict[Doubt, str] = {
     "none": "no revocation list lies beside the list",
     "unreadable": "cannot be read as a revocation list",
@@ -40,7 +39,6 @@ _DOUBTS: dict[Doubt, str] = {
     "late": "was made after its end, and need not name it any more",
     "stale": "was due to be replaced before that time",
 }
-"""Why nobody knows, the nearer to an answer the later."""
 _ORDER: tuple[Doubt, ...] = ("", *_DOUBTS)
 
 
@@ -48,17 +46,13 @@ _ORDER: tuple[Doubt, ...] = ("", *_DOUBTS)
 class Status:
     """What revocation lists say of a certificate at a time."""
 
-    answer: Answer = "unknown"
-    """``good`` speaks of the certificate itself; those above it are only ever found revoked."""
-    doubt: Doubt = "none"
-    """Why nobody knows; "" if somebody does."""
-    file: str = ""
-    """The list that tells, or comes nearest to it, when it was made, and its successor is due."""
-    made: datetime | None = None
-    due: datetime | None = None
-    since: datetime | None = None
-    """Since when it is revoked, and why, as the list says it (RFC 5280, 5.3.1), if it gives a reason."""
-    reason: str = ""
+    answer: Answer = "unknown"  # ``good`` is the certificate; those above it are only ever found revoked
+    doubt: Doubt = "none"  # why nobody knows; "" if somebody does
+    file: str = ""  # the list that tells, or comes nearest to it
+    made: datetime | None = None  # when that was made
+    due: datetime | None = None  # when its successor is
+    since: datetime | None = None  # since when the certificate is revoked
+    reason: str = ""  # and why, if the list says it (RFC 5280, 5.3.1)
 
     @property
     def why(self) -> str:
@@ -81,8 +75,7 @@ class RevocationList:
     """A list that was read, and what was worked out of it once."""
 
     crl: x509.CertificateRevocationList
-    issuers: dict[x509.Certificate, bool] = field(default_factory=dict)
-    """Whether an authority signed it, and may."""
+    issuers: dict[x509.Certificate, bool] = field(default_factory=dict)  # whether each signed it, and may
 
     @cached_property
     def places(self) -> dict[int, int]:
@@ -101,7 +94,7 @@ class RevocationList:
 
     def newer_than(self, other: RevocationList) -> bool:
         """Tell whether it comes after another of its issuer: by number (RFC 5280, 5.2.3), else by date."""
-        ours, theirs = (_extension(one.crl, x509.CRLNumber) for one in (self, other))
+        ours, theirs = (_extension(source.crl, x509.CRLNumber) for source in (self, other))
         if ours and theirs and ours != theirs:
             return bool(ours.crl_number > theirs.crl_number)
         return self.crl.last_update_utc > other.crl.last_update_utc
@@ -118,10 +111,8 @@ class RevocationList:
         point = self.point
         if point and (point.only_contains_attribute_certs or point.indirect_crl or point.only_some_reasons):
             return False
-        return not any(
-            isinstance(e.value, x509.DeltaCRLIndicator) or (e.critical and not isinstance(e.value, _READ))
-            for e in self.crl.extensions
-        )
+        others = [e for e in self.crl.extensions if not isinstance(e.value, _READ)]
+        return not any(e.critical or isinstance(e.value, x509.DeltaCRLIndicator) for e in others)
 
     def about(self, certificate: x509.Certificate) -> bool:
         """Tell whether it is about certificates of this kind: of authorities, or of others."""
@@ -147,9 +138,9 @@ class RevocationList:
             return None
         entry = self.crl[place]
         since, lost = entry.revocation_date_utc, _extension(entry, x509.InvalidityDate)
-        told = _extension(entry, x509.CRLReason)
-        known = told and told.reason != x509.ReasonFlags.unspecified
-        return min(since, lost.invalidity_date_utc) if lost else since, told.reason.value if known else ""
+        named = _extension(entry, x509.CRLReason)
+        reason = "" if not named or named.reason == x509.ReasonFlags.unspecified else named.reason.value
+        return min(since, lost.invalidity_date_utc) if lost else since, reason
 
 
 def find_crls(folder: Path) -> list[Path]:
@@ -177,22 +168,18 @@ def _status(
     name: str, source: RevocationList, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
 ) -> Status:
     made, due = source.crl.last_update_utc, source.crl.next_update_utc
-    doubt: Doubt = ""
     if source.crl.issuer != issuer.subject:
-        doubt = "other"
-    elif not source.signed_by(issuer):
-        doubt = "forged"
-    elif not source.complete or not source.about(certificate):
-        doubt = "scope"
-    else:
-        if made > certificate.not_valid_after_utc:
-            doubt = "late"
-        elif made < at and (due is None or due < at):
-            doubt = "stale"
-        entry = source.entry(certificate)
-        # A hold may have been lifted since; all else is for ever (RFC 5280, 5.3.1).
-        if entry and entry[0] <= at and not (entry[1] == HOLD and doubt):
-            return Status("revoked", "", name, made, due, *entry)
+        return Status("unknown", "other", name, made, due)
+    if not source.signed_by(issuer):
+        return Status("unknown", "forged", name, made, due)
+    if not source.complete or not source.about(certificate):
+        return Status("unknown", "scope", name, made, due)
+    late, stale = made > certificate.not_valid_after_utc, made < at and (due is None or due < at)
+    doubt: Doubt = "late" if late else "stale" if stale else ""
+    entry = source.entry(certificate)
+    # A hold may have been lifted since; all else is for ever (RFC 5280, 5.3.1).
+    if entry and entry[0] <= at and not (entry[1] == HOLD and doubt):
+        return Status("revoked", "", name, made, due, *entry)
     return Status("unknown" if doubt else "good", doubt, name, made, due)
 
 

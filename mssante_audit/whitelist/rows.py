@@ -15,18 +15,13 @@ Rows = dict[tuple[str, ...], list[int]]
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-CPS_ISSUER = "GIP-CPS"
-"""The O of every IGC-CPS certificate: the authority, not the operator (source: form)."""
+CPS_ISSUER = "GIP-CPS"  # the O of every IGC-CPS certificate: the authority, not the operator (source: form)
 
 _OU = re.compile(r",OU=(?:[^,+\\]|\\.)*")
 
 
 def grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, list[Value]]:
-    """Return the values of each key; keys and values in the order given.
-
-    >>> grouped([("a", 1), ("b", 2), ("a", 3)])
-    {'a': [1, 3], 'b': [2]}
-    """
+    """Return the values of each key; keys and values in the order given."""
     groups: dict[Key, list[Value]] = {}
     for key, value in pairs:
         groups.setdefault(key, []).append(value)
@@ -59,8 +54,8 @@ def joined(*links: Iterable[tuple[Hashable, Hashable]]) -> Callable[[Hashable], 
             key = parent[key]
         return key
 
-    for one, other in chain(*links):
-        parent[root(one)] = root(other)
+    for first, second in chain(*links):
+        parent[root(first)] = root(second)
     return root
 
 
@@ -100,20 +95,17 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
 
 def _same_names(entries: pd.DataFrame) -> list[tuple[str, str]]:
     """Return operators whose certificates only differ in OU, on several rows, with a contact in common."""
-    held: dict[str, dict[str, tuple[set[str], list[int]]]] = {}
     columns = ("operator_id", "dn_key", "project_contact", "support_contact")
-    for (operator_id, key, *contacts), rows in rows_by(entries, *columns).items():
-        if operator_id and key.startswith("CN="):
-            texts, on = held.setdefault(_OU.sub("", key), {}).setdefault(operator_id, (set(), []))
-            texts.update(contacts)
-            on += rows
-    found = []
-    for owners in held.values():
-        several = {owner: texts for owner, (texts, on) in owners.items() if len(on) > 1}
+    rows = zip(*(entries[column].tolist() for column in columns), strict=True)
+    named = ((_OU.sub("", key), (owner, *texts)) for owner, key, *texts in rows if owner and key[:3] == "CN=")
+    links = []
+    for held in grouped(named).values():
+        contacts = grouped((owner, texts) for owner, *texts in held)
+        several = {owner: {*chain(*texts)} for owner, texts in contacts.items() if len(texts) > 1}
         homes: dict[str, str] = {}
         for owner, texts in several.items() if len(several) > 1 else ():
-            found += [(owner, homes.setdefault(parse_contact(text).key, owner)) for text in texts]
-    return found
+            links += [(owner, homes.setdefault(parse_contact(text).key, owner)) for text in texts]
+    return links
 
 
 def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:

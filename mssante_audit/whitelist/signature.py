@@ -41,11 +41,9 @@ DS = "{http://www.w3.org/2000/09/xmldsig#}"
 EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 
-SIGNER = "alb.mssante.fr"
-"""Common name in the certificate that signs the published list (data)."""
+SIGNER = "alb.mssante.fr"  # common name in the certificate that signs the published list (data)
 SAMPLE_SIGNER = "liste.fictif.example"
-_SMALLEST_KEY = 2048
-"""Bits of an RSA key below which nobody is believed (good practice; the real signer's has as many)."""
+_SMALLEST_KEY = 2048  # bits of an RSA key (good practice; the real signer's has as many)
 
 Status = Literal["valid", "valid-untrusted", "invalid", "absent"]
 Revocation = Literal["good", "revoked", "unknown", ""]
@@ -58,32 +56,24 @@ class Verdict:
     status: Status
     """``valid``; ``valid-untrusted`` (right, but the signer does not chain to an anchor, or may not sign);
     ``invalid``; ``absent``."""
-    why: str
-    """In one sentence without a final period."""
+    why: str  # in one sentence without a final period
     reason: str = ""
     """The same as a code: ``damaged`` (the file), ``form`` (not that of a list's signature), ``content``
     (something else is signed), ``time`` (signer not valid then), ``anchor`` (none leads to the signer),
     ``chain`` (one does, through a certificate that may not), ``signer`` (it is somebody else's),
     ``revoked`` (at that time already); "" for a valid or absent signature."""
-    signer: str = ""
-    """Subject and issuer of the signer's certificate (RFC 4514), on one line; "" if none can be read."""
+    signer: str = ""  # subject of the signer's certificate (RFC 4514); "" if none can be read
     issuer: str = ""
-    not_before: datetime | None = None
-    """The signer's validity (UTC)."""
+    not_before: datetime | None = None  # of the signer (UTC)
     not_after: datetime | None = None
-    at: datetime | None = None
-    """Instant at which the certificates were validated (UTC)."""
-    valid_at_generation: bool | None = None
-    """Whether the list's generation time lies in the signer's validity, and the present; None if unknown."""
+    at: datetime | None = None  # when the certificates were validated (UTC)
+    valid_at_generation: bool | None = None  # whether the signer was when the list was generated
     valid_now: bool | None = None
-    verified_rows: int = 0
-    """How many rows the verified reference covers: all, or none."""
-    anchor: str = ""
-    """Subject of the anchor that the signer chains to, if it does, and common name of the signer expected."""
-    expected: str = ""
-    revocation: Revocation = ""
-    """``good``, ``revoked`` or ``unknown``; "" without an anchor. And why, without a final period."""
-    revocation_why: str = ""
+    verified_rows: int = 0  # how many rows the verified reference covers: all, or none
+    anchor: str = ""  # subject of the anchor that the signer chains to
+    expected: str = ""  # common name of the signer expected
+    revocation: Revocation = ""  # "" without an anchor
+    revocation_why: str = ""  # without a final period
 
     def _repr_html_(self) -> str | None:
         return html_of(self)
@@ -134,9 +124,8 @@ def verify_signature(
         If the list is gone or has changed, or an anchor cannot be read.
     """
     trusted, crls = trust(anchors, whitelist.origin.parent if isinstance(whitelist.origin, Path) else None)
-    if at is not None and at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    at = (at or whitelist.generated_at or datetime.now(UTC)).astimezone(UTC)
+    at = at or whitelist.generated_at or datetime.now(UTC)
+    at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
     if not whitelist.signed:
         return Verdict("absent", "the list has no signature", at=at)
     if whitelist.damaged:
@@ -242,9 +231,8 @@ def _signer(content: bytes) -> x509.Certificate:
     (data,) = _children(key_info, "X509Data")
     (certificate,) = _children(data, "X509Certificate")
     try:
-        return certificates.read_certificates(
-            x509.load_der_x509_certificate, b64decode(certificate.text or "")
-        )[0]
+        der = b64decode(certificate.text or "")
+        return certificates.read_certificates(x509.load_der_x509_certificate, der)[0]
     except UNREADABLE as error:
         raise _InvalidError("the signer's certificate cannot be read", "form") from error
 
@@ -260,8 +248,8 @@ def _children(parent: etree._Element, *names: str) -> list[etree._Element]:
 
 def _require(element: etree._Element, attribute: str, value: str) -> None:
     if element.get(attribute) != value:
-        local, found = etree.QName(element).localname, str(element.get(attribute))[:128]
-        raise _InvalidError(f"{attribute} of {local} is {found!r}, not {value!r}", "form")
+        local, actual = etree.QName(element).localname, str(element.get(attribute))[:128]
+        raise _InvalidError(f"{attribute} of {local} is {actual!r}, not {value!r}", "form")
 
 
 def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:

@@ -44,12 +44,7 @@ def tool(*arguments: object, status: int = 0) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An archive with one list, and its log."""
-    subprocess.run(
-        ["sh", "-c", tool("archive", "import", LISTS[0], *options(tmp_path / "archive"))],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    run(tool("archive", "import", LISTS[0], *options(tmp_path / "archive")))
     return tmp_path / "archive"
 
 
@@ -64,7 +59,7 @@ def read_only(folder: Path) -> str:
 
 def test_a_read_only_archive_takes_no_list_and_is_read(folder: Path) -> None:
     before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
-    said = run(
+    output = run(
         read_only(folder),
         tool("archive", "import", LISTS[1], *options(folder), status=2),
         tool("fetch", "--url", "http://127.0.0.1:9/list.xml", *options(folder), status=2),
@@ -72,10 +67,10 @@ def test_a_read_only_archive_takes_no_list_and_is_read(folder: Path) -> None:
         tool("archive", "verify", *options(folder)),
         tool("changes", "2025-09-01", LISTS[1], *options(folder), "--events"),
     )
-    assert said.count("cannot be written: read-only file system") == 3, said
-    assert "1 lists, 0 at fault" in said
-    assert "migration" in said
-    assert "UNEXPECTED" not in said
+    assert output.count("cannot be written: read-only file system") == 3, output
+    assert "1 lists, 0 at fault" in output
+    assert "migration" in output
+    assert "UNEXPECTED" not in output
     assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
 
 
@@ -85,8 +80,8 @@ def test_reports_are_made_of_a_read_only_archive_that_lacks_its_history(folder: 
     (folder / "history.parquet").unlink()
     out = tmp_path / "findings.csv"
     command = ("findings", "stale_contacts", "--all", "--format", "csv", "--data", folder, "--out", out)
-    said = run(read_only(folder), tool(*command, "--as-of", "2026-01-06", "-p", "stale_after_days=60"))
-    assert "UNEXPECTED" not in said, said
+    output = run(read_only(folder), tool(*command, "--as-of", "2026-01-06", "-p", "stale_after_days=60"))
+    assert "UNEXPECTED" not in output, output
     assert "CONTACT_UNCHANGED" in out.read_text(encoding="utf-8-sig")
 
 
@@ -95,7 +90,7 @@ def test_a_full_disk_keeps_what_is_there_and_takes_lists_again_when_there_is_roo
     kept = folder.with_name("kept")
     shutil.copytree(folder, kept)
     verify_it = tool("archive", "verify", *options(folder))
-    said = run(
+    output = run(
         f"mount -t tmpfs -o size=256k tmpfs {where}\ncp -a {shlex.quote(str(kept))}/. {where}",
         f"dd if=/dev/zero of={where}/filler bs=4k 2>/dev/null || true",
         tool("archive", "import", LISTS[1], *options(folder), status=2),
@@ -105,11 +100,11 @@ def test_a_full_disk_keeps_what_is_there_and_takes_lists_again_when_there_is_roo
         verify_it,
         f"rm -r {shlex.quote(str(kept))}\ncp -a {where} {shlex.quote(str(kept))}",
     )
-    assert "no space left on device" in said
-    assert "1 lists, 0 at fault" in said
-    assert "2 lists, 0 at fault" in said
-    assert "UNEXPECTED" not in said, said
-    assert ".tmp" not in said
+    assert "no space left on device" in output
+    assert "1 lists, 0 at fault" in output
+    assert "2 lists, 0 at fault" in output
+    assert "UNEXPECTED" not in output, output
+    assert ".tmp" not in output
     archive = open_archive(kept, [CATALOGUE / "anchors"])
     assert [fault for _, fault in verify(archive)] == ["", ""]
     assert {record.outcome for record in read_log(kept)} == {"kept"}

@@ -45,8 +45,8 @@ def test_duckdb(here: Path) -> None:
 
 
 def test_the_facts_of_events_can_be_asked(here: Path) -> None:
-    told = "changes 2025-09-01 2025-11-03 --archive . --events --format parquet --out events.parquet"
-    done = CliRunner().invoke(app, [*told.split(), "--anchors", str(CATALOGUE / "anchors")])
+    words = "changes 2025-09-01 2025-11-03 --archive . --events --format parquet --out events.parquet"
+    done = CliRunner().invoke(app, [*words.split(), "--anchors", str(CATALOGUE / "anchors")])
     assert done.exit_code == 0, done.output
     ((lost, won, domains),) = duckdb.sql(block("sql", "events.parquet")).fetchall()
     assert lost == "GROUPEMENT E-SANTE DE CHEMINSONGE"

@@ -37,15 +37,15 @@ from tools.sample.space import Row
 OTHER = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
 
 
-def side(rows: list[Row], **told: object) -> Side:
-    return Side(load_whitelist(xml(rows)).entries, **told)  # type: ignore[arg-type]
+def side(rows: list[Row], **more: object) -> Side:
+    return Side(load_whitelist(xml(rows)).entries, **more)  # type: ignore[arg-type]
 
 
 def changed(before: list[Row], after: list[Row]) -> Span:
     return between(side(before), side(after))
 
 
-def told(before: list[Row], after: list[Row]) -> list[tuple[str, str]]:
+def kinds_of(before: list[Row], after: list[Row]) -> list[tuple[str, str]]:
     changes = changed(before, after).changes
     return list(zip(changes["kind"], changes["domain"].str.removesuffix(".mssante.fr"), strict=True))
 
@@ -53,26 +53,21 @@ def told(before: list[Row], after: list[Row]) -> list[tuple[str, str]]:
 BASE = [row(f"ch-{name}") for name in ("fable", "songe", "mirage", "leurre", "mythe", "conte")]
 
 
-def test_a_new_domain_listed_twice() -> None:
-    after = [*BASE, row("ch-a"), row("ch-a")]
-    assert told(BASE, after) == [("added", "ch-a"), ("duplicated", "ch-a")]
-    assert told(after, BASE) == [("removed", "ch-a")]
-
-
-def test_a_copy_with_another_date_is_a_copy() -> None:
-    before = [row("ch-a")]
-    after = [row("ch-a", stamp="2026-01-01T00:00:01Z"), row("ch-a", stamp="2026-01-01T00:00:01Z")]
-    assert told(before, after) == [("restamped", "ch-a"), ("duplicated", "ch-a")]
+def test_copies() -> None:
+    twice = [*BASE, row("ch-a"), row("ch-a")]
+    assert kinds_of(BASE, twice) == [("added", "ch-a"), ("duplicated", "ch-a")]
+    assert kinds_of(twice, BASE) == [("removed", "ch-a")]
+    of_another_date = [row("ch-a", stamp="2026-01-01T00:00:01Z")] * 2
+    assert kinds_of([row("ch-a")], of_another_date) == [("restamped", "ch-a"), ("duplicated", "ch-a")]
 
 
 def test_dates_are_counted_by_row_and_contacts_by_domain() -> None:
     certificates = [DN, DN.replace("mss.", "mx.")]
     old, dated = ([row("ch-a", dn=dn, stamp=s) for dn in certificates] for s in ("2025-12-01T10:00:00Z", "x"))
-    assert told(old, dated) == [("restamped", "ch-a")] * 2
+    assert kinds_of(old, dated) == [("restamped", "ch-a")] * 2
     assert "2 lignes (1 domaine)" in sentences(old, dated)[0]
-    assert told(old, [row("ch-a", dn=dn, project="p") for dn in certificates]) == [
-        ("contact_changed", "ch-a")
-    ]
+    called = [row("ch-a", dn=dn, project="p") for dn in certificates]
+    assert kinds_of(old, called) == [("contact_changed", "ch-a")]
 
 
 def test_before_and_after_say_what_was_and_what_is() -> None:
@@ -84,22 +79,17 @@ def test_before_and_after_say_what_was_and_what_is() -> None:
     assert changes.loc["contact_changed", "after"] == "contact projet : 01 99 00 00 07, p@beta.example"
     assert changes["event"].tolist() == ["migration-1"] * 2
     assert found["facts"].tolist() == [
-        {
-            "before": [{"operator": "1759900001", "name": "CH ALPHA"}],
-            "after": [{"operator": "1679900001", "name": "CH BETA"}],
-        },
-        {
-            "contact": "project",
-            "before": Person("01 99 00 00 01, projet@alpha.example"),
-            "after": Person("01 99 00 00 07, p@beta.example"),
-        },
-    ]
+        {"before": [{"operator": "1759900001", "name": "CH ALPHA"}],
+         "after": [{"operator": "1679900001", "name": "CH BETA"}]},
+        {"contact": "project", "before": Person("01 99 00 00 01, projet@alpha.example"),
+         "after": Person("01 99 00 00 07, p@beta.example")},
+    ]  # fmt: skip
 
 
 def test_two_identifiers_of_one_structure_are_no_move() -> None:
     siren, siret = "OU=2999000012", "OU=399900001200014"
     before, after = (DN.replace("OU=1759900001", ou) for ou in (siren, siret))
-    assert told([row("ch-a", dn=before)], [row("ch-a", dn=after)]) == [("dn_replaced", "ch-a")]
+    assert kinds_of([row("ch-a", dn=before)], [row("ch-a", dn=after)]) == [("dn_replaced", "ch-a")]
 
 
 @pytest.mark.parametrize(
@@ -127,32 +117,25 @@ def test_renames(before, after) -> None:
         (row("ch-alpha1"), row("ch-alpha2")),  # two establishments
         (row("ch-alpha"), row("ehpad-beta")),
         (row("ch-alfa"), row("ch-alpha", dn=OTHER, project="p", support="s")),
-        (
-            row("ch-alpha", description="X"),
-            row("ehpad-beta", description="X"),
-        ),  # others have that description
+        (row("ch-alpha", description="X"), row("ehpad-beta", description="X")),  # others have that text
     ],
 )
 def test_no_renames(before, after) -> None:
     others = [*BASE, row("ch-autre", description="X")]
-    assert {kind for kind, _ in told([*others, before], [*others, after])} == {"added", "removed"}
+    assert {kind for kind, _ in kinds_of([*others, before], [*others, after])} == {"added", "removed"}
 
 
-@pytest.mark.parametrize(
-    "stamp", ["2025-12-01T10:00:00Z", "x"]
-)  # a date that only one name had, and two have
+@pytest.mark.parametrize("stamp", ["2025-12-01T10:00:00Z", "x"])  # a date that one name had, and two have
 def test_two_names_as_near_are_no_rename(stamp: str) -> None:
     before, *after = (row(f"ch-alpha{end}", description="D", stamp=stamp) for end in ("", "-a", "-b"))
-    kinds = Counter(kind for kind, _ in told([*BASE, before], [*BASE, *after]))
+    kinds = Counter(kind for kind, _ in kinds_of([*BASE, before], [*BASE, *after]))
     assert kinds == {"added": 2, "removed": 1}
 
 
 def test_a_renamed_domain_counts_neither_as_added_nor_as_removed_and_its_other_changes_are_told() -> None:
-    after = row("ch-alpha", description="Messagerie de ch-alfa", stamp="2026-02-01T00:00:00Z")
-    assert told([*BASE, row("ch-alfa")], [*BASE, after]) == [
-        ("renamed", "ch-alpha"),
-        ("restamped", "ch-alpha"),
-    ]
+    before, after = row("ch-alfa"), row("ch-alpha", description="Messagerie de ch-alfa", stamp="x")
+    changes = kinds_of([*BASE, before], [*BASE, after])
+    assert changes == [("renamed", "ch-alpha"), ("restamped", "ch-alpha")]
 
 
 def test_a_rename_that_only_the_lists_in_between_show(tmp_path) -> None:
@@ -171,8 +154,7 @@ def test_a_rename_that_only_the_lists_in_between_show(tmp_path) -> None:
 
 
 def sentences(before: list[Row], after: list[Row]) -> list[str]:
-    told = worded_events(changed(before, after).events)
-    return [s.replace("\xa0", " ") for s in told["sentence"]]
+    return [s.replace("\xa0", " ") for s in worded_events(changed(before, after).events)["sentence"]]
 
 
 def test_a_migration_is_told_as_an_analyst_would() -> None:
@@ -195,20 +177,19 @@ def test_nothing_changed_gives_typed_empty_frames() -> None:
     assert found.events.empty
     assert found.events.dtypes["size"] == "int64"
     assert (found.changes.drop(columns="facts").dtypes == "str").all()
-    assert worded_events(found.events).columns.tolist() == [
-        "event", "kind", "sentence", "size", "domains", "confidence", "facts",
-    ]  # fmt: skip
+    columns = ["event", "kind", "sentence", "size", "domains", "confidence", "facts"]
+    assert worded_events(found.events).columns.tolist() == columns
     assert worded_changes(found.changes).empty
 
 
 def lines(spans: list[Span]) -> Counter[tuple[str, ...]]:
     found: Counter[tuple[str, ...]] = Counter()
-    for one in spans:
-        for event in one.events.itertuples():
-            kinds = one.changes.loc[one.changes["event"] == event.event, "kind"].value_counts()
-            told = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
-            days = (f"{one.start:%Y-%m-%d}", f"{one.end:%Y-%m-%d}")
-            found[(*days, event.kind, str(event.size), " ".join(event.domains), told)] += 1
+    for span_ in spans:
+        days = (f"{span_.start:%Y-%m-%d}", f"{span_.end:%Y-%m-%d}")
+        for event in span_.events.itertuples():
+            kinds = span_.changes.loc[span_.changes["event"] == event.event, "kind"].value_counts()
+            counts = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
+            found[(*days, event.kind, str(event.size), " ".join(event.domains), counts)] += 1
     return found
 
 
@@ -221,25 +202,20 @@ def test_the_story_of_the_sample_is_found_exactly() -> None:
     assert tuple(header) == EVENT_COLUMNS
     assert lines(spans) == Counter(map(tuple, truth))
     assert {line[2] for line in truth} == {*EVENTS} - {"signer", "shrunken"}, "every other kind is in it"
-    assert {kind for one in spans for kind in one.changes["kind"]} == set(KINDS)
+    assert {kind for between_two in spans for kind in between_two.changes["kind"]} == set(KINDS)
 
 
 @pytest.mark.parametrize("seed", range(1, 3))
 def test_other_stories(seed: int) -> None:
     story = tell_story(seed)
-    lists = [
-        Side(load_whitelist(content).entries, time) for content, time in zip(story.lists, TIMES, strict=True)
-    ]
+    dated = zip(story.lists, TIMES, strict=True)
+    lists = [Side(load_whitelist(content).entries, time) for content, time in dated]
     assert lines([between(a, b) for a, b in itertools.pairwise(lists)]) == Counter(story.events)
 
 
 def test_the_archive_shows_stale_contacts_exactly() -> None:
-    space = load_space(
-        CATALOGUE / "archive",
-        as_of=SAMPLE_AS_OF,
-        anchors=[CATALOGUE / "anchors"],
-        thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS),
-    )
+    limits, anchors = Thresholds(stale_after_days=UNCHANGED_DAYS), [CATALOGUE / "anchors"]
+    space = load_space(CATALOGUE / "archive", as_of=SAMPLE_AS_OF, anchors=anchors, thresholds=limits)
     assert space.whitelist.signature.status == "valid"
     contacts = {f"CONTACT_{what}" for what in ("UNCHANGED", "PARTLY_CHANGED", "FORMER_OPERATOR")}
     by_history = {*contacts, "RECO_CONTACT_OLD"}
@@ -247,14 +223,11 @@ def test_the_archive_shows_stale_contacts_exactly() -> None:
     found = found[found["rule"].isin(by_history)]
     with (CATALOGUE / "defects.csv").open(encoding="utf-8", newline="") as file:
         truth = [tuple(line[1:]) for line in csv.reader(file) if line[0] == "archive"]
-    told = Counter((f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in found.itertuples())
-    assert told == Counter(truth)
+    findings = ((f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in found.itertuples())
+    assert Counter(findings) == Counter(truth)
     assert {line[0] for line in truth} == by_history
-
-
-def test_of_a_list_that_is_not_in_the_archive_it_says_nothing() -> None:
-    space = load_space(CATALOGUE, as_of=SAMPLE_AS_OF, thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS))
-    assert space.archive is not None
+    space = load_space(CATALOGUE, as_of=SAMPLE_AS_OF, thresholds=limits)
+    assert space.archive is not None, "of a list that is not in the archive it says nothing"
     assert not audit("stale_contacts", space)["rule"].isin({"CONTACT_UNCHANGED"}).any()
 
 
@@ -290,7 +263,7 @@ def test_every_kind_of_event_has_a_sentence_in_each_language() -> None:
     assert not set(between(side(many), side(many[:12])).events["kind"]) & {"shrunken"}
     events = pd.concat([events, signers, shrunken[:1]])
     assert set(events["kind"]) == set(EVENTS)
-    french, english = (worded_events(events, language=one)["sentence"].tolist() for one in ("fr", "en"))
+    french, english = (worded_events(events, language=code)["sentence"].tolist() for code in ("fr", "en"))
     assert all(french)
     assert not set(french) & set(english)
     assert not [text for text in english if re.search("[’éèêà]| a | de ", text)]
@@ -298,67 +271,60 @@ def test_every_kind_of_event_has_a_sentence_in_each_language() -> None:
 
 def test_a_new_row_that_is_a_copy_is_named_with_whose() -> None:
     whose = row("ssiad-songe", description="SSIAD du Songe")
-    copied, other = (
-        row(name, description="SSIAD du Songe") for name in ("clinique-mirage", "clinique-songe")
-    )
-    added = {}
-    for new in (copied, other):
-        span = changed([whose, *BASE], [whose, *BASE, new])
-        (text,) = worded_changes(span.changes, language="fr")["after"]
-        added[new[0]] = "ligne copiée de ssiad-songe.mssante.fr ?" in text.replace("\xa0", " ")
-    assert list(added.values()) == [True, False]
+    for name, copied in (("clinique-mirage", True), ("clinique-songe", False)):
+        found = changed([whose, *BASE], [whose, *BASE, row(name, description="SSIAD du Songe")])
+        (text,) = worded_changes(found.changes, language="fr")["after"]
+        assert ("ligne copiée de ssiad-songe.mssante.fr ?" in text.replace("\xa0", " ")) == copied
 
 
 def test_an_operator_without_identifier_is_called_so() -> None:
     nobody = DN.replace("OU=1759900001,O=CH ALPHA,", "")
-    (told,) = sentences([row("ch-a", dn=nobody)], [row("ch-a", dn=nobody), row("ch-b", dn=nobody)])
-    assert told == "Un opérateur sans identifiant a ajouté 1 domaine"
+    (sentence,) = sentences([row("ch-a", dn=nobody)], [row("ch-a", dn=nobody), row("ch-b", dn=nobody)])
+    assert sentence == "Un opérateur sans identifiant a ajouté 1 domaine"
 
 
 def test_two_persons_masked_are_still_two() -> None:
     before = [*BASE, row("ch-a", project="zoe@alpha.example"), row("ch-b", project="zac@alpha.example")]
     after = [*BASE, row("ch-a", project="zac@alpha.example"), row("ch-b", project="zoe@alpha.example")]
-    told = worded_changes(changed(before, after).changes)
-    one, other = "contact projet : z•••@alpha.example (1)", "contact projet : z•••@alpha.example (2)"
-    assert told[["before", "after"]].values.tolist() == [[one, other], [other, one]]
-    assert told["facts"].tolist()[0]["after"] == "z•••@alpha.example (2)"
+    changes = worded_changes(changed(before, after).changes)
+    zoe, zac = "contact projet : z•••@alpha.example (1)", "contact projet : z•••@alpha.example (2)"
+    assert changes[["before", "after"]].values.tolist() == [[zoe, zac], [zac, zoe]]
+    assert changes["facts"].tolist()[0]["after"] == "z•••@alpha.example (2)"
 
 
 def test_hostile_texts_of_a_change_are_no_formula_and_no_control_character() -> None:
     hostile = row("ch-a", description="=1+1", dn="CN=\u202ex,OU=1759900001,O=\u202eCH")
-    told = changed(BASE, [*BASE, hostile])
-    assert "\u202e" not in "".join(worded_events(told.events)["sentence"])
-    text = csv_text(
-        worded_changes(changed([*BASE, row("ch-a")], [*BASE, row("ch-a", description="=1+1")]).changes)
-    )
-    assert ",'=1+1," in text
+    events = changed(BASE, [*BASE, hostile]).events
+    assert "\u202e" not in "".join(worded_events(events)["sentence"])
+    described = changed([*BASE, row("ch-a")], [*BASE, row("ch-a", description="=1+1")])
+    assert ",'=1+1," in csv_text(worded_changes(described.changes))
 
 
 def test_parquet_and_json_tell_the_same_facts(tmp_path: Path) -> None:
-    told = ("2025-09-01", "2025-11-03", *SIGNED)
+    dates = ("2025-09-01", "2025-11-03", *SIGNED)
     for more in ((), ("--events",)):
         out = tmp_path / "a.parquet"
-        arguments = ["changes", *told, *more, "--format", "parquet"]
+        arguments = ["changes", *dates, *more, "--format", "parquet"]
         done = CliRunner().invoke(app, [*arguments, "--out", str(out)])
         assert done.exit_code == 0, done.output
         facts = [json.loads(text) for text in pd.read_parquet(out)["facts"]]
-        assert facts == [record["facts"] for record in run(*told, *more)]
+        assert facts == [record["facts"] for record in run(*dates, *more)]
         assert all(facts)
     refused = CliRunner().invoke(app, arguments)
     assert "parquet is not for the terminal" in str(refused.exception)
 
 
 def test_files(tmp_path: Path) -> None:
-    one, two = tmp_path / "one.xml", tmp_path / "two.xml"
-    one.write_bytes(xml(BASE))
-    two.write_bytes(xml([*BASE, row("ch-neuf")])[:-30])
+    first, second = tmp_path / "one.xml", tmp_path / "two.xml"
+    first.write_bytes(xml(BASE))
+    second.write_bytes(xml([*BASE, row("ch-neuf")])[:-30])
     with pytest.raises(WhiteListError, match="rows are readable"):  # exit status 2
-        CliRunner().invoke(app, ["changes", str(one), str(two)], catch_exceptions=False)
-    records = run(str(one), str(two), "--recover", status=4)
+        CliRunner().invoke(app, ["changes", str(first), str(second)], catch_exceptions=False)
+    records = run(str(first), str(second), "--recover", status=4)
     assert [(r["kind"], r["domain"]) for r in records] == [("added", "ch-neuf.mssante.fr")]
-    text = CliRunner().invoke(app, ["changes", str(one), str(two), "--recover"]).stdout
+    text = CliRunner().invoke(app, ["changes", str(first), str(second), "--recover"]).stdout
     assert text.splitlines()[0].startswith("kind,domain,before,after,event")
     out = tmp_path / "out.csv"
-    done = CliRunner().invoke(app, ["changes", str(one), str(two), "--recover", "--out", str(out)])
+    done = CliRunner().invoke(app, ["changes", str(first), str(second), "--recover", "--out", str(out)])
     assert done.exit_code == 4
     assert out.read_text(encoding="utf-8-sig") == text

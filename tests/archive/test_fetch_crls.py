@@ -50,9 +50,9 @@ def crl(
     builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.certificate.subject)
     builder = builder.last_update(made).next_update(made + 7 * DAY)
     for serial in range(1, revoked + 1) if isinstance(revoked, int) else revoked:
-        one = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(made - DAY)
-        one = one.add_extension(x509.CRLReason(reason), critical=False)
-        builder = builder.add_revoked_certificate(one.build())
+        each = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(made - DAY)
+        each = each.add_extension(x509.CRLReason(reason), critical=False)
+        builder = builder.add_revoked_certificate(each.build())
     if number is not None:
         builder = builder.add_extension(x509.CRLNumber(number), critical=False)
     if extension:
@@ -92,10 +92,7 @@ def test_a_list_of_a_known_authority_is_kept(data: Path, anchors: Path, pem: boo
 REFUSED = {
     "of nobody": (give(crl(STRANGER)), "no authority known here signed it"),
     "a delta": (give(crl(extension=x509.DeltaCRLIndicator(3))), "it is not complete"),
-    "a delta that hides it": (
-        give(crl(extension=x509.DeltaCRLIndicator(3), critical=False)),
-        "it is not complete",
-    ),
+    "a hidden delta": (give(crl(extension=x509.DeltaCRLIndicator(3), critical=False)), "it is not complete"),
     "nonsense": (give(b"nonsense"), "what came is no revocation list"),
     "cut": (give(crl()[:-3]), "what came is no revocation list"),
     "a page": (give(b"<html>"), "the answer is an HTML page"),
@@ -112,9 +109,7 @@ def test_what_is_no_list_of_a_known_authority_is_not_kept(data: Path, anchors: P
     assert not list((data / "crls").iterdir())
 
 
-def test_one_that_never_ends_is_not_read_to_its_end(
-    data: Path, anchors: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_never_ends_is_not_read_to_its_end(data, anchors, monkeypatch) -> None:
     monkeypatch.setattr(downloads, "MAX_FILE", 1000)
     got = fetched(data, anchors, give(crl() + bytes(10_000)), attempts=1)
     assert got.message == "the answer is larger than 1000 bytes"
@@ -130,20 +125,20 @@ def in_turn(data: Path, anchors: Sequence[Path], *contents: bytes) -> list[Fetch
 def test_an_older_list_never_replaces_a_newer_one(data: Path, anchors: Path) -> None:
     contents = [crl(made=NOW - DAY, revoked=2), crl(made=NOW - 2 * DAY), crl(made=NOW - DAY / 2, revoked=5)]
     got = in_turn(data, [anchors], contents[0], *contents)
-    assert [(one.outcome, one.size) for one in got] == [("kept", 2), ("same", 2), ("older", 2), ("kept", 5)]
+    assert [(f.outcome, f.size) for f in got] == [("kept", 2), ("same", 2), ("older", 2), ("kept", 5)]
     assert got[-1].file is not None
     assert got[-1].file.read_bytes() == contents[2]
 
 
 def test_the_number_of_a_list_counts_before_its_date(data: Path, anchors: Path) -> None:
-    numbered = [
+    numbered = (
         crl(number=5, revoked=2),
         crl(number=4, made=NOW),
         crl(number=6, made=NOW - 2 * DAY, revoked=3),
-    ]
+    )
     got = in_turn(data, [anchors], *numbered, crl(made=NOW - 3 * DAY), crl(made=NOW - DAY, revoked=4))
-    told = [("kept", 2), ("older", 2), ("kept", 3), ("older", 3), ("kept", 4)]
-    assert [(one.outcome, one.size) for one in got] == told, "without a number the date counts"
+    outcomes = [("kept", 2), ("older", 2), ("kept", 3), ("older", 3), ("kept", 4)]
+    assert [(f.outcome, f.size) for f in got] == outcomes, "without a number the date counts"
 
 
 def test_one_list_is_kept_of_each_issuer_and_scope(data: Path, anchors: Path) -> None:
@@ -152,8 +147,8 @@ def test_one_list_is_kept_of_each_issuer_and_scope(data: Path, anchors: Path) ->
     users = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
     known = [anchors, data / "other.pem"]
     got = in_turn(data, known, crl(), crl(other), crl(extension=users), crl(made=NOW, revoked=9))
-    assert [one.outcome for one in got] == ["kept"] * 4
-    assert len({one.file for one in got}) == 3
+    assert [fetched_list.outcome for fetched_list in got] == ["kept"] * 4
+    assert len({fetched_list.file for fetched_list in got}) == 3
     assert got[0].file == got[3].file
     again = fetched(data, anchors, give(crl(made=NOW, revoked=9)))
     assert (again.outcome, again.file) == ("same", got[0].file), "whatever the address"
@@ -178,13 +173,10 @@ REVOKING = crl(ISSUING, NOW - 2 * DAY, revoked=[SIGNER], number=2)
         (REVOKING, crl(ISSUING, NOW, revoked=[SIGNER, 9], number=3), "kept", "revoked"),
         (REVOKING, crl(ISSUING, NOW, revoked=0, number=3), "kept", "revoked"),
         (crl(ISSUING, NOW - 2 * DAY, revoked=[9], number=2), crl(ISSUING, NOW, revoked=0), "kept", "good"),
-        (
-            crl(ISSUING, NOW - 9 * DAY, revoked=[SIGNER], number=2, reason=HOLD),
-            crl(ISSUING, NOW, revoked=0, number=3), "kept", "good",
-        ),
+        # a hold that was lifted
+        (crl(ISSUING, NOW - 9 * DAY, revoked=[SIGNER], number=2, reason=HOLD),
+         crl(ISSUING, NOW, revoked=0, number=3), "kept", "good"),
     ],
-    ids=["another authority's", "an older one", "of a smaller number", "a newer one", "one that left it out",
-         "of others", "a hold that was lifted"],
 )  # fmt: skip
 def test_a_revocation_is_never_forgotten(
     data: Path, first: bytes, then: bytes, outcome: str, verdict: str
@@ -203,9 +195,9 @@ def test_a_revocation_is_never_forgotten(
         fetch = ("fetch", "--crl", "--archive", str(data / "archive"), "--url", url)
         assert command(*fetch).startswith("kept ")
         assert command(*fetch).startswith(f"{outcome} ")
-    said = command("verify", str(data / "list.xml"), "--signer", SAMPLE_SIGNER)
-    assert said.startswith("valid-untrusted\n" if verdict == "revoked" else "valid\n")
-    assert f"revocation: {verdict}" in said
+    output = command("verify", str(data / "list.xml"), "--signer", SAMPLE_SIGNER)
+    assert output.startswith("valid-untrusted\n" if verdict == "revoked" else "valid\n")
+    assert f"revocation: {verdict}" in output
     files = sorted(file.name for file in (data / "crls").iterdir())
     left_out = outcome == "kept" and verdict == "revoked" and then == crl(ISSUING, NOW, revoked=0, number=3)
     dated = [name for name in files if f"-{NOW - 2 * DAY:%Y-%m-%dT%H%M%S}.crl" in name]
@@ -221,12 +213,12 @@ def test_a_stale_list_is_kept_and_said_to_be_stale(data: Path, anchors: Path) ->
 def observed(data: Path, *certificates: Made) -> None:
     """Write an observation of TLS that has these certificates."""
     lines = [TLS.header(NOW, dns="dns-x")]
-    for one in certificates:
-        name = hashlib.sha256(one.der).hexdigest()
-        lines.append({"certificate": name, "der": base64.b64encode(one.der).decode()})
+    for each in certificates:
+        name = hashlib.sha256(each.der).hexdigest()
+        lines.append({"certificate": name, "der": base64.b64encode(each.der).decode()})
     folder = data / "observations"
     folder.mkdir(exist_ok=True)
-    content = "".join(f"{json.dumps(one)}\n" for one in lines).encode()
+    content = "".join(f"{json.dumps(each)}\n" for each in lines).encode()
     (folder / "tls-2026-03-02T060000Z.jsonl.gz").write_bytes(gzip.compress(content, mtime=0))
 
 
@@ -246,7 +238,7 @@ def test_only_certificates_of_known_authorities_say_where_lists_lie(data: Path, 
         observed(data, leaf, trap, file, between)
         got = fetch_crls(data, [anchors], quick(url))
     assert sorted(asked) == ["/between.crl", "/root.crl"]
-    assert [one.outcome for one in got] == ["kept", "same"], "the root signed both here"
+    assert [each.outcome for each in got] == ["kept", "same"], "the root signed both here"
 
 
 def test_who_knows_no_authority_or_address_is_told(data: Path, anchors: Path) -> None:

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from loopback import give, serving
+from loopback import Answer, give, serving
 from mailboxes_made_up import CANARY, many, text
 from test_fetch import quick
 from typer.testing import CliRunner
@@ -28,8 +28,8 @@ CONTENT = text(many({"un.mssante.fr": 3, "deux.mssante.fr": 2}))
 def zipped(content: bytes = CONTENT) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        told = zipfile.ZipInfo(f"{NAME}.txt")  # of no time: two of one content are the same
-        archive.writestr(told, content, zipfile.ZIP_DEFLATED)
+        timeless = zipfile.ZipInfo(f"{NAME}.txt")  # two of one content are the same
+        archive.writestr(timeless, content, zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 
@@ -41,8 +41,11 @@ def names(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
 
 
-def test_an_extraction_is_kept_under_its_name(tmp_path: Path) -> None:
-    with serving(published(zipped())) as url:
+@pytest.mark.parametrize(
+    "answer", [published(zipped()), give(zipped())]
+)  # without a name the archive tells it
+def test_an_extraction_is_kept_under_its_name(tmp_path: Path, answer: Answer) -> None:
+    with serving(answer) as url:
         got = fetch_extraction(tmp_path / "data", quick(url))
     assert got.extraction is not None
     assert got.extraction.by_domain == {"deux.mssante.fr": 2, "un.mssante.fr": 3}
@@ -68,11 +71,6 @@ def test_one_that_lies_there_is_not_downloaded_again(tmp_path: Path) -> None:
     assert got.file.read_bytes() == content
 
 
-def test_without_a_name_the_archive_tells_it(tmp_path: Path) -> None:
-    with serving(give(zipped())) as url:
-        assert fetch_extraction(tmp_path, quick(url)).file.name == f"{NAME}.zip"
-
-
 def test_the_mirror_at_data_gouv_tells_it_by_its_path(tmp_path: Path) -> None:
     path = "/resources/x/20260301-101543/extraction-correspondance-mssante.txt"
 
@@ -84,19 +82,16 @@ def test_the_mirror_at_data_gouv_tells_it_by_its_path(tmp_path: Path) -> None:
         assert fetch_extraction(tmp_path, quick(url)).extraction is None, "the same, not asked for again"
 
 
-@pytest.mark.parametrize(
-    "name", ["../../etc/x.zip", "extraction.zip", "Extraction_Correspondance_MSSante_9.zip"]
-)
-def test_a_name_of_no_extraction_is_not_used(tmp_path: Path, name: str) -> None:
+def test_a_name_of_no_extraction_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    with serving(published(CONTENT, name)) as url, pytest.raises(FetchError, match="does not tell when"):
-        fetch_extraction(tmp_path / "data", quick(url))
-    assert names(tmp_path) == ["data"]
-    assert names(tmp_path / "data") == []
+    for name in ("../../etc/x.zip", "extraction.zip", "Extraction_Correspondance_MSSante_9.zip"):
+        with serving(published(CONTENT, name)) as url, pytest.raises(FetchError, match="does not tell when"):
+            fetch_extraction(tmp_path / "data", quick(url))
+        assert (names(tmp_path), names(tmp_path / "data")) == (["data"], [])
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "said"),
+    ("content", "name", "why"),
     [
         (zipped()[:-40], f"{NAME}.zip", "is damaged"),
         (CONTENT[:-100], f"{NAME}.txt", "is damaged"),
@@ -106,8 +101,8 @@ def test_a_name_of_no_extraction_is_not_used(tmp_path: Path, name: str) -> None:
         (bytes(100_001), f"{NAME}.zip", "larger than 100000 bytes"),
     ],
 )
-def test_what_cannot_be_used_is_not_kept(tmp_path: Path, content: bytes, name: str, said: str) -> None:
-    with serving(published(content, name)) as url, pytest.raises(InputError, match=said) as raised:
+def test_what_cannot_be_used_is_not_kept(tmp_path: Path, content: bytes, name: str, why: str) -> None:
+    with serving(published(content, name)) as url, pytest.raises(InputError, match=why) as raised:
         fetch_extraction(tmp_path, quick(url, max_bytes=100_000))
     assert CANARY.lower() not in str(raised.value).lower()
     assert names(tmp_path) == []

@@ -61,9 +61,13 @@ def archived(*lists):
 
 
 def test_contacts_end_between_two_lists_and_not_with_their_domain():
-    one, same, other = "M. X, 04 65 71 00 01, x@ch.example", "x@ch.example - 0465710001", "service@ch.example"
+    name, same, other = (
+        "M. X, 04 65 71 00 01, x@ch.example",
+        "x@ch.example - 0465710001",
+        "service@ch.example",
+    )
     archive = archived(
-        {"a": one, "b": one, "c": one}, {"a": one, "b": same, "c": one}, {"a": other, "b": one}
+        {"a": name, "b": name, "c": name}, {"a": name, "b": same, "c": name}, {"a": other, "b": name}
     )
     spells = contact_spells(archive, datetime(2030, 1, 1, tzinfo=UTC))
     spells = spells[spells["kind"] == "project"].sort_values(["domain", "low"]).reset_index(drop=True)

@@ -10,7 +10,6 @@ from typing import Any
 
 import openpyxl
 import pandas as pd
-import pytest
 from test_annexe1 import READ
 
 from mssante_audit.audits.declarations.rules import form_findings
@@ -18,7 +17,6 @@ from mssante_audit.declarations.cells import read_box
 from mssante_audit.declarations.form import write_form
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register, load_declarations
-from mssante_audit.findings.frame import Finding
 from mssante_audit.values.person import Person
 
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
@@ -107,23 +105,23 @@ def plain(facts: Any) -> Any:
     return [plain(part) for part in facts] if isinstance(facts, list | tuple) else facts
 
 
-def told(register: Register) -> list[tuple[str, str, str]]:
+def findings_of(register: Register) -> list[tuple[str, str, str]]:
     """Return rule, domain and facts of each domain of each finding; of a file a declaration, files vary."""
-    found: list[Finding] = list(form_findings(register, AS_OF))
     lines = []
-    for one in found:
-        facts = {name: part for name, part in plain(one.facts).items() if name != "domains"}
-        if one.rule in ("DECL_UNREADABLE", "DECL_RECOVERED"):  # told a file and column at a time
+    for finding in form_findings(register, AS_OF):
+        facts = {name: part for name, part in plain(finding.facts).items() if name != "domains"}
+        if finding.rule in ("DECL_UNREADABLE", "DECL_RECOVERED"):  # told a file and column at a time
             facts.pop("values")
-        lines += [(one.rule, domain, json.dumps(facts, sort_keys=True)) for domain in one.domains or ("",)]
+        text = json.dumps(facts, sort_keys=True)
+        lines += [(finding.rule, domain, text) for domain in finding.domains or ("",)]
     return sorted(lines)
 
 
 def test_a_register_in_any_format_gives_the_same_findings(tmp_path):
-    ours = told(load_declarations(write(tmp_path, "csv")))
+    ours = findings_of(load_declarations(write(tmp_path, "csv")))
     assert len({rule for rule, *_ in ours}) > 20
     for kind in ("xlsx", "json", "jsonl", "pdf"):
-        assert told(load_declarations(write(tmp_path, kind))) == ours, kind
+        assert findings_of(load_declarations(write(tmp_path, kind))) == ours, kind
 
 
 def load(folder: Path, *rows: dict[str, Any], name: str = "declarations.json") -> Register:
@@ -132,37 +130,32 @@ def load(folder: Path, *rows: dict[str, Any], name: str = "declarations.json") -
 
 
 def rules(register: Register) -> list[str]:
-    return sorted(one.rule for one in form_findings(register, AS_OF))
+    return sorted(finding.rule for finding in form_findings(register, AS_OF))
 
 
 def test_many_declarations_of_one_domain_by_many_operators_are_few_findings(tmp_path):
     ids = [f"1{75990000 + number}" for number in range(10)]
     base = {"domain": "ch-alpha.mssante.fr", "contract_number": ""}
-    gone = {"withdrawal": "X", "delegation": "", "primary_server": "", "secondary_server": ""}
+    gone = dict.fromkeys(("delegation", "primary_server", "secondary_server", "dn_igc_sante"), "")
     rows = [
         base
-        | {"structure_id": one, "date": f"{day:02}/02/2026"}
-        | (gone | {"dn_igc_sante": ""} if day < 5 else {"dn_igc_sante": DN.replace("1759900004", one)})
+        | {"structure_id": number, "date": f"{day:02}/02/2026"}
+        | (gone | {"withdrawal": "X"} if day < 5 else {"dn_igc_sante": DN.replace("1759900004", number)})
         for day in range(1, 6)
-        for one in ids
+        for number in ids
     ]
     assert len(rows) == 50
-    found = [one for one in form_findings(load(tmp_path, *rows), AS_OF) if one.rule == "DECL_OPERATORS"]
-    assert [len(one.facts["operators"]) for one in found] == [10]
+    findings = form_findings(load(tmp_path, *rows), AS_OF)
+    assert [len(f.facts["operators"]) for f in findings if f.rule == "DECL_OPERATORS"] == [10]
 
 
-@pytest.mark.parametrize("day", ["01/01/0001", "31/12/9999", "9999-12-31"])
-def test_days_of_other_centuries_are_one_line_each(tmp_path, day):
-    register = load(tmp_path, {"domain": "ch-alpha.mssante.fr", "date": day, "effective_on": day})
-    assert rules(register) == ["DECL_UNREADABLE"] * 2
-    assert pd.isna(register.declarations["date"]).all()
-
-
-def test_identifiers_of_any_length_are_told_and_cut(tmp_path):
-    register = load(
-        tmp_path, {"domain": "ch-alpha.mssante.fr", "structure_id": "1" * 200, "beneficiary_id": "2" * 200}
-    )
-    assert set(rules(register)) == {"DECL_ID_SHAPE"}
+def test_days_of_other_centuries_and_identifiers_of_any_length_are_one_line_each(tmp_path):
+    for day in ("01/01/0001", "31/12/9999", "9999-12-31"):
+        register = load(tmp_path, {"domain": "ch-alpha.mssante.fr", "date": day, "effective_on": day})
+        assert rules(register) == ["DECL_UNREADABLE"] * 2
+        assert pd.isna(register.declarations["date"]).all()
+    long = {"structure_id": "1" * 200, "beneficiary_id": "2" * 200}
+    assert set(rules(load(tmp_path, {"domain": "ch-alpha.mssante.fr"} | long))) == {"DECL_ID_SHAPE"}
 
 
 def test_a_register_of_another_years_form_says_which_columns(tmp_path):
@@ -170,41 +163,35 @@ def test_a_register_of_another_years_form_says_which_columns(tmp_path):
     row = old | {"domain": "ch-alpha.mssante.fr", "N° de télécopie": "01 99 00 00 09"}
     (tmp_path / "r.json").write_text(json.dumps([row]))
     register = load_declarations(tmp_path / "r.json")
-    told = {(p.column, p.kind) for p in register.problems.itertuples()}
-    assert ("N° de télécopie", "column-unknown") in told
-    assert ("public_project_phone", "column-missing") in told
-    assert not {column for column, _ in told} & {"received_on", "answered_on", "effective_on"}
+    problems = {(p.column, p.kind) for p in register.problems.itertuples()}
+    assert ("N° de télécopie", "column-unknown") in problems
+    assert ("public_project_phone", "column-missing") in problems
+    assert not {column for column, _ in problems} & {"received_on", "answered_on", "effective_on"}
     assert set(rules(register)) == {"DECL_COLUMN"}
 
 
-def test_a_file_under_two_names_is_read_once_and_told_once(tmp_path):
-    folder = tmp_path / "declarations"
-    folder.mkdir()
+def test_a_file_under_two_names_or_in_two_formats_is_read_once_and_told_once(tmp_path):
+    names, formats = tmp_path / "names", tmp_path / "formats"
     rows = [{"domain": f"ch-{number}.mssante.fr"} for number in range(30)]
-    load(folder, *rows, name="a.json")
-    load(folder, *rows, name="b (copie).json")
-    register = load_declarations(folder)
+    names.mkdir()
+    load(names, *rows, name="a.json")
+    load(names, *rows, name="b (copie).json")
+    register = load_declarations(names)
     assert len(register.declarations) == 30
     twice = register.problems[register.problems["kind"] == "file-twice"]
     assert twice[["file", "value"]].values.tolist() == [["b (copie).json", "a.json"]]
     assert rules(register) == ["DECL_RECOVERED"]
-
-
-def test_one_register_in_two_formats_is_read_once(tmp_path):
-    folder = tmp_path / "declarations"
-    folder.mkdir()
-    write(folder, "csv")
-    write(folder, "xlsx")
-    register = load_declarations(folder)
+    formats.mkdir()
+    write(formats, "csv")
+    write(formats, "xlsx")
+    register = load_declarations(formats)
     assert len(register.declarations) == len(ROWS)
     assert (register.problems["kind"] == "file-twice").sum() == 1
 
 
 def test_two_declarations_that_differ_are_both_read(tmp_path):
-    folder = tmp_path / "declarations"
-    folder.mkdir()
-    load(folder, {"domain": "ch-alpha.mssante.fr"}, name="a.json")
-    load(folder, {"domain": "ch-alpha.mssante.fr", "description": "Autre"}, name="b.json")
-    register = load_declarations(folder)
+    load(tmp_path, {"domain": "ch-alpha.mssante.fr"}, name="a.json")
+    load(tmp_path, {"domain": "ch-alpha.mssante.fr", "description": "Autre"}, name="b.json")
+    register = load_declarations(tmp_path)
     assert len(register.declarations) == 2
     assert rules(register) == ["DECL_SAME_DAY"]

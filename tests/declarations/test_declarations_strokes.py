@@ -60,6 +60,9 @@ def test_words_that_only_look_so_stay(load):
     assert register.declarations["description"].tolist() == WORDS
     assert register.problems.empty
     assert not any(map(is_nothing, WORDS))
+    names = {"domain": "voir-loin.mssante.fr", "public_project_email": "idem@ch-alpha.example"}
+    (row,) = load(names).declarations[list(names)].to_dict("records")
+    assert row == names
 
 
 def test_fields_other_than_texts_say_so_at_more_length(load):
@@ -74,29 +77,20 @@ def test_fields_other_than_texts_say_so_at_more_length(load):
 ABOVE = ["idem", "Idem.", "id.", "cf. ci-dessus", "CF CI-DESSUS", "voir plus haut", '"', "″",
          "même que ci-dessus", "(idem)", "identique", "ibid.", "cf. ci-avant",
          "idem que précédemment"]  # fmt: skip
+BESIDE = ["voir ci-contre", "Ci contre", "comme ci-contre", "cf. le champ ci-contre", "même que ci-contre",
+          "identique à la colonne ci-contre", "tel que ci-contre", "se reporter à la case ci-contre",
+          "cf. à côté"]  # fmt: skip
+MEANT = {
+    "beneficiary_id": "structure_id", "project_manager_phone": "representative_phone",
+    "public_technical_phone": "public_project_phone", "public_technical_email": "public_project_email",
+}  # fmt: skip
 
 
-def test_a_reference_above_is_what_the_form_has_there(load):
-    meant = {
-        "beneficiary_id": "structure_id",
-        "project_manager_phone": "representative_phone",
-        "public_technical_phone": "public_project_phone",
-        "public_technical_email": "public_project_email",
-    }
-    read = load(*(FULL | dict.fromkeys(meant, text) for text in ABOVE)).declarations
-    for name, there in meant.items():
-        assert dict(zip(ABOVE, read[name], strict=True)) == dict.fromkeys(ABOVE, FULL[there])
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["voir ci-contre", "Ci contre", "comme ci-contre", "cf. le champ ci-contre", "même que ci-contre",
-     "identique à la colonne ci-contre", "tel que ci-contre", "se reporter à la case ci-contre",
-     "cf. à côté"],
-)  # fmt: skip
-def test_a_reference_beside_is_what_stands_opposite_on_the_form(load, text):
-    (row,) = load(FULL | {"beneficiary_id": text}).declarations.to_dict("records")
-    assert row["beneficiary_id"] == FULL["structure_id"]
+@pytest.mark.parametrize(("texts", "names"), [(ABOVE, [*MEANT]), (BESIDE, ["beneficiary_id"])])
+def test_a_reference_is_what_the_form_has_above_or_opposite(load, texts, names):
+    read = load(*(FULL | dict.fromkeys(names, text) for text in texts)).declarations
+    for name in names:
+        assert dict(zip(texts, read[name], strict=True)) == dict.fromkeys(texts, FULL[MEANT[name]])
 
 
 def test_the_same_person_or_house_is_nobody_where_the_form_wants_only_another(load):
@@ -114,11 +108,8 @@ def test_the_same_person_or_house_is_nobody_where_the_form_wants_only_another(lo
 
 
 def test_a_reference_names_whom_it_means(load):
-    changes = {
-        "signatory_last_name": "idem représentant légal",
-        "signatory_first_name": "idem représentant légal",
-        "public_project_phone": "même que le chef de projet",
-    }
+    changes = dict.fromkeys(("signatory_last_name", "signatory_first_name"), "idem représentant légal")
+    changes["public_project_phone"] = "même que le chef de projet"
     (row,) = load(FULL | changes).declarations.to_dict("records")
     assert (row["signatory_last_name"], row["signatory_first_name"]) == ("FICTIVE", "Zoé")
     assert row["public_project_phone"] == FULL["project_manager_phone"]
@@ -149,14 +140,3 @@ def test_a_reference_to_what_is_not_known_is_unreadable(load):
     assert unread(load(chain)) == [(1, "beneficiary_id"), (1, "structure_id")]
     register = load(FULL | {"public_technical_phone": "idem"}, without=("public_project_phone",))
     assert unread(register) == [(1, "public_technical_phone")]
-
-
-def test_both_names_of_a_signatory_in_one_cell(tmp_path):
-    texts = ["néant", "cf. représentant légal", "FICTIVE", "FICTIVE Zoé"]
-    rows = [f"a.mssante.fr;MODELE;Ida;{text}" for text in texts]
-    head = "domain;representative_last_name;representative_first_name;Nom, Prénom"
-    (tmp_path / "r.csv").write_text("\n".join([head, *rows]), encoding="utf-8")
-    register = load_declarations(tmp_path / "r.csv")
-    names = register.declarations[["signatory_last_name", "signatory_first_name"]].values.tolist()
-    assert names == [["", ""], ["MODELE", "Ida"], ["FICTIVE", ""], ["FICTIVE", "Zoé"]]
-    assert not register.problems["kind"].isin(["name-whole", "refers"]).any()

@@ -57,36 +57,35 @@ SPREADSHEET = [
 def fixed(tmp_path, rows):
     """Return the cells of a register before and after, and the columns and rows that are told of."""
     source, out = tmp_path / "r.csv", tmp_path / "out.csv"
+    lines = [FORM, *([row.get(name, "") for name in FORM] for row in rows)]
     with source.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=";").writerows(
-            [FORM, *([row.get(name, "") for name in FORM] for row in rows)]
-        )
+        csv.writer(file, delimiter=";").writerows(lines)
     register, done = mended(load_declarations(source))
     write_register(register, out)
     after = list(csv.DictReader(io.StringIO(out.read_bytes().decode("utf-8-sig"), newline="")))
-    told = {(row, one.column) for one in done for row in one.rows}
-    told |= {(int(p.row), p.column) for p in register.problems.dropna(subset=["row"]).itertuples()}
+    reported = {(row, mended_cells.column) for mended_cells in done for row in mended_cells.rows}
+    reported |= {(int(p.row), p.column) for p in register.problems.dropna(subset=["row"]).itertuples()}
     assert all(line for line in mendings(register, done))
-    return [{name: unguarded(cell) for name, cell in row.items()} for row in after], told
+    return [{name: unguarded(cell) for name, cell in row.items()} for row in after], reported
 
 
 @pytest.mark.parametrize(("column", "before", "after"), SPREADSHEET)
 def test_a_cell_is_put_right_or_stays_and_is_told_if_it_changed(tmp_path, column, before, after):
-    (row,), told = fixed(tmp_path, [RIGHT | {column: before}])
+    (row,), reported = fixed(tmp_path, [RIGHT | {column: before}])
     assert row[column] == after
-    assert ((2, column) in told) or before == after
+    assert ((2, column) in reported) or before == after
 
 
 def test_every_cell_that_changed_is_told(tmp_path):
     rows = [*ROWS, *(RIGHT | {column: before} for column, before, _ in SPREADSHEET)]
-    after, told = fixed(tmp_path, rows)
+    after, reported = fixed(tmp_path, rows)
     changed = {
         (number, name)
         for number, (old, new) in enumerate(zip(rows, after, strict=True), 2)
         for name in FORM
         if str(old.get(name, "")) != new[name]
     }
-    assert changed <= told
+    assert changed <= reported
     assert len(changed) > len(rows)
 
 
@@ -97,6 +96,6 @@ def test_lines_that_are_no_declarations_are_told_when_they_go(tmp_path):
     register, done = mended(load_declarations(tmp_path / "r.csv"))
     assert len(register.declarations) == 1
     with using_language("en"):
-        told = "\n".join(mendings(register, done))
-    assert "headings again, no declaration: row 3" in told
-    assert "remark or sum, no declaration: row 4" in told
+        reported = "\n".join(mendings(register, done))
+    assert "headings again, no declaration: row 3" in reported
+    assert "remark or sum, no declaration: row 4" in reported
