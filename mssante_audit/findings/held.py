@@ -1,14 +1,14 @@
 """Code of other packages, in a process of its own: it cannot end the program, hold it up or write for it.
 
 No guard inside a process outlives ``os._exit``, a kill, ignored signals or a swallowed time-out, all of which
-tests/attacks/test_installed_audits.py tries. A fork has the space without copying it: 25 ms a part, measured
-after all audits of 6,494 rows. Audits of this package are not forked.
+tests/attacks/test_installed_audits.py tries. A fork has the space without copying it (25 ms a part, after all
+audits of 6,494 rows). Audits of this package are not forked.
 """
 
 import io
+import multiprocessing
 import os
 import pickle
-import signal
 import socket
 import sys
 import time
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.settings import PACKAGE_SECONDS
@@ -26,14 +26,15 @@ from mssante_audit.values.person import unnamed
 DEFAULT = 300.0
 """Seconds that one part of an audit of another package may take, unless `PACKAGE_SECONDS` says otherwise."""
 LONGEST = 2000
-"""Characters of an error that are told."""
+"""Characters of an error that are shown."""
 
 
 class EndedError(AuditError):
-    """Code of another package failed, ended its process, or takes too long."""
+    """Code of another package failed, ended its process, or takes too long; `place`: file and line."""
 
-    place: str = ""
-    """File and line that raised."""
+    def __init__(self, message: str, place: str = "") -> None:
+        super().__init__(message)
+        self.place = place
 
 
 def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
@@ -43,31 +44,29 @@ def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
     """
     limit = float(os.environ.get(PACKAGE_SECONDS) or DEFAULT)
     ours, theirs = socket.socketpair()
+    process = multiprocessing.get_context("fork").Process(target=_do, args=(work, theirs))
     late = Timer(limit, ours.shutdown, (socket.SHUT_RDWR,))  # who sends part of a message is not waited for
     late.daemon = True
-    # All that is to be closed stands before the fork: from then on an interrupt may come at any instant.
-    with ours, theirs, ours.makefile("rb") as come:
-        if not (process := os.fork()):
-            _do(work, theirs.makefile("wb"))
+    with ours, theirs, ours.makefile("rb") as messages:
+        process.start()
         try:
             theirs.close()
             until = time.monotonic() + limit
             late.start()
-            yield from _received(come, limit, until)
+            yield from _received(messages, limit, until)
         finally:
             late.cancel()
             if late.is_alive():
                 late.join()
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
+            process.kill()
+            process.join()
 
 
-def _received(come: BinaryIO, limit: float, until: float) -> Iterator[Any]:
+def _received(messages: BinaryIO, limit: float, until: float) -> Iterator[Any]:
     """Yield what comes of the process, which has `limit` seconds: `until` then."""
     while True:
         try:
-            kind, content, place = pickle.load(come)  # noqa: S301 - of a fork of ours
+            kind, content, place = pickle.load(messages)  # noqa: S301 - of a fork of ours
         except (Exception, SystemExit) as error:
             why = f"what it yields cannot be read ({type(error).__name__})"
             if time.monotonic() >= until:
@@ -75,17 +74,14 @@ def _received(come: BinaryIO, limit: float, until: float) -> Iterator[Any]:
             elif isinstance(error, EOFError | OSError | pickle.UnpicklingError):
                 why = "its process ended before it was done"
             raise EndedError(why) from None
-        match kind:
-            case "found":
-                yield content
-            case "printed":
-                sys.stderr.write(content)
-            case "end":
-                return
-            case _:
-                failed = EndedError(content)
-                failed.place = place
-                raise failed
+        if kind == "found":
+            yield content
+        elif kind == "printed":
+            sys.stderr.write(content)
+        elif kind == "failed":
+            raise EndedError(content, place)
+        else:
+            return
 
 
 class _Printed(io.TextIOBase):
@@ -98,30 +94,26 @@ class _Printed(io.TextIOBase):
         self.send("printed", text)
         return len(text)
 
-    def send(self, kind: str, content: object, place: str = "") -> None:
+    def send(self, kind: str, content: object = "", place: str = "") -> None:
         """Send a message in one write, which no other thread's gets into."""
         self.writer.write(pickle.dumps((kind, content, place)))
         self.writer.flush()
 
 
-def _do(work: Callable[[], Iterable[Any]], writer: BinaryIO) -> NoReturn:
-    """Do the work in a process of its own, hand on what it yields, and end."""
-    sent, printed = ("end", "", ""), _Printed(writer)
+def _do(work: Callable[[], Iterable[Any]], theirs: socket.socket) -> None:
+    """Do the work in a process of its own; hand on what it yields, and how it ends."""
+    sys.stdout = sys.stderr = printed = _Printed(theirs.makefile("wb"))
+    os.dup2(2, 1)  # what programs that it starts print is no part of a table either
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        os.dup2(2, 1)
-        sys.stdout = sys.stderr = printed
         for item in work():
             printed.send("found", item)
-    except BaseException as error:  # whatever it is, it must not come to what this process was forked of
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        sent = ("failed", type(error).__name__, f"{Path(last.filename).name}:{last.lineno}")
+        printed.send("end")
+    except BaseException as error:  # whatever it is, it ends this process only
+        last, name = traceback.extract_tb(error.__traceback__)[-1], type(error).__name__
+        message, place = name, f"{Path(last.filename).name}:{last.lineno}"
         with suppress(BaseException):  # its text may be anything, or none can be had
             text = unnamed(" ".join(str(error)[:LONGEST].split()))
             ours = isinstance(error, AuditError)
-            sent = ("failed", text, "") if ours else ("failed", f"{sent[1]}: {text}".rstrip(": "), sent[2])
-    finally:
+            message, place = (text, "") if ours else (f"{name}: {text}".rstrip(": "), place)
         with suppress(BaseException):
-            printed.send(*sent)
-        os._exit(0)
+            printed.send("failed", message, place)

@@ -44,7 +44,7 @@ PARTS = ("observed", "expected", "evidence", "remedy")
 
 
 def template(rule: Rule, part: str, language: str) -> Template:
-    """Return one of a rule's `PARTS`, to be filled in that language; an `InputError` if it is no template."""
+    """Return one of a rule's `PARTS` in a language; an `InputError` if it is no template."""
     try:
         return _template(getattr(rule, f"{part}_{language}"), rule.words, language)
     except TemplateError as error:

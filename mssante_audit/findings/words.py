@@ -51,8 +51,8 @@ def worded(findings: pd.DataFrame, *, language: str = "", contacts: str = "none"
     # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
     frame["subject"] = [tuple(show(list(subject))) for subject in frame["subject"]]
     sentences: dict[str, list[str]] = {"observed": [], "expected": [], "evidence": []}
-    for code, known, where in zip(frame["rule"].tolist(), facts, frame["where"].tolist(), strict=True):
-        rule, values = registry.rule(code), {**known, "evidence": evidence(where)}
+    for code, its_facts, where in zip(frame["rule"].tolist(), facts, frame["where"].tolist(), strict=True):
+        rule, values = registry.rule(code), {**its_facts, "evidence": evidence(where)}
         for part, texts in sentences.items():
             texts.append(sentence(rule, part, values, language))
     if contacts != "all":

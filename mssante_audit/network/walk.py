@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.hosts import NOT_REACHED, YES, MailHost, MailHosts, Part, Ways, together, worst
-from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Found, Lookups, glue_of, names_of
+from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Found, Lookups, servers_in
 from mssante_audit.network.replies import MAX_RECORDS, NO_EVIDENCE, PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.walk import MAX_NAMES
@@ -121,7 +121,7 @@ class Walk:
             if own_part.receives != "unknown" or part is YES:
                 part = part.then(own_part)
             if many and part.receives != "unknown":
-                few = len(names_of(referrals, zone)) <= MAX_RECORDS
+                few = len(servers_in(referrals, zone)) <= MAX_RECORDS
                 part = unheard if few else Part("servers-many", {"zone": zone}).then(part)
         elif many and part.receives == "no":
             part = unheard
@@ -136,30 +136,29 @@ class Walk:
         not all are known.
         """
         if zone == self._index.parent:
-            hosts = self._lookups.parents.items()
-            known = [Named(host, tuple(sorted(addresses))) for host, addresses in sorted(hosts)]
-            return ([known], False) if known else None
-        names, glue = frozenset(names_of(referrals, zone)), glue_of(referrals, zone)
+            parents = sorted(self._lookups.parents.items())
+            return ([[Named(host, tuple(sorted(its))) for host, its in parents]], False) if parents else None
+        handed = servers_in(referrals, zone)
         sets: dict[frozenset[str], list[Named]] = {}
-        todo = [names]
-        while todo:
-            wanted = todo.pop(0)
-            sets[wanted] = []
-            for name in sorted(wanted)[:MAX_NAMES]:
-                addresses, alias, heard = self._lookups.server(name, glue)
-                if not heard:
+        todo = [frozenset(handed)]
+        for names in todo:  # which grows
+            sets[names] = []
+            for name in sorted(names)[:MAX_NAMES]:
+                glue = handed.get(name, set())
+                addresses, alias, telling = self._lookups.server(name, glue)
+                if not telling:
                     return None
-                glueless = wanted == names and is_under(name, zone) and name not in glue
-                sets[wanted].append(Named(name, tuple(sorted(addresses)), glueless, alias))
-            found = {address for server in sets[wanted] for address in server.addresses}
-            for address in filter(self._index.usable, found):
+                glueless = names == todo[0] and is_under(name, zone) and not glue
+                sets[names].append(Named(name, tuple(sorted(addresses)), glueless, alias))
+            every = {address for server in sets[names] for address in server.addresses}
+            for address in filter(self._index.usable, every):
                 soa, ns = (self._index.answer(zone, zone, qtype, address) for qtype in ("SOA", "NS"))
                 if not soa.kind or not ns.kind:
                     return None
-                named = frozenset(ns.reply.answers) if ns.informs and ns.reply else frozenset()
-                if named and named not in sets and named not in todo:
-                    todo.append(named)
-        return [*sets.values()], any(len(wanted) > MAX_NAMES for wanted in sets)
+                own = ns.reply.answers if ns.informs and ns.reply else frozenset()
+                if own and own not in todo:
+                    todo.append(own)
+        return [*sets.values()], any(len(names) > MAX_NAMES for names in sets)
 
     def _asked(self, zone: str, named: Named, name: str) -> Server:
         """Return a server with what it said of a name's mail."""
