@@ -151,12 +151,12 @@ def steps(ways: Ways | None) -> list[Step]:
 
 
 def _tree(steps: Sequence[Step], before: str = "") -> Iterator[str]:
-    from mssante_audit.verdicts.words import SAID
+    from mssante_audit.verdicts.words import OUTCOME_WORDS
 
     for number, step in enumerate(steps, 1):
         last = number == len(steps)
         where = " ".join(text for text in (step.server, step.address) if text)
-        outcome = SAID[current_language()].get(step.outcome, step.outcome)
+        outcome = OUTCOME_WORDS[current_language()].get(step.outcome, step.outcome)
         data = f": {', '.join(step.data)}" if step.data else ""
         asked_of = f" @ {where}" if where else ""
         yield f"{before}{'└─' if last else '├─'} {step.qtype} {step.name}{asked_of} → {outcome}{data}"
@@ -173,9 +173,9 @@ FAULTS = {
 def certificates(wire: Wire) -> Iterator[str]:
     """Yield the lines that say what the mail servers presented, when, and why senders refuse it."""
     from mssante_audit.observe.tls.visit import shown
-    from mssante_audit.verdicts.words import SAID, capital, reason
+    from mssante_audit.verdicts.words import OUTCOME_WORDS, capital, reason
 
-    outcomes, cause = SAID[current_language()], wire.tls.cause
+    outcomes, cause = OUTCOME_WORDS[current_language()], wire.tls.cause
     yield ""
     grade = format_text("TLS : {grade}", grade=wire.tls.grade)
     yield grade + (f" ({cause}). {capital(reason(cause))}." if cause else "")

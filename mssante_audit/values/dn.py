@@ -10,14 +10,10 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-RDNS = tuple[tuple[str, str], ...]
-
 IGC = {"IGC-Santé": ("CN", "OU", "O", "ST", "C"), "IGC-CPS": ("CN", "OU", "L", "O", "C")}
 """The two shapes of a certificate's DN, attributes in order. Source: form (Annexe 1)."""
-
 _SHAPES = {frozenset(order): name for name, order in IGC.items()}
 _RANK = {kind: rank for rank, kind in enumerate(("CN", "OU", "L", "O", "ST", "C"))}
-
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z")
 _QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+(?=[,;+]|\Z)', re.DOTALL)
 _BARE = re.compile(r"(?:[^,;+\\]++|\\.|\\\Z)*+", re.DOTALL)
@@ -45,7 +41,7 @@ class DN:
 
     text: str
     """As the file writes it."""
-    rdns: RDNS
+    rdns: tuple[tuple[str, str], ...]
     """(attribute type in upper case, value unescaped and unquoted), in the order of the text."""
     problems: tuple[str, ...]
     """``empty``; ``unreadable`` (a part is not ``TYPE=value``); ``separator`` (``;``, RFC 2253);
@@ -65,11 +61,7 @@ class DN:
     """Whether the attributes also stand in the form's order."""
 
     def get(self, kind: str) -> str:
-        """Return the first value of an attribute type (upper case), "" if there is none.
-
-        >>> parse_dn("CN=mss.alpha.example,OU=100").get("OU")
-        '100'
-        """
+        """Return the first value of an attribute type (upper case), "" if there is none."""
         return next((value for name, value in self.rdns if name == kind), "")
 
 
@@ -241,5 +233,5 @@ def _silent(character: str) -> bool:
 def _characters(text: str) -> set[str]:
     odd = not (text.isascii() and text.isprintable())
     kinds = {unicodedata.category(c) for c in set(text) - {" "}} if odd else set()
-    found = {"doubled": "  " in text, "nbsp": "Zs" in kinds, "control": kinds & {"Cc", "Cf", "Zl", "Zp"}}
-    return {problem for problem, is_there in found.items() if is_there}
+    faults = {"doubled": "  " in text, "nbsp": "Zs" in kinds, "control": kinds & {"Cc", "Cf", "Zl", "Zp"}}
+    return {problem for problem, is_there in faults.items() if is_there}

@@ -46,10 +46,8 @@ def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | in
 def in_zone(domain: str) -> str:
     """Return the name in the zone that a name outside it is a slip of, "" if it is none.
 
-    >>> in_zone("ch-x.msante.fr"), in_zone("ch-x.mssante.com"), in_zone("ch-x-mssante.fr")
-    ('ch-x.mssante.fr', 'ch-x.mssante.fr', 'ch-x.mssante.fr')
-    >>> in_zone("mssante.example.org"), in_zone("ch-x.mssante.fr.fr"), in_zone("ch-x.msante-fr")
-    ('', 'ch-x.mssante.fr', 'ch-x.mssante.fr')
+    >>> in_zone("ch-x.msante.fr"), in_zone("mssante.example.org")
+    ('ch-x.mssante.fr', '')
     """
     if domain.endswith(f".{ZONE}"):
         return ""

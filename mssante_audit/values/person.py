@@ -40,7 +40,7 @@ _NAME = (
     rf"(?:(?:[)»\"”]? ?[(«\"“_ ] ?|\.){_BEFORE}{_UPPER}{_REST}){{0,4}}[)»\"”]?{_BIRTH}"
 )
 _OTHERS = rf"(?: ?(?:,|et|&) ?{_UPPER}{_REST}){{0,3}}"
-_ONE = (
+_MR_MRS = (
     rf"(?:{_ALONE}(?:(?i:mme|mlle|melle|mrs|monsieur|madame|mademoiselle){_END}"
     rf"|(?:Ms|M[Ii][Ss]{{2}}|Ma[îi]tre|Mr){_END}|mr\.?(?= )|M[RS]\."
     rf"|M(?:[Mm][Ee]|[Ll][Ll][Ee])(?={_UPPER}[^\W\d_])"
@@ -49,8 +49,8 @@ _ONE = (
     r"|(?:(?<![\w.])|(?<=[^\W\d_]{3}\.))(?:[Mm] ?\.(?!\w\.| ?[\w-]+\.[a-zA-Z]{2})))"
 )
 _CIVILITY = (
-    rf"{_ONE}(?: ?(?:et|ou|[&/,-])? ?{_ONE}){{0,2}}"
-    rf"(?: ?[,;/+–-](?! ?{_ONE})(?= ?{_BEFORE}{_UPPER})|-)?{_NAME}"
+    rf"{_MR_MRS}(?: ?(?:et|ou|[&/,-])? ?{_MR_MRS}){{0,2}}"
+    rf"(?: ?[,;/+–-](?! ?{_MR_MRS})(?= ?{_BEFORE}{_UPPER})|-)?{_NAME}"
     rf"|{_ALONE}(?:MM\.|MM(?= {_UPPER}[^\W\d_])|(?i:mmes|mlles|messieurs|mesdames){_END}){_NAME}{_OTHERS}"
 )
 _TITLE = (
@@ -182,9 +182,6 @@ def masks(persons: Iterable[Person], contacts: str = "none") -> dict[Person, str
 
     `contacts` is one of `CONTACTS`: with ``services``, what names nobody is shown (`mask`), unless it is the
     register's.
-
-    >>> list(masks([Person("zoe@x.example"), Person("zac@x.example"), Person("yan@x.example")]).values())
-    ['z•••@x.example (1)', 'z•••@x.example (2)', 'y•••@x.example']
     """
     alike: defaultdict[str, list[Person]] = defaultdict(list)
     for person in dict.fromkeys(persons):
@@ -215,8 +212,8 @@ def unnamed(text: str) -> str:
         if name["whom"] and (texts.has_function(fold(name["whom"]).split()) or texts.is_firm(name["whom"])):
             at = name.end("to")  # a service: persons may be named further on
         elif not (name["kept"] or texts.names_house(name[0])):
-            found = name[0].translate(_DIGITS) if name["phone"] else name[0]
-            parts += [text[end : places[name.start()]], mask(found)]
+            masked = mask(name[0].translate(_DIGITS) if name["phone"] else name[0])
+            parts += [text[end : places[name.start()]], masked]
             end = places[at]
     return "".join([*parts, text[end:]])
 

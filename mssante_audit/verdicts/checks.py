@@ -64,7 +64,7 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         for decides in {rule.check for rule in audit.rules}:
             gaps.setdefault(decides, {}).update(dict.fromkeys(reasons))
             rests.setdefault(decides, {}).update(dict.fromkeys(need for need in audit.needs if need in old))
-    found = []
+    judged = []
     for domain in space.audited["domain"].unique().tolist():
         results: dict[str, str] = dict.fromkeys(CHECKS, "ok")
         why: dict[str, list[str]] = {}
@@ -87,8 +87,8 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         if cause := whole.cause if seen else "no_observation":
             why["receives"] = [cause]
         order = "unknown" if doubted else order_of(results, whole.receives, why)
-        found.append(Verdict(results, why, whole.receives, order))
-    return found
+        judged.append(Verdict(results, why, whole.receives, order))
+    return judged
 
 
 def order_of(results: Mapping[str, str], receives: str, why: Mapping[str, list[str]]) -> str:

@@ -18,7 +18,7 @@ from mssante_audit.network.hosts import Part
 from mssante_audit.network.mail import Mail
 from mssante_audit.verdicts.checks import NOT_AUDITED
 
-CHECK_NAMES, DOUBTS, FAULTS, RECEIVING, SAID, _CODES, _REASONS = (
+CHECK_NAMES, DOUBTS, FAULTS, RECEIVING, OUTCOME_WORDS, _CODES, _REASONS = (
     Words(words_of("mssante_audit.verdicts")["fr"][table])
     for table in ("checks", "doubts", "faults", "receiving", "said", "codes", "reasons")
 )
@@ -43,8 +43,8 @@ def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
         between, after = semicolon(), colon()
     for check, name in {**CHECK_NAMES[language], **_REASONS[language]}.items():
         codes = why.get(check, ())
-        known = check == "receives" and any({*codes} <= {*why.get(other, ())} for other in ("dns", "mail"))
-        if codes and NOT_AUDITED not in codes and not known:
+        twice = check == "receives" and any({*codes} <= {*why.get(other, ())} for other in ("dns", "mail"))
+        if codes and NOT_AUDITED not in codes and not twice:
             text = between.join(reason(code, language) for code in codes)
             sentences.append(f"{name}{after}{text}.")
     return " ".join(sentences)
