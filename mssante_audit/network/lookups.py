@@ -90,8 +90,8 @@ class Lookups:
                 return Found("", (), zone)
         kind = self._kind(answers)
         named = self._is_named(zone, frozenset(a for a, answer in of_zone.items() if answer.failed))
-        own = self._own_sets(zone, of_zone) if whole and zone != self._index.parent else ""
-        if kind is None or named is None or own is None:
+        own_sets = self._own_sets(zone, of_zone) if whole and zone != self._index.parent else ""
+        if kind is None or named is None or own_sets is None:
             return Found("", (), zone)
         data = frozenset().union(*(reply.answers for reply in replies))
         if data and not merging:
@@ -100,7 +100,7 @@ class Lookups:
             parts = [self._of_reply(reply, qtype, every, links, depth) for reply in replies]
             order = {"found": 0, "nxdomain": 1}
             lookup = _merged(parts) if merging else min(parts, key=lambda p: order.get(p.status, 2))
-        return lookup._replace(partly=kind or ("" if named else "alias") or own or lookup.partly)
+        return lookup._replace(partly=kind or ("" if named else "alias") or own_sets or lookup.partly)
 
     def _own_sets(self, zone: str, of_zone: Mapping[str, ServerAnswer]) -> str | None:
         """Return how the servers answer that a zone names beside its data, "" if well; ``None``: not known.
@@ -112,15 +112,15 @@ class Lookups:
         kinds = {""}
         for names in sets - {frozenset(), frozenset(handed)}:
             answers: dict[bool, list[ServerAnswer]] = {False: [], True: []}
-            unheard = False
+            not_known = False
             for name in names:
                 glue = handed.get(name, set())
                 addresses, alias, telling = self.server(name, glue)
-                unheard |= not glue and not telling
+                not_known |= not glue and not telling
                 usable = (a for a in addresses if self._index.usable(a) is not False)
                 answers[alias] += [of_zone.get(address, UNKNOWN) for address in usable]
             if not any(answer.informs for answer in answers[False]):
-                if unheard or not all(answer.kind for of_kind in answers.values() for answer in of_kind):
+                if not_known or not all(answer.kind for of_kind in answers.values() for answer in of_kind):
                     return None
                 kinds.add("alias" if any(answer.informs for answer in answers[True]) else "own")
         return max(kinds)
@@ -178,7 +178,7 @@ class Lookups:
         servers = servers_in(referrals, zone)
         if any(not glue <= failed for glue in servers.values()):
             return True
-        aliases = unheard = False
+        aliases = not_known = False
         for name in (name for name, glue in servers.items() if not glue):
             telling = {qtype: self._telling(name, qtype) for qtype in self._index.families}
             replies = [a.replies[0] for answers in telling.values() for a in answers.values()]
@@ -188,8 +188,8 @@ class Lookups:
                 if not data <= failed:
                     return True
             else:
-                unheard |= any(not telling[t] and not self._failing(name, t, 1).status for t in telling)
-        return None if unheard else not aliases
+                not_known |= any(not telling[t] and not self._failing(name, t, 1).status for t in telling)
+        return None if not_known else not aliases
 
     def _failing(self, name: str, qtype: str, depth: int) -> Found:
         """Tell a lookup that failed for certain from one of which too little was heard."""

@@ -127,10 +127,10 @@ def mails(
     Unknown is one that was asked for longer than `max_age_days` before `as_of` (UTC), or not at all.
     """
     names, most = list(dict.fromkeys(domains)), timedelta(max_age_days)
-    found = {domain: Mail(domain, "unknown", "not-observed") for domain in names}
+    answers = {domain: Mail(domain, "unknown", "not-observed") for domain in names}
     for part, share in observation.shares(names) if observation else ():
-        found |= {domain: network_of(part).mail(domain, as_of, most) for domain in share}
-    return found
+        answers |= {domain: network_of(part).mail(domain, as_of, most) for domain in share}
+    return answers
 
 
 def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataFrame:

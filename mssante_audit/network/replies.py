@@ -102,8 +102,8 @@ class ReplyIndex:
             for pair in (pairs if isinstance(pairs, list) else ())
             if isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
         ]
-        known = [address for _, address in self.parent_servers] or [*self.names.get(self.parent, ())]
-        self.laboratory = any((ip := _ip(a)) and not ip.is_global for a in (*known, *self.resolvers))
+        asked = [address for _, address in self.parent_servers] or [*self.names.get(self.parent, ())]
+        self.laboratory = any((ip := _ip(a)) and not ip.is_global for a in (*asked, *self.resolvers))
         """Whether the observer's own servers are not public: then others need not be."""
 
     def _add(self, reply: Reply) -> None:
@@ -240,8 +240,8 @@ class ReplyIndex:
             kind = kinds.get(edns, "slow" if _is_slow(reply) else "said")
             return ServerAnswer(kind, reply) if edns else UNKNOWN
         if reply.silent:
-            known = {(reply.address, over_tcp), (reply.address, False)} & self._given_up
-            return ServerAnswer("silent", reply) if known or self._is_final(reply) else UNKNOWN
+            given_up = {(reply.address, over_tcp), (reply.address, False)} & self._given_up
+            return ServerAnswer("silent", reply) if given_up or self._is_final(reply) else UNKNOWN
         question = (reply.zone, reply.qname, reply.qtype)
         if self._rank(reply) == 2 and (question, reply.address, over_tcp) not in self._plain:
             return UNKNOWN  # it refuses EDNS; what it says without, nobody asked
@@ -252,8 +252,8 @@ class ReplyIndex:
         met = self._edns.get((address, over_tcp), set())
         if "known" in met or "badvers" in met:
             return "ok" if "known" in met else "badvers"
-        words = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
-        return next((word for code, word in words.items() if {code, "plain"} <= met), "")
+        states = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
+        return next((state for code, state in states.items() if {code, "plain"} <= met), "")
 
     def _can_be_asked(self, address: str) -> bool | None:
         ip = _ip(address)

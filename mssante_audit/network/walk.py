@@ -105,27 +105,29 @@ class Walk:
         return Ways(visit.part.then(below.dns), below.mail, below.hosts, (visit,))
 
     def _visit(self, zone: str, referrals: Sequence[Reply], name: str) -> Visit:
-        unheard = Part("servers-unheard", {"zone": zone})
+        not_known = Part("servers-unheard", {"zone": zone})
         key = (zone, frozenset(reply.records for reply in referrals))
         if key not in self._sets:
             self._sets[key] = self._sets_of(zone, referrals)
-        if (found := self._sets[key]) is None:
-            return Visit(zone, name, (), {}, unheard, YES)
-        handed, *own_sets = [[self._asked(zone, server, name) for server in servers] for servers in found[0]]
+        if (of_zone := self._sets[key]) is None:
+            return Visit(zone, name, (), {}, not_known, YES)
+        sets, many = of_zone
+        handed, *own_sets = [[self._asked(zone, server, name) for server in servers] for servers in sets]
         part = self._judge(zone, handed)
         own_part = worst(self._judge(zone, servers) for servers in own_sets)
-        own, many = {server.name: server for servers in own_sets for server in servers}, found[1]
+        own_servers = {server.name: server for servers in own_sets for server in servers}
         if part.arrives:
             if own_part.receives == "no":  # it fails once a resolver knows the zone's own servers
-                own_part = Part("own-servers", {"zone": zone, "servers": sorted(own)})
+                own_part = Part("own-servers", {"zone": zone, "servers": sorted(own_servers)})
             if own_part.receives != "unknown" or part is YES:
                 part = part.then(own_part)
             if many and part.receives != "unknown":
                 few = len(servers_in(referrals, zone)) <= MAX_RECORDS
-                part = unheard if few else Part("servers-many", {"zone": zone}).then(part)
+                part = not_known if few else Part("servers-many", {"zone": zone}).then(part)
         elif many and part.receives == "no":
-            part = unheard
-        servers = (*handed, *(own[n] for n in own if n not in {server.name for server in handed}))
+            part = not_known
+        names = {server.name for server in handed}
+        servers = (*handed, *(server for name, server in own_servers.items() if name not in names))
         answers = {address: answer for server in servers for address, answer in server.answers.items()}
         return Visit(zone, name, servers, answers, part, own_part)
 
@@ -155,9 +157,9 @@ class Walk:
                 soa, ns = (self._index.answer(zone, zone, qtype, address) for qtype in ("SOA", "NS"))
                 if not soa.kind or not ns.kind:
                     return None
-                own = ns.reply.answers if ns.informs and ns.reply else frozenset()
-                if own and own not in todo:
-                    todo.append(own)
+                named = ns.reply.answers if ns.informs and ns.reply else frozenset()
+                if named and named not in todo:
+                    todo.append(named)
         return [*sets.values()], any(len(names) > MAX_NAMES for names in sets)
 
     def _asked(self, zone: str, named: Named, name: str) -> Server:
@@ -259,24 +261,24 @@ class Walk:
 
     def _elsewhere(self, name: str, links: int) -> Ways:
         """Look up the mail of a name that the walk does not come to."""
-        found = self._lookups.look_up(name, "MX", every=True)
-        if links + found.links > MOST_ALIASES:
-            found = found._replace(status="loop", sets=())
-        if found.status and links + found.links > ALIASES:
-            found = found._replace(partly=found.partly or "long")
-        if not found.status:
+        lookup = self._lookups.look_up(name, "MX", every=True)
+        if links + lookup.links > MOST_ALIASES:
+            lookup = lookup._replace(status="loop", sets=())
+        if lookup.status and links + lookup.links > ALIASES:
+            lookup = lookup._replace(partly=lookup.partly or "long")
+        if not lookup.status:
             ways = Ways(Part("hosts-unheard", {"name": name}), NOT_REACHED)
-        elif found.status not in ("found", "nodata"):
-            ways = Ways(Part("alias-lost", {"name": name, "zone": found.zone}), NOT_REACHED)
+        elif lookup.status not in ("found", "nodata"):
+            ways = Ways(Part("alias-lost", {"name": name, "zone": lookup.zone}), NOT_REACHED)
         else:
-            end = next((r.alias or r.qname for r in reversed(found.replies) if not r.answers), name)
-            sets = found.sets if found.status == "found" else (frozenset[str](),)
+            end = next((r.alias or r.qname for r in reversed(lookup.replies) if not r.answers), name)
+            sets = lookup.sets if lookup.status == "found" else (frozenset[str](),)
             hosts = self._hosts
             led = [hosts.of_mx(exchangers_in(data)) if data else hosts.implicit(end, None) for data in sets]
-            ways = together(found.zone, led, [()] * len(led))
-            if how := OF_SERVERS.get(found.partly):
-                ways = ways._replace(dns=Part(how, {"zone": found.zone}).then(ways.dns))
-        return ways._replace(met=(Elsewhere(name, found, ways),))
+            ways = together(lookup.zone, led, [()] * len(led))
+            if how := OF_SERVERS.get(lookup.partly):
+                ways = ways._replace(dns=Part(how, {"zone": lookup.zone}).then(ways.dns))
+        return ways._replace(met=(Elsewhere(name, lookup, ways),))
 
 
 def exchangers_in(data: Iterable[str]) -> tuple[tuple[int, str], ...]:

@@ -103,8 +103,8 @@ class Zone:
         if above == self.name or not above or above in seen or len(seen) > 8:
             return above == self.name
         servers = servers_in(self._index.referrals[above], above)
-        found = any(lookup.data for server in servers for lookup in self._lookups.addresses(server))
-        if found or any(servers.values()):
+        is_found = any(lookup.data for server in servers for lookup in self._lookups.addresses(server))
+        if is_found or any(servers.values()):
             return False
         return any(self._goes_round(server, (*seen, above)) for server in servers)
 
