@@ -2,13 +2,14 @@
 
 No guard inside a process outlives ``os._exit``, a kill, ignored signals or a swallowed time-out, all of which
 tests/attacks/test_installed_audits.py tries. A fork has the space without copying it (25 ms a part, after all
-audits of 6,494 rows). Audits of this package are not forked.
+audits of 6,494 rows); multiprocessing starts none in a worker of Dask, which is a daemon. Audits of this
+package are not forked.
 """
 
 import io
-import multiprocessing
 import os
 import pickle
+import signal
 import socket
 import sys
 import time
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.settings import PACKAGE_SECONDS
@@ -44,11 +45,12 @@ def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
     """
     limit = float(os.environ.get(PACKAGE_SECONDS) or DEFAULT)
     ours, theirs = socket.socketpair()
-    process = multiprocessing.get_context("fork").Process(target=_do, args=(work, theirs))
     late = Timer(limit, ours.shutdown, (socket.SHUT_RDWR,))  # who sends part of a message is not waited for
     late.daemon = True
+    # All that is to be closed stands before the fork: from then on an interrupt may come at any instant.
     with ours, theirs, ours.makefile("rb") as messages:
-        process.start()
+        if not (process := os.fork()):
+            _do(work, theirs.makefile("wb"))
         try:
             theirs.close()
             until = time.monotonic() + limit
@@ -58,8 +60,9 @@ def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
             late.cancel()
             if late.is_alive():
                 late.join()
-            process.kill()
-            process.join()
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
 
 
 def _received(messages: BinaryIO, limit: float, until: float) -> Iterator[Any]:
@@ -100,15 +103,18 @@ class _Printed(io.TextIOBase):
         self.writer.flush()
 
 
-def _do(work: Callable[[], Iterable[Any]], theirs: socket.socket) -> None:
-    """Do the work in a process of its own; hand on what it yields, and how it ends."""
-    sys.stdout = sys.stderr = printed = _Printed(theirs.makefile("wb"))
-    os.dup2(2, 1)  # what programs that it starts print is no part of a table either
+def _do(work: Callable[[], Iterable[Any]], writer: BinaryIO) -> NoReturn:
+    """Do the work in a process of its own, hand on what it yields, and end."""
+    printed = _Printed(writer)
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.dup2(2, 1)  # what programs that it starts print is no part of a table either
+        sys.stdout = sys.stderr = printed
         for item in work():
             printed.send("found", item)
         printed.send("end")
-    except BaseException as error:  # whatever it is, it ends this process only
+    except BaseException as error:  # whatever it is, it must not come to what this process was forked of
         last, name = traceback.extract_tb(error.__traceback__)[-1], type(error).__name__
         message, place = name, f"{Path(last.filename).name}:{last.lineno}"
         with suppress(BaseException):  # its text may be anything, or none can be had
@@ -117,3 +123,5 @@ def _do(work: Callable[[], Iterable[Any]], theirs: socket.socket) -> None:
             message, place = (text, "") if ours else (f"{name}: {text}".rstrip(": "), place)
         with suppress(BaseException):
             printed.send("failed", message, place)
+    finally:
+        os._exit(0)

@@ -65,96 +65,82 @@ MASKED = re.compile(rf"(?:•••|\+?[0-9]{{2}}(?: ••){{2,9}} [0-9]{{2}}|[
 PREFIX = re.compile(r"^(?:[1-9][0-9]{0,4} × )?(?:contact (?:projet|support) : )?(?:[1-9][0-9]{0,4} × )?")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "04 65 71 00 01, dsi@ch-alpha.example",
-        "0465710001, DSI@CH-ALPHA.example",
-        "Tél. 04-65-71-00-01 - dsi@ch-alpha.example",
-        "dsi@ch-alpha.example, +33 (0)4 65 71 00 01",
-        "dsi@ch-alpha.example, 0033 465710001",
-        "tél : 04 65 71 00 01, email : dsi@ch-alpha.example",
-        "04 65 71 00 01, mailto:dsi@ch-alpha.example",
-        "04 65 71 00 01, 04.65.71.00.01, dsi@ch-alpha.example",
-        "04 65 71 00 01, d\u200bsi@ch-alpha.example",
-        "０４ ６５ ７１ ００ ０１, dsi＠ch-alpha.example",
-    ],
-)
-def test_phone_and_address(text: str) -> None:
-    contact = parse_contact(text)
-    assert (contact.phones, contact.emails) == ((LANDLINE,), (DSI,))
-    assert (contact.names, contact.leftovers, contact.malformed, contact.problems) == ((), (), (), ())
-    assert contact.text == text
+READ: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    # the name, the phones, and texts that have them and the address
+    ("", (LANDLINE,), (
+        "04 65 71 00 01, dsi@ch-alpha.example", "0465710001, DSI@CH-ALPHA.example",
+        "Tél. 04-65-71-00-01 - dsi@ch-alpha.example", "dsi@ch-alpha.example, +33 (0)4 65 71 00 01",
+        "dsi@ch-alpha.example, 0033 465710001", "tél : 04 65 71 00 01, email : dsi@ch-alpha.example",
+        "04 65 71 00 01, mailto:dsi@ch-alpha.example", "04 65 71 00 01, 04.65.71.00.01, dsi@ch-alpha.example",
+        "04 65 71 00 01, d\u200bsi@ch-alpha.example", "０４ ６５ ７１ ００ ０１, dsi＠ch-alpha.example",
+    )),
+    ("DURAND Zoé", (LANDLINE,), (
+        "M. DURAND Zoé, 04 65 71 00 01, dsi@ch-alpha.example",
+        "M. DURAND Zoé, tél : 04 65 71 00 01, email : dsi@ch-alpha.example",
+    )),
+    ("Zoé DE LA TOUR", (LANDLINE,), ("Mme. Zoé DE LA TOUR, 0465710001, dsi@ch-alpha.example",)),
+    ("Ève D’ARTOIS-DURAND", (LANDLINE,), ("Docteur Ève D’ARTOIS-DURAND 0465710001 dsi@ch-alpha.example",)),
+    ("Durand zoé", (LANDLINE,), ("Durand zoé dsi@ch-alpha.example 0465710001",)),
+    ("Zoé Durand", (LANDLINE,), ("04 65 71 00 01, Zoé Durand <dsi@ch-alpha.example>",)),
+    ("", (LANDLINE, MOBILE), (
+        "04 65 71 00 01 / 06 39 98 00 01, dsi@ch-alpha.example",
+        "04 65 71 00 01 06 39 98 00 01, dsi@ch-alpha.example",
+    )),
+    ("", ("+41227000000",), ("+41 22 700 00 00, dsi@ch-alpha.example",)),
+    ("", ("3639",), ("3639, dsi@ch-alpha.example",)),
+    ("", ("1015",), ("tél : 10 15, dsi@ch-alpha.example",)),
+)  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("M. DURAND Zoé, 04 65 71 00 01, dsi@ch-alpha.example", "DURAND Zoé"),
-        ("Mme. Zoé DE LA TOUR, 0465710001, dsi@ch-alpha.example", "Zoé DE LA TOUR"),
-        ("Docteur Ève D’ARTOIS-DURAND 0465710001 dsi@ch-alpha.example", "Ève D’ARTOIS-DURAND"),
-        ("Durand zoé dsi@ch-alpha.example 0465710001", "Durand zoé"),
-        ("M. DURAND Zoé, tél : 04 65 71 00 01, email : dsi@ch-alpha.example", "DURAND Zoé"),
-        ("04 65 71 00 01, Zoé Durand <dsi@ch-alpha.example>", "Zoé Durand"),
-    ],
-)
-def test_persons(text: str, name: str) -> None:
-    contact = parse_contact(text)
-    assert (contact.names, contact.phones, contact.emails) == ((name,), (LANDLINE,), (DSI,))
-    assert (contact.leftovers, contact.problems) == ((), ())
+def test_names_phones_and_address_are_read_and_nothing_is_left() -> None:
+    for name, phones, texts in READ:
+        for text in texts:
+            contact = parse_contact(text)
+            assert (contact.text, contact.names) == (text, (name,) if name else ())
+            assert (contact.phones, contact.emails) == (phones, (DSI,)), text
+            assert (contact.leftovers, contact.malformed, contact.problems) == ((), (), ()), text
 
 
-@pytest.mark.parametrize(
-    ("text", "phones"),
-    [
-        ("04 65 71 00 01 / 06 39 98 00 01", (LANDLINE, MOBILE)),
-        ("04 65 71 00 01 06 39 98 00 01", (LANDLINE, MOBILE)),
-        ("+41 22 700 00 00", ("+41227000000",)),
-        ("3639", ("3639",)),
-        ("tél : 10 15", ("1015",)),
-    ],
-)
-def test_other_phones(text: str, phones: tuple[str, ...]) -> None:
-    contact = parse_contact(f"{text}, dsi@ch-alpha.example")
-    assert (contact.phones, contact.problems) == (phones, ())
+PROBLEMS_OF = {
+    "": (
+        "04 65 71 00 01 , dsi@ch-alpha.example",
+        "M. DURAND Zoé, 04 65 71 00 01, support.martin@ch-alpha.test",
+    ),
+    "no-phone no-email": ("", "Service Informatique"),
+    "no-email": ("04 65 71 00 01", "04 65 71 00 01, dsi (at) ch-alpha.example"),
+    "no-phone": ("dsi@ch-alpha.example",),
+    "no-phone several-emails": ("dsi@ch-alpha.example, rssi@ch-alpha.example",),
+    "phone-malformed": (
+        "04 65 71 71 00 01, dsi@ch-alpha.example", "14 65 71 00 01, dsi@ch-alpha.example",
+        "+999 65 71 00 01, dsi@ch-alpha.example", "04 65 71 00 01, 04 65 71 00, dsi@ch-alpha.example",
+    ),
+    "email-malformed": ("04 65 71 00 01, dsi@ch-alpha", "04 65 71 00 01, dsi@@ch-alpha.example"),
+    "phone-malformed email-malformed": ("14 65 71 00 01, dsi@ch-alpha",),
+    "markup": (
+        "ResponsableContact>04 65 71 00 01, dsi@ch-alpha.example",
+        "04 65 71 00 01, dsi@ch-alpha.example</SupportContact", "04 65 71 00 01, dsi@ch-alpha.example&#13;",
+    ),
+    "spacing": (
+        "04 65  71 00 01, dsi@ch-alpha.example", "04 65 71 00 01,\xa0dsi@ch-alpha.example",
+        "04 65 71 00 01, dsi@ch-alpha.example\n",
+    ),
+    "consumer": ("04 65 71 00 01, support@orange.fr",),
+    "consumer personal": ("04 65 71 00 01, zoe.durand@laposte.net",),
+    "personal": (
+        "04 65 71 00 01, zdurand@ch-alpha.test",
+        "M. DURAND Zoé, 04 65 71 00 01, z.martin@ch-alpha.test",  # a married name
+        "M. LE BEC Jean-Noël, 04 65 71 00 01, jn.lebec@ch-alpha.test",
+        "M. DURAND Zoé, 04 65 71 00 01, pmartin@ch-alpha.test",  # maybe a service
+        "M. DURAND Zoé, Mme MARTIN Ida, 04 65 71 00 01, luc.petit@ch-alpha.test",
+    ),
+    "personal other-person": ("M. DURAND Zoé, 04 65 71 00 01, paul.martin@ch-alpha.test",),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "problems"),
-    [
-        ("", "no-phone no-email"),
-        ("Service Informatique", "no-phone no-email"),
-        ("04 65 71 00 01", "no-email"),
-        ("04 65 71 00 01, dsi (at) ch-alpha.example", "no-email"),
-        ("dsi@ch-alpha.example", "no-phone"),
-        ("dsi@ch-alpha.example, rssi@ch-alpha.example", "no-phone several-emails"),
-        ("04 65 71 71 00 01, dsi@ch-alpha.example", "phone-malformed"),
-        ("14 65 71 00 01, dsi@ch-alpha.example", "phone-malformed"),
-        ("+999 65 71 00 01, dsi@ch-alpha.example", "phone-malformed"),
-        ("04 65 71 00 01, 04 65 71 00, dsi@ch-alpha.example", "phone-malformed"),
-        ("04 65 71 00 01, dsi@ch-alpha", "email-malformed"),
-        ("04 65 71 00 01, dsi@@ch-alpha.example", "email-malformed"),
-        ("14 65 71 00 01, dsi@ch-alpha", "phone-malformed email-malformed"),
-        ("ResponsableContact>04 65 71 00 01, dsi@ch-alpha.example", "markup"),
-        ("04 65 71 00 01, dsi@ch-alpha.example</SupportContact", "markup"),
-        ("04 65 71 00 01, dsi@ch-alpha.example&#13;", "markup"),
-        ("04 65  71 00 01, dsi@ch-alpha.example", "spacing"),
-        ("04 65 71 00 01,\xa0dsi@ch-alpha.example", "spacing"),
-        ("04 65 71 00 01 , dsi@ch-alpha.example", ""),
-        ("04 65 71 00 01, dsi@ch-alpha.example\n", "spacing"),
-        ("04 65 71 00 01, support@orange.fr", "consumer"),
-        ("04 65 71 00 01, zoe.durand@laposte.net", "consumer personal"),
-        ("04 65 71 00 01, zdurand@ch-alpha.test", "personal"),
-        ("M. DURAND Zoé, 04 65 71 00 01, paul.martin@ch-alpha.test", "personal other-person"),
-        ("M. DURAND Zoé, 04 65 71 00 01, z.martin@ch-alpha.test", "personal"),  # a married name
-        ("M. LE BEC Jean-Noël, 04 65 71 00 01, jn.lebec@ch-alpha.test", "personal"),
-        ("M. DURAND Zoé, 04 65 71 00 01, pmartin@ch-alpha.test", "personal"),  # maybe a service
-        ("M. DURAND Zoé, 04 65 71 00 01, support.martin@ch-alpha.test", ""),
-        ("M. DURAND Zoé, Mme MARTIN Ida, 04 65 71 00 01, luc.petit@ch-alpha.test", "personal"),
-    ],
-)
-def test_problems(text: str, problems: str) -> None:
-    assert parse_contact(text).problems == tuple(problems.split())
+def test_problems() -> None:
+    for problems, texts in PROBLEMS_OF.items():
+        for text in texts:
+            assert parse_contact(text).problems == tuple(problems.split()), text
 
 
 def test_what_is_left_over_or_malformed_is_kept() -> None:
@@ -273,38 +259,30 @@ def test_a_phone_keeps_four_digits_at_most(phone: str, separator: str, glue: str
     assert phone.startswith(digits[:2])
 
 
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("", ""),
-        ("04 65 71 00 01, dsi@ch-alpha.example", "04 •• •• •• 01, d•••@ch-alpha.example"),
-        ("DURAND Zoé 0465710001 z.durand@ch-alpha.example", "•••, 04 •• •• •• 01, z•••@ch-alpha.example"),
-        ("+33 (0)6 39 98 00 01", "06 •• •• •• 01"),
-        ("+41 22 700 00 00", "+41 •• •• •• •• 00"),
-        ("14 65 71 71 00 01", "14 •• •• •• •• 01"),
-        ("465710", HIDDEN),
-        ("d@ch-alpha.example", "•••@ch-alpha.example"),
-        ("é.durand@ch-alpha.example", "•••@ch-alpha.example"),
-        ("zoe@durand@ch-alpha.example", HIDDEN),
-        ("zoe.durand (at) ch-alpha.example", HIDDEN),
-        ("zoe@ch-alpha.example04", HIDDEN),
-        ("zoe@<b>durand</b>.example", HIDDEN),
-        ("M. LE BEC, j@le-bec.example", "•••, •••@•••-•••.example"),
-        ("M. DURAND, j@durandconseil.example", "•••, •••@•••.example"),
-        ("contact@06-39-98-00-01.example", "c•••@•••-•••-•••-•••-•••.example"),
-        ("contact@ch-alpha17.example", "c•••@ch-alpha17.example"),
-        ("Œuvrard, a@oeuvrard.example", "•••, •••@•••.example"),
-        ("contact projet : 12 × DURAND Zoé | 3 × Martin Luc", "contact projet : 12 × ••• | 3 × •••"),
-        ("12 × contact support : 04 65 71 00 01", "12 × contact support : 04 •• •• •• 01"),
-        ("contact zoe : durand", HIDDEN),
-        ("639980 × durand", HIDDEN),
-        ("•••@ch-alpha.example", "•••@ch-alpha.example"),
-        ("a@ch-alpha.example | b@ch-beta.example", "•••@ch-alpha.example | •••@ch-beta.example"),
-    ],
-)
-def test_masks(text: str, masked: str) -> None:
-    assert mask(text) == masked
-    assert mask(masked) == masked
+MASKS = {
+    "": "", "465710": HIDDEN, "contact zoe : durand": HIDDEN, "639980 × durand": HIDDEN,
+    "zoe@durand@ch-alpha.example": HIDDEN, "zoe.durand (at) ch-alpha.example": HIDDEN,
+    "zoe@ch-alpha.example04": HIDDEN, "zoe@<b>durand</b>.example": HIDDEN,
+    "04 65 71 00 01, dsi@ch-alpha.example": "04 •• •• •• 01, d•••@ch-alpha.example",
+    "DURAND Zoé 0465710001 z.durand@ch-alpha.example": "•••, 04 •• •• •• 01, z•••@ch-alpha.example",
+    "+33 (0)6 39 98 00 01": "06 •• •• •• 01", "+41 22 700 00 00": "+41 •• •• •• •• 00",
+    "14 65 71 71 00 01": "14 •• •• •• •• 01", "d@ch-alpha.example": "•••@ch-alpha.example",
+    "é.durand@ch-alpha.example": "•••@ch-alpha.example", "•••@ch-alpha.example": "•••@ch-alpha.example",
+    "M. LE BEC, j@le-bec.example": "•••, •••@•••-•••.example",
+    "M. DURAND, j@durandconseil.example": "•••, •••@•••.example",
+    "contact@06-39-98-00-01.example": "c•••@•••-•••-•••-•••-•••.example",
+    "contact@ch-alpha17.example": "c•••@ch-alpha17.example",
+    "Œuvrard, a@oeuvrard.example": "•••, •••@•••.example",
+    "contact projet : 12 × DURAND Zoé | 3 × Martin Luc": "contact projet : 12 × ••• | 3 × •••",
+    "12 × contact support : 04 65 71 00 01": "12 × contact support : 04 •• •• •• 01",
+    "a@ch-alpha.example | b@ch-beta.example": "•••@ch-alpha.example | •••@ch-beta.example",
+}  # fmt: skip
+
+
+def test_masks() -> None:
+    assert {text: mask(text) for text in MASKS} == MASKS
+    for masked in MASKS.values():
+        assert mask(masked) == masked
 
 
 def test_overseas_numbers_have_their_own_codes() -> None:
