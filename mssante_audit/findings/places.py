@@ -70,7 +70,7 @@ def evidence(where: Sequence[Place], replies: str = "obs.") -> str:
             f"{replies} {row_ranges(every[:MOST_LINES])}{'…' * (len(every) > MOST_LINES)} ({name})"
             for name, every in lines.items()
         )
-    listed = rows.pop(LIST, {})
+    listed: Mapping[str, set[int]] = rows.pop(LIST, {})
     if not rows:
         return ", ".join(map(row_ranges, listed.values()))
     files = [pair for of_source in (*rows.values(), listed) for pair in of_source.items()]

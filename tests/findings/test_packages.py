@@ -29,6 +29,7 @@ from mssante_audit.space.trust import TrustSpace
 
 RAISING = DIGITS.replace("    for domain", "    1 / 0\n    for domain")
 AS_OF = "2026-03-03T06:00:00Z"
+Put = Callable[..., tuple[str, ...]]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_a_snapshot_is_stale_once_the_package_is_another(package: Path, tmp_path
 
 
 @pytest.fixture
-def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[str, ...]]]:
+def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
     """Install packages for this process; return what is said of those that cannot be used."""
 
     def forget() -> None:
@@ -157,9 +158,7 @@ def the_failure(space: TrustSpace, before: pd.DataFrame) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_is_wrong_with_a_package_is_one_line_and_ours_go_on(
-    case: str, put: Callable[..., tuple[str, ...]], few: TrustSpace
-) -> None:
+def test_a_package_s_fault_is_one_line_and_ours_go_on(case: str, put: Put, few: TrustSpace) -> None:
     before = audit_all(few)
     code, message = BROKEN[case]
     (line,) = put(("bad", code))
@@ -173,7 +172,7 @@ def test_what_is_wrong_with_a_package_is_one_line_and_ours_go_on(
     assert message in failed["observed"]
 
 
-def test_of_two_packages_with_one_name_or_rule_the_first_is_used(put: Callable[..., tuple[str, ...]]) -> None:
+def test_of_two_packages_with_one_name_or_rule_the_first_is_used(put: Put) -> None:
     other = DIGITS.replace('"digits", {', '"more_digits", {')
     lines = put(("a_first", DIGITS), ("b_same", DIGITS), ("c_rule", other))
     assert len(lines) == 2
@@ -184,15 +183,13 @@ def test_of_two_packages_with_one_name_or_rule_the_first_is_used(put: Callable[.
     assert registry.audits()["digits"].run.__module__ == "a_first"
 
 
-def test_a_broken_package_takes_no_name_from_a_good_one(put: Callable[..., tuple[str, ...]]) -> None:
+def test_a_broken_package_takes_no_name_from_a_good_one(put: Put) -> None:
     put(("a_bad", "1 / 0", "digits = a_bad:AUDIT"), ("b_good", DIGITS))
     assert [*registry.audits()] == [*registry.ours(), "digits", "unusable_digits_of_a_bad"]
     assert registry.audits()["digits"].rules
 
 
-def test_a_waiver_of_a_package_s_rule_waits_for_it(
-    put: Callable[..., tuple[str, ...]], tmp_path: Path
-) -> None:
+def test_a_waiver_of_a_package_s_rule_waits_for_it(put: Put, tmp_path: Path) -> None:
     copy(CATALOGUE / "listeblanchemssante.xml.gz", tmp_path)
     (tmp_path / "waivers.toml").write_text(
         '[[waiver]]\nrule = "DIGITS_IN_DOMAIN"\ndomain = "x"\nreason = "r"\nwho = "w"\nuntil = 2027-01-01\n'
@@ -218,9 +215,7 @@ RAISES = {
 
 
 @pytest.mark.parametrize("case", RAISES)
-def test_a_rule_that_raises_is_a_finding_and_costs_nobody_else_a_finding(
-    case: str, put: Callable[..., tuple[str, ...]], few: TrustSpace
-) -> None:
+def test_a_rule_that_raises_is_a_finding_and_costs_no_other(case: str, put: Put, few: TrustSpace) -> None:
     line, message = RAISES[case]
     before = audit_all(few)
     code = DIGITS.replace("        if number", f"        {line}\n        if number")
@@ -230,12 +225,12 @@ def test_a_rule_that_raises_is_a_finding_and_costs_nobody_else_a_finding(
     assert message in failed["observed"]
 
 
-def test_what_could_not_be_evaluated_is_unknown_of_every_operator_too(
-    put: Callable[..., tuple[str, ...]], space: TrustSpace
-) -> None:
+def test_an_unusable_audit_is_named_to_every_operator_and_by_the_doctor(put: Put, space: TrustSpace) -> None:
     put(("bad", "AUDIT = None"))
     owner = space.entries["operator_id"].iloc[0]
     assert FAILED in set(touching(audit_all(space), space, Limits(owner))["rule"])
+    signs = [sign for sign in examine() if sign.what == "audit of a package"]
+    assert [(sign.state, sign.found.split(":")[0]) for sign in signs] == [("warn", "bad")]
 
 
 def test_findings_and_report_say_what_was_not_evaluated_and_end_with_3(tmp_path: Path) -> None:
@@ -265,9 +260,7 @@ def test_rules_are_listed_beside_a_broken_package_which_is_named(tmp_path: Path)
     assert command(there, "findings", "dn_consistency", "--as-of", AS_OF)[0] == 0
 
 
-def test_a_snapshot_of_another_version_s_rules_is_no_hindrance(
-    put: Callable[..., tuple[str, ...]], space: TrustSpace, tmp_path: Path
-) -> None:
+def test_a_snapshot_of_other_rules_is_no_hindrance(put: Put, space: TrustSpace, tmp_path: Path) -> None:
     put(("digits", DIGITS.replace('tuple(own["row"])', 'tuple(own["row"].to_numpy())')))
     make_snapshot(space, tmp_path / "kept")
     assert (audit_all(load_space(tmp_path / "kept"))["audit"] == "digits").any()
@@ -287,12 +280,6 @@ def test_what_cannot_be_registered_is_refused_and_changes_nothing() -> None:
             register(audit)  # type: ignore[arg-type]
         assert str(refused.value) == BROKEN[case][1]
         assert registry.audits() == before
-
-
-def test_doctor_names_what_cannot_be_used(put: Callable[..., tuple[str, ...]]) -> None:
-    put(("bad", "AUDIT = None"))
-    signs = [sign for sign in examine() if sign.what == "audit of a package"]
-    assert [(sign.state, sign.found.split(":")[0]) for sign in signs] == [("warn", "bad")]
 
 
 # -- rules in TOML, which name their file ---------------------------------------------------------

@@ -161,10 +161,13 @@ def test_what_no_audit_decides_or_looked_at_is_unknown_and_says_why() -> None:
     assert pd.isna(row["mailboxes"])
 
 
+def with_register(space: TrustSpace, file: Path, text: str) -> TrustSpace:
+    file.write_text(text, encoding="utf-8")
+    return signed(replace(space, register=load_declarations(file)))
+
+
 def test_a_register_makes_declarations_known(tmp_path: Path) -> None:
-    file = tmp_path / "declarations.csv"
-    file.write_text("domain\nch-beta.mssante.fr\n", encoding="utf-8")
-    space = signed(replace(make_space({}, BETA), register=load_declarations(file)))
+    space = with_register(make_space({}, BETA), tmp_path / "a.csv", "domain\nch-beta.mssante.fr\n")
     frame = domains_of(space, audit_all(space)).set_index("domain")
     assert frame.loc["ch-alpha.mssante.fr", "why"]["declaration"] == ["RECO_NOT_DECLARED"]
     assert "RECO_NOT_DECLARED" not in frame.loc["ch-beta.mssante.fr", "why"].get("declaration", [])
@@ -174,10 +177,8 @@ def test_a_register_makes_declarations_known(tmp_path: Path) -> None:
 def test_a_fault_of_several_declarations_is_one_of_each_domain(tmp_path: Path) -> None:
     names = ["ch-alpha.mssante.fr", "CH-Beta.mssante.fr", "ch-gamma.mssante.fr"]
     lines = "".join(f"{name},{number}\n" for name, number in zip(names, ("MSS-1", "MSS-1", ""), strict=True))
-    file = tmp_path / "declarations.csv"
-    file.write_text(f"domain,contract_number\n{lines}", encoding="utf-8")
     listed = make_space(*({"domain": name} for name in names))
-    space = signed(replace(listed, register=load_declarations(file)))
+    space = with_register(listed, tmp_path / "a.csv", f"domain,contract_number\n{lines}")
     findings = audit_all(space)
     (finding,) = findings[findings["rule"] == "DECL_CONTRACT_SHAPE"].to_dict("records")
     assert (finding["domains"], finding["rows"]) == (2, ())
@@ -303,6 +304,9 @@ def test_each_format_has_every_domain_of_the_sample(tmp_path: Path, sample_space
     Draft202012Validator(schema("domains")).validate(rows)
     assert [row["domain"] for row in rows] == [*map(unnamed, sample_space.audited["domain"].unique())]
     assert [row["why"] for row in rows] == frame["why"].tolist()
+    french, english = of_the_sample(), of_the_sample("--lang", "en")
+    assert ("Certificat\xa0: " in french, "Certificate: " in english) == (True, True)
+    assert "Certificat\xa0" not in english
     for suffix in ("csv", "xlsx", "parquet"):
         run("--as-of", AT, "--format", suffix, "--out", tmp_path / f"d.{suffix}")
     flat = [name for name in frame.columns if name != "why"]
@@ -322,13 +326,6 @@ def test_no_contact_is_named_and_no_cell_is_a_formula(tmp_path: Path) -> None:
     assert "\n'=1+1.mssante.fr," in text
     assert "alpha.example" not in text.replace("mss.alpha.example", "")
     assert "01 99" not in text
-
-
-def test_words_are_of_the_language_asked_for() -> None:
-    assert "Certificat\xa0: " in of_the_sample()
-    english = of_the_sample("--lang", "en")
-    assert "Certificate: " in english
-    assert "Certificat\xa0" not in english
 
 
 @pytest.mark.parametrize("shareable", [False, True])
