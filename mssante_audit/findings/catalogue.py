@@ -20,17 +20,15 @@ _Confidence = Literal["hint", "likely", "certain"]
 _Check = Literal["listed", "certificate", "dns", "mail", "tls", "contacts", "declaration"]
 _Text = Literal["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]
 
-SEVERITIES: tuple[str, ...] = get_args(_Severity)
-"""From the mildest to the worst (`Rule.severity`)."""
-CONFIDENCES: tuple[str, ...] = get_args(_Confidence)
-"""How sure a rule is of what it says, from the least."""
+SEVERITIES: tuple[str, ...] = get_args(_Severity)  # from the mildest to the worst (`Rule.severity`)
+CONFIDENCES: tuple[str, ...] = get_args(_Confidence)  # how sure a rule is of what it says, from the least
+# What is checked of a domain (`mssante_audit.verdicts.domains`), in the order of tables.
 CHECKS: tuple[str, ...] = get_args(_Check)
-"""What is checked of a domain (`mssante_audit.verdicts.domains`), in the order of tables."""
+# Code of the finding that a part of an audit could not be evaluated: whoever asked gets exit status 3.
 FAILED = "AUDIT_RULE_FAILED"
-"""Code of the finding that a part of an audit could not be evaluated: whoever asked gets exit status 3."""
 SOURCES = ("form", "data", "ANS", "RFC", "good practice", "none")
+# Fields that the rules of a file may have together.
 SHARED = ("words", "check", "added_in", "texts", "personal")
-"""Fields that the rules of a file may have together."""
 _FULL = "a text that is not empty"
 Full = Annotated[str, Field(pattern=r"\S", description=_FULL)]
 

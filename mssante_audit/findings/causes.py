@@ -44,8 +44,8 @@ FRAME = (
 )  # fmt: skip
 
 _DTYPES = dtypes(FRAME)
+# By fingerprint the inputs in doubt that a finding rests on, and their age in days (`None`: unknown).
 Doubts = Mapping[str, Mapping[str, int | None]]
-"""By fingerprint the inputs in doubt that a finding rests on, and their age in days (`None`: unknown)."""
 
 
 def actionable(findings: pd.DataFrame) -> pd.DataFrame:

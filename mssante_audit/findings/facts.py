@@ -11,8 +11,8 @@ from typing import Any
 
 from mssante_audit.values.person import Person, masks, unnamed
 
+# The one key of the mapping that stands for a `Person` in JSON that only its owner reads, by whose it is.
 MARKS = ("person", "registered")
-"""The one key of the mapping that stands for a `Person` in JSON that only its owner reads, by whose it is."""
 
 
 class Shown(str):

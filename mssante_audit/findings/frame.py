@@ -201,8 +201,8 @@ def from_json(findings: pd.DataFrame) -> pd.DataFrame:
     return findings.assign(**columns)
 
 
+# What `findings_frame` is given where there is no white list.
 NO_ENTRIES = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
-"""What `findings_frame` is given where there is no white list."""
 
 
 class Findings(pd.DataFrame):

@@ -24,10 +24,9 @@ from mssante_audit.base.errors import AuditError
 from mssante_audit.base.settings import PACKAGE_SECONDS
 from mssante_audit.values.person import unnamed
 
+# Seconds that one part of an audit of another package may take, unless `PACKAGE_SECONDS` says otherwise.
 DEFAULT = 300.0
-"""Seconds that one part of an audit of another package may take, unless `PACKAGE_SECONDS` says otherwise."""
-LONGEST = 2000
-"""Characters of an error that are shown."""
+LONGEST = 2000  # characters of an error that are shown
 
 
 class EndedError(AuditError):

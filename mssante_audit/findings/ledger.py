@@ -24,19 +24,18 @@ from mssante_audit.findings.registry import catalogue, unusable
 
 FILE = "ledger.json"
 VERSION = 3
-KEPT_RUNS = 10
-"""Runs whose findings are remembered; when a finding was first seen is never forgotten."""
+KEPT_RUNS = 10  # runs whose findings are remembered; when a finding was first seen is never forgotten
 
+# By scope: `first_seen` by fingerprint; `runs` and `inputs` by date, what each found and had.
 Ledger = dict[str, Any]
-"""By scope: ``first_seen`` by fingerprint; ``runs`` and ``inputs`` by date, what each found and had."""
+# What a ledger keeps of a finding: `rule`, `domain`, `operator`; `waived` if it was accepted; `lacks`, the
+# input without which it could not be looked for.
 Noted = dict[str, str]
-"""What a ledger keeps of a finding: `rule`, `domain`, `operator`; ``waived`` if it was accepted; ``lacks``,
-the input without which it could not be looked for."""
 
+# Of parameters; that of all others is `None`.
 _DEFAULTS = {"recover": False, "any_namespace": False, **Thresholds().model_dump()}
-"""Of parameters; that of all others is ``None``."""
+# Parameters that change no finding; whether the list is trusted is a state of it.
 _NO_SCOPE = {"as_of", "row_limit", "contacts", "changes_since", "anchors", "lang"}
-"""Parameters that change no finding; whether the list is trusted is a state of it."""
 
 
 @dataclass(frozen=True)

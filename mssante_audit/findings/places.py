@@ -4,10 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+# Sources of places, by their names as inputs (`mssante_audit.findings.registry.input_of`).
 LIST, REGISTER, DNS = "list", "register", "dns"
-"""Sources of places, by their names as inputs (`mssante_audit.findings.registry.input_of`)."""
-MOST_LINES = 20
-"""Lines of an observation that evidence names."""
+MOST_LINES = 20  # lines of an observation that evidence names
 
 
 class Place(NamedTuple):
@@ -25,8 +24,8 @@ class Place(NamedTuple):
     """What evidence calls the file, if not by its name: an observation by its day."""
 
 
+# Where an audit says that a finding stands; a number is a row of the white list.
 Where = Sequence[int | Place]
-"""Where an audit says that a finding stands; a number is a row of the white list."""
 
 
 def places_of(where: Iterable[int | Place], file: str = "") -> tuple[Place, ...]:

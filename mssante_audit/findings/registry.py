@@ -50,16 +50,16 @@ def input_of(need: str) -> str:
     return {"declarations": "register", **{kind.need: kind.name for kind in KINDS}}.get(need, need)
 
 
+# From a `mssante_audit.space.TrustSpace` to the `mssante_audit.findings.frame.Finding` in it.
 Run = Callable[[Any], Iterable[Any]]
-"""From a `mssante_audit.space.TrustSpace` to the `mssante_audit.findings.frame.Finding` in it."""
 _Language = Literal["fr", "en"]
+# By field of an audit what is wrong with it, and what to do.
 _FAULTS = {
     "name": ("its name is none", "Write small letters, digits and _, such as long_names"),
     "title": ("its title is none", 'Give a text, or {"fr": …, "en": …}'),
     "rules": ("its rules are no rules", "Use load_rules(FILE), or a tuple of Rule(…)"),
     "run": ("its run is no function", "Give one or a tuple, from a TrustSpace to findings"),
 }
-"""By field of an audit what is wrong with it, and what to do."""
 
 
 class Audit(BaseModel):
@@ -137,8 +137,8 @@ class Audit(BaseModel):
 
 
 _ours: dict[str, Audit] = {}
+# Audits of somebody else's, which `register` added to this process, by name.
 registered: dict[str, Audit] = {}
-"""Audits of somebody else's, which `register` added to this process, by name."""
 
 
 def provide(audits: Iterable[Audit]) -> None:

@@ -20,8 +20,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue, rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-KEY = "mssanteAudit/v1"
-"""Name of our fingerprint (the standard wants a version in it)."""
+KEY = "mssanteAudit/v1"  # name of our fingerprint (the standard wants a version in it)
 LEVELS = {"info": "note", "warning": "warning", "error": "error", "critical": "error"}
 _OPEN: dict[str, Any] = {"kind": "open", "level": "none"}
 _STATES = {"new": {"baselineState": "new"}, "open": {"baselineState": "unchanged"}, "unknown": _OPEN}

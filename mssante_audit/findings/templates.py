@@ -39,8 +39,8 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.text import visible
 from mssante_audit.findings.catalogue import Rule
 
+# The texts of a rule that are templates, in each language.
 PARTS = ("observed", "expected", "evidence", "remedy")
-"""The texts of a rule that are templates, in each language."""
 
 
 def template(rule: Rule, part: str, language: str) -> Template:

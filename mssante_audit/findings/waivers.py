@@ -24,8 +24,7 @@ from mssante_audit.findings.frame import typed
 from mssante_audit.findings.registry import catalogue, unusable
 
 FILE = "waivers.toml"
-VERSION = 1
-"""Of the format; a file need not say it."""
+VERSION = 1  # of the format; a file need not say it
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,11 @@ from mssante_audit.network.replies import ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import Reply
 
-ALGORITHMS, DIGESTS = {5, 7, 8, 10, 13, 14, 15, 16}, {1, 2, 4}
-"""Those that validators know (RFC 8624, 3.1)."""
-SHA1_ALGORITHMS, SHA1_DIGEST = {5, 7}, 1
-"""RFC 9905: to some validators they are no signature."""
+ALGORITHMS, DIGESTS = {5, 7, 8, 10, 13, 14, 15, 16}, {1, 2, 4}  # those that validators know (RFC 8624, 3.1)
+SHA1_ALGORITHMS, SHA1_DIGEST = {5, 7}, 1  # RFC 9905: to some validators they are no signature
+# Why a server's data do not hold: the keys are not known, there is none, none is that of the DS, signatures
+# are missing, over, not begun, or not of these data and keys.
 FAULTS = ("unheard", "no-key", "no-match", "unsigned", "expired", "early", "wrong")
-"""Why a server's data do not hold: the keys are not known, there is none, none is that of the DS, signatures
-are missing, over, not begun, or not of these data and keys."""
 
 
 class Security(NamedTuple):

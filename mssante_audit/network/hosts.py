@@ -12,9 +12,10 @@ from mssante_audit.network.lookups import ABSENT, Found, Lookups
 from mssante_audit.network.replies import MAX_RECORDS, PARTIAL, ReplyIndex
 from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
 
+# States of mail hosts that some sender reaches.
 REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "long", "own", *PARTIAL)
-"""States of mail hosts that some sender reaches."""
 RECEIVES = ("yes", "degraded", "no", "unknown")
+# What decides, by answer, the first to be told where there are several; `yes` has none.
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "no": ("no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
            "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private"),
@@ -26,7 +27,6 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "unknown": ("not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard",
                 "hosts-unheard", "not-reached"),
 }  # fmt: skip
-"""What decides, by answer, the first to be told where there are several; ``yes`` has none."""
 _GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
 _RECEIVES = {cause: receives for receives, causes in CAUSES.items() for cause in causes}
 

@@ -10,11 +10,10 @@ from mssante_audit.network.replies import PARTIAL, UNKNOWN, ReplyIndex, ServerAn
 from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.lines import Reply
 
+# Aliases that every resolver follows from one name, and that some do (measured with BIND, unbound and Knot
+# Resolver: a chain of 11 arrives with all, one of 12 with Knot Resolver only, one of 13 with none).
 ALIASES, MOST_ALIASES = 11, 12
-"""Aliases that every resolver follows from one name, and that some do (measured with BIND, unbound and Knot
-Resolver: a chain of 11 arrives with all, one of 12 with Knot Resolver only, one of 13 with none)."""
-_DEPTH = 4
-"""Zones that are looked up to find the servers of another."""
+_DEPTH = 4  # zones that are looked up to find the servers of another
 ABSENT = ("nxdomain", "loop", "failed", "nodata")
 
 

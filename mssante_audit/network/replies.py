@@ -14,20 +14,19 @@ from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, Reply
 from mssante_audit.observe.observation import Observation
 from mssante_audit.whitelist.rows import grouped
 
+# Kinds of answers that only some resolvers take: those that do not validate, that go on over TCP, that wait,
+# that ask again without EDNS after NOTIMP.
 PARTIAL = ("bogus", "tcp", "slow", "notimp")
-"""Kinds of answers that only some resolvers take: those that do not validate, that go on over TCP, that wait,
-that ask again without EDNS after NOTIMP."""
 NO_EVIDENCE = ""
 WALKED = ("MX", "A", "AAAA", "SOA")
+# Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds).
 SLOW = 3000.0
-"""Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds)."""
-MAX_RECORDS = 100
-"""Of one name and type: of more BIND takes none (``max-records-per-type``)."""
+MAX_RECORDS = 100  # of one name and type: of more BIND takes none (`max-records-per-type`)
+# Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones.
 _MADE_UP = [
     ip_network(text)
     for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32")
 ]
-"""Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones."""
 
 
 class ServerAnswer(NamedTuple):

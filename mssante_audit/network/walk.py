@@ -15,17 +15,14 @@ from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.walk import MAX_NAMES
 from mssante_audit.observe.lines import Reply
 
+# How a zone's servers answer, where none answers all resolvers → cause.
 OF_SERVERS = {
     "bogus": "dnssec-bogus", "tcp": "servers-tcp", "slow": "servers-slow", "notimp": "servers-edns",
     "alias": "servers-alias", "own": "own-servers", "long": "alias-long", "ipv6": "servers-ipv6",
 }  # fmt: skip
-"""How a zone's servers answer, where none answers all resolvers → cause."""
-DEAD = ("zone-dead", "zone-lost", "edns-dropped")
-"""Causes of a zone none of whose servers answers for it."""
-MOST_CUTS = 12
-"""Zones on the way to a name that are followed: a file can lead round in circles."""
-Content = tuple[Any, ...]
-"""What a reply comes to (`Walk._contents`)."""
+DEAD = ("zone-dead", "zone-lost", "edns-dropped")  # causes of a zone none of whose servers answers for it
+MOST_CUTS = 12  # zones on the way to a name that are followed: a file can lead round in circles
+Content = tuple[Any, ...]  # what a reply comes to (`Walk._contents`)
 
 
 class Named(NamedTuple):

@@ -7,12 +7,12 @@ from mssante_audit.network.replies import ReplyIndex
 from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.lines import Reply
 
+# How a server serves a zone. The first four are of use to a resolver: `partial` answers, but not when asked
+# for the SOA; `weak` answers without authority. `private`: its address is none to ask.
 STATES = (
     "serving", "no-soa", "partial", "weak", "silent", "refusing", "failing", "upward", "lame", "malformed",
     "private",
 )  # fmt: skip
-"""How a server serves a zone. The first four are of use to a resolver: ``partial`` answers, but not when
-asked for the SOA; ``weak`` answers without authority. ``private``: its address is none to ask."""
 SERVING = STATES[:4]
 EDNS_BROKEN = ("dropped", "badvers")
 _OF_OUTCOME = {

@@ -21,8 +21,7 @@ PROBLEMS = (
     "no-phone", "no-email", "several-emails", "phone-malformed", "email-malformed", "markup", "spacing",
     "consumer", "personal", "other-person",
 )  # fmt: skip
-ALIKE = 0.6
-"""From this share of letters in common on (`difflib`), two words may be one person's name."""
+ALIKE = 0.6  # from this share of letters in common on (`difflib`), two words may be one person's name
 _WORDS = table_of("mssante_audit.values", "contacts.toml")
 _CONSUMER, _FUNCTIONS, _FIRMS, _HOUSES = (
     frozenset(_WORDS[name]) for name in ("consumer", "functions", "firms", "houses")
@@ -46,19 +45,18 @@ _ADDRESS_BREAKS = re.compile(r"[:/<>()\[\]\"«»]+")
 TRIM = " \t.:-–()/<>"
 _NAME_PART = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
 DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
+# French short numbers that a contact may have; emergency numbers are none.
 SHORT = re.compile(r"3[0-9]{3}|10[0-9]{2}|118[0-9]{3}")
-"""French short numbers that a contact may have; emergency numbers are none."""
 _FRENCH = re.compile(r"0[1-9][0-9]{8}")
+# Country codes of overseas départements, and how numbers begin that may have them: 0709 is of all.
 _OVERSEAS = {
     590: re.compile("0(?:590|69[015]|709)"),
     596: re.compile("0(?:596|69[567]|709)"),
     594: re.compile("0(?:594|69[45]|709)"),
     262: re.compile("0(?:26[239]|639|69[235]|709)"),
 }
-"""Country codes of overseas départements, and how numbers begin that may have them: 0709 is of all."""
 
-Coordinates = tuple[frozenset[str], frozenset[str]]
-"""Phones and addresses."""
+Coordinates = tuple[frozenset[str], frozenset[str]]  # phones and addresses
 
 
 @dataclass(frozen=True)

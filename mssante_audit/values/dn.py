@@ -10,8 +10,8 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+# The two shapes of a certificate's DN, attributes in order. Source: form (Annexe 1).
 IGC = {"IGC-Santé": ("CN", "OU", "O", "ST", "C"), "IGC-CPS": ("CN", "OU", "L", "O", "C")}
-"""The two shapes of a certificate's DN, attributes in order. Source: form (Annexe 1)."""
 _SHAPES = {frozenset(order): name for name, order in IGC.items()}
 _RANK = {kind: rank for rank, kind in enumerate(("CN", "OU", "L", "O", "ST", "C"))}
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z")
@@ -20,16 +20,16 @@ _BARE = re.compile(r"(?:[^,;+\\]++|\\.|\\\Z)*+", re.DOTALL)
 _ESCAPE = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.?)", re.DOTALL)
 _BLANKS = " \t\r\n"
 _CODE = re.compile(r" *\( *([^()]*?) *\)$")
+# What tools and people write before a DN.
 _BEFORE = re.compile(
     r"[«\s]*(?:subject|sujet|objet|dn)(?:\s+(?:dn|ssl|du\s+certificat|igc[ -](?:sant[ée]|cps))){0,2}\s*[:=]"
     r"\s*(?=/|[A-Z]+\s*=)|\s*\(?igc[ -](?:sant[ée]|cps)\)?\s*:?\s*(?=/|CN\s*=)|\s*«\s*",
     re.I,
 )
-"""What tools and people write before a DN."""
 _SLASH = re.compile(r"(?<!\s)\s*+/\s*+(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
 _LINE = re.compile(r"(?<!\s)\s*+(?:[,;]\s*+)?(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
+# The end of a sentence or of a list, which a DN is not.
 _DOT = re.compile(r"(?<=\bC=[A-Z]{2})\s*[.;,]\Z", re.I)
-"""The end of a sentence or of a list, which a DN is not."""
 _BREAK = re.compile(r"[\r\n\t]")
 _AROUND = re.compile(r"[\"“”'‘’<]\s*((?:CN|C)\s*=[^\"“”<>]*)[\"“”'’>]", re.I)
 _S = re.compile(r"(?<=,)\s*S\s*=", re.I)

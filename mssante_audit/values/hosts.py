@@ -4,10 +4,8 @@ import re
 
 from mssante_audit.values.slips import one_slip
 
-ZONE = "mssante.fr"
-"""The zone that the manager runs."""
-ENDINGS = ("fr", "com", "org", "net", "eu")
-"""Endings that are left in, or put behind the zone, by mistake."""
+ZONE = "mssante.fr"  # the zone that the manager runs
+ENDINGS = ("fr", "com", "org", "net", "eu")  # endings that are left in, or put behind the zone, by mistake
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")

@@ -17,8 +17,8 @@ from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
 
+# First character → kind. ADELI and RPPS stand for a practice (ADELI-rang, RPPS-rang), not a person.
 KINDS = {"0": "ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "RPPS"}
-"""First character → kind. ADELI and RPPS stand for a practice (ADELI-rang, RPPS-rang), not a person."""
 
 _SHAPES = {
     kind: re.compile(shape, re.ASCII)
@@ -27,22 +27,22 @@ _SHAPES = {
         ("SIRET", r"\d{14}"), ("RPPS", r"\d{14}"),
     )
 }  # fmt: skip
+# A word for a number, written before one whose kind is not told.
 _NUMBER_OF = re.compile(r"^(?:N[Oº]?|NUM[EÉ]RO|ID(?:ENTIFIANT)?)(?=[0-9])")
-"""A word for a number, written before one whose kind is not told."""
+# A kind by its name, and what follows it.
 _KIND_BEFORE = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)(?![A-Z])(.{1,60})", re.I | re.S)
-"""A kind by its name, and what follows it."""
+# The same the other way round, of a text without blanks.
 _KIND_AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[A-Z]*")
-"""The same the other way round, of a text without blanks."""
 _TABLE = table_of("mssante_audit.values", "departments.toml")
 
 _PLACES = [place.split(" ", 1) for held in (*_TABLE["regions"].values(), _TABLE["apart"]) for place in held]
+# Code → official label, 101 départements and the overseas collectivities (see `departments.toml`).
 DEPARTMENTS: dict[str, str] = dict(sorted(_PLACES, key=lambda place: re.sub("2[AB]", "20", place[0])))
-"""Code → official label, 101 départements and the overseas collectivities (see ``departments.toml``)."""
 
+# Region → codes of its départements: INSEE's 18 regions.
 REGIONS: dict[str, tuple[str, ...]] = {
     name: tuple(place.split(" ")[0] for place in held) for name, held in _TABLE["regions"].items()
 }
-"""Region → codes of its départements: INSEE's 18 regions."""
 
 _REGION_OF = {code: region for region, codes in REGIONS.items() for code in codes}
 _OVERSEAS = {"9701": "971", "9702": "972", "9703": "973", "9704": "974", "9805": "976"}
@@ -111,8 +111,8 @@ def identifier_of(text: str) -> str:
     return value
 
 
+# The manager of the space (ANS), as `structure_key` has it (source: the public register of companies).
 MANAGER = "2187512751"
-"""The manager of the space (ANS), as `structure_key` has it (source: the public register of companies)."""
 
 
 def structure_key(text: str, among: Container[str] = ()) -> str:
@@ -202,8 +202,7 @@ def _labels() -> dict[str, str]:
     return official | {fold(label): code for label, code in _TABLE["variants"].items()}
 
 
-NEAR = 3
-"""How many near names `places` gives."""
+NEAR = 3  # how many near names `places` gives
 
 
 class Places(NamedTuple):

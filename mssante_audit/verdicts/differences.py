@@ -28,8 +28,7 @@ from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.space.trust import TrustSpace
 
 COLUMNS = ("domain", "what", "change", "before", "after")
-ASPECTS = ("method", "servers", "exchangers", "receives")
-"""What is compared."""
+ASPECTS = ("method", "servers", "exchangers", "receives")  # what is compared
 SEVERAL = " | "
 
 

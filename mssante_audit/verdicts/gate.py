@@ -34,16 +34,16 @@ LOST_SHARE = 0.1  # of the rows of a list, which no edit takes away at once: goo
 LONGEST = 255  # characters of a field: the publishing tool's own limit (data)
 GARBLED = "LIST_DESCRIPTION_MOJIBAKE"  # the rule that a whole list breaks if it declares another encoding
 AHEAD = timedelta(days=1)  # a proposal may be dated ahead: it is signed and published after it is judged
+# Rules that a declaration breaks only because it is not published yet.
 NOT_YET = {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"}
-"""Rules that a declaration breaks only because it is not published yet."""
 _ASKED_FOR = ("RECO_DN_DIFFERS", "RECO_DN_SPELLING", "RECO_CONTACT", "RECO_CONTACT_OLD", "RECO_DESCRIPTION")
+# Of what a declaration asks to change, of what proves nothing, of what weighs more in an edit.
 SEVERITY = dict.fromkeys((*_ASKED_FOR, UNANSWERED), "info") | {"LIST_NAMESPACE": "error"}
-"""Of what a declaration asks to change, of what proves nothing, of what weighs more in an edit."""
 _SERIOUS = SEVERITIES[SEVERITIES.index("error") :]
+# Fields that an edit may write anew without mending what is wrong in them.
 _REWRITTEN = ("dn", "project_contact", "support_contact")
-"""Fields that an edit may write anew without mending what is wrong in them."""
+# What may happen to a domain; where several things did, the first.
 CHANGES = ("renamed", "added", "removed", "changed", "restamped")
-"""What may happen to a domain; where several things did, the first."""
 
 
 class EditFinding(NamedTuple):
@@ -59,10 +59,10 @@ class EditFinding(NamedTuple):
     lines: Sequence[int] = ()
 
 
+# Findings by domain, or by row of a declaration; under `None` those of the whole file.
 Placed = defaultdict[Any, list[EditFinding]]
-"""Findings by domain, or by row of a declaration; under ``None`` those of the whole file."""
+# Domains, or rows of a declaration, that a finding stands on, and its lines.
 Place = tuple[Collection[Any], Iterable[int]]
-"""Domains, or rows of a declaration, that a finding stands on, and its lines."""
 
 
 class EditedRow(NamedTuple):

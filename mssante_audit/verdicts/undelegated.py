@@ -26,10 +26,9 @@ from mssante_audit.verdicts.gate import UNANSWERED, EditFinding, fault
 from mssante_audit.verdicts.words import OUTCOME_WORDS, about, causes, reason
 
 SERVERS, MAIL, CERTIFICATE = "DECLARED_SERVERS", "DECLARED_MAIL", "DECLARED_CERTIFICATE"
-MOST_VISITED = 6
-"""Addresses of mail servers visited for one declaration."""
+MOST_VISITED = 6  # addresses of mail servers visited for one declaration
+# Causes that each server's own answer tells already.
 _OF_SERVERS = {*OF_SERVERS.values(), *DEAD, "one-server", "mx-unanswered", "parent-silent"}
-"""Causes that each server's own answer tells already."""
 _NOT_KNOWN = ("exchangers-lost", "hosts-unheard", "servers-unheard", "not-reached", "not-observed")
 
 
