@@ -34,15 +34,7 @@ Full = Annotated[str, Field(pattern=r"\S", description=_FULL)]
 
 
 class Rule(BaseModel):
-    """One rule of the catalogue; an `InputError` says which field holds what it may not.
-
-    >>> Rule("MY_RULE", family="x", severity="high", source="none", title_fr="t", title_en="t", why_fr="",
-    ...      why_en="", remedy_fr="", remedy_en="")
-    ... # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-        ...
-    mssante_audit.base.errors.InputError: rule MY_RULE: severity is 'high'. Allowed: info, warning, ...
-    """
+    """One rule of the catalogue; an `InputError` says which field holds what it may not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

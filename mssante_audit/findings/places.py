@@ -54,11 +54,6 @@ def evidence(where: Sequence[Place], replies: str = "obs.") -> str:
     """Return places in words: lines of an observation, else rows of a register, else rows of the list.
 
     `replies` is what lines of an observation of the DNS are called.
-
-    >>> evidence(places_of((3, 4, 5, 9))), evidence(places_of((3, Place("register", "a.csv", (7,))), "l.xml"))
-    ('3-5, 9', 'a.csv:7; l.xml:3')
-    >>> evidence([Place("dns", "a.jsonl.gz", (3, 4), label="2026-03-02")])
-    'obs. 3-4 (2026-03-02)'
     """
     rows: defaultdict[str, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     for place in where:
@@ -77,11 +72,7 @@ def evidence(where: Sequence[Place], replies: str = "obs.") -> str:
 
 
 def row_ranges(rows: Iterable[int]) -> str:
-    """Write row numbers compactly.
-
-    >>> row_ranges([3, 4, 5, 9])
-    '3-5, 9'
-    """
+    """Write row numbers compactly: ``3-5, 9``."""
     spans: defaultdict[int, list[int]] = defaultdict(list)  # consecutive rows are as far from their positions
     for position, row in enumerate(sorted(set(rows))):
         spans[row - position].append(row)

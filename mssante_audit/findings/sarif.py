@@ -37,10 +37,7 @@ def sarif(
     as_of: datetime,
     follow_up: FollowUp | None = None,
 ) -> dict[str, Any]:
-    """Return findings in words, and waived ones, as a log.
-
-    `unsure` are the audits of which nothing can be said, with the inputs in doubt; `source` the list's file.
-    """
+    """Return findings in words, and waived ones, as a log; `unsure`: inputs in doubt by audit."""
     states = follow_up.status if follow_up else [""] * len(findings)
     results = [_result(finding, source) for finding in (*records(findings), *records(waived))]
     for result, state in zip(results, states, strict=False):  # the waived ones have none

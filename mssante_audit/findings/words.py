@@ -41,10 +41,7 @@ def sentence(rule: Rule, part: str, facts: Mapping[str, Any], language: str = ""
 
 
 def worded(findings: pd.DataFrame, *, language: str = "", contacts: str = "none") -> pd.DataFrame:
-    """Return findings with `observed`, `expected` and `evidence` in words; "" is the current language.
-
-    Of persons that is shown, in `facts` and `subject` too, which `contacts` says.
-    """
+    """Return findings with `observed`, `expected`, `evidence` in words; `contacts`: who is shown."""
     frame = findings.copy(deep=False)
     show = seen(contacts)
     frame["facts"] = facts = list(map(show, frame["facts"]))

@@ -232,9 +232,6 @@ def is_personal(email: str, name_words: Collection[str] = ()) -> bool:
 
     Yes if a word of it is one of `name_words` (folded), an initial before it or not, if it reads
     ``first.last`` or has five letters or more (``flast``); no if one is a function's.
-
-    >>> is_personal("zoe.durand@ch-alpha.example"), is_personal("service.informatique@ch-alpha.example")
-    (True, False)
     """
     words = _local_words(email)
     named = any(word in name_words or word[1:] in name_words for word in words)

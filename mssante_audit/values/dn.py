@@ -106,8 +106,6 @@ def pasted_dn(text: str) -> str:
 
     >>> pasted_dn("subject=/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example")
     'CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR'
-    >>> pasted_dn(" cf. certificat joint ")
-    'cf. certificat joint'
     """
     bare = text.strip()
     bare = _DOT.sub("", around[1].strip() if (around := _AROUND.fullmatch(bare)) else bare)

@@ -64,10 +64,7 @@ def answers_of(observation: Observation, domains: Iterable[str] | None = None) -
 
 
 def differences(before: Answers, after: Answers) -> pd.DataFrame:
-    """Return what two observations tell differently, a row a domain and aspect; columns as described above.
-
-    `InputError` if they are of two zones.
-    """
+    """Return what two observations tell differently (columns above); an `InputError` if of two zones."""
     if before.zone != after.zone:
         raise InputError(f"of the zone {after.zone}, not {before.zone}", file=after.source)
     rows = []

@@ -118,13 +118,6 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
 
     By ``arrives`` (whether mail arrives: `mssante_audit.network.mail.RECEIVES`) and ``order`` (what is to be
     put right: `mssante_audit.verdicts.checks.ORDERS`) each a number of domains by answer.
-
-    Examples
-    --------
-    >>> from mssante_audit import load_space
-    >>> counts = answers(domains(load_space(as_of="2026-03-03")))
-    >>> [*counts["arrives"]], [*counts["order"]]
-    (['yes', 'degraded', 'no', 'unknown'], ['ok', 'todo', 'urgent', 'unknown'])
     """
     return {
         name: {answer: int((domains[column] == answer).sum()) for answer in values}
@@ -135,11 +128,7 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
 def domains_of(
     space: TrustSpace, findings: pd.DataFrame, seen: Mapping[str, str] | None = None, *, language: str = ""
 ) -> pd.DataFrame:
-    """Return the frame that this module's docstring describes, from the findings of all audits of a space.
-
-    They count for the domains of `domains_touched`. `seen`: the method in use by domain, where the DNS was
-    observed; `language`: of `reasons`.
-    """
+    """Return the frame of this module's docstring from a space's findings; `seen`: the method by domain."""
     entries, published, walked = space.audited, space.published, mails_of(space)
     rows = entries.groupby("domain", sort=False)
     most = {name: _most(entries, name) for name in ("operator_id", "operator", "department")}
@@ -232,8 +221,8 @@ def record_of(space: TrustSpace, domain: str, language: str = "") -> dict[str, A
 def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> Iterator[dict[str, Any]]:
     """Yield what is known of domains as JSON types, contacts as the space shows them.
 
-    Of one that is not listed, or is a test entry, the answers are ``unknown`` and the checks none. Of a
-    finding's rows, which may be thousands, only those of the domain are told.
+    Of one that is not listed, or is a test entry, the answers are ``unknown``. A finding has only the rows of
+    the domain.
     """
     entries, made = space.entries, space.whitelist.generated_at
     listed = {"generated_at": made and made.isoformat(), "doubts": list(space.list_doubts)}
@@ -316,10 +305,7 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
 
 
 def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
-    """Return the hosts that audited domains depend on (``domain``, ``host``), each pair once.
-
-    `kind` is ``NS`` for name servers, ``MX`` for mail hosts. Empty if nothing was observed.
-    """
+    """Return the pairs ``domain``, ``host`` of audited domains; `kind`: ``NS``, or ``MX`` (mail hosts)."""
     pairs: set[tuple[str, str]] = set()
     for part in space.parts() if space.observation is not None else ():
         seen = seen_of(part)

@@ -78,8 +78,8 @@ class EditedRow(NamedTuple):
 class Edit(NamedTuple):
     """An edit of the file `source`, judged ``ready``, ``not-ready`` or ``unknown``.
 
-    Findings are `introduced` that stand only after it, or on more rows, `resolved` that stand only before it,
-    or on fewer of those left; in `list` are those on no row that it changes.
+    `introduced` findings stand only after it, or on more rows, `resolved` ones only before it, or on fewer of
+    those left; in `list` are those on no row that it changes.
     """
 
     verdict: str
@@ -94,10 +94,7 @@ class Edit(NamedTuple):
 
 
 def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
-    """Judge an edit of the published list, in a space with what is known beside it.
-
-    `proposal` is the list as it is to be, loaded with ``recover`` and ``any_namespace``.
-    """
+    """Judge an edit of the published list; `proposal` is loaded with ``recover`` and ``any_namespace``."""
     published = space.whitelist
     after = space.with_list(replace(
         proposal, verdict=published.signature, anchors=published.anchors, signer=published.signer,
@@ -136,10 +133,7 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
 def judge_declaration(
     space: TrustSpace, declaration: Register, answers: Mapping[int, Sequence[EditFinding]]
 ) -> Edit:
-    """Judge a declaration of Annexe 1 against the form's rules, the list and the register, before it is sent.
-
-    `answers` are what its servers said, by row (`mssante_audit.verdicts.undelegated.ask_declared`).
-    """
+    """Judge a declaration of Annexe 1 before it is sent; `answers`: what its servers said, by row."""
     declared = declaration.declarations
     files = {*declared["file"]}
     old = _findings(space)
@@ -236,10 +230,7 @@ def _only_in(
 def _faults(
     published: WhiteList, proposal: WhiteList, as_of: datetime, garbled: int
 ) -> Iterator[tuple[str, EditFinding]]:
-    """Yield errors that no published list is judged by, with the domain of the row, "" of the whole file.
-
-    `garbled` is on how many rows more letters are lost.
-    """
+    """Yield a row's domain ("": of the whole file) and its error; `garbled`: rows more that lose letters."""
     was, rows, made = len(published.entries), proposal.entries, proposal.generated_at
     lost = {"EDIT_ROWS_LOST": was - len(rows), "EDIT_LETTERS_LOST": garbled}
     for code in [code for code, n in lost.items() if was and n >= LOST_SHARE * was]:

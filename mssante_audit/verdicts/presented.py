@@ -190,10 +190,7 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
 
 
 def certificates_of(space: TrustSpace) -> pd.DataFrame:
-    """Return the `certificates` presented for the audited domains: ``domains`` and ``falling`` are counts.
-
-    ``names`` are the domains (tuple of str).
-    """
+    """Return the `certificates` presented, ``domains`` and ``falling`` as counts; ``names``: the domains."""
     frame = certificates(expiries(space))
     counts = {name: frame[name].map(len).astype("int64") for name in ("domains", "falling")}
     return frame.assign(names=frame["domains"], **counts)

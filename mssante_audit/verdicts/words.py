@@ -33,10 +33,7 @@ def not_relied_on(doubts: Sequence[str]) -> str:
 
 
 def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
-    """Return why checks of a domain are not ok, in words; what is not audited yet is left out.
-
-    `why`: codes by check (`mssante_audit.verdicts.checks.Verdict`).
-    """
+    """Return why checks are not ok (`why`: codes by check), in words; what is not audited yet is left out."""
     language = language or current_language()
     sentences = []
     with using_language(language):
