@@ -133,7 +133,8 @@ def follow(
         blind = [{"lacks": name} for name in inputs if name in had or name == lacked]
         unknown = blind or not _evaluated(was["rule"], failed)
         (lost if unknown else fixed)[key] = was | (blind[0] if blind else {})
-    if earlier or noted or not in_doubt:  # else it is still the first run of which anything is known
+    keys = findings["fingerprint"].tolist()
+    if earlier or noted or in_doubt.isdisjoint(keys):  # else nothing is known of a first run yet
         vouched = lost | {key: before[key] for key in before if key in in_doubt and key not in noted}
         part["runs"] = _last(part["runs"] | {as_of: noted | vouched})
 
@@ -147,7 +148,6 @@ def follow(
     def status(key: str) -> str:
         return "unknown" if key in in_doubt else "" if not earlier else "open" if key in before else "new"
 
-    keys = findings["fingerprint"].tolist()
     seen = tuple(first.get(key) or min(listed[key] or as_of, as_of) for key in keys)
     return FollowUp(earlier, seen, tuple(map(status, keys)), dated(fixed), dated(lost))
 
