@@ -54,14 +54,14 @@ def full_space() -> TrustSpace:
 def judge(space: TrustSpace, tmp_path: Path) -> Judge:
     """Judge a proposal against the published list, or that list with other `rows` in the place of one."""
 
-    def judged(xml: str, known: TrustSpace = space, rows: str = "") -> Edit:
+    def judged(xml: str, given: TrustSpace = space, rows: str = "") -> Edit:
         before, after = tmp_path / "before.xml", tmp_path / "after.xml"
         if rows:
             before.write_text(XML.replace(ROW, rows), encoding="utf-8")
-            published = replace(load_whitelist(before), verdict=known.whitelist.signature)
-            known = replace(known, whitelist=published)
+            published = replace(load_whitelist(before), verdict=given.whitelist.signature)
+            given = replace(given, whitelist=published)
         after.write_text(xml, encoding="utf-8")
-        return judge_edit(known, load_whitelist(after, recover=True, any_namespace=True, max_field=2**16))
+        return judge_edit(given, load_whitelist(after, recover=True, any_namespace=True, max_field=2**16))
 
     return judged
 
