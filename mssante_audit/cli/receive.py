@@ -150,13 +150,13 @@ def _questions(
 
 
 def _tree(steps: Sequence[dict[str, Any]], before: str = "") -> Iterator[str]:
-    from mssante_audit.verdicts.words import SAID
+    from mssante_audit.verdicts.words import OUTCOME_WORDS
 
     for number, step in enumerate(steps, 1):
         last = number == len(steps)
         server = " ".join(filter(None, (step["server"], step["address"])))
         at = f" @ {server}" if server else ""
-        outcome = SAID[current_language()].get(step["outcome"], step["outcome"])
+        outcome = OUTCOME_WORDS[current_language()].get(step["outcome"], step["outcome"])
         data = f": {', '.join(step['data'])}" if step["data"] else ""
         yield f"{before}{'└─' if last else '├─'} {step['qtype']} {step['name']}{at} → {outcome}{data}"
         yield from _tree(step["below"], before + ("   " if last else "│  "))
@@ -165,9 +165,9 @@ def _tree(steps: Sequence[dict[str, Any]], before: str = "") -> Iterator[str]:
 def certificates(wire: Wire) -> Iterator[str]:
     """Yield the lines that say what the mail servers presented, when, and why senders refuse it."""
     from mssante_audit.observe.tls.visit import shown
-    from mssante_audit.verdicts.words import SAID, capital, reason
+    from mssante_audit.verdicts.words import OUTCOME_WORDS, capital, reason
 
-    outcomes, cause = SAID[current_language()], wire.tls.cause
+    outcomes, cause = OUTCOME_WORDS[current_language()], wire.tls.cause
     yield ""
     grade = format_text("TLS : {grade}", grade=wire.tls.grade)
     yield grade + (f" ({cause}). {capital(reason(cause))}." if cause else "")

@@ -43,7 +43,8 @@ def run(
     if settings.contacts == "all":
         for_own_eyes()
     show = partial(say, file=sys.stderr) if sys.stderr.isatty() else lambda line: None
-    night = run_night(settings, as_of=check_value("as_of", as_of) or "", progress=show, debug=debugging(context))
+    at = check_value("as_of", as_of) or ""
+    night = run_night(settings, as_of=at, progress=show, debug=debugging(context))
     summary = night.folder / ("summary.json" if format == options.Layout.json else "summary.txt")
     say(summary.read_text(encoding="utf-8").rstrip())
     raise typer.Exit(night.exit_status)

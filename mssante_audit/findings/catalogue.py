@@ -1,11 +1,11 @@
 """The rule catalogue: what each rule means, why it matters, what to do, and the sentences of its findings.
 
-Rules come with their audit, as a TOML file beside it (`load_rules`) or made in Python; both are checked when
-they are made. `catalogue` has those of every audit (`mssante_audit.findings.registry`).
+Rules come with their audit, as a TOML file beside it (`load_rules`) or made in Python.
 """
 
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -20,37 +20,21 @@ _Confidence = Literal["hint", "likely", "certain"]
 _Check = Literal["listed", "certificate", "dns", "mail", "tls", "contacts", "declaration"]
 _Text = Literal["domain", "description", "dn", "project_contact", "support_contact", "updated_at_text"]
 
-SEVERITIES: tuple[str, ...] = get_args(_Severity)
-"""From the mildest to the worst: what happens to mail (see `Rule.severity`)."""
-
-CONFIDENCES: tuple[str, ...] = get_args(_Confidence)
-"""How sure a rule is of what it says, from the least."""
-
+SEVERITIES: tuple[str, ...] = get_args(_Severity)  # from the mildest to the worst (`Rule.severity`)
+CONFIDENCES: tuple[str, ...] = get_args(_Confidence)  # how sure a rule is of what it says, from the least
+# What is checked of a domain (`mssante_audit.verdicts.domains`), in the order of tables.
 CHECKS: tuple[str, ...] = get_args(_Check)
-"""What is checked of a domain (`mssante_audit.verdicts.domains`), in the order in which it is told."""
-
+# Code of the finding that a part of an audit could not be evaluated: whoever asked gets exit status 3.
 FAILED = "AUDIT_RULE_FAILED"
-"""Code of the finding that a part of an audit could not be evaluated: whoever asked gets exit status 3."""
-
 SOURCES = ("form", "data", "ANS", "RFC", "good practice", "none")
-
+# Fields that the rules of a file may have together.
 SHARED = ("words", "check", "added_in", "texts", "personal")
-"""Fields that the rules of a file may have together."""
-
 _FULL = "a text that is not empty"
 Full = Annotated[str, Field(pattern=r"\S", description=_FULL)]
 
 
 class Rule(BaseModel):
-    """One rule of the catalogue; an `InputError` says which field holds what it may not.
-
-    >>> Rule("MY_RULE", family="x", severity="high", source="none", title_fr="t", title_en="t", why_fr="",
-    ...      why_en="", remedy_fr="", remedy_en="")
-    ... # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-        ...
-    mssante_audit.base.errors.InputError: rule MY_RULE: severity is 'high'. Allowed: info, warning, ...
-    """
+    """One rule of the catalogue; an `InputError` says which field holds what it may not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -124,17 +108,16 @@ def _refused(code: str, given: Mapping[str, Any], error: ValidationError) -> Inp
     def choices(hint: Any) -> list[str]:
         if get_origin(hint) is Literal:
             return [str(value) or '""' for value in get_args(hint)]
-        return ["true, false"] if hint is bool else [text for one in get_args(hint) for text in choices(one)]
+        parts = get_args(hint)
+        return ["true, false"] if hint is bool else [text for part in parts for text in choices(part)]
 
-    faults = {"extra_forbidden": "it has an unknown field {!r}", "missing": "it lacks {!r}"}
-    kinds = [(str(fault["loc"][0]), fault["type"]) for fault in error.errors()]
-    name, kind = min(kinds, key=lambda one: [*faults, one[1]].index(one[1]))
-    messages, known = {fault: text.format(name) for fault, text in faults.items()}, Rule.model_fields
-    remedy = f"There are: {', '.join(known)}"
-    if name in known:
-        allowed = ", ".join(choices(known[name].annotation)) or known[name].description or "a text"
-        remedy = f"Allowed: {allowed}"
-    message = messages.get(kind, f"{name} is {given.get(name)!r}")
+    messages = {"extra_forbidden": "it has an unknown field {!r}", "missing": "it lacks {!r}"}
+    faults = [(str(fault["loc"][0]), fault["type"]) for fault in error.errors()]
+    name, kind = min(faults, key=lambda fault: [*messages, fault[1]].index(fault[1]))
+    message = messages[kind].format(name) if kind in messages else f"{name} is {given.get(name)!r}"
+    remedy = f"There are: {', '.join(Rule.model_fields)}"
+    if field := Rule.model_fields.get(name):
+        remedy = f"Allowed: {', '.join(choices(field.annotation)) or field.description or 'a text'}"
     return InputError(message, file=f"rule {code}", remedy=remedy)
 
 
@@ -145,35 +128,34 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     same in every language may stand once: ``expected``. What a rule does not say it has from the one above
     that it is ``like``. What cannot be read, lacks, is unknown or holds what it may not is an `InputError`.
     """
+    refused = partial(InputError, file=str(file))
     try:
         tables = tomllib.loads((Path(file) if isinstance(file, str) else file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({error})", file=str(file)) from error
+        raise refused(f"cannot be read ({error})") from error
     shared: dict[str, Any] = {name: tables.pop(name) for name in SHARED if name in tables}
     given: dict[str, dict[str, Any]] = {}
     for code, table in tables.items():
         if not isinstance(table, dict):
-            remedy = "Write the rule's fields below [CODE]"
-            raise InputError(f"{code!r} is no table", file=str(file), remedy=remedy)
+            raise refused(f"{code!r} is no table", remedy="Write the rule's fields below [CODE]")
         if reserved := sorted({"code", "audit"} & table.keys()):
             remedy = "The table's name is the code, and the audit says which rules it has"
-            raise InputError(f"rule {code}: it has a field {reserved[0]!r}", file=str(file), remedy=remedy)
+            raise refused(f"rule {code}: it has a field {reserved[0]!r}", remedy=remedy)
         if (like := table.pop("like", None)) is not None and like not in [*given]:
-            fault = f"rule {code}: it is like {like!r}"
-            raise InputError(fault, file=str(file), remedy="Name a rule above it")
+            raise refused(f"rule {code}: it is like {like!r}", remedy="Name a rule above it")
         for part in {"observed", "expected", "evidence"} & table.keys():
             table |= dict.fromkeys((f"{part}_fr", f"{part}_en"), table.pop(part))
-        given[code] = shared | given.get(like, {}) | table
+        given[code] = fields = shared | given.get(like, {}) | table
+        if isinstance(fields.get("texts"), list):
+            fields["texts"] = tuple(fields["texts"])
     rules = []
     for code, fields in given.items():
-        texts = fields.get("texts", ())
         try:
-            rule = Rule(code, **fields | {"texts": tuple(texts) if isinstance(texts, list) else texts})
+            rule = Rule(code, **fields)
         except InputError as error:
-            raise InputError(f"{error.file}: {error.message}", file=str(file), remedy=error.remedy) from None
+            raise refused(f"{error.file}: {error.message}", remedy=error.remedy) from None
         for name in ("why_fr", "why_en", "remedy_fr", "remedy_en"):  # a rule of one's own need not have them
-            if not getattr(rule, name).strip():
-                fault = f"rule {code}: {name} is {getattr(rule, name)!r}"
-                raise InputError(fault, file=str(file), remedy=f"Allowed: {_FULL}")
+            if not fields[name].strip():
+                raise refused(f"rule {code}: {name} is {fields[name]!r}", remedy=f"Allowed: {_FULL}")
         rules.append(rule)
     return tuple(rules)

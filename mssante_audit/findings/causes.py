@@ -6,7 +6,7 @@ operator; ahead of all what says that the list is not to be relied on (`Rule.aff
 known to hold.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,9 +44,8 @@ FRAME = (
 )  # fmt: skip
 
 _DTYPES = dtypes(FRAME)
-
+# By fingerprint the inputs in doubt that a finding rests on, and their age in days (`None`: unknown).
 Doubts = Mapping[str, Mapping[str, int | None]]
-"""By fingerprint the inputs in doubt that a finding rests on, and their age in days (`None`: unknown)."""
 
 
 def actionable(findings: pd.DataFrame) -> pd.DataFrame:
@@ -67,10 +66,9 @@ def causes(
 ) -> pd.DataFrame:
     """Merge findings by operator and remedy: who is to be called once, and for what.
 
-    A finding of several operators goes to the one that has most of its rows (`operator_id` of findings): one
-    call opens the matter, and `operators` names whom else to invite. Where nobody is known, what has one
-    remedy is one cause too, as is what the manager itself has to do
-    (`mssante_audit.findings.catalogue.Rule.manager`). What could not be evaluated is no cause. Findings that
+    A finding of several operators goes to the one that has most of its rows: one call opens the matter, and
+    `operators` names whom else to invite. Where nobody is known, what has one remedy is one cause too, as is
+    what the manager itself has to do (`Rule.manager`). What could not be evaluated is no cause. Findings that
     are not known to hold make causes of their own.
 
     Parameters
@@ -78,12 +76,12 @@ def causes(
     findings
         As `mssante_audit.findings.frame` describes; information and hints are left out here.
     entries
-        The rows of the list that are told of (columns `row`, `domain`, `operator_id`): a cause counts the
-        domains of these, and those that findings without rows name.
+        Rows of the list (`row`, `domain`, `operator_id`): a cause counts the domains of these, and those that
+        findings without rows name.
     published
         Mailboxes by domain (`mssante_audit.space.trust.TrustSpace.published`), if they are known.
     doubts
-        The findings that are not known to hold (`mssante_audit.verdicts.domains`).
+        The findings that are not known to hold (`mssante_audit.verdicts.domains.doubts`).
 
     Examples
     --------
@@ -94,32 +92,35 @@ def causes(
     ('critical', True, 11)
     """
     todo, doubts = actionable(findings), doubts or {}
-    groups: dict[tuple[str, str, bool], list[Mapping[Any, Any]]] = {}
+    groups: defaultdict[tuple[str, str, bool], list[Mapping[Any, Any]]] = defaultdict(list)
     for finding in todo[todo["rule"] != FAILED].to_dict("records"):
-        known = rule(finding["rule"])
-        if known.manager:
+        its_rule = rule(finding["rule"])
+        if its_rule.manager:
             finding |= dict.fromkeys(("operator_id", "operator", "department", "region"), "")
-        remedy = typeset(sentence(known, "remedy", finding["facts"]))
-        key = (finding["operator_id"], remedy, finding["fingerprint"] in doubts)
-        groups.setdefault(key, []).append(finding)
+        remedy = typeset(sentence(its_rule, "remedy", finding["facts"]))
+        groups[finding["operator_id"], remedy, finding["fingerprint"] in doubts].append(finding)
     columns = (entries[column].tolist() for column in ("row", "domain", "operator_id"))
     whose = {row: (domain, operator) for row, domain, operator in zip(*columns, strict=True)}
-    records = [_cause(kind[1], members, whose, published, doubts) for kind, members in groups.items()]
-    records.sort(
-        key=lambda cause: (
-            not any(rule(code).affects_list for code in cause["rules"]),
-            bool(cause["doubts"]),
-            is_manager(cause["operator_id"]),
-            -SEVERITIES.index(cause["severity"]),
-            set(cause["checks"]) <= {"contacts"},
-            -(cause["mailboxes"] or 0),
-            -cause["domains"],
-            -CONFIDENCES.index(cause["confidence"]),
-            cause["rules"],
-            cause["operator_id"],
-        )
-    )
+    records = [
+        _cause(remedy, members, whose, published, doubts) for (_, remedy, _), members in groups.items()
+    ]
+    records.sort(key=_rank)
     return frame_of([[record[name] for name in _DTYPES] for record in records], FRAME)
+
+
+def _rank(cause: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (
+        not any(rule(code).affects_list for code in cause["rules"]),
+        bool(cause["doubts"]),
+        is_manager(cause["operator_id"]),
+        -SEVERITIES.index(cause["severity"]),
+        set(cause["checks"]) <= {"contacts"},
+        -(cause["mailboxes"] or 0),
+        -cause["domains"],
+        -CONFIDENCES.index(cause["confidence"]),
+        cause["rules"],
+        cause["operator_id"],
+    )
 
 
 def _cause(
@@ -141,8 +142,8 @@ def _cause(
     rowless = [finding for finding in findings if not finding["rows"]]
     boxes = None
     if published is not None:
-        known = [int(finding["mailboxes"]) for finding in rowless if not pd.isna(finding["mailboxes"])]
-        boxes = max(sum(published.get(domain, 0) for domain in domains), *known, 0)
+        counts = [int(finding["mailboxes"]) for finding in rowless if not pd.isna(finding["mailboxes"])]
+        boxes = max(sum(published.get(domain, 0) for domain in domains), *counts, 0)
     why = [pair for finding in findings for pair in doubts.get(finding["fingerprint"], {}).items()]
     operators = filter(None, [first["operator_id"], *(operator for operator, _ in owners.most_common())])
     return {

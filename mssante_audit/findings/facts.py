@@ -1,4 +1,4 @@
-"""The facts of a finding: typed values by name, told to people and to machines.
+"""The facts of a finding: typed values by name, shown to people and read by machines.
 
 A fact is a text, a number, a truth value, a date or an instant, a `Person`, or a list or a mapping of those.
 Dates become ISO 8601 texts here, so that a fact read back from a file is what it was in memory.
@@ -11,8 +11,8 @@ from typing import Any
 
 from mssante_audit.values.person import Person, masks, unnamed
 
+# The one key of the mapping that stands for a `Person` in JSON that only its owner reads, by whose it is.
 MARKS = ("person", "registered")
-"""The one key of the mapping that stands for a `Person` in JSON that only its owner reads, by whose it is."""
 
 
 class Shown(str):
@@ -23,14 +23,17 @@ class Shown(str):
 
 def plain(value: Any) -> Any:
     """Return a fact as JSON types and persons; what a file cannot hold is a `TypeError`."""
-    if isinstance(value, str | int | float | Person | None):
-        return value
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(name): plain(part) for name, part in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(part) for part in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    match value:
+        case str() | int() | float() | Person() | None:
+            return value
+        case date() | datetime():
+            return value.isoformat()
+        case Mapping():
+            return {str(name): plain(part) for name, part in value.items()}
+        case set() | frozenset():
+            return [plain(part) for part in sorted(value)]
+        case list() | tuple():
+            return [plain(part) for part in value]
     if hasattr(value, "item"):  # a number of NumPy's
         return plain(value.item())
     raise TypeError(f"a {type(value).__name__} is no fact")
@@ -44,8 +47,6 @@ def seen(contacts: str) -> Callable[[Any], Any]:
 def hidden(facts: Any, is_own: Callable[[str], bool] = lambda _: False, contacts: str = "none") -> Any:
     """Return facts with persons masked, in texts too, but for the reader's own; those that differ stay so.
 
-    >>> hidden({"n": 2, "others": [Person("zoe@x.example"), Person("zac@x.example")]})
-    {'n': 2, 'others': ['z•••@x.example (1)', 'z•••@x.example (2)']}
     >>> hidden([Person("zoe@x.example"), Person("zac@y.example")], lambda text: text.endswith("@x.example"))
     ['zoe@x.example', 'z•••@y.example']
     """
@@ -65,16 +66,11 @@ def clear(facts: Any) -> Any:
 
 
 def names_persons(facts: Any) -> bool:
-    """Tell whether facts hold a person's text as it is (`clear`).
-
-    >>> names_persons(clear({"others": [Person("zoe@x.example")]})), names_persons({"n": 2})
-    (True, False)
-    """
+    """Tell whether facts hold a person's text as it is (`clear`)."""
     return any(isinstance(part, Shown) for part in _leaves(facts))
 
 
 def _leaves(facts: Any) -> Iterator[Any]:
-    """Yield the values in facts, in order."""
     if isinstance(facts, Mapping | list | tuple):
         for part in facts.values() if isinstance(facts, Mapping) else facts:
             yield from _leaves(part)
@@ -105,7 +101,7 @@ def loaded(text: str) -> Any:
     """Return the facts of which `dumped` made a text."""
 
     def person(part: dict[str, Any]) -> Any:
-        (mark, *more) = part or [""]
-        return part if more or mark not in MARKS else Person(part[mark], mark == MARKS[1])
+        marks = [mark for mark in part if mark in MARKS]
+        return Person(part[marks[0]], marks[0] == MARKS[1]) if len(marks) == len(part) == 1 else part
 
     return json.loads(text, object_hook=person)

@@ -31,7 +31,7 @@ from mssante_audit.values.person import Person
 FRAME: tuple[Column, ...] = (
     Column("rule", "str", "code in the catalogue"),
     Column("audit", "str", "the audit that found it"),
-    Column("severity", "ordered category", " < ".join(f"``{one}``" for one in SEVERITIES), SEVERITIES),
+    Column("severity", "ordered category", " < ".join(f"``{name}``" for name in SEVERITIES), SEVERITIES),
     Column("confidence", "str", "``certain``, ``likely``, ``hint``: the rule's, or its own", CONFIDENCES),
     Column("subject", "object (tuple of str)",
            "what it is about: a certificate name, an operator and a contact, a server, a domain; with the "
@@ -82,11 +82,7 @@ Subject = str | Person | tuple[str | Person, ...]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One cause, as an audit states it; `findings_frame` adds what follows from the rows.
-
-    >>> Finding("LIST_OLD", "list", facts={"days": 12}).facts["days"]
-    12
-    """
+    """One cause, as an audit states it; `findings_frame` adds what follows from the rows."""
 
     rule: str
     subject: Subject
@@ -119,11 +115,7 @@ def parts_of(subject: Subject) -> tuple[str | Person, ...]:
 
 
 def fingerprint(code: str, subject: Subject) -> str:
-    """Return what a finding is known by from night to night: a hash of its rule and subject.
-
-    >>> fingerprint("LIST_OLD", "list") == fingerprint("LIST_OLD", ("list",))
-    True
-    """
+    """Return what a finding is known by from night to night: a hash of its rule and subject."""
     return digest(json.dumps([code, *clear(list(parts_of(subject)))], ensure_ascii=True))[:16]
 
 
@@ -149,7 +141,7 @@ def findings_frame(
     Raises
     ------
     UnknownNameError, TypeError, ValueError
-        If a finding names no rule, has a fact that is none, or a confidence that there is not.
+        For an unknown rule, a fact that is none, an unknown confidence.
     """
     rows_of = entries["row"].tolist()
     domain_of, operator_of, name_of = (
@@ -160,11 +152,11 @@ def findings_frame(
     records = []
     for finding in findings:
         where = places_of(finding.where, source)
-        rows, known, facts = list_rows(where), rule(finding.rule), plain(finding.facts)
+        rows, its_rule, facts = list_rows(where), rule(finding.rule), plain(finding.facts)
         domains = dict.fromkeys([*(domain_of[row] for row in rows), *finding.domains])
         owners = Counter(operator_of[row] for row in rows)
         owner = finding.operator_id or max(owners, key=owners.__getitem__, default="")
-        confidence = finding.confidence or known.confidence
+        confidence = finding.confidence or its_rule.confidence
         if confidence not in CONFIDENCES:
             raise ValueError(f"{confidence!r} is no confidence of a finding")
         department = departments.get(owner, "")
@@ -172,8 +164,8 @@ def findings_frame(
         boxes = None if published is None or not domains else sum(published.get(d, 0) for d in domains)
         records.append({
             "rule": finding.rule,
-            "audit": known.audit or facts.get("audit", ""),
-            "severity": known.severity,
+            "audit": its_rule.audit or facts.get("audit", ""),
+            "severity": its_rule.severity,
             "confidence": confidence,
             "subject": parts_of(finding.subject),
             "fingerprint": fingerprint(finding.rule, finding.subject),
@@ -209,8 +201,8 @@ def from_json(findings: pd.DataFrame) -> pd.DataFrame:
     return findings.assign(**columns)
 
 
+# What `findings_frame` is given where there is no white list.
 NO_ENTRIES = pd.DataFrame(columns=["row", "domain", "operator_id", "operator", "department"])
-"""What `findings_frame` is given where there is no white list."""
 
 
 class Findings(pd.DataFrame):
@@ -227,8 +219,8 @@ class Findings(pd.DataFrame):
 
 def typed(findings: pd.DataFrame) -> Findings:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    known = dict(zip(findings.columns, findings.dtypes, strict=True))
-    wrong = {name: dtype for name, dtype in _DTYPES.items() if known[name] != dtype}
+    given = dict(zip(findings.columns, findings.dtypes, strict=True))
+    wrong = {name: dtype for name, dtype in _DTYPES.items() if given[name] != dtype}
     return Findings(findings.astype(wrong) if wrong else findings)
 
 

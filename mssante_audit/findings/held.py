@@ -1,8 +1,9 @@
 """Code of other packages, in a process of its own: it cannot end the program, hold it up or write for it.
 
 No guard inside a process outlives ``os._exit``, a kill, ignored signals or a swallowed time-out, all of which
-tests/attacks/test_installed_audits.py tries. A fork has the space without copying it: 25 ms a part, measured
-after all audits of 6,494 rows. Audits of this package are not forked.
+tests/attacks/test_installed_audits.py tries. A fork has the space without copying it (25 ms a part, after all
+audits of 6,494 rows); multiprocessing starts none in a worker of Dask, which is a daemon. Audits of this
+package are not forked.
 """
 
 import io
@@ -23,17 +24,17 @@ from mssante_audit.base.errors import AuditError
 from mssante_audit.base.settings import PACKAGE_SECONDS
 from mssante_audit.values.person import unnamed
 
+# Seconds that one part of an audit of another package may take, unless `PACKAGE_SECONDS` says otherwise.
 DEFAULT = 300.0
-"""Seconds that one part of an audit of another package may take, unless `PACKAGE_SECONDS` says otherwise."""
-LONGEST = 2000
-"""Characters of an error that are told."""
+LONGEST = 2000  # characters of an error that are shown
 
 
 class EndedError(AuditError):
-    """Code of another package failed, ended its process, or takes too long."""
+    """Code of another package failed, ended its process, or takes too long; `place`: file and line."""
 
-    place: str = ""
-    """File and line that raised."""
+    def __init__(self, message: str, place: str = "") -> None:
+        super().__init__(message)
+        self.place = place
 
 
 def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
@@ -46,14 +47,14 @@ def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
     late = Timer(limit, ours.shutdown, (socket.SHUT_RDWR,))  # who sends part of a message is not waited for
     late.daemon = True
     # All that is to be closed stands before the fork: from then on an interrupt may come at any instant.
-    with ours, theirs, ours.makefile("rb") as come:
+    with ours, theirs, ours.makefile("rb") as messages:
         if not (process := os.fork()):
             _do(work, theirs.makefile("wb"))
         try:
             theirs.close()
             until = time.monotonic() + limit
             late.start()
-            yield from _received(come, limit, until)
+            yield from _received(messages, limit, until)
         finally:
             late.cancel()
             if late.is_alive():
@@ -63,11 +64,11 @@ def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
             os.waitpid(process, 0)
 
 
-def _received(come: BinaryIO, limit: float, until: float) -> Iterator[Any]:
+def _received(messages: BinaryIO, limit: float, until: float) -> Iterator[Any]:
     """Yield what comes of the process, which has `limit` seconds: `until` then."""
     while True:
         try:
-            kind, content, place = pickle.load(come)  # noqa: S301 - of a fork of ours
+            kind, content, place = pickle.load(messages)  # noqa: S301 - of a fork of ours
         except (Exception, SystemExit) as error:
             why = f"what it yields cannot be read ({type(error).__name__})"
             if time.monotonic() >= until:
@@ -75,17 +76,14 @@ def _received(come: BinaryIO, limit: float, until: float) -> Iterator[Any]:
             elif isinstance(error, EOFError | OSError | pickle.UnpicklingError):
                 why = "its process ended before it was done"
             raise EndedError(why) from None
-        match kind:
-            case "found":
-                yield content
-            case "printed":
-                sys.stderr.write(content)
-            case "end":
-                return
-            case _:
-                failed = EndedError(content)
-                failed.place = place
-                raise failed
+        if kind == "found":
+            yield content
+        elif kind == "printed":
+            sys.stderr.write(content)
+        elif kind == "failed":
+            raise EndedError(content, place)
+        else:
+            return
 
 
 class _Printed(io.TextIOBase):
@@ -98,7 +96,7 @@ class _Printed(io.TextIOBase):
         self.send("printed", text)
         return len(text)
 
-    def send(self, kind: str, content: object, place: str = "") -> None:
+    def send(self, kind: str, content: object = "", place: str = "") -> None:
         """Send a message in one write, which no other thread's gets into."""
         self.writer.write(pickle.dumps((kind, content, place)))
         self.writer.flush()
@@ -106,22 +104,23 @@ class _Printed(io.TextIOBase):
 
 def _do(work: Callable[[], Iterable[Any]], writer: BinaryIO) -> NoReturn:
     """Do the work in a process of its own, hand on what it yields, and end."""
-    sent, printed = ("end", "", ""), _Printed(writer)
+    printed = _Printed(writer)
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-        os.dup2(2, 1)
+        os.dup2(2, 1)  # what programs that it starts print is no part of a table either
         sys.stdout = sys.stderr = printed
         for item in work():
             printed.send("found", item)
+        printed.send("end")
     except BaseException as error:  # whatever it is, it must not come to what this process was forked of
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        sent = ("failed", type(error).__name__, f"{Path(last.filename).name}:{last.lineno}")
+        last, name = traceback.extract_tb(error.__traceback__)[-1], type(error).__name__
+        message, place = name, f"{Path(last.filename).name}:{last.lineno}"
         with suppress(BaseException):  # its text may be anything, or none can be had
             text = unnamed(" ".join(str(error)[:LONGEST].split()))
             ours = isinstance(error, AuditError)
-            sent = ("failed", text, "") if ours else ("failed", f"{sent[1]}: {text}".rstrip(": "), sent[2])
-    finally:
+            message, place = (text, "") if ours else (f"{name}: {text}".rstrip(": "), place)
         with suppress(BaseException):
-            printed.send(*sent)
+            printed.send("failed", message, place)
+    finally:
         os._exit(0)

@@ -24,19 +24,18 @@ from mssante_audit.findings.registry import catalogue, unusable
 
 FILE = "ledger.json"
 VERSION = 3
-KEPT_RUNS = 10
-"""Runs whose findings are remembered; when a finding was first seen is never forgotten."""
+KEPT_RUNS = 10  # runs whose findings are remembered; when a finding was first seen is never forgotten
 
+# By scope: `first_seen` by fingerprint; `runs` and `inputs` by date, what each found and had.
 Ledger = dict[str, Any]
-"""By scope: ``first_seen`` by fingerprint; ``runs`` and ``inputs`` by date, what each found and had."""
+# What a ledger keeps of a finding: `rule`, `domain`, `operator`; `waived` if it was accepted; `lacks`, the
+# input without which it could not be looked for.
 Noted = dict[str, str]
-"""What a ledger keeps of a finding: `rule`, `domain`, `operator`; ``waived`` if it was accepted; ``lacks``,
-the input without which it could not be looked for."""
 
+# Of parameters; that of all others is `None`.
 _DEFAULTS = {"recover": False, "any_namespace": False, **Thresholds().model_dump()}
-"""Of parameters; that of all others is ``None``."""
+# Parameters that change no finding; whether the list is trusted is a state of it.
 _NO_SCOPE = {"as_of", "row_limit", "contacts", "changes_since", "anchors", "lang"}
-"""Parameters that change no finding; whether the list is trusted is a state of it."""
 
 
 @dataclass(frozen=True)
@@ -102,50 +101,53 @@ def follow(
     unsure
         Audits of which nothing can be said (`mssante_audit.audits.unsure`).
     waived
-        Findings that were accepted: nothing is said of them, and they are not fixed by being accepted, nor
-        new once they no longer are.
+        Findings that were accepted: these are not fixed by it, nor new once they no longer are.
     lacking
         Inputs that are not there, by audit (`mssante_audit.audits.missing`): what was found while they were
-        is unknown, and not fixed, when it is no longer found; also where it is tolerated that they lack.
+        is unknown, and not fixed, when it is no longer found.
     """
-    as_of = parse_instant(as_of).isoformat()
+    as_of, doubted = parse_instant(as_of).isoformat(), {*unsure}
     part = ledger.setdefault(scope, {"first_seen": {}, "runs": {}, "inputs": {}})
     earlier = max((run for run in part["runs"] if run < as_of), default="")
     before: Mapping[str, Noted] = part["runs"].get(earlier, {})
-    doubted, first, had = {*unsure}, part["first_seen"], part["inputs"].get(earlier, {})
-    known, in_doubt = _noted(findings, doubted)
-    accepted, accepted_in_doubt = _noted(findings[:0] if waived is None else waived, doubted)
-    noted = known | {key: finding | {"waived": "yes"} for key, finding in accepted.items()}
-    present = noted | in_doubt | accepted_in_doubt
+    first, had = part["first_seen"], part["inputs"].get(earlier, {})
+    noted: dict[str, Noted] = {}
+    in_doubt: set[str] = set()
+    for frame, more in ((findings, {}), (findings[:0] if waived is None else waived, {"waived": "yes"})):
+        records = frame[["rule", "domain", "operator"]].to_dict("records")
+        for key, record in zip(frame["fingerprint"], records, strict=True):
+            if record["rule"] != FAILED and _evaluated(record["rule"], doubted):
+                noted[key] = cast(Noted, record | more)
+            else:
+                in_doubt.add(key)
     listed = dict(zip(findings["fingerprint"], findings["first_seen"], strict=True))
     for key in noted:
         first[key] = min(first.get(key, as_of), as_of, listed.get(key) or as_of)
     failed = {*findings.loc[findings["rule"] == FAILED, "audit"], *doubted}
     fixed: dict[str, Noted] = {}
     lost: dict[str, Noted] = {}
-    for key, was in before.items():
-        if key not in present:
-            rule, lacked = catalogue().get(was["rule"]), was.get("lacks")
-            inputs = lacking.get(rule.audit, ()) if rule else ()
-            blind = [{"lacks": name} for name in inputs if name in had or name == lacked]
-            finding = {name: value for name, value in was.items() if name != "lacks"}
-            unknown = blind or not _evaluated(was["rule"], failed)
-            (lost if unknown else fixed)[key] = finding | (blind[0] if blind else {})
-    if earlier or noted or not in_doubt:  # else it is still the first run of which anything is known
-        vouched = lost | {key: before[key] for key in before if key in present and key not in noted}
+    for key in [key for key in before if key not in noted and key not in in_doubt]:
+        was = dict(before[key])
+        lacked, rule = was.pop("lacks", ""), catalogue().get(was["rule"])
+        inputs = lacking.get(rule.audit, ()) if rule else ()
+        blind = [{"lacks": name} for name in inputs if name in had or name == lacked]
+        unknown = blind or not _evaluated(was["rule"], failed)
+        (lost if unknown else fixed)[key] = was | (blind[0] if blind else {})
+    keys = findings["fingerprint"].tolist()
+    if earlier or noted or in_doubt.isdisjoint(keys):  # else nothing is known of a first run yet
+        vouched = lost | {key: before[key] for key in before if key in in_doubt and key not in noted}
         part["runs"] = _last(part["runs"] | {as_of: noted | vouched})
 
-    def dated(findings: Mapping[str, Noted]) -> tuple[Noted, ...]:
+    def dated(notes: Mapping[str, Noted]) -> tuple[Noted, ...]:
         return tuple(
-            {**finding, "fingerprint": key, "first_seen": first.get(key, earlier)}
-            for key, finding in findings.items()
-            if "waived" not in finding
+            note | {"fingerprint": key, "first_seen": first.get(key, earlier)}
+            for key, note in notes.items()
+            if "waived" not in note
         )
 
     def status(key: str) -> str:
         return "unknown" if key in in_doubt else "" if not earlier else "open" if key in before else "new"
 
-    keys = findings["fingerprint"].tolist()
     seen = tuple(first.get(key) or min(listed[key] or as_of, as_of) for key in keys)
     return FollowUp(earlier, seen, tuple(map(status, keys)), dated(fixed), dated(lost))
 
@@ -165,17 +167,6 @@ def note_inputs(ledger: Ledger, scope: str, as_of: str, figures: Mapping[str, Ma
 
 def _last(runs: Mapping[str, Any]) -> dict[str, Any]:
     return {run: runs[run] for run in sorted(runs)[-KEPT_RUNS:]}
-
-
-def _noted(findings: pd.DataFrame, doubted: Set[str]) -> tuple[dict[str, Noted], dict[str, Noted]]:
-    """Return what is noted of findings by fingerprint: of those that are known, and of those in doubt."""
-    known: dict[str, Noted] = {}
-    in_doubt: dict[str, Noted] = {}
-    records = findings[["rule", "domain", "operator"]].to_dict("records")
-    for key, finding in zip(findings["fingerprint"], records, strict=True):
-        sure = finding["rule"] != FAILED and _evaluated(finding["rule"], doubted)
-        (known if sure else in_doubt)[key] = cast(dict[str, str], finding)
-    return known, in_doubt
 
 
 def _evaluated(code: str, failed: Set[str]) -> bool:

@@ -1,14 +1,12 @@
 """Places: where a finding stands, in the white list or in a file beside it; evidence is made of them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+# Sources of places, by their names as inputs (`mssante_audit.findings.registry.input_of`).
 LIST, REGISTER, DNS = "list", "register", "dns"
-"""Sources of places, by their names as inputs (`mssante_audit.findings.registry.input_of`)."""
-
-MOST_LINES = 20
-"""Lines of an observation that evidence names."""
+MOST_LINES = 20  # lines of an observation that evidence names
 
 
 class Place(NamedTuple):
@@ -26,25 +24,19 @@ class Place(NamedTuple):
     """What evidence calls the file, if not by its name: an observation by its day."""
 
 
+# Where an audit says that a finding stands; a number is a row of the white list.
 Where = Sequence[int | Place]
-"""Where an audit says that a finding stands; a number is a row of the white list."""
 
 
 def places_of(where: Iterable[int | Place], file: str = "") -> tuple[Place, ...]:
-    """Return places in order, one for each file and column; `file` is the white list's name.
-
-    Rows become Python's integers: JSON knows no other.
-
-    >>> places_of((4, 3, Place("register", "a.csv", (7,))), "list.xml")[0]
-    Place(source='list', file='list.xml', rows=(3, 4), column='', label='')
-    """
-    found: dict[tuple[str, str, str, str], set[int]] = {}
-    for place in where:
-        one = place if isinstance(place, Place) else Place(LIST, file, (place,))
-        found.setdefault((one.source, one.file, one.column, one.label), set()).update(map(int, one.rows))
+    """Return places in order, one for each file and column; `file` is the white list's name."""
+    rows: defaultdict[tuple[str, str, str, str], set[int]] = defaultdict(set)
+    for given in where:
+        place = given if isinstance(given, Place) else Place(LIST, file, (given,))
+        rows[place.source, place.file, place.column, place.label].update(map(int, place.rows))
     return tuple(
-        Place(source, name, tuple(sorted(rows)), column, label)
-        for (source, name, column, label), rows in sorted(found.items(), key=lambda item: item[0][:2])
+        Place(source, name, tuple(sorted(numbers)), column, label)  # Python's integers: JSON knows no other
+        for (source, name, column, label), numbers in sorted(rows.items(), key=lambda item: item[0][:2])
     )
 
 
@@ -62,38 +54,29 @@ def evidence(where: Sequence[Place], replies: str = "obs.") -> str:
     """Return places in words: lines of an observation, else rows of a register, else rows of the list.
 
     `replies` is what lines of an observation of the DNS are called.
-
-    >>> evidence(places_of((3, 4, 5, 9))), evidence(places_of((3, Place("register", "a.csv", (7,))), "l.xml"))
-    ('3-5, 9', 'a.csv:7; l.xml:3')
-    >>> evidence([Place("dns", "a.jsonl.gz", (3, 4), label="2026-03-02")])
-    'obs. 3-4 (2026-03-02)'
     """
-    rows: dict[str, dict[str, set[int]]] = {}
+    rows: defaultdict[str, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     for place in where:
-        of_source = rows.setdefault(place.source, {})
-        of_source.setdefault(place.label or place.file, set()).update(place.rows)
-    if observed := rows.get(DNS):
-        told = (
-            (name, sorted(lines)[:MOST_LINES], len(lines) > MOST_LINES) for name, lines in observed.items()
+        rows[place.source][place.label or place.file].update(place.rows)
+    if DNS in rows:
+        lines = {name: sorted(numbers) for name, numbers in rows[DNS].items()}
+        return "; ".join(
+            f"{replies} {row_ranges(every[:MOST_LINES])}{'…' * (len(every) > MOST_LINES)} ({name})"
+            for name, every in lines.items()
         )
-        return "; ".join(f"{replies} {row_ranges(some)}{'…' * more} ({name})" for name, some, more in told)
-    listed = rows.pop(LIST, {})
+    listed: Mapping[str, set[int]] = rows.pop(LIST, {})
     if not rows:
-        return ", ".join(row_ranges(of_source) for of_source in listed.values())
-    beside = [*(pair for of_source in rows.values() for pair in of_source.items()), *listed.items()]
-    return "; ".join(":".join(filter(None, (name, row_ranges(of_source)))) for name, of_source in beside)
+        return ", ".join(map(row_ranges, listed.values()))
+    files = [pair for of_source in (*rows.values(), listed) for pair in of_source.items()]
+    return "; ".join(":".join(filter(None, (name, row_ranges(numbers)))) for name, numbers in files)
 
 
 def row_ranges(rows: Iterable[int]) -> str:
-    """Write row numbers compactly.
-
-    >>> row_ranges([3, 4, 5, 9])
-    '3-5, 9'
-    """
-    spans: dict[int, list[int]] = {}  # consecutive rows are as far from their positions
+    """Write row numbers compactly: ``3-5, 9``."""
+    spans: defaultdict[int, list[int]] = defaultdict(list)  # consecutive rows are as far from their positions
     for position, row in enumerate(sorted(set(rows))):
-        spans.setdefault(row - position, []).append(row)
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ((s[0], s[-1]) for s in spans.values()))
+        spans[row - position].append(row)
+    return ", ".join(str(s[0]) if len(s) == 1 else f"{s[0]}-{s[-1]}" for s in spans.values())
 
 
 def introduced(before: Mapping[str, Counter[str]], after: Mapping[str, Counter[str]]) -> dict[str, set[str]]:

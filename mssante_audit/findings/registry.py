@@ -1,8 +1,7 @@
 """The audits there are: ours, those of installed packages, those registered in a notebook.
 
-An audit says its name, titles, needs and rules in one place; command line, reports, site, mail and dossiers
-derive theirs from it. Ours are put here by `mssante_audit.audits` when it is imported. A package adds one by
-an entry point of the group `GROUP`::
+Command line, reports, site, mail and dossiers know an audit from here. Ours are put here by
+`mssante_audit.audits` when it is imported. A package adds one by an entry point of the group `GROUP`::
 
     [project.entry-points."mssante_audit.audits"]
     long_names = "my_package:AUDIT"
@@ -18,6 +17,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from itertools import product
+from operator import itemgetter
 from typing import Annotated, Any, Literal, NoReturn, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -32,18 +32,15 @@ from mssante_audit.observe.kinds import KINDS
 from mssante_audit.values.person import describe_error
 
 GROUP = "mssante_audit.audits"
-"""Of the entry points."""
 
 
 def known_needs() -> dict[str, Mapping[str, str]]:
     """Return what an audit may need beside the list, and what is said where a space does not have it."""
+    boxes = {"fr": "aucune extraction publique des boîtes", "en": "no public extraction of mailboxes"}
     return {
         "declarations": {"fr": "aucun registre de déclarations", "en": "no register of declarations"},
         **{kind.need: kind.lacks for kind in KINDS},
-        "mailboxes": {
-            "fr": "aucune extraction publique des boîtes",
-            "en": "no public extraction of mailboxes",
-        },
+        "mailboxes": boxes,
         "archive": {"fr": "aucune liste archivée", "en": "no archived list"},
     }
 
@@ -53,17 +50,16 @@ def input_of(need: str) -> str:
     return {"declarations": "register", **{kind.need: kind.name for kind in KINDS}}.get(need, need)
 
 
+# From a `mssante_audit.space.TrustSpace` to the `mssante_audit.findings.frame.Finding` in it.
 Run = Callable[[Any], Iterable[Any]]
-"""From a `mssante_audit.space.TrustSpace` to the `mssante_audit.findings.frame.Finding` in it."""
 _Language = Literal["fr", "en"]
-
+# By field of an audit what is wrong with it, and what to do.
 _FAULTS = {
     "name": ("its name is none", "Write small letters, digits and _, such as long_names"),
     "title": ("its title is none", 'Give a text, or {"fr": …, "en": …}'),
     "rules": ("its rules are no rules", "Use load_rules(FILE), or a tuple of Rule(…)"),
     "run": ("its run is no function", "Give one or a tuple, from a TrustSpace to findings"),
 }
-"""By field of an audit what is wrong with it, and what to do."""
 
 
 class Audit(BaseModel):
@@ -102,19 +98,19 @@ class Audit(BaseModel):
             inputs = f"its {field} are {fields[field]!r}", f"Allowed: a tuple of {', '.join(known_needs())}"
             message, remedy = _FAULTS.get(field, inputs)
             raise InputError(message, file=f"audit {name!r}", remedy=remedy) from None
-        codes = Counter(rule.code for rule in self.rules)
-        if twice := sorted(code for code, count in codes.items() if count > 1):
+        counts = Counter(rule.code for rule in self.rules)
+        if twice := sorted(code for code in counts if counts[code] > 1):
             message, remedy = f"it has the rule {twice[0]} twice", "Give each rule a code of its own"
             raise InputError(message, file=f"audit {name!r}", remedy=remedy)
 
     @field_validator("rules")
     @classmethod
-    def _own(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:
+    def _named(cls, rules: tuple[Rule, ...], info: ValidationInfo) -> tuple[Rule, ...]:
         return tuple(rule.model_copy(update={"audit": info.data.get("name", "")}) for rule in rules)
 
     @field_validator("needs", "uses")
     @classmethod
-    def _known(cls, needs: tuple[str, ...]) -> tuple[str, ...]:
+    def _there_are(cls, needs: tuple[str, ...]) -> tuple[str, ...]:
         if not set(needs) <= known_needs().keys():
             raise ValueError("unknown")
         return needs
@@ -131,8 +127,9 @@ class Audit(BaseModel):
 
     def titled(self, language: str = "") -> str:
         """Return its title in a language, in the current one if ""."""
-        spoken = cast(_Language, language or current_language())
-        return self.title if isinstance(self.title, str) else self.title[spoken]
+        if isinstance(self.title, str):
+            return self.title
+        return self.title[cast(_Language, language or current_language())]
 
     def lacking(self, space: Any) -> tuple[str, ...]:
         """Return those of its needs that a space does not have."""
@@ -140,8 +137,8 @@ class Audit(BaseModel):
 
 
 _ours: dict[str, Audit] = {}
+# Audits of somebody else's, which `register` added to this process, by name.
 registered: dict[str, Audit] = {}
-"""Audits of somebody else's, which `register` added to this process, by name."""
 
 
 def provide(audits: Iterable[Audit]) -> None:
@@ -161,8 +158,7 @@ def register(audit: Audit) -> Audit:
 
     What is no audit, has a name or a rule of another, or a template that is none is an `InputError`.
     """
-    others = {name: known for name, known in audits().items() if registered.get(name) is not known}
-    _admit(audit, others)
+    _admit(audit, {name: other for name, other in audits().items() if registered.get(name) is not other})
     registered[audit.name] = audit
     catalogue.cache_clear()
     return audit
@@ -190,10 +186,9 @@ def unusable() -> tuple[str, ...]:
 
 def audit_named(name: str) -> Audit:
     """Return one audit; an `UnknownNameError` if there is none of that name."""
-    known = audits()
-    if name not in known:
-        raise UnknownNameError(f"no audit {name!r}", remedy=f"There are: {', '.join(known)}")
-    return known[name]
+    if name not in audits():
+        raise UnknownNameError(f"no audit {name!r}", remedy=f"There are: {', '.join(audits())}")
+    return audits()[name]
 
 
 def title_of_audit(name: str, language: str = "") -> str:
@@ -220,56 +215,61 @@ def rule(code: str) -> Rule:
 @cache
 def _installed() -> tuple[dict[str, Audit], tuple[str, ...]]:
     """Return our audits and those of installed packages, and what is wrong with those that cannot be used."""
-    known, broken = dict(ours()), list[tuple[str, InputError]]()
+    usable, faults = dict(ours()), list[tuple[str, InputError]]()
     points = [(p.name, p.dist.name if p.dist else "a package", p) for p in entry_points(group=GROUP)]
-    for name, package, point in sorted(points, key=lambda one: one[:2]):
-
-        def loading(point: EntryPoint = point) -> Iterator[None]:
-            point.load()
-            yield
-
+    for name, package, point in sorted(points, key=itemgetter(0, 1)):
         try:
-            list(held(loading))  # what ends the program there does not end this one
-            audit = point.load()
-            _admit(audit, known)
-            known[audit.name] = audit
+            audit = _loaded(point)
+            _admit(audit, usable)
+            usable[audit.name] = audit
         except Exception as error:  # whatever a package of somebody else does when imported
-            why = str(error)
-            if isinstance(error, EndedError):
-                place = f" ({error.place.replace(':', ', line ')})" if error.place else ""
-                why = f"it does not import: {error}{place}"
-            elif not isinstance(error, AuditError):
-                why = f"it does not import: {describe_error(error)}"
+            refused = isinstance(error, AuditError)
+            why = str(error) if refused else f"it does not import: {describe_error(error)}"
             message = f"the entry point {name} = {point.value!r} cannot be used: {why.rstrip('.')}"
             fault = InputError(message, file=package, remedy="Mend that package, or uninstall it")
-            broken.append((name, fault))
-    for name, fault in broken:  # last, so that they take no name that can be used
-        audit = _standing_in(name, fault, known)
-        known[audit.name] = audit
-    return known, tuple(str(fault) for _, fault in broken)
+            faults.append((name, fault))
+    for name, fault in faults:  # last, so that they take no name that can be used
+        audit = _standing_in(name, fault, usable)
+        usable[audit.name] = audit
+    return usable, tuple(str(fault) for _, fault in faults)
 
 
-def _standing_in(point: str, fault: InputError, known: Mapping[str, Audit]) -> Audit:
+def _loaded(point: EntryPoint) -> Any:
+    """Return what an entry point names; imported in another process first, which it may end."""
+
+    def loading() -> Iterator[None]:
+        point.load()
+        yield
+
+    try:
+        list(held(loading))
+    except EndedError as error:
+        place = f" ({error.place.replace(':', ', line ')})" if error.place else ""
+        raise AuditError(f"it does not import: {error}{place}") from None
+    return point.load()
+
+
+def _standing_in(point: str, fault: InputError, others: Mapping[str, Audit]) -> Audit:
     """Return an audit that finds only that the one of an entry point cannot be used."""
 
     def entry_point(_: Any) -> NoReturn:
         raise fault
 
-    title, words = f"{point} ({fault.file})", f"{point} of {fault.file}".lower()
-    plain = ("unusable_" + re.sub(r"[^a-z0-9]+", "_", words).strip("_"))[:41]
+    words = re.sub(r"[^a-z0-9]+", "_", f"{point} of {fault.file}".lower()).strip("_")
+    title, name = f"{point} ({fault.file})", f"unusable_{words}"[:41]
     try:
-        return Audit(plain if point in known else point, title, (), entry_point)
+        return Audit(name if point in others else point, title, (), entry_point)
     except InputError:  # it is no name
-        return Audit(plain, title, (), entry_point)
+        return Audit(name, title, (), entry_point)
 
 
-def _admit(audit: Any, known: Mapping[str, Audit]) -> None:
-    """Refuse what is no audit, or cannot stand beside those known."""
+def _admit(audit: Any, others: Mapping[str, Audit]) -> None:
+    """Refuse what is no audit, or cannot stand beside others."""
     if not isinstance(audit, Audit):
         raise InputError(f"it is of type {type(audit).__name__}, and no Audit", remedy="Name an Audit(…)")
-    if audit.name in known:
+    if audit.name in others:
         raise InputError(f"there is an audit {audit.name!r} already", remedy="Give it another name")
-    taken = {rule.code: other.name for other in known.values() for rule in other.rules}
+    taken = {rule.code: other.name for other in others.values() for rule in other.rules}
     if twice := [rule.code for rule in audit.rules if rule.code in taken]:
         why = f"the rule {twice[0]} is one of the audit {taken[twice[0]]!r} already"
         raise InputError(why, remedy="Give it another code")

@@ -20,12 +20,10 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue, rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-KEY = "mssanteAudit/v1"
-"""Name of our fingerprint (the standard wants a version in it)."""
+KEY = "mssanteAudit/v1"  # name of our fingerprint (the standard wants a version in it)
 LEVELS = {"info": "note", "warning": "warning", "error": "error", "critical": "error"}
 _OPEN: dict[str, Any] = {"kind": "open", "level": "none"}
 _STATES = {"new": {"baselineState": "new"}, "open": {"baselineState": "unchanged"}, "unknown": _OPEN}
-_TEXTS = {"shortDescription": "title", "fullDescription": "why"}
 _ELSEWHERE = {"rule", "fingerprint", "observed", "expected"}
 
 
@@ -39,32 +37,32 @@ def sarif(
     as_of: datetime,
     follow_up: FollowUp | None = None,
 ) -> dict[str, Any]:
-    """Return findings in words, and waived ones, as a log.
-
-    `unsure` are the audits of which nothing can be said, with the inputs in doubt; `rules` those looked for;
-    `source` the list's file; `follow_up` the findings against the run before.
-    """
+    """Return findings in words, and waived ones, as a log; `unsure`: inputs in doubt by audit."""
     states = follow_up.status if follow_up else [""] * len(findings)
     results = [_result(finding, source) for finding in (*records(findings), *records(waived))]
     for result, state in zip(results, states, strict=False):  # the waived ones have none
         result |= _STATES.get(state, {})
     gone = {"baselineState": "absent"}, {"baselineState": "unchanged"} | _OPEN
     for notes, how in zip((follow_up.fixed, follow_up.unknown) if follow_up else (), gone, strict=False):
-        known = (note for note in notes if note["rule"] in catalogue())
-        results += [_named(note, note["domain"], note["operator"]) | how for note in known]
+        named = (note for note in notes if note["rule"] in catalogue())
+        results += [_named(note, note["domain"], note["operator"]) | how for note in named]
     texts = [f"{name} rests on inputs in doubt: {', '.join(inputs)}" for name, inputs in unsure.items()]
     notices = [{"level": "warning", "message": {"text": text}} for text in texts]
-    shown = {known.code: known for known in (*rules, *(rule(result["ruleId"]) for result in results))}
+    codes = [*dict.fromkeys([its_rule.code for its_rule in rules] + [result["ruleId"] for result in results])]
     run = {
         "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": notices}],
         "language": {"fr": "fr-FR", "en": "en-US"}[current_language()],
-        "results": [result | {"ruleIndex": [*shown].index(result["ruleId"])} for result in results],
+        "results": [result | {"ruleIndex": codes.index(result["ruleId"])} for result in results],
         "properties": {"asOf": as_of.isoformat()},
     }
     described = [
-        {"id": known.code, "defaultConfiguration": {"level": LEVELS[known.severity]}}
-        | {key: {"text": localized(known, part)} for key, part in _TEXTS.items()}
-        for known in shown.values()
+        {
+            "id": code,
+            "defaultConfiguration": {"level": LEVELS[rule(code).severity]},
+            "shortDescription": {"text": localized(rule(code), "title")},
+            "fullDescription": {"text": localized(rule(code), "why")},
+        }
+        for code in codes
     ]
     return log_of(described, run)
 
@@ -94,5 +92,5 @@ def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 def _named(finding: Mapping[str, Any], *sentences: str) -> dict[str, Any]:
     text = " — ".join(filter(None, (localized(rule(finding["rule"]), "title"), *sentences)))
-    known = {KEY: finding["fingerprint"]}
-    return {"ruleId": finding["rule"], "message": {"text": text}, "partialFingerprints": known}
+    key = {KEY: finding["fingerprint"]}
+    return {"ruleId": finding["rule"], "message": {"text": text}, "partialFingerprints": key}

@@ -39,12 +39,12 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.text import visible
 from mssante_audit.findings.catalogue import Rule
 
+# The texts of a rule that are templates, in each language.
 PARTS = ("observed", "expected", "evidence", "remedy")
-"""The texts of a rule that are templates, in each language."""
 
 
 def template(rule: Rule, part: str, language: str) -> Template:
-    """Return one of a rule's `PARTS`, to be filled in that language; an `InputError` if it is no template."""
+    """Return one of a rule's `PARTS` in a language; an `InputError` if it is no template."""
     try:
         return _template(getattr(rule, f"{part}_{language}"), rule.words, language)
     except TemplateError as error:

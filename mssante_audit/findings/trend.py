@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path
 
 import pandas as pd
@@ -62,6 +63,6 @@ def add_point(file: Path, point: Point) -> tuple[Point, ...]:
     """Add a point to a file, in the place of one of the same instant; return all of them."""
     point = replace(point, at=parse_instant(point.at).isoformat())
     others = (other for other in read_trend(file) if other.at != point.at)
-    points = tuple(sorted([*others, point], key=lambda one: one.at))
+    points = tuple(sorted([*others, point], key=attrgetter("at")))
     write_state(file, VERSION, {"points": list(map(asdict, points))})
     return points

@@ -1,4 +1,4 @@
-"""Waivers: findings that somebody accepted, for a reason and until a day.
+"""Waivers: findings that somebody accepted, for a reason and until a day, shown apart from the others.
 
 They stand in ``waivers.toml``, in the data folder::
 
@@ -8,8 +8,6 @@ They stand in ``waivers.toml``, in the data folder::
     reason = "certificat de mutualisation, renouvellement suivi"
     who = "cellule MSSanté"
     until = 2026-12-31                 # that day included; the finding is back the day after
-
-A waived finding is left out of counts and tables, and shown apart.
 """
 
 from collections.abc import Sequence
@@ -26,8 +24,7 @@ from mssante_audit.findings.frame import typed
 from mssante_audit.findings.registry import catalogue, unusable
 
 FILE = "waivers.toml"
-VERSION = 1
-"""Of the format; a file need not say it."""
+VERSION = 1  # of the format; a file need not say it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +60,10 @@ def load_waivers(file: Path) -> tuple[Waiver, ...]:
     listed = tables.pop("waiver", [])
     if tables or not (isinstance(listed, list) and all(isinstance(fields, dict) for fields in listed)):
         raise InputError("holds something else than [[waiver]]", file=str(file))
-    waivers = []
     for number, fields in enumerate(listed, 1):
         if fault := _fault(fields):
             raise InputError(f"waiver {number} {fault}", file=str(file))
-        waivers.append(Waiver(**fields))
-    return tuple(waivers)
+    return tuple(Waiver(**fields) for fields in listed)
 
 
 def _fault(fields: dict[str, Any]) -> str:
@@ -83,9 +78,9 @@ def _fault(fields: dict[str, Any]) -> str:
         return "has an `until` that is not a date such as 2026-12-31"
     if bad := [name for name, value in fields.items() if name != "until" and not isinstance(value, str)]:
         return f"has a {bad[0]!r} that is not a text"
-    # It may be one of a package that cannot be used just now.
-    known = fields["rule"] in catalogue() or unusable()
-    return "" if known else f"names no rule {fields['rule']!r}"
+    if fields["rule"] not in catalogue() and not unusable():  # it may be one of an unusable package
+        return f"names no rule {fields['rule']!r}"
+    return ""
 
 
 def split(

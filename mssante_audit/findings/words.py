@@ -41,18 +41,15 @@ def sentence(rule: Rule, part: str, facts: Mapping[str, Any], language: str = ""
 
 
 def worded(findings: pd.DataFrame, *, language: str = "", contacts: str = "none") -> pd.DataFrame:
-    """Return findings with `observed`, `expected` and `evidence` in words; "" is the current language.
-
-    Of persons that is shown, in `facts` and `subject` too, which `contacts` says.
-    """
+    """Return findings with `observed`, `expected`, `evidence` in words; `contacts`: who is shown."""
     frame = findings.copy(deep=False)
     show = seen(contacts)
     frame["facts"] = facts = list(map(show, frame["facts"]))
     # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
     frame["subject"] = [tuple(show(list(subject))) for subject in frame["subject"]]
     sentences: dict[str, list[str]] = {"observed": [], "expected": [], "evidence": []}
-    for code, known, where in zip(frame["rule"].tolist(), facts, frame["where"].tolist(), strict=True):
-        rule, values = registry.rule(code), {**known, "evidence": evidence(where)}
+    for code, its_facts, where in zip(frame["rule"].tolist(), facts, frame["where"].tolist(), strict=True):
+        rule, values = registry.rule(code), {**its_facts, "evidence": evidence(where)}
         for part, texts in sentences.items():
             texts.append(sentence(rule, part, values, language))
     if contacts != "all":

@@ -17,14 +17,11 @@ from mssante_audit.network.replies import ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import Reply
 
-ALGORITHMS = {5, 7, 8, 10, 13, 14, 15, 16}
-"""Those that validators know (RFC 8624, 3.1)."""
-DIGESTS = {1, 2, 4}
-SHA1_ALGORITHMS, SHA1_DIGEST = {5, 7}, 1
-"""RFC 9905: some validators hold them for none."""
+ALGORITHMS, DIGESTS = {5, 7, 8, 10, 13, 14, 15, 16}, {1, 2, 4}  # those that validators know (RFC 8624, 3.1)
+SHA1_ALGORITHMS, SHA1_DIGEST = {5, 7}, 1  # RFC 9905: to some validators they are no signature
+# Why a server's data do not hold: the keys are not known, there is none, none is that of the DS, signatures
+# are missing, over, not begun, or not of these data and keys.
 FAULTS = ("unheard", "no-key", "no-match", "unsigned", "expired", "early", "wrong")
-"""Why a server's data do not hold: the keys are not told, there is none, none is that of the DS, signatures
-are missing, over, not begun, or not of these data and keys."""
 
 
 class Security(NamedTuple):
@@ -43,7 +40,7 @@ class Security(NamedTuple):
     """Whether it rests on SHA-1, which some validators take and others treat as no signature."""
 
 
-NO_DS, UNHEARD = Security("insecure", "no-ds"), Security("indeterminate", "ds-unheard")
+NO_DS, DS_UNKNOWN = Security("insecure", "no-ds"), Security("indeterminate", "ds-unheard")
 
 
 class Chains:
@@ -51,14 +48,14 @@ class Chains:
 
     def __init__(self, index: ReplyIndex) -> None:
         self._index = index
-        self._found: dict[str, Security] = {}
+        self._of: dict[str, Security] = {}
 
     def security(self, zone: str) -> Security:
-        """Tell what a validating resolver makes of a zone."""
-        if zone not in self._found:
-            self._found[zone] = Security("indeterminate", "above")  # a file that leads round in circles
-            self._found[zone] = self._security(zone)
-        return self._found[zone]
+        """Return what a validating resolver makes of a zone."""
+        if zone not in self._of:
+            self._of[zone] = Security("indeterminate", "above")  # a file that leads round in circles
+            self._of[zone] = self._security(zone)
+        return self._of[zone]
 
     def refuses(self, zone: str, answer: ServerAnswer, *, walked: bool = False) -> bool | None:
         """Tell whether validators refuse what a server said; ``None``: unknown. `walked`: keys were asked."""
@@ -67,16 +64,15 @@ class Chains:
             return False
         if zone != index.parent and zone not in index.referrals:
             return None  # what hands it over says whether it has a DS
-        if not index.signed or (found := self.security(zone)).status == "insecure":
+        if not index.signed or (security := self.security(zone)).status == "insecure":
             return False
-        if found.code == "ds-unheard":
+        if security.code == "ds-unheard":
             none = not reply.signed or any(referral.signed for referral in index.referrals.get(zone, ()))
             return False if none and not self.ds_of(zone) else None
-        if found.status == "indeterminate":
+        unasked = walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind
+        if security.status == "indeterminate" or unasked:
             return None
-        if walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind:
-            return None
-        if found.status == "bogus" or any(fault for a, fault in found.servers if a == reply.address):
+        if security.status == "bogus" or dict(security.servers).get(reply.address):
             return True
         fault = self.fault(reply)
         return None if fault is None else bool(fault)
@@ -123,16 +119,16 @@ class Chains:
             if before.status != "secure":
                 return Security(before.status, "unsigned-above" if before.status == "insecure" else "above")
             if not ds:
-                return NO_DS if self.unanchored(zone) else UNHEARD
+                return NO_DS if self.unanchored(zone) else DS_UNKNOWN
             keys = self._keys_of(above)
-            told = [reply for reply in giving if any(record.type == "DS" for record in reply.records)]
-            sections = {"answer": "answer"}
-            if all(_fault(o, sections.get(o.outcome, "authority"), zone, "DS", above, keys) for o in told):
+            with_ds = [reply for reply in giving if any(record.type == "DS" for record in reply.records)]
+            sections = ["answer" if reply.outcome == "answer" else "authority" for reply in with_ds]
+            if all(_fault(r, s, zone, "DS", above, keys) for r, s in zip(with_ds, sections, strict=True)):
                 return Security("bogus", "ds")
         elif not ds:
             plain = any(soa.usable and soa.edns and not soa.signed for soa in index.about(zone, "SOA"))
             referred = zone in index.referrals or any(reply.usable for reply in giving)
-            return NO_DS if plain or referred else UNHEARD
+            return NO_DS if plain or referred else DS_UNKNOWN
         elif not any(reply.signed for reply in giving if reply.data("DS", zone)):
             return Security("insecure", "unsigned-above")
         if not (ds := known_ds(ds)):
@@ -144,8 +140,8 @@ class Chains:
         servers = tuple(sorted(faults.items()))
         if "" in faults.values():
             return Security("secure", "", servers, sha1)
-        known = [fault for fault in faults.values() if fault != "unheard"] or ["unheard"]
-        return Security("bogus", Counter(known).most_common(1)[0][0], servers, sha1)
+        certain = [fault for fault in faults.values() if fault != "unheard"] or ["unheard"]
+        return Security("bogus", Counter(certain).most_common(1)[0][0], servers, sha1)
 
     def _keys(self, zone: str) -> dict[str, Reply]:
         """Return address → reply about the zone's keys, of the servers that speak for it."""

@@ -12,9 +12,10 @@ from mssante_audit.network.lookups import ABSENT, Found, Lookups
 from mssante_audit.network.replies import MAX_RECORDS, PARTIAL, ReplyIndex
 from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
 
+# States of mail hosts that some sender reaches.
 REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "long", "own", *PARTIAL)
-"""States of mail hosts that some sender reaches."""
 RECEIVES = ("yes", "degraded", "no", "unknown")
+# What decides, by answer, the first to be told where there are several; `yes` has none.
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "no": ("no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
            "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private"),
@@ -26,7 +27,6 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "unknown": ("not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard",
                 "hosts-unheard", "not-reached"),
 }  # fmt: skip
-"""What decides, by answer, the first to be told where there are several; ``yes`` has none."""
 _GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
 _RECEIVES = {cause: receives for receives, causes in CAUSES.items() for cause in causes}
 
@@ -178,16 +178,16 @@ class MailHosts:
 
     def _reached(self, name: str, v4: Found, v6: Found) -> MailHost:
         """Tell how a host can be reached that has these addresses."""
-        for found, state in ((v4, v4.partly or "good"), (v6, v6.partly or "ipv6")):
-            if not found.status:
+        for lookup, state in ((v4, v4.partly or "good"), (v6, v6.partly or "ipv6")):
+            if not lookup.status:
                 return MailHost(name, "", v4, v6)
-            public = [frozenset(filter(self._index.public, addresses)) for addresses in found.sets]
+            public = [frozenset(filter(self._index.public, addresses)) for addresses in lookup.sets]
             if not any(public):
                 continue
             common, every = frozenset.intersection(*public), frozenset().union(*public)
             if not common:
                 state = "differ"
-            elif state == "good" and len(every) < len(found.data):
+            elif state == "good" and len(every) < len(lookup.data):
                 state = "mixed"
             return MailHost(name, state, v4, v6, common or every)
         status = "private" if v4.data or v6.data else min(v4.status, v6.status, key=ABSENT.index)
@@ -195,25 +195,24 @@ class MailHosts:
 
     def _of_hosts(self, hosts: Mapping[str, MailHost]) -> Part:
         """Tell what a set of mail hosts comes to, by name."""
-        states = {name: host.state for name, host in hosts.items()}
+        states = {host.state for host in hosts.values()}
 
         def named(*kinds: str) -> list[str]:
-            return sorted(name for name, state in states.items() if state in kinds)
+            return sorted(name for name, host in hosts.items() if host.state in kinds)
 
-        good, unheard = named("good", "mixed"), named("")
-        ways = len({address for name in good for address in hosts[name].public})
-        if len(good) > 1 and ways > 1 and named("good"):
+        good = named("good", "mixed")
+        ways = {address for name in good for address in hosts[name].public}
+        if "good" in states and len(good) > 1 and len(ways) > 1:
             return YES
-        if unheard:
-            return Part("hosts-unheard", {"hosts": unheard})
+        if "" in states:
+            return Part("hosts-unheard", {"hosts": named("")})
+        if good and "good" not in states:
+            return Part("private-among", {"hosts": good})
         if good:
-            left = sorted(set(states).difference(named("good", "mixed", "ipv6")))
-            if not named("good"):
-                return Part("private-among", {"hosts": good})
+            left = sorted(hosts.keys() - named("good", "mixed", "ipv6"))
             return Part("one-exchanger", {"hosts": left}) if left else YES
-        kinds = {*states.values()}
         if reached := named(*REACHED):
-            kind = next((kind for kind in ("bogus", "differ", "ipv6", "literal") if kind in kinds), "partly")
+            kind = next((kind for kind in ("bogus", "differ", "ipv6", "literal") if kind in states), "partly")
             return Part(f"exchangers-{kind}", {"hosts": reached})
-        kind = "lost" if "failed" in kinds else "private" if "private" in kinds else "absent"
-        return Part(f"exchangers-{kind}", {"hosts": sorted(states)})
+        kind = "lost" if "failed" in states else "private" if "private" in states else "absent"
+        return Part(f"exchangers-{kind}", {"hosts": sorted(hosts)})

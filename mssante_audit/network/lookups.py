@@ -10,10 +10,10 @@ from mssante_audit.network.replies import PARTIAL, UNKNOWN, ReplyIndex, ServerAn
 from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.lines import Reply
 
+# Aliases that every resolver follows from one name, and that some do (measured with BIND, unbound and Knot
+# Resolver: a chain of 11 arrives with all, one of 12 with Knot Resolver only, one of 13 with none).
 ALIASES, MOST_ALIASES = 11, 12
-"""Aliases that every resolver follows from one name, and that some do (measured with BIND, unbound and Knot
-Resolver: a chain of 11 arrives with all, one of 12 with Knot Resolver only, one of 13 with none)."""
-_DEPTH = 4
+_DEPTH = 4  # zones that are looked up to find the servers of another
 ABSENT = ("nxdomain", "loop", "failed", "nodata")
 
 
@@ -27,7 +27,7 @@ class Found(NamedTuple):
     """What servers give: one set where all say the same."""
     zone: str = ""
     replies: tuple[Reply, ...] = ()
-    """What was said, from the name asked for to the end of its aliases."""
+    """From the name asked for to the end of its aliases."""
     partly: str = ""
     """Where only some resolvers come to it, one of `mssante_audit.network.replies.PARTIAL`, ``alias`` (the
     servers of its zone have no names but aliases: BIND does not follow them), ``own`` (those that its zone
@@ -58,21 +58,21 @@ class Lookups:
     def look_up(self, name: str, qtype: str, *, every: bool = False) -> Found:
         """Return the data of a name, through aliases; `every`: as all servers of its zone give it."""
         key = (name, qtype, every)
-        found = self._found.get(key) or self._look_up(name, qtype, every, 0, 0)
+        lookup = self._found.get(key) or self._look_up(name, qtype, every, 0, 0)
         if not self._under_way:
-            self._found[key] = found
-        return found
+            self._found[key] = lookup
+        return lookup
 
     def addresses(self, name: str) -> tuple[Found, ...]:
         """Return what is known of a server's addresses, for each family that the observer reaches."""
         return tuple(self.look_up(name, qtype) for qtype in self._index.families)
 
-    def server(self, name: str, glue: Mapping[str, set[str]]) -> tuple[set[str], bool, bool]:
+    def server(self, name: str, glue: Set[str]) -> tuple[set[str], bool, bool]:
         """Return a server's addresses; whether only an alias leads there; whether its look-ups tell."""
-        found = self.addresses(name)
-        addresses = {*glue.get(name, ()), *(address for lookup in found for address in lookup.data)}
-        alias = name not in glue and any(lookup.alias for lookup in found)
-        return addresses, alias, all(lookup.status for lookup in found)
+        lookups = self.addresses(name)
+        addresses = {*glue, *(address for lookup in lookups for address in lookup.data)}
+        alias = not glue and any(lookup.alias for lookup in lookups)
+        return addresses, alias, all(lookup.status for lookup in lookups)
 
     def _look_up(self, name: str, qtype: str, every: bool, links: int, depth: int) -> Found:
         answers = self._telling(name, qtype)
@@ -80,45 +80,46 @@ class Lookups:
             return self._failing(name, qtype, depth)
         replies = [reply for answer in answers.values() for reply in answer.replies]
         zone = replies[0].zone
-        known, beyond = self._index.answers(zone, name, qtype), zone in ("", ".")
-        if every and not beyond:
+        of_zone = self._index.answers(zone, name, qtype)
+        merging = every and bool(zone)
+        whole = merging and zone != "."
+        if whole:
             servers = self.servers(zone, depth)
-            if servers is None or any(not known.get(address, UNKNOWN).kind for address in servers):
+            if servers is None or any(not of_zone.get(address, UNKNOWN).kind for address in servers):
                 return Found("", (), zone)
         kind = self._kind(answers)
-        named = self._is_named(zone, frozenset(a for a, answer in known.items() if answer.failed))
-        own = self._own_sets(zone, known) if every and not beyond and zone != self._index.parent else ""
-        if kind is None or named is None or own is None:
+        named = self._is_named(zone, frozenset(a for a, answer in of_zone.items() if answer.failed))
+        own_sets = self._own_sets(zone, of_zone) if whole and zone != self._index.parent else ""
+        if kind is None or named is None or own_sets is None:
             return Found("", (), zone)
         data = frozenset().union(*(reply.answers for reply in replies))
-        if data and not (every and zone):
-            found = Found("found", (data,), zone, tuple(r for r in replies if r.answers)[:1])
+        if data and not merging:
+            lookup = Found("found", (data,), zone, tuple(r for r in replies if r.answers)[:1])
         else:
             parts = [self._of_reply(reply, qtype, every, links, depth) for reply in replies]
             order = {"found": 0, "nxdomain": 1}
-            found = _merged(parts) if every and zone else min(parts, key=lambda p: order.get(p.status, 2))
-        return found._replace(partly=kind or ("" if named else "alias") or own or found.partly)
+            lookup = _merged(parts) if merging else min(parts, key=lambda p: order.get(p.status, 2))
+        return lookup._replace(partly=kind or ("" if named else "alias") or own_sets or lookup.partly)
 
-    def _own_sets(self, zone: str, known: Mapping[str, ServerAnswer]) -> str | None:
+    def _own_sets(self, zone: str, of_zone: Mapping[str, ServerAnswer]) -> str | None:
         """Return how the servers answer that a zone names beside its data, "" if well; ``None``: not known.
 
-        A resolver that has learnt that set asks no others (RFC 2181, 5.4.1). `known`: answers by address.
+        A resolver that has learnt that set asks no others (RFC 2181, 5.4.1). `of_zone`: answers by address.
         """
-        referrals = self._index.referrals.get(zone, ())
-        replies = [reply for answer in known.values() for reply in answer.replies]
-        sets = {frozenset(reply.data("NS", zone)) for reply in replies}
-        sets -= {frozenset(), frozenset(names_of(referrals, zone))}
-        glue, kinds = glue_of(referrals, zone) if sets else {}, {""}
-        for names in sets:
+        handed = servers_in(self._index.referrals.get(zone, ()), zone)
+        sets = {frozenset(r.data("NS", zone)) for answer in of_zone.values() for r in answer.replies}
+        kinds = {""}
+        for names in sets - {frozenset(), frozenset(handed)}:
             answers: dict[bool, list[ServerAnswer]] = {False: [], True: []}
-            unheard = False
+            not_known = False
             for name in names:
-                addresses, alias, heard = self.server(name, glue)
-                unheard |= name not in glue and not heard
+                glue = handed.get(name, set())
+                addresses, alias, telling = self.server(name, glue)
+                not_known |= not glue and not telling
                 usable = (a for a in addresses if self._index.usable(a) is not False)
-                answers[alias] += [known.get(address, UNKNOWN) for address in usable]
+                answers[alias] += [of_zone.get(address, UNKNOWN) for address in usable]
             if not any(answer.informs for answer in answers[False]):
-                if unheard or not all(answer.kind for of_kind in answers.values() for answer in of_kind):
+                if not_known or not all(answer.kind for of_kind in answers.values() for answer in of_kind):
                     return None
                 kinds.add("alias" if any(answer.informs for answer in answers[True]) else "own")
         return max(kinds)
@@ -129,9 +130,9 @@ class Lookups:
             more = len(reply.chain) - 1
             if reply.alias in reply.chain[:-1] or links + more > MOST_ALIASES:
                 return Found("loop", (), reply.zone, (reply,))
-            found = self._look_up(reply.alias, qtype, every, links + more, depth)
-            partly = found.partly or ("long" if links + more > ALIASES else "")
-            return found._replace(replies=(reply, *found.replies), partly=partly, links=found.links + more)
+            end = self._look_up(reply.alias, qtype, every, links + more, depth)
+            partly = end.partly or ("long" if links + more > ALIASES else "")
+            return end._replace(replies=(reply, *end.replies), partly=partly, links=end.links + more)
         if reply.answers:
             return Found("found", (reply.answers,), reply.zone, (reply,))
         return Found("nxdomain" if reply.outcome == "nxdomain" else "nodata", (), reply.zone, (reply,))
@@ -162,21 +163,22 @@ class Lookups:
         """Whether a zone, and each above, has a server (not `failed`) found without an alias of its name."""
         if zone in ("", ".", self._index.parent):
             return True
-        if (zone, failed) not in self._named:
-            self._named[zone, failed] = True  # whoever comes back here on the way goes round in a circle
+        key = (zone, failed)
+        if key not in self._named:
+            self._named[key] = True  # whoever comes back here on the way goes round in a circle
             referrals = self._index.referrals.get(zone, ())
             above = {r.zone for r in referrals if r.zone != zone and is_under(zone, r.zone)}
-            found = [self._has_named(referrals, zone, failed), *map(self._is_named, sorted(above))]
-            self._named[zone, failed] = None if not above or None in found else all(found)
-        return self._named[zone, failed]
+            named = [self._has_named(referrals, zone, failed), *map(self._is_named, sorted(above))]
+            self._named[key] = None if not above or None in named else all(named)
+        return self._named[key]
 
     def _has_named(self, referrals: Iterable[Reply], zone: str, failed: Set[str]) -> bool | None:
         """Whether glue or a name that is no alias leads to a server of a zone; ``None``: not known."""
-        names, glue = names_of(referrals, zone), glue_of(referrals, zone)
-        if any(not addresses <= failed for addresses in glue.values()):
+        servers = servers_in(referrals, zone)
+        if any(not glue <= failed for glue in servers.values()):
             return True
-        aliases = unheard = False
-        for name in names.difference(glue):
+        aliases = not_known = False
+        for name in (name for name, glue in servers.items() if not glue):
             telling = {qtype: self._telling(name, qtype) for qtype in self._index.families}
             replies = [a.replies[0] for answers in telling.values() for a in answers.values()]
             if any(reply.alias for reply in replies):
@@ -185,8 +187,8 @@ class Lookups:
                 if not data <= failed:
                     return True
             else:
-                unheard |= any(not telling[t] and not self._failing(name, t, 1).status for t in telling)
-        return None if unheard else not aliases
+                not_known |= any(not telling[t] and not self._failing(name, t, 1).status for t in telling)
+        return None if not_known else not aliases
 
     def _failing(self, name: str, qtype: str, depth: int) -> Found:
         """Tell a lookup that failed for certain from one of which too little was heard."""
@@ -218,26 +220,25 @@ class Lookups:
         """Return the addresses of a zone's servers that can be asked, ``None`` if not all are known."""
         if zone in self._servers:
             return self._servers[zone]
-        found = self._servers_of(zone, depth)
+        servers = self._servers_of(zone, depth)
         if not self._under_way:
-            self._servers[zone] = found
-        return found
+            self._servers[zone] = servers
+        return servers
 
     def _servers_of(self, zone: str, depth: int) -> frozenset[str] | None:
         if zone == self._index.parent:
             return frozenset().union(*self.parents.values()) or None
-        referrals = self._index.referrals.get(zone, ())
-        names, glue = names_of(referrals, zone), glue_of(referrals, zone)
-        found = {address for addresses in glue.values() for address in addresses}
-        for name in sorted(names.difference(glue)):
+        servers = servers_in(self._index.referrals.get(zone, ()), zone)
+        addresses = {address for glue in servers.values() for address in glue}
+        for name in sorted(name for name, glue in servers.items() if not glue):
             if not is_under(name, zone):  # else it would have to be known to be found
-                looked = [self._look_up(name, t, False, 0, depth + 1) for t in self._index.families]
-                if not all(lookup.status for lookup in looked):
+                lookups = [self._look_up(name, t, False, 0, depth + 1) for t in self._index.families]
+                if not all(lookup.status for lookup in lookups):
                     return None
-                found.update(address for lookup in looked for address in lookup.data)
-        asked = frozenset(filter(self._index.usable, found))
-        beyond = any(self._index.usable(address) is None for address in found)
-        return None if not names or (beyond and not asked) else asked
+                addresses.update(address for lookup in lookups for address in lookup.data)
+        usable = {address: self._index.usable(address) for address in addresses}
+        asked = frozenset(address for address in usable if usable[address])
+        return None if not servers or (None in usable.values() and not asked) else asked
 
     @cached_property
     def parents(self) -> Mapping[str, set[str]]:
@@ -251,7 +252,7 @@ class Lookups:
             return by_name
         named = {text for reply in index.about(zone, "NS") for text in reply.answers}
         for host in named:
-            by_name[host].update(a for found in self.addresses(host) for a in found.data)
+            by_name[host].update(a for lookup in self.addresses(host) for a in lookup.data)
         return by_name if named and all(by_name.values()) else {}
 
 
@@ -259,12 +260,10 @@ def _merged(parts: Sequence[Found]) -> Found:
     """Return what different servers' answers come to together."""
     if len(parts) == 1 or not all(part.status for part in parts):
         return min(parts, key=lambda part: bool(part.status))
-    sets = dict.fromkeys(
-        data for part in parts for data in (part.sets if part.status == "found" else (frozenset(),))
-    )
+    none = (frozenset[str](),)
     return Found(
         min((part.status for part in parts), key=("found", *ABSENT).index),
-        tuple(sets),
+        tuple(dict.fromkeys(s for p in parts for s in (p.sets if p.status == "found" else none))),
         parts[0].zone,
         tuple(dict.fromkeys(reply for part in parts for reply in part.replies)),
         next((part.partly for part in parts if part.partly), ""),
@@ -272,18 +271,15 @@ def _merged(parts: Sequence[Found]) -> Found:
     )
 
 
-def names_of(replies: Iterable[Reply], zone: str) -> set[str]:
-    """Return the servers that replies name for a zone."""
-    return {name for reply in replies for name in reply.data("NS", zone)}
-
-
-def glue_of(referrals: Iterable[Reply], zone: str) -> dict[str, set[str]]:
-    """Return the addresses that replies give for a zone's servers, by name."""
-    found: dict[str, set[str]] = {}
-    for referral in referrals:
-        for name, addresses in referral.addresses(referral.data("NS", zone)).items():
-            found.setdefault(name, set()).update(addresses)
-    return found
+def servers_in(replies: Iterable[Reply], zone: str) -> dict[str, set[str]]:
+    """Return the servers that replies name for a zone, each with the addresses that they give (glue)."""
+    servers: dict[str, set[str]] = {}
+    for reply in replies:
+        names = reply.data("NS", zone)
+        glue = reply.addresses(names)
+        for name in names:
+            servers.setdefault(name, set()).update(glue.get(name, ()))
+    return servers
 
 
 def _depth(zone: str) -> tuple[int, str]:

@@ -122,15 +122,12 @@ def network_of(observation: Observation) -> Network:
 def mails(
     observation: Observation | None, domains: Iterable[str], as_of: datetime, max_age_days: int
 ) -> dict[str, Mail]:
-    """Return for each domain, as the white list writes it, whether mail to it arrives.
-
-    Unknown is one that was asked for longer than `max_age_days` before `as_of` (UTC), or not at all.
-    """
+    """Return by domain whether mail to it arrives: unknown if last asked `max_age_days` before, or never."""
     names, most = list(dict.fromkeys(domains)), timedelta(max_age_days)
-    found = {domain: Mail(domain, "unknown", "not-observed") for domain in names}
+    answers = {domain: Mail(domain, "unknown", "not-observed") for domain in names}
     for part, share in observation.shares(names) if observation else ():
-        found |= {domain: network_of(part).mail(domain, as_of, most) for domain in share}
-    return found
+        answers |= {domain: network_of(part).mail(domain, as_of, most) for domain in share}
+    return answers
 
 
 def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataFrame:

@@ -141,8 +141,8 @@ class Methods:
     def _alike(self, reply: Reply, names: Iterable[str]) -> list[bool]:
         """Tell of other names that the same server told of whether it said the same."""
         others = [self._index.answer(reply.zone, n, reply.qtype, reply.address).reply for n in names]
-        told = [other for other in others if other is not None and other.outcome in INFORMATIVE]
-        return [other.outcome == "answer" and own_answers(other) == own_answers(reply) for other in told]
+        telling = [other for other in others if other is not None and other.outcome in INFORMATIVE]
+        return [other.outcome == "answer" and own_answers(other) == own_answers(reply) for other in telling]
 
     def _beside(self, name: str) -> list[str]:
         return [f"{label}.{name.partition('.')[2]}" for label in self._siblings]

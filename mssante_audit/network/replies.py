@@ -14,20 +14,19 @@ from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, Reply
 from mssante_audit.observe.observation import Observation
 from mssante_audit.whitelist.rows import grouped
 
+# Kinds of answers that only some resolvers take: those that do not validate, that go on over TCP, that wait,
+# that ask again without EDNS after NOTIMP.
 PARTIAL = ("bogus", "tcp", "slow", "notimp")
-"""Kinds of answers that only some resolvers take: those that do not validate, that go on over TCP, that wait,
-that ask again without EDNS after NOTIMP."""
 NO_EVIDENCE = ""
 WALKED = ("MX", "A", "AAAA", "SOA")
+# Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds).
 SLOW = 3000.0
-"""Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds)."""
-MAX_RECORDS = 100
-"""Of one name and type: of more BIND takes none (``max-records-per-type``)."""
+MAX_RECORDS = 100  # of one name and type: of more BIND takes none (`max-records-per-type`)
+# Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones.
 _MADE_UP = [
     ip_network(text)
     for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32")
 ]
-"""Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones."""
 
 
 class ServerAnswer(NamedTuple):
@@ -102,8 +101,8 @@ class ReplyIndex:
             for pair in (pairs if isinstance(pairs, list) else ())
             if isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
         ]
-        known = [address for _, address in self.parent_servers] or [*self.names.get(self.parent, ())]
-        self.laboratory = any((ip := _ip(a)) and not ip.is_global for a in (*known, *self.resolvers))
+        asked = [address for _, address in self.parent_servers] or [*self.names.get(self.parent, ())]
+        self.laboratory = any((ip := _ip(a)) and not ip.is_global for a in (*asked, *self.resolvers))
         """Whether the observer's own servers are not public: then others need not be."""
 
     def _add(self, reply: Reply) -> None:
@@ -240,8 +239,8 @@ class ReplyIndex:
             kind = kinds.get(edns, "slow" if _is_slow(reply) else "said")
             return ServerAnswer(kind, reply) if edns else UNKNOWN
         if reply.silent:
-            known = {(reply.address, over_tcp), (reply.address, False)} & self._given_up
-            return ServerAnswer("silent", reply) if known or self._is_final(reply) else UNKNOWN
+            given_up = {(reply.address, over_tcp), (reply.address, False)} & self._given_up
+            return ServerAnswer("silent", reply) if given_up or self._is_final(reply) else UNKNOWN
         question = (reply.zone, reply.qname, reply.qtype)
         if self._rank(reply) == 2 and (question, reply.address, over_tcp) not in self._plain:
             return UNKNOWN  # it refuses EDNS; what it says without, nobody asked
@@ -252,8 +251,8 @@ class ReplyIndex:
         met = self._edns.get((address, over_tcp), set())
         if "known" in met or "badvers" in met:
             return "ok" if "known" in met else "badvers"
-        words = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
-        return next((word for code, word in words.items() if {code, "plain"} <= met), "")
+        states = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
+        return next((state for code, state in states.items() if {code, "plain"} <= met), "")
 
     def _can_be_asked(self, address: str) -> bool | None:
         ip = _ip(address)

@@ -9,23 +9,20 @@ from typing import Any, NamedTuple
 
 from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.hosts import NOT_REACHED, YES, MailHost, MailHosts, Part, Ways, together, worst
-from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Found, Lookups, glue_of, names_of
+from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Found, Lookups, servers_in
 from mssante_audit.network.replies import MAX_RECORDS, NO_EVIDENCE, PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.walk import MAX_NAMES
 from mssante_audit.observe.lines import Reply
 
+# How a zone's servers answer, where none answers all resolvers → cause.
 OF_SERVERS = {
     "bogus": "dnssec-bogus", "tcp": "servers-tcp", "slow": "servers-slow", "notimp": "servers-edns",
     "alias": "servers-alias", "own": "own-servers", "long": "alias-long", "ipv6": "servers-ipv6",
 }  # fmt: skip
-"""How a zone's servers answer, where none answers all resolvers → cause."""
-DEAD = ("zone-dead", "zone-lost", "edns-dropped")
-"""Causes of a zone none of whose servers answers for it."""
-MOST_CUTS = 12
-"""Zones on the way to a name that are followed: a file can lead round in circles."""
-Content = tuple[Any, ...]
-"""What a reply comes to (`Walk._contents`)."""
+DEAD = ("zone-dead", "zone-lost", "edns-dropped")  # causes of a zone none of whose servers answers for it
+MOST_CUTS = 12  # zones on the way to a name that are followed: a file can lead round in circles
+Content = tuple[Any, ...]  # what a reply comes to (`Walk._contents`)
 
 
 class Named(NamedTuple):
@@ -105,27 +102,29 @@ class Walk:
         return Ways(visit.part.then(below.dns), below.mail, below.hosts, (visit,))
 
     def _visit(self, zone: str, referrals: Sequence[Reply], name: str) -> Visit:
-        unheard = Part("servers-unheard", {"zone": zone})
+        not_known = Part("servers-unheard", {"zone": zone})
         key = (zone, frozenset(reply.records for reply in referrals))
         if key not in self._sets:
             self._sets[key] = self._sets_of(zone, referrals)
-        if (found := self._sets[key]) is None:
-            return Visit(zone, name, (), {}, unheard, YES)
-        handed, *own_sets = [[self._asked(zone, server, name) for server in servers] for servers in found[0]]
+        if (of_zone := self._sets[key]) is None:
+            return Visit(zone, name, (), {}, not_known, YES)
+        sets, many = of_zone
+        handed, *own_sets = [[self._asked(zone, server, name) for server in servers] for servers in sets]
         part = self._judge(zone, handed)
         own_part = worst(self._judge(zone, servers) for servers in own_sets)
-        own, many = {server.name: server for servers in own_sets for server in servers}, found[1]
+        own_servers = {server.name: server for servers in own_sets for server in servers}
         if part.arrives:
             if own_part.receives == "no":  # it fails once a resolver knows the zone's own servers
-                own_part = Part("own-servers", {"zone": zone, "servers": sorted(own)})
+                own_part = Part("own-servers", {"zone": zone, "servers": sorted(own_servers)})
             if own_part.receives != "unknown" or part is YES:
                 part = part.then(own_part)
             if many and part.receives != "unknown":
-                few = len(names_of(referrals, zone)) <= MAX_RECORDS
-                part = unheard if few else Part("servers-many", {"zone": zone}).then(part)
+                few = len(servers_in(referrals, zone)) <= MAX_RECORDS
+                part = not_known if few else Part("servers-many", {"zone": zone}).then(part)
         elif many and part.receives == "no":
-            part = unheard
-        servers = (*handed, *(own[n] for n in own if n not in {server.name for server in handed}))
+            part = not_known
+        names = {server.name for server in handed}
+        servers = (*handed, *(server for name, server in own_servers.items() if name not in names))
         answers = {address: answer for server in servers for address, answer in server.answers.items()}
         return Visit(zone, name, servers, answers, part, own_part)
 
@@ -136,30 +135,29 @@ class Walk:
         not all are known.
         """
         if zone == self._index.parent:
-            hosts = self._lookups.parents.items()
-            known = [Named(host, tuple(sorted(addresses))) for host, addresses in sorted(hosts)]
-            return ([known], False) if known else None
-        names, glue = frozenset(names_of(referrals, zone)), glue_of(referrals, zone)
+            parents = sorted(self._lookups.parents.items())
+            return ([[Named(host, tuple(sorted(its))) for host, its in parents]], False) if parents else None
+        handed = servers_in(referrals, zone)
         sets: dict[frozenset[str], list[Named]] = {}
-        todo = [names]
-        while todo:
-            wanted = todo.pop(0)
-            sets[wanted] = []
-            for name in sorted(wanted)[:MAX_NAMES]:
-                addresses, alias, heard = self._lookups.server(name, glue)
-                if not heard:
+        todo = [frozenset(handed)]
+        for names in todo:  # which grows
+            sets[names] = []
+            for name in sorted(names)[:MAX_NAMES]:
+                glue = handed.get(name, set())
+                addresses, alias, telling = self._lookups.server(name, glue)
+                if not telling:
                     return None
-                glueless = wanted == names and is_under(name, zone) and name not in glue
-                sets[wanted].append(Named(name, tuple(sorted(addresses)), glueless, alias))
-            found = {address for server in sets[wanted] for address in server.addresses}
-            for address in filter(self._index.usable, found):
+                glueless = names == todo[0] and is_under(name, zone) and not glue
+                sets[names].append(Named(name, tuple(sorted(addresses)), glueless, alias))
+            every = {address for server in sets[names] for address in server.addresses}
+            for address in filter(self._index.usable, every):
                 soa, ns = (self._index.answer(zone, zone, qtype, address) for qtype in ("SOA", "NS"))
                 if not soa.kind or not ns.kind:
                     return None
-                named = frozenset(ns.reply.answers) if ns.informs and ns.reply else frozenset()
-                if named and named not in sets and named not in todo:
+                named = ns.reply.answers if ns.informs and ns.reply else frozenset()
+                if named and named not in todo:
                     todo.append(named)
-        return [*sets.values()], any(len(wanted) > MAX_NAMES for wanted in sets)
+        return [*sets.values()], any(len(names) > MAX_NAMES for names in sets)
 
     def _asked(self, zone: str, named: Named, name: str) -> Server:
         """Return a server with what it said of a name's mail."""
@@ -260,24 +258,24 @@ class Walk:
 
     def _elsewhere(self, name: str, links: int) -> Ways:
         """Look up the mail of a name that the walk does not come to."""
-        found = self._lookups.look_up(name, "MX", every=True)
-        if links + found.links > MOST_ALIASES:
-            found = found._replace(status="loop", sets=())
-        if found.status and links + found.links > ALIASES:
-            found = found._replace(partly=found.partly or "long")
-        if not found.status:
+        lookup = self._lookups.look_up(name, "MX", every=True)
+        if links + lookup.links > MOST_ALIASES:
+            lookup = lookup._replace(status="loop", sets=())
+        if lookup.status and links + lookup.links > ALIASES:
+            lookup = lookup._replace(partly=lookup.partly or "long")
+        if not lookup.status:
             ways = Ways(Part("hosts-unheard", {"name": name}), NOT_REACHED)
-        elif found.status not in ("found", "nodata"):
-            ways = Ways(Part("alias-lost", {"name": name, "zone": found.zone}), NOT_REACHED)
+        elif lookup.status not in ("found", "nodata"):
+            ways = Ways(Part("alias-lost", {"name": name, "zone": lookup.zone}), NOT_REACHED)
         else:
-            end = next((r.alias or r.qname for r in reversed(found.replies) if not r.answers), name)
-            sets = found.sets if found.status == "found" else (frozenset[str](),)
+            end = next((r.alias or r.qname for r in reversed(lookup.replies) if not r.answers), name)
+            sets = lookup.sets if lookup.status == "found" else (frozenset[str](),)
             hosts = self._hosts
             led = [hosts.of_mx(exchangers_in(data)) if data else hosts.implicit(end, None) for data in sets]
-            ways = together(found.zone, led, [()] * len(led))
-            if how := OF_SERVERS.get(found.partly):
-                ways = ways._replace(dns=Part(how, {"zone": found.zone}).then(ways.dns))
-        return ways._replace(met=(Elsewhere(name, found, ways),))
+            ways = together(lookup.zone, led, [()] * len(led))
+            if how := OF_SERVERS.get(lookup.partly):
+                ways = ways._replace(dns=Part(how, {"zone": lookup.zone}).then(ways.dns))
+        return ways._replace(met=(Elsewhere(name, lookup, ways),))
 
 
 def exchangers_in(data: Iterable[str]) -> tuple[tuple[int, str], ...]:

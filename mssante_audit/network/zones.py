@@ -1,19 +1,18 @@
 """What parent and servers say of one zone, and how each server serves it."""
 
-from collections.abc import Mapping
 from functools import cached_property
 
-from mssante_audit.network.lookups import Found, Lookups, glue_of, names_of
+from mssante_audit.network.lookups import Found, Lookups, servers_in
 from mssante_audit.network.replies import ReplyIndex
 from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.lines import Reply
 
+# How a server serves a zone. The first four are of use to a resolver: `partial` answers, but not when asked
+# for the SOA; `weak` answers without authority. `private`: its address is none to ask.
 STATES = (
     "serving", "no-soa", "partial", "weak", "silent", "refusing", "failing", "upward", "lame", "malformed",
     "private",
 )  # fmt: skip
-"""How a server serves a zone. The first four are of use to a resolver: ``partial`` answers, but not when
-asked for the SOA; ``weak`` answers without authority. ``private``: its address is none to ask."""
 SERVING = STATES[:4]
 EDNS_BROKEN = ("dropped", "badvers")
 _OF_OUTCOME = {
@@ -28,18 +27,18 @@ class Zone:
         self._index, self._lookups, self.name = index, lookups, name
         self.referrals = index.referrals.get(name, [])
         self.addresses = tuple(index.names.get(name, ()))
-        self.glue: Mapping[str, set[str]] = glue_of(self.referrals, name)
+        servers = servers_in(self.referrals, name)
+        self.glue = {server: addresses for server, addresses in servers.items() if addresses}
         """Addresses that the parent gives for servers, by name."""
-        self.parent_ns = tuple(sorted(names_of(self.referrals, name)))
+        self.parent_ns = tuple(sorted(servers))
         """The servers that the parent names, sorted."""
         replies = self.replies("NS").items()
         self.own_sets = {
             a: tuple(sorted(r.answers)) for a, r in replies if r.outcome == "answer" and r.answers
         }
         """The servers that the zone itself names, sorted, by address that says so."""
-        self.own_ns = tuple(sorted({name for names in self.own_sets.values() for name in names}))
+        self.own_ns = tuple(sorted(set().union(*self.own_sets.values())))
         self.names = tuple(sorted({*self.parent_ns, *self.own_ns}))
-        """The names of all its servers."""
 
     def replies(self, qtype: str) -> dict[str, Reply]:
         """Return what each address asked said of the zone's apex, or how it failed to."""
@@ -83,7 +82,7 @@ class Zone:
 
     def known(self, name: str) -> set[str]:
         """Return the addresses of a server, as the parent gives them and as they are looked up."""
-        return {*self.glue.get(name, ()), *(a for found in self.hosts[name] for a in found.data)}
+        return {*self.glue.get(name, ()), *(a for lookup in self.hosts[name] for a in lookup.data)}
 
     @cached_property
     def unreached(self) -> dict[str, str]:
@@ -91,10 +90,9 @@ class Zone:
         return {name: why for name in self.names if (why := self._unreached(name))}
 
     def _unreached(self, name: str) -> str:
-        if known := self.known(name):
-            private = all(self.states.get(address) == "private" for address in known)
-            return "private" if private else ""
-        status = min((found.status for found in self.hosts[name]), key=lambda s: (bool(s), s != "nxdomain"))
+        if addresses := self.known(name):
+            return "private" if {self.states.get(address) for address in addresses} == {"private"} else ""
+        status = min((lookup.status for lookup in self.hosts[name]), key=lambda s: (bool(s), s != "nxdomain"))
         if is_under(name, self.name):
             return "no-glue" if name in self.parent_ns else status.replace("failed", "no-glue")
         return "cycle" if status in ("failed", "") and self._goes_round(name) else status
@@ -104,17 +102,18 @@ class Zone:
         above = next((zone for zone in upwards(name) if zone in self._index.referrals), "")
         if above == self.name or not above or above in seen or len(seen) > 8:
             return above == self.name
-        referrals = self._index.referrals[above]
-        names, glue = names_of(referrals, above), glue_of(referrals, above)
-        found = any(lookup.data for n in names for lookup in self._lookups.addresses(n))
-        return not (glue or found) and any(self._goes_round(n, (*seen, above)) for n in names)
+        servers = servers_in(self._index.referrals[above], above)
+        is_found = any(lookup.data for server in servers for lookup in self._lookups.addresses(server))
+        if is_found or any(servers.values()):
+            return False
+        return any(self._goes_round(server, (*seen, above)) for server in servers)
 
     @property
     def ipv6_only(self) -> bool:
         """Whether all servers have IPv6 addresses only; of names inside the zone the parent's word counts."""
         beyond = {name: () if is_under(name, self.name) else self.known(name) for name in self.names}
-        known = [address for name in self.names for address in self.glue.get(name) or beyond[name]]
-        return bool(known) and all(":" in address for address in known)
+        addresses = [address for name in self.names for address in self.glue.get(name) or beyond[name]]
+        return bool(addresses) and all(":" in address for address in addresses)
 
     def names_of(self, address: str) -> list[str]:
         """Return the names of the server at an address: the one it was asked by, then those it shares."""

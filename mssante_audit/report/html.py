@@ -19,7 +19,7 @@ from mssante_audit.base.language import current_language, gettext, translated
 from mssante_audit.base.markup import data, visible
 from mssante_audit.base.text import fold
 from mssante_audit.values.identifiers import DEPARTMENTS
-from mssante_audit.verdicts.words import SAID
+from mssante_audit.verdicts.words import OUTCOME_WORDS
 
 TEMPLATE = Path(__file__).parent / "template"
 _STRONG = re.compile(r"\*\*(.+?)\*\*")
@@ -63,7 +63,7 @@ def names(kind: str) -> dict[str, str]:
     tables = language.words_of("mssante_audit.report")["fr"] | {
         "methods": METHOD_NAMES,
         "departments": DEPARTMENTS,
-        "outcomes": SAID[current_language()],
+        "outcomes": OUTCOME_WORDS[current_language()],
         "severities": {severity: plural for severity, (_, plural) in language.severity_names().items()},
         "signatures": language.signatures(),
     }

@@ -21,16 +21,13 @@ PROBLEMS = (
     "no-phone", "no-email", "several-emails", "phone-malformed", "email-malformed", "markup", "spacing",
     "consumer", "personal", "other-person",
 )  # fmt: skip
-ALIKE = 0.6
-"""From this share of letters in common on (`difflib`), two words may be one person's name."""
-
+ALIKE = 0.6  # from this share of letters in common on (`difflib`), two words may be one person's name
 _WORDS = table_of("mssante_audit.values", "contacts.toml")
 _CONSUMER, _FUNCTIONS, _FIRMS, _HOUSES = (
     frozenset(_WORDS[name]) for name in ("consumer", "functions", "firms", "houses")
 )
 _STEMS = tuple(_WORDS["stems"])
 _WITHIN = re.compile("|".join(_WORDS["within"]))
-
 _CIVILITY = re.compile(
     r"(?:M\.|M(?=\s)|(?:Mr|Mrs|Ms|Mme|Mlle|Dr|Pr)\b\.?|(?:Monsieur|Madame|Mademoiselle|Docteur|Professeur)\b)\s*",
     re.IGNORECASE,
@@ -46,26 +43,20 @@ _ODD_SPACING = re.compile(r"\s\s|[^\S ]")
 _BREAKS = re.compile(r"[,;|\n]")
 _ADDRESS_BREAKS = re.compile(r"[:/<>()\[\]\"«»]+")
 TRIM = " \t.:-–()/<>"
-_WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
+_NAME_PART = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
 DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
-
+# French short numbers that a contact may have; emergency numbers are none.
 SHORT = re.compile(r"3[0-9]{3}|10[0-9]{2}|118[0-9]{3}")
-"""French short numbers that a contact may have; emergency numbers are none."""
-
-_OTHERS = re.compile("[^0-9]+")
 _FRENCH = re.compile(r"0[1-9][0-9]{8}")
+# Country codes of overseas départements, and how numbers begin that may have them: 0709 is of all.
 _OVERSEAS = {
     590: re.compile("0(?:590|69[015]|709)"),
     596: re.compile("0(?:596|69[567]|709)"),
     594: re.compile("0(?:594|69[45]|709)"),
     262: re.compile("0(?:26[239]|639|69[235]|709)"),
 }
-"""Country codes of overseas départements, and how numbers begin that may have them: 0709 is of all."""
-_MIQUELON = "0508"
-"""How numbers of Saint-Pierre-et-Miquelon begin in France; its code +508 is followed by six digits."""
 
-Coordinates = tuple[frozenset[str], frozenset[str]]
-"""Phones and addresses."""
+Coordinates = tuple[frozenset[str], frozenset[str]]  # phones and addresses
 
 
 @dataclass(frozen=True)
@@ -137,34 +128,30 @@ def parse_contact(text: str) -> Contact:
     clean = normalize(text)
     if "<" in clean or ">" in clean or "&" in clean:
         clean = _MARKUP.sub(" , ", clean)
-    names: list[str] = []
-    phones: dict[str, None] = {}
-    emails: dict[str, None] = {}
-    malformed: list[str] = []
-    leftovers: list[str] = []
+    parts: dict[str, list[str]] = {"names": [], "phones": [], "emails": [], "malformed": [], "leftovers": []}
     for piece in _BREAKS.split(clean):
-        for between in _without_emails(piece, emails, malformed):
-            for rest in _without_phones(between, phones, malformed):
-                _read_rest(rest, names, leftovers)
-    return Contact(text, *map(tuple, (names, phones, emails, malformed, leftovers)))
+        for between in _without_emails(piece, parts):
+            for rest in _without_phones(between, parts):
+                _read_rest(rest, parts)
+    for name in ("phones", "emails"):
+        parts[name] = list(dict.fromkeys(parts[name]))
+    return Contact(text, *map(tuple, parts.values()))
 
 
-def _without_emails(piece: str, emails: dict[str, None], malformed: list[str]) -> list[str]:
+def _without_emails(piece: str, parts: dict[str, list[str]]) -> list[str]:
     """Move the addresses of a piece of text to where they belong; return what stands between them."""
     if "@" not in piece:
         return [piece]
     kept: list[list[str]] = [[]]
     for token in piece.split():
-        for word in _ADDRESS_BREAKS.split(token) if "@" in token else (token,):
-            if "@" not in word:
-                kept[-1].append(word)
-                continue
-            address = word.strip(".'-–{}")
-            if email := read_email(address):
-                emails[email] = None
+        for text in _ADDRESS_BREAKS.split(token) if "@" in token else (token,):
+            if "@" in text:
+                address = text.strip(".'-–{}")
+                email = read_email(address)
+                parts["emails" if email else "malformed"].append(email or address)
+                kept.append([])
             else:
-                malformed.append(address)
-            kept.append([])
+                kept[-1].append(text)
     return [" ".join(words) for words in kept if words]
 
 
@@ -185,7 +172,7 @@ def read_email(text: str) -> str:
     return address if dot and top.isalpha() else ""
 
 
-def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -> list[str]:
+def _without_phones(piece: str, parts: dict[str, list[str]]) -> list[str]:
     """Move the phone numbers of a piece of text to where they belong; return what stands between them."""
     start, rest = 0, []
     for run in DIGITS.finditer(piece):
@@ -197,10 +184,8 @@ def _without_phones(piece: str, phones: dict[str, None], malformed: list[str]) -
         rest.append(piece[start : run.start()])
         start = run.end()
         for number in _numbers(raw):
-            if phone := read_phone(number):
-                phones[phone] = None
-            else:
-                malformed.append(number)
+            phone = read_phone(number)
+            parts["phones" if phone else "malformed"].append(phone or number)
     rest.append(piece[start:])
     return rest
 
@@ -218,17 +203,17 @@ def _numbers(raw: str) -> list[str]:
     return [raw]
 
 
-def _read_rest(piece: str, names: list[str], leftovers: list[str]) -> None:
+def _read_rest(piece: str, parts: dict[str, list[str]]) -> None:
     if not (rest := _LABELS.sub("", piece.strip(TRIM)).strip(TRIM)):
         return
     civility = _CIVILITY.match(rest)
     words = rest[civility.end() :].split() if civility else rest.split()
-    named = (1 if civility else 2) <= len(words) <= 6 and all(map(_WORD.fullmatch, words))
+    named = (1 if civility else 2) <= len(words) <= 6 and all(map(_NAME_PART.fullmatch, words))
     high = any(word[0].isupper() for word in words)
     if named and (civility or (high and not has_function(fold(rest).split()))):
-        names.append(" ".join(words))
+        parts["names"].append(" ".join(words))
     else:
-        leftovers.append(rest)
+        parts["leftovers"].append(rest)
 
 
 def has_function(words: list[str]) -> bool:
@@ -247,9 +232,6 @@ def is_personal(email: str, name_words: Collection[str] = ()) -> bool:
 
     Yes if a word of it is one of `name_words` (folded), an initial before it or not, if it reads
     ``first.last`` or has five letters or more (``flast``); no if one is a function's.
-
-    >>> is_personal("zoe.durand@ch-alpha.example"), is_personal("service.informatique@ch-alpha.example")
-    (True, False)
     """
     words = _local_words(email)
     named = any(word in name_words or word[1:] in name_words for word in words)
@@ -281,11 +263,7 @@ def is_service(email: str) -> bool:
 
 
 def names_nobody(email: str) -> bool:
-    """Tell whether an address is a service's, all of whose words are functions or its domain's.
-
-    >>> names_nobody("dsi.alpha@ch-alpha.example"), names_nobody("secretariat.durand@ch-alpha.example")
-    (True, False)
-    """
+    """Tell whether an address is a service's, all of whose words are functions or its domain's."""
     words, domain = _local_words(email), fold(email.partition("@")[2])
     return (
         is_service(email)
@@ -311,7 +289,7 @@ def _local_words(email: str) -> list[str]:
 
 def digits_of(text: str) -> str:
     """Return the digits of a text, 0 to 9, and nothing else."""
-    return _OTHERS.sub("", text)
+    return re.sub("[^0-9]+", "", text)
 
 
 def read_phone(text: str) -> str:
@@ -322,15 +300,17 @@ def read_phone(text: str) -> str:
     digits = digits_of(text)
     if "+" not in text:
         if _FRENCH.fullmatch(digits):
-            if digits.startswith(_MIQUELON):
+            if digits.startswith("0508"):  # Saint-Pierre-et-Miquelon, whose code is followed by six digits
                 return f"+508{digits[4:]}"
             for code, beginning in _OVERSEAS.items():
                 number = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
                 if beginning.match(digits) and phonenumbers.is_valid_number(number):
                     return f"+{code}{digits[1:]}"
             return f"+33{digits[1:]}"
-        if SHORT.fullmatch(digits) or not digits.startswith("00"):
-            return digits if SHORT.fullmatch(digits) else ""
+        if SHORT.fullmatch(digits):
+            return digits
+        if not digits.startswith("00"):
+            return ""
         digits = digits[2:]
     with suppress(phonenumbers.NumberParseException):
         number = phonenumbers.parse(f"+{digits}")
@@ -352,11 +332,7 @@ def is_mobile(phone: str) -> bool:
 
 
 def national(phone: str) -> str:
-    """Write a number of `read_phone` as one dials it in France.
-
-    >>> national("+33639980001"), national("+41227000000"), national("3639")
-    ('06 39 98 00 01', '+41 22 700 00 00', '3639')
-    """
+    """Write a number of `read_phone` as one dials it in France: ``06 39 98 00 01``, ``+41 22 700 00 00``."""
     if not phone.startswith("+"):
         return phone
     if phone.startswith("+508") and len(phone) == 10:

@@ -10,30 +10,26 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-RDNS = tuple[tuple[str, str], ...]
-
+# The two shapes of a certificate's DN, attributes in order. Source: form (Annexe 1).
 IGC = {"IGC-Santé": ("CN", "OU", "O", "ST", "C"), "IGC-CPS": ("CN", "OU", "L", "O", "C")}
-"""The two shapes of a certificate's DN, attributes in order. Source: form (Annexe 1)."""
-
 _SHAPES = {frozenset(order): name for name, order in IGC.items()}
 _RANK = {kind: rank for rank, kind in enumerate(("CN", "OU", "L", "O", "ST", "C"))}
-
 _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z")
 _QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+(?=[,;+]|\Z)', re.DOTALL)
 _BARE = re.compile(r"(?:[^,;+\\]++|\\.|\\\Z)*+", re.DOTALL)
 _ESCAPE = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.?)", re.DOTALL)
 _BLANKS = " \t\r\n"
 _CODE = re.compile(r" *\( *([^()]*?) *\)$")
+# What tools and people write before a DN.
 _BEFORE = re.compile(
     r"[«\s]*(?:subject|sujet|objet|dn)(?:\s+(?:dn|ssl|du\s+certificat|igc[ -](?:sant[ée]|cps))){0,2}\s*[:=]"
     r"\s*(?=/|[A-Z]+\s*=)|\s*\(?igc[ -](?:sant[ée]|cps)\)?\s*:?\s*(?=/|CN\s*=)|\s*«\s*",
     re.I,
 )
-"""What tools and people write before a DN."""
 _SLASH = re.compile(r"(?<!\s)\s*+/\s*+(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
 _LINE = re.compile(r"(?<!\s)\s*+(?:[,;]\s*+)?(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
+# The end of a sentence or of a list, which a DN is not.
 _DOT = re.compile(r"(?<=\bC=[A-Z]{2})\s*[.;,]\Z", re.I)
-"""The end of a sentence or of a list, which a DN is not."""
 _BREAK = re.compile(r"[\r\n\t]")
 _AROUND = re.compile(r"[\"“”'‘’<]\s*((?:CN|C)\s*=[^\"“”<>]*)[\"“”'’>]", re.I)
 _S = re.compile(r"(?<=,)\s*S\s*=", re.I)
@@ -45,7 +41,7 @@ class DN:
 
     text: str
     """As the file writes it."""
-    rdns: RDNS
+    rdns: tuple[tuple[str, str], ...]
     """(attribute type in upper case, value unescaped and unquoted), in the order of the text."""
     problems: tuple[str, ...]
     """``empty``; ``unreadable`` (a part is not ``TYPE=value``); ``separator`` (``;``, RFC 2253);
@@ -65,11 +61,7 @@ class DN:
     """Whether the attributes also stand in the form's order."""
 
     def get(self, kind: str) -> str:
-        """Return the first value of an attribute type (upper case), "" if there is none.
-
-        >>> parse_dn("CN=mss.alpha.example,OU=100").get("OU")
-        '100'
-        """
+        """Return the first value of an attribute type (upper case), "" if there is none."""
         return next((value for name, value in self.rdns if name == kind), "")
 
 
@@ -114,8 +106,6 @@ def pasted_dn(text: str) -> str:
 
     >>> pasted_dn("subject=/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example")
     'CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR'
-    >>> pasted_dn(" cf. certificat joint ")
-    'cf. certificat joint'
     """
     bare = text.strip()
     bare = _DOT.sub("", around[1].strip() if (around := _AROUND.fullmatch(bare)) else bare)
@@ -241,5 +231,5 @@ def _silent(character: str) -> bool:
 def _characters(text: str) -> set[str]:
     odd = not (text.isascii() and text.isprintable())
     kinds = {unicodedata.category(c) for c in set(text) - {" "}} if odd else set()
-    found = {"doubled": "  " in text, "nbsp": "Zs" in kinds, "control": kinds & {"Cc", "Cf", "Zl", "Zp"}}
-    return {problem for problem, is_there in found.items() if is_there}
+    faults = {"doubled": "  " in text, "nbsp": "Zs" in kinds, "control": kinds & {"Cc", "Cf", "Zl", "Zp"}}
+    return {problem for problem, is_there in faults.items() if is_there}

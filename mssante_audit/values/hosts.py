@@ -4,10 +4,8 @@ import re
 
 from mssante_audit.values.slips import one_slip
 
-ZONE = "mssante.fr"
-"""The zone that the manager runs."""
-ENDINGS = ("fr", "com", "org", "net", "eu")
-"""Endings that are left in, or put behind the zone, by mistake."""
+ZONE = "mssante.fr"  # the zone that the manager runs
+ENDINGS = ("fr", "com", "org", "net", "eu")  # endings that are left in, or put behind the zone, by mistake
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
@@ -46,10 +44,8 @@ def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | in
 def in_zone(domain: str) -> str:
     """Return the name in the zone that a name outside it is a slip of, "" if it is none.
 
-    >>> in_zone("ch-x.msante.fr"), in_zone("ch-x.mssante.com"), in_zone("ch-x-mssante.fr")
-    ('ch-x.mssante.fr', 'ch-x.mssante.fr', 'ch-x.mssante.fr')
-    >>> in_zone("mssante.example.org"), in_zone("ch-x.mssante.fr.fr"), in_zone("ch-x.msante-fr")
-    ('', 'ch-x.mssante.fr', 'ch-x.mssante.fr')
+    >>> in_zone("ch-x.msante.fr"), in_zone("mssante.example.org")
+    ('ch-x.mssante.fr', '')
     """
     if domain.endswith(f".{ZONE}"):
         return ""

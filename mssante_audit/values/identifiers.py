@@ -17,8 +17,8 @@ from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
 
+# First character → kind. ADELI and RPPS stand for a practice (ADELI-rang, RPPS-rang), not a person.
 KINDS = {"0": "ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "RPPS"}
-"""First character → kind. ADELI and RPPS stand for a practice (ADELI-rang, RPPS-rang), not a person."""
 
 _SHAPES = {
     kind: re.compile(shape, re.ASCII)
@@ -27,22 +27,22 @@ _SHAPES = {
         ("SIRET", r"\d{14}"), ("RPPS", r"\d{14}"),
     )
 }  # fmt: skip
+# A word for a number, written before one whose kind is not told.
 _NUMBER_OF = re.compile(r"^(?:N[Oº]?|NUM[EÉ]RO|ID(?:ENTIFIANT)?)(?=[0-9])")
-"""A word for a number, written before one whose kind is not told."""
-_WORD = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)(?![A-Z])(.{1,60})", re.I | re.S)
-"""A kind by its name, and what follows it."""
-_AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[A-Z]*")
-"""The same the other way round, of a text without blanks."""
+# A kind by its name, and what follows it.
+_KIND_BEFORE = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)(?![A-Z])(.{1,60})", re.I | re.S)
+# The same the other way round, of a text without blanks.
+_KIND_AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[A-Z]*")
 _TABLE = table_of("mssante_audit.values", "departments.toml")
 
 _PLACES = [place.split(" ", 1) for held in (*_TABLE["regions"].values(), _TABLE["apart"]) for place in held]
+# Code → official label, 101 départements and the overseas collectivities (see `departments.toml`).
 DEPARTMENTS: dict[str, str] = dict(sorted(_PLACES, key=lambda place: re.sub("2[AB]", "20", place[0])))
-"""Code → official label, 101 départements and the overseas collectivities (see ``departments.toml``)."""
 
+# Region → codes of its départements: INSEE's 18 regions.
 REGIONS: dict[str, tuple[str, ...]] = {
     name: tuple(place.split(" ")[0] for place in held) for name, held in _TABLE["regions"].items()
 }
-"""Region → codes of its départements: INSEE's 18 regions."""
 
 _REGION_OF = {code: region for region, codes in REGIONS.items() for code in codes}
 _OVERSEAS = {"9701": "971", "9702": "972", "9703": "973", "9704": "974", "9805": "976"}
@@ -94,29 +94,25 @@ def identifier_of(text: str) -> str:
     """Return an identifier as the list writes it, whoever wrote it: kind and number, digits and letters only.
 
     A number of nine digits alone may be FINESS or SIREN, and stays as it is.
-
-    >>> identifier_of("2 999-000 001"), identifier_of("FINESS n° 75 9900004"), identifier_of(" ")
-    ('2999000001', '1759900004', '')
     """
     value = _NUMBER_OF.sub("", re.sub(r"[\W_]+", "", text).upper())
     if _kind_of(value):
         return value
     if _SHAPES["SIRET"].fullmatch(value) and _checked("SIRET", value):
         return f"3{value}"
-    if after := _AFTER.fullmatch(value):
+    if after := _KIND_AFTER.fullmatch(value):
         text = f"{after[2]} {after[1]}"
-    if named := _WORD.search(text) or _WORD.search(value):
-        word, number = named[1].upper(), re.sub(r"^[^0-9]+|[\W_]+", "", named[2]).upper()
+    if before := _KIND_BEFORE.search(text) or _KIND_BEFORE.search(value):
+        named, number = before[1].upper(), re.sub(r"^[^0-9]+|[\W_]+", "", before[2]).upper()
         for first, kind in KINDS.items():
-            named_so = kind == word or {kind, word} == {"SIREN", "SIRET"}
             match = re.match(rf"{first}?({_SHAPES[kind].pattern})(?![0-9])", number)
-            if named_so and match:
+            if match and (kind == named or {kind, named} == {"SIREN", "SIRET"}):
                 return first + match[1]
     return value
 
 
+# The manager of the space (ANS), as `structure_key` has it (source: the public register of companies).
 MANAGER = "2187512751"
-"""The manager of the space (ANS), as `structure_key` has it (source: the public register of companies)."""
 
 
 def structure_key(text: str, among: Container[str] = ()) -> str:
@@ -125,10 +121,8 @@ def structure_key(text: str, among: Container[str] = ()) -> str:
     Nine digits alone may be either: the keys `among` which it is decide, if one of both is there; else the
     département that a FINESS starts with, where it is none. What neither decides stays as it is.
 
-    >>> structure_key("399900000300015"), structure_key("SIREN 999 000 003"), structure_key("999000003")
-    ('2999000003', '2999000003', '2999000003')
-    >>> structure_key("759900004"), structure_key("759900004", {"1759900004", "1750000002"})
-    ('759900004', '1759900004')
+    >>> structure_key("399900000300015"), structure_key("75990000 4", {"1759900004"})
+    ('2999000003', '1759900004')
     """
     value = identifier_of(text)
     if (kind := _kind_of(value)) in ("FINESS", "SIREN", "SIRET"):
@@ -137,9 +131,9 @@ def structure_key(text: str, among: Container[str] = ()) -> str:
         return value
     finess = f"1{value}" if _SHAPES["FINESS"].fullmatch(value) and finess_department(value) else ""
     siren = f"2{value}" if _SHAPES["SIREN"].fullmatch(value) else ""
-    known = [key for key in (finess, siren) if key and key in among]
-    if len(known) == 1:
-        return known[0]
+    held = [key for key in (finess, siren) if key and key in among]
+    if len(held) == 1:
+        return held[0]
     return (finess or siren or value) if bool(finess) != bool(siren) and _checked("SIREN", value) else value
 
 
@@ -208,8 +202,7 @@ def _labels() -> dict[str, str]:
     return official | {fold(label): code for label, code in _TABLE["variants"].items()}
 
 
-NEAR = 3
-"""How many near names `places` gives."""
+NEAR = 3  # how many near names `places` gives
 
 
 class Places(NamedTuple):
@@ -265,19 +258,18 @@ def _region(text: str) -> str:
 def _department(text: str) -> str:
     if code := _code(text):
         return code
-    names = {fold(label): _label(known) for known, label in DEPARTMENTS.items()}
-    begun = [_label(known) for known in DEPARTMENTS if known.startswith(text.upper())]
-    region = [f"{name} is a region" for name in REGIONS if fold(name) == fold(text)]
-    remedy = region[0] if region else _near(text, names, begun)
-    remedy = remedy or "Write a code, such as 75, or a name, such as Paris"
+    names = {fold(label): _label(code) for code, label in DEPARTMENTS.items()}
+    begun = [_label(code) for code in DEPARTMENTS if code.startswith(text.upper())]
+    region = next((f"{name} is a region" for name in REGIONS if fold(name) == fold(text)), "")
+    remedy = region or _near(text, names, begun) or "Write a code, such as 75, or a name, such as Paris"
     raise UnknownNameError(f"no département {text!r}", remedy=remedy)
 
 
 def _code(text: str) -> str:
     """Return the code of a département that is written as its code, its name or both; "" if it is none."""
-    written, place = text.upper().zfill(2), parse_department(text)
-    if written in DEPARTMENTS:
-        return written
+    if (code := text.upper().zfill(2)) in DEPARTMENTS:
+        return code
+    place = parse_department(text)
     return "" if {"unknown", "mismatch"} & {*place.problems} else place.code
 
 

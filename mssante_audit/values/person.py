@@ -18,29 +18,29 @@ from mssante_audit.values import contacts as texts
 _ALONE, _END = r"(?<![^\W_])", r"(?![^\W_])\.?"
 _UPPER, _LOW = r"[^\W\d_a-zß-öø-ÿœ]", r"[a-zß-öø-ÿœ]"
 _REST = r"(?:[\w’-]|'(?=\w))*"
+# Particles and initials.
 _BEFORE = (
     r"(?:(?i:de|du|des|la|le|les|von|van|der|den|el|al|ben|bin|abd|di|da|st|ste|saint|sainte)[ -]"
     rf"|[dDlL]['’] ?|{_UPPER}\.[ -]?){{0,4}}"
 )
-"""Particles and initials."""
 _BIRTH = rf"(?:,? \(?(?i:née?|ép\.|épouse|veuve|vve|dite?) {_BEFORE}[^\W\d_]{_REST}\)?)?"
+# No second word of a name where all is in small letters.
 _STOP = (
     r"(?:avec|chez|cette|dans|elle|mais|nous|pour|pas|plus|quand|sans|sera|sont|sous|sur|tous|vers|vous)\b"
 )
-"""No second word of a name where all is in small letters."""
+# A title or an office between a civility and a name.
 _AS = (
     r"(?:[ _,]{1,2}(?i:l[ea] )?(?i:docteure?|professeure?|direct(?:eur|rice)|dr|pr)\.?(?![^\W_])"
     rf"(?: -|,(?= {_UPPER}))?"
     rf"| l[ea](?: {_LOW}[\w’-]{{1,30}}){{1,4}}(?<!\bde)(?<!\bdu)(?<!\bdes)(?<!\bau)(?: ?[:,])?(?= {_UPPER}))?"
 )
-"""A title or an office between a civility and a name."""
 _NAME = (
     rf"{_AS}(?:[ _:(«\"“'‘\[{{*\n]{{0,3}}(?:<\w{{1,6}}>)?| ?[:=.] ?[(«\"“]?(?={_BEFORE}{_UPPER})){_BEFORE}"
     rf"(?:{_LOW}{_REST} (?!{_STOP}){_LOW}{{3,}}(?![\w.@-])|[^\W\d_]{_REST})"
     rf"(?:(?:[)»\"”]? ?[(«\"“_ ] ?|\.){_BEFORE}{_UPPER}{_REST}){{0,4}}[)»\"”]?{_BIRTH}"
 )
 _OTHERS = rf"(?: ?(?:,|et|&) ?{_UPPER}{_REST}){{0,3}}"
-_ONE = (
+_MR_MRS = (
     rf"(?:{_ALONE}(?:(?i:mme|mlle|melle|mrs|monsieur|madame|mademoiselle){_END}"
     rf"|(?:Ms|M[Ii][Ss]{{2}}|Ma[îi]tre|Mr){_END}|mr\.?(?= )|M[RS]\."
     rf"|M(?:[Mm][Ee]|[Ll][Ll][Ee])(?={_UPPER}[^\W\d_])"
@@ -49,14 +49,15 @@ _ONE = (
     r"|(?:(?<![\w.])|(?<=[^\W\d_]{3}\.))(?:[Mm] ?\.(?!\w\.| ?[\w-]+\.[a-zA-Z]{2})))"
 )
 _CIVILITY = (
-    rf"{_ONE}(?: ?(?:et|ou|[&/,-])? ?{_ONE}){{0,2}}"
-    rf"(?: ?[,;/+–-](?! ?{_ONE})(?= ?{_BEFORE}{_UPPER})|-)?{_NAME}"
+    rf"{_MR_MRS}(?: ?(?:et|ou|[&/,-])? ?{_MR_MRS}){{0,2}}"
+    rf"(?: ?[,;/+–-](?! ?{_MR_MRS})(?= ?{_BEFORE}{_UPPER})|-)?{_NAME}"
     rf"|{_ALONE}(?:MM\.|MM(?= {_UPPER}[^\W\d_])|(?i:mmes|mlles|messieurs|mesdames){_END}){_NAME}{_OTHERS}"
 )
 _TITLE = (
     rf"{_ALONE}(?i:docteure?|doctoresse|doctor|professeure?|professor|dre?|prof|pr){_END}"
     rf"(?:(?<=Dr)-(?={_UPPER}))?(?: (?i:m[ée]d|v[ée]t)\.)?"
 )
+# What a name in capitals or with a capital follows; in small letters it is a word like another.
 _CALLED = (
     rf"{_ALONE}(?:(?i:p[èe]re|abb[ée]|s(?:œ|oe)ur|fr[èe]re|m[èe]re(?!s? ?(?:[-/]|et)? ?(?:enfant|b[ée]b))"
     r"|monseigneur|mgr|chanoine|r[ée]v[ée]rende?|rabbin|imam|mister|herr|frau|se[ñn]ora?"
@@ -64,7 +65,6 @@ _CALLED = (
     rf"|Sr|(?:[Ss]ir|[Ll]ady|[Ll]ord)(?![A-Z])|Lt|Cdt|[Ll]e [Pp]asteur"
     rf"|Me(?=\.| {_UPPER}(?:{_UPPER}{{2}}|[\w’'-]+ {_UPPER}|\. ))){_END}"
 )
-"""What a name in capitals or with a capital follows; in small letters it is a word like another."""
 _DOCTOR = (
     rf"(?:{_TITLE}{_NAME}|{_ALONE}Dr{_UPPER}{{4}}{_REST}"
     rf"|{_ALONE}{_UPPER}[\w’'.-]{{1,40}}(?: {_UPPER}[\w’'.-]{{0,40}}){{0,2}},? ?"
@@ -80,6 +80,7 @@ _FOR = (
 )
 _TOP = r"(?i:fr|com|net|org|eu|info|re|nc|pf|mq|gp|yt|pro|care|health|example|test)(?![\w-])"
 _DOMAIN = rf"(?:[a-zA-Z0-9-]{{1,63}}\.)+{_TOP}"
+# Dates, names of domains, hospitals and streets that bear the name of a doctor, and fingerprints.
 _KEPT = (
     r"(?P<kept>(?<![0-9])(?:[0-3][0-9](?P<sep>[./ -])[01][0-9](?P=sep)(?:19|20)[0-9]{2}"
     r"(?![0-9]| [0-9]{2} [0-9])|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"
@@ -92,13 +93,13 @@ _KEPT = (
     rf"{_BEFORE}{_UPPER}{_REST}"
     r"|(?<![^\W_])(?=[0-9]*[a-f])[0-9a-f]{16,64}(?![^\W_]))"
 )
-"""Dates, names of domains, hospitals and streets that bear the name of a doctor, and fingerprints."""
 _DIGIT = r"(?:[0-9]|(?<=[0-9])[oOlI](?![^\W\d_])|[oOlI](?=[0-9]))"
 _GAP = r"(?:<w?br ?/?>|[^\w@,:;]|_){0,4}"
+# What parts digits behind a country code: there commas make no list of departments.
 _WIDE = r"(?:<w?br ?/?>|[^\w@]|_){0,4}"
-"""What parts digits behind a country code: there commas make no list of departments."""
 _ABROAD = r"(?:33|262|590|594|596|508|687|689|681)"
 _TEN = r"(?i:un|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize"
+# Ten digits from 0 on, or a country code and more: numbers of nine digits are FINESS and SIREN. Or words.
 _PHONE = (
     r"(?P<phone>(?<![0-9])(?<![0-9a-fA-F]{6})(?:"
     rf"\+{_GAP}[1-9](?:{_WIDE}[0-9]){{8,13}}"
@@ -111,7 +112,6 @@ _PHONE = (
     rf"|{_ALONE}(?i:z[ée]ro)(?:[ ,.-]{{1,3}}{_TEN}|vingts?|trente|quarante|cinquante"
     r"|soixante|z[ée]ro|et)){5,20}(?!\w)"
 )
-"""Ten digits from 0 on, or a country code and more: numbers of nine digits are FINESS and SIREN. Or words."""
 _PART = r"[^\s'\"<>(),;:=«»|/@]"
 _DOT = r"(?: ?[(\[{<] ?(?i:dot|point|\.) ?[)\]}>] ?| (?i:dot|point) | \.(?: |(?=\w))|[-_](?i:dot|point)[-_])"
 _DOTTED = rf"(?=[\w-]{{1,63}}(?:\.[^\W_]|{_DOT}))"
@@ -157,8 +157,7 @@ def _plain(text: str) -> tuple[str, Sequence[int]]:
     return "".join(letters).translate(LOOK_ALIKE), [*places, len(text)]
 
 
-CONTACTS = ("none", "services", "all")
-"""Whose numbers and addresses are shown."""
+CONTACTS = ("none", "services", "all")  # whose numbers and addresses are shown
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -182,9 +181,6 @@ def masks(persons: Iterable[Person], contacts: str = "none") -> dict[Person, str
 
     `contacts` is one of `CONTACTS`: with ``services``, what names nobody is shown (`mask`), unless it is the
     register's.
-
-    >>> list(masks([Person("zoe@x.example"), Person("zac@x.example"), Person("yan@x.example")]).values())
-    ['z•••@x.example (1)', 'z•••@x.example (2)', 'y•••@x.example']
     """
     alike: defaultdict[str, list[Person]] = defaultdict(list)
     for person in dict.fromkeys(persons):
@@ -215,8 +211,8 @@ def unnamed(text: str) -> str:
         if name["whom"] and (texts.has_function(fold(name["whom"]).split()) or texts.is_firm(name["whom"])):
             at = name.end("to")  # a service: persons may be named further on
         elif not (name["kept"] or texts.names_house(name[0])):
-            found = name[0].translate(_DIGITS) if name["phone"] else name[0]
-            parts += [text[end : places[name.start()]], mask(found)]
+            masked = mask(name[0].translate(_DIGITS) if name["phone"] else name[0])
+            parts += [text[end : places[name.start()]], masked]
             end = places[at]
     return "".join([*parts, text[end:]])
 

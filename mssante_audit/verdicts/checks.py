@@ -20,15 +20,14 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.presented import receiving, tls_of
 
 RESULTS = ("ok", "warn", "fail", "unknown")
+# What is to be put right of a domain, beside what keeps mail from it (`order_of`).
 ORDERS = ("ok", "todo", "urgent", "unknown")
-"""What is to be put right of a domain, beside what keeps mail from it (`order_of`)."""
 RECEPTION = ("dns", "mail", "tls")
+# Why a check is unknown that no audit looks at yet; `no_` and a need is why one was not made.
 NOT_AUDITED = "not_audited"
-"""Why a check is unknown that no audit looks at yet; ``no_`` and a need is why one was not made."""
+# Causes why the walk knows nothing of a domain at all: then findings on its DNS decide nothing either.
 UNSEEN = ("not-observed", "too-old", "of-the-future")
-"""Causes why the walk knows nothing of a domain at all: then findings on its DNS decide nothing either."""
-OUTSIDE = "outside"
-"""Why a declaration is unknown that the register does not cover."""
+OUTSIDE = "outside"  # why a declaration is unknown that the register does not cover
 
 _GRADES = {"warning": "warn", "error": "fail", "critical": "fail"}
 
@@ -64,7 +63,7 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         for decides in {rule.check for rule in audit.rules}:
             gaps.setdefault(decides, {}).update(dict.fromkeys(reasons))
             rests.setdefault(decides, {}).update(dict.fromkeys(need for need in audit.needs if need in old))
-    found = []
+    judged = []
     for domain in space.audited["domain"].unique().tolist():
         results: dict[str, str] = dict.fromkeys(CHECKS, "ok")
         why: dict[str, list[str]] = {}
@@ -87,8 +86,8 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         if cause := whole.cause if seen else "no_observation":
             why["receives"] = [cause]
         order = "unknown" if doubted else order_of(results, whole.receives, why)
-        found.append(Verdict(results, why, whole.receives, order))
-    return found
+        judged.append(Verdict(results, why, whole.receives, order))
+    return judged
 
 
 def order_of(results: Mapping[str, str], receives: str, why: Mapping[str, list[str]]) -> str:

@@ -13,6 +13,7 @@ What an observation does not tell, since it did not ask or had no answer, is nev
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 import pandas as pd
 
@@ -27,8 +28,7 @@ from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.space.trust import TrustSpace
 
 COLUMNS = ("domain", "what", "change", "before", "after")
-ASPECTS = ("method", "servers", "exchangers", "receives")
-"""What is compared."""
+ASPECTS = ("method", "servers", "exchangers", "receives")  # what is compared
 SEVERAL = " | "
 
 
@@ -51,23 +51,20 @@ def answers_of(observation: Observation, domains: Iterable[str] | None = None) -
     of: dict[str, Mapping[str, str | None]] = {}
     for domain in names:
         name, receives = canonical(domain), arrives[domain].receives
-        used, said = network.methods.of(name), dict.fromkeys(ASPECTS)
+        used, aspects = network.methods.of(name), dict.fromkeys(ASPECTS)
         if used.method != "unknown":
             zone, replies = network.zone(used.cut), network.about_mail(name)
             servers = SEVERAL.join(zone.parent_ns or zone.own_ns) or None if zone.name else ""
             aliases = {f"CNAME {reply.alias}" for reply in replies if reply.alias}
             exchangers = {data for reply in replies for data in reply.answers} or aliases
             mail = SEVERAL.join(sorted(exchangers)) if replies else None
-            said = dict(zip(ASPECTS, (used.method, servers, mail, None), strict=True))
-        of[domain] = said | {"receives": receives if receives != "unknown" else None}
+            aspects = dict(zip(ASPECTS, (used.method, servers, mail, None), strict=True))
+        of[domain] = aspects | {"receives": receives if receives != "unknown" else None}
     return Answers(observation.source, observation.started_at, observation.parent_zone, of)
 
 
 def differences(before: Answers, after: Answers) -> pd.DataFrame:
-    """Return what two observations tell differently, a row a domain and aspect; columns as described above.
-
-    `InputError` if they are of two zones.
-    """
+    """Return what two observations tell differently (columns above); an `InputError` if of two zones."""
     if before.zone != after.zone:
         raise InputError(f"of the zone {after.zone}, not {before.zone}", file=after.source)
     rows = []
@@ -80,24 +77,20 @@ def differences(before: Answers, after: Answers) -> pd.DataFrame:
     return frame_of(rows, dict.fromkeys(COLUMNS, "str"))
 
 
-def sentences(before: Answers, after: Answers, found: pd.DataFrame) -> Iterator[str]:
-    """Yield in English lines what `differences` found, the domains that one did not ask about in one."""
+def sentences(before: Answers, after: Answers, changes: pd.DataFrame) -> Iterator[str]:
+    """Yield in English lines what `differences` returned, the domains that one did not ask about in one."""
     both, lines = before.of.keys() & after.of.keys(), []
-    for domain, what, change, *sides in found[found["domain"].isin(both)].to_numpy().tolist():
+    for domain, what, change, *sides in changes[changes["domain"].isin(both)].to_numpy().tolist():
         nothing = "unknown" if change == "unknown" else "none"
         lines.append(f"{domain}: {what}: {' -> '.join(text or nothing for text in sides)}")
     if alone := len(before.of.keys() ^ after.of.keys()):
         lines.append(f"asked about in one of them only, and so unknown: {alone}")
-    return comparison(before, after, lines, same=found.empty)
+    return comparison(before, after, lines, same=changes.empty)
 
 
 def newest_two(space: TrustSpace) -> tuple[Answers, Answers] | None:
     """Return what the two newest whole observations of a space say of its domains, the older one first."""
-    domains, found = space.audited["domain"].unique().tolist(), []
-    for file in space.files.get("observation", ()):
-        seen = load_observation(file.path)
-        if seen.whole:
-            found.append(answers_of(seen, domains))  # one file at a time: each may be large
-        if len(found) == 2:
-            return found[1], found[0]
-    return None
+    domains = space.audited["domain"].unique().tolist()
+    files = (load_observation(file.path) for file in space.files.get("observation", ()))  # each may be large
+    newest = [*islice((answers_of(seen, domains) for seen in files if seen.whole), 2)]
+    return (newest[1], newest[0]) if len(newest) == 2 else None

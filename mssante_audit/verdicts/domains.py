@@ -39,7 +39,6 @@ from mssante_audit.verdicts.words import about, capital, causes, reasons
 from mssante_audit.whitelist.rows import grouped
 
 COLUMNS = ("domain", "operator_id", "operator", "department", "region", "rows", "certificates", "mailboxes")
-METHOD_COLUMNS = ("domain", "method", "cut", "declared", "observed_at", "why", "facts")
 CONTACTS = {"support": "support_contact", "project": "project_contact"}
 _FINDING = ("rule", "severity", "confidence", "observed", "expected", "first_seen", "rows")
 
@@ -79,7 +78,7 @@ __doc__ = described(__doc__, "Columns", FRAME)
 
 
 def worked_out(space: TrustSpace) -> bool:
-    """Say whether `domains` is known of a space, and takes no time any more."""
+    """Tell whether the `domains` of a space take no time any more."""
     return space.kept_domains is not None or ("domains", *audits().values()) in space.cache
 
 
@@ -102,9 +101,9 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     def made(findings: pd.DataFrame | None = None) -> pd.DataFrame:
         observed = space.observation is not None
         used = methods(space.observation, space.audited["domain"].unique().tolist() if observed else ())
-        found = concat(parted(name, space)[0] for name in audits()) if findings is None else findings
+        judged_by = concat(parted(name, space)[0] for name in audits()) if findings is None else findings
         seen = dict(zip(used["domain"], used["method"], strict=True))
-        return domains_of(space, found, seen, language=language)
+        return domains_of(space, judged_by, seen, language=language)
 
     if findings is not None:
         return made(findings)
@@ -119,13 +118,6 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
 
     By ``arrives`` (whether mail arrives: `mssante_audit.network.mail.RECEIVES`) and ``order`` (what is to be
     put right: `mssante_audit.verdicts.checks.ORDERS`) each a number of domains by answer.
-
-    Examples
-    --------
-    >>> from mssante_audit import load_space
-    >>> counts = answers(domains(load_space(as_of="2026-03-03")))
-    >>> [*counts["arrives"]], [*counts["order"]]
-    (['yes', 'degraded', 'no', 'unknown'], ['ok', 'todo', 'urgent', 'unknown'])
     """
     return {
         name: {answer: int((domains[column] == answer).sum()) for answer in values}
@@ -136,11 +128,7 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
 def domains_of(
     space: TrustSpace, findings: pd.DataFrame, seen: Mapping[str, str] | None = None, *, language: str = ""
 ) -> pd.DataFrame:
-    """Return the frame that this module's docstring describes, from the findings of all audits of a space.
-
-    They count for the domains of `domains_touched`. `seen`: the method in use by domain, where the DNS was
-    observed; `language`: of `reasons`.
-    """
+    """Return the frame of this module's docstring from a space's findings; `seen`: the method by domain."""
     entries, published, walked = space.audited, space.published, mails_of(space)
     rows = entries.groupby("domain", sort=False)
     most = {name: _most(entries, name) for name in ("operator_id", "operator", "department")}
@@ -149,10 +137,10 @@ def domains_of(
     frame["mailboxes"] = [None if published is None else published.get(domain, 0) for domain in frame.index]
     frame = frame.rename_axis("domain").reset_index()[list(COLUMNS)]
     touched = domains_touched(entries, findings)
-    found, names, worst_first = verdicts(space, findings, touched), frame["domain"], SEVERITIES[::-1]
-    columns: dict[str, list[Any]] = {check: [verdict.results[check] for verdict in found] for check in CHECKS}
-    columns |= {name: [getattr(verdict, name) for verdict in found] for name in ("receives", "order", "why")}
-    columns["reasons"] = [reasons(verdict.why, language) for verdict in found]
+    judged, names, worst_first = verdicts(space, findings, touched), frame["domain"], SEVERITIES[::-1]
+    columns: dict[str, list[Any]] = {name: [v.results[name] for v in judged] for name in CHECKS}
+    columns |= {name: [getattr(v, name) for v in judged] for name in ("receives", "order", "why")}
+    columns["reasons"] = [reasons(why, language) for why in columns["why"]]
     severities = zip(findings["severity"].astype("str"), touched, strict=True)
     counts = Counter((domain, severity) for severity, its in severities for domain in its)
     columns |= {severity: [counts[name, severity] for name in names] for severity in worst_first}
@@ -160,9 +148,8 @@ def domains_of(
     columns["method"] = [(seen or {}).get(name, "unknown") for name in names]
     columns["observed_at"] = [walked[name].observed_at for name in names]
     kinds = {column.name: column.dtype.partition(" (")[0] for column in FRAME}
-    return frame.assign(**{n: pd.Series(values, dtype=kinds[n]) for n, values in columns.items()}).astype(
-        kinds
-    )
+    series = {name: pd.Series(values, dtype=kinds[name]) for name, values in columns.items()}
+    return frame.assign(**series).astype(kinds)
 
 
 def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[str]]:
@@ -201,19 +188,18 @@ def doubts(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> 
     """
     doubtful = {state.name: state.age_days for state in space.states if state.doubtful}
     old = {need: ages for need, ages in _ages(space, domains).items() if input_of(need) not in doubtful}
-    known = audits()
-    found = {}
+    doubted = {}
     columns = (findings[name] for name in ("fingerprint", "rule", "audit"))
     for key, code, name, touched in zip(*columns, domains_touched(space.audited, findings), strict=True):
-        if name not in known or rule(code).affects_list:
+        if (audit := audits().get(name)) is None or rule(code).affects_list:
             continue
-        why = {source: doubtful[source] for source in known[name].rests if source in doubtful}
-        for need in known[name].needs:
+        why = {source: doubtful[source] for source in audit.rests if source in doubtful}
+        for need in audit.needs:
             if need in old and touched <= old[need].keys():
                 why[input_of(need)] = min(old[need][domain] for domain in touched)
         if why:
-            found[key] = why
-    return found
+            doubted[key] = why
+    return doubted
 
 
 def _ages(space: TrustSpace, domains: pd.DataFrame) -> dict[str, dict[str, int]]:
@@ -235,15 +221,15 @@ def record_of(space: TrustSpace, domain: str, language: str = "") -> dict[str, A
 def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> Iterator[dict[str, Any]]:
     """Yield what is known of domains as JSON types, contacts as the space shows them.
 
-    Of one that is not listed, or is a test entry, the answers are ``unknown`` and the checks none. Of a
-    finding's rows, which may be thousands, only those of the domain are told.
+    Of one that is not listed, or is a test entry, the answers are ``unknown``. A finding has only the rows of
+    the domain.
     """
     entries, made = space.entries, space.whitelist.generated_at
     listed = {"generated_at": made and made.isoformat(), "doubts": list(space.list_doubts)}
     rows_of = entries.groupby("domain", sort=False).indices
     verdicts = {row["domain"]: row for row in domains(space, language=language).to_dict("records")}
-    found = audit_all(space)
-    findings, touching = records(found[list(_FINDING)]), _touching(space, found)
+    frame = audit_all(space)
+    findings, touching = records(frame[list(_FINDING)]), _touching(space, frame)
     contacts = {kind: entries[column].to_numpy() for kind, column in CONTACTS.items()}
     for domain in names:
         rows = rows_of.get(domain, ())
@@ -260,7 +246,7 @@ def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> I
             "checks": {check: verdict[check] for check in CHECKS if check in verdict},
             "why": {check: list(codes) for check, codes in verdict.get("why", {}).items()},
             "reasons": verdict.get("reasons", ""),
-            "findings": [findings[at] | {"rows": own} for at, own in touching.get(domain, {}).items()],
+            "findings": [findings[at] | {"rows": its} for at, its in touching.get(domain, {}).items()],
             "operator": operator,
             "contacts": {
                 kind: [*space.shown_contacts(texts[[*rows]]).values()] for kind, texts in contacts.items()
@@ -296,7 +282,8 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
     # The rule's own words, for the methods that are no finding too.
     why = [sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]}) for facts in frame["why"]]
     words = {"declared": pd.Series(kinds, dtype="str"), "why": pd.Series(why, dtype="str")}
-    return frame.rename(columns={"why": "facts"}).assign(**words)[list(METHOD_COLUMNS)]
+    columns = ["domain", "method", "cut", "declared", "observed_at", "why", "facts"]
+    return frame.rename(columns={"why": "facts"}).assign(**words)[columns]
 
 
 def mail_records(space: TrustSpace) -> pd.DataFrame:
@@ -310,18 +297,15 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
     for walked in mails_of(space).values():
         mail = receiving(walked, presented.get(walked.domain))
         words = causes()[mail.cause] if mail.cause else {"met": "", "do": ""}
-        told = (capital(words["met"]), capital(about(mail)) if mail.cause else "", words["do"])
+        texts = (capital(words["met"]), capital(about(mail)) if mail.cause else "", words["do"])
         boxes = None if published is None else published.get(mail.domain, 0)
-        rows.append((mail.domain, mail.receives, mail.cause, *told, mail.observed_at, boxes))
-    texts = dict.fromkeys(("domain", "receives", "cause", "what", "why", "remedy"), "str")
-    return frame_of(rows, texts | {"observed_at": "instant", "mailboxes": "Int64"})
+        rows.append((mail.domain, mail.receives, mail.cause, *texts, mail.observed_at, boxes))
+    columns = dict.fromkeys(("domain", "receives", "cause", "what", "why", "remedy"), "str")
+    return frame_of(rows, columns | {"observed_at": "instant", "mailboxes": "Int64"})
 
 
 def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
-    """Return the hosts that audited domains depend on (``domain``, ``host``), each pair once.
-
-    `kind` is ``NS`` for name servers, ``MX`` for mail hosts. Empty if nothing was observed.
-    """
+    """Return the pairs ``domain``, ``host`` of audited domains; `kind`: ``NS``, or ``MX`` (mail hosts)."""
     pairs: set[tuple[str, str]] = set()
     for part in space.parts() if space.observation is not None else ():
         seen = seen_of(part)
@@ -344,13 +328,13 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
         raise InputError(
             "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
         )
-    found = pd.concat([hosts(space, kind).assign(kind=kind) for kind in ("NS", "MX")], ignore_index=True)
-    names, wanted = found["host"].map(domain_key), domain_key(host)
+    pairs = pd.concat([hosts(space, kind).assign(kind=kind) for kind in ("NS", "MX")], ignore_index=True)
+    names, wanted = pairs["host"].map(domain_key), domain_key(host)
     if wanted not in set(names):
         near = difflib.get_close_matches(wanted, names.unique().tolist(), 3, cutoff=0.6)
         raise UnknownNameError(
             f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(near)}" if near else None
         )
     owners = space.audited.drop_duplicates("domain")[["domain", "operator_id", "operator"]]
-    held = found[names == wanted].merge(owners, on="domain", how="left")
-    return held[["domain", "kind", "host", "operator_id", "operator"]]
+    behind_it = pairs[names == wanted].merge(owners, on="domain", how="left")
+    return behind_it[["domain", "kind", "host", "operator_id", "operator"]]

@@ -30,24 +30,20 @@ from mssante_audit.whitelist.listxml import FIELDS
 from mssante_audit.whitelist.load import WhiteList
 
 UNANSWERED = "DECLARED_UNANSWERED"
-LOST_SHARE = 0.1
-"""Share of the rows of a list that no edit takes away at once: good practice."""
-LONGEST = 255
-"""Characters of a field: the publishing tool's own limit (data)."""
-GARBLED = "LIST_DESCRIPTION_MOJIBAKE"
-"""The rule that a whole list breaks if its declared encoding is not its own."""
-AHEAD = timedelta(days=1)
-"""How far in the future a proposal may be dated: it is signed and published after it is judged."""
+LOST_SHARE = 0.1  # of the rows of a list, which no edit takes away at once: good practice
+LONGEST = 255  # characters of a field: the publishing tool's own limit (data)
+GARBLED = "LIST_DESCRIPTION_MOJIBAKE"  # the rule that a whole list breaks if it declares another encoding
+AHEAD = timedelta(days=1)  # a proposal may be dated ahead: it is signed and published after it is judged
+# Rules that a declaration breaks only because it is not published yet.
 NOT_YET = {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"}
-"""Rules that a declaration breaks only because it is not published yet."""
 _ASKED_FOR = ("RECO_DN_DIFFERS", "RECO_DN_SPELLING", "RECO_CONTACT", "RECO_CONTACT_OLD", "RECO_DESCRIPTION")
+# Of what a declaration asks to change, of what proves nothing, of what weighs more in an edit.
 SEVERITY = dict.fromkeys((*_ASKED_FOR, UNANSWERED), "info") | {"LIST_NAMESPACE": "error"}
-"""Of what a declaration asks to change, of what proves nothing, of what weighs more in an edit."""
 _SERIOUS = SEVERITIES[SEVERITIES.index("error") :]
+# Fields that an edit may write anew without mending what is wrong in them.
 _REWRITTEN = ("dn", "project_contact", "support_contact")
-"""Fields that an edit may write anew without mending what is wrong in them."""
+# What may happen to a domain; where several things did, the first.
 CHANGES = ("renamed", "added", "removed", "changed", "restamped")
-"""What may happen to a domain; where several things did, the first."""
 
 
 class EditFinding(NamedTuple):
@@ -63,10 +59,10 @@ class EditFinding(NamedTuple):
     lines: Sequence[int] = ()
 
 
+# Findings by domain, or by row of a declaration; under `None` those of the whole file.
 Placed = defaultdict[Any, list[EditFinding]]
-"""Findings by domain, or by row of a declaration; under ``None`` those of the whole file."""
+# Domains, or rows of a declaration, that a finding stands on, and its lines.
 Place = tuple[Collection[Any], Iterable[int]]
-"""Domains, or rows of a declaration, that a finding stands on, and its lines."""
 
 
 class EditedRow(NamedTuple):
@@ -82,8 +78,8 @@ class EditedRow(NamedTuple):
 class Edit(NamedTuple):
     """An edit of the file `source`, judged ``ready``, ``not-ready`` or ``unknown``.
 
-    Findings are `introduced` that stand only after it, or on more rows, `resolved` that stand only before it,
-    or on fewer of those left; in `list` are those on no row that it changes.
+    `introduced` findings stand only after it, or on more rows, `resolved` ones only before it, or on fewer of
+    those left; in `list` are those on no row that it changes.
     """
 
     verdict: str
@@ -98,10 +94,7 @@ class Edit(NamedTuple):
 
 
 def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
-    """Judge an edit of the published list, in a space with what is known beside it.
-
-    `proposal` is the list as it is to be, loaded with ``recover`` and ``any_namespace``.
-    """
+    """Judge an edit of the published list; `proposal` is loaded with ``recover`` and ``any_namespace``."""
     published = space.whitelist
     after = space.with_list(replace(
         proposal, verdict=published.signature, anchors=published.anchors, signer=published.signer,
@@ -122,7 +115,7 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
     unread = proposal.damaged or proposal.generated_at is None or proposal.entries.empty
     gone = () if unread else _only_in(stood, wide_after, kinds_before)
     placed: Placed = defaultdict(list)
-    garbled = [sum(map(len, found["rows"][found["rule"] == GARBLED])) for found in (old, new)]
+    garbled = [sum(map(len, side["rows"][side["rule"] == GARBLED])) for side in (old, new)]
     for domain, finding in _faults(published, proposal, space.as_of, garbled[1] - garbled[0]):
         placed[domain if domain in changes else None].append(finding)
     rows = after.entries.set_index("row")[["domain", "line"]]
@@ -140,20 +133,17 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
 def judge_declaration(
     space: TrustSpace, declaration: Register, answers: Mapping[int, Sequence[EditFinding]]
 ) -> Edit:
-    """Judge a declaration of Annexe 1 against the form's rules, the list and the register, before it is sent.
-
-    `answers` are what its servers said, by row (`mssante_audit.verdicts.undelegated.ask_declared`).
-    """
+    """Judge a declaration of Annexe 1 before it is sent; `answers`: what its servers said, by row."""
     declared = declaration.declarations
     files = {*declared["file"]}
     old = _findings(space)
     new = _findings(replace(space, register=_joined(space.register, declaration), judged=None))
     new = new[[any(p.source == REGISTER and p.file in files for p in where) for where in new["where"]]]
     new = new[~new["rule"].isin(NOT_YET)]
-    fresh = introduced(*({key: Counter() for key in found["fingerprint"]} for found in (old, new)))
+    fresh = introduced(*({key: Counter() for key in side["fingerprint"]} for side in (old, new)))
     placed: Placed = defaultdict(list)
-    for row, found in answers.items():
-        placed[row] = [finding._replace(lines=[row]) for finding in found]
+    for row, findings in answers.items():
+        placed[row] = [finding._replace(lines=[row]) for finding in findings]
 
     def place(finding: Mapping[Any, Any]) -> Place:
         numbers = {n for place in finding["where"] if place.file in files for n in place.rows}
@@ -175,13 +165,15 @@ def _edit(
     count, doubts, new = len(fresh) + sum(map(len, placed.values())), space.list_doubts, findings[-1]
     for record in worded(new[new["fingerprint"].isin(fresh)], contacts=space.contacts).to_dict("records"):
         places, lines = place(record)
-        known, seen = rule(record["rule"]), (record["observed"], record["expected"])
-        severity, title = SEVERITY.get(known.code, known.severity), localized(known, "title")
-        rest = (*seen, localized(known, "remedy"), sorted({*lines}))
-        told = EditFinding(known.code, severity, record["confidence"], title, *rest)
+        its_rule = rule(record["rule"])
+        finding = EditFinding(
+            its_rule.code, SEVERITY.get(its_rule.code, its_rule.severity), record["confidence"],
+            localized(its_rule, "title"), record["observed"], record["expected"],
+            localized(its_rule, "remedy"), sorted({*lines}),
+        )  # fmt: skip
         for key in places or (None,):
-            placed[key].append(told)
-    failed = any(FAILED in found["rule"].array for found in findings)
+            placed[key].append(finding)
+    failed = any(FAILED in side["rule"].array for side in findings)
     verdict = _verdict(chain.from_iterable(placed.values()), doubts, failed=failed)
     judged = []
     for key, row in rows.items():
@@ -212,8 +204,8 @@ def _standing(
     kinds: dict[str, str] = {}
     columns = (findings[name].tolist() for name in ("fingerprint", "rule", "subject", "rows", "facts"))
     for key, code, subject, rows, facts in zip(*columns, strict=True):
-        known = tuple(renamed.get(part, part) if isinstance(part, str) else part for part in subject)
-        key = key if known == subject else fingerprint(code, known)
+        after = tuple(renamed.get(part, part) if isinstance(part, str) else part for part in subject)
+        key = key if after == subject else fingerprint(code, after)
         values = {n: fields.get(fact, fact) if isinstance(fact, str) else fact for n, fact in facts.items()}
         kind = json.dumps([code, values], default=lambda person: fields.get(person.text, person.text))
         places = Counter(domains[row] for row in rows)
@@ -238,10 +230,7 @@ def _only_in(
 def _faults(
     published: WhiteList, proposal: WhiteList, as_of: datetime, garbled: int
 ) -> Iterator[tuple[str, EditFinding]]:
-    """Yield errors that no published list is judged by, with the domain of the row, "" of the whole file.
-
-    `garbled` is on how many rows more letters are lost.
-    """
+    """Yield a row's domain ("": of the whole file) and its error; `garbled`: rows more that lose letters."""
     was, rows, made = len(published.entries), proposal.entries, proposal.generated_at
     lost = {"EDIT_ROWS_LOST": was - len(rows), "EDIT_LETTERS_LOST": garbled}
     for code in [code for code, n in lost.items() if was and n >= LOST_SHARE * was]:
@@ -249,8 +238,8 @@ def _faults(
         yield "", fault(code, observed)
     if made and made > as_of + AHEAD:
         yield "", fault("EDIT_DATE", made.isoformat())
-    known = rows["updated_at_text"].isin(published.entries["updated_at_text"])
-    for row in rows[(rows["updated_at"] > as_of + AHEAD) & ~known].to_dict("records"):
+    published_so = rows["updated_at_text"].isin(published.entries["updated_at_text"])
+    for row in rows[(rows["updated_at"] > as_of + AHEAD) & ~published_so].to_dict("records"):
         yield row["domain"], fault("EDIT_DATE", row["updated_at_text"], lines=[row["line"]])
     for name, column in FIELDS.items():  # no list that was read as published has one
         for row in rows[rows[column].str.len() > LONGEST].to_dict("records"):
@@ -282,10 +271,10 @@ def fault(
 def _verdict(findings: Iterable[EditFinding], doubted: Sequence[str], *, failed: bool = False) -> str:
     if doubted:
         return "unknown"
-    known = [finding for finding in findings if finding.rule != FAILED]
-    if any(finding.severity in _SERIOUS and finding.confidence != "hint" for finding in known):
+    sure = [finding for finding in findings if finding.rule != FAILED]
+    if any(finding.severity in _SERIOUS and finding.confidence != "hint" for finding in sure):
         return "not-ready"
-    return "unknown" if failed or any(finding.rule == UNANSWERED for finding in known) else "ready"
+    return "unknown" if failed or any(finding.rule == UNANSWERED for finding in sure) else "ready"
 
 
 def _joined(register: Register | None, declaration: Register) -> Register:
@@ -294,7 +283,9 @@ def _joined(register: Register | None, declaration: Register) -> Register:
         return declaration
     files, joined = declaration.declarations["file"], {}
     for name in ("declarations", "problems", "missing", "lost"):
-        known, more = getattr(register, name), getattr(declaration, name)
-        old = known[~known["file"].isin(files)] if isinstance(known, pd.DataFrame) else None
-        joined[name] = known | more if old is None else pd.concat([old, more], ignore_index=True)
+        kept, more = getattr(register, name), getattr(declaration, name)
+        if isinstance(kept, pd.DataFrame):
+            joined[name] = pd.concat([kept[~kept["file"].isin(files)], more], ignore_index=True)
+        else:
+            joined[name] = kept | more
     return replace(register, **joined)

@@ -13,14 +13,13 @@ none of them let us in: who sends mail may fare better, or not.
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from mssante_audit.audits.certificates.presented import MOST, OLD, Presented, SeenServer, presented
 from mssante_audit.audits.since import past_of
 from mssante_audit.base.frames import frame_of
-from mssante_audit.base.instants import instants
 from mssante_audit.network.mail import Mail
 from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, changes
 from mssante_audit.space.trust import TrustSpace
@@ -92,7 +91,7 @@ def _faults(seen: Presented, domain: str, server: SeenServer) -> tuple[str, ...]
 def tls_of(space: TrustSpace) -> dict[str, Tls]:
     """Return what is known of each domain's servers; empty without observations of DNS and of TLS."""
     seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
-    found = {}
+    of_domains = {}
     for domain, servers in seen.of.items():
         telling = [server for server in servers if server.outcome in TELLING]
         recent = [server for server in telling if server.at >= oldest]
@@ -113,8 +112,8 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
         let_in = any(s.outcome in (*TELLING, *NOT_VISITED, "lost") and s not in away for s in servers)
         if not (let_in or seen.missing[domain]) and all(server.at >= oldest for server in servers):
             tls = tls._replace(met=tuple(f"{s.name}: {s.detail[:200] or s.outcome}" for s in servers))
-        found[domain] = tls
-    return found
+        of_domains[domain] = tls
+    return of_domains
 
 
 def receiving(mail: Mail, tls: Tls | None) -> Mail:
@@ -191,10 +190,7 @@ def certificates(ending: pd.DataFrame) -> pd.DataFrame:
 
 
 def certificates_of(space: TrustSpace) -> pd.DataFrame:
-    """Return the `certificates` presented for the audited domains: ``domains`` and ``falling`` are counts.
-
-    ``names`` are the domains (tuple of str).
-    """
+    """Return the `certificates` presented, ``domains`` and ``falling`` as counts; ``names``: the domains."""
     frame = certificates(expiries(space))
     counts = {name: frame[name].map(len).astype("int64") for name in ("domains", "falling")}
     return frame.assign(names=frame["domains"], **counts)
@@ -233,16 +229,16 @@ def renewals(space: TrustSpace) -> pd.DataFrame:
 
 
 def _renewals(space: TrustSpace) -> pd.DataFrame:
-    found, served = changes(space.files.get("tls", ()), space.as_of), presented(space).served
-    found = found[found["address"].isin(set(served))].reset_index(drop=True)
+    frame, served = changes(space.files.get("tls", ()), space.as_of), presented(space).served
+    frame = frame[frame["address"].isin(set(served))].reset_index(drop=True)
     operator = space.audited.drop_duplicates("domain").set_index("domain")["operator"].to_dict()
     first, past = {}, past_of(space)
     if past is not None:
-        history = past[0][past[0]["domain"].isin({name for a in found["address"] for name in served[a]})]
+        history = past[0][past[0]["domain"].isin({name for a in frame["address"] for name in served[a]})]
         keys = {text: parse_dn(text).key for text in history["dn"].unique()}
         first = history.groupby(["domain", history["dn"].map(keys)])["first_seen"].min().to_dict()
-    told: dict[str, list[Any]] = {"domains": [], "operator": [], "order": [], "listed": []}
-    for address, kind, after, last, at in zip(*(found[c] for c in _CHANGE), strict=True):
+    rows = []
+    for address, kind, after, last, at in zip(*(frame[c] for c in _CHANGE), strict=True):
         names, key, order, since = tuple(served[address]), parse_dn(after).key, "", None
         if past is not None and kind == "replaced":
             since = min((first[name, key] for name in names if (name, key) in first), default=None)
@@ -252,9 +248,6 @@ def _renewals(space: TrustSpace) -> pd.DataFrame:
                 order = "listed-first"
             elif since > at:  # between the two visits nobody knows
                 order = "presented-first"
-        owners = ", ".join(dict.fromkeys(operator[name] for name in names))
-        for column, value in zip(told, (names, owners, order, since), strict=True):
-            told[column].append(value)
-    kinds = {"domains": "object", "operator": "str", "order": "str", "listed": None}
-    columns = {name: pd.Series(values, dtype=kinds[name]) for name, values in told.items()}
-    return found.assign(**columns | {"listed": instants(columns["listed"])})
+        rows.append((names, ", ".join(dict.fromkeys(operator[name] for name in names)), order, since))
+    kinds = {"domains": "object", "operator": "str", "order": "str", "listed": "instant"}
+    return frame.join(frame_of(rows, kinds))

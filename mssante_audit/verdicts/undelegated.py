@@ -23,14 +23,13 @@ from mssante_audit.observe.tls.visit import Visit, offers_of, shown, visit
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.gate import UNANSWERED, EditFinding, fault
-from mssante_audit.verdicts.words import SAID, about, causes, reason
+from mssante_audit.verdicts.words import OUTCOME_WORDS, about, causes, reason
 
 SERVERS, MAIL, CERTIFICATE = "DECLARED_SERVERS", "DECLARED_MAIL", "DECLARED_CERTIFICATE"
-MOST_VISITED = 6
-"""Addresses of mail servers visited for one declaration."""
+MOST_VISITED = 6  # addresses of mail servers visited for one declaration
+# Causes that each server's own answer tells already.
 _OF_SERVERS = {*OF_SERVERS.values(), *DEAD, "one-server", "mx-unanswered", "parent-silent"}
-"""Causes that each server's own answer tells already."""
-_UNHEARD = ("exchangers-lost", "hosts-unheard", "servers-unheard", "not-reached", "not-observed")
+_NOT_KNOWN = ("exchangers-lost", "hosts-unheard", "servers-unheard", "not-reached", "not-observed")
 
 
 def ask_declared(
@@ -63,8 +62,8 @@ def ask_declared(
         named = [reply.answers for reply in network.index.about(domain, "NS") if not reply.weak]
         if others := tuple(sorted(set().union(*named).difference(names))):
             theirs = network_of(observe_now(zone, **how, declared=others, undelegated=zone))
-            found = _of_servers(theirs, domain, others)
-            yield from (fault(SERVERS, f.observed, "others") for f in found if f.severity == "error")
+            errors = (f for f in _of_servers(theirs, domain, others) if f.severity == "error")
+            yield from (fault(SERVERS, finding.observed, "others") for finding in errors)
         mail = mails(seen, [domain], datetime.now(UTC), 1)[domain]
         parts = (mail.dns, mail.mail) if mail.ways else (mail.dns,)
         hosts = network.exchangers(domain)
@@ -76,10 +75,10 @@ def ask_declared(
         if network.index.public(address)
         or (network.index.laboratory and ipaddress.ip_address(address).is_loopback)
     ][:MOST_VISITED]  # fmt: skip
-    known = {*_OF_SERVERS, *_UNHEARD[2:]} if findings else set()
-    known |= {"exchangers-private"} if addresses else known  # of a laboratory on loopback
-    for part in [part for part in parts if part.cause and part.cause not in known]:
-        if part.cause in _UNHEARD:
+    reported = {*_OF_SERVERS, *_NOT_KNOWN[2:]} if findings else set()
+    reported |= {"exchangers-private"} if addresses else set()  # of a laboratory on loopback
+    for part in [part for part in parts if part.cause and part.cause not in reported]:
+        if part.cause in _NOT_KNOWN:
             yield fault(UNANSWERED, reason(part.cause))
         else:
             yield fault(MAIL, about(part))._replace(remedy=causes()[part.cause]["do"])
@@ -93,13 +92,13 @@ def ask_declared(
 
 def _of_servers(network: Network, domain: str, names: Sequence[str]) -> Iterator[EditFinding]:
     """Yield what each declared name server does not do for a domain."""
-    said = SAID[current_language()]
+    words = OUTCOME_WORDS[current_language()]
     for name in names:
         lookups = [network.lookups.look_up(name, qtype) for qtype in ("A", "AAAA")]
         addresses = sorted({address for lookup in lookups for address in lookup.data})
-        known = all(lookup.status in ("nxdomain", "nodata", "loop") for lookup in lookups)
-        if not addresses and known and not is_under(name, domain):  # there only the manager can give one
-            yield fault(SERVERS, f"{name}{colon()}{said[lookups[0].status]}", "address")
+        certain = all(lookup.status in ("nxdomain", "nodata", "loop") for lookup in lookups)
+        if not addresses and certain and not is_under(name, domain):  # there only the manager can give one
+            yield fault(SERVERS, f"{name}{colon()}{words[lookups[0].status]}", "address")
         elif not addresses:
             yield fault(UNANSWERED, name)
         elif any(lookup.alias for lookup in lookups):
@@ -108,11 +107,11 @@ def _of_servers(network: Network, domain: str, names: Sequence[str]) -> Iterator
             answer = network.index.answer(domain, domain, "MX", address, walked=True)
             where = f"{name} {address}{colon()}"
             if network.index.usable(address) is False:
-                yield fault(SERVERS, where + said["dead"], "address")
+                yield fault(SERVERS, where + words["dead"], "address")
             elif answer.kind in ("", "silent", "refused"):
-                yield fault(UNANSWERED, where + said[answer.kind or "unheard"])
+                yield fault(UNANSWERED, where + words[answer.kind or "unheard"])
             elif (kind := "lame" if answer.reply and answer.reply.weak else answer.kind) != "said":
-                met = reason(OF_SERVERS[kind]) if kind in PARTIAL else said[kind]
+                met = reason(OF_SERVERS[kind]) if kind in PARTIAL else words[kind]
                 yield fault(SERVERS, where + met, "wrong", "warning" if kind == "slow" else "error")
             zone_reply = network.index.answer(domain, domain, "NS", address).reply
             if answer.informs and zone_reply and zone_reply.answers and zone_reply.answers != {*names}:
@@ -124,7 +123,7 @@ def _of_certificate(
 ) -> Iterator[EditFinding]:
     """Yield what is wrong with what a mail server presents; `declared`: the declaration names it itself."""
     at = datetime.now(UTC)
-    what = f"{where}{colon()}{SAID[current_language()][seen.outcome]}"
+    what = f"{where}{colon()}{OUTCOME_WORDS[current_language()][seen.outcome]}"
     if seen.outcome not in TELLING:
         yield fault(UNANSWERED, what) if declared else fault(CERTIFICATE, what, "hidden", "info")
         return

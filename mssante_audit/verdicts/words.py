@@ -18,12 +18,12 @@ from mssante_audit.network.hosts import Part
 from mssante_audit.network.mail import Mail
 from mssante_audit.verdicts.checks import NOT_AUDITED
 
-CHECK_NAMES, DOUBTS, FAULTS, RECEIVING, SAID, _CODES, _REASONS = (
+# Words by language and code (`words.toml`); doubts are why a list is not to be relied on, faults what the
+# gate finds that no rule does, with titles and remedies.
+CHECK_NAMES, DOUBTS, FAULTS, RECEIVING, OUTCOME_WORDS, _CODES, _REASONS = (
     Words(words_of("mssante_audit.verdicts")["fr"][table])
     for table in ("checks", "doubts", "faults", "receiving", "said", "codes", "reasons")
 )
-"""Words by language and code (``words.toml``); doubts are why a list is not to be relied on, faults what the
-gate finds that no rule does, with titles and remedies."""
 
 
 def not_relied_on(doubts: Sequence[str]) -> str:
@@ -33,18 +33,15 @@ def not_relied_on(doubts: Sequence[str]) -> str:
 
 
 def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
-    """Return why checks of a domain are not ok, in words; what is not audited yet is left out.
-
-    `why`: codes by check (`mssante_audit.verdicts.checks.Verdict`).
-    """
+    """Return why checks are not ok (`why`: codes by check), in words; what is not audited yet is left out."""
     language = language or current_language()
     sentences = []
     with using_language(language):
         between, after = semicolon(), colon()
     for check, name in {**CHECK_NAMES[language], **_REASONS[language]}.items():
         codes = why.get(check, ())
-        known = check == "receives" and any({*codes} <= {*why.get(other, ())} for other in ("dns", "mail"))
-        if codes and NOT_AUDITED not in codes and not known:
+        twice = check == "receives" and any({*codes} <= {*why.get(other, ())} for other in ("dns", "mail"))
+        if codes and NOT_AUDITED not in codes and not twice:
             text = between.join(reason(code, language) for code in codes)
             sentences.append(f"{name}{after}{text}.")
     return " ".join(sentences)

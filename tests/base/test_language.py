@@ -29,7 +29,7 @@ from mssante_audit.report.charts import bars
 from mssante_audit.report.run import run_reports
 from mssante_audit.report.tables import table
 from mssante_audit.space.trust import TrustSpace, load_space
-from mssante_audit.verdicts.words import SAID
+from mssante_audit.verdicts.words import OUTCOME_WORDS
 from tools.messages import main
 
 OTHERS = [name for name in LANGUAGES if name != "fr"]
@@ -200,8 +200,8 @@ def test_enable_says_the_language_of_what_follows_and_keeps_it():
 def test_names_of_codes_in_cells_are_english_too(reports):
     page = html.parse(str(reports / "certificates.html")).getroot()
     cells = {"".join(data.itertext()) for data in page.xpath("//table[@id='unseen']//bdi")}
-    assert cells & set(SAID["en"].values())
-    assert not cells & (set(SAID["fr"].values()) - set(SAID["en"].values()))
+    assert cells & set(OUTCOME_WORDS["en"].values())
+    assert not cells & (set(OUTCOME_WORDS["fr"].values()) - set(OUTCOME_WORDS["en"].values()))
 
 
 def test_french_pages_would_not_pass(sample_run):

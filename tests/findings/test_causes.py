@@ -18,120 +18,80 @@ from mssante_audit.values.identifiers import is_manager
 
 def entries_of(*operators: str) -> pd.DataFrame:
     """Return a list with a row a domain for each of these operators."""
-    rows = range(1, len(operators) + 1)
-    return pd.DataFrame(
-        {
-            "row": list(rows),
-            "domain": [f"d{row}.example" for row in rows],
-            "operator_id": list(operators),
-            "operator": [f"CH {operator}" for operator in operators],
-            "department": ["75"] * len(operators),
-        }
-    )
+    columns = ["row", "domain", "operator_id", "operator", "department"]
+    rows = [(row, f"d{row}.example", name, f"CH {name}", "75") for row, name in enumerate(operators, 1)]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def test_one_operator_and_one_remedy_are_one_cause_whatever_the_rules() -> None:
     entries = entries_of("1", "1", "1", "2")
-    remedies = {rule(code).remedy_fr for code in ("DN_DEPARTMENT_FORM", "DN_DEPARTMENT_MISMATCH")}
-    assert len(remedies) == 1
-    found = framed(
-        [
-            made("DN_DEPARTMENT_FORM", (1, 2), "a"),
-            made("DN_DEPARTMENT_MISMATCH", (2, 3), "b"),
-            made("DN_DEPARTMENT_FORM", (4,), "c"),
-            made("DN_ID_LUHN", (3,), "d"),
-        ],
-        entries,
-    )
-    told = causes(found, entries, {"d1.example": 5, "d2.example": 7, "d4.example": 1})
-    assert told["rules"].tolist() == [
-        ("DN_ID_LUHN",),
-        ("DN_DEPARTMENT_FORM", "DN_DEPARTMENT_MISMATCH"),
-        ("DN_DEPARTMENT_FORM",),
-    ]
-    merged = told.iloc[1]
+    form, mismatch = "DN_DEPARTMENT_FORM", "DN_DEPARTMENT_MISMATCH"
+    given = (form, (1, 2), "a"), (mismatch, (2, 3), "b"), (form, (4,), "c"), ("DN_ID_LUHN", (3,), "d")
+    findings = framed([made(*finding) for finding in given], entries)
+    merged_all = causes(findings, entries, {"d1.example": 5, "d2.example": 7, "d4.example": 1})
+    assert merged_all["rules"].tolist() == [("DN_ID_LUHN",), (form, mismatch), (form,)]
+    merged = merged_all.iloc[1]
     assert (merged["domains"], merged["mailboxes"], merged["findings"]) == (3, 12, 2)  # domain 2 counts once
     assert merged[["operator_id", "operator", "operators", "observed"]].tolist() == ["1", "CH 1", ("1",), "a"]
-    assert set(merged["fingerprints"]) <= set(found["fingerprint"])
-    assert told.iloc[0]["mailboxes"] == 0
+    assert set(merged["fingerprints"]) <= set(findings["fingerprint"])
+    assert merged_all.iloc[0]["mailboxes"] == 0
 
 
 def test_information_hints_and_what_failed_are_no_causes() -> None:
     entries = entries_of("1")
-    found = framed(
-        [
-            made("DN_O_TRUNCATED", (1,)),
-            made("DN_NAME_OPERATORS", (1,)),
-            made("DN_ID_LUHN", (1,), confidence="hint"),
-            made("AUDIT_RULE_FAILED"),
-        ],
-        entries,
-    )
-    assert causes(found, entries).empty
-    assert list(causes(found, entries).columns) == [column.name for column in FRAME]
-    assert actionable(found)["rule"].tolist() == ["AUDIT_RULE_FAILED"]
+    nothing = made("DN_O_TRUNCATED", (1,)), made("DN_NAME_OPERATORS", (1,))
+    hint = made("DN_ID_LUHN", (1,), confidence="hint")
+    findings = framed([*nothing, hint, made("AUDIT_RULE_FAILED")], entries)
+    assert causes(findings, entries).empty
+    assert list(causes(findings, entries).columns) == [column.name for column in FRAME]
+    assert actionable(findings)["rule"].tolist() == ["AUDIT_RULE_FAILED"]
 
 
 def test_a_list_not_to_be_relied_on_comes_first_and_touches_every_domain() -> None:
     entries = entries_of("1", "2")
-    found = framed([made("LIST_OLD"), made("DNS_MX_NULL", (1,))], entries)
-    told = causes(found, entries, {"d1.example": 3, "d2.example": 4})
-    assert told["severity"].astype("str").tolist() == ["error", "critical"]
-    first = told.iloc[0]
+    findings = framed([made("LIST_OLD"), made("DNS_MX_NULL", (1,))], entries)
+    merged = causes(findings, entries, {"d1.example": 3, "d2.example": 4})
+    assert merged["severity"].astype("str").tolist() == ["error", "critical"]
+    first = merged.iloc[0]
     assert first[["operator_id", "domain", "domains", "mailboxes"]].tolist() == ["", "", 2, 7]
 
 
 def test_the_order_is_severity_then_mailboxes_or_domains_then_confidence() -> None:
     entries = entries_of(*"123445")
-    found = framed(
-        [
-            made("DN_SPELLINGS", (4, 5)),
-            made("DN_ID_LUHN", (1,), confidence="likely"),
-            made("DN_ID_LUHN", (2,), "x"),
-            made("DN_ID_LUHN", (3,), "y"),
-            made("DN_ID_LUHN", (4, 5), "z"),
-            made("DN_ID_LUHN", (6,), "w"),
-        ],
-        entries,
-    )
-    known = {"d3.example": 9, "d6.example": 1}
-    by_mailboxes = causes(found, entries, known)
+    wrong = [made("DN_ID_LUHN", rows, str(rows)) for rows in ((2,), (3,), (4, 5), (6,))]
+    likely = made("DN_ID_LUHN", (1,), confidence="likely")
+    findings = framed([made("DN_SPELLINGS", (4, 5)), likely, *wrong], entries)
+    by_mailboxes = causes(findings, entries, {"d3.example": 9, "d6.example": 1})
     assert by_mailboxes["operator_id"].tolist() == ["3", "5", "4", "2", "1", "4"]
-    assert causes(found, entries)["operator_id"].tolist() == ["4", "2", "3", "5", "1", "4"]
-    assert causes(found, entries)["mailboxes"].isna().all()
+    assert causes(findings, entries)["operator_id"].tolist() == ["4", "2", "3", "5", "1", "4"]
+    assert causes(findings, entries)["mailboxes"].isna().all()
 
 
 def test_a_shared_matter_is_one_cause_of_who_has_most_rows_and_names_the_others() -> None:
     entries = entries_of("1", "1", "2", "1", "1", "3")
-    found = framed(
-        [made("LIST_DOMAIN_OPERATORS", (1, 2, 3), "a"), made("LIST_DOMAIN_OPERATORS", (4, 5, 6), "b")],
-        entries,
-    )
-    (told,) = causes(found, entries).to_dict("records")
-    assert (told["operator_id"], told["operators"], told["domains"]) == ("1", ("1", "2", "3"), 6)
-    (own,) = causes(found, entries[entries["operator_id"] == "2"]).to_dict("records")
-    assert (own["domains"], own["domain"]) == (1, "d3.example")  # of the rows that are told of
+    shared = [made("LIST_DOMAIN_OPERATORS", rows, str(rows)) for rows in ((1, 2, 3), (4, 5, 6))]
+    findings = framed(shared, entries)
+    (cause,) = causes(findings, entries).to_dict("records")
+    assert (cause["operator_id"], cause["operators"], cause["domains"]) == ("1", ("1", "2", "3"), 6)
+    (of_one,) = causes(findings, entries[entries["operator_id"] == "2"]).to_dict("records")
+    assert (of_one["domains"], of_one["domain"]) == (1, "d3.example")  # of the rows that are given
 
 
 def test_what_the_manager_does_is_nobody_elses_cause() -> None:
     entries = entries_of("1", "1", "2")
-    found = framed([made("DNS_PARENT_DISAGREE", (1, 2, 3), "a"), made("DNS_NS_NAME", (1,), "b")], entries)
-    told = {c["rules"]: c for c in causes(found, entries).to_dict("records")}
-    zone = told["DNS_PARENT_DISAGREE",]
+    findings = framed([made("DNS_PARENT_DISAGREE", (1, 2, 3), "a"), made("DNS_NS_NAME", (1,), "b")], entries)
+    by_rules = {c["rules"]: c for c in causes(findings, entries).to_dict("records")}
+    zone = by_rules["DNS_PARENT_DISAGREE",]
     assert (zone["operator_id"], zone["operator"], zone["operators"]) == ("", "", ("1", "2"))
-    assert told["DNS_NS_NAME",]["operator_id"] == "1"
-    assert "le gestionnaire (ANS), pour 2\xa0opérateurs" in ms.cause_list(causes(found, entries)).text
+    assert by_rules["DNS_NS_NAME",]["operator_id"] == "1"
+    assert "le gestionnaire (ANS), pour 2\xa0opérateurs" in ms.cause_list(causes(findings, entries)).text
 
 
 def test_findings_without_rows_count_what_they_name() -> None:
     entries = entries_of("1")
-    named = Finding("MAILBOX_UNLISTED", ("a",), domains=("a.example", "b.example"), operator_id="1")
-    found = framed([], entries)
-    assert causes(found, entries).empty
-    facts = {"domain": "a.example"}
-    told = findings_frame([Finding(named.rule, named.subject, domains=named.domains, facts=facts)], entries,
-                          {"a.example": 2, "b.example": 3})  # fmt: skip
-    (only,) = causes(told, entries, {"a.example": 2, "b.example": 3}).to_dict("records")
+    facts, published = {"domain": "a.example"}, {"a.example": 2, "b.example": 3}
+    finding = Finding("MAILBOX_UNLISTED", ("a",), domains=(*published,), facts=facts)
+    (only,) = causes(findings_frame([finding], entries, published), entries, published).to_dict("records")
     assert (only["domain"], only["domains"], only["mailboxes"]) == ("a.example", 2, 5)
 
 
@@ -140,32 +100,26 @@ def test_causes_are_all_that_is_to_be_done_and_each_counts_its_domains_once(data
     if data == "real" and not REAL.is_dir():
         pytest.skip("no real list")
     space = ms.load_space(REAL, as_of="2025-03-01") if data == "real" else sample_space
-    found = ms.audit_all(space)
-    todo = actionable(found).set_index("fingerprint")
-    told = ms.causes(found, space.audited, space.published)
-    merged = [one for prints in told["fingerprints"] for one in prints]
-    assert sorted(merged) == sorted(todo.index)
-    assert len({(c["operator_id"], c["remedy"]) for c in told.to_dict("records")}) == len(told)
-    assert told.loc[
-        ~told["operator_id"].map(is_manager), "severity"
-    ].is_monotonic_decreasing  # its own come last
+    findings = ms.audit_all(space)
+    todo = actionable(findings).set_index("fingerprint")
+    merged = ms.causes(findings, space.audited, space.published)
+    assert sorted(key for keys in merged["fingerprints"] for key in keys) == sorted(todo.index)
+    assert len({(c["operator_id"], c["remedy"]) for c in merged.to_dict("records")}) == len(merged)
+    others = merged[~merged["operator_id"].map(is_manager)]  # the manager's come last
+    assert others["severity"].is_monotonic_decreasing
     domain = space.audited.set_index("row")["domain"]
-    for cause in told.to_dict("records"):
-        own = todo.loc[list(cause["fingerprints"])]
-        assert cause["findings"] == len(own)
-        assert set(own["operator_id"]) == {cause["operator_id"]} or rule(cause["rules"][0]).manager
-        assert str(cause["severity"]) == own["severity"].max()
-        assert set(own["rule"]) == set(cause["rules"])
-        remedies = {
-            typeset(sentence(rule(code), "remedy", facts))
-            for code, facts in zip(own["rule"], own["facts"], strict=True)
-        }
-        assert remedies == {cause["remedy"]}
-        names = {domain[row] for rows in own["rows"] for row in rows} | set(
-            own.loc[own["rows"].map(len) == 0, "domain"]
-        )
+    for cause in merged.to_dict("records"):
+        its = todo.loc[list(cause["fingerprints"])]
+        assert cause["findings"] == len(its)
+        assert set(its["operator_id"]) == {cause["operator_id"]} or rule(cause["rules"][0]).manager
+        assert str(cause["severity"]) == its["severity"].max()
+        assert set(its["rule"]) == set(cause["rules"])
+        pairs = zip(its["rule"], its["facts"], strict=True)
+        assert {typeset(sentence(rule(code), "remedy", facts)) for code, facts in pairs} == {cause["remedy"]}
+        rowless = its["rows"].map(len) == 0
+        names = {domain[row] for rows in its["rows"] for row in rows} | set(its.loc[rowless, "domain"])
         assert cause["domains"] >= len(names - {""})
-        if own["rows"].map(len).all():
+        if not rowless.any():
             assert cause["domains"] == len(names)
             if space.published is not None:
                 assert cause["mailboxes"] == sum(space.published.get(name, 0) for name in names)

@@ -22,7 +22,7 @@ from mssante_audit.space.trust import TrustSpace
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 SARIF = json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
-RULES = [own for own in catalogue().values() if own.audit]
+RULES = [rule for rule in catalogue().values() if rule.audit]
 
 
 def run_of(log: Any) -> dict[str, Any]:
@@ -35,63 +35,58 @@ def states(run: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def space(sample_space: TrustSpace) -> TrustSpace:
-    return sample_space
+def findings(sample_space: TrustSpace) -> pd.DataFrame:
+    return audit_all(sample_space)
 
 
-@pytest.fixture(scope="module")
-def found(space: TrustSpace) -> pd.DataFrame:
-    return audit_all(space)
-
-
-def log_of(space: TrustSpace, found: pd.DataFrame, follow_up: FollowUp | None = None) -> dict[str, Any]:
+def log_of(space: TrustSpace, findings: pd.DataFrame, follow_up: FollowUp | None = None) -> dict[str, Any]:
     given = {"source": "l.xml", "as_of": space.as_of, "follow_up": follow_up}
-    return run_of(sarif(found, waived(space), unsure(space), RULES, **given))
+    return run_of(sarif(findings, waived(space), unsure(space), RULES, **given))
 
 
-def test_every_finding_is_a_result_with_its_rule_and_fingerprint(space, found) -> None:
-    run = log_of(space, found)
-    assert list(states(run)) == found["fingerprint"].tolist()
-    assert [r["properties"]["facts"] for r in run["results"]] == found["facts"].tolist()
+def test_every_finding_is_a_result_with_its_rule_and_fingerprint(sample_space, findings) -> None:
+    run = log_of(sample_space, findings)
+    assert list(states(run)) == findings["fingerprint"].tolist()
+    assert [r["properties"]["facts"] for r in run["results"]] == findings["facts"].tolist()
     rules = run["tool"]["driver"]["rules"]
     assert all(rules[r["ruleIndex"]]["id"] == r["ruleId"] for r in run["results"])
-    assert [own["id"] for own in rules] == [own.code for own in RULES]
+    assert [rule["id"] for rule in rules] == [rule.code for rule in RULES]
     assert {r["level"] for r in run["results"]} == {"note", "warning", "error"}
     assert set(states(run).values()) == {""}
 
 
-def test_a_finding_has_the_state_that_the_ledger_tells(space, found) -> None:
+def test_a_finding_has_the_state_that_the_ledger_tells(sample_space, findings) -> None:
     ledger: dict[str, Any] = {}
-    follow(ledger, "x", "2026-03-01", found.iloc[1:])
-    now = found.iloc[:-1]
-    told = states(log_of(space, now, follow(ledger, "x", "2026-03-02", now)))
-    assert told.pop(found["fingerprint"].iloc[0]) == "new"
-    assert told.pop(found["fingerprint"].iloc[-1]) == "absent"
-    assert set(told.values()) == {"unchanged"}
+    follow(ledger, "x", "2026-03-01", findings.iloc[1:])
+    now = findings.iloc[:-1]
+    shown = states(log_of(sample_space, now, follow(ledger, "x", "2026-03-02", now)))
+    assert shown.pop(findings["fingerprint"].iloc[0]) == "new"
+    assert shown.pop(findings["fingerprint"].iloc[-1]) == "absent"
+    assert set(shown.values()) == {"unchanged"}
 
 
-def test_what_is_unknown_is_open_and_neither_new_nor_absent(space, found) -> None:
-    blind, ledger = replace(space, observation=None), {}
-    follow(ledger, "x", "2026-03-01", found.iloc[1:])
-    seen = found[found["audit"] != "delegation_vs_redirection"]
-    first = found["audit"].iloc[0]
+def test_what_is_unknown_is_open_and_neither_new_nor_absent(sample_space, findings) -> None:
+    blind, ledger = replace(sample_space, observation=None), {}
+    follow(ledger, "x", "2026-03-01", findings.iloc[1:])
+    seen = findings[findings["audit"] != "delegation_vs_redirection"]
+    first = findings["audit"].iloc[0]
     unsure_of = {**unsure(blind), first: ("list",)}
     run = log_of(blind, seen, follow(ledger, "x", "2026-03-02", seen, unsure_of))
-    told = {r["partialFingerprints"][KEY]: (r["kind"], r.get("baselineState")) for r in run["results"]}
-    unknown = found.loc[found["audit"] == "delegation_vs_redirection", "fingerprint"].tolist()
-    assert {told[key] for key in unknown if key in told} == {("open", "unchanged")}
-    assert {told[key] for key in seen.loc[seen["audit"] == first, "fingerprint"]} == {("open", None)}
+    shown = {r["partialFingerprints"][KEY]: (r["kind"], r.get("baselineState")) for r in run["results"]}
+    unknown = findings.loc[findings["audit"] == "delegation_vs_redirection", "fingerprint"].tolist()
+    assert {shown[key] for key in unknown if key in shown} == {("open", "unchanged")}
+    assert {shown[key] for key in seen.loc[seen["audit"] == first, "fingerprint"]} == {("open", None)}
     assert "delegation_vs_redirection rests on inputs in doubt: dns" in json.dumps(run["invocations"])
 
 
-def test_a_waived_finding_is_there_and_accepted(space, found, tmp_path) -> None:
-    chosen = found[found["audit"] == "dn_consistency"].iloc[0]
+def test_a_waived_finding_is_there_and_accepted(sample_space, findings, tmp_path) -> None:
+    chosen = findings[findings["audit"] == "dn_consistency"].iloc[0]
     (tmp_path / "waivers.toml").write_text(
         f'[[waiver]]\nrule = "{chosen["rule"]}"\nfingerprint = "{chosen["fingerprint"]}"\n'
         'reason = "suivi"\nwho = "cellule"\nuntil = 2026-12-31\n'
     )
-    own = replace(space, waivers=tmp_path / "waivers.toml")
-    run = log_of(own, audit_all(own))
+    space = replace(sample_space, waivers=tmp_path / "waivers.toml")
+    run = log_of(space, audit_all(space))
     (apart,) = [r for r in run["results"] if "suppressions" in r]
     assert apart["partialFingerprints"][KEY] == chosen["fingerprint"]
     assert apart["suppressions"][0]["justification"] == "suivi (cellule, 2026-12-31)"
@@ -100,21 +95,13 @@ def test_a_waived_finding_is_there_and_accepted(space, found, tmp_path) -> None:
 def test_hostile_texts_stay_texts(payloads: tuple[str, ...]) -> None:
     space = make_space({})
     hostile = [*payloads, "\x1b[2J\x00\x07"]
-    found = framed(
-        [made("DN_SHAPE", observed=text, expected=text, domains=(text,), operator=text) for text in hostile],
-        space.entries,
-    )
-    log = sarif(found, found.iloc[:0], {}, RULES, source="l x.xml", as_of=space.as_of)
-    assert len(run_of(log)["results"]) == len(hostile)
-    place = log["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"] == "l%20x.xml"
-
-
-def test_a_part_that_raised_is_a_result() -> None:
-    space = make_space({})
-    found = framed([made(FAILED)], space.entries)
-    log = sarif(found, found.iloc[:0], {}, RULES, source="l.xml", as_of=space.as_of)
-    assert run_of(log)["results"][0]["ruleId"] == FAILED
+    given = [made("DN_SHAPE", observed=t, expected=t, domains=(t,), operator=t) for t in hostile]
+    findings = framed([*given, made(FAILED)], space.entries)
+    log = sarif(findings, findings.iloc[:0], {}, RULES, source="l x.xml", as_of=space.as_of)
+    results = run_of(log)["results"]
+    assert [result["ruleId"] for result in results].count("DN_SHAPE") == len(hostile)
+    assert FAILED in {result["ruleId"] for result in results}, "a part that raised is a result"
+    assert results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "l%20x.xml"
 
 
 def test_the_command_writes_it(tmp_path) -> None:

@@ -13,14 +13,10 @@ from mssante_audit.findings.words import sentence
 from mssante_audit.values.person import Person
 
 ENTRIES = pd.DataFrame(
-    {
-        "row": [1, 2, 3, 4],
-        "domain": ["a.example", "a.example", "b.example", "c.example"],
-        "operator_id": ["1", "2", "2", "3"],
-        "operator": ["UN", "DEUX", "DEUX", "TROIS"],
-        "department": ["75", "2A", "2A", "988"],
-    }
-)
+    [(1, "a.example", "1", "UN", "75"), (2, "a.example", "2", "DEUX", "2A"),
+     (3, "b.example", "2", "DEUX", "2A"), (4, "c.example", "3", "TROIS", "988")],
+    columns=["row", "domain", "operator_id", "operator", "department"],
+)  # fmt: skip
 
 
 def test_an_empty_frame_has_every_column_and_dtype():
@@ -36,8 +32,8 @@ def test_domains_and_operator_follow_from_the_rows():
     assert (record["operator_id"], record["operator"]) == ("2", "DEUX")
     assert (record["evidence"], record["rows"]) == ("1-3", (1, 2, 3))
     frame = framed([made("LIST_ROW_DUPLICATE", (3, 1, 2)), made("DN_ID_LUHN", (4,))], ENTRIES)
-    told = {one["operator_id"]: (one["department"], one["region"]) for one in frame.to_dict("records")}
-    assert told == {"2": ("2A", "Corse"), "3": ("988", "")}
+    places = {row["operator_id"]: (row["department"], row["region"]) for row in frame.to_dict("records")}
+    assert places == {"2": ("2A", "Corse"), "3": ("988", "")}
 
 
 def test_worst_and_widest_first_also_when_put_together():
@@ -48,46 +44,44 @@ def test_worst_and_widest_first_also_when_put_together():
 
 
 def test_a_finding_may_be_surer_or_less_sure_than_its_rule():
-    found = [made("DN_ID_LUHN", (1,)), made("DN_ID_LUHN", (4,), confidence="hint")]
-    assert framed(found, ENTRIES)["confidence"].tolist() == ["certain", "hint"]
+    findings = [made("DN_ID_LUHN", (1,)), made("DN_ID_LUHN", (4,), confidence="hint")]
+    assert framed(findings, ENTRIES)["confidence"].tolist() == ["certain", "hint"]
     with pytest.raises(ValueError, match="'sure' is no confidence"):
         framed([made("DN_ID_LUHN", (1,), confidence="sure")], ENTRIES)
 
 
 def test_mailboxes_of_all_domains_count_and_come_before_the_number_of_domains():
-    found = [made("DN_ID_LUHN", (1, 3, 4)), made("DN_ID_LUHN", (3,)), made("DN_ID_LUHN", register="a.csv")]
+    findings = [made("DN_ID_LUHN", (1, 3, 4)), made("DN_ID_LUHN", (3,)), made("DN_ID_LUHN", register="a.csv")]
     published = {"a.example": 1, "b.example": 40, "elsewhere.example": 7}
-    frame = findings_frame([*found, made("DN_ID_LUHN", domains=("elsewhere.example",))], ENTRIES, published)
+    elsewhere = made("DN_ID_LUHN", domains=("elsewhere.example",))
+    frame = findings_frame([*findings, elsewhere], ENTRIES, published)
     assert frame["mailboxes"].tolist() == [pd.NA, 41, 40, 7]
     assert frame["domains"].tolist() == [0, 3, 1, 1]
     assert concat([frame[::-1]])["mailboxes"].tolist() == [pd.NA, 41, 40, 7]
-    assert findings_frame(found, ENTRIES)["mailboxes"].isna().all(), "unknown is not 0"
+    assert findings_frame(findings, ENTRIES)["mailboxes"].isna().all(), "unknown is not 0"
 
 
 def test_persons_are_masked_by_type_and_two_that_differ_stay_different():
-    told = Rule(
+    rule = Rule(
         "A_RULE", family="f", severity="info", source="none", title_fr="t", title_en="t", why_fr="w",
         why_en="w", remedy_fr="r", remedy_en="r",
         observed_fr="{{ n | count('ligne') }} : {{ who }} | {{ other }}",
         observed_en="{{ n | count('row') }}: {{ who }} | {{ other }}", expected_fr="{{ who }}",
     )  # fmt: skip
     facts = {"n": 2, "who": Person("Mme FICTIVE Zoé, zoe@a.example"), "other": Person("zac@a.example")}
-    assert sentence(told, "observed", hidden(facts)) == "2\xa0lignes : •••, z•••@a.example | z•••@a.example"
+    assert sentence(rule, "observed", hidden(facts)) == "2\xa0lignes : •••, z•••@a.example | z•••@a.example"
     facts["other"] = Person("Mme FICTIVE Zac, zac@a.example")
-    shown = sentence(told, "observed", hidden(facts), "en")
+    shown = sentence(rule, "observed", hidden(facts), "en")
     assert shown == "2\xa0rows: •••, z•••@a.example (1) | •••, z•••@a.example (2)"
-    assert sentence(told, "expected", hidden(facts)) == "•••, z•••@a.example (1)"
-    assert sentence(told, "expected", clear(facts)) == "Mme FICTIVE Zoé, zoe@a.example"
+    assert sentence(rule, "expected", hidden(facts)) == "•••, z•••@a.example (1)"
+    assert sentence(rule, "expected", clear(facts)) == "Mme FICTIVE Zoé, zoe@a.example"
     assert loaded(dumped(facts)) == facts
 
 
 @given(st.sets(st.integers(1, 400), min_size=1))
 def test_row_ranges_say_exactly_the_rows(rows):
-    said = set()
-    for part in row_ranges(rows).split(", "):
-        first, _, last = part.partition("-")
-        said |= set(range(int(first), int(last or first) + 1))
-    assert said == rows
+    pairs = [part.partition("-") for part in row_ranges(rows).split(", ")]
+    assert {n for first, _, last in pairs for n in range(int(first), int(last or first) + 1)} == rows
 
 
 def test_places_are_told_once_for_each_file_and_column():
@@ -102,7 +96,7 @@ def test_places_are_told_once_for_each_file_and_column():
 
 
 @pytest.mark.parametrize(
-    ("where", "said"),
+    ("where", "words"),
     [
         ((), ""),
         ((9, 3, 4, 5), "3-5, 9"),
@@ -114,8 +108,8 @@ def test_places_are_told_once_for_each_file_and_column():
         ((Place(REGISTER, "a.csv"),), "a.csv"),
     ],
 )  # fmt: skip
-def test_evidence_says_in_words_where_a_finding_stands(where, said):
-    assert evidence(places_of(where, "l.xml")) == said
+def test_evidence_says_in_words_where_a_finding_stands(where, words):
+    assert evidence(places_of(where, "l.xml")) == words
 
 
 def test_a_finding_without_rows_touches_no_domain():
@@ -126,16 +120,14 @@ def test_a_finding_without_rows_touches_no_domain():
 
 
 def test_a_finding_may_name_domains_and_operator_that_no_row_tells():
-    found = made(
-        "LIST_UNSIGNED", rows=(1,), domains=("z.example", "a.example"), operator_id="9", operator="NEUF"
-    )
-    (record,) = framed([found], ENTRIES).to_dict("records")
-    told = [record[name] for name in ("domain", "domains", "operator_id", "operator")]
-    assert told == ["a.example", 2, "9", "NEUF"]
+    more = {"domains": ("z.example", "a.example"), "operator_id": "9", "operator": "NEUF"}
+    (record,) = framed([made("LIST_UNSIGNED", (1,), **more)], ENTRIES).to_dict("records")
+    names = ("domain", "domains", "operator_id", "operator")
+    assert [record[name] for name in names] == ["a.example", 2, "9", "NEUF"]
 
 
 def test_a_list_not_to_be_relied_on_comes_before_whatever_its_rows_have() -> None:
-    found = [made("DN_UNREADABLE", (1, 2, 3)), made("LIST_OLD"), made("DN_CONCENTRATION", (1, 2))]
+    findings = [made("DN_UNREADABLE", (1, 2, 3)), made("LIST_OLD"), made("DN_CONCENTRATION", (1, 2))]
     first = ["LIST_OLD", "DN_UNREADABLE", "DN_CONCENTRATION"]
-    assert framed(found, ENTRIES)["rule"].tolist() == first
-    assert concat(framed([one], ENTRIES) for one in found)["rule"].tolist() == first
+    assert framed(findings, ENTRIES)["rule"].tolist() == first
+    assert concat(framed([finding], ENTRIES) for finding in findings)["rule"].tolist() == first

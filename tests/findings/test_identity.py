@@ -33,43 +33,41 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def found(name: str, space: TrustSpace) -> pd.DataFrame:
-    return found_by(name, space)
+def findings(name: str, space: TrustSpace) -> pd.DataFrame:
+    frame = findings_of(name, space)
+    assert "AUDIT_RULE_FAILED" not in set(frame["rule"])
+    return frame
 
 
-def found_by(name: str, space: TrustSpace) -> pd.DataFrame:
-    found = findings_of(name, space)
-    assert "AUDIT_RULE_FAILED" not in set(found["rule"])
-    return found
+def rules_gone(name: str, space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame) -> list[str]:
+    """Return the rules of findings that are not made once the list has these rows."""
+    after = findings_of(name, replace(space, whitelist=replace(space.whitelist, entries=entries)))
+    assert "AUDIT_RULE_FAILED" not in set(after["rule"])
+    return findings.loc[~findings["fingerprint"].isin(after["fingerprint"]), "rule"].tolist()
 
 
-def with_rows(space: TrustSpace, entries: pd.DataFrame) -> TrustSpace:
-    """Return the space as if its list had these rows."""
-    return replace(space, whitelist=replace(space.whitelist, entries=entries))
+def test_no_two_findings_of_a_rule_are_known_by_the_same(findings: pd.DataFrame) -> None:
+    assert findings.loc[findings["fingerprint"].duplicated(), "rule"].tolist() == []
 
 
-def test_no_two_findings_of_a_rule_are_known_by_the_same(found: pd.DataFrame) -> None:
-    assert found.loc[found["fingerprint"].duplicated(), "rule"].tolist() == []
-
-
-def test_words_fill_in_every_language_and_facts_survive_a_file(found: pd.DataFrame) -> None:
-    assert [loaded(dumped(facts)) for facts in found["facts"]] == found["facts"].tolist()
+def test_words_fill_in_every_language_and_facts_survive_a_file(findings: pd.DataFrame) -> None:
+    assert [loaded(dumped(facts)) for facts in findings["facts"]] == findings["facts"].tolist()
     for language in LANGUAGES:
-        told = worded(found, language=language)
-        said = told["observed"].str.cat(told[["expected", "evidence"]])
-        assert said.str.strip().ne("").all()
+        frame = worded(findings, language=language)
+        words = frame["observed"].str.cat(frame[["expected", "evidence"]])
+        assert words.str.strip().ne("").all()
 
 
-def test_rows_that_leave_change_no_other_finding(found: pd.DataFrame, name: str, space: TrustSpace) -> None:
-    involved = {row for rows in found["rows"] for row in rows}
-    domains = space.entries["domain"].isin(space.entries.loc[space.entries["row"].isin(involved), "domain"])
-    others = space.entries.loc[~domains & ~space.entries["row"].isin(involved), "row"]
-    leaving = set(others.iloc[:: max(len(others) // 5, 1)].tolist()[:5])
-    after = found_by(name, with_rows(space, space.entries[~space.entries["row"].isin(leaving)]))
-    groups = found[found["domains"] > 1]
-    assert groups.loc[~groups["fingerprint"].isin(after["fingerprint"]), "rule"].tolist() == []
+def test_rows_that_leave_change_no_other_finding(
+    findings: pd.DataFrame, name: str, space: TrustSpace
+) -> None:
+    rows, domains = space.entries["row"], space.entries["domain"]
+    involved = rows.isin({row for its in findings["rows"] for row in its})
+    others = rows[~domains.isin(domains[involved]) & ~involved]
+    leaving = others.iloc[:: max(len(others) // 5, 1)].tolist()[:5]
+    groups = findings[findings["domains"] > 1]
+    assert rules_gone(name, space, space.entries[~rows.isin(leaving)], groups) == []
 
 
-def test_the_order_of_rows_changes_no_finding(found: pd.DataFrame, name: str, space: TrustSpace) -> None:
-    after = found_by(name, with_rows(space, space.entries[::-1]))
-    assert found.loc[~found["fingerprint"].isin(after["fingerprint"]), "rule"].tolist() == []
+def test_the_order_of_rows_changes_no_finding(findings: pd.DataFrame, name: str, space: TrustSpace) -> None:
+    assert rules_gone(name, space, space.entries[::-1], findings) == []

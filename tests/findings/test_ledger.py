@@ -1,8 +1,9 @@
-"""What earlier runs found: new, still open, fixed; in the page, the CSV and the summary."""
+"""What earlier runs findings: new, still open, fixed; in the page, the CSV and the summary."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,38 +29,89 @@ from mssante_audit.report.findings import follow_up_html
 from mssante_audit.report.run import run_reports
 
 ENTRIES = pd.DataFrame(
-    {
-        "row": [1, 2, 3],
-        "domain": ["a.fr", "b.fr", "c.fr"],
-        "operator_id": ["1", "1", "2"],
-        "operator": ["A", "A", "B"],
-    }
+    [(1, "a.fr", "1", "A"), (2, "b.fr", "1", "A"), (3, "c.fr", "2", "B")],
+    columns=["row", "domain", "operator_id", "operator"],
 )
 DAYS = ("2026-01-01", "2026-01-02", "2026-01-03")
 
 
-def frame(*rows: int) -> pd.DataFrame:
-    return framed([made("DN_SHAPE", (row,), observed=f"row {row}") for row in rows], ENTRIES)
+def frame(*rows: int, more: Sequence[Finding] = ()) -> pd.DataFrame:
+    return framed([*(made("DN_SHAPE", (row,), observed=f"row {row}") for row in rows), *more], ENTRIES)
 
 
-def test_new_open_and_fixed() -> None:
-    ledger: dict = {}
+ROW_3 = made("LIST_ROW_DUPLICATE", (3,))  # of another audit
+FAILURE = Finding(FAILED, ("dn_consistency", "x"), facts={"audit": "dn_consistency"})
+UNSURE = {"unsure": ("dn_consistency",)}
+Step = tuple[pd.DataFrame, dict[str, Any], tuple[str, ...], list[str], list[str]]
+RUNS: dict[str, list[Step]] = {
+    # by run: its findings, what it says beside; the status of each, the domains of those fixed and unknown
+    "new, open and fixed": [
+        (frame(1, 2), {}, ("", ""), [], []), (frame(2, 3), {}, ("open", "new"), ["a.fr"], []),
+    ],
+    "a finding that is back is new": [
+        (frame(1), {}, ("",), [], []), (frame(), {}, (), ["a.fr"], []), (frame(1), {}, ("new",), [], []),
+    ],
+    "in doubt it is unknown, and new once somebody can vouch for it": [
+        (frame(1), {}, ("",), [], []), (frame(1, 2), UNSURE, ("unknown",) * 2, [], []),
+        (frame(1, 2), {}, ("open", "new"), [], []),
+    ],
+    "seen in doubt only, it is not fixed by going": [
+        (frame(1), {}, ("",), [], []), (frame(1, 2), UNSURE, ("unknown",) * 2, [], []),
+        (frame(1), {}, ("open",), [], []),
+    ],
+    "a first run in doubt is none": [(frame(1), UNSURE, ("unknown",), [], []), (frame(1), {}, ("",), [], [])],
+    "not evaluated, since this program failed": [
+        (frame(1, more=[ROW_3]), {}, ("", ""), [], []),
+        (findings_frame([FAILURE], ENTRIES), {}, ("unknown",), ["c.fr"], ["a.fr"]),
+        (frame(1), {}, ("open",), [], []),
+    ],
+    "an input lacked": [
+        (frame(1, more=[ROW_3]), {}, ("", ""), [], []), (frame(), UNSURE, (), ["c.fr"], ["a.fr"]),
+        (frame(1), {}, ("open",), [], []),
+    ],
+    "accepted, and no longer": [
+        (frame(1, 2), {}, ("", ""), [], []), (frame(2), {"waived": frame(1)}, ("open",), [], []),
+        (frame(1, 2), {}, ("open", "open"), [], []),
+    ],
+    "accepted, and gone: nothing is said of it": [
+        (frame(1, 2), {}, ("", ""), [], []), (frame(2), {"waived": frame(1)}, ("open",), [], []),
+        (frame(2), {}, ("open",), [], []),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", RUNS.values(), ids=RUNS)
+def test_runs_one_after_another(steps: list[Step]) -> None:
+    ledger: dict[str, Any] = {}
+    for number, (findings, how, status, fixed, unknown) in enumerate(steps):
+        run = follow(ledger, "x", DAYS[number], findings, **how)
+        assert run.status == status
+        assert [[note["domain"] for note in notes] for notes in (run.fixed, run.unknown)] == [fixed, unknown]
+        assert (run.counts()["fixed"], run.counts()["unknown"]) == (
+            len(fixed), status.count("unknown") + len(unknown),
+        )  # fmt: skip
+        assert {note["first_seen"][:10] for note in run.unknown} <= {DAYS[0]}
+        if how == UNSURE and status:
+            assert run.first_seen[-1].startswith(DAYS[number])
+            assert ("inconnu" in follow_up_html(run, findings)) == bool(run.previous)
+    since = DAYS[1] if steps[0][1] else DAYS[0]  # a first run in doubt is none
+    assert all(day.startswith(since) for day in run.first_seen[:1])
+
+
+def test_a_page_says_what_is_new_open_and_fixed() -> None:
+    ledger: dict[str, Any] = {}
     first = follow(ledger, "x", DAYS[0], frame(1, 2))
-    assert (first.previous, first.status, first.fixed) == ("", ("", ""), ())
-    assert follow_up_html(first, frame(1, 2)) == ""
+    assert (first.previous, follow_up_html(first, frame(1, 2))) == ("", "")
     second = follow(ledger, "x", DAYS[1], frame(2, 3))
-    assert second.status == ("open", "new")
     assert [day[:10] for day in second.first_seen] == ["2026-01-01", "2026-01-02"]
-    assert [f["domain"] for f in second.fixed] == ["a.fr"]
     html = follow_up_html(second, frame(2, 3)).replace("\xa0", " ")
     assert "Depuis la situation du 1er janvier 2026 : 1 nouveau constat, 1 constat encore" in html
     assert "et 1 constat réglé." in html
-    assert "1er janvier 2026" in html
     assert "encore ouvert (le plus ancien depuis le 1er janvier 2026)" in html
 
 
 def test_an_archived_list_may_show_a_finding_before_any_run() -> None:
-    ledger: dict = {}
+    ledger: dict[str, Any] = {}
     listed = frame(1, 2).assign(first_seen=["2025-09-01T05:30:00+00:00", ""])
     first = follow(ledger, "x", DAYS[0], listed)
     assert [day[:10] for day in first.first_seen] == ["2025-09-01", "2026-01-01"]
@@ -70,90 +122,21 @@ def test_an_archived_list_may_show_a_finding_before_any_run() -> None:
 
 
 def test_a_run_made_again_says_the_same() -> None:
-    ledger: dict = {}
+    ledger: dict[str, Any] = {}
     follow(ledger, "x", DAYS[0], frame(1))
     once = follow(ledger, "x", DAYS[1], frame(1, 2))
     follow(ledger, "x", DAYS[2], frame(3))
     assert follow(ledger, "x", DAYS[1], frame(1, 2)) == once
 
 
-DOUBT = ("dn_consistency",)
-
-
-@pytest.mark.parametrize(
-    ("runs", "since"),
-    [
-        # A finding that is back is new, and keeps its first date.
-        ([((1,), (), ("",)), ((), (), ()), ((1,), (), ("new",))], 0),
-        # What is found in doubt is unknown, and new once somebody can vouch for it.
-        ([((1,), (), ("",)), ((1, 2), DOUBT, ("unknown",) * 2), ((1, 2), (), ("open", "new"))], 0),
-        # What was seen in doubt only is not fixed by going.
-        ([((1,), (), ("",)), ((1, 2), DOUBT, ("unknown",) * 2), ((1,), (), ("open",))], 0),
-        # A first run in doubt is none.
-        ([((1,), DOUBT, ("unknown",)), ((1,), (), ("",))], 1),
-    ],
-)
-def test_runs_one_after_another(runs: list[Any], since: int) -> None:
-    ledger: dict[str, Any] = {}
-    for day, (rows, unsure, status) in zip(DAYS, runs, strict=False):
-        told = follow(ledger, "x", day, frame(*rows), unsure)
-        assert (told.status, told.unknown) == (status, ())
-        if unsure:
-            assert told.first_seen[-1].startswith(day)
-            assert ("inconnu" in follow_up_html(told, frame(*rows))) == bool(told.previous)
-    assert (told.fixed, told.counts()["unknown"]) == ((), 0)
-    assert told.first_seen[0].startswith(DAYS[since])
-
-
-def test_runs_with_other_parameters_are_not_compared() -> None:
-    ledger: dict = {}
-    base = {"operator": None, "as_of": "a", "row_limit": 1}
-    follow(ledger, scope_of("x", base), DAYS[0], frame(1))
-    other = follow(ledger, scope_of("x", {**base, "operator": "1"}), DAYS[1], frame(1))
-    assert other.previous == ""
-    same = follow(ledger, scope_of("x", {**base, "as_of": "b", "row_limit": 2}), DAYS[1], frame(1))
-    assert same.status == ("open",)
-
-
-def test_parameters_at_their_defaults_make_no_scope_of_their_own() -> None:
+def test_runs_are_compared_within_a_scope() -> None:
     given = {"data": "data", "operator": None, "recover": False, **Thresholds().model_dump()}
-    assert scope_of("x", given) == scope_of("x", {"data": "data", "anchors": ["a"], "lang": "en"})
-    assert scope_of("x", given) != scope_of("x", {**given, "listing_days": 0})
-
-
-def test_what_could_not_be_evaluated_is_neither_fixed_nor_new_once_it_can_be_again() -> None:
+    same = scope_of("x", given)
+    assert same == scope_of("x", {"data": "data", "anchors": ["a"], "lang": "en", "row_limit": 1})
+    assert same not in (scope_of("x", given | {"listing_days": 0}), scope_of("x", given | {"operator": "1"}))
     ledger: dict[str, Any] = {}
-    failed = Finding(FAILED, ("dn_consistency", "x"), facts={"audit": "dn_consistency"})
-    row = made("LIST_ROW_DUPLICATE", (3,))
-    follow(ledger, "x", DAYS[0], framed([made("DN_SHAPE", (1,), observed="row 1"), row], ENTRIES))
-    dark = follow(ledger, "x", DAYS[1], findings_frame([failed], ENTRIES))
-    assert dark.status == ("unknown",)  # what failed is this program
-    assert [f["rule"] for f in dark.fixed] == ["LIST_ROW_DUPLICATE"]  # another audit's, which was made
-    light = follow(ledger, "x", DAYS[2], frame(1))
-    assert (light.status, light.first_seen[0][:10]) == (("open",), DAYS[0])
-    assert light.fixed == ()
-
-
-def test_what_lacked_its_input_is_neither_fixed_nor_new_afterwards() -> None:
-    ledger: dict[str, Any] = {}
-    row = made("LIST_ROW_DUPLICATE", (3,))
-    follow(ledger, "x", DAYS[0], framed([made("DN_SHAPE", (1,), observed="row 1"), row], ENTRIES))
-    dark = follow(ledger, "x", DAYS[1], framed([], ENTRIES), ["dn_consistency"])
-    assert [f["rule"] for f in dark.fixed] == ["LIST_ROW_DUPLICATE"]
-    assert [(f["rule"], f["first_seen"][:10]) for f in dark.unknown] == [("DN_SHAPE", DAYS[0])]
-    assert dark.counts() == {"new": 0, "open": 0, "fixed": 1, "unknown": 1}
-    light = follow(ledger, "x", DAYS[2], frame(1))
-    assert (light.status, light.first_seen[0][:10]) == (("open",), DAYS[0])
-
-
-def test_an_accepted_finding_is_neither_fixed_nor_new_when_it_no_longer_is() -> None:
-    ledger: dict[str, Any] = {}
-    follow(ledger, "x", DAYS[0], frame(1, 2))
-    accepted = follow(ledger, "x", DAYS[1], frame(2), waived=frame(1))
-    assert (accepted.status, accepted.fixed) == (("open",), ())
-    assert follow(ledger, "x", DAYS[2], frame(1, 2)).status == ("open", "open")
-    gone = follow(ledger, "x", DAYS[2], frame(2))
-    assert gone.fixed == (), "nothing was said of it"
+    runs = [follow(ledger, scope, DAYS[n], frame(1)) for n, scope in enumerate((same, "other", same))]
+    assert [run.status for run in runs] == [("",), ("",), ("open",)]
 
 
 def test_what_the_inputs_were_is_known_to_later_runs_only() -> None:
@@ -166,7 +149,7 @@ def test_what_the_inputs_were_is_known_to_later_runs_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda text: text.replace('"version": 3', '"version": 4'), "is not of version 3, the only one that"),
         (lambda text: text.replace("a.fr", "b.fr"), "was changed since it was written"),
@@ -180,7 +163,7 @@ def test_what_the_inputs_were_is_known_to_later_runs_only() -> None:
     ids=["newer", "edited", "line ends", "cut", "empty", "deep", "a list", "of 0.1"],
 )  # fmt: skip
 def test_a_ledger_of_another_version_or_changed_is_refused_in_one_line_and_kept(
-    tmp_path: Path, change: Any, said: str
+    tmp_path: Path, change: Any, message: str
 ) -> None:
     assert read_ledger(tmp_path) == {}
     ledger: dict = {}
@@ -192,7 +175,7 @@ def test_a_ledger_of_another_version_or_changed_is_refused_in_one_line_and_kept(
     file.write_bytes(content)
     with pytest.raises(InputError) as refused:
         read_ledger(tmp_path)
-    assert str(refused.value).startswith(f"{file}: {said}")
+    assert str(refused.value).startswith(f"{file}: {message}")
     assert str(refused.value).endswith(". Put back a copy of it, or remove it to start anew")
     assert "\n" not in str(refused.value)
     assert file.read_bytes() == content
@@ -208,13 +191,13 @@ def test_reports_say_what_is_new_open_and_unknown(tmp_path: Path) -> None:
     run_reports(["dn_consistency"], out=tmp_path, parameters={**given, "as_of": "2026-03-13T06:00:00Z"})
     after = (tmp_path / "dn_consistency.html").read_text(encoding="utf-8")
     assert "Depuis le rapport précédent" in after
-    told = json.loads((tmp_path / "dn_consistency.results.json").read_text(encoding="utf-8"))
-    since = told["since_previous"]
+    results = json.loads((tmp_path / "dn_consistency.results.json").read_text(encoding="utf-8"))
+    since = results["since_previous"]
     assert since["previous"] == "2026-03-03T06:00:00+00:00"
     assert (since["new"], since["open"], since["fixed"]) == (0, 0, 0)
-    assert since["unknown"] >= told["counts"]["findings"] > 0
-    assert {one["name"]: one["state"] for one in told["inputs"]}["list"] == "stale"
-    assert "inputs" not in told["provenance"]
+    assert since["unknown"] >= results["counts"]["findings"] > 0
+    assert {state["name"]: state["state"] for state in results["inputs"]}["list"] == "stale"
+    assert "inputs" not in results["provenance"]
     index = (tmp_path / "index.html").read_text(encoding="utf-8").replace("\xa0", " ")
     assert f"{since['unknown']} constats dont l’état est inconnu" in index
     frame = pd.read_csv(tmp_path / "dn_consistency.findings.csv", encoding="utf-8-sig")

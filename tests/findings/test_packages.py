@@ -29,6 +29,7 @@ from mssante_audit.space.trust import TrustSpace
 
 RAISING = DIGITS.replace("    for domain", "    1 / 0\n    for domain")
 AS_OF = "2026-03-03T06:00:00Z"
+Put = Callable[..., tuple[str, ...]]
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +39,9 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(there: Path, *words: object, fresh: bool = False) -> tuple[int, str, str]:
     """Run a command as somebody who installed the package; `fresh`: in an interpreter of its own, no fork."""
-    done = subprocess.run(
-        [sys.executable, *(["-u"] if fresh else []), "-m", "mssante_audit", *map(str, words)],
-        env={**os.environ, "PYTHONPATH": str(there), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    line = [sys.executable, *(["-u"] if fresh else []), "-m", "mssante_audit", *map(str, words)]
+    environment = {**os.environ, "PYTHONPATH": str(there), "COLUMNS": "200"}
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -56,20 +53,19 @@ def table(csv: str) -> pd.DataFrame:
 
 
 def test_findings_of_it_and_of_all(package: Path) -> None:
-    status, own, errors = command(package, "findings", "digits", "--as-of", AS_OF, fresh=True)
+    status, text, errors = command(package, "findings", "digits", "--as-of", AS_OF, fresh=True)
     assert (status, errors) == (0, "")
-    assert set(table(own)["rule"]) == {"DIGITS_IN_DOMAIN"}
-    assert table(own)["observed"].str.match(r"[0-9]+\schiffres? : <b>").all()
+    findings = table(text)
+    assert set(findings["rule"]) == {"DIGITS_IN_DOMAIN"}
+    assert findings["observed"].str.match(r"[0-9]+\schiffres? : <b>").all()
     everything = table(command(package, "findings", "all", "--as-of", AS_OF)[1])
-    assert everything[everything["audit"] == "digits"].reset_index(drop=True).equals(table(own))
+    assert everything[everything["audit"] == "digits"].reset_index(drop=True).equals(findings)
     assert everything["audit"].nunique() == len(registry.ours()) + 1
 
 
 def test_help_and_rules_name_it(package: Path) -> None:
-    told = command(package, "findings", "--help")[1]
-    assert "delegation_vs_redirection, certificates, mailboxes, digits." in " ".join(
-        told.replace("│", " ").split()
-    )
+    shown = " ".join(command(package, "findings", "--help")[1].replace("│", " ").split())
+    assert "delegation_vs_redirection, certificates, mailboxes, digits." in shown
     assert "DIGITS_IN_DOMAIN" in command(package, "rules")[1]
     assert "title_en: Digits in the <name>" in command(package, "rules", "DIGITS_IN_DOMAIN")[1]
 
@@ -86,7 +82,7 @@ def test_a_snapshot_is_stale_once_the_package_is_another(package: Path, tmp_path
 
 
 @pytest.fixture
-def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[str, ...]]]:
+def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
     """Install packages for this process; return what is said of those that cannot be used."""
 
     def forget() -> None:
@@ -132,15 +128,6 @@ BROKEN = {
     "a severity that is none": (
         DIGITS.replace('"warning"', '"high"'),
         "rule DIGITS_IN_DOMAIN: severity is 'high'. Allowed: info, warning, error, critical"),
-    "a source that is none": (
-        DIGITS.replace('"good practice"', '"me"'),
-        "source is 'me'. Allowed: what begins with one of form, data, ANS, RFC, good practice, none"),
-    "an unknown field": (
-        DIGITS.replace("severity=", "gravity="),
-        "DIGITS_IN_DOMAIN: it has an unknown field 'gravity'. There are: code, family, severity, source"),
-    "a missing field": (
-        DIGITS.replace('severity="warning", ', ""),
-        "rule DIGITS_IN_DOMAIN: it lacks 'severity'. Allowed: info, warning, error, critical"),
     "a template that is none": (
         DIGITS.replace("{{ digits | count('digit') }}", "{{ digits | }}"),
         "rule DIGITS_IN_DOMAIN: observed_en is no template (expected token 'name', got 'end of print"),
@@ -162,26 +149,30 @@ BROKEN = {
 }  # fmt: skip
 
 
+def the_failure(space: TrustSpace, before: pd.DataFrame) -> dict[str, Any]:
+    """Return the finding that something failed; all others are what was found before."""
+    findings = audit_all(space)
+    (failed,) = findings[findings["rule"] == FAILED].to_dict("records")
+    assert set(before["fingerprint"]) < set(findings["fingerprint"])
+    return failed
+
+
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_is_wrong_with_a_package_is_one_line_and_ours_go_on(
-    case: str, put: Callable[..., tuple[str, ...]], few: TrustSpace
-) -> None:
+def test_a_package_s_fault_is_one_line_and_ours_go_on(case: str, put: Put, few: TrustSpace) -> None:
     before = audit_all(few)
-    code, said = BROKEN[case]
+    code, message = BROKEN[case]
     (line,) = put(("bad", code))
     assert line.startswith("bad: the entry point bad = 'bad:")
     assert line.endswith(". Mend that package, or uninstall it")
-    assert said in line
+    assert message in line
     assert "\n" not in line
     assert [*registry.audits()] == [*registry.ours(), "bad"]
-    found = audit_all(few)
-    (failed,) = found[found["rule"] == FAILED].to_dict("records")
+    failed = the_failure(few, before)
     assert failed["audit"] == "bad"
-    assert said in failed["observed"]
-    assert set(before["fingerprint"]) < set(found["fingerprint"])
+    assert message in failed["observed"]
 
 
-def test_of_two_packages_with_one_name_or_rule_the_first_is_used(put: Callable[..., tuple[str, ...]]) -> None:
+def test_of_two_packages_with_one_name_or_rule_the_first_is_used(put: Put) -> None:
     other = DIGITS.replace('"digits", {', '"more_digits", {')
     lines = put(("a_first", DIGITS), ("b_same", DIGITS), ("c_rule", other))
     assert len(lines) == 2
@@ -192,15 +183,13 @@ def test_of_two_packages_with_one_name_or_rule_the_first_is_used(put: Callable[.
     assert registry.audits()["digits"].run.__module__ == "a_first"
 
 
-def test_a_broken_package_takes_no_name_from_a_good_one(put: Callable[..., tuple[str, ...]]) -> None:
+def test_a_broken_package_takes_no_name_from_a_good_one(put: Put) -> None:
     put(("a_bad", "1 / 0", "digits = a_bad:AUDIT"), ("b_good", DIGITS))
     assert [*registry.audits()] == [*registry.ours(), "digits", "unusable_digits_of_a_bad"]
     assert registry.audits()["digits"].rules
 
 
-def test_a_waiver_of_a_package_s_rule_waits_for_it(
-    put: Callable[..., tuple[str, ...]], tmp_path: Path
-) -> None:
+def test_a_waiver_of_a_package_s_rule_waits_for_it(put: Put, tmp_path: Path) -> None:
     copy(CATALOGUE / "listeblanchemssante.xml.gz", tmp_path)
     (tmp_path / "waivers.toml").write_text(
         '[[waiver]]\nrule = "DIGITS_IN_DOMAIN"\ndomain = "x"\nreason = "r"\nwho = "w"\nuntil = 2027-01-01\n'
@@ -226,26 +215,22 @@ RAISES = {
 
 
 @pytest.mark.parametrize("case", RAISES)
-def test_a_rule_that_raises_is_a_finding_and_costs_nobody_else_a_finding(
-    case: str, put: Callable[..., tuple[str, ...]], few: TrustSpace
-) -> None:
-    line, said = RAISES[case]
+def test_a_rule_that_raises_is_a_finding_and_costs_no_other(case: str, put: Put, few: TrustSpace) -> None:
+    line, message = RAISES[case]
     before = audit_all(few)
     code = DIGITS.replace("        if number", f"        {line}\n        if number")
     assert put(("bad", code, "bad = bad:AUDIT")) == ()
-    found = audit_all(few)
-    (failed,) = found[found["rule"] == FAILED].to_dict("records")
+    failed = the_failure(few, before)
     assert failed["observed"].startswith("audit digits, digits\xa0:")
-    assert said in failed["observed"]
-    assert set(before["fingerprint"]) < set(found["fingerprint"])
+    assert message in failed["observed"]
 
 
-def test_what_could_not_be_evaluated_is_unknown_of_every_operator_too(
-    put: Callable[..., tuple[str, ...]], space: TrustSpace
-) -> None:
+def test_an_unusable_audit_is_named_to_every_operator_and_by_the_doctor(put: Put, space: TrustSpace) -> None:
     put(("bad", "AUDIT = None"))
     owner = space.entries["operator_id"].iloc[0]
     assert FAILED in set(touching(audit_all(space), space, Limits(owner))["rule"])
+    signs = [sign for sign in examine() if sign.what == "audit of a package"]
+    assert [(sign.state, sign.found.split(":")[0]) for sign in signs] == [("warn", "bad")]
 
 
 def test_findings_and_report_say_what_was_not_evaluated_and_end_with_3(tmp_path: Path) -> None:
@@ -260,9 +245,9 @@ def test_findings_and_report_say_what_was_not_evaluated_and_end_with_3(tmp_path:
         assert errors.startswith("mssante-audit: not evaluated: audit digits, digits: ZeroDivisionError")
         assert errors.count("\n") == 1
     assert "overview: done" in out
-    told = (tmp_path / "out" / "overview.html").read_text(encoding="utf-8")
-    assert "Audit incomplet" in told
-    assert "Défaut de la liste" not in told
+    page = (tmp_path / "out" / "overview.html").read_text(encoding="utf-8")
+    assert "Audit incomplet" in page
+    assert "Défaut de la liste" not in page
     assert json.loads((tmp_path / "out" / "overview.results.json").read_text())["status"] == "done"
 
 
@@ -275,57 +260,41 @@ def test_rules_are_listed_beside_a_broken_package_which_is_named(tmp_path: Path)
     assert command(there, "findings", "dn_consistency", "--as-of", AS_OF)[0] == 0
 
 
-def test_a_snapshot_of_another_version_s_rules_is_no_hindrance(
-    put: Callable[..., tuple[str, ...]], space: TrustSpace, tmp_path: Path
-) -> None:
+def test_a_snapshot_of_other_rules_is_no_hindrance(put: Put, space: TrustSpace, tmp_path: Path) -> None:
     put(("digits", DIGITS.replace('tuple(own["row"])', 'tuple(own["row"].to_numpy())')))
     make_snapshot(space, tmp_path / "kept")
     assert (audit_all(load_space(tmp_path / "kept"))["audit"] == "digits").any()
     put(("digits", DIGITS.replace("DIGITS_IN_DOMAIN", "DIGITS_ANYWHERE")))
-    found = audit_all(load_space(tmp_path / "kept"))
-    assert set(found.loc[found["audit"] == "digits", "rule"]) == {"DIGITS_ANYWHERE"}
+    findings = audit_all(load_space(tmp_path / "kept"))
+    assert set(findings.loc[findings["audit"] == "digits", "rule"]) == {"DIGITS_ANYWHERE"}
 
 
-@pytest.mark.parametrize(
-    ("audit", "said"),
-    [
-        (3, BROKEN["is no audit"][1]),
-        (Audit("declarations", "x", (), list), BROKEN["a name of ours"][1]),
-        (Audit("more", "x", (catalogue()["DN_ID_LUHN"],), list), BROKEN["a rule of ours"][1]),
-    ],
-    ids=["none", "name", "rule"],
-)
-def test_what_cannot_be_registered_is_refused_and_changes_nothing(audit: Any, said: str) -> None:
+def test_what_cannot_be_registered_is_refused_and_changes_nothing() -> None:
     before = registry.audits()
-    with pytest.raises(InputError) as refused:
-        register(audit)
-    assert str(refused.value) == said
-    assert registry.audits() == before
-
-
-def test_doctor_names_what_cannot_be_used(put: Callable[..., tuple[str, ...]]) -> None:
-    put(("bad", "AUDIT = None"))
-    told = [sign for sign in examine() if sign.what == "audit of a package"]
-    assert [(sign.state, sign.found.split(":")[0]) for sign in told] == [("warn", "bad")]
+    for audit, case in (
+        (3, "is no audit"),
+        (Audit("declarations", "x", (), list), "a name of ours"),
+        (Audit("more", "x", (catalogue()["DN_ID_LUHN"],), list), "a rule of ours"),
+    ):
+        with pytest.raises(InputError) as refused:
+            register(audit)  # type: ignore[arg-type]
+        assert str(refused.value) == BROKEN[case][1]
+        assert registry.audits() == before
 
 
 # -- rules in TOML, which name their file ---------------------------------------------------------
 
-RULES = """[A_RULE]
-family = "f"
-severity = "info"
-source = "none"
-title_fr = "t"
-title_en = "t"
-why_fr = "w"
-why_en = "w"
-remedy_fr = "r"
-remedy_en = "r"
-"""
+FIELDS = {"family": "f", "severity": "info", "source": "none"}
+FIELDS |= {f"{part}_{language}": part[0] for part in ("title", "why", "remedy") for language in ("fr", "en")}
+RULES = "[A_RULE]\n" + "".join(f'{name} = "{text}"\n' for name, text in FIELDS.items())
 WRONG = {
     "unknown": (
-        RULES + 'gravity = "x"', "rule A_RULE: it has an unknown field 'gravity'. There are: code, family"),
+        RULES.replace("severity =", "gravity ="),
+        "rule A_RULE: it has an unknown field 'gravity'. There are: code, family, severity, source"),
     "missing": (RULES.replace('why_en = "w"', ""), "rule A_RULE: it lacks 'why_en'. Allowed: a text"),
+    "missing choice": (
+        RULES.replace('severity = "info"', ""),
+        "rule A_RULE: it lacks 'severity'. Allowed: info, warning, error, critical"),
     "severity": (
         RULES.replace('"info"', '"grave"'),
         "rule A_RULE: severity is 'grave'. Allowed: info, warning, error, critical"),
@@ -337,7 +306,8 @@ WRONG = {
         "rule A_RULE: why_en is ''. Allowed: a text that is not empty"),
     "source": (
         RULES.replace('"none"', '"me"'),
-        "rule A_RULE: source is 'me'. Allowed: what begins with one of form"),
+        "rule A_RULE: source is 'me'. "
+        "Allowed: what begins with one of form, data, ANS, RFC, good practice, none"),
     "texts": (RULES + 'texts = ["dm"]', "rule A_RULE: texts is ('dm',). Allowed: domain, description"),
     "type": (RULES.replace('"info"', "3"), "rule A_RULE: severity is 3. Allowed: info, warning"),
     "code": (
@@ -353,11 +323,11 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_rule_in_toml_is_refused_with_its_file_field_and_what_is_allowed(case: str, tmp_path: Path) -> None:
-    text, said = WRONG[case]
+    text, message = WRONG[case]
     (tmp_path / "rules.toml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as refused:
         load_rules(tmp_path / "rules.toml")
-    assert str(refused.value).startswith(f"{tmp_path / 'rules.toml'}: {said}")
+    assert str(refused.value).startswith(f"{tmp_path / 'rules.toml'}: {message}")
 
 
 def test_a_rule_in_toml_has_from_the_one_it_is_like_what_it_does_not_say(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,11 @@ from jinja2 import Environment, meta
 from mssante_audit import AUDITS
 from mssante_audit.archive.history import CONTENT
 from mssante_audit.base.errors import InputError, UnknownNameError
+from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES, SOURCES, Rule
-from mssante_audit.findings.registry import catalogue, rule
 
 AUDIT_SOURCES = Path(__file__).parents[2] / "mssante_audit" / "audits"
-RULES = list(catalogue().values())
+RULES = list(registry.catalogue().values())
 CODE = re.compile(r"\"((?:LIST|DN|CONTACT|DECL|RECO|DNS|MAILBOX|TLS)_[A-Z0-9_]+)\"")
 
 
@@ -32,54 +33,44 @@ TEXTS = [f"{name}_{language}" for name in ("title", "why", "remedy") for languag
 
 def test_fields() -> None:
     changes = (AUDIT_SOURCES.parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
-    for one in RULES:
-        assert one.severity in SEVERITIES, one.code
-        assert re.match(rf"(?:{'|'.join(SOURCES)})\b", one.source), one.code
-        for text in (one.family, one.source, *(getattr(one, name) for name in TEXTS)):
-            assert text == text.strip() != "", one.code
-            assert not re.search("  |\n", text), one.code
-        assert f"\n## {one.added_in} " in changes, one.code
-        for text in (one.why_fr, one.why_en, one.remedy_fr, one.remedy_en):
-            assert text.endswith((".", ".)")), one.code
-        for text in (one.title_fr, one.title_en):
-            assert not text.endswith("."), one.code
-            assert len(text) <= 70, one.code
+    for rule in RULES:
+        assert re.match(rf"(?:{'|'.join(SOURCES)})\b", rule.source), rule.code
+        for text in (rule.family, rule.source, *(getattr(rule, name) for name in TEXTS)):
+            assert text == text.strip() != "", rule.code
+            assert not re.search("  |\n", text), rule.code
+        assert f"\n## {rule.added_in} " in changes, rule.code
+        for text in (rule.why_fr, rule.why_en, rule.remedy_fr, rule.remedy_en):
+            assert text.endswith((".", ".)")), rule.code
+        for text in (rule.title_fr, rule.title_en):
+            assert len(text.rstrip(".")) == len(text) <= 70, rule.code
 
 
 def test_french_typography() -> None:
     """No-break spaces inside « », before ; ! ? and before :, and typographic apostrophes."""
-    for one in RULES:
-        for text in (one.family, one.title_fr, one.why_fr, one.remedy_fr):
-            assert not re.search(r"(?<!\u00a0)»|«(?!\u00a0)|(?<!\u00a0):(?!//)|'", text), (one.code, text)
-            assert not re.search(r"(?<!\u202f)[;!?]", re.sub("«[^»]*»", "", text)), (one.code, text)
+    for rule in RULES:
+        for text in (rule.family, rule.title_fr, rule.why_fr, rule.remedy_fr):
+            assert not re.search(r"(?<!\u00a0)»|«(?!\u00a0)|(?<!\u00a0):(?!//)|'", text), (rule.code, text)
+            assert not re.search(r"(?<!\u202f)[;!?]", re.sub("«[^»]*»", "", text)), (rule.code, text)
 
 
 def test_findings_have_words_in_both_languages_of_the_same_facts() -> None:
-    for one in RULES:
+    for rule in RULES:
         for part in ("observed", "expected", "evidence"):
-            french, english = (getattr(one, f"{part}_{language}") for language in ("fr", "en"))
-            assert (bool(french), _asked(french)) == (bool(english), _asked(english)), one.code
+            french, english = (getattr(rule, f"{part}_{language}") for language in ("fr", "en"))
+            assert (bool(french), _asked(french)) == (bool(english), _asked(english)), rule.code
 
 
 @pytest.mark.parametrize("words", sorted({rule.words for rule in RULES if rule.words}))
 def test_macros_are_there_in_both_languages_and_take_the_same_facts(words: str) -> None:
-    told = [(files(words) / f"words_{lang}.j2").read_text(encoding="utf-8") for lang in ("fr", "en")]
-    macros = [re.findall(r"macro (\w+\(.*?\))", text) for text in told]
+    texts = [(files(words) / f"words_{lang}.j2").read_text(encoding="utf-8") for lang in ("fr", "en")]
+    macros = [re.findall(r"macro (\w+\(.*?\))", text) for text in texts]
     assert macros[0] == macros[1] != []
-    assert _asked(told[0]) == _asked(told[1])
+    assert _asked(texts[0]) == _asked(texts[1])
 
 
 def _asked(template: str) -> set[str]:
-    return meta.find_undeclared_variables(Environment().parse(_bare(template)))
-
-
-def _bare(template: str) -> str:
-    """Return a template without our filters, which the bare environment does not know."""
-    return re.sub(
-        r"\| *(?:number|count|damage|percent|listing|day|lasting|moment|named|visible)\b",
-        "| default",
-        template,
-    )
+    filters = r"\| *(?:number|count|damage|percent|listing|day|lasting|moment|named|visible)\b"
+    return meta.find_undeclared_variables(Environment().parse(re.sub(filters, "| default", template)))
 
 
 def test_contacts_are_personal_and_nothing_else_is() -> None:
@@ -91,26 +82,20 @@ def test_contacts_are_personal_and_nothing_else_is() -> None:
 
 
 def test_texts_are_of_the_history() -> None:
-    assert all(set(one.texts) <= set(CONTENT) for one in RULES)
-    assert all(one.texts or not one.needs_all_rows for one in RULES)
-    dated = {one.audit for one in RULES if one.texts}
+    assert all(set(rule.texts) <= set(CONTENT) for rule in RULES)
+    assert all(rule.texts or not rule.needs_all_rows for rule in RULES)
+    dated = {rule.audit for rule in RULES if rule.texts}
     assert dated == {"dn_consistency", "stale_contacts", "whitelist_integrity"}
 
 
 def test_a_family_belongs_to_one_audit_and_is_told_in_one_go() -> None:
-    order = list(dict.fromkeys((rule.audit, rule.family) for rule in RULES))
-    assert len(order) == len({family for _, family in order})
-    runs = [
-        key
-        for i, key in enumerate((r.audit, r.family) for r in RULES)
-        if i == 0 or key != (RULES[i - 1].audit, RULES[i - 1].family)
-    ]
-    assert runs == order
+    runs = [key for key, _ in groupby((rule.audit, rule.family) for rule in RULES)]
+    assert len(runs) == len({family for _, family in runs})
 
 
 def test_an_unknown_rule_is_said_to_be() -> None:
     with pytest.raises(UnknownNameError, match="no rule 'DN_NOTHING'"):
-        rule("DN_NOTHING")
+        registry.rule("DN_NOTHING")
 
 
 @pytest.mark.parametrize(("field", "allowed"), [("severity", SEVERITIES), ("confidence", CONFIDENCES)])

@@ -27,7 +27,7 @@ def toml(text: str) -> None:
 
 READERS: tuple[Callable[[str], object], ...] = (
     parse_contact, lambda text: parse_contact(text).problems, lambda text: parse_contact(text).key,
-    read_email, is_personal, mask, unnamed, unnamed, parse_dn, pasted_dn, identifier_of, structure_key,
+    read_email, is_personal, mask, unnamed, parse_dn, pasted_dn, identifier_of, structure_key,
     parse_identifier, parse_department, read_phone, host_faults, fold, normalize, visible, host_from,
     domain_from, contract_number, toml,
 )  # fmt: skip

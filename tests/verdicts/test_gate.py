@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,15 @@ from mssante_audit.values.hosts import in_zone
 from mssante_audit.verdicts.gate import Edit, judge_declaration, judge_edit
 from mssante_audit.whitelist.load import load_whitelist
 
-SAMPLE = CATALOGUE
-LIST = SAMPLE / "listeblanchemssante.xml.gz"
-ANCHORS = [SAMPLE / "anchors"]
+LIST, ANCHORS = CATALOGUE / "listeblanchemssante.xml.gz", [CATALOGUE / "anchors"]
 XML = gzip.decompress(LIST.read_bytes()).decode()
 ROWS = re.findall(r" *<Domaine>.*?</Domaine>\n", XML, re.DOTALL)
 DOMAIN = "ch-buttefictive.mssante.fr"
 ROW = next(row for row in ROWS if DOMAIN in row)
 END = "    </ListeDomaines>"
+
+
+Judge = Callable[..., Edit]
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +47,23 @@ def space() -> TrustSpace:
 @pytest.fixture(scope="module")
 def full_space() -> TrustSpace:
     """The published list with its archive, register, mailboxes and observations."""
-    return load_space(SAMPLE, as_of="2026-03-03")
+    return load_space(CATALOGUE, as_of="2026-03-03")
 
 
-def judged(space: TrustSpace, xml: str, tmp_path: Path) -> Edit:
-    file = tmp_path / "after.xml"
-    file.write_text(xml, encoding="utf-8")
-    return judge_edit(space, load_whitelist(file, recover=True, any_namespace=True, max_field=2**16))
+@pytest.fixture
+def judge(space: TrustSpace, tmp_path: Path) -> Judge:
+    """Judge a proposal against the published list, or that list with other `rows` in the place of one."""
+
+    def judged(xml: str, given: TrustSpace = space, rows: str = "") -> Edit:
+        before, after = tmp_path / "before.xml", tmp_path / "after.xml"
+        if rows:
+            before.write_text(XML.replace(ROW, rows), encoding="utf-8")
+            published = replace(load_whitelist(before), verdict=given.whitelist.signature)
+            given = replace(given, whitelist=published)
+        after.write_text(xml, encoding="utf-8")
+        return judge_edit(given, load_whitelist(after, recover=True, any_namespace=True, max_field=2**16))
+
+    return judged
 
 
 def filled(element: str, text: str) -> str:
@@ -96,10 +108,8 @@ EDITS: dict[str, tuple[str, str, str, set[str]]] = {
 
 
 @pytest.mark.parametrize(("xml", "verdict", "change", "rules"), EDITS.values(), ids=EDITS)
-def test_an_edit_of_a_row(
-    xml: str, verdict: str, change: str, rules: set[str], space: TrustSpace, tmp_path: Path
-) -> None:
-    edit = judged(space, xml, tmp_path)
+def test_an_edit_of_a_row(xml: str, verdict: str, change: str, rules: set[str], judge: Judge) -> None:
+    edit = judge(xml)
     (row,) = edit.rows
     assert (edit.verdict, row.verdict, row.change) == (verdict, verdict, change)
     assert rules <= {finding.rule for finding in row.findings}
@@ -109,7 +119,7 @@ def test_an_edit_of_a_row(
 
 
 def test_what_the_archive_and_the_register_say_is_held_against_an_edit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(SAMPLE_FOLDER)
     sample = resource("data/sample")
@@ -118,13 +128,13 @@ def test_what_the_archive_and_the_register_say_is_held_against_an_edit(
     row = next(row for row in rows if "ch-moulinconte.mssante.fr" in row)
     names = [re.findall("<DNCert.*?>(.*?)<", row)[0] for row in rows]
     other = next(dn for dn in names if dn.partition("OU=")[2] not in row)
-    known = load_space(sample, as_of="2026-03-03")
+    space = load_space(sample, as_of="2026-03-03")
     owned = with_field(row, "DNCertificatOperateur", other)
     for proposed, change, rules in (
         ("", "removed", {"MAILBOX_UNLISTED", "RECO_NOT_LISTED"}),
         (owned, "changed", {"CONTACT_FORMER_OPERATOR", "RECO_OPERATOR"}),
     ):
-        (edited,) = judged(known, xml.replace(row, proposed), tmp_path).rows
+        (edited,) = judge(xml.replace(row, proposed), space).rows
         observed = {finding.rule: finding.observed for finding in edited.findings}
         assert (edited.change, edited.verdict, rules - observed.keys()) == (change, "not-ready", set())
         if change == "removed":
@@ -132,39 +142,36 @@ def test_what_the_archive_and_the_register_say_is_held_against_an_edit(
 
 
 @pytest.mark.parametrize("xml", [XML, XML.replace(ROW, "").replace(END, ROW + END)], ids=["same", "moved"])
-def test_an_edit_of_nothing_is_ready_with_nothing_told(
-    xml: str, full_space: TrustSpace, tmp_path: Path
+def test_an_edit_of_nothing_is_ready_and_finds_nothing(
+    xml: str, full_space: TrustSpace, judge: Judge
 ) -> None:
-    edit = judged(full_space, xml, tmp_path)
+    edit = judge(xml, full_space)
     assert (edit.verdict, edit.rows, edit.list, edit.introduced, edit.resolved) == ("ready", [], [], 0, 0)
     assert edit.untouched > 200
     assert ("signature" in edit.notes[0]) == (xml != XML)
 
 
-@pytest.mark.parametrize(
-    ("xml", "rule"),
-    [
-        (XML.replace(' xmlns="https://listeblanche.mssante.fr/schema"', ""), "LIST_NAMESPACE"),
-        (re.sub("<DateDeGeneration>.*?</DateDeGeneration>", "", XML), "LIST_UNREADABLE_ROW"),
-        (XML.replace("</ListeBlancheMSSante>", ""), "LIST_DAMAGED"),
-        (XML[: len(XML) // 2], "LIST_DAMAGED"),
-        (XML.replace("".join(ROWS[20 : 20 - len(ROWS) // -10]), ""), "EDIT_ROWS_LOST"),
-        (re.sub("(<DateDeGeneration>)....", r"\g<1>2031", XML), "EDIT_DATE"),
-        (re.sub("(<DateDeGeneration>)....", r"\g<1>2020", XML), "LIST_OLD"),
-        (XML.replace("ListeDomaines", "Liste"), "LIST_UNREADABLE_ROW"),
-        (XML.replace("UTF-8", "ISO-8859-1", 1), "EDIT_LETTERS_LOST"),
-    ],
-    ids=["namespace", "date", "unclosed", "cut", "a tenth", "future", "old", "other shape", "encoding"],
-)
-def test_a_fault_of_the_list_is_one_of_the_edit(
-    xml: str, rule: str, space: TrustSpace, tmp_path: Path
-) -> None:
-    edit = judged(space, xml, tmp_path)
+LIST_FAULTS = {
+    "namespace": (XML.replace(' xmlns="https://listeblanche.mssante.fr/schema"', ""), "LIST_NAMESPACE"),
+    "date": (re.sub("<DateDeGeneration>.*?</DateDeGeneration>", "", XML), "LIST_UNREADABLE_ROW"),
+    "unclosed": (XML.replace("</ListeBlancheMSSante>", ""), "LIST_DAMAGED"),
+    "cut": (XML[: len(XML) // 2], "LIST_DAMAGED"),
+    "a tenth": (XML.replace("".join(ROWS[20 : 20 - len(ROWS) // -10]), ""), "EDIT_ROWS_LOST"),
+    "future": (re.sub("(<DateDeGeneration>)....", r"\g<1>2031", XML), "EDIT_DATE"),
+    "old": (re.sub("(<DateDeGeneration>)....", r"\g<1>2020", XML), "LIST_OLD"),
+    "other shape": (XML.replace("ListeDomaines", "Liste"), "LIST_UNREADABLE_ROW"),
+    "encoding": (XML.replace("UTF-8", "ISO-8859-1", 1), "EDIT_LETTERS_LOST"),
+}
+
+
+@pytest.mark.parametrize(("xml", "rule"), LIST_FAULTS.values(), ids=LIST_FAULTS)
+def test_a_fault_of_the_list_is_one_of_the_edit(xml: str, rule: str, judge: Judge) -> None:
+    edit = judge(xml)
     assert edit.verdict == "not-ready"
     assert rule in {finding.rule for finding in edit.list if finding.severity in ("error", "critical")}
     assert edit.resolved == 0 or rule not in ("LIST_DAMAGED", "LIST_UNREADABLE_ROW")
     less = XML.replace("".join(ROWS[20 : 19 - len(ROWS) // -10]), "")
-    assert rule != "EDIT_ROWS_LOST" or rule not in {f.rule for f in judged(space, less, tmp_path).list}
+    assert rule != "EDIT_ROWS_LOST" or rule not in {f.rule for f in judge(less).list}
 
 
 ABROAD = ROW.replace("C=FR", "C=FRX")
@@ -192,21 +199,15 @@ STOOD = {
 }  # fmt: skip
 
 
-def published_as(space: TrustSpace, rows: str, tmp_path: Path) -> TrustSpace:
-    before = tmp_path / "before.xml"
-    before.write_text(XML.replace(ROW, rows), encoding="utf-8")
-    return replace(space, whitelist=replace(load_whitelist(before), verdict=space.whitelist.signature))
-
-
 @pytest.mark.parametrize(("published", "proposed", "introduced"), STOOD.values(), ids=STOOD)
 def test_a_finding_that_stood_before_makes_no_edit_not_ready(
-    published: str, proposed: str, introduced: str, space: TrustSpace, tmp_path: Path
+    published: str, proposed: str, introduced: str, judge: Judge
 ) -> None:
-    known, after = published_as(space, published, tmp_path), XML.replace(ROW, proposed)
+    after = XML.replace(ROW, proposed)
     if published == proposed:
         other = next(row for row in ROWS if row != ROW)
         after = after.replace(other, with_field(other, "Description", "Messagerie"))
-    edit = judged(known, after, tmp_path)
+    edit = judge(after, rows=published)
     serious = {f.rule for row in edit.rows for f in row.findings if f.severity in ("error", "critical")}
     assert (edit.verdict, serious) == (("not-ready", {introduced}) if introduced else ("ready", set()))
     assert (len(edit.rows), edit.list) == (1, [])
@@ -227,22 +228,18 @@ OTHER = ABROAD.replace(DOMAIN, "ch-nouveau.mssante.fr")
     ],
 )
 def test_what_an_edit_introduces_and_resolves_is_counted_where_it_stands(
-    published: str, proposed: str, counts: tuple[int, int], space: TrustSpace, tmp_path: Path
+    published: str, proposed: str, counts: tuple[int, int], judge: Judge
 ) -> None:
-    edit = judged(published_as(space, published, tmp_path), XML.replace(ROW, proposed), tmp_path)
-    told = [(f.rule, f.observed, row.domain) for row in edit.rows for f in row.findings]
-    assert (edit.introduced, edit.resolved) == counts, told
+    edit = judge(XML.replace(ROW, proposed), rows=published)
+    assert (edit.introduced, edit.resolved) == counts, edit.rows
     assert edit.untouched > 20
 
 
-def test_an_unreliable_published_list_makes_everything_unknown(tmp_path: Path) -> None:
+def test_an_unreliable_published_list_makes_everything_unknown(judge: Judge, tmp_path: Path) -> None:
     old = load_space(LIST, anchors=ANCHORS, as_of="2026-09-01")
-    edit = judged(old, added("ch-nouveau.msante.fr"), tmp_path)
+    edit = judge(added("ch-nouveau.msante.fr"), old)
     assert (edit.verdict, edit.rows[0].verdict) == ("unknown", "unknown")
     assert "trop ancienne" in edit.notes[0]
-
-
-def test_a_published_list_with_a_field_too_long_makes_everything_unknown(tmp_path: Path) -> None:
     before, after = tmp_path / "before.xml", tmp_path / "after.xml"
     before.write_text(filled("Description", "x" * 256), encoding="utf-8")
     after.write_text(XML, encoding="utf-8")
@@ -317,16 +314,14 @@ def test_files_that_are_mixed_up_are_told_in_a_line(tmp_path: Path) -> None:
     edit = tmp_path / "edit.xml"
     edit.write_text(re.sub("<Signature.*</Signature>", "", added("ch-nouveau.mssante.fr"), flags=re.DOTALL))
     how = ("--anchors", *ANCHORS, "--as-of", "2026-03-03")
-    for before, status, line in (
-        (LIST, 0, "Les deux fichiers sont les mêmes"),
-        (edit, 4, "Fichiers inversés"),
-    ):
+    notes = ((LIST, 0, "Les deux fichiers sont les mêmes"), (edit, 4, "Fichiers inversés"))
+    for before, status, line in notes:
         code, text = run(before, LIST, *how)
         assert (code, f"\n{line}" in text) == (status, True), text
 
 
 @pytest.mark.real
-def test_edits_of_the_real_list(tmp_path: Path) -> None:
+def test_edits_of_the_real_list(judge: Judge) -> None:
     if not REAL.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
     file = next(REAL.glob("*.xml.gz"))
@@ -345,7 +340,7 @@ def test_edits_of_the_real_list(tmp_path: Path) -> None:
         xml.replace(row, renamed.replace("mssante", "msante")): ("not-ready", ["renamed"]),
     }  # fmt: skip
     for after, verdict in expected.items():
-        edit = judged(real, after, tmp_path)
+        edit = judge(after, real)
         assert (edit.verdict, [row.change for row in edit.rows]) == verdict, edit.rows
 
 
@@ -355,18 +350,15 @@ def test_an_edit_or_a_declaration_is_judged(given: str) -> None:
     assert "BEFORE and AFTER, or --declaration FILE" in str(done.exception)
 
 
-@pytest.mark.parametrize(
-    ("domain", "verdict"),
-    [
-        ("", "ready"),
-        ("ch-neuf.mssante.fr", "ready"),
-        ("ch-neuf.msante.fr", "not-ready"),
-        ("ch neuf", "not-ready"),
-    ],
-    ids=["as it stands", "not listed yet", "misspelt", "no name"],
-)
+DECLARED = {
+    "": "ready", "ch-neuf.mssante.fr": "ready",  # as it stands, and not listed yet
+    "ch-neuf.msante.fr": "not-ready", "ch neuf": "not-ready",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("domain", "verdict"), DECLARED.items())
 def test_a_declaration(domain: str, verdict: str, full_space: TrustSpace, tmp_path: Path) -> None:
-    register = load_declarations(SAMPLE / "declarations.csv").declarations
+    register = load_declarations(CATALOGUE / "declarations.csv").declarations
     good = register[register["domain"].isin(full_space.entries["domain"])].tail(1)
     good = good.assign(domain=domain) if domain else good
     file = tmp_path / "annexe1.csv"

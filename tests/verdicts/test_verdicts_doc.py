@@ -7,12 +7,12 @@ name that a finding is about, or a test. "of" names another file of the sample t
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
 from conftest import CATALOGUE
 
 from mssante_audit.audits import audit_all
@@ -34,7 +34,7 @@ _RULE = re.compile(
 )
 _EXAMPLE = re.compile(r"`(?P<name>[^`]+)`(?: of `(?P<file>[^`]+)`)?[:,] \S")
 
-RULES = {found["code"]: found.groupdict() for found in _RULE.finditer(TEXT)}
+RULES = {match["code"]: match.groupdict() for match in _RULE.finditer(TEXT)}
 
 
 class Seen(NamedTuple):
@@ -61,13 +61,12 @@ def seen(file: str) -> Seen:
     findings: dict[str, list[set[str]]] = {}
     register = _register(space)
     domain_of = dict(zip(space.entries["row"].tolist(), space.entries["domain"].tolist(), strict=True))
-    for found in audit_all(space).itertuples():
-        about = {found.domain, found.operator_id, *(domain_of[row] for row in found.rows)}
-        about |= {word for text in map(str, found.subject) for word in (text, *text.split())}
-        named = {(place.file, row) for place in found.where for row in place.rows}
-        about |= {domain for place, domain in register.items() if place in named}
-        findings.setdefault(found.rule, []).append(about - {""})
-    return Seen(findings, _known(space) | set(register.values()))
+    for finding in audit_all(space).itertuples():
+        about = {finding.domain, finding.operator_id, *(domain_of[row] for row in finding.rows)}
+        about |= {word for text in map(str, finding.subject) for word in (text, *text.split())}
+        about |= {register.get((place.file, row), "") for place in finding.where for row in place.rows}
+        findings.setdefault(finding.rule, []).append(about - {""})
+    return Seen(findings, _names(space) | set(register.values()))
 
 
 def _register(space: TrustSpace) -> dict[tuple[str, int], str]:
@@ -78,15 +77,12 @@ def _register(space: TrustSpace) -> dict[tuple[str, int], str]:
     return {(file, row): domain for file, row, domain in zip(*columns, strict=True)}
 
 
-def _known(space: TrustSpace) -> set[str]:
-    known = {*space.entries["domain"], *space.entries["operator_id"], *space.entries["cn"]}
-    if space.observation is not None:
-        for reply in space.observation.replies:
-            known |= {reply.qname, reply.server, reply.address, *(r.owner for r in reply.records)}
-            known |= {word for record in reply.records for word in record.data.split()}
-    if space.published:
-        known |= set(space.published)
-    return known
+def _names(space: TrustSpace) -> set[str]:
+    names = {*space.entries["domain"], *space.entries["operator_id"], *space.entries["cn"]}
+    for reply in space.observation.replies if space.observation else ():
+        names |= {reply.qname, reply.server, reply.address, *(r.owner for r in reply.records)}
+        names |= {word for record in reply.records for word in record.data.split()}
+    return names | set(space.published or ())
 
 
 def is_test(name: str) -> bool:
@@ -110,17 +106,12 @@ def example(code: str, part: str) -> tuple[str, Seen | None]:
     return ("" if name == "list" else name), where
 
 
-def about(found: list[set[str]], name: str) -> bool:
-    return any(not name or name in names for names in found)
-
-
 def test_every_rule_of_every_audit_is_reviewed_in_its_place() -> None:
     rules = catalogue()
     assert [*RULES] == [*rules], "those of the catalogue, in its order"
     assert TEXT.count("\n### ") == len(RULES), "each has the shape that is read here"
-    assert {code: (told["severity"], told["confidence"]) for code, told in RULES.items()} == {
-        code: (rule.severity, rule.confidence) for code, rule in rules.items()
-    }
+    verdicts = {code: (text["severity"], text["confidence"]) for code, text in RULES.items()}
+    assert verdicts == {code: (rule.severity, rule.confidence) for code, rule in rules.items()}
 
 
 def test_the_contents_lead_to_each_audit() -> None:
@@ -129,18 +120,20 @@ def test_the_contents_lead_to_each_audit() -> None:
     assert [title for title, _ in linked] == headings
     for title, anchor in linked:
         assert anchor == re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
-    titles = [told.title["en"] if isinstance(told.title, dict) else told.title for told in audits().values()]
+    titles = [audit.titled("en") for audit in audits().values()]
     assert headings[: len(titles)] == titles
 
 
 def test_the_true_example_is_found_and_the_false_one_is_there_and_not_found() -> None:
     for code in RULES:
-        for part, found in (("true", True), ("false", False)):
+        for part in ("true", "false"):
             name, where = example(code, part)
-            assert where is None or about(where.findings.get(code, []), name) == found, (code, part, name)
+            about = where.findings.get(code, []) if where else []
+            is_found = any(not name or name in names for names in about)
+            assert where is None or is_found == (part == "true"), (code, part, name)
 
 
 def test_each_part_says_something_of_its_own() -> None:
-    told = pd.Series([text for parts in RULES.values() for text in list(parts.values())[3:]], dtype="str")
-    assert (told.str.len() > 8).all()
-    assert told[told.duplicated()].to_list() == []
+    texts = [text for parts in RULES.values() for text in list(parts.values())[3:]]
+    assert min(map(len, texts)) > 8
+    assert [text for text, count in Counter(texts).items() if count > 1] == []
