@@ -150,11 +150,11 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     first = current.drop_duplicates("party").set_index("party")
-    places = current["file"] + ":" + current["row"].astype("str")
+    places = grouped(zip(current["party"], current["file"] + ":" + current["row"].astype("str"), strict=True))
     columns = {
         "domain": first["domain_key"], "operator_id": first["operator_id"],
         "operator": first["structure_name"].str.strip(), "date": first["date"], "days": first["days"],
-        "evidence": places.groupby(current["party"]).agg("; ".join).astype("str"),
+        "evidence": pd.Series({party: "; ".join(each) for party, each in places.items()}, dtype="str"),
         "withdrawal": pd.Series([party.withdrawn for party in parties], dtype="boolean"),
         "later": pd.Series([party.later for party in parties], dtype="bool"),
         "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
