@@ -138,8 +138,9 @@ def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> 
     Other code than that of the order, and data that cannot be loaded, are an `InputError`.
     """
     if code_digest() != order.code:
-        remedy = "Install this version of mssante_audit there"
-        raise InputError("a worker runs other code than its caller", remedy=remedy)
+        raise InputError(
+            "a worker runs other code than its caller", remedy="Install this version of mssante_audit there"
+        )
     return from_space(order, opened(order, data), operator_id)
 
 
@@ -258,8 +259,9 @@ def write_dossiers(
     sitting = results.operators(space, results.limits(space, None, region, department))
     asked = [results.select_operator(space, operator) for operator in operators]
     if sitting is not None and asked and sitting.isdisjoint(asked):
-        remedy = "Name operators or places, not both"
-        raise ParameterError("none of these operators sits there", remedy=remedy)
+        raise ParameterError(
+            "none of these operators sits there", remedy="Name operators or places, not both"
+        )
     wanted = dict.fromkeys(i for i in asked or names if i and (sitting is None or i in sitting))
     with staging.private(out, names_persons=not masked), staging.locked(out) as folder, ExitStack() as pool:
         before, there, sent = read_dossiers(out), dict[str, Dossier](), None
