@@ -77,8 +77,8 @@ def page(night: Night) -> str:
     template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
     blocks = [(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)]
     url = _url(night)
-    given = {"lang": night.lang, "blocks": blocks, "url": url}
-    given["links"] = {_say(night, "link", name): path for name, path in _PAGES.items() if url}
+    links = {_say(night, "link", name): path for name, path in _PAGES.items() if url}
+    given: dict[str, Any] = {"lang": night.lang, "blocks": blocks, "links": links, "url": url}
     with using_language(night.lang):
         return html.environment().from_string(template).render(given)
 
