@@ -179,9 +179,9 @@ class Reading:
                 if unflushed > _FLUSH:
                     self._flush()
                     unflushed = 0
-            if not self.fed:
-                self._refuse("the file is empty")
             if self.skipped is None:
+                if not self.fed:
+                    self._refuse("the file is empty")
                 self.parser.Parse(b"", True)
         except expat.ExpatError as error:
             self._breaks(expat.ErrorString(error.code), "cut" if error.code in _CUT_CODES else "broken")
