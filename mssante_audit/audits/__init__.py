@@ -114,10 +114,10 @@ def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(names)) for name, names in inputs.items() if names}
 
 
-def missing(space: TrustSpace) -> dict[str, set[str]]:
+def missing(space: TrustSpace) -> dict[str, list[str]]:
     """Return of each audit the inputs that it looks at and that are not there."""
     absent = {input_of(need) for need in known_needs() if space.given(need) is None}
-    return {name: absent.intersection(each.rests) for name, each in audits().items()}
+    return {name: sorted(absent.intersection(each.rests)) for name, each in audits().items()}
 
 
 def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:

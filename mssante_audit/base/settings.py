@@ -8,6 +8,7 @@ what a command line or papermill hands over is made what it means before
 
 import json
 import os
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import UnionType
@@ -327,7 +328,8 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> str:
         return f"{name}: what it says is not of the right form, and not shown here"
     wanted = _WANTED.get(kind)
     if kind == "literal_error":
-        wanted = f"one of {', '.join(shown(choice) for choice in get_args(field.annotation))}"
+        choices = re.findall("'([^']*)'", error["ctx"]["expected"])
+        wanted = f"one of {', '.join(map(shown, choices))}"
     elif kind in ("greater_than", "greater_than_equal", "less_than_equal", "finite_number"):
         signs = ("ge", "gt", "le")
         bounds = {sign: getattr(m, sign) for m in field.metadata for sign in signs if hasattr(m, sign)}
