@@ -90,11 +90,12 @@ def _texts(space: TrustSpace) -> Iterator[Finding]:
 def _departments(space: TrustSpace) -> Iterator[Finding]:
     texts = rows_by(space.audited, "operator_id", "st")
     usual = _usual_departments(space)
-    right = [(operator_id, st, parse_department(st).code) for operator_id, st in texts if st in usual]
+    names = {st: parse_department(st) for st in {st for _, st in texts}}
+    right = [(operator_id, st, names[st].code) for operator_id, st in texts if st in usual]
     written = grouped(((operator_id, code), st) for operator_id, st, code in right)
     everywhere = grouped((code, st) for _, st, code in right)
     for (operator_id, st), rows in texts.items():
-        name = parse_department(st)
+        name = names[st]
         if not name.problems or not st.strip() or _spaced_department(st):
             continue  # DN_SHAPE, DN_SPELLINGS
         problem = next(p for p in ("mismatch", "unknown", "form") if p in name.problems)
