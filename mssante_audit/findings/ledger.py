@@ -8,7 +8,7 @@ doubt (`mssante_audit.space.states`): neither new nor fixed, what was known befo
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -88,7 +88,7 @@ def follow(
     findings: pd.DataFrame,
     unsure: Iterable[str] = (),
     waived: pd.DataFrame | None = None,
-    lacking: Mapping[str, Set[str]] = MappingProxyType({}),
+    lacking: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> FollowUp:
     """Compare findings with the run before, and note them in `ledger` (of `read_ledger`), which is changed.
 
