@@ -151,7 +151,7 @@ MISTAKES = [
     ('[data]\nFolder = "d"', 2, "unknown key 'Folder' in [data] (and 1 more). Nearest: 'folder'"),
     ("", None, "lacks data. `mssante-audit init` writes"),
     ('lang = "de"\n' + D, 1, 'lang wants one of "fr", "en", not "de"'),
-    (D + '[mail]\nevents = ["sucess"]', 4, 'mail.events wants one of "success", "failure", "new_findings", not'),
+    (D + '[mail]\nevents = ["sucess"]', 4, 'mail.events wants one of "success", "failure", "new_findings",'),
     ('data = "d"', 1, 'data wants a table, not "d"'),
     ('[data]\nfolder = ""', 2, "data.folder is empty"),
     (D + "[observe]\nport = 70000", 4, "observe.port wants 1 to 65535, not 70000"),
