@@ -33,8 +33,6 @@ from .report.charts import bars as bars
 from .report.charts import largest as largest
 from .report.charts import lines as lines
 from .report.charts import steps as steps
-from .report.charts import tile_places as tile_places
-from .report.charts import tiles as tiles
 from .report.collection import observed as observed
 from .report.collection import observed_on as observed_on
 from .report.collection import observed_tls as observed_tls
@@ -75,6 +73,8 @@ from .report.notebook import unmade as unmade
 from .report.tables import enable as enable
 from .report.tables import show_frames as show_frames
 from .report.tables import table as table
+from .report.tiles import tile_places as tile_places
+from .report.tiles import tiles as tiles
 from .snapshot.load import load_space as load_space
 from .space.story import compare as compare
 from .space.story import worded_changes as worded_changes

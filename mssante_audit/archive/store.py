@@ -52,9 +52,8 @@ class Record:
 
     at: str  # when (UTC, ISO 8601)
     action: str  # ``fetch`` or ``import``
-    outcome: (
-        str  # ``kept``, ``same`` (kept already), ``unchanged`` (on the server), ``quarantined``, ``failed``
-    )
+    # ``kept``; ``same`` (kept already); ``unchanged`` (the server says so); ``quarantined``; or ``failed``
+    outcome: str
     file: str = ""  # name in the archive, or in its quarantine
     sha256: str = ""
     made: str = ""  # when a list in quarantine says that it was generated (UTC, ISO 8601)

@@ -1,26 +1,24 @@
-"""Charts of one's own values, by matplotlib: bars, lines over time, shares that last, a map of tiles.
+"""Charts of one's own values, by matplotlib: bars, lines over time, shares that last.
 
 Each takes a series or a frame and returns a `mssante_audit.report.svg.Chart`, whose figure can be changed and
 saved. matplotlib is imported when the first chart is drawn.
 """
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from itertools import cycle, islice, pairwise
 from numbers import Real
 from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base import language, resources
+from mssante_audit.base import language
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.language import NBSP, format_text, gettext, translated
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report import svg
 from mssante_audit.report.svg import COLOURS, LINE, WIDTH, Chart, clean, look, mark, sheet
-from mssante_audit.values.identifiers import DEPARTMENTS
 
 # How a bar may look: as a severity (each lighter than the worse one), or plain
 STYLES = (*reversed(SEVERITIES), "strong", "light", "gold", "brown", "grey")
@@ -33,8 +31,6 @@ HIGH, CURVE = 110, 70  # Points that axes of upright bars, and of a curve, are h
 SPAN, LAST = 100, 9000
 # Where the number of a mark stands
 ABOVE: Any = {"textcoords": "offset points", "ha": "center", "va": "bottom"}
-# Of the tiles: how many stand in a row, how many shades there are, points from one to the next
-COLUMNS, SHADES, TILE = 10, 6, WIDTH / 10
 
 
 def bars(
@@ -97,7 +93,7 @@ def bars(
     upright = _on_a_scale(frame.index)
     alike = not upright and _alike(lengths)
     kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
-    alt = _alt("Tableau – {title}. {said}." if alike else kind, title, sentences, semicolon)
+    alt = alt_text("Tableau – {title}. {said}." if alike else kind, title, sentences, semicolon)
     drawn = lengths[columns[0]] if single else lengths  # a series has a colour a bar, a frame one a column
     options = {"color": [COLOURS[style] for style in looks], **options}
     with look():
@@ -136,7 +132,7 @@ def lines(
         )
     times = pd.DatetimeIndex(pd.to_datetime(frame.index, utc=True))
     words = {severity: plural.capitalize() for severity, (_, plural) in language.severity_names().items()}
-    curves = {str(column): _whole_numbers(frame[column]) for column in frame.columns if len(frame)}
+    curves = {str(column): whole_numbers(frame[column]) for column in frame.columns if len(frame)}
     names = {column: clean(words.get(column, translated(column))) for column in curves}
     given, marks, colon = options.pop("ax", None), {}, PAIRS[language.current_language()][0]
     with look():
@@ -165,7 +161,9 @@ def lines(
         format_text(text, name=names[c], a=n[0], z=n[-1], low=min(n), high=max(n), **ends)
         for c, n in curves.items()
     ]
-    return Chart(figure, title, alt or _alt("Lignes – {title}. {said}.", title, sentences), caption, marks)
+    return Chart(
+        figure, title, alt or alt_text("Lignes – {title}. {said}.", title, sentences), caption, marks
+    )
 
 
 def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str = "") -> Chart:
@@ -194,60 +192,8 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
     for name, curve in drawn.items():
         share = language.percent(round(1000 * curve["late"].iloc[-1]), 1000)
         sentences.append(format_text(text, name=name, share=share, d=int(curve["day"].iloc[-1])))
-    alt = _alt("Lignes – {title}. {said}.", title, sentences)
+    alt = alt_text("Lignes – {title}. {said}.", title, sentences)
     return Chart(figure, title, alt, caption, {mark(at): text for at, text in enumerate(sentences)})
-
-
-@cache
-def tile_places(collectivities: bool = False) -> dict[str, tuple[int, int]]:
-    """Return where each département's tile stands: (column, row) from the upper left.
-
-    The collectivities overseas, which are no départements, have a row of their own below the others.
-    """
-    grids = resources.table_of("mssante_audit.report", "tiles.toml")
-    rows = grids["departments"].strip().splitlines() + [grids["collectivities"]] * collectivities
-    return {code: (x, y) for y, row in enumerate(rows) for x, code in enumerate(row.split()) if code != "."}
-
-
-def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
-    """Draw a number a département as a grid of tiles: overseas and Corsica at the same scale as the rest.
-
-    `values` are whole numbers by the code of the département; the collectivities overseas are drawn if one
-    has a number. `title` and `caption` are as for `bars`. No such département, or a number that is not whole,
-    is an `InputError`.
-    """
-    from matplotlib.patches import Rectangle
-
-    drawn = values[values > 0].sort_values(ascending=False, kind="stable")
-    numbers = dict(zip(map(str, drawn.index), _whole_numbers(drawn), strict=True))
-    if unknown := sorted(numbers.keys() - DEPARTMENTS.keys()):
-        named = ", ".join(code or '""' for code in unknown)
-        raise InputError(f"no such département: {named}")
-    most, (colon, semicolon) = max(numbers.values(), default=1), PAIRS[language.current_language()]
-    places = tile_places(not numbers.keys() <= tile_places().keys())
-    marks, height = {}, TILE * (1 + max(y for _, y in places.values()))
-
-    def sentence(code: str) -> str:
-        return f"{DEPARTMENTS[code]} ({code}){colon}{language.number(numbers.get(code, 0))}"
-
-    with look():
-        figure = sheet(title, _scale(most), [height])
-        axes = figure.axes[0]
-        axes.set(xlim=(0, WIDTH), ylim=(height, 0))
-        axes.set_axis_off()
-        for at, (code, (column, row)) in enumerate(places.items()):
-            n, x, y = numbers.get(code, 0), TILE * column + 1, TILE * row
-            style = f"s{_shade(n, most)}" if n else "paper"
-            box = Rectangle((x, y), TILE - 3, TILE - 3, facecolor=COLOURS[style], edgecolor=COLOURS["edge"])
-            axes.add_patch(box).set_gid(mark(at))
-            marks[mark(at)] = sentence(code)
-            short = f"{n // 1000}k" if n >= 10_000 else str(n)  # a tile has room for four digits
-            ink: Any = {"color": COLOURS["inverse" if style in ("s3", "s4", "s5") else "ink"], "va": "center"}
-            axes.text(x + 3, y + 10, code, **ink)
-            axes.text(x + TILE / 2 - 2, y + 28, short if n else "–", weight="bold", ha="center", **ink)
-    sentences = list(map(sentence, numbers))
-    alt = _alt("Carte en carreaux – {title}. {said}.", title, sentences, semicolon)
-    return Chart(figure, title, alt, caption, marks)
 
 
 def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
@@ -256,7 +202,8 @@ def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
     return (str(sizes.idxmax()), int(sizes.max())) if len(sizes) else ("", 0)
 
 
-def _alt(kind: str, title: str, sentences: Sequence[str], between: str = ". ") -> str:
+def alt_text(kind: str, title: str, sentences: Sequence[str], between: str = ". ") -> str:
+    """Return the alternative text of a chart."""
     written = between.join(sentences) or gettext("Aucune donnée")
     return format_text(kind, title=translated(title), said=written)
 
@@ -270,7 +217,7 @@ def _length(value: Any) -> float | None:
     return float(value)
 
 
-def _whole_numbers(numbers: Iterable[Any]) -> list[int]:
+def whole_numbers(numbers: Iterable[Any]) -> list[int]:
     """Return counts as integers; one cut short would be another count."""
     given = list(numbers)
     if wrong := [n for n in given if not isinstance(n, Real) or n % 1 != 0]:
@@ -328,19 +275,6 @@ def _words_of_columns(columns: Sequence[str], looks: Sequence[str], lengths: pd.
             name = language.severity_name(column) if column in SEVERITIES else translated(column)
             names.setdefault(style, []).append(name)
     return {style: ", ".join(shared) for style, shared in names.items()}
-
-
-def _shade(n: int, most: int) -> int:
-    return int(SHADES * math.log(n) / math.log(most + 1))
-
-
-def _scale(most: int) -> dict[str, str]:
-    """Return the numbers that each shade stands for; shades that no number up to `most` has are left out."""
-    upto = range(1, most + 1)
-    starts = [1 + bisect_left(upto, k, key=lambda n: _shade(n, most)) for k in range(SHADES + 1)]
-    spans = {f"s{k}": {low, after - 1} for k, (low, after) in enumerate(pairwise(starts)) if low < after}
-    texts = {style: "–".join(map(language.number, sorted(span))) for style, span in spans.items()}
-    return {"paper": gettext("aucun"), **texts}
 
 
 def _below_names(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) -> Any:

@@ -14,11 +14,12 @@ from made_findings import framed, made
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError
 from mssante_audit.base.settings import Thresholds
-from mssante_audit.report.charts import COLUMNS, SHADES, bars, lines, tile_places, tiles
+from mssante_audit.report.charts import bars, lines
 from mssante_audit.report.notebook import Report
 from mssante_audit.report.results import EVERYBODY
 from mssante_audit.report.svg import COLOURS
 from mssante_audit.report.tables import visible
+from mssante_audit.report.tiles import COLUMNS, SHADES, tile_places, tiles
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 

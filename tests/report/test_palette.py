@@ -7,8 +7,9 @@ from itertools import combinations, pairwise
 import pytest
 
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.report.charts import SHADES, STYLES
+from mssante_audit.report.charts import STYLES
 from mssante_audit.report.svg import COLOURS
+from mssante_audit.report.tiles import SHADES
 
 CSS = (files("mssante_audit.report") / "tables.css").read_text(encoding="utf-8")
 VISION = {

@@ -23,7 +23,7 @@ from mssante_audit.base.markup import visible
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.words import sentence
-from mssante_audit.report import charts, first, page, results, tables
+from mssante_audit.report import first, page, results, tables, tiles
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import macro, template
 from mssante_audit.space.states import aged
@@ -95,7 +95,7 @@ def explorer_html(
         "checks": verdict.CHECK_NAMES[lang],
         "spoken": WORDS,
         "receiving": verdict.RECEIVING[lang],
-        "tiles": {c: [*at, _place(c)] for c, at in charts.tile_places(collectivities=True).items()},
+        "tiles": {c: [*at, _place(c)] for c, at in tiles.tile_places(collectivities=True).items()},
         "outlines": resources.table_of("mssante_audit.report.explorer", "outlines.toml"),
         "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
     }
