@@ -46,11 +46,11 @@ FRAME = (
     Column("facts", "object (dict)", "``before`` and ``after``, the side that is there; may name persons"),
 )  # fmt: skip
 
+# Of which lists, the earlier (0) or the later one, a missing row would explain a change.
 _MISSING = {
     "added": {0}, "dn_added": {0}, "more": {0}, "removed": {1}, "dn_retired": {1}, "fewer": {1},
     "renamed": {0, 1}, "moved": {0, 1}, "dn_replaced": {0, 1},
 }  # fmt: skip
-"""Of which lists, the earlier (0) or the later one, a missing row would explain a change."""
 FIELDS = [
     "domain", "description", "dn", "dn_key", "project_contact", "support_contact", "operator_id", "operator",
     "updated_at_text",

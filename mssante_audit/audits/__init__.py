@@ -70,8 +70,8 @@ provide((
           mailboxes.RUNS, needs=("mailboxes",), uses=("archive",)),
 ))  # fmt: skip
 
+# Of a rule in one part of an audit, or two a row of the list; more is left out (`AUDIT_RULE_FAILED`).
 MAX_FINDINGS = 20_000
-"""Of a rule in one part of an audit, or two a row of the list; more is left out (`AUDIT_RULE_FAILED`)."""
 
 
 def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 from mssante_audit.base.errors import InputError
 
+# By the name of an extra, the modules that its packages bring.
 GROUPS = {
     "report": (
         "papermill", "ipykernel", "nbconvert", "nbformat", "jupyter_client", "jupyter_core", "IPython",
@@ -14,7 +15,6 @@ GROUPS = {
     "lab": ("duckdb", "ipywidgets", "jupyterlab"),
     "dask": ("distributed",),
 }  # fmt: skip
-"""By the name of an extra, the modules that its packages bring."""
 
 
 def install(group: str) -> str:

@@ -10,8 +10,8 @@ from mssante_audit.base.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+# By how much a clock may be wrong: a list dated so far ahead is not yet one of the future.
 SKEW = timedelta(hours=1)
-"""By how much a clock may be wrong: a list dated so far ahead is not yet one of the future."""
 
 
 def parse_instant(text: str | datetime | None) -> datetime:

@@ -8,8 +8,7 @@ from markupsafe import Markup
 from mssante_audit.base.language import gettext
 from mssante_audit.base.text import visible as visible
 
-SHOWN_TEXT = 400
-"""Characters of one text that are shown."""
+SHOWN_TEXT = 400  # characters of one text that are shown
 
 
 def data(text: str, limit: int = SHOWN_TEXT, more: str | None = None) -> Markup:

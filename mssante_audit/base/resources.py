@@ -8,11 +8,11 @@ from typing import Any
 
 _PACKAGE = Path(__file__).parent.parent
 
+# What the shipped sample, which is made up, is judged as of: the day after its list was made.
 SAMPLE_AS_OF = "2026-03-03"
-"""What the shipped sample, which is made up, is judged as of: the day after its list was made."""
 
+# Variable that puts another folder in the sample's place: the tests' catalogue of defects.
 SAMPLE_FOLDER = "MSSANTE_AUDIT_SAMPLE"
-"""Variable that puts another folder in the sample's place: the tests' catalogue of defects."""
 
 
 def real_path(path: str | Path) -> Path:

@@ -7,8 +7,8 @@ from base64 import b64encode
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import read_text
 
+# What settings may say instead of a secret: `file:PATH` or `env:VARIABLE`.
 FORM = r"^((file:|env:)[^\x00\s][^\x00]*)?$"
-"""What settings may say instead of a secret: ``file:PATH`` or ``env:VARIABLE``."""
 
 _USER = re.compile(r"(?<=://)[^\s\"']*@")
 _QUERY = re.compile(r"(?<=[?#])[^\s\"']+")

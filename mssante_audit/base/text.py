@@ -4,8 +4,8 @@ import re
 import unicodedata
 
 _HIDDEN = ("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp")
+# Letters and marks that print nothing (Unicode: Default_Ignorable_Code_Point).
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
-"""Letters and marks that print nothing (Unicode: Default_Ignorable_Code_Point)."""
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o"})
 _NO_WORD = re.compile(r"[\W_]+")
 
@@ -33,10 +33,10 @@ def is_hidden(character: str) -> bool:
     return unicodedata.category(character) in _HIDDEN or bool(_BLANK.match(character))
 
 
+# Cyrillic and Greek letters that look like Latin ones (Unicode TR39).
 LOOK_ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТХаеорсухіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρυι", "ABESIJKMHOPCTXaeopcyxijshdqwABEZHIKMNOPTYXaovpui"
 )
-"""Cyrillic and Greek letters that look like Latin ones (Unicode TR39)."""
 _BEYOND_LATIN = re.compile("[^\0-\u024f\u2000-\u206f]")
 
 

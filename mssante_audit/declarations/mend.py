@@ -50,6 +50,7 @@ _ANY: Steps = {
     "invisible": lambda text: "".join(c for c in text if c in "\t\r\n" or not is_hidden(c)),
     "spaces": lambda text: " ".join(text.split()),
 }
+# By kind of field, what is put right, in order.
 STEPS: Mapping[str, Steps] = {
     "text": _ANY,
     "phone": {**_ANY, "phone": _phone},
@@ -59,7 +60,6 @@ STEPS: Mapping[str, Steps] = {
     "domain": {**_ANY, **_HOST},
     "server": {**_ANY, **_HOST},
 }
-"""By kind of field, what is put right, in order."""
 
 
 def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:

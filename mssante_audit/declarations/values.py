@@ -56,6 +56,7 @@ class File(NamedTuple):
 
 
 _NUMBERS = ("phone", "contract", "identifier")
+# What is odd in a text: kind of problem, of which fields (all if none is named), pattern, text to keep.
 _SLIPS: tuple[tuple[str, tuple[str, ...], str, Callable[[str], str]], ...] = (
     ("digits-lost", _NUMBERS, r"^[0-9](?:[.,][0-9]+)?E\+[0-9]+$", lambda text: ""),
     ("decimals", _NUMBERS, r"^[0-9]{6,15}\.0+$", lambda text: text.partition(".")[0]),
@@ -64,7 +65,6 @@ _SLIPS: tuple[tuple[str, tuple[str, ...], str, Callable[[str], str]], ...] = (
     ("control", (), CONTROL, str),
     ("cell-error", (), f"^(?s:{CELL_ERROR.pattern})$", lambda text: ""),
 )
-"""What is odd in a text: kind of problem, of which fields (all if none is named), pattern, text to keep."""
 
 
 def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:

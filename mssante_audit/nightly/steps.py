@@ -287,8 +287,8 @@ def _build(job: Job, folder: Path) -> None:
     build_site(folder, space, findings, waived=waived, told=compared, points=points, **parts)
 
 
+# Each by its name, in order.
 STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, reports, dossiers, site)}
-"""Each by its name, in order."""
 
 
 def supervise(step: str, job: Job) -> Result:

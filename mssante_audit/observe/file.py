@@ -25,16 +25,14 @@ from mssante_audit.base.reading import read_bytes
 from mssante_audit.observe.lines import ObservationError, instant, parse_at
 
 MAX_LINE = 4 << 20
-MAX_FILE = 1 << 30
-"""Bytes of a file: some two hundred times that of a night."""
+MAX_FILE = 1 << 30  # bytes of a file: some two hundred times that of a night
 MAX_DAMAGES = 100
 MAX_PROBLEMS = 100_000
+# Columns of what is wrong with a file: `kind` is `cut`, `damaged` or `record`.
 PROBLEMS = {"line": "int64", "kind": "str", "message": "str"}
-"""Columns of what is wrong with a file: ``kind`` is ``cut``, ``damaged`` or ``record``."""
 ELSE_RESUME = "Name another file, or add --resume to go on with this one"
 
-_TOOL = version("mssante-audit")
-"""Read here: later there may be no descriptor to read it with."""
+_TOOL = version("mssante-audit")  # read here: later there may be no descriptor to read it with
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 

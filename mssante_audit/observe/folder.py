@@ -14,10 +14,10 @@ from mssante_audit.base.reading import open_regular
 from mssante_audit.observe.file import DNS, TLS, read_file
 from mssante_audit.observe.lines import ObservationError
 
+# By what names of files begin with, before a dash and a date; a file with another name is a `dns`.
 FORMS = {form.kind: form for form in (DNS, TLS)}
-"""By what names of files begin with, before a dash and a date; a file with another name is a ``dns``."""
+# How long after an instant a run begun by then may still have asked: a night is as of its own beginning.
 RUN = timedelta(days=1)
-"""How long after an instant a run begun by then may still have asked: a night is as of its own beginning."""
 _STAMPED = re.compile(r"[a-z]+-(\d{4}-\d{2}-\d{2}T\d{6}Z)\.jsonl\.gz")
 
 

@@ -13,23 +13,24 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 
 from mssante_audit.base.errors import InputError
 
+# What a query was for; docs/observing.md says it of each.
 STEPS = ("walk", "sibling", "apex", "address", "recursion")
-"""What a query was for; docs/observing.md says it of each."""
 TRANSPORTS = ("udp", "tcp")
+# Every way a query can end. The last three, and `truncated`, say nothing about what exists.
 OUTCOMES = (
     "answer", "nodata", "nxdomain", "referral", "refused", "servfail", "lame", "truncated", "timeout",
     "unreachable", "malformed",
 )  # fmt: skip
-"""Every way a query can end. The last three, and ``truncated``, say nothing about what exists."""
 CONCLUSIVE = OUTCOMES[:3]
+# Those that say what exists: the conclusive ones end a search, a referral leads on.
 INFORMATIVE = OUTCOMES[:4]
-"""Those that say what exists: the conclusive ones end a search, a referral leads on."""
 SILENT = ("timeout", "unreachable")
+# Rcodes of servers that do not take EDNS, or not its version (16: BADVERS).
 NO_EDNS = {"FORMERR": "formerr", "NOTIMP": "notimp", "16": "badvers"}
-"""Rcodes of servers that do not take EDNS, or not its version (16: BADVERS)."""
 SECTIONS = ("answer", "authority", "additional")
+# Errors of a machine that has no file descriptor, memory or port left: no server has a part in them.
 SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
-"""Errors of a machine that has no file descriptor, memory or port left: no server has a part in them."""
+# What the data of a record looks like, for the types that are read here.
 _FIELDS = {
     "MX": r"[0-9]{1,5} [^ ]+",
     "SOA": r"[^ ]+ [^ ]+( [0-9]{1,10}){5}",
@@ -38,7 +39,6 @@ _FIELDS = {
     "DNSKEY": r"[0-9]{1,5}( [0-9]{1,3}){2}( [^ ]+)*",
     "RRSIG": r"[A-Z0-9]+( [0-9]{1,10}){3}( [0-9]{14}){2} [0-9]{1,5}( [^ ]+)+",
 }
-"""What the data of a record looks like, for the types that are read here."""
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 
 

@@ -9,12 +9,12 @@ from mssante_audit.observe.file import DNS, FileRead, read_file
 from mssante_audit.observe.folder import pattern_of
 from mssante_audit.observe.lines import Reply, parse_reply
 
+# The name that a reply of such a step says something of.
 _ABOUT: dict[str, Callable[[Reply], str]] = {
     "apex": lambda reply: reply.zone,
     "walk": lambda reply: reply.qname,
     "sibling": lambda reply: reply.qname.partition(".")[2],
 }
-"""The name that a reply of such a step says something of."""
 
 
 @dataclass(frozen=True, kw_only=True)

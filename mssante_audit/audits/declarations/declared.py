@@ -34,18 +34,18 @@ _NUMBER_OF = re.compile(
 _CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
 _ENDS = re.compile(r"^[\s.,;]+|(?<![\s.,;])[\s.,;]+$")
 _POSTCODE = re.compile(r"(?<!\d)(97133|97150|97[1-6](?=\d\d\b)|98[4-8](?=\d\d\b)|\d\d(?=\d{3}\b))")
+# Beginnings of postal codes of several départements: Saint-Barthélemy and Saint-Martin left 971 in 2007.
 _DEPARTMENTS_OF = {"20": ("2A", "2B"), "97133": ("971", "977"), "97150": ("971", "978")}
-"""Beginnings of postal codes of several départements: Saint-Barthélemy and Saint-Martin left 971 in 2007."""
 _CODE = re.compile(r"\(\s*(\d{2,3}|2[AB])\s*\)", re.I)
 
+# The boxes of the DNS methods, and the servers that each names.
 METHODS = {"delegation": ("primary_server", "secondary_server"), "redirection": ("mail_server",)}
-"""The boxes of the DNS methods, and the servers that each names."""
 SERVERS = (*METHODS["delegation"], *METHODS["redirection"])
+# Days of which the first is never after the second.
 DATES = (
     ("date", "received_on"), ("date", "answered_on"), ("received_on", "answered_on"),
     ("answered_on", "effective_on"), ("received_on", "effective_on"),
 )  # fmt: skip
-"""Days of which the first is never after the second."""
 PUBLIC = ("public_project_phone", "public_project_email", "public_technical_phone", "public_technical_email")
 PHONES, EMAILS = (
     tuple(name for name, field in fields().items() if field.kind == kind) for kind in ("phone", "email")
@@ -355,6 +355,7 @@ def _same_reach(ours: str, theirs: str) -> bool:
 
 
 _METHODS = (*METHODS, "withdrawal")
+# Rule, the columns it must know, and its check. Rules without columns look only at cells that are filled.
 CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_METHOD", _METHODS, asked(_method)),
     ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), asked(partial(_servers, lacking=True))),
@@ -389,4 +390,3 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_SIGNATORY_OTHER", (*SIGNATORY, *REPRESENTATIVE[1:3]), signatory_other),
     ("DECL_WITHDRAWAL_CONTRADICTED", (*_METHODS, *SERVERS), _withdrawal_contradicted),
 )  # fmt: skip
-"""Rule, the columns it must know, and its check. Rules without columns look only at cells that are filled."""

@@ -30,23 +30,23 @@ FEW = 3  # rows up to which each has its own line; of more that say the same, on
 MOST = 20  # lines that say one thing of the same fields in other words; those after them are told by one
 MANY = 20_000  # lines of one rule in a file, and kinds of cells that one doubt is
 RANGES = 20  # ranges of rows that one line names
+# Kinds of problems that are none any more in a register that is written again.
 MENDED_BY_READER = (
     "leading-zero", "decimals", "date-number", "formula", "struck-row", "headings-again", "remark",
 )  # fmt: skip
-"""Kinds of problems that are none any more in a register that is written again."""
+# Kinds of problems of what a register that is written again does not hold.
 NOT_WRITTEN = ("row-long", "record", "nested", "key-twice", "merged", "file-twice")
-"""Kinds of problems of what a register that is written again does not hold."""
+# Rules of one field that another text in it does not settle.
 TO_DO = (
     "DECL_CONTRACT_SEVERAL", "DECL_CONTRACT_SHARED", "DECL_DATE_FUTURE", "DECL_DEPARTMENT",
     "DECL_DN_OPERATOR", "DECL_DOMAIN_OUTSIDE", "DECL_ID_LUHN", "DECL_PERSON_FORMER",
     "DECL_REDIRECTION_CHOSEN", "DECL_WITHDRAWAL_CONTRADICTED",
 )  # fmt: skip
-"""Rules of one field that another text in it does not settle."""
+# Rules on contacts, which the manager takes by e-mail.
 BY_MAIL = (
     "DECL_ADDRESS_MISSING", "DECL_CONTACT_MALFORMED", "DECL_MANAGER_MISSING", "DECL_PUBLIC_CONSUMER",
     "DECL_PUBLIC_MISSING", "DECL_REPRESENTATIVE_MISSING",
 )  # fmt: skip
-"""Rules on contacts, which the manager takes by e-mail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped
 
 READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
+# Fields that a rule is about where its facts name none.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "DECL_ADDRESS_MISSING": ("postal_address",), "DECL_CONTRACT_SEVERAL": ("contract_number",),
     "DECL_CONTRACT_SHAPE": ("contract_number",), "DECL_CONTRACT_SHARED": ("contract_number",),
@@ -39,7 +40,6 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "DECL_SIGNATORY_OTHER": ("signatory_last_name", "signatory_first_name"),
     "DECL_TECHNICAL_COPY": ("technical_manager_last_name", "technical_manager_first_name"),
 }  # fmt: skip
-"""Fields that a rule is about where its facts name none."""
 _BESIDE = ("label", "place", "whose", "write")  # facts that only explain the others
 
 

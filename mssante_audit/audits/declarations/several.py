@@ -25,14 +25,14 @@ from mssante_audit.whitelist.rows import grouped
 Causes = Iterator[tuple[str, tuple[str, ...], pd.DataFrame, dict[str, Any]]]
 
 _CONTRACT = re.compile(r"[0-9A-Z]{10}")
+# Persons of an operator, the same on all its forms unless somebody came after.
 ROLES = ("representative", "project_manager", "technical_manager")
-"""Persons of an operator, the same on all its forms unless somebody came after."""
+# Columns of the register that are looked at.
 _COLUMNS = [
     "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "contract_number",
     "dn_igc_sante", "dn_igc_cps", "withdrawal", "date", "received_on", "effective_on", "delegation",
     "redirection", *(f"{role}_{part}_name" for role in ROLES for part in ("last", "first")),
 ]  # fmt: skip
-"""Columns of the register that are looked at."""
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ from mssante_audit.network.zones import EDNS_BROKEN, SERVING
 from mssante_audit.observe.dns.walk import NOBODY
 from mssante_audit.observe.lines import Reply
 
+# State of a mail host (`mssante_audit.network.hosts.MailHost`) → rule.
 STATUS_RULES = {
     "nxdomain": "DNS_MX_UNRESOLVED", "loop": "DNS_MX_UNRESOLVED", "nodata": "DNS_MX_NO_ADDRESS",
     "failed": "DNS_MX_HOST_DEAD", "differ": "DNS_MX_HOST_DIFFERS",
 }  # fmt: skip
-"""State of a mail host (`mssante_audit.network.hosts.MailHost`) → rule."""
 PARTLY = ("tcp", "slow", "notimp", "alias", "own", "long")  # why only some resolvers obtain what is looked up
+# States of exchangers to which no mail gets, as far as the DNS tells.
 OUT_OF_REACH = {"null", "nxdomain", "nodata", "loop", "failed", "private"}
-"""States of exchangers to which no mail gets, as far as the DNS tells."""
 
 
 def method_findings(seen: Seen) -> None:

@@ -14,18 +14,18 @@ from mssante_audit.observe.lines import TRANSPORTS, Reply
 from mssante_audit.values.hosts import host_faults
 from mssante_audit.whitelist.rows import grouped
 
+# Seconds for which a secondary should go on without its primary: a week at least (RFC 1912, 2.2 asks for two
+# to four; Zonemaster warns below one).
 EXPIRE_MIN = 7 * 86_400
-"""Seconds for which a secondary should go on without its primary: a week at least (RFC 1912, 2.2 asks for two
-to four; Zonemaster warns below one)."""
 GRACE_MAX = timedelta(days=1)  # of the refresh time of the zone itself (RFC 1035, 3.3.13)
 _WRAP = 1 << 32
+# How a server serves a zone (`mssante_audit.network.zones.STATES`) → rule.
 STATE_RULES = {
     "silent": "DNS_SERVER_SILENT", "refusing": "DNS_SERVER_REFUSING", "failing": "DNS_SERVER_FAILING",
     "malformed": "DNS_SERVER_FAILING", "lame": "DNS_SERVER_LAME", "weak": "DNS_SERVER_WEAK",
     "upward": "DNS_UPWARD_REFERRAL", "no-soa": "DNS_SOA_MISSING", "partial": "DNS_SERVER_PARTIAL",
     "private": "DNS_NS_PRIVATE",
 }  # fmt: skip
-"""How a server serves a zone (`mssante_audit.network.zones.STATES`) → rule."""
 KINDS = ("referral", "nxdomain", "answer", "nodata")  # what a server of the parent may say of a domain
 
 

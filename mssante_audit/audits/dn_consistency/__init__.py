@@ -19,14 +19,14 @@ from mssante_audit.values.slips import one_slip
 from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, grouped, rows_by
 
 CUT_AT = 40  # length at which names of operators are cut (data)
+# A spelling of a département that is not official is proposed if so many of its rows bear it. No source.
 USUAL_SHARE = 0.2
-"""A spelling of a département that is not official is proposed if so many of its rows bear it. No source."""
 _DEPARTMENT = {
     "form": "DN_DEPARTMENT_FORM", "unknown": "DN_DEPARTMENT_UNKNOWN", "mismatch": "DN_DEPARTMENT_MISMATCH",
 }  # fmt: skip
 _LAYOUT = ("spacing", "nbsp", "control", "separator", "escape")  # problems of a DN that no certificate has
+# Faults that the certificate may have: a quotation mark in a name, a département without its blank.
 _UNSURE = {"inside", "department"}
-"""Faults that the certificate may have: a quotation mark in a name, a département without its blank."""
 
 _Faults = Iterator[tuple[str, dict[str, Any]]]  # rules that texts break, with the facts
 

@@ -20,8 +20,8 @@ from mssante_audit.whitelist.load import is_audit_domain
 from mssante_audit.whitelist.rows import above_of, all_rows, grouped, operator_names, rows_by
 
 FEWEST = 10  # mailboxes from which a loss or a majority says something: the median is four (data; no source)
+# Words of names that do not tell structures apart, accents folded.
 _KINDS = frozenset(table_of("mssante_audit.audits.mailboxes", "names.toml")["kinds"].split())
-"""Words of names that do not tell structures apart, accents folded."""
 
 
 def _unusable(space: TrustSpace) -> Iterator[Finding]:

@@ -18,25 +18,25 @@ from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.whitelist.rows import grouped, rows_by
 
+# Statuses of a domain, worst first.
 STATUSES = (
     "withdrawn-listed", "not-listed", "differs", "not-declared", "unknown", "under-way", "as-declared",
     "withdrawn", "later", "outside",
 )  # fmt: skip
-"""Statuses of a domain, worst first."""
 
+# Comparison: the kind of contact, the list's column, the register's columns.
 CONTACTS = {
     "project_contact": ("project", "project_contact", "public_project_phone", "public_project_email"),
     "technical_contact": ("support", "support_contact", "public_technical_phone", "public_technical_email"),
 }
-"""Comparison: the kind of contact, the list's column, the register's columns."""
 
+# What is compared, and the verdicts: of a domain's rows the one with the last counts. That is the best for
+# certificate and operator, since the list has a row for each and a declaration names one; else the worst.
 COMPARED = {
     "operator_match": ("", "differs", "spelling", "same"),
     "dn": ("", "differs", "spelling", "same"),
     **dict.fromkeys(("certificates", *CONTACTS, "description"), ("", "same", "differs")),
 }
-"""What is compared, and the verdicts: of a domain's rows the one with the last counts. That is the best for
-certificate and operator, since the list has a row for each and a declaration names one; else the worst."""
 _VERDICTS = {name: pd.CategoricalDtype(list(verdicts), ordered=True) for name, verdicts in COMPARED.items()}
 LINES = ("dn_igc_sante", "dn_igc_cps")  # the form's two lines of DN
 _CUT = 250  # characters from which a listed description may be cut: at 255, blanks included (data)

@@ -18,17 +18,17 @@ from mssante_audit.values.contacts import Contact, is_service
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped, joined
 
+# Problem of a contact → rule; a person's address is told once for an operator (`_personal`).
 FLAGS = {
     "no-phone": "CONTACT_NO_PHONE", "no-email": "CONTACT_NO_EMAIL", "markup": "CONTACT_MARKUP",
     "phone-malformed": "CONTACT_PHONE_MALFORMED", "email-malformed": "CONTACT_EMAIL_MALFORMED",
     "several-emails": "CONTACT_SEVERAL_EMAILS", "spacing": "CONTACT_SPACING", "consumer": "CONTACT_CONSUMER",
     "other-person": "CONTACT_NAME_ADDRESS",
 }  # fmt: skip
-"""Problem of a contact → rule; a person's address is told once for an operator (`_personal`)."""
 _NAMED = {"spacing", "other-person"}  # names count; for the others it is one contact whomever it names
 _REWRITTEN = {"phone-malformed", "email-malformed", "markup"}  # the contact is written anew, blanks and all
+# Problem → those of the same contact whose finding asks for as much and more.
 _COVERED_BY = {"spacing": _REWRITTEN, "no-phone": {"no-email"}, "phone-malformed": {"email-malformed"}}
-"""Problem → those of the same contact whose finding asks for as much and more."""
 
 
 def _contacts(space: TrustSpace) -> Iterator[Finding]:

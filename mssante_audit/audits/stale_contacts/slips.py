@@ -21,8 +21,8 @@ RUN_MIN = 3  # distinct numbers that make a run (no source: two in a row are oft
 MAX_GAP = 3  # largest step in a run: rows of the numbers between may have been corrected or withdrawn
 _NUMBER = re.compile(r"\d[\d .()/-]{6,}\d", re.ASCII)
 
+# Its lowest and highest number, its contacts, and what was meant, where that is known.
 _Run = tuple[int, int, list[Use], list[Use]]
-"""Its lowest and highest number, its contacts, and what was meant, where that is known."""
 
 
 def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[tuple[list[Use], Finding]]:
@@ -225,8 +225,8 @@ PREFIX, AREA = 5, 3  # first digits of a French number, 0 left out, that a house
 COLLEAGUES = 3  # numbers from which a prefix is a house's, whatever follows; on more rows one is no slip
 _MOBILE = "67"
 
+# By operator_id, a phone or an address, and another, in order: the contacts that have them.
 Near = dict[tuple[str, str, str], list[tuple[Reached, Reached]]]
-"""By operator_id, a phone or an address, and another, in order: the contacts that have them."""
 
 
 def nears(contacts: Mapping[Reached, list[Use]]) -> Near:

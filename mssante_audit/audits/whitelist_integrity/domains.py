@@ -12,8 +12,8 @@ from mssante_audit.values.hosts import ENDINGS, ZONE, host_faults, in_zone
 from mssante_audit.values.slips import pairs
 from mssante_audit.whitelist.rows import above_of, all_rows, grouped, rows_by
 
+# Endings of other zones (and our own, doubled). `asso` is not one: it is used as a name there (data).
 _ENDINGS = frozenset((*ENDINGS, "re", "nc", "pf", "mssante"))
-"""Endings of other zones (and our own, doubled). ``asso`` is not one: it is used as a name there (data)."""
 _NEAR_LETTERS = 8  # shorter names are too near one another to be slips: acronyms mostly (data)
 _PARTED_LETTERS = 6  # the same where only a hyphen or a dot differs
 _FAMILY = 3  # a name near to more others than that is one of a series, on purpose

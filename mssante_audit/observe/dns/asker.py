@@ -19,8 +19,7 @@ from mssante_audit.observe.dns.exchange import Exchange, exchange, observe_excha
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.lines import NO_EDNS, Ask, Reply, key
 
-SLOWEST = 5.0
-"""Seconds between two queries to an address that stays silent, at most."""
+SLOWEST = 5.0  # seconds between two queries to an address that stays silent, at most
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

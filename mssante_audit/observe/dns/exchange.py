@@ -29,18 +29,16 @@ from mssante_audit.base.errors import ResourceError
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import SCARCE, SECTIONS, Ask, Record, Reply
 
-SCARCE_FOR = 20.0
-"""Seconds to wait for what this machine lacks."""
+SCARCE_FOR = 20.0  # seconds to wait for what this machine lacks
+# Records read of one reply; a reply with more is flagged `cut` (65,535 bytes can hold some 5,000).
 MAX_RECORDS = 1000
-"""Records read of one reply; a reply with more is flagged ``cut`` (65,535 bytes can hold some 5,000)."""
+# Records read of one that has an unreadable one: each can be made to cost as much as a hundred good ones.
 MAX_ODD = 50
-"""Records read of one that has an unreadable one: each can be made to cost as much as a hundred good ones."""
 
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
+# Types whose signatures are kept: those that `mssante_audit.network.dnssec` checks.
 _SIGNED = {"A", "AAAA", "CNAME", "DNAME", "DNSKEY", "DS", "MX", "SOA"}
-"""Types whose signatures are kept: those that `mssante_audit.network.dnssec` checks."""
-_NAMES = {"NS", "CNAME", "PTR", "DNAME", "MX", "SOA"}
-"""Types whose data are names, and numbers."""
+_NAMES = {"NS", "CNAME", "PTR", "DNAME", "MX", "SOA"}  # types whose data are names, and numbers
 
 T = TypeVar("T")
 

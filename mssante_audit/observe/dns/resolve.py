@@ -12,12 +12,10 @@ from mssante_audit.observe.dns.exchange import reaches
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply
 
-MAX_ALIASES = 13
-"""Aliases followed from one name: no resolver follows more than twelve, as measured."""
-MAX_SPARE = 8
-"""Names of servers of a mail host's zone that are looked up though others have glue."""
+MAX_ALIASES = 13  # aliases followed from one name: no resolver follows more than twelve, as measured
+MAX_SPARE = 8  # names of servers of a mail host's zone that are looked up though others have glue
+# Addresses of servers asked for one zone (a reply can name 500 servers, each with as many addresses).
 MAX_SERVERS = 64
-"""Addresses of servers asked for one zone (a reply can name 500 servers, each with as many addresses)."""
 Chain = tuple[str, ...]
 
 

@@ -9,6 +9,7 @@ from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.settings import Observe, fault, setting
 from mssante_audit.observe.dns.names import canonical
 
+# The root's servers, as IANA's named.root lists them (compared with Debian's dns-root-data 2025080400).
 _ROOT = (
     ("a", "198.41.0.4", "2001:503:ba3e::2:30"), ("b", "170.247.170.2", "2801:1b8:10::b"),
     ("c", "192.33.4.12", "2001:500:2::c"), ("d", "199.7.91.13", "2001:500:2d::d"),
@@ -18,7 +19,6 @@ _ROOT = (
     ("k", "193.0.14.129", "2001:7fd::1"), ("l", "199.7.83.42", "2001:500:9f::42"),
     ("m", "202.12.27.33", "2001:dc3::35"),
 )  # fmt: skip
-"""The root's servers, as IANA's named.root lists them (compared with Debian's dns-root-data 2025080400)."""
 ROOT_HINTS = tuple((f"{name}.root-servers.net", address) for name, *both in _ROOT for address in both)
 
 

@@ -17,12 +17,10 @@ from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.resolve import MAX_SERVERS, Resolver, Server
 from mssante_audit.observe.lines import Ask, Reply, own_answers
 
-MAX_NAMES = 32
-"""Names of servers followed for one zone; a note says if there were more."""
+MAX_NAMES = 32  # names of servers followed for one zone; a note says if there were more
+# Mail hosts followed for one domain, those first that senders prefer: of more BIND takes none.
 MAX_HOSTS = 100
-"""Mail hosts followed for one domain, those first that senders prefer: of more BIND takes none."""
-NOBODY = "."
-"""The target of the MX of a domain that takes no mail (RFC 7505)."""
+NOBODY = "."  # the target of the MX of a domain that takes no mail (RFC 7505)
 Servers = tuple[Server, ...]
 Glue = dict[str, set[str]]
 T = TypeVar("T")

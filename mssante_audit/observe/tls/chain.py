@@ -18,15 +18,15 @@ from mssante_audit.base.digest import digest
 from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, path_to_anchor, read_certificates
 from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 
+# Names of hosts kept of a certificate that has more, and characters kept of a text.
 MAX_NAMES, MAX_TEXT = 100, 1000
-"""Names of hosts kept of a certificate that has more, and characters kept of a text."""
 WEAK = ("md5", "sha1")
 
 Certificates = Sequence[x509.Certificate]
+# How a chain leads to an anchor: by what was sent alone; with intermediates that only we have; with those
+# sent in another order than TLS has them (RFC 5246, 7.4.2); to no anchor; to none since it signed itself; to
+# one, through a certificate that may not; nobody can read it. "" without anchors.
 State = Literal["whole", "incomplete", "unordered", "unknown", "self-signed", "refused", "unreadable", ""]
-"""How a chain leads to an anchor: by what was sent alone; with intermediates that only we have; with those
-sent in another order than TLS has them (RFC 5246, 7.4.2); to no anchor; to none since it signed itself; to
-one, through a certificate that may not; nobody can read it. "" without anchors."""
 
 
 @dataclass(frozen=True, slots=True)

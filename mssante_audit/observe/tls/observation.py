@@ -31,16 +31,15 @@ from mssante_audit.observe.lines import Flag, Instant, ObservationError, one_of,
 from mssante_audit.observe.tls.chain import Certificate, leaf_of
 from mssante_audit.values.dn import parse_dn
 
+# Every way a visit can end; only the first two say something of the server's certificate. The last was none:
+# the server's address is of another family than the one to come from.
 OUTCOMES = (
     "presented", "no-starttls", "handshake-failed", "busy", "refused", "silent", "slow", "garbage",
     "plaintext-injected", "no-source",
 )  # fmt: skip
-"""Every way a visit can end; only the first two say something of the server's certificate. The last was none:
-the server's address is of another family than the one to come from."""
 TELLING = OUTCOMES[:2]
 NOT_VISITED = ("no-source",)
-MAX_CERTIFICATE = 1 << 20
-"""Bytes of DER that are kept of one certificate."""
+MAX_CERTIFICATE = 1 << 20  # bytes of DER that are kept of one certificate
 
 _Text = Annotated[str, Field(max_length=1000)]
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -26,10 +26,8 @@ from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, NOT_VISITED, 
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.values.dn import parse_dn
 
-ATTEMPTS = 3
-"""Connections to one address in a run, at most."""
-_TICK = 0.5
-"""Seconds between two looks at what waits to be written or reported."""
+ATTEMPTS = 3  # connections to one address in a run, at most
+_TICK = 0.5  # seconds between two looks at what waits to be written or reported
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,9 @@ from mssante_audit.base.reading import open_regular, read_bytes
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.lines import SCARCE
 
-MAX_REPLY = 16 << 10
-"""Bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)."""
+MAX_REPLY = 16 << 10  # bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)
 MAX_HANDSHAKE = 512 << 10
-MAX_SHOWN = 200
-"""Printable characters kept of what a server writes."""
+MAX_SHOWN = 200  # printable characters kept of what a server writes
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
 
 
@@ -49,8 +47,8 @@ class _Ended(Exception):  # noqa: N818 - an end is no error
         self.outcome, self.detail = outcome, _text(detail) if isinstance(detail, bytes) else detail
 
 
+# All versions; and TLS 1.2 and older, for servers that end a handshake that offers more.
 Offers = tuple[SSL.Context, SSL.Context]
-"""All versions; and TLS 1.2 and older, for servers that end a handshake that offers more."""
 
 
 def visit(
