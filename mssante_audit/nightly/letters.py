@@ -75,10 +75,10 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
     `current` the folder of a run that has not ended, whose audit counts too.
     """
     letters, folders = read_letters(config.output.folder), runs_in(config.output.folder)[::-1]
+    last = _last(_audited(folders, current)) if letters and as_of is None else None
+    now = last[1] if last else asked_instant(as_of)
     if not letters:
         return []
-    last = _last(_audited(folders, current)) if as_of is None else None
-    now = last[1] if last else asked_instant(as_of)
     well = _last(_audited(folders, current, well=True), now)
     states = states_in(read_audit(well[0])) if well else {}
     rows = []

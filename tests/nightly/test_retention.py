@@ -14,6 +14,7 @@ from conftest import CATALOGUE
 from mssante_audit.nightly.night import Run, files_of, read_run, shown_run, write_run
 from mssante_audit.nightly.run import outdated, outdated_observations, remove_run
 from mssante_audit.nightly.settings import Retention
+from mssante_audit.observe.file import Form
 
 NOW = datetime(2026, 3, 31, 6, tzinfo=UTC)
 STAMPS = [f"2026-03-{day:02}T060000Z" for day in range(1, 31)]
@@ -254,7 +255,9 @@ def seen(folder: Path, day: int, *, only: str = "", complete: bool = True, kind:
     """Write an observation of a day of March."""
     file = folder / "observations" / f"{kind}-2026-03-{day:02}T060000Z.jsonl.gz"
     file.parent.mkdir(exist_ok=True)
-    lines = [{"format": "x", "settings": {"only": only}}, {"end": "…", "complete": complete}]
+    texts = dict.fromkeys(("parent_zone", "sibling", "dns"), "x")
+    header = Form(kind, 2, ()).header(NOW, **texts, settings={"only": only})
+    lines = [header, {"end": "…", "complete": complete}]
     file.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode()))
     return file
 

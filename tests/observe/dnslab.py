@@ -34,6 +34,9 @@ def need_servers() -> None:
     need(NSD and KNOT, HOW)
 
 
+NAMESPACED = "a network namespace cannot be made here: be root, with util-linux and iproute2"
+
+
 def can_unshare() -> bool:
     if not (shutil.which("unshare") and shutil.which("ip")):
         return False
@@ -43,7 +46,7 @@ def can_unshare() -> bool:
 
 def in_namespace(code: str, *addresses: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Run Python in a namespace of network and mounts: nothing but its loopback and `addresses` on it."""
-    need(can_unshare(), "a network namespace cannot be made here: be root, with util-linux and iproute2")
+    need(can_unshare(), NAMESPACED)
     setup = "ip link set lo up\n" if addresses else ""
     setup += "".join(f"ip addr add {a} dev lo {'nodad' if ':' in a else ''}\n" for a in addresses)
     script = f'set -e\n{setup}exec {sys.executable} -c "$CODE"'
