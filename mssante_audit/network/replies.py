@@ -4,6 +4,7 @@ Silence counts once its last attempt is there, an answer over TCP once it is kno
 less leaves open is no evidence, and decides nothing.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache, cached_property
@@ -87,8 +88,8 @@ class ReplyIndex:
         self._plain: set[tuple[tuple[str, str, str], str, bool]] = set()
         self._given_up: set[tuple[str, bool]] = set()
         """Address and whether over TCP, where the observer has waited for as long as it does."""
-        self._silent_over_tcp: set[str] = set()
-        """Addresses: one that is silent over UDP is asked there once, and not about each name."""
+        self._silent_over_tcp: defaultdict[str, set[str]] = defaultdict(set)
+        """Address → zones: one that is silent over UDP is asked there once, and not about each name."""
         self._private: set[str] = set()
         self.usable = cache(self._can_be_asked)
         """Tells whether an address of a server can be asked by anybody; ``None``: not by the observer."""
@@ -123,7 +124,7 @@ class ReplyIndex:
         if reply.silent and self._is_final(reply):
             self._given_up.add(at)
         if reply.silent and over_tcp:
-            self._silent_over_tcp.add(reply.address)
+            self._silent_over_tcp[reply.address].add(reply.zone)
         if reply.edns or not reply.silent:
             met = "silent" if reply.silent else NO_EDNS.get(reply.rcode, "known")
             self._edns.setdefault(at, set()).add(met if reply.edns else "plain")
@@ -226,7 +227,9 @@ class ReplyIndex:
             if other.informs:  # who answers over TCP is asked all once over UDP: not sent is not silent
                 kind = other.kind if answer.kind == "truncated" else "tcp"
                 return other._replace(kind=kind) if udp.attempt else UNKNOWN
-            gone = tcp is None and answer.kind == "silent" and udp.address in self._silent_over_tcp
+            # A zone's own MX is the first that is asked over TCP: if only its zone was, that reply is lost.
+            first = {udp.zone} if udp.qtype == "MX" and udp.qname == udp.zone else set()
+            gone = tcp is None and answer.kind == "silent" and self._silent_over_tcp[udp.address] - first
             return answer if other.failed or gone else UNKNOWN
         return answer
 

@@ -10,9 +10,11 @@ import pandas as pd
 
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.network.mail import mails
+from mssante_audit.observe.lines import Reply
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains_touched
 
+Replies = tuple[Reply, ...]
 RECEPTION = ("dns", "mail", "tls")  # checks that are about reception
 SHARES = (0.001, 0.01, 0.05, 0.3)  # parts of an observation's lines that are taken away
 
@@ -44,10 +46,27 @@ def changes(space: TrustSpace, domains: list[str], at: datetime, rounds: int) ->
     seen = space.observation
     assert seen is not None
     whole = mails(seen, domains, at, 7)
-    for seed in range(rounds):
-        draw = Random(seed)
-        share = SHARES[seed % len(SHARES)]
-        kept = tuple(reply for reply in seen.replies if draw.random() > share)
+    for lost, kept in (*_by_chance(seen.replies, rounds), *_by_server(seen.replies)):
         for domain, mail in mails(replace(seen, replies=kept), domains, at, 7).items():
             if mail.receives not in (whole[domain].receives, "unknown"):
-                yield f"{domain}: {whole[domain].receives}, {mail.receives} without {share} of lines ({seed})"
+                yield f"{domain}: {whole[domain].receives}, {mail.receives} without {lost}"
+
+
+def _by_chance(replies: Replies, rounds: int) -> Iterator[tuple[str, Replies]]:
+    for seed in range(rounds):
+        draw, share = Random(seed), SHARES[seed % len(SHARES)]
+        yield f"{share} of lines ({seed})", tuple(reply for reply in replies if draw.random() > share)
+
+
+def _by_server(replies: Replies) -> Iterator[tuple[str, Replies]]:
+    """Take away all that one server of each zone answered about MX: one lost reply looks like its silence."""
+    of_zone: dict[str, set[str]] = defaultdict(set)
+    for reply in replies:
+        of_zone[reply.zone].add(reply.address)
+    for place in range(3):
+        lost = {
+            (zone, address) for zone, each in of_zone.items() for address in sorted(each)[place : place + 1]
+        }
+        of_mx = {r for r in replies if r.qtype == "MX" and not r.silent and r.outcome != "referral"}
+        kept = (r for r in replies if r not in of_mx or (r.zone, r.address) not in lost)
+        yield f"the MX of server {place} of each zone", tuple(kept)
