@@ -32,6 +32,7 @@ from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import mask, unnamed
+from mssante_audit.verdicts.domains import domains
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 ANOTHER = "un autre opérateur"
@@ -181,6 +182,12 @@ class Dossier:
         statuses = ((domain_key(domain), self.operator_id) for domain in listed["domain"])
         columns["why"] = list(map(self.safe, columns["why"]))
         return listed.assign(**columns, status=[self.common.statuses.get(key, "") for key in statuses])
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """Its domains' rows of `mssante_audit.verdicts.domains.domains`."""
+        answered = domains(self.space)
+        return answered[answered["domain"].isin(self.domains["domain"])]
 
     @cached_property
     def certificates(self) -> pd.DataFrame:

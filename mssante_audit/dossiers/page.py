@@ -12,7 +12,6 @@ from mssante_audit.report.findings import title_of
 from mssante_audit.report.first import counts
 from mssante_audit.report.html import Html, card, joined, macro, names, say
 from mssante_audit.report.tables import table
-from mssante_audit.verdicts.domains import domains
 
 NOTEBOOK = "operator"  # shows the same sections, with the frames they are made of at hand
 
@@ -32,9 +31,7 @@ def _answer(dossier: Dossier, limit: int) -> Html:
     words = ("{n:critique}", "{n:erreur}", "{n:avertissement}")
     sentences = [say(text, n=int(n)) for text, n in zip(words, _severities(dossier), strict=True) if n]
     signature = names("signatures")[dossier.space.whitelist.signature.status]
-    answered = domains(dossier.space)
-    held = counts(answered[answered["domain"].isin(dossier.domains["domain"])])
-    return macro("dossier.answer", dossier, sentences, held, signature)
+    return macro("dossier.answer", dossier, sentences, counts(dossier.verdicts), signature)
 
 
 def _correct(dossier: Dossier, limit: int) -> Html:

@@ -40,7 +40,7 @@ from mssante_audit.report.tables import script, source_of, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
-from mssante_audit.verdicts.domains import answers, domains
+from mssante_audit.verdicts.domains import answers
 from mssante_audit.whitelist.rows import CPS_ISSUER
 
 INDEX = "dossiers.json"
@@ -163,8 +163,7 @@ def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -
         record, failure, why, where, held = None, None, None, "", NO_ANSWERS
         title = str(macro("dossier.title", "answer"))
         if dossier:
-            record, answered = dossier.record(), domains(dossier.space)
-            held = answers(answered[answered["domain"].isin(dossier.domains["domain"])])
+            record, held = dossier.record(), answers(dossier.verdicts)
         if error:
             trace, where = "".join(format_exception(error)) if order.debug else "", title
             failure = failure_of(type(error).__name__, str(error), -1, trace)

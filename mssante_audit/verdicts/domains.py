@@ -24,6 +24,7 @@ from mssante_audit.audits.delegation_vs_redirection.observed import declarations
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.export import records
 from mssante_audit.base.frames import Column, described, frame_of
+from mssante_audit.base.language import current_language
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.causes import Doubts
@@ -107,10 +108,13 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
 
     if findings is not None:
         return made(findings)
-    kept = space.kept_domains
+    kept, language = space.kept_domains, language or current_language()
     frame = space.once(("domains", *audits().values()), made if kept is None else lambda: kept)
-    words = [reasons(why, language) for why in frame["why"]]
-    return frame.assign(reasons=pd.Series(words, dtype="str"))
+
+    def words() -> pd.Series:
+        return pd.Series([reasons(why, language) for why in frame["why"]], dtype="str")
+
+    return frame.assign(reasons=space.once(("reasons", language, *audits().values()), words))
 
 
 def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
