@@ -149,6 +149,7 @@ MISTAKES = [
     ('falder = "d"\n' + D, 1, "unknown key 'falder'. There are: lang, contacts"),
     (D + '\n[observe]\n"Retries" = 3', 5, "unknown key 'Retries' in [observe]. Nearest: 'ret"),
     ('[data]\nFolder = "d"', 2, "unknown key 'Folder' in [data] (and 1 more). Nearest: 'folder'"),
+    (D + "[fetch]\nretries = 3", 4, "unknown key 'retries' in [fetch]. It goes into [observe]"),
     ("", None, "lacks data. `mssante-audit init` writes"),
     ('lang = "de"\n' + D, 1, 'lang wants one of "fr", "en", not "de"'),
     (D + '[mail]\nevents = ["sucess"]', 4, 'mail.events wants one of "success", "failure", "new_findings",'),
