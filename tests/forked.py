@@ -46,12 +46,14 @@ class Server:
     def address(self) -> str:
         with self.lock:
             if self.path is None:
-                folder = tempfile.TemporaryDirectory(prefix="forked-")  # short: sockets' paths are limited
-                self.path = f"{folder.name}/socket"
+                # Short: sockets' paths are limited. Kept here: who forks forgets what is to be done at the end
+                # (multiprocessing, from Python 3.13 on), and a folder that nobody holds is removed.
+                self.folder = tempfile.TemporaryDirectory(prefix="forked-")
+                self.path = f"{self.folder.name}/socket"
                 process = subprocess.Popen(
                     [sys.executable, __file__, self.path], stdin=subprocess.PIPE, env=os.environ | FIXED
                 )
-                atexit.register(lambda: (process.stdin.close(), process.wait(), folder.cleanup()))
+                atexit.register(lambda: (process.stdin.close(), process.wait(), self.folder.cleanup()))
                 while not os.path.exists(self.path):
                     assert process.poll() is None, "the server of forks did not start"
                     time.sleep(0.05)
