@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, Reply
 from mssante_audit.observe.observation import Observation
+from mssante_audit.values.hosts import is_public
 from mssante_audit.whitelist.rows import grouped
 
 # Kinds of answers that only some resolvers take: those that do not validate, that go on over TCP, that wait,
@@ -261,16 +262,16 @@ class ReplyIndex:
         ip = _ip(address)
         if ip is None or ip.is_multicast or ip.is_unspecified or address in self._private:
             return False
-        if address == "255.255.255.255" or not (self.laboratory or ip.is_global):
+        if address == "255.255.255.255" or not (self.laboratory or is_public(ip)):
             return False
         return None if ip.version == 6 and not self.ipv6 else True
 
     def public(self, address: str) -> bool:
         """Whether senders can reach an address of a mail host, as far as its number tells."""
         ip = _ip(address)
-        if ip is None or ip.is_multicast:
+        if ip is None:
             return False
-        return ip.is_global or (self.laboratory and any(ip in network for network in _MADE_UP))
+        return is_public(ip) or (self.laboratory and any(ip in network for network in _MADE_UP))
 
 
 def _content(reply: Reply) -> tuple[bool, frozenset[str], str]:

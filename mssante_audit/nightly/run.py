@@ -171,6 +171,7 @@ def _step(step: str, job: Job, made: Night, progress: Progress, perform: Perform
 def _show_site(output: Path, folder: Path) -> None:
     """Let ``site`` be a link to the site of the run in `folder`."""
     site, draft = output / SITE, output / f".{SITE}.new"
+    os.sync()  # should the power go, the link leads to whole pages
     with export.writing(site):
         draft.unlink(missing_ok=True)
         draft.symlink_to(Path(RUNS, folder.name, SITE))

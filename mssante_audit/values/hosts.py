@@ -1,14 +1,32 @@
-"""Names of hosts."""
+"""Names and addresses of hosts."""
 
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from mssante_audit.values.slips import one_slip
 
 ZONE = "mssante.fr"  # the zone that the manager runs
 ENDINGS = ("fr", "com", "org", "net", "eu")  # endings that are left in, or put behind the zone, by mistake
 
+# IPv6 that others cannot reach, whatever the version of Python says: NAT64 (RFC 6052, 8215), 6to4 (RFC 7526),
+# documentation (RFC 9637), segment routing (RFC 9602), site-local (RFC 3879).
+_LOCAL = [
+    ip_network(text)
+    for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "3fff::/20", "5f00::/16", "fec0::/10")
+]
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Tell whether others can reach an address, as far as its number tells; an IPv4-mapped one is its IPv4.
+
+    >>> from ipaddress import ip_address
+    >>> is_public(ip_address("2001:4860::1")), is_public(ip_address("64:ff9b::c000:201"))
+    (True, False)
+    """
+    address = (address.version == 6 and address.ipv4_mapped) or address
+    return address.is_global and not (address.is_multicast or any(address in local for local in _LOCAL))
 
 
 def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | int]]:
