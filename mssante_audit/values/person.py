@@ -46,7 +46,8 @@ _MR_MRS = (
     rf"|M(?:[Mm][Ee]|[Ll][Ll][Ee])(?={_UPPER}[^\W\d_])"
     rf"|MR(?= (?!(?i:l[ae]s? |de[s ]|du |ste? |saint|[dl]['’])){_UPPER}[^\W\d_])"
     rf"|(?<!\b\w )M(?= (?:d['’]|(?:d[eu]|l[ea]|v[ao]n) )?{_UPPER}(?:\. ?|['’])?[^\W\d_]))"
-    r"|(?:(?<![\w.])|(?<=[^\W\d_]{3}\.))(?:[Mm] ?\.(?!\w\.| ?[\w-]+\.[a-zA-Z]{2})))"
+    r"|(?:(?<![\w.])|(?<=[^\W\d_]{3}\.))(?:[Mm] ?\.(?!\w\.| ?[\w-]+\.[a-zA-Z]{2}))"
+    rf"|(?<![\w.])M\.(?={_UPPER}\.{_UPPER}[^\W\d_]{{2}}))"
 )
 _CIVILITY = (
     rf"{_MR_MRS}(?: ?(?:et|ou|[&/,-])? ?{_MR_MRS}){{0,2}}"
@@ -130,9 +131,9 @@ _ADDRESS = (
     rf"(?:{_DOT}{_PART}+){{0,4}}"
 )
 _NAMING = re.compile(rf"{_KEPT}|{_PHONE}|{_ADDRESS}|{_FOR}|{_CIVILITY}|{_DOCTOR}")
-_ODD = re.compile(r"[^ -~]|  |[&\\]|%(?:25)*(?:40|2[eE])")
+_ODD = re.compile(r"[^ -~]|  |[&\\]|%(?:25)*(?:40|2[0eE])")
 _WRITTEN = re.compile(
-    r"\s+|&(?:amp\\?;)*(?:#x?[0-9a-f]{1,7}|[a-z]{2,9})\\?;|%(?:25)*(?:40|2e)|\\[^\w\s]|.",
+    r"\s+|&(?:amp\\?;)*(?:#x?[0-9a-f]{1,7}|[a-z]{2,9})\\?;|%(?:25)*(?:40|2[0e])|\\[^\w\s]|.",
     re.DOTALL | re.IGNORECASE,
 )
 _DIGITS = str.maketrans("oOlI", "0011")
@@ -149,7 +150,7 @@ def _plain(text: str) -> tuple[str, Sequence[int]]:
             plain = sign.lower().replace("\\", "").replace("amp;", "")
             sign = sign[1] if sign[0] == "\\" else html.unescape(plain)
             if sign[0] == "%":
-                sign = "@" if sign.endswith("40") else "."
+                sign = {"40": "@", "20": " "}.get(sign[-2:], ".")
         for c in unicodedata.normalize("NFKC", sign):
             if unicodedata.category(c) not in ("Cc", "Cf", "Mn", "Me"):
                 letters.append(str(unicodedata.digit(c, c)))

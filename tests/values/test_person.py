@@ -42,7 +42,7 @@ NAMES = (
     "Dr=Valfictif", "Mme : de Valfictif", "Lady Valfictif", "Dr-VALFICTIF", "DrVALFICTIF",
     "M. le Directeur, Zoé VALFICTIF", "Mme la cadre de santé Valfictif", "Madame la responsable : Valfictif",
     "Mme [VALFICTIF]", "Mme {Valfictif}", "Mme ‘Valfictif’", "Mme <b>Valfictif</b>", "Mme – Valfictif",
-    "Mme/VALFICTIF", "Mme; Valfictif",
+    "Mme/VALFICTIF", "Mme; Valfictif", "M.Z.VALFICTIF", "Mme%20VALFICTIF", "mme%2520valfictif",
 )  # fmt: skip
 ADDRESSES = (
     "zoe.valfictif(at)x.example", "zoe.valfictif [at] x.example", "zoe.valfictif (arobase) x.example",
