@@ -24,6 +24,7 @@ from mssante_audit.report.findings import title_of, why_of
 from mssante_audit.values.dn import parse_dn
 
 MOST_TEXT = 300  # characters of what was observed
+SHOWN = 3  # cases of a point in a dossier
 MOST_PARTS = 6  # texts that stand side by side in one case
 MOST_DIFFERENCES = 3  # texts told apart letter by letter, of one case
 # Share of letters in common, whatever their case, from which on two texts are compared by letters.
@@ -59,7 +60,7 @@ class Case:
         hidden = gettext(ELSEWHERE)
         expected = "" if self.expected == hidden else self.expected
         if self.observed == hidden:
-            return [hidden if self.rule == about else _labelled(label, hidden)]
+            return [hidden] if self.rule == about else [label, hidden]
         if pairs := differences(self.pairs):
             sides = (label, gettext("Attendu") if expected else gettext("Ailleurs"))
             lines = [text for pair in pairs[:MOST_DIFFERENCES] for text in map(_labelled, sides, pair)]
@@ -100,6 +101,11 @@ class Point:
     def why(self) -> str:
         """Why that matters."""
         return why_of(self.rules[0])
+
+    @property
+    def lines(self) -> list[str]:
+        """What its first cases say, a line once."""
+        return list(_each(*(case.lines(self.rules[0]) for case in [*self.cases][:SHOWN])))
 
     @property
     def expected(self) -> list[str]:
