@@ -34,7 +34,7 @@ LEFT, BACK = 4, 13
 OF_LIST = {
     "cut": "la fin du fichier manque", "forged": "la signature est fausse",
     "unsigned": "aucune signature",
-    "other": "signée par autre.fictif.example", "stranger": "signée par une autre autorité",
+    "other": "signée par autre.fictif.example", "stranger": "signée par une autorité inconnue ici",
     "older": "sa date recule", "html": "le serveur donne une page HTML à la place de la liste",
 }  # fmt: skip
 """Why the list published in a night is refused, as the mail says it."""

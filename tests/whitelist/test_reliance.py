@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from cells import shown
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from made_lists import DN, row, xml
 from made_lists import START as AT
 from typer.testing import CliRunner
@@ -150,6 +151,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, keys) -> Path:
         "unsigned": plain[1],
         "foreign": sign(plain[1], other := make_chain(keys=keys, common_name="autre.fictif.example")),
         "foreign-before": sign(plain[0], other),
+        "unfit": sign(plain[1], make_chain(keys=keys, purpose=ExtendedKeyUsageOID.SERVER_AUTH)),
+        "stranger": sign(plain[1], make_chain()),
         "renewed": sign(plain[1], make_chain(keys=keys, not_before=AT - timedelta(days=9))),
     }
     for name, content in lists.items():
@@ -173,6 +176,8 @@ def run(place: Path, before: str, after: str, *more: str) -> tuple[int, str, str
         ("forged", "before", 4, "the list’s signature is wrong"),
         ("before", "unsigned", 4, "the list has no signature"),
         ("before", "foreign", 4, "the list’s signer is not the one expected"),
+        ("before", "unfit", 4, "the certificate that signs the list is not meant for signing it"),
+        ("before", "stranger", 4, "the list is signed by an authority unknown here"),
         ("before", "cut", 4, "the list’s file is damaged"),
         ("cut-before", "after", 4, "the list’s file is damaged"),
     ],
