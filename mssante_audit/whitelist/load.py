@@ -77,7 +77,7 @@ __doc__ = described(__doc__, "Columns of `WhiteList.entries`", FRAME)
 __all__ = ["MAX_BYTES", "NAMESPACE", "WhiteList", "is_audit_domain", "load_whitelist"]
 
 DAMAGES = frozenset({"cut", "damaged"})  # doubts of a list that may lack rows, its others being right
-_REASONS = {"time": "expired", "revoked": "revoked", "signer": "misnamed", "chain": "unfit"}
+_REASONS = {"time": "expired", "revoked": "revoked", "signer": "misnamed"}
 MAX_BYTES = 512 * 2**20  # of XML, uncompressed: some 140 times the list of 2025; bounds a gzip bomb
 _PIECE = 2**16
 
@@ -253,9 +253,9 @@ def doubts(
     """Return why a list is not to be relied on, the gravest first; nothing if it is.
 
     They are ``forged``, ``cut`` (its end is missing) or ``damaged``, ``unsigned``; of its signer's
-    certificate ``expired``, ``revoked``, ``misnamed`` (of the same authority), ``unfit`` (it may not sign) or
-    ``untrusted`` (of no authority known here); and at an instant asked about, `as_of`, ``undated``,
-    ``future`` and ``old`` (`max_age`).
+    certificate ``expired``, ``revoked``, ``misnamed`` (of the same authority) or ``untrusted`` (no authority
+    known here vouches for it); and at an instant asked about, `as_of`, ``undated``, ``future`` and ``old``
+    (`max_age`).
     """
     verdict = whitelist.signature
     reasons = []

@@ -44,8 +44,8 @@ REASONS: dict[str, tuple[Callable[[], bytes | Answer], str, str]] = {
         "signed by autre.fictif.example, who is not the signer expected",
     ),
     "other authority": (
-        lambda: LISTS.made(SECOND, by="stranger"), "signée par une autorité inconnue ici",
-        "signed by an authority unknown here",
+        lambda: LISTS.made(SECOND, by="stranger"), "aucune autorité connue ici ne répond de son signataire",
+        "no authority known here vouches for its signer",
     ),
     "revoked": (
         lambda: LISTS.made(SECOND), "le certificat du signataire est révoqué",

@@ -298,7 +298,7 @@ def test_what_an_input_in_doubt_hides_is_neither_fixed_nor_new_nor_new_again(fir
     ("change", "state", "why"),
     [
         (listed(at("2026-03-01T05:30:00Z")), "older", "its date goes back"),
-        (listed(by="stranger"), "unverified", "signed by an authority unknown here"),
+        (listed(by="stranger"), "unverified", "no authority known here vouches for its signer"),
         (anchors(Path.unlink), "unverified", "no CA certificate here"),
         (
             anchors(lambda file: file.write_bytes(b"no certificate")),

@@ -33,8 +33,8 @@ LEFT, BACK = 4, 13
 """The nights when a contact leaves the list, and when it is back."""
 OF_LIST = {
     "cut": "la fin du fichier manque", "forged": "la signature est fausse",
-    "unsigned": "aucune signature",
-    "other": "signée par autre.fictif.example", "stranger": "signée par une autorité inconnue ici",
+    "unsigned": "aucune signature", "other": "signée par autre.fictif.example",
+    "stranger": "aucune autorité connue ici ne répond de son signataire",
     "older": "sa date recule", "html": "le serveur donne une page HTML à la place de la liste",
 }  # fmt: skip
 """Why the list published in a night is refused, as the mail says it."""
