@@ -1,7 +1,6 @@
 """A dossier's page in a real browser: points that one ticks off, paper, a phone, and who may read it."""
 
 import stat
-import unicodedata
 from io import BytesIO
 
 import pytest
@@ -12,6 +11,7 @@ from structure import check_fits
 from mssante_audit.dossiers import write_dossiers
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.survey import survey
+from tests.browser.test_reports import plain
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +53,6 @@ def test_on_paper_it_has_two_pages_at_most_with_every_point(visit, made, small):
     assert len(pdf.pages) <= 2
     printed = plain("".join(page.extract_text() for page in pdf.pages))
     assert all(plain(part) in printed for point in small.points for part in (point.title, point.remedy))
-
-
-def plain(text):
-    return "".join(unicodedata.normalize("NFKC", text).split())
 
 
 def test_only_its_owner_can_read_what_has_contacts_in_clear(made, small, tmp_path):

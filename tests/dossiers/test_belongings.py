@@ -1,10 +1,7 @@
 """Whose is what in a text, and above all what is nobody else's: a check that hides too much is of no use."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from made_up import make_space
@@ -116,7 +113,7 @@ def test_a_person_is_whose_contact_names_it():
     assert whose.foreign("rue Durand", BETA) == ()
 
 
-def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_path: Path):
+def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_path):
     declared = dict.fromkeys(fields(), "") | {
         "structure_id": BETA, "structure_name": "CH ALPHA", "domain": "neuf.mssante.fr",
         "mail_server": "mx.alpha.example", "primary_server": "ns.beta.example",

@@ -1,14 +1,12 @@
 """The facts of a dossier: of one operator, the same as the reports', peers without a face."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import lxml.html
 import pandas as pd
 import pytest
+from cells import plain
 from made_up import make_space
 from test_certificates import ALPHA, BETA_DN, ONE, Wires, of
 
@@ -16,7 +14,7 @@ from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.dossiers.belongings import ELSEWHERE
-from mssante_audit.dossiers.facts import ANOTHER, Dossier, dossier
+from mssante_audit.dossiers.facts import ANOTHER, dossier
 from mssante_audit.dossiers.letter import letter_files, letter_text
 from mssante_audit.dossiers.page import section
 from mssante_audit.dossiers.remedies import dossier_words, remedy, theirs
@@ -41,10 +39,6 @@ OURS = "M. FICTIF Zoé, 06 39 98 00 01, zoe.fictif@ch.example, 04 65 71 00 01, d
 def part(ident, made):
     """A section of a dossier's page."""
     return section(made, ident, 5)
-
-
-def flat(text):
-    return " ".join(text.replace("\xa0", " ").split())
 
 
 def of_size(number, domains, **more):
@@ -191,16 +185,16 @@ def test_what_an_old_observation_showed_is_to_be_confirmed_and_not_corrected(spa
     assert doubted["rule"].str.startswith(("DNS_", "TLS_")).all()
     assert not made.todo["fingerprint"].isin(doubted["fingerprint"]).any()
     why = "en doute ou trop ancien : observation du DNS et observation TLS."
-    assert flat(made.caveat) == f"{len(doubted)} constats restent à confirmer ; {why}"
-    text = flat(letter_text(made, {}, Stationery()))
-    assert flat(made.caveat) in text
+    assert plain(made.caveat) == f"{len(doubted)} constats restent à confirmer ; {why}"
+    text = plain(letter_text(made, {}, Stationery()))
+    assert plain(made.caveat) in text
     assert f"{len(made.points)} points à corriger" in text
     assert made.caveat in lxml.html.fromstring(part("answer", made).text).text_content()
     assert f"{len(doubted)}\xa0constats à confirmer" in part("correct", made).text
     assert survey(old).standing.loc["1970490009", "todo"] == len(made.points)
     made.points = ()
     assert "Rien à corriger" not in part("answer", made).text
-    assert "dont nous soyons sûrs" in flat(letter_text(made, {}, Stationery()))
+    assert "dont nous soyons sûrs" in plain(letter_text(made, {}, Stationery()))
     fresh = dossier(space, "1970490009")
     assert (fresh.caveat, len(fresh.doubted)) == ("", 0)
     assert "à confirmer" not in letter_text(fresh, {}, Stationery())
@@ -211,15 +205,15 @@ def test_what_an_old_observation_showed_is_to_be_confirmed_and_not_corrected(spa
 CN, OTHER_CN = (dn.split(",")[0].removeprefix("CN=") for dn in (ALPHA["dn"], BETA_DN))
 
 
-def presenting(folder: Path, dn: str, days: int) -> tuple[Dossier, str, str]:
+def presenting(folder, dn, days):
     """The dossier of an operator whose server presents a certificate, its section and its letter."""
     wires = Wires(folder)
     wires.presents(ONE, of(dn, days=days))
     found = dossier(wires.space(), "1759900004")
-    return found, part("certificates", found).text, flat(letter_files(found)[".txt"].decode())
+    return found, part("certificates", found).text, plain(letter_files(found)[".txt"].decode())
 
 
-def test_the_letter_tells_when_ones_own_certificates_end_and_asks_for_a_renewal_in_two_steps(tmp_path: Path):
+def test_the_letter_tells_when_ones_own_certificates_end_and_asks_for_a_renewal_in_two_steps(tmp_path):
     _, page, text = presenting(tmp_path, ALPHA["dn"], 80)
     assert f"- {CN} : le 22 mars 2026, 1 domaine sans autre certificat." in text
     assert OTHER_CN not in text
@@ -229,7 +223,7 @@ def test_the_letter_tells_when_ones_own_certificates_end_and_asks_for_a_renewal_
     assert "22/03/2026" in page
 
 
-def test_what_is_over_is_said_to_be_and_what_was_not_visited_is_not_known(tmp_path: Path):
+def test_what_is_over_is_said_to_be_and_what_was_not_visited_is_not_known(tmp_path):
     _, page, text = presenting(tmp_path, ALPHA["dn"], 50)
     assert "le 20 février 2026 (il y a " in text
     assert "un certificat qui a pris fin, et nul autre" in page
@@ -238,7 +232,7 @@ def test_what_is_over_is_said_to_be_and_what_was_not_visited_is_not_known(tmp_pa
     assert "n’ont pas été visités" in part("certificates", blind).text
 
 
-def test_anothers_certificate_on_ones_own_server_is_not_ones_own(tmp_path: Path):
+def test_anothers_certificate_on_ones_own_server_is_not_ones_own(tmp_path):
     found, page, text = presenting(tmp_path, BETA_DN, 80)
     assert found.presented is not None
     assert found.presented.empty

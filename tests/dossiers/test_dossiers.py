@@ -20,6 +20,7 @@ from filelock import FileLock
 from lxml.html import fromstring
 from made_up import make_space
 from mailboxes_made_up import CANARY, many, put, text
+from test_report import everything_in
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
@@ -34,10 +35,6 @@ AS_OF = "2026-03-03T06:00:00Z"
 ONE, OTHER = "159990000", "1679900001"
 PARTS = frozenset((".html", ".results.json", ".findings.csv", ".txt", ".eml"))
 forking = pytest.mark.skipif(sys.platform != "linux", reason="processes are not forked here")
-
-
-def everything_in(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +121,10 @@ def breaking(monkeypatch, how):
     monkeypatch.setitem(page.SECTIONS, "peers", broken)
 
 
-def raising():
-    raise KeyError("M. DURAND Zoé")
-
-
 def test_a_failed_dossier_leaves_the_last_good_one(two, listed, monkeypatch):
     run = two
     good = everything_in(run.out)
-    breaking(monkeypatch, raising)
+    breaking(monkeypatch, lambda: {}["M. DURAND Zoé"])
     assert write_dossiers(run.out, parameters=listed, operators=[ONE, OTHER]).exit_status() == 3
     told, now = read_dossiers(run.out), everything_in(run.out)
     assert (told[ONE].status, told[ONE].failure["kind"], told[OTHER].status) == ("failed", "KeyError", "done")

@@ -31,22 +31,19 @@ def test_the_readme_links_to_every_notebook():
 @pytest.fixture(scope="module")
 def answers(shipped, tmp_path_factory):
     """What each cell of the cookbook shows of the sample as of its day, by the cell's name."""
-    kept, registered = tempfile.tempdir, dict(registry.registered)
-    tempfile.tempdir = str(tmp_path_factory.mktemp("cookbook"))
     scope, shown = {}, {}
-    for cell in cells("cookbook"):
-        if cell["cell_type"] == "code" and cell["id"] != "data":
-            body = ast.parse(
-                "".join(cell["source"]).replace("load_space(data)", f"load_space(as_of={AS_OF!r})")
-            )
-            last = ast.Expression(body.body.pop().value)
-            exec(compile(body, cell["id"], "exec"), scope)  # our own notebook
-            if cell["id"] != "load":  # itables wants a kernel
-                shown[cell["id"]] = eval(compile(last, cell["id"], "eval"), scope)
-    yield scope, shown
-    tempfile.tempdir = kept
-    registry.registered.clear()
-    registry.registered.update(registered)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("cookbook")))
+        patch.setattr(registry, "registered", dict(registry.registered))
+        for cell in cells("cookbook"):
+            if cell["cell_type"] == "code" and cell["id"] != "data":
+                source = "".join(cell["source"]).replace("load_space(data)", f"load_space(as_of={AS_OF!r})")
+                body = ast.parse(source)
+                last = ast.Expression(body.body.pop().value)
+                exec(compile(body, cell["id"], "exec"), scope)  # our own notebook
+                if cell["id"] != "load":  # itables wants a kernel
+                    shown[cell["id"]] = eval(compile(last, cell["id"], "eval"), scope)
+        yield scope, shown
     registry.catalogue.cache_clear()
 
 

@@ -23,11 +23,13 @@ from conftest import CATALOGUE
 from conftest import SAMPLE_AS_OF as AS_OF
 from filelock import FileLock
 from made_up import xml_of
+from typer.testing import CliRunner
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base import export
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.staging import NOTE, SCRATCH, STAGING
+from mssante_audit.cli.main import app
 from mssante_audit.report.findings import findings_table
 from mssante_audit.report.page import to_html
 from mssante_audit.report.results import open_space
@@ -392,6 +394,18 @@ def test_no_file_names_a_person_or_a_secret(canary, tmp_path, monkeypatch):
     files = everything_in(tmp_path / "out")
     assert {Path(name).suffix for name in files} >= {".html", ".ipynb", ".json", ".csv", ".xlsx", ".parquet"}
     assert {name: canaries(content) for name, content in files.items() if canaries(content)} == {}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_what_changed_names_nobody_in_any_format(canary, tmp_path, suffix):
+    before, out = tmp_path / "before.xml", tmp_path / f"changes.{suffix}"
+    told = canary.read_bytes().replace(b"canari", b"canari.z").replace(b"0639987654", b"0639987699")
+    before.write_bytes(told)
+    arguments = ["changes", str(before), str(canary), "--format", suffix, "--out", str(out)]
+    for more, named in (((), False), (("--contacts", "all"), True)):
+        done = CliRunner().invoke(app, [*arguments, *more])
+        assert done.exit_code == 4, done.output  # neither list is signed
+        assert bool(canaries(out.read_bytes())) is named
 
 
 def test_a_snapshot_names_nobody_outside_of_what_is_private(canary, tmp_path):
