@@ -429,8 +429,7 @@ THOROUGH = (
 
 LONG = (
     "browser", "test_between_nights.py", "test_doc_blocks.py", "test_doors.py", "test_gate_observe.py",
-    "test_notice.py", "test_once.py", "test_packages.py", "test_readme.py", "test_refused.py",
-    "test_runners.py", "test_states.py",
+    "test_packages.py", "test_readme.py", "test_runners.py", "test_states.py",
 )  # fmt: skip
 """Folders and files whose tests drive a browser, play night after night or run what pages tell to run."""
 
