@@ -46,8 +46,8 @@ class Server:
     def address(self) -> str:
         with self.lock:
             if self.path is None:
-                # Short: sockets' paths are limited. Kept here: who forks forgets what is to be done at the end
-                # (multiprocessing, from Python 3.13 on), and a folder that nobody holds is removed.
+                # Short: sockets' paths are limited. Kept here: who forks forgets what is to be done at the
+                # end (multiprocessing, from Python 3.13 on), and a folder that nobody holds is removed.
                 self.folder = tempfile.TemporaryDirectory(prefix="forked-")
                 self.path = f"{self.folder.name}/socket"
                 process = subprocess.Popen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,45 +28,8 @@ RIGHT = {name: text for name, text in READ.items() if not name.startswith(OTHERS
     "dn_igc_sante": DN, "delegation": "X", "primary_server": "ns1.alpha.example",
     "secondary_server": "ns2.alpha.example",
 }  # fmt: skip
-DEFECTS: list[dict[str, Any]] = [
-    {},
-    {"redirection": "X", "mail_server": "mx.alpha.example"},
-    {"delegation": "", "primary_server": "-", "secondary_server": "néant"},
-    {"secondary_server": "idem"},
-    {"primary_server": "ns_1.alpha.example"},
-    {"dn_igc_sante": ""},
-    {"dn_igc_sante": DN.replace(",", "\n").replace("Paris (75)", "Rhône (31)")},
-    {"dn_igc_sante": "cf. certificat joint"},
-    {"dn_igc_sante": f"subject={DN.replace('1759900004', '1679900001')}"},
-    {"domain": "ch  alpha.mssante.fr"},
-    {"domain": " CH-ALPHA.example. "},
-    {"description": "S.O."},
-    {"public_technical_phone": "", "public_technical_email": "x"},
-    {"project_manager_phone": "01 99 00"},
-    {"public_project_email": "mss@gmail.com"},
-    {"technical_manager_last_name": "Modèle", "technical_manager_first_name": "IDA"},
-    {"technical_manager_last_name": "idem", "technical_manager_phone": "idem"},
-    {"contract_number": "12345"},
-    {"structure_id": "1679900001", "structure_name": "CH BETA",
-     "dn_igc_sante": "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"},
-    {"structure_id": "", "beneficiary_id": "1759900004"},
-    {"beneficiary_id": "9" * 200},
-    {"beneficiary_id": "1759900005"},
-    {"representative_phone": "199000001"},
-    {"date": ""},
-    {"date": "31/02/2026"},
-    {"date": "Fait à Pau, le 12 mars 2924"},
-    {"date": "04/03/2026"},
-    {"date": "46082"},
-    {"signatory_first_name": "-"},
-    {"signatory_last_name": "AUTRE"},
-    {"postal_address": "néant"},
-    {"structure_name": "Clinique Spécimen"},
-    {"representative_email": "voir annexe"},
-    {"withdrawal": "X"},
-    {"domain": "ch-deux.mssante.fr"},
-    {"domain": "ch-deux.mssante.fr", "description": "Autre"},
-]  # fmt: skip
+CELLS = tomllib.loads(Path(__file__).with_name("cells.toml").read_text(encoding="utf-8"))
+DEFECTS = [*CELLS["register"]["defects"], {"beneficiary_id": "9" * 200}]
 ROWS = [
     dict.fromkeys(FORM, "") | RIGHT | {"domain": f"ch-{number}.mssante.fr"} | changes
     for number, changes in enumerate(DEFECTS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from pathlib import Path
 
 import pytest
 from test_annexe1 import READ
@@ -12,8 +14,8 @@ from mssante_audit.declarations.references import is_nothing
 from mssante_audit.declarations.register import load_declarations
 
 TEXTS = [name for name, field in fields().items() if field.kind not in ("box", "date")]
-STRUCK = ["-", "--", "—", "/", "néant", "NEANT", "Néant.", " sans objet ", "S.O.", "s.o", "x", "X", "aucun",
-          "N/A", "none", "(néant)", "…", "non applicable"]  # fmt: skip
+STROKES = tomllib.loads(Path(__file__).with_name("cells.toml").read_text(encoding="utf-8"))["strokes"]
+STRUCK, WORDS, OTHER = STROKES["struck"], STROKES["words"], STROKES["other"]
 OF_FORM = ("structure", "representative", "project_manager", "public_project", "domain")
 FULL = {name: text for name, text in READ.items() if name.startswith(OF_FORM)} | {"beneficiary_id": ""}
 
@@ -49,10 +51,6 @@ def test_a_stroke_is_no_date_and_no_tick_and_a_cross_is_one(load):
     assert register.problems["kind"].tolist() == ["box"]
 
 
-WORDS = ["Non", "xxx", "X-Tech", "CH NEANTIE", "S. MARTIN", "N'DIAYE", "Sans Souci", "?", "O", "Idem Santé",
-         "Voirie", "Id-Santé", "Comme Chez Soi", "Jointe Venture", "Pas de Calais", "NCX"]  # fmt: skip
-
-
 def test_words_that_only_look_so_stay(load):
     names = ("structure_name", "description", "representative_last_name")
     register = load(*(dict.fromkeys(names, text) for text in WORDS))
@@ -74,19 +72,15 @@ def test_fields_other_than_texts_say_so_at_more_length(load):
         assert is_nothing(text), text
 
 
-ABOVE = ["idem", "Idem.", "id.", "cf. ci-dessus", "CF CI-DESSUS", "voir plus haut", '"', "″",
-         "même que ci-dessus", "(idem)", "identique", "ibid.", "cf. ci-avant",
-         "idem que précédemment"]  # fmt: skip
-BESIDE = ["voir ci-contre", "Ci contre", "comme ci-contre", "cf. le champ ci-contre", "même que ci-contre",
-          "identique à la colonne ci-contre", "tel que ci-contre", "se reporter à la case ci-contre",
-          "cf. à côté"]  # fmt: skip
 MEANT = {
     "beneficiary_id": "structure_id", "project_manager_phone": "representative_phone",
     "public_technical_phone": "public_project_phone", "public_technical_email": "public_project_email",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("texts", "names"), [(ABOVE, [*MEANT]), (BESIDE, ["beneficiary_id"])])
+@pytest.mark.parametrize(
+    ("texts", "names"), [(STROKES["above"], [*MEANT]), (STROKES["beside"], ["beneficiary_id"])]
+)
 def test_a_reference_is_what_the_form_has_above_or_opposite(load, texts, names):
     read = load(*(FULL | dict.fromkeys(names, text) for text in texts)).declarations
     for name in names:
@@ -113,17 +107,6 @@ def test_a_reference_names_whom_it_means(load):
     (row,) = load(FULL | changes).declarations.to_dict("records")
     assert (row["signatory_last_name"], row["signatory_first_name"]) == ("FICTIVE", "Zoé")
     assert row["public_project_phone"] == FULL["project_manager_phone"]
-
-
-OTHER = (
-    ("dn_igc_sante", "voir courrier du 12 mars"), ("dn_igc_cps", "idem"), ("postal_address", "idem"),
-    ("domain", "voir annexe"), ("structure_id", "idem"), ("mail_server", "cf. ci-dessus"),
-    ("public_project_email", "idem"), ("signatory_last_name", "idem"),
-    ("representative_last_name", "cf. pièce jointe"), ("description", "voir plus haut"),
-    ("project_manager_last_name", "idem contact technique"),
-    ("technical_manager_last_name", "même que Mme DUPONT"),
-    ("structure_name", "cf. ci-après"), ("structure_name", "voir au verso"),
-)  # fmt: skip
 
 
 def test_any_other_reference_is_unreadable(load):
