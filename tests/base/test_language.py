@@ -162,9 +162,8 @@ def test_a_notebook_s_objects_and_controls_speak_the_language_spoken(desk, monke
     spoken_texts = {lang: {n: texts_of(html.fromstring(f"<main>{t}</main>")) for n, t in d.items()}
                     for lang, d in told.items()}  # fmt: skip
     for lang, words in (("en", FRENCH), ("fr", ENGLISH)):
-        assert {
-            n: bad for n, texts in spoken_texts[lang].items() if (bad := french(texts, words=words))
-        } == {}
+        found = {name: french(texts, words=words) for name, texts in spoken_texts[lang].items()}
+        assert not any(found.values()), found
     assert all(told["en"][name] != told["fr"][name] for name in told["en"])
     assert {name for name, texts in spoken_texts["fr"].items() if french(texts)} >= {*map(str, range(5))}
 

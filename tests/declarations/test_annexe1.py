@@ -1,14 +1,11 @@
 """Annexe 1 as PDF, both ways: written and read again, corrected, as text, and what cannot be read."""
 
-from __future__ import annotations
-
 import io
 import tomllib
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import CATALOGUE
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 from reportlab.pdfgen.canvas import Canvas
@@ -121,12 +118,6 @@ def test_fields_named_by_their_labels_or_paths_are_understood(load):
     assert written(register) == FULL | {"description": ""}
     problems = register.problems[["column", "kind"]].values.tolist()
     assert problems == [["champ13", "column-unknown"], ["description", "column-missing"]]
-
-
-def test_the_sample_s_form(load):
-    register = load((CATALOGUE / "registers" / "annexe1.pdf").read_bytes())
-    row = load_declarations(CATALOGUE / "declarations.csv").declarations.iloc[[4]]
-    assert written(register) == records(row).iloc[0].to_dict()
 
 
 def test_what_is_not_there_is_listed_field_by_field_and_not_guessed(load):

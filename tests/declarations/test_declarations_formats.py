@@ -1,7 +1,5 @@
 """One register in five formats gives the same findings; and registers that go wrong are told in few words."""
 
-from __future__ import annotations
-
 import csv
 import json
 import tomllib
@@ -10,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-import pandas as pd
 from test_annexe1 import READ
 
 from mssante_audit.audits.declarations.rules import form_findings
@@ -111,27 +108,6 @@ def test_many_declarations_of_one_domain_by_many_operators_are_few_findings(tmp_
     assert len(rows) == 50
     findings = form_findings(load(tmp_path, *rows), AS_OF)
     assert [len(f.facts["operators"]) for f in findings if f.rule == "DECL_OPERATORS"] == [10]
-
-
-def test_days_of_other_centuries_and_identifiers_of_any_length_are_one_line_each(tmp_path):
-    for day in ("01/01/0001", "31/12/9999", "9999-12-31"):
-        register = load(tmp_path, {"domain": "ch-alpha.mssante.fr", "date": day, "effective_on": day})
-        assert rules(register) == ["DECL_UNREADABLE"] * 2
-        assert pd.isna(register.declarations["date"]).all()
-    long = {"structure_id": "1" * 200, "beneficiary_id": "2" * 200}
-    assert set(rules(load(tmp_path, {"domain": "ch-alpha.mssante.fr"} | long))) == {"DECL_ID_SHAPE"}
-
-
-def test_a_register_of_another_years_form_says_which_columns(tmp_path):
-    old = {name: text for name, text in RIGHT.items() if not name.startswith("public_")}
-    row = old | {"domain": "ch-alpha.mssante.fr", "N° de télécopie": "01 99 00 00 09"}
-    (tmp_path / "r.json").write_text(json.dumps([row]))
-    register = load_declarations(tmp_path / "r.json")
-    problems = {(p.column, p.kind) for p in register.problems.itertuples()}
-    assert ("N° de télécopie", "column-unknown") in problems
-    assert ("public_project_phone", "column-missing") in problems
-    assert not {column for column, _ in problems} & {"received_on", "answered_on", "effective_on"}
-    assert set(rules(register)) == {"DECL_COLUMN"}
 
 
 def test_a_file_under_two_names_or_in_two_formats_is_read_once_and_told_once(tmp_path):

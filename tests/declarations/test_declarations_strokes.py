@@ -1,7 +1,5 @@
 """Struck and referring cells: empty, what they refer to, or unreadable; the same in every field."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from pathlib import Path

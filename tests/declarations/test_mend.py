@@ -1,7 +1,5 @@
 """What `declarations fix` puts right: no digit lost, every cell that changed is told, the rest as it was."""
 
-from __future__ import annotations
-
 import csv
 import io
 import tomllib

@@ -1,7 +1,5 @@
 """Contacts: the shapes of real lists on made-up persons, and masking, on which privacy rests."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 import unicodedata

@@ -1,7 +1,5 @@
 """Distinguished names: both shapes, every spelling of real lists, hostile text."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 

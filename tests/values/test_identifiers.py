@@ -1,7 +1,5 @@
 """Identifiers of structures and names of départements. All numbers are made up."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Texts of any length and of anything are read in linear time."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Texts that should name nobody: who is named in them is masked however it is written; the rest stays."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

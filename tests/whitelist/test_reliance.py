@@ -1,7 +1,5 @@
 """Changes are as sure as the lists they are between, whichever side is damaged or not verified."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from collections import Counter
@@ -188,18 +186,6 @@ def test_the_exit_status_tells_whether_both_lists_are_to_be_relied_on(place, bef
     assert bool(why) == bool(errors)
     shown_as = {record["confidence"] for record in json.loads(out)}
     assert shown_as == ({"unknown"} if status else {"certain", "likely"}), "cut and unsigned is no better"
-
-
-def test_what_was_cut_off_is_not_told_as_gone(place: Path) -> None:
-    status, out, _ = run(place, "before", "cut", "--recover", "--format", "json")
-    records = json.loads(out)
-    removed = [r["confidence"] for r in records if r["kind"] == "removed"]
-    assert (len(removed) > 5, {*removed}, status) == (True, {"unknown"}, 4)
-    assert "renamed" not in {r["kind"] for r in records}
-    _, out, _ = run(place, "before", "cut", "--recover", "--format", "json", "--events")
-    events = {r["kind"]: r for r in json.loads(out)}
-    assert events["removed"]["sentence"].startswith("Non établi : ")
-    assert events["added"]["sentence"].startswith("Non établi : "), "of a list without its signature"
 
 
 def test_compare_takes_paths_lists_and_dates(place: Path, kept: Path) -> None:
