@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from lxml import etree
 from made_findings import framed, made
+from made_up import xml_of
 from tlsmade import write_tls
 
 from mssante_audit.audits import audit_all, waived
@@ -39,7 +39,8 @@ from mssante_audit.observe.dns.names import canonical
 from mssante_audit.report.run import Run, run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.space.trust import TrustSpace, load_space
-from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
+from mssante_audit.whitelist.listxml import FIELDS
+from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.dns import OBSERVED_AT
 from tools.sample.dns_world import World, Zone, observe_world
 
@@ -71,45 +72,30 @@ REAL = ROOT.parent / "shared" / "real"
 REAL_AS_OF = "2025-03-01"
 SAMPLE_AS_OF = "2026-03-03T06:00:00Z"
 
-PAYLOADS = (
-    "<script>window.pwned = 1</script>",
-    '"><img src=x onerror="window.pwned = 1">',
-    "</script><script>window.pwned = 1</script>",
-    "</td></table></main><h1 id=pwned>pwned</h1>",
-    "<svg onload=window.pwned=1>",
-    "<a href=javascript:window.pwned=1>x</a>",
-    "&lt;script&gt;window.pwned = 1&lt;/script&gt;",
-    '=HYPERLINK("http://pwned.example/","x")',
-    "\N{RIGHT-TO-LEFT OVERRIDE}nwp\N{LEFT-TO-RIGHT ISOLATE}\N{ZERO WIDTH SPACE}",
-    "{{ 7*7 }} {% raw %} ${7*7} $\\frac{1}$",
-    "x" * 150,
-    "[x](javascript:window.pwned=1) `<script>` **x**",
-)
-"""Texts that must stay texts wherever they end up."""
 
-FIELDS = ("Nom", "Description", "DNCertificatOperateur", "ResponsableContact", "SupportContact", "DateMAJ")
+def toml(name: str) -> dict[str, Any]:
+    """Return cases that are data: a TOML file below ``tests``."""
+    return tomllib.loads((ROOT / "tests" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+PAYLOADS = tuple(toml("payloads")["payloads"])
+"""Texts that must stay texts wherever they end up."""
 
 
 def hostile_list(shift: int = 0, generated: str = "2026-03-02T05:30:00Z") -> bytes:
     """Return a white list with each payload in each field; shifted ones have them in other rows."""
-    root = etree.Element(f"{{{NAMESPACE}}}ListeBlancheMSSante", nsmap={None: NAMESPACE})
-    etree.SubElement(root, f"{{{NAMESPACE}}}DateDeGeneration").text = generated
-    domains = etree.SubElement(root, f"{{{NAMESPACE}}}ListeDomaines")
+    rows = []
     for number in range(len(PAYLOADS)):
         payload = PAYLOADS[(number + shift) % len(PAYLOADS)]
-        for field in FIELDS:
-            contact = f"04 65 71 00 {number:02}, contact@hostile-{number}.example"
+        for field, column in FIELDS.items():
             operator = payload if field == "Nom" else f"CH HOSTILE {number}"
-            dn = f"CN=mss.hostile-{number}.example,OU=10100{number:05},O={operator},ST=Ain (01),C=FR"
-            row = {
-                "Nom": f"ch-{field.lower()}-{number}.mssante.fr",
-                "Description": f"Domaine du CH fictif {number}", "DNCertificatOperateur": dn,
-                "ResponsableContact": contact, "SupportContact": contact, "DateMAJ": "2026-01-05T10:00:00Z",
-            }  # fmt: skip
-            entry = etree.SubElement(domains, f"{{{NAMESPACE}}}Domaine")
-            for name, text in (row | {field: payload}).items():
-                etree.SubElement(entry, f"{{{NAMESPACE}}}{name}").text = text
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+            contact = f"04 65 71 00 {number:02}, contact@hostile-{number}.example"
+            row = {"project_contact": contact, "support_contact": contact}
+            row["domain"] = f"ch-{field.lower()}-{number}.mssante.fr"
+            row["description"] = f"Domaine du CH fictif {number}"
+            row["dn"] = f"CN=mss.hostile-{number}.example,OU=10100{number:05},O={operator},ST=Ain (01),C=FR"
+            rows.append(row | {column: payload})
+    return xml_of(*rows, generated=generated)
 
 
 def hostile_register() -> str:
@@ -187,13 +173,11 @@ def sample_space() -> TrustSpace:
 
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory) -> Run:
-    """The shipped notebooks' reports of the sample."""
     return run_reports(out=tmp_path_factory.mktemp("sample"), parameters={"as_of": SAMPLE_AS_OF})
 
 
 @pytest.fixture(scope="session")
 def english_run(tmp_path_factory) -> Run:
-    """The shipped notebooks' reports of the sample, in English."""
     given = {"as_of": SAMPLE_AS_OF, "lang": "en"}
     return run_reports(out=tmp_path_factory.mktemp("english"), parameters=given)
 
@@ -225,7 +209,6 @@ def real_data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_run(real_data) -> Run:
-    """The shipped notebooks' reports of the real list."""
     given = {"data": str(real_data), "as_of": REAL_AS_OF}
     return run_reports(out=real_data.parent / "out", parameters=given)
 
@@ -343,7 +326,6 @@ def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: 
 
 @pytest.fixture(scope="session")
 def sample_site(sample_run, sample_space, tmp_path_factory) -> Site:
-    """The site of the sample."""
     folder = tmp_path_factory.mktemp("sample-site")
     return made_site(folder, sample_space, audit_all(sample_space), sample_run.out)
 
@@ -364,7 +346,6 @@ def aged_site(tmp_path_factory) -> Site:
 
 @pytest.fixture(scope="session")
 def real_site(real_run, real_space, tmp_path_factory) -> Site:
-    """The site of the real list."""
     return made_site(tmp_path_factory.mktemp("real-site"), real_space, audit_all(real_space), real_run.out)
 
 
@@ -381,7 +362,7 @@ def hostile_site(hostile_run, hostile_space, tmp_path_factory) -> Site:
     return made_site(tmp_path_factory.mktemp("hostile-site"), hostile_space, findings, hostile_run.out)
 
 
-MARKS = tomllib.loads(Path(__file__).with_name("marks.toml").read_text(encoding="utf-8"))
+MARKS = toml("marks")
 """Which tests are slow or long, and what begins first, by the beginnings of their names or their files."""
 
 SHARING = re.compile(r"(sample|real|hostile|certificates|english)_(run|site)|getfixturevalue")
@@ -430,6 +411,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         takes_long = any(part.startswith(slow) for part in parts[1:]) or item.name.startswith(thorough)
         if parts[0] == "tests" and takes_long:
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("real") and not REAL.exists():
+            item.add_marker(pytest.mark.skip("no real list beside the checkout (../shared/real)"))
         if not {*parts}.isdisjoint(MARKS["long"]):
             item.add_marker(pytest.mark.long)
         groups[item] = group_of("/".join(parts))

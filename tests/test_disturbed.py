@@ -13,7 +13,6 @@ import random
 import signal
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ import dns.message
 import dns.rdatatype
 import pytest
 import typer.main
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from dnslab import Scripted, free_port, reply, send
 from loopback import give, serving
 
@@ -64,7 +63,7 @@ EXTRACTION = max(SAMPLE.glob("Extraction*"))
 (SEEN,) = (SAMPLE / "observations").glob("dns-*")
 SERVER = "127.0.56.9"
 NAMED = {"list": LIST, "seen": SEEN, "extraction": EXTRACTION.name, "server": SERVER}
-EVERY = tomllib.loads((Path(__file__).parent / "disturbed.toml").read_text(encoding="utf-8"))
+EVERY = toml("disturbed")
 COMMANDS, READING = EVERY["writing"], EVERY["reading"]
 
 
@@ -91,14 +90,9 @@ class Place:
         words = [word.replace("out/", f"{self.out}/") for word in self.words]
         if "observe" in words and any((self.out / name).exists() for name in OBSERVED):
             words.append("--resume")
-        return subprocess.Popen(
-            [sys.executable, "-m", "mssante_audit", *words],
-            cwd=self.folder,
-            env={**os.environ, **(disturbed if at else {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        command, environment = [sys.executable, "-m", "mssante_audit", *words], disturbed if at else {}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=self.folder, env=os.environ | environment, **pipes)
 
     def run(self, how: str = "0", at: int = 0) -> subprocess.CompletedProcess[str]:
         process = self.start(how, at)
@@ -238,9 +232,6 @@ def test_two_at_once_leave_what_one_leaves(command, tmp_path, undisturbed):
 def hidden(name: str) -> bool:
     """Tell whether a file is a draft: under a name that nobody is shown."""
     return any(part.startswith(".") for part in Path(name).parts)
-
-
-# -- no command is forgotten ---------------------------------------------------------------------------------
 
 
 def commands(command: typer.main.Any, name: str = "") -> Iterator[str]:

@@ -1,11 +1,10 @@
 """Whom a report, a table or dossiers are limited to: an operator, and the places where operators sit."""
 
 import json
-import tomllib
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import toml
 from made_up import BETA_DN, make_space
 from typer.testing import CliRunner
 
@@ -22,7 +21,7 @@ from mssante_audit.space.story import chronicle
 from mssante_audit.values.identifiers import DEPARTMENTS, REGIONS, places
 from mssante_audit.values.person import unnamed
 
-UNKNOWN = tomllib.loads(Path(__file__).with_name("limits.toml").read_text(encoding="utf-8"))["unknown"]
+UNKNOWN = toml("limits")["unknown"]
 AT = "2026-03-03T06:00:00Z"
 BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn": BETA_DN}
 
@@ -51,12 +50,6 @@ def test_every_region_and_departement_is_known_by_its_names():
         for text in (code, code.lower(), label, label.upper(), f"{label} ({code})"):
             assert places(department=text).codes == {code}
     assert places(department="1").codes == {"01"}  # papermill reads 01 as a number
-
-
-def test_several_are_named_with_commas_and_both_kinds_mean_what_lies_in_both():
-    assert places("Corse, Bretagne", None).codes == {"2A", "2B", "22", "29", "35", "56"}
-    assert places("Corse, Bretagne", "35,2B").codes == {"35", "2B"}
-    assert places() is None
 
 
 @pytest.mark.parametrize(("region", "department", "line"), UNKNOWN)

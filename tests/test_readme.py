@@ -5,11 +5,11 @@ import re
 import shlex
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from shutil import copy2, copytree
 
 import pytest
+from conftest import toml
 from lxml import html as lxml_html
 
 from mssante_audit import domains, load_space
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 FIRST = "make report"
 DIRECT = ".venv/bin/mssante-audit report --data ../shared/real --out reports"
-CASES = tomllib.loads((Path(__file__).parent / "readme.toml").read_text(encoding="utf-8"))
+CASES = toml("readme")
 TRIED, LEFT = CASES["tried"], CASES["left"]
 
 

@@ -226,7 +226,6 @@ def test_identifiers_are_right_and_not_attributed():
 
 
 @pytest.mark.real
-@pytest.mark.skipif(not REAL.exists(), reason=f"no {REAL}")
 def test_nothing_of_the_real_list():
     real = load_whitelist(next(REAL.glob("*.xml.gz"))).entries
     ours = load(SAMPLE / LIST_FILE).entries

@@ -11,7 +11,7 @@ from string import Formatter
 import pandas as pd
 import pytest
 from conftest import CATALOGUE
-from foreign import ENGLISH, FRENCH, english_in, french, french_in, texts_of
+from foreign import ENGLISH, FRENCH, french, french_in, texts_of
 from lxml import html
 from typer.testing import CliRunner
 
@@ -234,10 +234,10 @@ def test_pages_in_french_say_nothing_in_english(sample_run, sample_site, reports
     run = write_dossiers(tmp_path, parameters={"as_of": AS_OF}, operators=[OPERATOR], jobs=1)
     pages = [*sample_run.out.glob("*.html"), *sample_site.folder.rglob("*.html"), *run.out.glob("*.html")]
     assert len(pages) > 200
-    assert {page.name: told for page in pages if (told := english_in(page))} == {}
+    assert {page.name: told for page in pages if (told := french_in(page, ENGLISH))} == {}
     letter = (run.out / f"{OPERATOR}.txt").read_text(encoding="utf-8")
     assert french(letter.splitlines(), words=ENGLISH) == []
-    assert english_in(reports / "overview.html")
+    assert french_in(reports / "overview.html", ENGLISH)
 
 
 def test_what_the_explorer_s_script_says_is_in_its_language():

@@ -1,11 +1,10 @@
 """Annexe 1 as PDF, both ways: written and read again, corrected, as text, and what cannot be read."""
 
 import io
-import tomllib
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import toml
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 from reportlab.pdfgen.canvas import Canvas
@@ -15,7 +14,7 @@ from mssante_audit.declarations import form as annexe1_read
 from mssante_audit.declarations.form import FORM, PAGE, write_form
 from mssante_audit.declarations.register import fields, load_declarations, records
 
-ANNEXE1 = tomllib.loads(Path(__file__).with_name("annexe1.toml").read_text(encoding="utf-8"))
+ANNEXE1 = toml("declarations/annexe1")
 LINES, READ = ANNEXE1["text"], ANNEXE1["read"]
 FULL = dict.fromkeys(fields(), "") | READ
 

@@ -2,12 +2,12 @@
 
 import csv
 import json
-import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import openpyxl
+from conftest import toml
 from test_annexe1 import READ
 
 from mssante_audit.audits.declarations.rules import form_findings
@@ -25,7 +25,7 @@ RIGHT = {name: text for name, text in READ.items() if not name.startswith(OTHERS
     "dn_igc_sante": DN, "delegation": "X", "primary_server": "ns1.alpha.example",
     "secondary_server": "ns2.alpha.example",
 }  # fmt: skip
-CELLS = tomllib.loads(Path(__file__).with_name("cells.toml").read_text(encoding="utf-8"))
+CELLS = toml("declarations/cells")
 DEFECTS = [*CELLS["register"]["defects"], {"beneficiary_id": "9" * 200}]
 ROWS = [
     dict.fromkeys(FORM, "") | RIGHT | {"domain": f"ch-{number}.mssante.fr"} | changes
@@ -127,11 +127,3 @@ def test_a_file_under_two_names_or_in_two_formats_is_read_once_and_told_once(tmp
     register = load_declarations(formats)
     assert len(register.declarations) == len(ROWS)
     assert (register.problems["kind"] == "file-twice").sum() == 1
-
-
-def test_two_declarations_that_differ_are_both_read(tmp_path):
-    load(tmp_path, {"domain": "ch-alpha.mssante.fr"}, name="a.json")
-    load(tmp_path, {"domain": "ch-alpha.mssante.fr", "description": "Autre"}, name="b.json")
-    register = load_declarations(tmp_path)
-    assert len(register.declarations) == 2
-    assert rules(register) == ["DECL_SAME_DAY"]

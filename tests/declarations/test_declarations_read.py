@@ -5,7 +5,6 @@ import io
 import json
 import re
 import time
-import tomllib
 import zipfile
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from random import Random
 import openpyxl
 import pandas as pd
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,8 +33,10 @@ ROW = {
     "dn_igc_sante": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR", "delegation": "X",
     "date": "01/03/2026",
 }  # fmt: skip
-CELLS = tomllib.loads(Path(__file__).with_name("cells.toml").read_text(encoding="utf-8"))
-LAYOUTS = tomllib.loads(Path(__file__).with_name("layouts.toml").read_text(encoding="utf-8"))
+
+
+CELLS, LAYOUTS = toml("declarations/cells"), toml("declarations/layouts")
+REGISTERS = toml("declarations/registers")["register"]
 NOTHING = LAYOUTS["lines"]["nothing"]
 FORM_LABELS = [f.form for f in fields().values() if f.form]
 
@@ -103,9 +104,8 @@ def test_csv_of_any_separator_and_encoding(load, separator, encoding):
 
 
 def test_every_format_is_written_and_read_again(load, tmp_path):
-    original = load(
-        json.dumps([ROW, ROW | {"representative_phone": "+33 1 99 00 00 01", "domain": "=1+1"}]), "a.json"
-    )
+    rows = [ROW, ROW | {"representative_phone": "+33 1 99 00 00 01", "domain": "=1+1"}]
+    original = load(json.dumps(rows), "a.json")
     for suffix in ("csv", "xlsx", "json", "jsonl"):
         write_register(original.declarations, tmp_path / f"again.{suffix}")
         again = load_declarations(tmp_path / f"again.{suffix}")
@@ -180,20 +180,14 @@ def test_the_forms_own_labels_work_in_the_forms_order():
     assert [n for n in found if n != "signatory"] == [n for n in order if n != "signatory_last_name"]
 
 
-def test_a_label_the_form_prints_several_times_is_never_guessed(load):
-    register = load("Nom du domaine de messagerie MSSanté;Nom;Courriel\na.mssante.fr;FICTIVE;a@a.example\n")
-    assert kinds(register) == [(1, "Nom", "column-ambiguous"), (1, "Courriel", "column-ambiguous")]
-    assert register.declarations["representative_last_name"].tolist() == [""]
-
-
-def test_the_signatory_in_one_cell(load):
-    texts = ["DE LA FICTION Zoé", "Fictive, Zoé", "zoe fictive", "néant", "cf. représentant légal", "FICTIVE"]
-    head = ("domain", "representative_last_name", "representative_first_name", "Nom, Prénom")
-    register = load(csv_lines(head, *(("a.mssante.fr", "MODELE", "Ida", text) for text in texts)))
-    names = register.declarations[["signatory_last_name", "signatory_first_name"]].values.tolist()
-    read = [["DE LA FICTION", "Zoé"], ["Fictive", "Zoé"], ["zoe fictive", ""]]
-    assert names == [*read, ["", ""], ["MODELE", "Ida"], ["FICTIVE", ""]]
-    assert kinds(register) == [(4, "signatory_last_name", "name-whole")]
+@pytest.mark.parametrize("case", REGISTERS, ids=[case["name"] for case in REGISTERS])
+def test_what_is_read_of_a_small_register_and_told_of_it(load, case):
+    register = load(case["text"], case["file"])
+    assert kinds(register) == [(row or None, column, kind) for row, column, kind in case["problems"]]
+    assert {name: register.declarations[name].tolist() for name in case.get("read", ())} == case.get(
+        "read", {}
+    )
+    assert "values" not in case or {*register.problems["value"]} == {*case["values"]}
 
 
 def test_headings_of_ones_own(load, tmp_path):
@@ -249,28 +243,16 @@ def test_headings_over_two_lines(load):
             assert row["row"] == 4
 
 
-@pytest.mark.parametrize(
-    ("line", "kind"),
-    [*((line, "csv") for line in NOTHING), *((line, "xlsx") for line in NOTHING[:2])],
-)
-def test_a_line_that_is_no_declaration_is_one_message(load, line, kind):
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+@pytest.mark.parametrize("line", [*NOTHING, *LAYOUTS["lines"]["declaring"]], ids=" ".join)
+def test_a_line_that_is_no_declaration_is_one_message_and_any_other_stays(load, line, kind):
     names = ["domain", *(name for name in ROW if name != "domain")]
-    rows = [names, [ROW[name] for name in names], line, names, [ROW[name] for name in names]]
-    rows = [[*row, *[""] * (len(names) - len(row))] for row in rows]
-    register = load(csv_lines(*rows) if kind == "csv" else bytes_of(book_of(rows)), f"r.{kind}")
-    assert register.declarations["row"].tolist() == [2, 5]
-    assert kinds(register) == [(3, "", "remark"), (4, "", "headings-again")]
-
-
-@pytest.mark.parametrize("line", LAYOUTS["lines"]["declaring"])
-def test_a_line_that_may_be_a_declaration_stays(load, line):
-    names = ["domain", *(name for name in ROW if name != "domain")]
-    line = [*line, *[""] * (len(names) - len(line))]
-    register = load(csv_lines(names, [ROW[name] for name in names], line))
-    assert register.declarations["row"].tolist() == [2, 3]
-    assert kinds(register) == []
-    few = load("domain;date\nnéant;\nmauvais nom;2026-03-01\nTotal : 2;\n")
-    assert few.declarations["row"].tolist() == [2, 3]
+    right = [ROW[name] for name in names]
+    rows = [names, right, [*line, *[""] * (len(names) - len(line))], names, right]
+    register = load(csv_lines(*rows) if kind == "csv" else book_of(rows), f"r.{kind}")
+    stays = line not in NOTHING
+    assert register.declarations["row"].tolist() == [2, *[3] * stays, 5]
+    assert kinds(register) == [*[(3, "", "remark")] * (not stays), (4, "", "headings-again")]
 
 
 def test_what_is_struck_through_is_no_declaration(load):
@@ -317,19 +299,6 @@ def test_dates(load, expected, text):
     assert kinds(register) == ([(2, "date", kind)] if kind else [])
 
 
-def test_invisible_characters_and_spreadsheet_errors_are_flagged(load):
-    register = load(csv_of(ROW | {"description": "a\u202eb", "structure_name": "#REF!"}))
-    assert kinds(register) == [(2, "structure_name", "cell-error"), (2, "description", "control")]
-    assert register.declarations["structure_name"].tolist() == [""]
-
-
-def test_problems_never_hold_what_names_a_person(load):
-    personal = {"representative_phone": "1,99E+08", "representative_email": "zoe\u200b@alpha.example"}
-    register = load(csv_of(ROW | personal, ROW | {"representative_phone": "199000001"}))
-    assert [kind for _, _, kind in kinds(register)] == ["digits-lost", "control", "leading-zero"]
-    assert set(register.problems["value"]) == {""}
-
-
 def test_the_latest_by_date_counts_and_an_undated_one_is_neither_first_nor_last(load):
     days = ["01/02/2026", "01/03/2026", "01/03/2026", "", "05/03/2026"]
     places = [{"date": day, "domain": domain} for day in days for domain in ("A.mssante.fr", "b.mssante.fr.")]
@@ -374,30 +343,6 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(load, content, name, 
     assert "\n" not in str(error.value)
 
 
-def test_rows_too_long_or_short_are_kept_and_flagged(load):
-    register = load("domain,description\na.mssante.fr,x,y\nb.mssante.fr\n\nc.mssante.fr,z\n")
-    assert register.declarations["domain"].tolist() == ["a.mssante.fr", "b.mssante.fr", "c.mssante.fr"]
-    assert kinds(register) == [(2, "", "row-long"), (3, "", "row-short")]
-    assert register.declarations["row"].tolist() == [2, 3, 5]
-
-
-def test_records_that_are_none_and_keys_twice(load):
-    twice = '{"domain": "a.mssante.fr", "description": "x", "description": "y"}'
-    text = f'{twice}\n[1]\nno\n{{"domain": "b.mssante.fr", "description": {{"a": 1}}}}\n'
-    register = load(text, "r.jsonl")
-    assert register.declarations["row"].tolist() == [1, 4]
-    records = [(2, "", "record"), (3, "", "record")]
-    assert kinds(register) == [(1, "description", "key-twice"), *records, (4, "description", "nested")]
-
-
-@pytest.mark.parametrize("suffix", ["json", "jsonl"])
-def test_half_a_character_is_told_as_it_is_written(load, suffix):
-    record = rb'{"domain": "a\ud800.mssante.fr", "\udfff": "x"}'
-    register = load(b"[%s]" % record if suffix == "json" else record, f"r.{suffix}")
-    assert register.declarations["domain"].tolist() == [r"a\ud800.mssante.fr"]
-    assert r"\udfff" in register.problems.to_string()
-
-
 def rezipped(raw, **parts):
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(raw)) as source, zipfile.ZipFile(out, "w", 8) as target:
@@ -415,9 +360,8 @@ def solved(raw, **results):
     """Put the results of formulas into a workbook, as a spreadsheet does when it saves."""
     content = part_of(raw).decode()
     for place, result in results.items():
-        content, count = re.subn(
-            rf'(<c r="{place}"[^>]*><f>[^<]*</f>)<v ?(?:/>|></v>)', rf"\1<v>{result}</v>", content
-        )
+        unsolved = rf'(<c r="{place}"[^>]*><f>[^<]*</f>)<v ?(?:/>|></v>)'
+        content, count = re.subn(unsolved, rf"\1<v>{result}</v>", content)
         assert count == 1
     return rezipped(raw, **{"xl/worksheets/sheet1.xml": content.encode()})
 

@@ -1,10 +1,9 @@
 """Struck and referring cells: empty, what they refer to, or unreadable; the same in every field."""
 
 import json
-import tomllib
-from pathlib import Path
 
 import pytest
+from conftest import toml
 from test_annexe1 import READ
 
 from mssante_audit.declarations.headings import fields
@@ -12,8 +11,8 @@ from mssante_audit.declarations.references import is_nothing
 from mssante_audit.declarations.register import load_declarations
 
 TEXTS = [name for name, field in fields().items() if field.kind not in ("box", "date")]
-STROKES = tomllib.loads(Path(__file__).with_name("cells.toml").read_text(encoding="utf-8"))["strokes"]
-STRUCK, WORDS, OTHER = STROKES["struck"], STROKES["words"], STROKES["other"]
+CELLS = toml("declarations/cells")
+STROKES, STRUCK, WORDS = CELLS["strokes"], CELLS["strokes"]["struck"], CELLS["strokes"]["words"]
 OF_FORM = ("structure", "representative", "project_manager", "public_project", "domain")
 FULL = {name: text for name, text in READ.items() if name.startswith(OF_FORM)} | {"beneficiary_id": ""}
 
@@ -29,11 +28,6 @@ def load(tmp_path):
         return load_declarations(tmp_path / "r.json")
 
     return made
-
-
-def unread(register):
-    found = register.problems[register.problems["kind"] == "refers"]
-    return sorted(zip(found["row"], found["column"], strict=True))
 
 
 def test_what_is_struck_out_is_empty_in_every_field(load):
@@ -85,39 +79,14 @@ def test_a_reference_is_what_the_form_has_above_or_opposite(load, texts, names):
         assert dict(zip(texts, read[name], strict=True)) == dict.fromkeys(texts, FULL[MEANT[name]])
 
 
-def test_the_same_person_or_house_is_nobody_where_the_form_wants_only_another(load):
-    part = {f"technical_manager_{kind}": "idem" for kind in ("last_name", "first_name", "phone", "email")}
-    register = load(
-        FULL | part | {"connector_vendor": "idem"},
-        FULL | part | {"technical_manager_last_name": "AUTRE", "technical_manager_first_name": "Luc"},
-        FULL | {"technical_manager_last_name": "même que le chef de projet"},
-    )
-    first, second, third = register.declarations.to_dict("records")
-    assert [first[name] for name in (*part, "connector_vendor")] == [""] * 5
-    assert second["technical_manager_phone"] == FULL["project_manager_phone"]
-    assert third["technical_manager_last_name"] == ""
-    assert register.problems.empty
-
-
-def test_a_reference_names_whom_it_means(load):
-    changes = dict.fromkeys(("signatory_last_name", "signatory_first_name"), "idem représentant légal")
-    changes["public_project_phone"] = "même que le chef de projet"
-    (row,) = load(FULL | changes).declarations.to_dict("records")
-    assert (row["signatory_last_name"], row["signatory_first_name"]) == ("FICTIVE", "Zoé")
-    assert row["public_project_phone"] == FULL["project_manager_phone"]
-
-
-def test_any_other_reference_is_unreadable(load):
-    register = load(*(FULL | {name: text} for name, text in OTHER))
-    assert unread(register) == [(row, name) for row, (name, _) in enumerate(OTHER, 1)]
-    for row, (name, _) in enumerate(OTHER, 1):
-        assert register.declarations[name].tolist()[row - 1] == ""
-        assert row not in register.having(register.declarations, name)["row"].tolist()
-    assert set(register.problems["value"]) == {""}
-
-
-def test_a_reference_to_what_is_not_known_is_unreadable(load):
-    chain = FULL | {"structure_id": "voir annexe", "beneficiary_id": "idem"}
-    assert unread(load(chain)) == [(1, "beneficiary_id"), (1, "structure_id")]
-    register = load(FULL | {"public_technical_phone": "idem"}, without=("public_project_phone",))
-    assert unread(register) == [(1, "public_technical_phone")]
+@pytest.mark.parametrize("case", CELLS["references"], ids=lambda case: " ".join(case["cells"].values()))
+def test_a_reference_is_what_it_means_or_unreadable(load, case):
+    register = load(FULL | case["cells"], without=case.get("without", ()))
+    (row,) = register.declarations.to_dict("records")
+    unread = case.get("unread", [])
+    assert {name: row[name] for name in case.get("read", ())} == case.get("read", {})
+    assert {name: row[name] for name in unread} == dict.fromkeys(unread, "")
+    assert all(register.having(register.declarations, name).empty for name in unread)
+    told = register.problems[register.problems["kind"] != "column-missing"]
+    told = told[["row", "column", "kind", "value"]].values.tolist()
+    assert sorted(told) == [[1, name, "refers", ""] for name in unread]

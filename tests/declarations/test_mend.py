@@ -2,10 +2,9 @@
 
 import csv
 import io
-import tomllib
-from pathlib import Path
 
 import pytest
+from conftest import toml
 from filled import FORM as HANDS
 from filled import cases
 
@@ -21,7 +20,7 @@ ROWS = [case.filled(HANDS["form"], cells) for case in cases() for cells in case.
 """Every declaration of the register that hands filled."""
 FORM = [name for name in fields() if name in {column for row in ROWS for column in row}]
 RIGHT = ROWS[0] | {"structure_id": "1759900004", "withdrawal": ""}
-CELLS = tomllib.loads(Path(__file__).with_name("cells.toml").read_text(encoding="utf-8"))["fix"]["mended"]
+CELLS = toml("declarations/cells")["fix"]["mended"]
 
 
 def mended_of(folder, *lines):

@@ -74,10 +74,8 @@ class Case:
     state: str | dict[str, str]
     register: str
     moved: str
-    places: list[int] = field(default_factory=list)
-    """Rows of the register."""
-    rows: list[int] = field(default_factory=list)
-    """Rows of the list."""
+    places: list[int] = field(default_factory=list)  # rows of the register
+    rows: list[int] = field(default_factory=list)  # rows of the list
 
     @property
     def clean(self) -> bool:

@@ -57,15 +57,11 @@ _PLACES = re.compile(r"declarations\.\w+:([0-9, -]+)")
 class Judged(NamedTuple):
     """What was told of a register."""
 
-    told: dict[str, list[tuple[str, str]]]
-    """By case: rule, and the finding in words."""
-    whole: set[str]
-    """Rules told of no row."""
+    told: dict[str, list[tuple[str, str]]]  # by case: rule, and the finding in words
+    whole: set[str]  # rules told of no row
     states: dict[str, str]
-    due: set[str]
-    """Domains of which days are said to be left."""
-    moved: set[str]
-    """Domains whose operator came, left or handed over, as the archive tells."""
+    due: set[str]  # domains of which days are said to be left
+    moved: set[str]  # domains whose operator came, left or handed over, as the archive tells
 
 
 def _ranges(text: str) -> Iterator[int]:

@@ -26,19 +26,14 @@ from mssante_audit.space.trust import load_space
 
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
 ROWS = [
-    ("PER", "a@un.mssante.fr", "1", "750000018"),
-    ("PER", "b@un.mssante.fr", "FINESS", "1750000018"),
-    ("ORG", "c@un.mssante.fr", "3", "99900000100011"),
-    ("APP", "d@deux.mssante.fr", "2", "999000001"),
-    ("PER", "e@deux.mssante.fr", "4", "10000000000001"),
-    ("PER", "f@deux.mssante.fr", "", ""),
-]
+    ("PER", "a@un.mssante.fr", "1", "750000018"), ("PER", "b@un.mssante.fr", "FINESS", "1750000018"),
+    ("ORG", "c@un.mssante.fr", "3", "99900000100011"), ("APP", "d@deux.mssante.fr", "2", "999000001"),
+    ("PER", "e@deux.mssante.fr", "4", "10000000000001"), ("PER", "f@deux.mssante.fr", "", ""),
+]  # fmt: skip
 COUNTED = [
-    ("deux.mssante.fr", "PER", "", 2),
-    ("deux.mssante.fr", "other", "2999000001", 1),
-    ("un.mssante.fr", "ORG", "399900000100011", 1),
-    ("un.mssante.fr", "PER", "1750000018", 2),
-]
+    ("deux.mssante.fr", "PER", "", 2), ("deux.mssante.fr", "other", "2999000001", 1),
+    ("un.mssante.fr", "ORG", "399900000100011", 1), ("un.mssante.fr", "PER", "1750000018", 2),
+]  # fmt: skip
 
 
 def counted(content: bytes, size: int = 2**20) -> Counts:
@@ -222,8 +217,7 @@ def test_millions_of_rows_take_little_memory() -> None:
     counts = extraction.count_mailboxes(pieces(), "x.txt")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert counts.frame["mailboxes"].tolist() == [2_000]
-    assert counts.repeated == 98_000
+    assert (counts.frame["mailboxes"].tolist(), counts.repeated) == ([2_000], 98_000)
     assert peak < 12 * 2**20 < len(block) * 50
 
 
@@ -234,9 +228,7 @@ def test_the_newest_as_of_the_date_is_taken_with_the_one_before_it(tmp_path: Pat
     put(tmp_path, b"", "202603011013", "zip")
     last = newest(tmp_path)
     assert last.source == "Extraction_Correspondance_MSSante_202603011013.txt"
-    assert last.earlier is not None
-    assert last.earlier.made_at.month == 2
-    assert last.earlier.earlier is None
+    assert (last.earlier.made_at.month, last.earlier.earlier) == (2, None)
     assert find_extractions(put(tmp_path, text(ROWS)), AS_OF) is None, "a file has nothing beside it"
 
 

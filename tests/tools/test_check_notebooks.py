@@ -1,14 +1,6 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
 
-FILE = Path(__file__).parents[2] / "tools" / "check_notebooks.py"
-spec = importlib.util.spec_from_file_location("check_notebooks", FILE)
-assert spec
-assert spec.loader
-check_notebooks = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(check_notebooks)
+from tools import check_notebooks
 
 
 def code(source, **fields):

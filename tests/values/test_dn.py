@@ -1,15 +1,13 @@
 """Distinguished names: both shapes, every spelling of real lists, hostile text."""
 
-import tomllib
-from pathlib import Path
-
 import pytest
+from conftest import toml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mssante_audit.values.dn import parse_dn, pasted_dn
 
-CASES = tomllib.loads(Path(__file__).with_name("names.toml").read_text(encoding="utf-8"))
+CASES = toml("values/names")
 SANTE = "CN=mss.alpha.example,OU=1750000018,O=CH ALPHA,ST=Paris (75),C=FR"
 CPS = "CN=mss.alpha.example,OU=1750000018,L=Paris (75),O=GIP-CPS,C=FR"
 UNREADABLE = "CN=mss.alpha.example,OU=1750000018,O=DURAND, FILS,C=FR"

@@ -1,9 +1,7 @@
 """Identifiers of structures and names of départements. All numbers are made up."""
 
-import tomllib
-from pathlib import Path
-
 import pytest
+from conftest import toml
 from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import luhn
@@ -18,7 +16,7 @@ from mssante_audit.values.identifiers import (
     structure_key,
 )
 
-CASES = tomllib.loads(Path(__file__).with_name("identifiers.toml").read_text(encoding="utf-8"))
+CASES = toml("values/identifiers")
 LONG = ("FINESS " + "1" * 200, "FINESS" + "1" * 200, "FINESS" + "1" * 200)
 
 

@@ -1,14 +1,13 @@
 """Texts that should name nobody: who is named in them is masked however it is written; the rest stays."""
 
 import re
-import tomllib
-from pathlib import Path
 
 import pytest
+from conftest import toml
 
 from mssante_audit.values.person import unnamed
 
-CASES = tomllib.loads(Path(__file__).with_name("persons.toml").read_text(encoding="utf-8"))
+CASES = toml("values/persons")
 
 
 @pytest.mark.parametrize("text", CASES["numbers"])

@@ -1,4 +1,3 @@
-import gzip
 import os
 import pickle
 from datetime import UTC, datetime, timedelta
@@ -105,13 +104,6 @@ def test_what_the_anchors_given_make_of_it(signed, chain, write):
         assert why in result.why
 
 
-def test_a_damaged_list_is_never_valid(signed, anchors):
-    whitelist = load_whitelist(signed[: signed.rindex(b"</")], recover=True)
-    result = verify_signature(whitelist, anchors)
-    assert (result.status, result.verified_rows) == ("invalid", 0)
-    assert "damaged" in result.why
-
-
 @pytest.mark.parametrize(
     ("days", "status", "why"),
     [(-1, "valid-untrusted", "not yet valid"), (1, "valid", ""), (3 * 365 + 2, "valid-untrusted", "expired")],
@@ -136,11 +128,9 @@ def test_generation_time_is_the_default_and_the_present_is_told_apart(keys, writ
         ({"not_before": MADE + timedelta(days=1)}, "not yet valid"),
         ({"not_before": MADE - timedelta(days=4 * 365)}, "expired"),
         ({"purpose": ExtendedKeyUsageOID.SERVER_AUTH}, "extended key usage"),
-        ({"issuing_is_authority": False}, ""),
-        ({"root_path_length": 0}, ""),
-        ({"self_signed": True}, ""),
+        ({"issuing_is_authority": False}, ""), ({"root_path_length": 0}, ""), ({"self_signed": True}, ""),
     ],
-)
+)  # fmt: skip
 def test_a_right_signature_of_a_wrong_signer_is_untrusted(keys, write, bad, why):
     chain = make_chain(keys=keys, **bad)
     result = verdict(sign(XML, chain), [write("anchors.pem", chain.root, chain.issuing)])
@@ -291,9 +281,7 @@ def scope(*, users: bool) -> x509.IssuingDistributionPoint:
         ({"extension": scope(users=True)}, GOOD, NAMELESS),
     ],
 )
-def test_a_revocation_list_speaks_of_the_lists_time_and_is_told_with_its_age(
-    signed, anchors, revoke, made, expected, why
-):
+def test_a_revocation_list_speaks_of_the_lists_time(signed, anchors, revoke, made, expected, why):
     crl = revoke(**made)
     assert told_with(signed, anchors, crl) == expected
     assert why in verdict(signed, [*anchors, crl]).revocation_why
@@ -334,10 +322,6 @@ def test_they_are_found_beside_a_list_and_beside_its_archive(signed, chain, anch
     assert "its signature is valid-untrusted: the signer's certificate is revoked" in record.message
 
 
-needs_real = pytest.mark.skipif(not REAL.exists(), reason="../shared/real is not there")
-
-
-@needs_real
 @pytest.mark.real
 def test_the_real_list_is_valid_its_signer_then_and_not_now():
     (file,) = REAL.glob("*.xml.gz")
@@ -347,14 +331,3 @@ def test_the_real_list_is_valid_its_signer_then_and_not_now():
     assert result.verified_rows == 6494
     assert load_whitelist(file).signature.status == "valid"
     assert verify_signature(load_whitelist(file.read_bytes())).status == "valid-untrusted"
-
-
-@needs_real
-@pytest.mark.real
-@pytest.mark.parametrize("place", [b"<Nom>", b"<DateDeGeneration>"])
-def test_one_changed_byte_of_the_real_list_is_invalid(place):
-    real = gzip.decompress(next(REAL.glob("*.xml.gz")).read_bytes())
-    at = real.index(place, len(real) // 2 if place == b"<Nom>" else 0) + len(place)
-    changed = real[:at] + (b"1" if real[at : at + 1] != b"1" else b"2") + real[at + 1 :]
-    result = verdict(changed, [REAL / "igc-sante"])
-    assert (result.status, result.verified_rows) == ("invalid", 0)
