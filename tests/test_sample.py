@@ -104,25 +104,17 @@ def found_in(folder: Path, file: str) -> Counter[Line]:
     return lines_of(concat(audit(name, space) for name in names), file)
 
 
-def true_of(folder: Path, file: str) -> Counter[Line]:
-    expected = Counter({line: n for line, n in truth(folder).items() if line[0] == file})
-    assert expected, "a file about which the truth says nothing"
-    return expected
-
-
-@pytest.mark.parametrize("file", files_of(SAMPLE))
-def test_audits_find_in_each_file_what_the_truth_says(file):
-    assert found_in(SAMPLE, file) == true_of(SAMPLE, file)
-
-
 @pytest.fixture(scope="module")
-def other(tmp_path_factory):
-    return write_sample(tmp_path_factory.mktemp("made") / "other", seed=1)
+def samples(tmp_path_factory):
+    return [SAMPLE, write_sample(tmp_path_factory.mktemp("made") / "other", seed=1)]
 
 
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("file", files_of(SAMPLE))
-def test_audits_find_in_each_file_of_another_seed_what_its_truth_says(file, other):
-    assert found_in(other, file) == true_of(other, file)
+def test_audits_find_in_each_file_what_the_truth_says(file, seed, samples):
+    expected = Counter({line: n for line, n in truth(samples[seed]).items() if line[0] == file})
+    assert expected, "a file about which the truth says nothing"
+    assert found_in(samples[seed], file) == expected
 
 
 def test_observations_of_a_clean_list(tmp_path):

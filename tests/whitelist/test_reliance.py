@@ -123,15 +123,10 @@ def test_an_event_of_several_kinds_is_as_sure_as_the_least_sure() -> None:
 
 
 @pytest.fixture(scope="module")
-def keys():
-    return make_keys()
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, keys) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of lists: good ones of two days, and the later one in each bad state."""
     folder = tmp_path_factory.mktemp("lists")
-    chain = make_chain(keys=keys)
+    chain = make_chain(keys=(keys := make_keys()))
     anchors = (c.public_bytes(Encoding.PEM) for c in (chain.root, chain.issuing))
     (folder / "anchors.pem").write_bytes(b"".join(anchors))
     plain = [xml(rows, AT + timedelta(days=days)) for days, rows in enumerate((BEFORE, AFTER))]
