@@ -37,26 +37,24 @@ SAMPLE, DEMO = CATALOGUE, resource("data/sample")
 IMPOSSIBLE_ADDRESS = "mss@gmail.com"
 """For the rule on consumer providers, which knows real ones. That one has no name of three letters."""
 
-Line = tuple[str, str, str, str, str]
-
 
 def load(source, folder: Path = SAMPLE) -> WhiteList:
     trusted = {"anchors": (folder / "anchors",), "signer": SAMPLE_SIGNER}
     return load_whitelist(source, recover=True, any_namespace=True, **trusted)
 
 
-def found(whitelist: WhiteList, file: str) -> Counter[Line]:
+def found(whitelist: WhiteList, file: str) -> Counter:
     return lines_of(audit_all(TrustSpace(whitelist, SAMPLE_AS_OF)), file)
 
 
-def lines_of(findings: pd.DataFrame, file: str) -> Counter[Line]:
+def lines_of(findings: pd.DataFrame, file: str) -> Counter:
     of_register = file.startswith("register") or file == REGISTER
     rows = findings["evidence"] if of_register else findings["rows"].map(row_ranges)
     columns = (findings[name] for name in ("rule", "domain", "operator_id"))
     return Counter((file, *line) for line in zip(*columns, rows, strict=True))
 
 
-def truth(folder: Path) -> Counter[Line]:
+def truth(folder: Path) -> Counter:
     with (folder / "defects.csv").open(encoding="utf-8", newline="") as file:
         header, *lines = csv.reader(file)
     assert header == ["file", "rule", "domain", "operator_id", "rows"]
@@ -87,7 +85,7 @@ def files_of(folder: Path) -> list[str]:
     return [*list_files(folder), *register_files(folder), *OF]
 
 
-def found_in(folder: Path, file: str) -> Counter[Line]:
+def found_in(folder: Path, file: str) -> Counter:
     """Audit a file of a sample, alone or with what it is held against."""
     if file in list_files(folder):
         return found(load(folder / file, folder), file)

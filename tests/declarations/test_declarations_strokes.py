@@ -50,33 +50,16 @@ def test_words_that_only_look_so_stay(load):
     assert register.declarations["description"].tolist() == WORDS
     assert register.problems.empty
     assert not any(map(is_nothing, WORDS))
-    names = {"domain": "voir-loin.mssante.fr", "public_project_email": "idem@ch-alpha.example"}
-    (row,) = load(names).declarations[list(names)].to_dict("records")
-    assert row == names
-
-
-def test_fields_other_than_texts_say_so_at_more_length(load):
-    struck = {"mail_server": "pas de serveur", "technical_manager_email": "Pas d’adresse"}
-    struck["contract_number"] = "xxx"
-    (row,) = load(struck).declarations[list(struck)].to_dict("records")
-    assert set(row.values()) == {""}
-    for text in ("Sans objet (IGC Santé)", "non utilisé", "N.C.", "Ø", "aucun(e)", "(néant)"):
-        assert is_nothing(text), text
-
-
-MEANT = {
-    "beneficiary_id": "structure_id", "project_manager_phone": "representative_phone",
-    "public_technical_phone": "public_project_phone", "public_technical_email": "public_project_email",
-}  # fmt: skip
+    assert all(map(is_nothing, STROKES["longer"]))
 
 
 @pytest.mark.parametrize(
-    ("texts", "names"), [(STROKES["above"], [*MEANT]), (STROKES["beside"], ["beneficiary_id"])]
+    ("texts", "names"), [(STROKES["above"], [*CELLS["meant"]]), (STROKES["beside"], ["beneficiary_id"])]
 )
 def test_a_reference_is_what_the_form_has_above_or_opposite(load, texts, names):
     read = load(*(FULL | dict.fromkeys(names, text) for text in texts)).declarations
     for name in names:
-        assert dict(zip(texts, read[name], strict=True)) == dict.fromkeys(texts, FULL[MEANT[name]])
+        assert dict(zip(texts, read[name], strict=True)) == dict.fromkeys(texts, FULL[CELLS["meant"][name]])
 
 
 @pytest.mark.parametrize("case", CELLS["references"], ids=lambda case: " ".join(case["cells"].values()))

@@ -125,9 +125,7 @@ def test_a_text_cut_in_the_middle_of_a_row_is_damaged_and_the_rest_counts(cut: i
 
 
 def newest(folder: Path) -> Extraction:
-    extraction = find_extractions(folder, AS_OF)
-    assert extraction is not None
-    return extraction
+    return find_extractions(folder, AS_OF)
 
 
 def of(folder: Path) -> Counts:

@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from made_lists import row, xml
 
 from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
@@ -18,16 +19,9 @@ from mssante_audit.whitelist.certificates import fingerprint, load_certificates,
 from mssante_audit.whitelist.load import load_whitelist
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, verify_signature
 from tools.sample.signing import make_chain, make_keys, sign
-from tools.sample.space import whitelist_chunks
 
 MADE = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
-DN = "CN=mss.alpha.example,OU=1990000018,O=CH ALPHA,ST=Paris (75),C=FR"
-ROWS = [
-    (f"ch-{n}.mssante.fr", f"CH fictif {n}", DN, "01 99 00 00 01, a@alpha.example", "01 99 00 00 02, "
-     "b@alpha.example", "2026-01-05T10:00:00Z")
-    for n in range(3)
-]  # fmt: skip
-XML = b"".join(whitelist_chunks(ROWS, MADE))
+XML = xml([row(f"ch-{n}") for n in range(3)], MADE)
 
 
 @pytest.fixture(scope="session")

@@ -156,13 +156,7 @@ def test_dates_are_read_as_utc_or_are_a_problem_and_keep_their_text(text, instan
     assert whitelist.problems["line"].tolist() == ([] if instant else [12])
 
 
-@pytest.mark.parametrize(
-    ("written", "kind"),
-    [
-        ("<DateDeGeneration>hier</DateDeGeneration>", "date"), ("<DateDeGeneration/>", "empty"),
-        ("<DateDeGeneration>9999-99-99T99:99:99Z</DateDeGeneration>", "date"), ("", "missing"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("written", "kind"), CASES["generated"])
 def test_a_list_that_does_not_say_when_it_was_generated(written, kind):
     whitelist = load_whitelist(edited("<DateDeGeneration>2026-03-02T05:30:00Z</DateDeGeneration>", written))
     assert (whitelist.generated_at, len(whitelist.entries)) == (None, 3)
