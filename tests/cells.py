@@ -30,16 +30,9 @@ def source_of(name: str, ident: str) -> str:
 
 
 def shown(name: str, *idents: str, **given: Any) -> Any:
-    """Run the notebook's imports and some of its cells, one after another; return what the last one shows.
+    """Run a notebook's imports and some of its cells, after what the cells before them would have set.
 
-    Parameters
-    ----------
-    name
-        Of the notebook.
-    *idents
-        Of the cells.
-    **given
-        What the cells before them would have set.
+    Returns what the last one shows.
     """
     scope: dict[str, Any] = {"lang": "fr", **given}
     value = None

@@ -1,9 +1,10 @@
 """The command line, run in this process."""
 
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -16,6 +17,12 @@ class Done(NamedTuple):
     returncode: int
     stdout: str
     stderr: str
+
+
+def ran(*words: str, **how: Any) -> Done:
+    """Run a program, somewhere or in an environment; return status, output and errors."""
+    done = subprocess.run(words, **how, capture_output=True, text=True, check=False, timeout=300)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import ssl
+import tomllib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,8 +25,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from lxml import etree
 from made_findings import framed, made
+from made_up import xml_of
 from tlsmade import write_tls
 
 from mssante_audit.audits import audit_all, waived
@@ -38,7 +39,8 @@ from mssante_audit.observe.dns.names import canonical
 from mssante_audit.report.run import Run, run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.space.trust import TrustSpace, load_space
-from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
+from mssante_audit.whitelist.listxml import FIELDS
+from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.dns import OBSERVED_AT
 from tools.sample.dns_world import World, Zone, observe_world
 
@@ -70,79 +72,52 @@ REAL = ROOT.parent / "shared" / "real"
 REAL_AS_OF = "2025-03-01"
 SAMPLE_AS_OF = "2026-03-03T06:00:00Z"
 
-PAYLOADS = (
-    "<script>window.pwned = 1</script>",
-    '"><img src=x onerror="window.pwned = 1">',
-    "</script><script>window.pwned = 1</script>",
-    "</td></table></main><h1 id=pwned>pwned</h1>",
-    "<svg onload=window.pwned=1>",
-    "<a href=javascript:window.pwned=1>x</a>",
-    "&lt;script&gt;window.pwned = 1&lt;/script&gt;",
-    '=HYPERLINK("http://pwned.example/","x")',
-    "\N{RIGHT-TO-LEFT OVERRIDE}nwp\N{LEFT-TO-RIGHT ISOLATE}\N{ZERO WIDTH SPACE}",
-    "{{ 7*7 }} {% raw %} ${7*7} $\\frac{1}$",
-    "x" * 150,
-    "[x](javascript:window.pwned=1) `<script>` **x**",
-)
-"""Texts that must stay texts wherever they end up."""
 
-FIELDS = ("Nom", "Description", "DNCertificatOperateur", "ResponsableContact", "SupportContact", "DateMAJ")
+def toml(name: str) -> dict[str, Any]:
+    """Return cases that are data: a TOML file below ``tests``."""
+    return tomllib.loads((ROOT / "tests" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+PAYLOADS = tuple(toml("payloads")["payloads"])
+"""Texts that must stay texts wherever they end up."""
 
 
 def hostile_list(shift: int = 0, generated: str = "2026-03-02T05:30:00Z") -> bytes:
     """Return a white list with each payload in each field; shifted ones have them in other rows."""
-    root = etree.Element(f"{{{NAMESPACE}}}ListeBlancheMSSante", nsmap={None: NAMESPACE})
-    etree.SubElement(root, f"{{{NAMESPACE}}}DateDeGeneration").text = generated
-    domains = etree.SubElement(root, f"{{{NAMESPACE}}}ListeDomaines")
+    rows = []
     for number in range(len(PAYLOADS)):
         payload = PAYLOADS[(number + shift) % len(PAYLOADS)]
-        for field in FIELDS:
-            contact = f"04 65 71 00 {number:02}, contact@hostile-{number}.example"
+        for field, column in FIELDS.items():
             operator = payload if field == "Nom" else f"CH HOSTILE {number}"
-            row = {
-                "Nom": f"ch-{field.lower()}-{number}.mssante.fr",
-                "Description": f"Domaine du CH fictif {number}",
-                "DNCertificatOperateur": f"CN=mss.hostile-{number}.example,OU=10100{number:05},O={operator},"
-                "ST=Ain (01),C=FR",
-                "ResponsableContact": contact,
-                "SupportContact": contact,
-                "DateMAJ": "2026-01-05T10:00:00Z",
-            }
-            entry = etree.SubElement(domains, f"{{{NAMESPACE}}}Domaine")
-            for name, text in (row | {field: payload}).items():
-                etree.SubElement(entry, f"{{{NAMESPACE}}}{name}").text = text
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+            contact = f"04 65 71 00 {number:02}, contact@hostile-{number}.example"
+            row = {"project_contact": contact, "support_contact": contact}
+            row["domain"] = f"ch-{field.lower()}-{number}.mssante.fr"
+            row["description"] = f"Domaine du CH fictif {number}"
+            row["dn"] = f"CN=mss.hostile-{number}.example,OU=10100{number:05},O={operator},ST=Ain (01),C=FR"
+            rows.append(row | {column: payload})
+    return xml_of(*rows, generated=generated)
 
 
 def hostile_register() -> str:
     """Return a register with each payload in each field and heading, of listed and other domains."""
     declared = {
-        "structure_name": "CH HOSTILE",
-        "structure_id": "1010100000",
+        "structure_name": "CH HOSTILE", "structure_id": "1010100000", "date": "2025-06-01",
         "dn_igc_sante": "CN=mss.hostile.example,OU=1010100000,O=CH HOSTILE,ST=Ain (01),C=FR",
-        "date": "2025-06-01",
-    }
+    }  # fmt: skip
     records = [
         declared
         | {"domain": f"ch-nom-{number}-{column}.mssante.fr".replace("_", "-"), column: payload, payload: "x"}
         for number, payload in enumerate(PAYLOADS)
         for column in fields()
     ]
-    records += [
-        declared | {"domain": f"ch-description-{number}.mssante.fr"} for number in range(len(PAYLOADS))
-    ]
+    records += [declared | {"domain": f"ch-description-{n}.mssante.fr"} for n in range(len(PAYLOADS))]
     return json.dumps(records)
 
 
 def the_day_before(listed: bytes) -> bytes:
     """Return a list made up from another: a day earlier, every fiftieth row not there yet."""
-    rows = iter(range(10**6))
-    fewer = re.sub(
-        rb"<Domaine>.*?</Domaine>",
-        lambda row: b"" if next(rows) % 50 == 0 else row[0],
-        listed,
-        flags=re.DOTALL,
-    )
+    rows, row = iter(range(10**6)), re.compile(rb"<Domaine>.*?</Domaine>", re.DOTALL)
+    fewer = row.sub(lambda found: b"" if next(rows) % 50 == 0 else found[0], listed)
     day = re.compile(rb"(<DateDeGeneration>\d{4}-\d\d-)(\d\d)")
     return day.sub(lambda found: b"%b%02d" % (found[1], int(found[2]) - 1), fewer, count=1)
 
@@ -198,13 +173,11 @@ def sample_space() -> TrustSpace:
 
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory) -> Run:
-    """The shipped notebooks' reports of the sample."""
     return run_reports(out=tmp_path_factory.mktemp("sample"), parameters={"as_of": SAMPLE_AS_OF})
 
 
 @pytest.fixture(scope="session")
 def english_run(tmp_path_factory) -> Run:
-    """The shipped notebooks' reports of the sample, in English."""
     given = {"as_of": SAMPLE_AS_OF, "lang": "en"}
     return run_reports(out=tmp_path_factory.mktemp("english"), parameters=given)
 
@@ -236,7 +209,6 @@ def real_data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_run(real_data) -> Run:
-    """The shipped notebooks' reports of the real list."""
     given = {"data": str(real_data), "as_of": REAL_AS_OF}
     return run_reports(out=real_data.parent / "out", parameters=given)
 
@@ -265,12 +237,8 @@ def hostile_data(tmp_path_factory) -> Path:
     (folder / "data" / "hostile.xml").write_bytes(hostile_list())
     archived(folder / "data", hostile_list(1, "2026-02-01T05:30:00Z"), hostile_list())
     (folder / "data" / "declarations.json").write_text(hostile_register(), encoding="utf-8")
-    observe_world(
-        hostile_dns(),
-        [*(f"ch-nom-{n}.mssante.fr" for n in range(len(PAYLOADS))), *PAYLOADS, "ch-a.mssante.fr"],
-        folder / "data" / "dns.jsonl.gz",
-        OBSERVED_AT,
-    )
+    names = [*(f"ch-nom-{n}.mssante.fr" for n in range(len(PAYLOADS))), *PAYLOADS, "ch-a.mssante.fr"]
+    observe_world(hostile_dns(), names, folder / "data" / "dns.jsonl.gz", OBSERVED_AT)
     return folder / "data"
 
 
@@ -294,16 +262,12 @@ def authority(tmp_path_factory) -> tuple[Path, ssl.SSLContext]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "serveur fictif")])
     now = datetime.now(UTC)
+    hosts = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("liste.example")]
     certificate = (
-        x509.CertificateBuilder(
-            name, name, key.public_key(), x509.random_serial_number(), now - timedelta(1), now + timedelta(1)
-        )
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("liste.example")]
-            ),
-            critical=False,
-        )
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(1))
+        .not_valid_after(now + timedelta(1))
+        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -362,7 +326,6 @@ def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: 
 
 @pytest.fixture(scope="session")
 def sample_site(sample_run, sample_space, tmp_path_factory) -> Site:
-    """The site of the sample."""
     folder = tmp_path_factory.mktemp("sample-site")
     return made_site(folder, sample_space, audit_all(sample_space), sample_run.out)
 
@@ -383,7 +346,6 @@ def aged_site(tmp_path_factory) -> Site:
 
 @pytest.fixture(scope="session")
 def real_site(real_run, real_space, tmp_path_factory) -> Site:
-    """The site of the real list."""
     return made_site(tmp_path_factory.mktemp("real-site"), real_space, audit_all(real_space), real_run.out)
 
 
@@ -400,45 +362,11 @@ def hostile_site(hostile_run, hostile_space, tmp_path_factory) -> Site:
     return made_site(tmp_path_factory.mktemp("hostile-site"), hostile_space, findings, hostile_run.out)
 
 
-SLOW = (
-    "attacks", "browser", "hands", "nightly", "observe", "test_annexe1", "test_archive",
-    "test_belongings", "test_calendar", "test_causes", "test_changes", "test_check", "test_cli",
-    "test_closed", "test_cluster", "test_decisions", "test_declarations_formats", "test_desk",
-    "test_disturbed", "test_doc_blocks", "test_dossier", "test_exchange", "test_expectations",
-    "test_explorer", "test_fetch", "test_gate", "test_identity", "test_kinds", "test_language", "test_ledger",
-    "test_letter", "test_limits", "test_mailboxes", "test_mend", "test_narrative", "test_one_structure",
-    "test_oracle", "test_package", "test_page", "test_readme_audit", "test_real", "test_receives",
-    "test_reliance", "test_report", "test_cards", "test_results", "test_sample", "test_scope", "test_shell",
-    "test_site", "test_snapshot", "test_states", "test_trend", "test_verdicts", "test_waivers",
-    "test_wheel", "test_workers", "test_certificates_report", "test_controls",
-    "test_declarations_report", "test_first_screen", "test_guides", "test_notebooks", "test_numbers",
-    "test_operator_report",
-)  # fmt: skip
-"""Folders and beginnings of files whose tests start processes, make reports or load the whole sample."""
-
-THOROUGH = (
-    "test_a_cell_of_anything", "test_a_contact_for_each_domain", "test_a_domain_is_as_its_servers_are",
-    "test_a_full_disk_leaves", "test_a_list_cut_anywhere",
-    "test_a_long_text_of_anything", "test_too_many_rows", "test_a_visit_that_tells_nothing",
-    "test_absent_is_normal_for_a_few_days", "test_an_observation_cut_anywhere", "test_any_text",
-    "test_damage_anywhere", "test_near_names_take_linear_time", "test_matplotlib_is_imported",
-    "test_no_name_and_no_local_part", "test_of_an_absent_domain_it_says", "test_phones_are_what",
-    "test_short_cut_reads",
-)  # fmt: skip
-"""Beginnings of tests that try a great many inputs, or large ones."""
-
-LONG = (
-    "browser", "test_between_nights.py", "test_doc_blocks.py", "test_doors.py", "test_gate_observe.py",
-    "test_notice.py", "test_once.py", "test_packages.py", "test_readme.py", "test_refused.py",
-    "test_runners.py", "test_states.py",
-)  # fmt: skip
-"""Folders and files whose tests drive a browser, play night after night or run what pages tell to run."""
+MARKS = toml("marks")
+"""Which tests are slow or long, and what begins first, by the beginnings of their names or their files."""
 
 SHARING = re.compile(r"(sample|real|hostile|certificates|english)_(run|site)|getfixturevalue")
 """In a file whose tests look at what takes long to make."""
-
-FIRST = ("test_kill.py", "runs", "observe", "test_run.py", "test_resolvers.py", "test_dossiers.py")
-"""Groups of tests that take long, those that cannot end early first."""
 
 
 @cache
@@ -448,7 +376,7 @@ def group_of(file: str) -> str:
     if path.parts[0] == "tests" and SHARING.search(Path(ROOT, file).read_text(encoding="utf-8")):
         return "runs"
     waits = "observe" in path.parts and path.name != "test_resolvers.py"
-    return "observe" if waits else path.name if path.name in FIRST else file
+    return "observe" if waits else path.name if path.name in MARKS["first"] else file
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -476,13 +404,16 @@ def pytest_collection() -> Generator[None, object, object]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make quick` and `make test` leave out; begin with what takes long."""
-    ranks, groups = {name: number for number, name in enumerate(FIRST)}, {}
+    slow, thorough = tuple(MARKS["slow"]), tuple(MARKS["thorough"])
+    ranks, groups = {name: number for number, name in enumerate(MARKS["first"])}, {}
     for item in items:
         parts = item.path.relative_to(ROOT).parts
-        slow = any(part.startswith(SLOW) for part in parts[1:]) or item.name.startswith(THOROUGH)
-        if parts[0] == "tests" and slow:
+        takes_long = any(part.startswith(slow) for part in parts[1:]) or item.name.startswith(thorough)
+        if parts[0] == "tests" and takes_long:
             item.add_marker(pytest.mark.slow)
-        if not {*parts}.isdisjoint(LONG):
+        if item.get_closest_marker("real") and not REAL.exists():
+            item.add_marker(pytest.mark.skip("no real list beside the checkout (../shared/real)"))
+        if not {*parts}.isdisjoint(MARKS["long"]):
             item.add_marker(pytest.mark.long)
         groups[item] = group_of("/".join(parts))
     items.sort(key=lambda item: ranks.get(groups[item], len(ranks)))

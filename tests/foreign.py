@@ -75,12 +75,7 @@ def french(texts, *named: str, words: re.Pattern = FRENCH) -> list[str]:
 
 
 def french_in(path: Path, words: re.Pattern = FRENCH) -> list[str]:
-    """What an English page says in French outside data."""
+    """What a page says outside data with words of another language than its own, French if not told."""
     page = html.parse(str(path)).getroot()
     named = {"".join(data.itertext()) for data in page.xpath("//h1/bdi")}
     return french(texts_of(page), *named, words=words)
-
-
-def english_in(path: Path) -> list[str]:
-    """What a French page says in English outside data."""
-    return french_in(path, ENGLISH)

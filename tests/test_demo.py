@@ -4,6 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
+from conftest import toml
 from test_sample import load
 
 import mssante_audit as ms
@@ -16,24 +17,7 @@ from mssante_audit.findings.trend import read_trend, severity_counts
 from tools.demo import LIST_FILE, MONTHS, demo_nights
 
 DEMO = resource("data/sample")
-STORY = {
-    "TLS_EXPIRES_SOON": 40,  # a certificate that ends in nine days
-    "TLS_NAME_UNLISTED": 6,  # a migration half done: the former server alone
-    "TLS_NAME_UNLISTED_SOME": 6,  # both servers
-    "TLS_SERVERS_DIFFER": 6,
-    "DNS_MX_DECLARED": 12,
-    "DNS_MX_CERTIFICATE": 15,  # and those of the host that is gone
-    "DNS_MX_UNRESOLVED": 9,  # a redirection that dangles
-    "TLS_UNSEEN": 9,
-    "RECO_WITHDRAWN_LISTED": 1,
-    "DNS_NO_MX": 1,
-    "MAILBOX_NONE": 1,
-    "CONTACT_PARTLY_CHANGED": 1,  # a contact that left
-    "CONTACT_PERSONAL": 1,
-    "DN_OPERATOR_NAMES": 6,  # a name in three ways
-    "DECL_REDIRECTION_CHOSEN": 24,  # beside delegations
-}
-"""Rule, and the domains that its findings are of."""
+STORY = toml("demo")
 
 
 @pytest.fixture(scope="module")

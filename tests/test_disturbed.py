@@ -1,7 +1,8 @@
 """Every command that writes, disturbed: killed at random instants, no room, a read-only disk, two at once.
 
 Before a command's n-th change on disk an audit hook kills it, or lets the system say that there is no room.
-`make test-long` tries three instants of each command that is not `ALIKE` another, and one of the others.
+`make test-long` tries three instants of each command of disturbed.toml that is not alike another, and one of
+the others.
 Nights, archives and observations are disturbed in `tests/nightly`, `tests/archive` and `tests/observe` too.
 """
 
@@ -23,14 +24,13 @@ import dns.message
 import dns.rdatatype
 import pytest
 import typer.main
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from dnslab import Scripted, free_port, reply, send
 from loopback import give, serving
 
 from mssante_audit.cli.main import app
 from mssante_audit.observe.file import Scan
 
-AS_OF = "2026-03-03T06:00:00Z"
 HOOK = """
 import errno, os, signal, sys
 left, how = [int(os.environ.get("AT", "0"))], os.environ.get("HOW")
@@ -58,60 +58,13 @@ if own:
     sys.addaudithook(look)
 """
 SAMPLE = CATALOGUE.resolve()
-LIST = str(max((SAMPLE / "archive").glob("*.xml.gz")))
+LIST = max((SAMPLE / "archive").glob("*.xml.gz"))
 EXTRACTION = max(SAMPLE.glob("Extraction*"))
 (SEEN,) = (SAMPLE / "observations").glob("dns-*")
-DATA = ("--data", "data", "--as-of", AS_OF)
-FEW = ("--data", "data/variants/old.xml", "--as-of", AS_OF)
-KEPT = ("--archive", "out/archive", "--anchors", "data/anchors")
-OPERATOR, DOMAIN = "399900000300015", "annexe1-valfictif.mssante.fr"
 SERVER = "127.0.56.9"
-ASKED = (
-    "--data", "data", "--only", "had-*", "--parent-server", f"ns.mssante.fr={SERVER}", "--port", "{port}",
-    "--resolver", SERVER, "--per-server", "10000", "--timeout", "1", "--out", "out/dns.jsonl.gz",
-)  # fmt: skip
-VISITED = ("--data", "{loop}", "--port", "{closed}", "--timeout", "1", "--pause", "0")
-COMMANDS = {
-    "findings": ("findings", "dn_consistency", *FEW, "--out", "out/findings.csv"),
-    "workbook": ("domains", *FEW, "--out", "out/domains.xlsx", "--format", "xlsx"),
-    "methods": ("methods", *DATA, "--out", "out/methods.csv"),
-    "certificates": ("certificates", *DATA, "--out", "out/certificates.json", "--format", "json"),
-    "changes": ("changes", "2026-01-05", "2026-03-02", "--archive", "data/archive", "--out", "out/c.csv"),
-    "report": ("report", "dn_consistency", *FEW, "--out", "out/reports"),
-    "dossiers": ("dossiers", *FEW, "--out", "out/dossiers", "--operator", OPERATOR, "--jobs", "1"),
-    "snapshot": ("snapshot", "out/snapshot", *FEW),
-    "sample": ("sample", "out/sample", "--force"),
-    "init": ("init", "out/audit.toml"),
-    "import": ("archive", "import", LIST, *KEPT),
-    "rebuild": ("archive", "rebuild", *KEPT),
-    "fetch": ("fetch", "--url", "{url}/list.xml", *KEPT),
-    "extraction": ("fetch", "--mailboxes", "--url", f"{{url}}/{EXTRACTION.name}", "--archive", "out/archive"),
-    "register": ("declarations", "import", "data/declarations.csv", "--out", "out/register.xlsx", "--force"),
-    "fix": ("declarations", "fix", "data/declarations.csv", "out/better.xlsx", "--force"),
-    "template": ("declarations", "template", "out/empty.xlsx", "--force"),
-    "form": ("declarations", "form", DOMAIN, "out/form.pdf", "--data", "data", "--force"),
-    "dns": ("observe", "dns", *ASKED),
-    "tls": ("observe", "tls", *VISITED, "--out", "out/tls.jsonl.gz"),
-    "diff": ("observe", "diff", str(SEEN), str(SEEN), "--out", "out/diff.csv", "--format", "csv"),
-}  # fmt: skip
-ALIKE = {"methods", "certificates", "changes", "register", "template", "form", "diff"}
-"""Those that write one file, as `findings` and `fix` do."""
-ONCE = {"init", "dns", "tls"}
-"""Those that do nothing where their file is there, and whole."""
-ELSEWHERE = {
-    "run": "nightly/test_kill.py",
-    **dict.fromkeys(("letters sent", "letters status", "letters due"), "nightly/test_letters.py"),
-}
-READING = {
-    "verify": ("verify", LIST, "--anchors", "data/anchors"),
-    "rules": ("rules",),
-    "check": ("check", DOMAIN, *DATA),
-    "schema": ("schema", "findings"),
-    "receive": ("receive", DOMAIN, "--parent-server", f"ns.mssante.fr={SERVER}", "--port", "1"),
-    "doctor": ("doctor",),
-    "gate": ("gate", LIST, LIST, *DATA),
-    "archive verify": ("archive", "verify", "--archive", "data/archive", "--anchors", "data/anchors"),
-}
+NAMED = {"list": LIST, "seen": SEEN, "extraction": EXTRACTION.name, "server": SERVER}
+EVERY = toml("disturbed")
+COMMANDS, READING = EVERY["writing"], EVERY["reading"]
 
 
 @dataclass
@@ -137,14 +90,9 @@ class Place:
         words = [word.replace("out/", f"{self.out}/") for word in self.words]
         if "observe" in words and any((self.out / name).exists() for name in OBSERVED):
             words.append("--resume")
-        return subprocess.Popen(
-            [sys.executable, "-m", "mssante_audit", *words],
-            cwd=self.folder,
-            env={**os.environ, **(disturbed if at else {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        command, environment = [sys.executable, "-m", "mssante_audit", *words], disturbed if at else {}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=self.folder, env=os.environ | environment, **pipes)
 
     def run(self, how: str = "0", at: int = 0) -> subprocess.CompletedProcess[str]:
         process = self.start(how, at)
@@ -183,14 +131,14 @@ def answered(query: dns.message.Message, transport: str) -> list[bytes | float]:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """What the names in the commands' words stand for: where servers are, and who is observed on loopback."""
-    published = {"/list.xml": gzip.decompress(Path(LIST).read_bytes())}
+    published = {"/list.xml": gzip.decompress(LIST.read_bytes())}
     published[f"/{EXTRACTION.name}"] = EXTRACTION.read_bytes()
 
     with ExitStack() as stack:
         url = stack.enter_context(serving(lambda request: give(published[request.path])(request)))
         server = Scripted(SERVER, free_port(), answered)
         stack.callback(server.stop)
-        at = {"url": url.removesuffix("/list.xml"), "port": str(server._udp.getsockname()[1])}
+        at = NAMED | {"url": url.removesuffix("/list.xml"), "port": server._udp.getsockname()[1]}
         loop = tmp_path_factory.mktemp("loop")
         copy(LIST, loop)
         (loop / "out").mkdir()
@@ -199,11 +147,11 @@ def told(tmp_path_factory):
         subprocess.run(asked, cwd=loop, check=True, capture_output=True)
         (loop / "observations").mkdir()
         (loop / "out" / "dns.jsonl.gz").rename(loop / "observations" / SEEN.name)
-        yield at | {"loop": str(loop), "closed": str(free_port())}
+        yield at | {"loop": loop, "closed": free_port()}
 
 
-def filled(words: tuple[str, ...], told: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(word.format(**told) for word in words)
+def filled(command: str, named: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(word.format(**named) for word in command.split())
 
 
 @dataclass(frozen=True)
@@ -237,7 +185,7 @@ def undisturbed(told, tmp_path_factory):
 @pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
 def test_nothing_is_lost_and_it_is_told_in_one_line(command, tmp_path, undisturbed):
-    points = 1 if command in ALIKE else 3
+    points = 1 if command in EVERY["alike"] else 3
     done = undisturbed(command)
     place, words, before, whole, changes = done.place, done.place.words, done.before, done.left, done.changes
     assert whole
@@ -247,14 +195,14 @@ def test_nothing_is_lost_and_it_is_told_in_one_line(command, tmp_path, undisturb
         again = Place(tmp_path / f"killed-{at}", words)
         killed = again.run("kill", at)
         assert killed.returncode == -signal.SIGKILL, (at, killed)
-        shown = {name: size for name, size in again.left().items() if not hidden(name)}
+        shown = {name: size for name, size in again.left().items() if "/." not in f"/{name}"}  # no drafts
         assert before.keys() <= shown.keys(), at
         assert shown.items() <= whole.items(), at
         assert again.run().returncode == done.status or (command == "init" and shown == whole), at
         assert {n: s for n, s in again.left().items() if n in whole} == whole, at
     for number in (errno.ENOSPC, errno.EROFS):
         at = draw.randrange(1, changes + 1)
-        full = Place(tmp_path / f"full-{number}", words) if command in ONCE else place
+        full = Place(tmp_path / f"full-{number}", words) if command in EVERY["once"] else place
         there = full.left()
         failed = full.run(str(number), at)
         assert failed.returncode in (0, 1, 2, 3), failed
@@ -281,14 +229,6 @@ def test_two_at_once_leave_what_one_leaves(command, tmp_path, undisturbed):
     assert place.left() == alone.left
 
 
-def hidden(name: str) -> bool:
-    """Tell whether a file is a draft: under a name that nobody is shown."""
-    return any(part.startswith(".") for part in Path(name).parts)
-
-
-# -- no command is forgotten ---------------------------------------------------------------------------------
-
-
 def commands(command: typer.main.Any, name: str = "") -> Iterator[str]:
     """Yield the names of all commands, those of groups too."""
     if hasattr(command, "commands"):
@@ -300,15 +240,18 @@ def commands(command: typer.main.Any, name: str = "") -> Iterator[str]:
 
 def test_every_command_is_disturbed_somewhere_or_writes_nothing():
     known = set(commands(typer.main.get_command(app)))
-    named = {name for words in COMMANDS.values() for name in (words[0], " ".join(words[:2])) if name in known}
-    assert named | {*ELSEWHERE, *READING} == known
-    assert not named & {*ELSEWHERE, *READING}
-    assert all((Path(__file__).parent / file).is_file() for file in ELSEWHERE.values())
+    words = [command.split() for command in COMMANDS.values()]
+    named = {
+        name for first, *more in words for name in (first, " ".join([first, *more[:1]])) if name in known
+    }
+    others = {*EVERY["elsewhere"], *READING}
+    assert (named | others, named & others) == (known, set())
+    assert all((Path(__file__).parent / file).is_file() for file in EVERY["elsewhere"].values())
 
 
 @pytest.mark.parametrize("command", READING)
 def test_a_command_that_reads_changes_nothing(command, tmp_path):
-    place = Place(tmp_path / "place", READING[command])
+    place = Place(tmp_path / "place", filled(READING[command], NAMED))
     done = place.run("count", 1)
     assert done.returncode in (0, 1, 2, 4), done.stderr
     assert not (tmp_path / "counted").exists()

@@ -13,7 +13,7 @@ from shutil import copy, copytree
 
 import duckdb
 import pytest
-from conftest import CATALOGUE, SAMPLE_AS_OF
+from conftest import CATALOGUE, SAMPLE_AS_OF, toml
 from typer.testing import CliRunner
 
 from mssante_audit.archive.history import bring_up_to_date
@@ -34,20 +34,8 @@ BLOCKS = [
     for kind, code in re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 ]
 
-ELSEWHERE = {
-    ("docs/own_audit.md", "toml"): "tests/audits/test_readme_audit.py",
-    ("docs/architecture.md", "mermaid"): "tests/test_architecture.py",
-    ("docs/archive.md", "python"): "tests/archive/test_archive_doc.py",
-    ("docs/archive.md", "sql"): "tests/archive/test_archive_doc.py",
-    ("docs/archive.md", "toml"): "tests/archive/test_archive_doc.py",
-    ("docs/gate.md", "yaml"): "tests/verdicts/test_gate.py",
-    ("docs/observing.md", "json"): "tests/observe/test_observing_doc.py",
-    ("docs/site.md", "python"): "tests/site/test_site.py",
-    **dict.fromkeys(
-        (("docs/schedule.md", kind) for kind in ("crontab", "text", "toml")), "tests/nightly/test_recipes.py"
-    ),
-}
-"""By page and kind, the tests that have these blocks."""
+OTHERS = toml("doc_blocks")
+ELSEWHERE = {tuple(block.split()): tests for block, tests in OTHERS.items()}
 
 
 def blocks(*kinds: str) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import copy2, copytree
 
 import pytest
+from conftest import toml
 from lxml import html as lxml_html
 
 from mssante_audit import domains, load_space
@@ -20,40 +21,9 @@ READMES = ("README.md", "README.fr.md")
 pytestmark = pytest.mark.slow
 
 FIRST = "make report"
-ONE = "dn_consistency"
-"""The notebook that a further `report` makes: one is enough to see that the command is right."""
-
 DIRECT = ".venv/bin/mssante-audit report --data ../shared/real --out reports"
-TRIED = {
-    'make report ARGS="--as-of 2026-09-01"':
-        (f'make report ARGS="--as-of 2026-09-01 {ONE}"', 0, "unknown 330"),
-    "make report DATA=../shared/real": (f"make report DATA=../shared/real ARGS={ONE}", 0, DIRECT),
-    "mssante-audit gate BEFORE AFTER": ("mssante-audit gate {before} {after}", 4, "lignes modifiées"),
-    "mssante-audit init": ("mssante-audit init", 0, "audit.toml"),
-    "mssante-audit doctor --config audit.toml": ("mssante-audit doctor --config audit.toml", 0, "330 rows"),
-    "mssante-audit run --config audit.toml": ("mssante-audit run --config audit.toml", 4, "site/index.html"),
-    "mssante-audit declarations template registre.xlsx":
-        ("mssante-audit declarations template registre.xlsx", 0, "registre.xlsx"),
-    "mssante-audit declarations import registre.xlsx":
-        ("mssante-audit declarations import registre.xlsx", 0, "0 déclaration"),
-    "mssante-audit declarations fix registre.xlsx registre-corrige.xlsx":
-        ("mssante-audit declarations fix registre.xlsx registre-corrige.xlsx", 0, "registre-corrige.xlsx"),
-    "make": ("make", 0, "make report"),
-}  # fmt: skip
-"""What is run for each command, in this order, how it ends and what it then says; 4 is of a list too old."""
-
-LEFT = {
-    'make report ARGS="…"': "says where options go",
-    "uvx --from": "asks a package index",
-    "pip install": "asks a package index",
-    "python -m build": "asks a package index",
-    "mssante-audit observe": "asks the network",
-    "make lab": "needs JupyterLab and a reader: tests/browser/test_lab.py",
-    "make test": "is what runs this",
-    "make bench": "measures, on an idle machine",
-    "make docs": "installs Sphinx from a package index",
-}
-"""Commands that are not tried here, by how they begin, and why."""
+CASES = toml("readme")
+TRIED, LEFT = CASES["tried"], CASES["left"]
 
 
 def given(readme: str) -> dict[str, None]:
@@ -100,7 +70,7 @@ def run(command: str, fresh: Path) -> subprocess.CompletedProcess[str]:
 def test_every_command_is_tried_or_left_with_a_reason():
     every = given("README.md") | given("README.fr.md")
     left = {command for command in every if command.startswith(tuple(LEFT))}
-    assert every.keys() - left == {FIRST, DIRECT, *TRIED}
+    assert every.keys() - left == {FIRST, DIRECT, *(case["given"] for case in TRIED)}
     assert all(any(command.startswith(start) for command in every) for start in LEFT)
 
 
@@ -125,10 +95,11 @@ def test_the_first_command_leaves_the_answer_on_the_page(fresh, shipped):
 
 def test_further_commands_run_where_there_is_no_network(fresh):
     before, after = sorted((fresh / "data" / "sample" / "archive").iterdir())[-2:]
-    for command, status, said in TRIED.values():
-        done = run(command.format(before=before, after=after), fresh)
-        assert done.returncode == status, (command, done.stdout[-2000:], done.stderr[-2000:])
-        assert said in done.stdout, command
+    for case in TRIED:
+        command = case.get("command", case["given"]).format(before=before, after=after)
+        done = run(command, fresh)
+        assert done.returncode == case.get("status", 0), (command, done.stdout[-2000:], done.stderr[-2000:])
+        assert case["says"] in done.stdout, command
         if "init" in command:  # it says that data.folder is to be set; a report is made above
             settings = fresh / "audit.toml"
             text = settings.read_text(encoding="utf-8").replace('"data"', '"../shared/real"')

@@ -15,9 +15,20 @@ import pytest
 from mssante_audit.base.groups import GROUPS
 
 ROOT = Path(__file__).parents[1]
-
-
+LOCKED = ("--constraints", ROOT / "requirements" / "base.lock")
+MAIN = "import mssante_audit, mssante_audit.cli.main as cli; print(mssante_audit.__file__); cli.main()"
 pytestmark = pytest.mark.usefixtures("shipped")
+
+
+def run(folder, *command, **environment):
+    given = {"cwd": folder, "env": os.environ | environment, "timeout": 400}
+    return subprocess.run(command, capture_output=True, text=True, check=False, **given)
+
+
+def fetched(folder, *command):
+    """Run a command of uv; what the checkout was installed from is in its cache, unless that was emptied."""
+    done = run(folder, *command, UV_OFFLINE="1")
+    return run(folder, *command) if done.returncode else done
 
 
 @pytest.fixture(scope="module")
@@ -29,35 +40,19 @@ def wheel(tmp_path_factory):
     return file
 
 
-@pytest.fixture(scope="module")
-def installed(wheel):
-    """Unpack the wheel away from the checkout, whose dependencies it uses."""
+def test_the_wheel_holds_all_and_finds_in_its_sample_what_it_has_rules_for(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(wheel.parent / "site")
-    return wheel.parent / "site"
-
-
-def run(site, folder, *command):
-    environment = {**os.environ, "PYTHONPATH": str(site)}
-    command = [sys.executable, *command]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
-
-
-def test_report_works_outside_a_checkout(installed, tmp_path):
-    done = run(installed, tmp_path, "-m", "mssante_audit", "report", "overview", "--out", "reports")
+        archive.extractall(tmp_path / "site")
+        held = {*archive.namelist()}
+    places = ("mssante_audit", "notebooks", "data/sample")
+    git = run(ROOT, "git", "ls-files", "-z", *places).stdout.split("\0")
+    kept = {name for name in git if name and (ROOT / name).is_file()}
+    assert {f"mssante_audit/{name.removeprefix('mssante_audit/')}" for name in kept} <= held
+    findings = (sys.executable, "-c", MAIN, "findings", "all", "--as-of", "2026-03-03")
+    done = run(tmp_path, *findings, PYTHONPATH=str(tmp_path / "site"))
     assert done.returncode == 0, done.stderr
-    assert "<h1" in (tmp_path / "reports" / "overview.html").read_text(encoding="utf-8")
-    assert (tmp_path / "reports" / "index.html").exists()
-
-
-def test_rules_ship_with_the_wheel_which_is_the_package_used(installed, tmp_path):
-    done = run(installed, tmp_path, "-m", "mssante_audit", "rules")
-    assert done.returncode == 0, done.stderr
-    assert "DN_ID_LUHN" in done.stdout
-    done = run(installed, tmp_path, "-c", "import mssante_audit; print(mssante_audit.__file__)")
-    assert done.stdout.startswith(str(installed))
+    assert done.stdout.startswith(str(tmp_path / "site"))
+    assert "TLS_NAME_UNLISTED" in done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +68,8 @@ def core(wheel, uv, tmp_path_factory):
     """An environment with what the package itself depends on, and no group."""
     folder = tmp_path_factory.mktemp("core")
     subprocess.run([uv, "--quiet", "venv", "--python", sys.executable, folder / "venv"], check=True)
-    locked = ["--constraints", ROOT / "requirements" / "base.lock", wheel]
-    install = [uv, "--quiet", "pip", "install", "--python", folder / "venv"]
-    # What the checkout was installed from is in uv's cache: no network, unless that was emptied.
-    if subprocess.run([*install, "--offline", *locked], check=False, capture_output=True).returncode:
-        subprocess.run([*install, *locked], check=True)
+    done = fetched(folder, uv, "--quiet", "pip", "install", "--python", folder / "venv", *LOCKED, wheel)
+    assert done.returncode == 0, done.stderr
     return folder / "venv" / "bin"
 
 
@@ -87,54 +79,38 @@ def test_the_core_alone_loads_and_audits(core, tmp_path):
         "import mssante_audit as ms; space = ms.load_space(as_of='2026-03-03'); found = ms.audit_all(space); "
         "print(len(found), len(ms.domains(space)), space.whitelist.signature.status, len(ms.AUDITS))"
     )
-    both = [
-        subprocess.run(
-            [python, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
-        ).stdout
-        for python in (core / "python", sys.executable)
-    ]
-    assert both[0] == both[1]
-    assert both[0].split()[2:] == ["valid", "8"]
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("words", [("findings", "all"), ("check", "x.example"), ("doctor",)])
-def test_commands_that_tell_findings_need_no_group(core, tmp_path, words):
-    as_of = () if words == ("doctor",) else ("--as-of", "2026-03-03")
-    done = subprocess.run(
-        [core / "mssante-audit", *words, *as_of], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == (1 if words[0] == "check" else 0), done.stderr
-    assert len(done.stdout) > 100
+    alone, whole = (run(tmp_path, python, "-c", program) for python in (core / "python", sys.executable))
+    assert alone.stdout == whole.stdout
+    assert alone.stdout.split()[2:] == ["valid", "8"]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("words", "group"),
+    ("words", "status", "group"),
     [
-        (("report", "overview", "--out", "reports"), "report"),
-        (("fetch",), "observe"),
-        (("observe", "tls", "--host", "localhost"), "observe"),
-        (("declarations", "form", "ch-valfictif.mssante.fr", "form.pdf"), "pdf"),
+        ("findings all --as-of 2026-03-03", 0, ""), ("check x.example --as-of 2026-03-03", 1, ""),
+        ("doctor", 0, ""), ("report overview --out reports", 2, "report"), ("fetch", 2, "observe"),
+        ("observe tls --host localhost", 2, "observe"),
+        ("declarations form ch-valfictif.mssante.fr form.pdf", 2, "pdf"),
     ],
-)
-def test_a_command_whose_group_is_not_there_names_it_in_one_line(core, tmp_path, words, group):
-    done = subprocess.run(
-        [core / "mssante-audit", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-    assert done.stderr.endswith(f'pip install "mssante-audit[{group}]"\n')
-    assert not list(tmp_path.rglob("*.html"))
+)  # fmt: skip
+def test_commands_need_no_group_or_name_theirs_in_one_line(core, tmp_path, words, status, group):
+    done = run(tmp_path, core / "mssante-audit", *words.split())
+    assert done.returncode == status, done.stderr
+    if group:
+        assert (done.stdout, done.stderr.count("\n")) == ("", 1), done.stderr
+        assert done.stderr.endswith(f'pip install "mssante-audit[{group}]"\n')
+        assert not list(tmp_path.rglob("*.html"))
+    else:
+        assert len(done.stdout) > 100
 
 
 def test_every_module_of_a_group_is_named():
-    brought = metadata.packages_distributions()
-    extras = {text.partition(";")[2].strip(): [] for text in metadata.requires("mssante-audit") or ()}
-    for text in metadata.requires("mssante-audit") or ():
-        extras[text.partition(";")[2].strip()].append(re.match(r"[\w-]+", text)[0].lower())
+    brought, required = metadata.packages_distributions(), metadata.requires("mssante-audit")
     for group, modules in GROUPS.items():
         packages = {name.lower().replace("_", "-") for module in modules for name in brought[module]}
-        assert packages == set(extras[f"extra == '{group}'"]), group
+        of_group = [text for text in required if text.endswith(f"extra == '{group}'")]
+        assert packages == {re.match(r"[\w-]+", text)[0].lower() for text in of_group}, group
 
 
 @pytest.mark.long
@@ -142,12 +118,6 @@ def test_the_readmes_uvx_line_makes_reports_from_the_wheel(wheel, uv, tmp_path):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     _, *words = shlex.split(re.search(r"^\$ (uvx .+)$", readme, re.MULTILINE)[1])
     shutil.copy(wheel, tmp_path)
-    # What the checkout was installed from is in uv's cache: no network, unless that was emptied.
-    locked = ("--constraints", ROOT / "requirements" / "base.lock")
-    command = [uv, "tool", "run", "--offline", *locked, *words, "overview"]
-    for asked in (command, [word for word in command if word != "--offline"]):
-        done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=400)
-        if done.returncode == 0:
-            break
+    done = fetched(tmp_path, uv, "tool", "run", *LOCKED, *words, "overview")
     assert done.returncode == 0, done.stderr
     assert "<h1" in (tmp_path / "reports" / "overview.html").read_text(encoding="utf-8")

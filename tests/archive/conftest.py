@@ -1,7 +1,5 @@
 """What signs lists, and an archive that trusts it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The queries and the waiver that the documentation shows work on the sample's history."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from shutil import copytree
@@ -20,13 +18,11 @@ from mssante_audit.findings.waivers import load_waivers
 ROOT = Path(__file__).parents[2]
 
 
-def blocks(language: str, file: str = "docs/archive.md") -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL)
-
-
 def block(language: str, about: str = "") -> str:
-    (found,) = [code for code in blocks(language) if about in code]
-    return found
+    """Return the block of docs/archive.md that is about something."""
+    text = (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
+    (fits,) = [code for code in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL) if about in code]
+    return fits
 
 
 @pytest.fixture
@@ -37,37 +33,29 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "archive"
 
 
-def test_duckdb(here: Path) -> None:
+def test_the_history_can_be_asked(here: Path) -> None:
     rows = duckdb.sql(block("sql", "history.parquet")).fetchall()
-    assert len(rows) == 10
     assert [str(row[2])[:10] for row in rows] == ["2025-09-01"] * 10
     assert rows[0][3] > 20
+    exec(block("python", "history.parquet"), names := {})
+    assert 0 < len(names["gone"]) < len(names["history"])
+    assert names["came"].sum() == names["history"]["domain"].nunique()
+    assert pd.api.types.is_string_dtype(names["history"]["domain"])
 
 
 def test_the_facts_of_events_can_be_asked(here: Path) -> None:
     words = "changes 2025-09-01 2025-11-03 --archive . --events --format parquet --out events.parquet"
     done = CliRunner().invoke(app, [*words.split(), "--anchors", str(CATALOGUE / "anchors")])
     assert done.exit_code == 0, done.output
-    ((lost, won, domains),) = duckdb.sql(block("sql", "events.parquet")).fetchall()
-    assert lost == "GROUPEMENT E-SANTE DE CHEMINSONGE"
-    assert won == "MESSAGERIES FICTIVES DE LANDEFACTICE"
-    assert domains == 4
-
-
-def test_pandas(here: Path) -> None:
-    names: dict = {}
-    exec(block("python", "history.parquet"), names)
-    assert 0 < len(names["gone"]) < len(names["history"])
-    assert names["came"].sum() == names["history"]["domain"].nunique()
-    assert pd.api.types.is_string_dtype(names["history"]["domain"])
+    rows = duckdb.sql(block("sql", "events.parquet")).fetchall()
+    assert rows == [("GROUPEMENT E-SANTE DE CHEMINSONGE", "MESSAGERIES FICTIVES DE LANDEFACTICE", 4)]
 
 
 def test_compare(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copytree(here, here.parent / "data" / "archive")
     copytree(CATALOGUE / "anchors", here.parent / "igc-sante")
     monkeypatch.chdir(here.parent)
-    names: dict = {}
-    exec(block("python", "compare"), names)
+    exec(block("python", "compare"), names := {})
     assert names["found"].doubts == ((), ())
     assert set(names["found"].events["confidence"]) == {"certain", "likely"}
 

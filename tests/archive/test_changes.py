@@ -1,11 +1,10 @@
 """What changed: each kind by itself, the sample's story exactly, files and dates on the command line."""
 
-from __future__ import annotations
-
 import csv
 import itertools
 import json
 import re
+import tomllib
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +33,7 @@ from tools.sample.archive import EVENT_COLUMNS, TIMES, UNCHANGED_DAYS, tell_stor
 from tools.sample.make import SAMPLE_AS_OF
 from tools.sample.space import Row
 
+CASES = tomllib.loads(Path(__file__).with_name("changes.toml").read_text(encoding="utf-8"))
 OTHER = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
 
 
@@ -53,21 +53,55 @@ def kinds_of(before: list[Row], after: list[Row]) -> list[tuple[str, str]]:
 BASE = [row(f"ch-{name}") for name in ("fable", "songe", "mirage", "leurre", "mythe", "conte")]
 
 
-def test_copies() -> None:
-    twice = [*BASE, row("ch-a"), row("ch-a")]
-    assert kinds_of(BASE, twice) == [("added", "ch-a"), ("duplicated", "ch-a")]
-    assert kinds_of(twice, BASE) == [("removed", "ch-a")]
-    of_another_date = [row("ch-a", stamp="2026-01-01T00:00:01Z")] * 2
-    assert kinds_of([row("ch-a")], of_another_date) == [("restamped", "ch-a"), ("duplicated", "ch-a")]
+def of_two(**changes: str) -> list[Row]:
+    """Return two rows of one domain, with two certificates."""
+    return [row("ch-a", dn=dn, **changes) for dn in (DN, DN.replace("mss.", "mx."))]
 
 
-def test_dates_are_counted_by_row_and_contacts_by_domain() -> None:
-    certificates = [DN, DN.replace("mss.", "mx.")]
-    old, dated = ([row("ch-a", dn=dn, stamp=s) for dn in certificates] for s in ("2025-12-01T10:00:00Z", "x"))
-    assert kinds_of(old, dated) == [("restamped", "ch-a")] * 2
-    assert "2 lignes (1 domaine)" in sentences(old, dated)[0]
-    called = [row("ch-a", dn=dn, project="p") for dn in certificates]
-    assert kinds_of(old, called) == [("contact_changed", "ch-a")]
+def of_structure(identifier: str) -> list[Row]:
+    return [row("ch-a", dn=DN.replace("OU=1759900001", f"OU={identifier}"))]
+
+
+TWICE = [*BASE, row("ch-a"), row("ch-a")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kinds"),
+    [
+        (BASE, TWICE, [("added", "ch-a"), ("duplicated", "ch-a")]),
+        (TWICE, BASE, [("removed", "ch-a")]),
+        ([row("ch-a")], [row("ch-a", stamp="x")] * 2, [("restamped", "ch-a"), ("duplicated", "ch-a")]),
+        # Dates are counted by row, and contacts by domain.
+        (of_two(), of_two(stamp="x"), [("restamped", "ch-a")] * 2),
+        (of_two(), of_two(project="p"), [("contact_changed", "ch-a")]),
+        # Two identifiers of one structure are no move.
+        (of_structure("2999000012"), of_structure("399900001200014"), [("dn_replaced", "ch-a")]),
+        # A renamed domain counts neither as added nor as removed, and its other changes are told.
+        ([*BASE, row("ch-alfa")], [*BASE, row("ch-alpha", description="Messagerie de ch-alfa", stamp="x")],
+         [("renamed", "ch-alpha"), ("restamped", "ch-alpha")]),
+    ],
+)  # fmt: skip
+def test_kinds_of_changes(before, after, kinds) -> None:
+    assert kinds_of(before, after) == kinds
+
+
+MINE = row("ch-reste", dn=OTHER)
+NOBODY = DN.replace("OU=1759900001,O=CH ALPHA,", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ([*BASE, MINE], [MINE, *(row(r[0].partition(".")[0], dn=OTHER) for r in BASE[:4]), *BASE[4:]],
+         "CH BETA (1679900001) a repris 4 domaines de CH ALPHA (1759900001)"),
+        ([row("ch-a", dn=NOBODY)], [row("ch-a", dn=NOBODY), row("ch-b", dn=NOBODY)],
+         "Un opérateur sans identifiant a ajouté 1 domaine"),
+        (of_two(), of_two(stamp="x"), "2 lignes (1 domaine) : seule la date a changé"),
+    ],
+)  # fmt: skip
+def test_an_event_is_told_as_an_analyst_would(before, after, sentence) -> None:
+    sentences = worded_events(changed(before, after).events)["sentence"]
+    assert [text.replace("\xa0", " ") for text in sentences] == [sentence]
 
 
 def test_before_and_after_say_what_was_and_what_is() -> None:
@@ -86,56 +120,24 @@ def test_before_and_after_say_what_was_and_what_is() -> None:
     ]  # fmt: skip
 
 
-def test_two_identifiers_of_one_structure_are_no_move() -> None:
-    siren, siret = "OU=2999000012", "OU=399900001200014"
-    before, after = (DN.replace("OU=1759900001", ou) for ou in (siren, siret))
-    assert kinds_of([row("ch-a", dn=before)], [row("ch-a", dn=after)]) == [("dn_replaced", "ch-a")]
+def rows_of(case: list[dict[str, str]]) -> list[Row]:
+    return [row(**{name: text.replace("OTHER", OTHER) for name, text in changes.items()}) for changes in case]
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (row("ch-alpha"), row("chu-tout-autre", description="Messagerie de ch-alpha")),  # nobody else's rows
-        (row("ch-alfa"), row("ch-alpha", description="Messagerie de ch-alfa")),
-        (row("ch-alfa"), row("ch-alpha")),  # a name two letters away, another description
-        # two things that it alone holds: description and date, then description and certificate
-        (row("ch-vieux", description="Seule", stamp="x"),
-         row("neuf", description="Seule", stamp="x", dn=OTHER)),
-        (row("ch-vieux", description="Seule"), row("neuf", description="Seule", project="p", support="s")),
-    ],
-)  # fmt: skip
-def test_renames(before, after) -> None:
+@pytest.mark.parametrize("case", CASES["renamed"])
+def test_renames(case) -> None:
+    before, after = rows_of(case)
     changes = worded_changes(changed([*BASE, before], [*BASE, after]).changes)
     assert changes["kind"].tolist()[0] == "renamed"
     assert set(changes["kind"]) <= {"renamed", "description_changed", "moved", "contact_changed"}
     assert (changes["before"].iloc[0], changes["after"].iloc[0]) == (before[0], after[0])
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (row("ch-alpha1"), row("ch-alpha2")),  # two establishments
-        (row("ch-alpha"), row("ehpad-beta")),
-        (row("ch-alfa"), row("ch-alpha", dn=OTHER, project="p", support="s")),
-        (row("ch-alpha", description="X"), row("ehpad-beta", description="X")),  # others have that text
-    ],
-)
-def test_no_renames(before, after) -> None:
-    others = [*BASE, row("ch-autre", description="X")]
-    assert {kind for kind, _ in kinds_of([*others, before], [*others, after])} == {"added", "removed"}
-
-
-@pytest.mark.parametrize("stamp", ["2025-12-01T10:00:00Z", "x"])  # a date that one name had, and two have
-def test_two_names_as_near_are_no_rename(stamp: str) -> None:
-    before, *after = (row(f"ch-alpha{end}", description="D", stamp=stamp) for end in ("", "-a", "-b"))
-    kinds = Counter(kind for kind, _ in kinds_of([*BASE, before], [*BASE, *after]))
-    assert kinds == {"added": 2, "removed": 1}
-
-
-def test_a_renamed_domain_counts_neither_as_added_nor_as_removed_and_its_other_changes_are_told() -> None:
-    before, after = row("ch-alfa"), row("ch-alpha", description="Messagerie de ch-alfa", stamp="x")
-    changes = kinds_of([*BASE, before], [*BASE, after])
-    assert changes == [("renamed", "ch-alpha"), ("restamped", "ch-alpha")]
+@pytest.mark.parametrize("case", CASES["others"])
+def test_no_renames(case) -> None:
+    others, (before, *after) = [*BASE, row("ch-autre", description="X")], rows_of(case)
+    kinds = Counter(kind for kind, _ in kinds_of([*others, before], [*others, *after]))
+    assert kinds == {"added": len(after), "removed": 1}
 
 
 def test_a_rename_that_only_the_lists_in_between_show(tmp_path) -> None:
@@ -153,28 +155,9 @@ def test_a_rename_that_only_the_lists_in_between_show(tmp_path) -> None:
     assert set(direct["kind"]) == {"added", "removed"}
 
 
-def sentences(before: list[Row], after: list[Row]) -> list[str]:
-    return [s.replace("\xa0", " ") for s in worded_events(changed(before, after).events)["sentence"]]
-
-
-def test_a_migration_is_told_as_an_analyst_would() -> None:
-    mine = [row("ch-reste", dn=OTHER)]
-    after = [*mine, *(row(r[0].partition(".")[0], dn=OTHER) for r in BASE[:4]), *BASE[4:]]
-    assert sentences([*BASE, *mine], after) == [
-        "CH BETA (1679900001) a repris 4 domaines de CH ALPHA (1759900001)"
-    ]
-
-
-def test_one_slip_corrected_in_different_texts_is_one_event() -> None:
-    before = [(*r[:3], f"01 99 00 00 0{i}, projet@alfa.example", *r[4:]) for i, r in enumerate(BASE)]
-    after = [(*r[:3], r[3].replace("alfa", "alpha"), *r[4:]) for r in before]
-    assert changed(before, after).events[["kind", "size"]].values.tolist() == [["correction", 6]]
-
-
 def test_nothing_changed_gives_typed_empty_frames() -> None:
     found = changed(BASE, BASE[::-1])  # nor is another order a change
-    assert found.changes.empty
-    assert found.events.empty
+    assert (found.changes.empty, found.events.empty) == (True, True)
     assert found.events.dtypes["size"] == "int64"
     assert (found.changes.drop(columns="facts").dtypes == "str").all()
     columns = ["event", "kind", "sentence", "size", "domains", "confidence", "facts"]
@@ -193,10 +176,14 @@ def lines(spans: list[Span]) -> Counter[tuple[str, ...]]:
     return found
 
 
-def test_the_story_of_the_sample_is_found_exactly() -> None:
+@pytest.fixture(scope="module")
+def spans() -> list[Span]:
     archive = open_archive(CATALOGUE / "archive", [CATALOGUE / "anchors"])
     days = [f"{time:%Y-%m-%d}" for time in TIMES]
-    spans = [span(archive, a, b) for a, b in itertools.pairwise(days)]
+    return [span(archive, a, b) for a, b in itertools.pairwise(days)]
+
+
+def test_the_story_of_the_sample_is_found_exactly(spans) -> None:
     with (CATALOGUE / "events.csv").open(encoding="utf-8", newline="") as file:
         header, *truth = csv.reader(file)
     assert tuple(header) == EVENT_COLUMNS
@@ -252,16 +239,13 @@ def test_dates_of_an_archive() -> None:
     assert [e["kind"] for e in events] == ["migration", "added"]
 
 
-def test_every_kind_of_event_has_a_sentence_in_each_language() -> None:
-    archive = open_archive(CATALOGUE / "archive", [CATALOGUE / "anchors"])
-    days = [f"{time:%Y-%m-%d}" for time in TIMES]
-    events = pd.concat([span(archive, a, b).events for a, b in itertools.pairwise(days)])
+def test_every_kind_of_event_has_a_sentence_in_each_language(spans) -> None:
     signers = between(side(BASE, signer="un.example"), side(BASE, signer="deux.example")).events
     many = [row(f"ch-{number}") for number in range(20)]
     shrunken = between(side(many), side(many[:2])).events
     assert shrunken["kind"].iloc[0] == "shrunken", "said before who left"
     assert not set(between(side(many), side(many[:12])).events["kind"]) & {"shrunken"}
-    events = pd.concat([events, signers, shrunken[:1]])
+    events = pd.concat([*(each.events for each in spans), signers, shrunken[:1]])
     assert set(events["kind"]) == set(EVENTS)
     french, english = (worded_events(events, language=code)["sentence"].tolist() for code in ("fr", "en"))
     assert all(french)
@@ -275,12 +259,6 @@ def test_a_new_row_that_is_a_copy_is_named_with_whose() -> None:
         found = changed([whose, *BASE], [whose, *BASE, row(name, description="SSIAD du Songe")])
         (text,) = worded_changes(found.changes, language="fr")["after"]
         assert ("ligne copiée de ssiad-songe.mssante.fr ?" in text.replace("\xa0", " ")) == copied
-
-
-def test_an_operator_without_identifier_is_called_so() -> None:
-    nobody = DN.replace("OU=1759900001,O=CH ALPHA,", "")
-    (sentence,) = sentences([row("ch-a", dn=nobody)], [row("ch-a", dn=nobody), row("ch-b", dn=nobody)])
-    assert sentence == "Un opérateur sans identifiant a ajouté 1 domaine"
 
 
 def test_two_persons_masked_are_still_two() -> None:
@@ -300,31 +278,16 @@ def test_hostile_texts_of_a_change_are_no_formula_and_no_control_character() -> 
     assert ",'=1+1," in csv_text(worded_changes(described.changes))
 
 
-def test_parquet_and_json_tell_the_same_facts(tmp_path: Path) -> None:
-    dates = ("2025-09-01", "2025-11-03", *SIGNED)
-    for more in ((), ("--events",)):
-        out = tmp_path / "a.parquet"
-        arguments = ["changes", *dates, *more, "--format", "parquet"]
-        done = CliRunner().invoke(app, [*arguments, "--out", str(out)])
-        assert done.exit_code == 0, done.output
-        facts = [json.loads(text) for text in pd.read_parquet(out)["facts"]]
-        assert facts == [record["facts"] for record in run(*dates, *more)]
-        assert all(facts)
-    refused = CliRunner().invoke(app, arguments)
-    assert "parquet is not for the terminal" in str(refused.exception)
-
-
 def test_files(tmp_path: Path) -> None:
-    first, second = tmp_path / "one.xml", tmp_path / "two.xml"
-    first.write_bytes(xml(BASE))
-    second.write_bytes(xml([*BASE, row("ch-neuf")])[:-30])
+    files = [str(tmp_path / name) for name in ("one.xml", "two.xml")]
+    Path(files[0]).write_bytes(xml(BASE))
+    Path(files[1]).write_bytes(xml([*BASE, row("ch-neuf")])[:-30])
     with pytest.raises(WhiteListError, match="rows are readable"):  # exit status 2
-        CliRunner().invoke(app, ["changes", str(first), str(second)], catch_exceptions=False)
-    records = run(str(first), str(second), "--recover", status=4)
+        CliRunner().invoke(app, ["changes", *files], catch_exceptions=False)
+    records = run(*files, "--recover", status=4)
     assert [(r["kind"], r["domain"]) for r in records] == [("added", "ch-neuf.mssante.fr")]
-    text = CliRunner().invoke(app, ["changes", str(first), str(second), "--recover"]).stdout
-    assert text.splitlines()[0].startswith("kind,domain,before,after,event")
+    text = CliRunner().invoke(app, ["changes", *files, "--recover"]).stdout
+    assert text.startswith("kind,domain,before,after,event")
     out = tmp_path / "out.csv"
-    done = CliRunner().invoke(app, ["changes", str(first), str(second), "--recover", "--out", str(out)])
-    assert done.exit_code == 4
+    assert CliRunner().invoke(app, ["changes", *files, "--recover", "--out", str(out)]).exit_code == 4
     assert out.read_text(encoding="utf-8-sig") == text

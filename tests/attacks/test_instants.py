@@ -4,29 +4,19 @@ import random
 from pathlib import Path
 
 import pytest
+from made_up import xml_of
 
 from mssante_audit.audits import FAILED, audit_all
 from mssante_audit.space.trust import load_space
-from mssante_audit.whitelist.load import NAMESPACE
 
 BEYOND = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "0000-12-31T00:00:00Z")
 FAR = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1899-12-31T23:59:59Z", "3000-01-01T00:00:00Z")
-ROW = (
-    "<Domaine><Nom>ch-{n}.mssante.fr</Nom><Description>CH {n}</Description>"
-    "<DNCertificatOperateur>CN=a{n}.example,OU=10101000{n:02},O=CH FABLE,ST=Ain (01),C=FR"
-    "</DNCertificatOperateur><ResponsableContact>04 65 71 00 01, dsi@ch-fable.example</ResponsableContact>"
-    "<SupportContact>04 65 71 00 01, dsi@ch-fable.example</SupportContact><DateMAJ>{date}</DateMAJ></Domaine>"
-)
 AT = "2026-03-03T06:00:00Z"
 
 
 def written(folder: Path, dates: list[str], made: str = "2026-03-02T05:30:00Z") -> Path:
-    rows = "".join(ROW.format(n=n, date=date) for n, date in enumerate(dates))
-    (folder / "list.xml").write_text(
-        f'<ListeBlancheMSSante xmlns="{NAMESPACE}"><DateDeGeneration>{made}</DateDeGeneration>'
-        f"<ListeDomaines>{rows}</ListeDomaines></ListeBlancheMSSante>",
-        encoding="utf-8",
-    )
+    rows = ({"domain": f"ch-{n}.mssante.fr", "updated_at_text": date} for n, date in enumerate(dates))
+    (folder / "list.xml").write_bytes(xml_of(*rows, generated=made))
     return folder
 
 
@@ -51,9 +41,7 @@ def test_a_list_generated_far_away_is_read(text, tmp_path, run):
 
 @pytest.mark.parametrize("text", BEYOND + FAR)
 @pytest.mark.parametrize("command", ["findings all", "domains", "check ch-0.mssante.fr", "snapshot out"])
-def test_an_instant_asked_about_that_is_far_away_is_refused_in_one_line(
-    command, text, tmp_path, monkeypatch, run
-):
+def test_an_instant_asked_about_far_away_is_refused_in_one_line(command, text, tmp_path, monkeypatch, run):
     monkeypatch.chdir(written(tmp_path, [AT]))
     done = run(*command.split(), "--data", ".", "--as-of", text)
     assert done.returncode == 2
@@ -63,13 +51,10 @@ def test_an_instant_asked_about_that_is_far_away_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize("text", ["", " "])
-@pytest.mark.parametrize(
-    "command",
-    [
-        "verify list.xml --at", "letters due --as-of", "letters status --as-of", "letters sent x --on",
-        "findings all --data . --as-of", "run --as-of",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("command", [
+    "verify list.xml --at", "letters due --as-of", "letters status --as-of", "letters sent x --on",
+    "findings all --data . --as-of", "run --as-of",
+])  # fmt: skip
 def test_an_instant_that_is_empty_is_refused_in_one_line(command, text, tmp_path, monkeypatch, run):
     monkeypatch.chdir(written(tmp_path, [AT]))
     Path("audit.toml").write_text('data.folder = "."\noutput.folder = "out"\n', encoding="utf-8")

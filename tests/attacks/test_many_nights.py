@@ -42,11 +42,10 @@ def opened(monkeypatch, nights):
     return found
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["letters status", "letters due", "doctor --health --config audit.toml", "methods --data data",
-     "check x --data data"],
-)  # fmt: skip
+@pytest.mark.parametrize("command", [
+    "letters status", "letters due", "doctor --health --config audit.toml", "methods --data data",
+    "check x --data data",
+])  # fmt: skip
 def test_a_command_opens_a_bounded_number(command, opened, run):
     done: Done = run(*command.split())
     assert "Traceback" not in done.stderr

@@ -20,12 +20,9 @@ def bound(path: Path) -> None:
         it.bind(os.path.relpath(path))
 
 
-def linked(make: Callable[[Path], object]) -> Callable[[Path], object]:
-    def behind(path: Path) -> None:
-        make(there := path.with_name(f"{path.name}-behind"))
-        path.symlink_to(there.name)
-
-    return behind
+def linked_pipe(path: Path) -> None:
+    os.mkfifo(there := path.with_name(f"{path.name}-behind"))
+    path.symlink_to(there.name)
 
 
 KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -35,7 +32,7 @@ KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
     "folder": (Path.mkdir, "it is a folder"),
     "dangling": (lambda path: path.symlink_to("nowhere"), "no such file"),
     "circle": (lambda path: path.symlink_to(path.name), "too many levels of symbolic links"),
-    "linked pipe": (linked(os.mkfifo), "it is a pipe"),
+    "linked pipe": (linked_pipe, "it is a pipe"),
 }
 COMMANDS = (
     "gate x LIST", "gate LIST x", "findings all --data x", "domains --data x", "verify x", "observe diff x x",

@@ -63,16 +63,15 @@ def test_no_file_that_is_shown_names_anybody(tmp_path, monkeypatch, run):
 
     for number, form in enumerate(FORMS * 3):
         contact = f"{person('{LAST} {first}, {phone}')}, {person('{last}')}@ch-fable.example"
-        dn = f"C=FR,ST=Ain (01),O=CH FABLE,OU=10101000{number % 4:02},CN=a{number}.ch-fable.example"
-        row = {"domain": f"ch-{number}.mssante.fr", "description": "CH FABLE", "dn": dn} | dict.fromkeys(
-            ("project_contact", "support_contact"), contact
-        )
-        what = ("domain", "description", "dn")[number // len(FORMS)]
-        shown = person(form)
-        row[what] = (
-            shown if what == "domain" else row[what].replace("CH FABLE", f"CH FABLE {shown.replace(',', '')}")
-        )
-        rows.append(row)
+        shown, place = person(form), number // len(FORMS)
+        named = f"CH FABLE {shown.replace(',', '')}"
+        operator = named if place == 2 else "CH FABLE"
+        rows.append({
+            "domain": shown if place == 0 else f"ch-{number}.mssante.fr",
+            "description": named if place == 1 else "CH FABLE",
+            "dn": f"C=FR,ST=Ain (01),O={operator},OU=10101000{number % 4:02},CN=a{number}.ch-fable.example",
+            "project_contact": contact, "support_contact": contact,
+        })  # fmt: skip
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     Path("data/list.xml").write_bytes(xml_of(*rows))
@@ -81,8 +80,9 @@ def test_no_file_that_is_shown_names_anybody(tmp_path, monkeypatch, run):
         done = run(*command.split(), *(ASKED if not command.startswith("run") else ()))
         assert done.returncode in (0, 1), (command, done.stderr)
         Path(f"{len(command)}.out").write_text(done.stdout + done.stderr, encoding="utf-8")
-    named, dialled = re.compile("|".join(names), re.IGNORECASE), set(numbers)
-    found = {(name, match[0]) for name, text in texts(tmp_path) for match in named.finditer(text)}
-    runs = ((name, run) for name, text in texts(tmp_path) for run in re.findall(r"0(?:[\s./-]?\d){9}", text))
-    found |= {(name, run) for name, run in runs if re.sub(r"\D", "", run) in dialled}
+    person_named, found = re.compile("|".join(names), re.IGNORECASE), set()
+    for name, text in texts(tmp_path):
+        found |= {(name, match) for match in person_named.findall(text)}
+        dialled = {re.sub(r"\D", "", run) for run in re.findall(r"0(?:[\s./-]?\d){9}", text)}
+        found |= {(name, number) for number in dialled & set(numbers)}
     assert sorted(found) == []

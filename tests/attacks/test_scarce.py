@@ -7,13 +7,12 @@ import sys
 import pytest
 from conftest import CATALOGUE
 
-SAMPLE = CATALOGUE
-LIST = max((SAMPLE / "archive").glob("*.xml.gz"))
+LIST = max((CATALOGUE / "archive").glob("*.xml.gz"))
 AS_OF = ("--as-of", "2026-03-03")
 COMMANDS = {
-    "findings": ("findings", "all", "--data", SAMPLE, *AS_OF),
+    "findings": ("findings", "all", "--data", CATALOGUE, *AS_OF),
     "gate": ("gate", LIST, LIST, *AS_OF),
-    "snapshot": ("snapshot", "--data", SAMPLE, *AS_OF, "OUT"),
+    "snapshot": ("snapshot", "--data", CATALOGUE, *AS_OF, "OUT"),
     "check": ("check", "ch-x.mssante.fr", "--data", LIST, *AS_OF),
 }
 
@@ -51,7 +50,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     script = f'mount -t tmpfs -o size=64k none {disk} && "$@"; code=$?; ls -A {disk} >&2; exit $code'
-    words = ("snapshot", "--data", SAMPLE, *AS_OF, disk / "out")
+    words = ("snapshot", "--data", CATALOGUE, *AS_OF, disk / "out")
     command = [sys.executable, "-m", "mssante_audit", *map(str, words)]
     probe = subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False)
     if probe.returncode:

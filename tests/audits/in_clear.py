@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from made_up import archived, make_space
+from made_up import Row, archived, make_space
 
 from mssante_audit.audits import findings_of
 from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import grouped
 
-Row = dict[str, str]
 Found = list[tuple[str, tuple[int, ...]]]
+INVISIBLE = "\u200b\u202e\u3164\ue000\ufe0f"
 
 
 def told_in_clear(name: str, space: TrustSpace) -> pd.DataFrame:
@@ -52,6 +52,21 @@ class Case(NamedTuple):
     only: Iterable[str] = ()  # the rules that are looked at, all by default
     said: Mapping[str, Mapping[str, list[str]]] = {}
     """Rule → column → its values in the first findings of that rule; "…" stands for any text."""
+
+
+def alone(rule: str, where: tuple[int, ...], rows: Any, **says: str) -> Case:
+    """Return a case in which one thing is found, on these rows, and says so in its columns."""
+    texts = {rule: {column: [text] for column, text in says.items()}} if says else {}
+    return Case(rows, [(rule, where)], (), texts)
+
+
+def fires(rule: str, where: tuple[int, ...], rows: Any, **says: str) -> Case:
+    """Return a case in which that is found, whatever else is."""
+    return alone(rule, where, rows, **says)._replace(only=[rule])
+
+
+def silent(rule: str, rows: Any) -> Case:
+    return Case(rows, [], [rule])
 
 
 def seen_in(name: str, case: Case, folder: Path, but: str = "") -> tuple[Found, dict[str, Any]]:

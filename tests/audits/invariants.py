@@ -44,7 +44,6 @@ def contradictions(space: TrustSpace, findings: pd.DataFrame, receives: dict[str
 def changes(space: TrustSpace, domains: list[str], at: datetime, rounds: int) -> Iterator[str]:
     """Yield each answer that is another one, and not unknown, where lines of the observation are missing."""
     seen = space.observation
-    assert seen is not None
     whole = mails(seen, domains, at, 7)
     for lost, kept in (*_by_chance(seen.replies, rounds), *_by_server(seen.replies)):
         for domain, mail in mails(replace(seen, replies=kept), domains, at, 7).items():
@@ -64,9 +63,7 @@ def _by_server(replies: Replies) -> Iterator[tuple[str, Replies]]:
     for reply in replies:
         of_zone[reply.zone].add(reply.address)
     for place in range(3):
-        lost = {
-            (zone, address) for zone, each in of_zone.items() for address in sorted(each)[place : place + 1]
-        }
+        lost = {(zone, at) for zone, each in of_zone.items() for at in sorted(each)[place : place + 1]}
         of_mx = {r for r in replies if r.qtype == "MX" and not r.silent and r.outcome != "referral"}
         kept = (r for r in replies if r not in of_mx or (r.zone, r.address) not in lost)
         yield f"the MX of server {place} of each zone", tuple(kept)

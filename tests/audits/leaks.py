@@ -59,30 +59,31 @@ def belonging(space):
         if text:
             owners[kind].setdefault(text, set()).add(owner)
 
+    def add_hosts(owner, *names):
+        for name in names:
+            add("host", name.lower() if "." in name else "", owner)
+
     for row in space.entries.to_dict("records"):
         owner = row["operator_id"]
         add("id", owner, owner)
         add("name", row["operator"], owner)
-        for text in (row["domain"], row["cn"]):
-            add("host", text.lower() if "." in text else "", owner)
+        add_hosts(owner, row["domain"], row["cn"])
         for kind in ("project", "support"):
             email = row[f"{kind}_email"]
-            host = email.partition("@")[2]
             add("email", email, owner)
-            add("host", host if host not in _CONSUMER else "", owner)
+            add_hosts(owner, *{email.partition("@")[2]} - _CONSUMER)
             add("phone", row[f"{kind}_phone"][-9:], owner)
     if space.archive is not None:
         for domain, dn in space.archive.history[["domain", "dn"]].itertuples(index=False):
-            read = parse_dn(dn)
-            owner = parse_identifier(read.get("OU")).value
-            for kind, text in (("id", owner), ("host", domain.lower()), ("host", read.get("CN").lower())):
-                add(kind, text if kind == "id" or "." in text else "", owner)
-    if space.register is not None:
-        for row in space.register.declarations.to_dict("records"):
-            owner = row["operator_id"]
+            owner = parse_identifier(parse_dn(dn).get("OU")).value
             add("id", owner, owner)
-            add("name", row["structure_name"].strip(), owner)
-            add("host", row["domain_key"], owner)
+            add_hosts(owner, domain, parse_dn(dn).get("CN"))
+    if space.register is not None:
+        columns = ["operator_id", "structure_name", "domain_key"]
+        for owner, name, domain in space.register.declarations[columns].itertuples(index=False):
+            add("id", owner, owner)
+            add("name", name.strip(), owner)
+            add_hosts(owner, domain)
     for name in list(owners["name"]):  # a kind of establishment; the authority of every IGC-CPS certificate
         if _KINDS.issuperset(name.split()) or name == "GIP-CPS":
             del owners["name"][name]

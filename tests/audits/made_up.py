@@ -9,6 +9,7 @@ from mssante_audit.archive.store import open_archive
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
 
+Row = dict[str, str]
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
 GENERATED = "2026-03-02T05:30:00Z"
 ELEMENTS = ("Nom", "Description", "DNCertificatOperateur", "ResponsableContact", "SupportContact", "DateMAJ")
@@ -25,14 +26,12 @@ ALPHA = {
 BETA_DN = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
 
 
-def xml_of(*rows: dict[str, str], generated: str = GENERATED, namespace: str = NAMESPACE) -> bytes:
+def xml_of(*rows: Row, generated: str = GENERATED, namespace: str = NAMESPACE) -> bytes:
     """Write rows (each over `ALPHA`) as a white list."""
     domains = []
     for row in rows:
-        texts = ALPHA | row
-        fields = [
-            f"<{name}>{escape(texts[column])}</{name}>" for name, column in zip(ELEMENTS, ALPHA, strict=True)
-        ]
+        texts = zip(ELEMENTS, (ALPHA | row).values(), strict=True)
+        fields = [f"<{name}>{escape(text)}</{name}>" for name, text in texts]
         domains.append(f"<Domaine>{''.join(fields)}</Domaine>")
     return (
         f'<ListeBlancheMSSante xmlns="{namespace}"><DateDeGeneration>{generated}</DateDeGeneration>'
@@ -40,7 +39,7 @@ def xml_of(*rows: dict[str, str], generated: str = GENERATED, namespace: str = N
     ).encode()
 
 
-def archived(folder: Path, **lists: list[dict[str, str]]) -> TrustSpace:
+def archived(folder: Path, **lists: list[Row]) -> TrustSpace:
     """Return the space of the last of several lists (``on_2026_01_01=rows``), all of them in its archive."""
     for day, entries in lists.items():
         date = day.removeprefix("on_").replace("_", "-")
@@ -52,9 +51,7 @@ def archived(folder: Path, **lists: list[dict[str, str]]) -> TrustSpace:
     return TrustSpace(whitelist, AS_OF, Thresholds(stale_after_days=365), archive=archive)
 
 
-def make_space(
-    *rows: dict[str, str], xml: bytes = b"", as_of: datetime = AS_OF, **options: Any
-) -> TrustSpace:
+def make_space(*rows: Row, xml: bytes = b"", as_of: datetime = AS_OF, **options: Any) -> TrustSpace:
     """Load rows (dicts over `ALPHA`), or the bytes of a list, as a trust space."""
     whitelist = load_whitelist(xml or xml_of(*rows, **options), recover=True, any_namespace=True)
     return TrustSpace(whitelist, as_of)

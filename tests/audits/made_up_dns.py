@@ -11,14 +11,16 @@ from in_clear import by_rule
 from made_up import ALPHA, BETA_DN, make_space
 
 from mssante_audit.declarations.register import load_declarations
-from mssante_audit.observe.observation import load_observation
+from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from tools.sample.dns_world import NameServer, World, Zone, observe_world
 
 AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 PARENTS = (("p1.gestion.example", "192.0.2.10"), ("p2.gestion.example", "192.0.2.11"))
+NS = NS1, NS2 = "ns1.alpha.example", "ns2.gamma.example"
 ONE, TWO = "198.51.100.1", "203.0.113.1"
-"""Addresses of ns1.alpha.example and ns2.gamma.example, which serve ch-alpha."""
+"""Addresses of the two, which serve ch-alpha."""
+BOTH = ("udp", "tcp")
 DELEGATED, REDIRECTED = "ch-alpha.mssante.fr", "ch-beta.mssante.fr"
 ALPHA_MX, BETA_MX = "mss.alpha.example", "mss.beta.example"
 ROWS = ({"domain": DELEGATED}, {"domain": REDIRECTED, "dn": BETA_DN})
@@ -43,7 +45,7 @@ class Scene:
             self.world.serve(self.parent, address)
             self.parent.add("mssante.fr", "NS", name)
             self.host(name, address)
-        self.host("ns1.alpha.example", ONE).host("ns2.gamma.example", TWO)
+        self.host(NS1, ONE).host(NS2, TWO)
         self.host(ALPHA_MX, "192.88.99.1").host(BETA_MX, "192.88.99.2")
         self.zone = self.delegate(DELEGATED)
         self.zone.add(DELEGATED, "MX", f"10 {ALPHA_MX}")
@@ -59,7 +61,7 @@ class Scene:
     def delegate(
         self,
         name: str,
-        servers: tuple[str, ...] = ("ns1.alpha.example", "ns2.gamma.example"),
+        servers: tuple[str, ...] = NS,
         addresses: tuple[str, ...] = (ONE, TWO),
         above: Zone | None = None,
     ) -> Zone:
@@ -67,12 +69,11 @@ class Scene:
         (above or self.parent).add(name, "NS", *servers)
         return self.world.serve(Zone(name).soa(2026030101).add(name, "NS", *servers), *addresses)
 
-    def servers(self, *names: str, zone: Zone | None = None, parent: bool = True) -> Self:
-        """Have zone and parent name these servers."""
-        zone = zone or self.zone
-        zone.records[zone.name]["NS"] = [*names]
+    def servers(self, *names: str, parent: bool = True) -> Self:
+        """Have ch-alpha's zone and the parent name these servers."""
+        self.zone.records[DELEGATED]["NS"] = [*names]
         if parent:
-            self.parent.records[zone.name]["NS"] = [*names]
+            self.parent.records[DELEGATED]["NS"] = [*names]
         return self
 
     def split(self) -> Zone:
@@ -86,12 +87,16 @@ class Scene:
     def server(self, address: str) -> NameServer:
         return self.world.servers[address]
 
-    def space(self) -> TrustSpace:
-        space = make_space(*(ALPHA | row for row in self.rows))
+    def observed(self) -> Observation:
         with TemporaryDirectory() as folder:
             file = Path(folder, "dns-2026-03-02.jsonl.gz")
             observe_world(self.world, [row["domain"] for row in self.rows], file, AT, ipv6=self.ipv6)
-            space = replace(space, observation=load_observation(file), thresholds=self.thresholds)
+            return load_observation(file)
+
+    def space(self) -> TrustSpace:
+        space = make_space(*(ALPHA | row for row in self.rows))
+        space = replace(space, observation=self.observed(), thresholds=self.thresholds)
+        with TemporaryDirectory() as folder:
             if self.declared:
                 head = "domain,delegation,redirection,withdrawal,"
                 head += "primary_server,secondary_server,mail_server,date"

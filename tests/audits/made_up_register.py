@@ -6,15 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from in_clear import told_in_clear
 from made_up import make_space
 
-from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.declarations.register import load_declarations
-from mssante_audit.findings.frame import concat
-from mssante_audit.findings.places import REGISTER
 from mssante_audit.space.trust import Thresholds, TrustSpace
-from mssante_audit.verdicts.domains import domains_touched
 
 OLD = "01/06/2025"
 DECLARED: dict[str, Any] = {
@@ -28,6 +23,10 @@ DECLARED: dict[str, Any] = {
 BETA = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
 LISTED = {"domain": "ch-alpha.mssante.fr"}
 ELSEWHERE = {"domain": "ch-gamma.mssante.fr"}
+OF_BETA = {"structure_name": "CH BETA", "structure_id": "1679900001", "dn_igc_sante": BETA}
+HELD = LISTED | {"dn": BETA}
+NEW = DECLARED["dn_igc_sante"].replace("CN=", "CN=b")
+PHONE = {"public_project_phone": "01 99 00 00 09"}
 
 
 def declared(
@@ -44,36 +43,3 @@ def declared(
     register = load_declarations(folder / "declarations.json")
     space = make_space(*rows)
     return replace(space, as_of=as_of, register=register, thresholds=Thresholds(**thresholds))
-
-
-Case = tuple[list[dict[str, str]], list[dict[str, Any]]]
-"""Rows of a list over `ALPHA`, and declarations over `DECLARED`."""
-
-
-def domain_in(number: int, record: dict[str, Any]) -> str:
-    """Return the name that the domain of a row or declaration has in the case of that number."""
-    return str(record.get("domain", LISTED["domain"])).replace("ch", f"ch-{number}", 1)
-
-
-def side_by_side(folder: Path, cases: list[Case]) -> TrustSpace:
-    """Return the space of many cases at once, each of domains of its own."""
-    rows, declarations = (
-        [row | {"domain": domain_in(number, row)} for number, case in enumerate(cases) for row in case[part]]
-        for part in (0, 1)
-    )
-    return declared(folder, rows, declarations)
-
-
-def told_of(space: TrustSpace, *audits: str) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Return the status of each domain, and the rules of some audits that name it."""
-    assert space.register is not None
-    frame = status(space)
-    findings = concat([told_in_clear(audit, space) for audit in audits])
-    declared_in = dict(space.register.declarations[["row", "domain"]].values)
-    listed_in = domains_touched(space.audited, findings)
-    rules: dict[str, set[str]] = {}
-    for rule, where, listed in zip(findings["rule"], findings["where"], listed_in, strict=True):
-        rows = {row for place in where if place.source == REGISTER for row in place.rows}
-        for domain in {*listed, *map(declared_in.get, rows)}:
-            rules.setdefault(domain, set()).add(rule)
-    return dict(zip(frame["domain"], frame["status"].astype("str"), strict=True)), rules

@@ -15,8 +15,7 @@ DN_PARTS = ("mss.alpha.example", "1759900004", "CH ALPHA", "Paris (75)", "FR")
     "text",
     [
         "<script>alert(1)</script>", '=HYPERLINK("http://x.example")', "a" * 150, "a" * 255, "\u00a0",
-        "\u202e\u2028\ufeff", "\ue000\U000e0001\u3164\ufe0f", "\u202e0199000001", "@" * 99, "1" * 200,
-    ],
+        "\u202e\u2028\ufeff", "\ue000\U000e0001\u3164\ufe0f", "\u202e0199000001", "@" * 99, "1" * 200],
 )  # fmt: skip
 def test_hostile_text_is_shown_as_text(text: str) -> None:
     changes = [{column: text} for column in COLUMNS]

@@ -29,11 +29,12 @@ from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains
-from tools.sample.certificates import MADE, Made, make, rsa_of
+from tools.sample.certificates import MADE, Made, make
 
 AT = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 ONE, TWO, THREE = "192.88.99.1", "192.88.99.2", "192.88.99.3"
-NAMES = (ALPHA_MX, BETA_MX, "mx2.alpha.example")
+HOSTS = {ONE: ALPHA_MX, TWO: BETA_MX, THREE: "mx2.alpha.example"}
+NAMES = tuple(HOSTS.values())
 ROOT = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, days=9_999)
 BETWEEN = make("CN=AC FICTIVE ORGANISATIONS,O=ESSAI,C=FR", ROOT, ca=True, days=9_999)
 FOREIGN = make("CN=AUTRE AC,O=AUTRE,C=FR", ca=True, days=9_999)
@@ -44,7 +45,11 @@ def of(dn: str, issuer: Made | None = BETWEEN, **more: Any) -> Made:
     return make(dn, issuer, names=NAMES, **more)
 
 
-GOOD, BETA = of(ALPHA["dn"]), of(BETA_DN)
+def alpha(**more: Any) -> Made:
+    return of(ALPHA["dn"], **more)
+
+
+GOOD, EXPIRED, BETA, OTHER = alpha(), alpha(days=60), of(BETA_DN), of(OTHER_DN)
 
 
 @dataclass
@@ -53,48 +58,54 @@ class Wires:
 
     tmp_path: Path
     scene: Scene = field(default_factory=Scene)
-    visits: dict[str, tuple[tuple[str, ...], Visit]] = field(default_factory=dict)
-    by_name: dict[str, tuple[Visit, ...]] = field(default_factory=dict)  # visits with SNI
+    visits: dict[str, Visit] = field(default_factory=dict)
+    by_name: dict[str, Visit] = field(default_factory=dict)  # visits with SNI
     at: datetime = AT
     crls: list[Path] = field(default_factory=list)
     anchored: bool = True
-    long_ago: tuple[str, ...] = ()  # servers that were visited a month before
+    old: tuple[str, ...] = ()  # servers that were visited a month before
 
     def __post_init__(self) -> None:
-        self.presents(ONE, GOOD, (ALPHA_MX,)).presents(TWO, BETA, (BETA_MX,))
+        self.presents(ONE, GOOD).presents(TWO, BETA)
 
-    def presents(
-        self, address: str, leaf: Made, hosts: tuple[str, ...] = (), chain: tuple[Made, ...] = (BETWEEN,),
-        **more: Any,
-    ) -> Self:  # fmt: skip
-        chain = tuple(made.der for made in (leaf, *chain))
-        seen = Visit("presented", **({"protocol": "TLSv1.3", "cipher": "X", "chain": chain} | more))
-        return self.ends(address, seen, hosts)
+    def presents(self, address: str, leaf: Made, chain: tuple[Made, ...] = (BETWEEN,), **more: Any) -> Self:
+        given = {"protocol": "TLSv1.3", "cipher": "X", "chain": tuple(made.der for made in (leaf, *chain))}
+        return self.ends(address, "presented", **(given | more))
 
-    def ends(self, address: str, seen: Visit, hosts: tuple[str, ...] = ()) -> Self:
-        self.visits[address] = (hosts or self.visits[address][0], seen)
+    def ends(self, address: str, outcome: str, detail: str = "", **more: Any) -> Self:
+        self.visits[address] = Visit(outcome, detail, **more)
         return self
 
-    def presents_by_name(self, address: str, leaf: Made, **more: Any) -> Self:
+    def presents_by_name(self, address: str, leaf: Made) -> Self:
         sent = (leaf.der, BETWEEN.der)
-        given = {"protocol": "TLSv1.3", "chain": sent, "sni": "mx.alpha.example"} | more
-        self.by_name[address] = (Visit("presented", **given),)
+        self.by_name[address] = Visit("presented", protocol="TLSv1.3", chain=sent, sni="mx.alpha.example")
         return self
 
-    def second_host(self) -> Self:
-        """Give ch-alpha a second mail host, at THREE."""
+    def second(self, leaf: Made | None = None, outcome: str = "", detail: str = "") -> Self:
+        """Give ch-alpha a second mail host, at THREE, and say how a visit there ends."""
         self.scene.host(NAMES[2], THREE)
         self.scene.zone.add(DELEGATED, "MX", f"20 {NAMES[2]}")
+        if outcome:
+            self.ends(THREE, outcome, detail)
+        return self.presents(THREE, leaf) if leaf else self
+
+    def long_ago(self, address: str) -> Self:
+        self.old = (address,)
+        return self
+
+    def listing(self, dn: str) -> Self:
+        self.scene.rows = (*self.scene.rows, {"domain": DELEGATED, "dn": dn})
         return self
 
     def space(self) -> TrustSpace:
         space = self.scene.space()
         written: set[str] = set()
         lines: list[dict[str, Any]] = [TLS.header(self.at, dns="dns-2026-03-02.jsonl.gz")]
-        for address, (hosts, seen) in self.visits.items():
-            at = self.at - timedelta(30 * (address in self.long_ago))
-            for visit in (seen, *self.by_name.get(address, ())):
-                lines += lines_of(MailServer(address, 25, hosts), visit, at, 1, written)
+        for address, seen in self.visits.items():
+            server = MailServer(address, 25, (HOSTS[address],))
+            at = self.at - timedelta(30 * (address in self.old))
+            for visit in filter(None, (seen, self.by_name.get(address))):
+                lines += lines_of(server, visit, at, 1, written)
         lines.append({"end": instant(self.at), "complete": True})
         file = self.tmp_path / "tls-2026-03-02.jsonl.gz"
         file.write_bytes(gzip.compress("".join(f"{json.dumps(line)}\n" for line in lines).encode(), mtime=0))
@@ -128,61 +139,38 @@ def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires
     assert told_in_clear("certificates", replace(space, tls=None)).empty
 
 
+UNLISTED, UNSEEN, BY_NAME = "TLS_NAME_UNLISTED", "TLS_UNSEEN", "TLS_SNI_ONLY"
+UNKNOWN_CHAIN = "TLS_CHAIN_UNKNOWN"
+# Beside those of the catalogue (`tools.sample.tls`), which tests/test_sample.py holds.
 CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]]]]] = {
-    "another operator's name, on both": (lambda w: w.presents(ONE, BETA), {"TLS_NAME_UNLISTED": [(1,)]}),
-    "one host right, one wrong": (
-        lambda w: w.second_host().presents(THREE, of(OTHER_DN), (NAMES[2],)),
-        {"TLS_NAME_UNLISTED_SOME": [(1,)], "TLS_SERVERS_DIFFER": [(1,)]},
-    ),
-    "a listed name, a server not seen": (
-        lambda w: (
-            setattr(w.scene, "rows", (*w.scene.rows, {"domain": DELEGATED, "dn": OTHER_DN})),
-            w.second_host(),
-        ),
-        {"TLS_UNSEEN": [(1, 3)]},
-    ),
+    "a listed name, a server not seen": (lambda w: w.listing(OTHER_DN).second(), {UNSEEN: [(1, 3)]}),
     "seven days": (
-        lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT - timedelta(99), days=106)),
-        {"TLS_EXPIRES_SOON": [(1,)]},
-    ),
+        lambda w: w.presents(ONE, alpha(start=AT - timedelta(99), days=106)), {"TLS_EXPIRES_SOON": [(1,)]}),
     "less than seven days": (
-        lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT - timedelta(99, 1), days=106)),
-        {"TLS_EXPIRES_NOW": [(1,)]},
-    ),
-    "thirty days": (lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=30)), {"TLS_EXPIRES": [(1,)]}),
-    "sixty days": (lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=60)), {}),
-    "its own authority": (
-        lambda w: w.presents(ONE, of(ALPHA["dn"], None), chain=()),
-        {"TLS_CHAIN_UNKNOWN": [(1,)]},
-    ),
+        lambda w: w.presents(ONE, alpha(start=AT - timedelta(99, 1), days=106)), {"TLS_EXPIRES_NOW": [(1,)]}),
+    "thirty days": (lambda w: w.presents(ONE, alpha(start=AT, days=30)), {"TLS_EXPIRES": [(1,)]}),
+    "sixty days": (lambda w: w.presents(ONE, alpha(start=AT, days=60)), {}),
+    "its own authority": (lambda w: w.presents(ONE, alpha(issuer=None), ()), {UNKNOWN_CHAIN: [(1,)]}),
     "an authority that is none": (
-        lambda w: w.presents(ONE, of(ALPHA["dn"], GOOD), chain=(GOOD, BETWEEN)),
-        {"TLS_CHAIN_UNKNOWN": [(1,)]},
-    ),
-    "with the root, too": (lambda w: w.presents(ONE, GOOD, chain=(BETWEEN, ROOT)), {}),
-    "no use named": (lambda w: w.presents(ONE, of(ALPHA["dn"], usages=())), {}),
+        lambda w: w.presents(ONE, alpha(issuer=GOOD), (GOOD, BETWEEN)), {UNKNOWN_CHAIN: [(1,)]}),
+    "with the root, too": (lambda w: w.presents(ONE, GOOD, (BETWEEN, ROOT)), {}),
+    "no use named": (lambda w: w.presents(ONE, alpha(usages=())), {}),
     "a wildcard's": (lambda w: w.presents(ONE, make(ALPHA["dn"], BETWEEN, names=("*.alpha.example",))), {}),
     "right by name, another without": (
-        lambda w: w.presents(ONE, of(OTHER_DN)).presents_by_name(ONE, GOOD),
-        {"TLS_NAME_UNLISTED": [(1,)], "TLS_SNI_ONLY": [(1,)]},
-    ),
+        lambda w: w.presents(ONE, OTHER).presents_by_name(ONE, GOOD), {UNLISTED: [(1,)], BY_NAME: [(1,)]}),
     "right by name, expired without": (
-        lambda w: w.presents(ONE, of(ALPHA["dn"], days=60)).presents_by_name(ONE, GOOD),
-        {"TLS_EXPIRED": [(1,)], "TLS_SNI_ONLY": [(1,)]},
-    ),
+        lambda w: w.presents(ONE, EXPIRED).presents_by_name(ONE, GOOD),
+        {"TLS_EXPIRED": [(1,)], BY_NAME: [(1,)]}),
     "right by name, no handshake without": (
-        lambda w: w.ends(ONE, Visit("handshake-failed", "alert")).presents_by_name(ONE, GOOD),
-        {"TLS_UNSEEN": [(1,)], "TLS_SNI_ONLY": [(1,)]},
-    ),
-    "wrong by name and without": (
-        lambda w: w.presents(ONE, of(OTHER_DN)).presents_by_name(ONE, BETA),
-        {"TLS_NAME_UNLISTED": [(1,)]},
-    ),
-    "expired by name": (
-        lambda w: w.presents(ONE, of(OTHER_DN)).presents_by_name(ONE, of(ALPHA["dn"], days=60)),
-        {"TLS_NAME_UNLISTED": [(1,)]},
-    ),
-    "right without, wrong by name": (lambda w: w.presents_by_name(ONE, of(OTHER_DN)), {}),
+        lambda w: w.ends(ONE, "handshake-failed", "alert").presents_by_name(ONE, GOOD),
+        {UNSEEN: [(1,)], BY_NAME: [(1,)]}),
+    **{f"not right {how}, another without": (
+        lambda w, leaf=leaf: w.presents(ONE, OTHER).presents_by_name(ONE, leaf), {UNLISTED: [(1,)]}
+    ) for how, leaf in (("by name", BETA), ("in time", EXPIRED))},
+    "right without, wrong by name": (lambda w: w.presents_by_name(ONE, OTHER), {}),
+    "a weak digest of an unknown authority": (
+        lambda w: w.presents(TWO, of(BETA_DN, make("CN=AC,C=FR", ca=True), sha1=True)),
+        {"TLS_DIGEST_WEAK": [(2,)], UNKNOWN_CHAIN: [(2,)]}),
 }  # fmt: skip
 
 
@@ -193,40 +181,22 @@ def test_a_rule_fires_where_it_should_and_only_there(case: str, wires: Wires) ->
     assert wires.found() == expected
 
 
-def test_weak_keys_and_signatures_are_told_and_their_chain_leads_where_it_leads(wires: Wires) -> None:
-    wires.presents(ONE, of(ALPHA["dn"], public=rsa_of(1024))).presents(TWO, of(BETA_DN, sha1=True))
-    assert wires.found() == {"TLS_KEY_SMALL": [(1,)], "TLS_DIGEST_WEAK": [(2,)]}
-    wires.presents(TWO, of(BETA_DN, make("CN=AC,C=FR", ca=True), sha1=True))
-    assert set(wires.found()) == {"TLS_KEY_SMALL", "TLS_DIGEST_WEAK", "TLS_CHAIN_UNKNOWN"}
-
-
 def test_an_authority_that_may_not_and_one_that_nobody_knows_are_told_apart(wires: Wires) -> None:
     foreign = make("CN=AUTRE AC INTERMEDIAIRE,O=AUTRE,C=FR", FOREIGN, ca=True, days=9_999)
-    wires.presents(ONE, of(ALPHA["dn"], foreign), chain=(foreign, FOREIGN))
-    wires.presents(TWO, of(BETA_DN, GOOD), chain=(GOOD, BETWEEN))
-    findings = wires.told()[["facts", "rows"]]
-    by_state = {facts["state"]: rows for facts, rows in findings.itertuples(index=False)}
-    assert by_state == {"unknown": (1,), "refused": (2,)}
+    wires.presents(ONE, alpha(issuer=foreign), (foreign, FOREIGN))
+    findings = wires.presents(TWO, of(BETA_DN, GOOD), (GOOD, BETWEEN)).told()
+    states = [facts["state"] for facts in findings["facts"]]
+    assert dict(zip(states, findings["rows"], strict=True)) == {"unknown": (1,), "refused": (2,)}
 
 
 def test_a_revoked_certificate_is_told_by_the_list_of_its_issuer_alone(wires: Wires) -> None:
     def revoking(issuer: Made, file: str) -> Path:
-        revoked = (
-            x509.RevokedCertificateBuilder()
-            .serial_number(GOOD.certificate.serial_number)
-            .revocation_date(MADE + timedelta(1))
-            .build()
-        )
-        crl = (
-            x509.CertificateRevocationListBuilder()
-            .issuer_name(BETWEEN.certificate.subject)
-            .last_update(MADE)
-            .next_update(MADE + timedelta(365))
-            .add_revoked_certificate(revoked)
-            .sign(issuer.key, hashes.SHA256())
-        )
+        serial, day = GOOD.certificate.serial_number, timedelta(1)
+        revoked = x509.RevokedCertificateBuilder(serial, MADE + day).build()
+        crl = x509.CertificateRevocationListBuilder(BETWEEN.certificate.subject, MADE, MADE + 365 * day)
+        signed = crl.add_revoked_certificate(revoked).sign(issuer.key, hashes.SHA256())
         path = wires.tmp_path / file
-        path.write_bytes(crl.public_bytes(Encoding.DER))
+        path.write_bytes(signed.public_bytes(Encoding.DER))
         return path
 
     wires.crls = [revoking(FOREIGN, "forged.crl")]
@@ -237,10 +207,9 @@ def test_a_revoked_certificate_is_told_by_the_list_of_its_issuer_alone(wires: Wi
 
 def test_a_name_in_another_spelling_is_told_beside_the_listed_one(wires: Wires) -> None:
     wires.presents(ONE, of(ALPHA["dn"].replace("CH ALPHA", "CH  ALPHA")))
-    (finding,) = wires.told().to_dict("records")
-    assert finding["rule"] == "TLS_NAME_SPELLING"
-    assert finding["observed"] == ALPHA["dn"]
-    assert "CH  ALPHA" in finding["expected"]
+    ((rule, observed, expected),) = wires.told()[["rule", "observed", "expected"]].values
+    assert (rule, observed) == ("TLS_NAME_SPELLING", ALPHA["dn"])
+    assert "CH  ALPHA" in expected
 
 
 def test_what_is_told_names_both_names_and_what_falls_silent(wires: Wires) -> None:
@@ -256,8 +225,7 @@ def test_what_is_told_names_both_names_and_what_falls_silent(wires: Wires) -> No
 
 @pytest.mark.parametrize("outcome", [name for name in OUTCOMES if name not in TELLING])
 def test_a_visit_that_tells_nothing_makes_its_server_unknown_and_says_why(outcome: str, wires: Wires) -> None:
-    wires.ends(ONE, Visit(outcome, "met"))
-    space = wires.space()
+    space = wires.ends(ONE, outcome, "met").space()
     findings = told_in_clear("certificates", space)
     assert findings[["rule", "rows"]].values.tolist() == [["TLS_UNSEEN", (1,)]]
     row = domains(space, findings).set_index("domain").loc[DELEGATED]
@@ -272,72 +240,50 @@ def test_a_visit_that_tells_nothing_makes_its_server_unknown_and_says_why(outcom
 
 @pytest.mark.parametrize("days", [1, 0])
 def test_a_renewal_under_another_name_is_told_as_one(days: int, wires: Wires) -> None:
-    new = of(OTHER_DN, start=MADE + timedelta(days))
-    wires.second_host().presents(THREE, new, (NAMES[2],))
-    finding = wires.told().set_index("rule").loc["TLS_NAME_UNLISTED_SOME"]
-    assert finding["facts"]["newer"] == (days > 0)
-    assert ("renouvellement" in finding["observed"]) == (days > 0)
+    wires.second()
+
+    def unlisted(leaf: Made) -> pd.Series:
+        return wires.presents(THREE, leaf).told().set_index("rule").loc["TLS_NAME_UNLISTED_SOME"]
+
+    finding = unlisted(of(OTHER_DN, start=MADE + timedelta(days)))
     english = sentence(catalogue()["TLS_NAME_UNLISTED_SOME"], "observed", finding["facts"], "en")
-    assert ("a renewal seems" in english) == (days > 0)
+    signs = finding["facts"]["newer"], "renouvellement" in finding["observed"], "a renewal seems" in english
+    assert signs == (days > 0,) * 3
     # One that is listed for others is a mistake rather than a renewal.
-    wires.presents(THREE, of(BETA_DN, start=MADE + timedelta(1)))
-    assert not wires.told().set_index("rule").loc["TLS_NAME_UNLISTED_SOME", "facts"]["newer"]
+    assert not unlisted(of(BETA_DN, start=MADE + timedelta(1)))["facts"]["newer"]
 
 
 STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
     "right": (lambda w: None, "ok", "yes", []),
-    "none right": (lambda w: w.presents(ONE, of(OTHER_DN)), "fail", "no", ["tls-none"]),
-    "one right": (
-        lambda w: w.second_host().presents(THREE, of(ALPHA["dn"], days=60), (NAMES[2],)),
-        "fail", "degraded", ["tls-some"],
-    ),
-    "no STARTTLS": (lambda w: w.ends(ONE, Visit("no-starttls")), "fail", "no", ["tls-none"]),
-    "visited, and silent": (lambda w: w.ends(ONE, Visit("silent")), "unknown", "unknown", ["tls-refused"]),
-    "one right, one that refuses": (
-        lambda w: w.second_host().ends(THREE, Visit("refused", "554 no"), (NAMES[2],)), "unknown", "yes", [],
-    ),
+    "none right": (lambda w: w.presents(ONE, OTHER), "fail", "no", ["tls-none"]),
+    "one right": (lambda w: w.second(EXPIRED), "fail", "degraded", ["tls-some"]),
+    "no STARTTLS": (lambda w: w.ends(ONE, "no-starttls"), "fail", "no", ["tls-none"]),
+    "visited, and silent": (lambda w: w.ends(ONE, "silent"), "unknown", "unknown", ["tls-refused"]),
+    "one right, one that refuses": (lambda w: w.second(None, "refused", "554 no"), "unknown", "yes", []),
     "one refuses, one not visited": (
-        lambda w: w.second_host().ends(ONE, Visit("refused", "nobody listens")), "unknown", "yes", [],
-    ),
+        lambda w: w.second().ends(ONE, "refused", "nobody listens"), "unknown", "yes", []),
     "both refuse": (
-        lambda w: w.second_host().ends(ONE, Visit("busy", "421")).ends(THREE, Visit("refused"), (NAMES[2],)),
-        "unknown", "unknown", ["tls-refused"],
-    ),
+        lambda w: w.second(None, "refused").ends(ONE, "busy", "421"),
+        "unknown", "unknown", ["tls-refused"]),
     "right, and closed after the handshake": (
         lambda w: w.presents(ONE, GOOD, detail="over TLS: the connection was closed"),
-        "ok", "unknown", ["tls-refused"],
-    ),
+        "ok", "unknown", ["tls-refused"]),
     "right, and closed for want of a client's certificate": (
         lambda w: w.presents(ONE, GOOD, detail="over TLS: the connection was closed", demanded=True),
-        "ok", "yes", [],
-    ),
-    "refused a month ago": (
-        lambda w: setattr(w.ends(ONE, Visit("refused")), "long_ago", (ONE,)), "unknown", "yes", [],
-    ),
-    "one not seen": (lambda w: w.second_host(), "unknown", "yes", []),
-    "one wrong, one not seen": (
-        lambda w: w.second_host().presents(ONE, of(OTHER_DN)), "fail", "degraded", ["tls-some"],
-    ),
-    "TLS 1.1": (
-        lambda w: w.presents(ONE, of(ALPHA["dn"]), protocol="TLSv1.1"), "fail", "degraded", ["tls-protocol"],
-    ),
-    "TLS 1.1, none right": (
-        lambda w: w.presents(ONE, of(OTHER_DN), protocol="TLSv1.1"), "fail", "no", ["tls-none"],
-    ),
-    "soon to expire": (lambda w: w.presents(ONE, of(ALPHA["dn"], start=AT, days=9)), "warn", "yes", []),
+        "ok", "yes", []),
+    "refused a month ago": (lambda w: w.ends(ONE, "refused").long_ago(ONE), "unknown", "yes", []),
+    "one not seen": (lambda w: w.second(), "unknown", "yes", []),
+    "one wrong, one not seen": (lambda w: w.second().presents(ONE, OTHER), "fail", "degraded", ["tls-some"]),
+    "TLS 1.1": (lambda w: w.presents(ONE, GOOD, protocol="TLSv1.1"), "fail", "degraded", ["tls-protocol"]),
+    "TLS 1.1, none right": (lambda w: w.presents(ONE, OTHER, protocol="TLSv1.1"), "fail", "no", ["tls-none"]),
+    "soon to expire": (lambda w: w.presents(ONE, alpha(start=AT, days=9)), "warn", "yes", []),
     "no anchors": (lambda w: setattr(w, "anchored", False), "unknown", "yes", []),
     "no anchors, another's name": (
-        lambda w: setattr(w.presents(ONE, of(OTHER_DN)), "anchored", False), "fail", "no", ["tls-none"],
-    ),
+        lambda w: setattr(w.presents(ONE, OTHER), "anchored", False), "fail", "no", ["tls-none"]),
     "seen too long ago": (lambda w: setattr(w, "at", AT - timedelta(30)), "unknown", "yes", []),
-    "wrong, and seen too long ago": (
-        lambda w: setattr(w.presents(ONE, of(OTHER_DN)), "long_ago", (ONE,)), "unknown", "yes", [],
-    ),
+    "wrong, and seen too long ago": (lambda w: w.presents(ONE, OTHER).long_ago(ONE), "unknown", "yes", []),
     "right, and another wrong that was seen too long ago": (
-        lambda w: setattr(
-            w.second_host().presents(THREE, of(OTHER_DN), (NAMES[2],)), "long_ago", (THREE,)
-        ), "unknown", "yes", [],
-    ),
+        lambda w: w.second(OTHER).long_ago(THREE), "unknown", "yes", []),
 }  # fmt: skip
 
 

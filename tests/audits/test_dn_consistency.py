@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from in_clear import Case, Row, finders, seen_in, told_in_clear
+from in_clear import INVISIBLE, Case, Found, Row, alone, finders, fires, seen_in, silent
 from made_up import ALPHA, BETA_DN, make_space
 
-from mssante_audit.space.trust import Thresholds
+from mssante_audit.space.trust import Thresholds, TrustSpace
 
 DN = ALPHA["dn"]
 DN_2, DN_3 = DN.replace("mss.", "mss2."), DN.replace("mss.", "mss3.")
@@ -19,6 +19,8 @@ FORMER = BETA_DN.replace("mss.beta", "mss.alpha")
 A, B, C = ({"domain": f"{name}.mssante.fr"} for name in "abc")
 THEIRS = {"project_contact": "01 99 00 00 41, a@b.example", "support_contact": "01 99 00 00 42, c@b.example"}
 CANONICAL, SPELLINGS, OPERATORS = "DN_NOT_CANONICAL", "DN_SPELLINGS", "DN_CN_OPERATORS"
+UNKNOWN, MISMATCH = "DN_DEPARTMENT_UNKNOWN", "DN_DEPARTMENT_MISMATCH"
+ELSEWHERE = BETA_DN.replace("Bas-Rhin (67)", "Paris (75)").replace("1679900001", "399900001100018")
 found, texts = finders("dn_consistency")
 
 
@@ -27,134 +29,106 @@ def rows(*dns: str) -> list[Row]:
     return [{"domain": f"d{i}.mssante.fr", "dn": dn} for i, dn in enumerate(dns)]
 
 
+def dn(old: str, new: str, name: str = DN) -> str:
+    return name.replace(old, new)
+
+
+NAMES: dict[str, list[str]] = {
+    "DN_SHAPE": [f"{DN},DC=example", dn(",O=", "+O="), dn("GIP-CPS", "CH ALPHA", CPS)],
+    CANONICAL: [
+        "C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example", dn(",O=", ",o="), QUOTED,
+        dn("CH ALPHA", "CH\u00a0ALPHA"), *(dn("ALPHA", f"AL{odd}PHA") for odd in INVISIBLE)],
+    SPELLINGS: [BARE],
+    "DN_COUNTRY": [dn("C=FR", "C=fr")],
+    "DN_ID_SHAPE": [dn("1759900004", "17599O0004")],
+    "DN_ID_LUHN": [dn("1759900004", "399900001100019")],
+    "DN_CN_NOT_FQDN": [
+        *(dn("mss.alpha.example", cn) for cn in ("serveur", "192.0.2.1", "a b.fr")), dn("mss.", "*.")],
+    "": [
+        DOUBLED,  # the certificate may hold them
+        dn("mss.alpha.example", "MSS.Alpha.example"), SIRET, dn("1759900004", "2999000011"),
+        *(dn("CH ALPHA", "A" * length) for length in (39, 41)),
+        *(dn("Paris (75)", f"{st} (95)", SIRET) for st in ("Val d'Oise", "Val-d'Oise", "Val d’Oise")),
+        dn("Paris (75)", "Bas-Rhin (67)", SIRET)],
+}  # fmt: skip
+"""Rule → names that have its defect and no other; "" → those that are right."""
+
+
 # Beside those of the catalogue (`tools.sample.defects`, `.cases`), which tests/test_sample.py holds.
 CASES: dict[str, Case] = {
+    **{
+        f"{rule}: {name}": Case(rows(name, name), [(rule, (1, 2))] if rule else [])
+        for rule, names in NAMES.items() for name in names},
     "clean names": Case(rows(DN, BETA_DN, CPS.replace("alpha", "gamma")), []),
     "no row": Case([], []),
     **{
-        f"what to write instead of {dn}": Case(
-            [{"dn": dn}], [(CANONICAL, (1,))], (), {CANONICAL: {"expected": [DN]}}
-        )
-        for dn in (DN.replace(",O=", ", O="), QUOTED, DN.replace("CH A", "CH\u00a0A"))
-    },
-    "the shape's faults are named": Case(
-        [{"dn": DN.replace(",ST=Paris (75)", ",X=1")}], [("DN_SHAPE", (1,))], ["DN_SHAPE"],
-        {"DN_SHAPE": {"observed": ["…(manque : ST ; en trop : X)"]}},
-    ),
+        f"what to write instead of {dn}": alone(CANONICAL, (1,), [{"dn": dn}], expected=DN)
+        for dn in (DN.replace(",O=", ", O="), QUOTED, DN.replace("CH A", "CH\u00a0A"))},
+    "the shape's faults are named": fires(
+        "DN_SHAPE", (1,), [{"dn": DN.replace(",ST=Paris (75)", ",X=1")}],
+        observed="…(manque : ST ; en trop : X)"),
     # Doubled spaces are right when a program put the name in quotes for them.
-    "doubled spaces, and quotes for them": Case(
-        [{"dn": DOUBLED}, {"dn": BOTH}], [(SPELLINGS, (2,))], (), {SPELLINGS: {"expected": [DOUBLED]}},
-    ),
+    "doubled spaces, and quotes for them": alone(
+        SPELLINGS, (2,), [{"dn": DOUBLED}, {"dn": BOTH}], expected=DOUBLED),
     # A row with one space says otherwise: nothing is proposed.
-    "one space, and quotes": Case(
-        [{}, {"dn": BOTH}], [(SPELLINGS, (2,))], (), {SPELLINGS: {"expected": [""]}},
-    ),
-    "one space, and two": Case(
-        [{}, {"dn": DOUBLED}], [(SPELLINGS, (1, 2))], (), {SPELLINGS: {"expected": [""]}},
-    ),
-    "another row makes up for a wrong spelling": Case(
-        [{}, {"dn": QUOTED}], [(SPELLINGS, (2,))], (),
-        {SPELLINGS: {"observed": [f"1 × {QUOTED} (entre guillemets) | 1 × {DN}"], "expected": [DN]}},
-    ),
-    "another domain's row does not": Case(
-        [{}, B | {"dn": QUOTED}, {"dn": QUOTED}], [(CANONICAL, (2,))], (),
-        {CANONICAL: {"observed": ["1 domaine : 2 × …"]}},
-    ),
+    "one space, and quotes": alone(SPELLINGS, (2,), [{}, {"dn": BOTH}], expected=""),
+    "one space, and two": alone(SPELLINGS, (1, 2), [{}, {"dn": DOUBLED}], expected=""),
+    "another row makes up for a wrong spelling": alone(
+        SPELLINGS, (2,), [{}, {"dn": QUOTED}],
+        observed=f"1 × {QUOTED} (entre guillemets) | 1 × {DN}", expected=DN),
+    "another domain's row does not": alone(
+        CANONICAL, (2,), [{}, B | {"dn": QUOTED}, {"dn": QUOTED}], observed="1 domaine : 2 × …"),
     "another certificate, be it another operator's, is another row": Case(
-        [{"dn": QUOTED}, {"dn": BETA_DN}], [(SPELLINGS, (1,))], [CANONICAL, SPELLINGS],
-    ),
-    "a place with and without its blank is one place": Case(
-        rows(DN, BARE, BARE.replace("mss.", "mss2.")), [(SPELLINGS, (2, 3))], (),
-        {SPELLINGS: {"expected": [f"{DN} | {DN_2}"]}},
-    ),
+        [{"dn": QUOTED}, {"dn": BETA_DN}], [(SPELLINGS, (1,))], [CANONICAL, SPELLINGS]),
+    "a place with and without its blank is one place": alone(
+        SPELLINGS, (2, 3), rows(DN, BARE, BARE.replace("mss.", "mss2.")), expected=f"{DN} | {DN_2}"),
     "two texts that are no name are two findings": Case(
-        rows("rien", "RIEN"), [("DN_UNREADABLE", (1,)), ("DN_UNREADABLE", (2,))],
-    ),
+        rows("rien", "RIEN"), [("DN_UNREADABLE", (1,)), ("DN_UNREADABLE", (2,))]),
     # The values.
     **{
-        f"département: {st}": Case(
-            [{"dn": DN.replace("Paris (75)", st)}], [(rule, (1,))], (), {rule: {"expected": [expected]}}
-        )
+        f"département: {st}": alone(rule, (1,), [{"dn": DN.replace("Paris (75)", st)}], expected=expected)
         for st, rule, expected in (
-            ("Paris", "DN_DEPARTMENT_FORM", "Paris (75)"), ("Pariss (75)", "DN_DEPARTMENT_UNKNOWN", ""),
-            ("Atlantide (00)", "DN_DEPARTMENT_UNKNOWN", ""), ("Paris (67)", "DN_DEPARTMENT_MISMATCH", ""),
-        )
-    },
+            ("Paris", "DN_DEPARTMENT_FORM", "Paris (75)"), ("Pariss (75)", UNKNOWN, ""),
+            ("Atlantide (00)", UNKNOWN, ""), ("Paris (67)", MISMATCH, ""))},
     **{
         f"FINESS of the same département: {st}": Case(
             [{"dn": f"CN=mss.alpha.example,OU=1{finess},O=CH ALPHA,ST={st},C=FR"}], [],
-            ["DN_FINESS_DEPARTMENT", "DN_DEPARTMENT_MISMATCH"],
-        )
+            ["DN_FINESS_DEPARTMENT", MISMATCH])
         for finess, st in (
             ("970199006", "Guadeloupe (971)"), ("2A9900000", "Corse-du-Sud (2A)"), ("759900004", "Paris(75)"),
             ("970599007", "Réunion (974)"),  # 9705 is no département's: unknown, not another one
-        )
-    },
+        )},
+    # A correction is what other rows write; nothing like it is none.
+    **{
+        f"a département corrected: {wrong}, {other[:14]}": fires(
+            rule, (1,), rows(dn("Paris", wrong), other), expected=expected)
+        for rule, wrong, other, expected in (
+            (UNKNOWN, "Pariss", DN_2, "Paris (75)"), (UNKNOWN, "Pariss", ELSEWHERE, "Paris (75)"),
+            (UNKNOWN, "Atlantide", ELSEWHERE, ""), (MISMATCH, "Bas-Rhin", DN_2, "Paris (75)"),
+            (MISMATCH, "Bas-Rhin", ELSEWHERE, ""))},
     # Servers and names of operators.
-    "one server of one structure's two numbers": Case(rows(DN, DN, SIRET, SIRET), [], [OPERATORS]),
+    "one server of one structure's two numbers": silent(OPERATORS, rows(DN, DN, SIRET, SIRET)),
     # One row is a slip and no structure, nor are two without a contact in common.
-    "one row of the other number": Case(rows(DN, DN, SIRET), [(OPERATORS, (1, 2, 3))], [OPERATORS]),
-    "two rows without a contact in common": Case(
-        [*rows(DN, DN), *({"domain": f"e{i}.mssante.fr", "dn": SIRET, **THEIRS} for i in range(2))],
-        [(OPERATORS, (1, 2, 3, 4))], [OPERATORS],
-    ),
+    "one row of the other number": fires(OPERATORS, (1, 2, 3), rows(DN, DN, SIRET)),
+    "two rows without a contact in common": fires(OPERATORS, (1, 2, 3, 4),
+        [*rows(DN, DN), *({"domain": f"e{i}.mssante.fr", "dn": SIRET, **THEIRS} for i in range(2))]),
     "a server taken over counts where the other certificate still is": Case(
         [B | {"dn": FORMER}, B, A, C], [(OPERATORS, (1, 2))], (),
         {OPERATORS: {"operator_id": ["1759900004"],  # who has it everywhere is to be called
-                     "observed": ["…CH ALPHA (1759900004) : 3 domaines ; en commun : 1 domaine"]}},
-    ),
-    "both operators on both domains": Case(
-        [A, A | {"dn": FORMER}, B, B | {"dn": FORMER}], [(OPERATORS, (1, 2, 3, 4))],
-    ),
-    "neither has it everywhere: nobody can tell whose it is": Case(
-        [A, A | {"dn": FORMER}, B, C | {"dn": FORMER}], [(OPERATORS, (1, 2, 3, 4))],
-    ),
+                     "observed": ["…CH ALPHA (1759900004) : 3 domaines ; en commun : 1 domaine"]}}),
+    "both operators on both domains": alone(
+        OPERATORS, (1, 2, 3, 4), [A, A | {"dn": FORMER}, B, B | {"dn": FORMER}]),
+    "neither has it everywhere: nobody can tell whose it is": alone(
+        OPERATORS, (1, 2, 3, 4), [A, A | {"dn": FORMER}, B, C | {"dn": FORMER}]),
     "a name but for its dot": Case(rows(DN, DN_2.replace("CH ALPHA", "CH. ALPHA")), []),
     "the authority of old certificates is nobody's name": Case(
-        rows(CPS, "CN=mss.beta.example,OU=1679900001,L=Bas-Rhin (67),O=GIP-CPS,C=FR", DN_2), [],
-    ),
+        rows(CPS, "CN=mss.beta.example,OU=1679900001,L=Bas-Rhin (67),O=GIP-CPS,C=FR", DN_2), []),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_list(tmp_path: Path, case: str) -> None:
     assert seen_in("dn_consistency", CASES[case], tmp_path) == (CASES[case].found, CASES[case].said)
-
-
-@pytest.mark.parametrize(
-    ("dn", "rule"),
-    [
-        (f"{DN},DC=example", "DN_SHAPE"),
-        (DN.replace(",O=", "+O="), "DN_SHAPE"),
-        (CPS.replace("GIP-CPS", "CH ALPHA"), "DN_SHAPE"),
-        ("C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example", "DN_NOT_CANONICAL"),
-        (DN.replace("CH ALPHA", "CH  ALPHA"), ""),  # the certificate may hold them
-        (DN.replace("CH ALPHA", '"CH ALPHA"'), "DN_NOT_CANONICAL"),
-        (DN.replace("CH ALPHA", "CH\u00a0ALPHA"), "DN_NOT_CANONICAL"),
-        (DN.replace(",O=", ",o="), "DN_NOT_CANONICAL"),
-        (DN.replace("Paris (75)", "Paris(75)"), "DN_SPELLINGS"),
-        (DN.replace("C=FR", "C=fr"), "DN_COUNTRY"),
-        (DN.replace("1759900004", "17599O0004"), "DN_ID_SHAPE"),
-        (DN.replace("1759900004", "399900001100019"), "DN_ID_LUHN"),
-        (DN.replace("1759900004", "399900001100018"), ""),
-        (DN.replace("1759900004", "2999000011"), ""),
-        (DN.replace("mss.alpha.example", "MSS.Alpha.example"), ""),
-        *(
-            (DN.replace("mss.alpha.example", cn), "DN_CN_NOT_FQDN")
-            for cn in ("serveur", "192.0.2.1", "a b.fr")
-        ),
-        (DN.replace("mss.", "*."), "DN_CN_NOT_FQDN"),
-        (DN.replace("CH ALPHA", "A" * 39), ""),
-        (DN.replace("CH ALPHA", "A" * 41), ""),
-        *(
-            (SIRET.replace("Paris (75)", f"{st} (95)"), "")
-            for st in ("Val d'Oise", "Val-d'Oise", "Val d’Oise")
-        ),
-        (SIRET.replace("Paris (75)", "Bas-Rhin (67)"), ""),
-    ],
-)
-def test_a_name(dn: str, rule: str) -> None:
-    assert found(make_space(*rows(dn, dn))) == ([(rule, (1, 2))] if rule else [])
 
 
 def test_all_that_is_wrong_with_an_operator_s_texts_is_one_finding() -> None:
@@ -167,67 +141,30 @@ def test_all_that_is_wrong_with_an_operator_s_texts_is_one_finding() -> None:
     assert expected == f"{DN} | {DN_2}"
 
 
-SLIPS = [
-    DN.replace(",O=", " , O="), BOTH, DN.replace("CH ALPHA", "CH\u00a0 ALPHA"),
-    DN.replace("Paris (75)", "paris(75)"), CPS.replace("Paris (75)", "Paris(75)").replace(",L=", " ,l="),
-    DN.replace("Paris (75)", "Paris"), "C=FR,ST=Paris (75),O=CH ALPHA,OU=1759900004,CN=mss.alpha.example",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("dn", SLIPS)
-@pytest.mark.parametrize("others", [(), (DN,), (DN_2,)])
-def test_what_is_expected_passes_the_audit(dn: str, others: tuple[str, ...]) -> None:
-    space = make_space(*rows(dn, *others))
-    (facts,) = [f for f in told_in_clear("dn_consistency", space)["facts"] if "best" in f]
-    best = (
-        facts["best"] if isinstance(facts["best"], list) else [dn.replace("ST=Paris", f"ST={facts['best']}")]
-    )
-    if dn == BOTH and others == (DN,):
-        assert best == []  # rows disagree in more than layout
-    else:
-        assert len(best) == 1
-        assert found(make_space(*rows(*best, *others))) == []
-
-
-def test_a_department_s_correction_is_what_other_rows_write() -> None:
-    slip, mate = DN.replace("Paris", "Pariss"), DN_2
-    elsewhere = BETA_DN.replace("Bas-Rhin (67)", "Paris (75)").replace("1679900001", "399900001100018")
-    for right in (mate, elsewhere):
-        assert texts(make_space(*rows(slip, right)), "DN_DEPARTMENT_UNKNOWN")[0][1] == "Paris (75)"
-    wrong = DN.replace("Paris", "Bas-Rhin")
-    assert texts(make_space(*rows(wrong, mate)), "DN_DEPARTMENT_MISMATCH")[0][1] == "Paris (75)"
-    assert texts(make_space(*rows(wrong, elsewhere)), "DN_DEPARTMENT_MISMATCH")[0][1] == ""
-    # Nothing like it is no correction.
-    far = DN.replace("Paris", "Atlantide")
-    assert texts(make_space(*rows(far, elsewhere)), "DN_DEPARTMENT_UNKNOWN")[0][1] == ""
-
-
 def test_a_departement_is_proposed_as_it_is_official_or_usual() -> None:
     wrong, right = "ST=Meurthe et Moselle(54)", "ST=Meurthe-et-Moselle (54)"
     dns = [DN.replace("ST=Paris (75)", st) for st in (wrong, *[right] * 6)]
     dns = [dn.replace("OU=17599000", f"OU=15499{i:03}") for i, dn in enumerate(dns)]
-    assert "Meurthe et" not in " ".join(
-        expected for _, expected in texts(make_space(*rows(*dns)), "DN_SPELLINGS")
-    )
+    assert not any("Meurthe et" in expected for _, expected in texts(make_space(*rows(*dns)), SPELLINGS))
     usual = [DN.replace("ST=Paris (75)", st) for st in ("ST=Val d'Oise(95)", "ST=Val d'Oise (95)")]
-    (proposed,) = (expected for _, expected in texts(make_space(*rows(*usual)), "DN_SPELLINGS"))
+    ((_, proposed),) = texts(make_space(*rows(*usual)), SPELLINGS)
     assert "Val d'Oise (95)" in proposed
 
 
 def test_concentration_counts_domains_without_another_certificate_or_server() -> None:
-    second = {"domain": "d0.mssante.fr", "dn": DN_2}
-    space = make_space(*rows(DN, DN, DN), second)
+    def concentrated(space: TrustSpace, minimum: int) -> Found:
+        return found(replace(space, thresholds=Thresholds(concentration_min=minimum)), "DN_CONCENTRATION")
+
+    def beside(dn: str) -> TrustSpace:
+        return make_space(*rows(DN, DN, DN), {"domain": "d0.mssante.fr", "dn": dn})
+
+    space = beside(DN_2)
     assert found(space) == []
+    assert concentrated(space, 2) == [("DN_CONCENTRATION", (2, 3))]
     at_two = replace(space, thresholds=Thresholds(concentration_min=2))
-    assert found(at_two) == [("DN_CONCENTRATION", (2, 3))]
-    assert texts(at_two, "DN_CONCENTRATION")[0][0].startswith(
-        "CN=mss.alpha.example\u00a0: 2\u00a0domaines sans autre"
-    )
-    assert found(replace(space, thresholds=Thresholds(concentration_min=3))) == []
+    text = texts(at_two, "DN_CONCENTRATION")[0][0].replace("\u00a0", " ")
+    assert text.startswith("CN=mss.alpha.example : 2 domaines sans autre")
+    assert concentrated(space, 3) == []
     # Two certificates of one server do not expire together; two spellings of one do.
-    renewed = make_space(
-        *rows(DN, DN), {"domain": "d0.mssante.fr", "dn": DN.replace("CH ALPHA", "CH ALPHA SUD")}
-    )
-    spelt = make_space(*rows(DN, DN), {"domain": "d0.mssante.fr", "dn": QUOTED})
-    for one, expected in ((renewed, []), (spelt, [("DN_CONCENTRATION", (1, 2, 3))])):
-        assert found(replace(one, thresholds=Thresholds(concentration_min=2)), "DN_CONCENTRATION") == expected
+    assert concentrated(beside(DN.replace("CH ALPHA", "CH ALPHA SUD")), 3) == []
+    assert concentrated(beside(QUOTED), 3) == [("DN_CONCENTRATION", (1, 2, 3, 4))]

@@ -29,7 +29,6 @@ age of rows that was told with a person's address."""
 
 def load(file: Path | bytes) -> TrustSpace:
     whitelist = load_whitelist(file, recover=True)
-    assert whitelist.generated_at is not None
     return TrustSpace(whitelist, whitelist.generated_at)
 
 
@@ -66,7 +65,6 @@ def corrected(space: TrustSpace) -> tuple[TrustSpace, dict[int, dict[str, str]]]
                     rows[number - 1][column] = text
                     changed.setdefault(number, {})[named(finding, KINDS.get(column, ""))] = text
     generated = space.whitelist.generated_at
-    assert generated is not None
     return load(xml_of(*rows, generated=f"{generated:%Y-%m-%dT%H:%M:%SZ}")), changed
 
 

@@ -15,17 +15,13 @@ from mssante_audit.report.run import run_reports
 
 AS_OF = "2026-03-03T06:00:00Z"
 RECIPE = (Path(__file__).parents[2] / "docs" / "own_audit.md").read_text(encoding="utf-8")
-RULES, CODE = (
-    re.search(rf"^```{kind}\n(.*?)^```$", RECIPE, re.DOTALL | re.MULTILINE)[1] for kind in ("toml", "python")
-)
+RULES, CODE = (re.search(rf"(?ms)^```{kind}\n(.*?)^```$", RECIPE)[1] for kind in ("toml", "python"))
 
 SITE = f"""
 from pathlib import Path
 from mssante_audit import audit, audit_all, load_space
 from mssante_audit.audits import waived
 from mssante_audit.findings.trend import point_of
-from mssante_audit.report.notebook import Report
-from mssante_audit.report.results import EVERYBODY
 from mssante_audit.site.build import build_site
 
 space = load_space(Path("list.xml"), as_of="{AS_OF}")
@@ -33,8 +29,6 @@ found = audit("long_names", space)
 found.to_json("found.json", orient="records")
 findings = audit_all(space)
 assert set(found["fingerprint"]) <= set(findings["fingerprint"])
-report = Report("overview", space, EVERYBODY, space.entries, findings, (), 500)
-Path("section.html").write_text(report.others().text, encoding="utf-8")
 Path("site").mkdir()
 point = point_of(space.as_of, findings, waived(space), None)
 build_site(Path("site"), space, findings, waived=waived(space), told=None, points=[point])
@@ -51,30 +45,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def python(code: str) -> None:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+def test_audit_and_site_come_out_as_it_says(folder: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", CODE + SITE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_audit_section_and_site_come_out_as_it_says(folder: Path) -> None:
-    python(CODE + SITE)
     found = json.loads((folder / "found.json").read_text())
     assert len(found) == 3
     for one in found:
         assert (one["rule"], one["severity"]) == ("LIST_DOMAIN_LONG", "info")
         assert one["observed"] == f"{len(one['domain'])}\xa0caractères"
-    section = lxml_html.fromstring(f"<div>{(folder / 'section.html').read_text(encoding='utf-8')}</div>")
-    assert [h.text_content() for h in section.iter("h2")] == ["Noms longs"]
-    assert len(section.findall(".//tbody/tr")) == len(found)
     for name in ("audits/long_names.html", "regles/LIST_DOMAIN_LONG.html"):
         page = lxml_html.fromstring((folder / "site" / name).read_text(encoding="utf-8"))
         assert len(page.xpath("//table[@id='constats-replies']/tbody/tr")) == len(found)
         assert "•••" not in page.find(".//title").text
-
-
-def notebook(*cells: str) -> nbformat.NotebookNode:
-    code = [nbformat.v4.new_code_cell(cell) for cell in cells]
-    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Essai"), *code])
 
 
 def test_it_works_in_a_cell_and_a_cell_that_is_run_again_replaces_it(folder: Path) -> None:
@@ -83,13 +65,10 @@ from pathlib import Path
 from mssante_audit import audit_all, load_space
 from mssante_audit.report.findings import findings_table
 from mssante_audit.report.tables import enable
-
-space = load_space(Path("list.xml"), as_of="{AS_OF}")
-def own():
-    found = audit_all(space)
-    return found[found["audit"] == "long_names"]
-before = own()
 enable()
+space = load_space(Path("list.xml"), as_of="{AS_OF}")
+own = lambda: audit_all(space).query("audit == 'long_names'")
+before = own()
 """
     again = CODE.replace("> 40", "> 60")
     assert again != CODE
@@ -105,7 +84,9 @@ enable()
         "from mssante_audit import open_report",
         f"open_report('overview', data='list.xml', as_of='{AS_OF}').others()",
     )
-    nbformat.write(notebook(*cells), folder / "essai.ipynb")
+    code = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Essai"), *code])
+    nbformat.write(notebook, folder / "essai.ipynb")
     run = run_reports([str(folder / "essai.ipynb")], out=folder / "out")
     assert run.outcomes[0].failure is None, run.outcomes[0].failure
     page = lxml_html.fromstring((folder / "out" / "essai.html").read_text(encoding="utf-8"))

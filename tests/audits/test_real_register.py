@@ -34,24 +34,17 @@ def space():
 def _declared(space: TrustSpace) -> pd.DataFrame:
     """Return one declaration a row of the list, but for rows of which nothing can be declared."""
     rows = space.audited
-    contacts = {kind: rows[f"{kind}_contact"].map(parse_contact) for kind in ("project", "support")}
     cps = rows["igc"] == "IGC-CPS"
-    return pd.DataFrame(
-        {
-            "structure_name": rows["operator"],
-            "structure_id": rows["operator_id"],
-            "domain": rows["domain"],
-            "description": rows["description"],
-            "dn_igc_sante": rows["dn"].where(~cps, ""),
-            "dn_igc_cps": rows["dn"].where(cps, ""),
-            "public_project_phone": contacts["project"].map(lambda contact: "".join(contact.phones[:1])),
-            "public_project_email": contacts["project"].map(lambda contact: "".join(contact.emails[:1])),
-            "public_technical_phone": contacts["support"].map(lambda contact: "".join(contact.phones[:1])),
-            "public_technical_email": contacts["support"].map(lambda contact: "".join(contact.emails[:1])),
-            "date": "01/02/2024",
-            "withdrawal": "",
-        }
-    )
+    declared = {
+        "structure_name": rows["operator"], "structure_id": rows["operator_id"], "domain": rows["domain"],
+        "description": rows["description"], "dn_igc_sante": rows["dn"].where(~cps, ""),
+        "dn_igc_cps": rows["dn"].where(cps, ""), "date": "01/02/2024", "withdrawal": "",
+    }  # fmt: skip
+    for kind, public in (("project", "project"), ("support", "technical")):
+        contacts = rows[f"{kind}_contact"].map(parse_contact)
+        declared[f"public_{public}_phone"] = contacts.map(lambda contact: "".join(contact.phones[:1]))
+        declared[f"public_{public}_email"] = contacts.map(lambda contact: "".join(contact.emails[:1]))
+    return pd.DataFrame(declared)
 
 
 CHANGES = {

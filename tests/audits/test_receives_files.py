@@ -10,12 +10,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from dns_changes import changed, faulty, mx, together
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_clear import told_in_clear
-from made_up import ALPHA, BETA_DN, make_space, xml_of
-from made_up_dns import AT, BETA_MX, DELEGATED, REDIRECTED, TWO, Scene
-from test_receives import AS_OF, does, elsewhere, mx
+from made_up import ALPHA, make_space, xml_of
+from made_up_dns import AT, BETA_MX, DELEGATED, REDIRECTED, ROWS, TWO, Scene
+from test_receives import AS_OF, elsewhere
 
 from mssante_audit.cli.receive import steps
 from mssante_audit.findings.catalogue import FAILED
@@ -27,17 +28,16 @@ from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.checks import mails_of
 from tools.sample.dns_world import observe_world
 
-ROWS = ({"domain": DELEGATED}, {"domain": REDIRECTED, "dn": BETA_DN})
 Lines = list[dict[str, Any]]
 
 
 def lively() -> Scene:
     """Return a scene with something of every kind: exchangers elsewhere, servers dead and odd."""
-    scene = Scene()
-    mx("10 mss.alpha.example", "20 mx.cible.example", "30 parti.alpha.example")(scene)
-    elsewhere(scene, ("nsa1.b", "ns2.b"), named=False)
-    does(scene, TWO, silent=("udp",))
-    return scene
+    return changed(
+        mx("10 mss.alpha.example", "20 mx.cible.example", "30 parti.alpha.example"),
+        lambda scene: elsewhere(scene, ("nsa1.b", "ns2.b"), named=False),
+        faulty(TWO, silent=("udp",)),
+    )
 
 
 def lines_of(scene: Scene, at: Any = AT, *only: str) -> Lines:
@@ -51,8 +51,6 @@ def write(file: Path, lines: Lines) -> None:
     file.write_bytes(gzip.compress("".join(f"{json.dumps(line)}\n" for line in lines).encode(), mtime=0))
 
 
-# -- any content --------------------------------------------------------------------------------------------
-
 LIVELY = lines_of(lively())
 _NAMES = sorted({line["qname"] for line in LIVELY if "qname" in line} | {"", ".", "example", "mssante.fr"})
 _TEXTS = st.sampled_from([*_NAMES, *OUTCOMES, *STEPS, "A", "AAAA", "MX", "NS", "SOA", "DS", "CNAME", "TXT"])
@@ -60,13 +58,11 @@ _RECORD = st.tuples(
     st.sampled_from(["answer", "authority", "additional"]), st.sampled_from(_NAMES), st.integers(0, 9),
     st.sampled_from(["A", "AAAA", "CNAME", "MX", "NS", "SOA", "DS", "DNSKEY", "RRSIG", "TXT"]),
     st.sampled_from(_NAMES).map("10 {}".format) | st.sampled_from(_NAMES) | st.sampled_from(
-        ["192.88.99.7", "10.0.0.1", "2a00::1", "0 .", "300.1.1.1", "1 1 1 1 1 1 1", "12345 13 2 AB", ""]
-    ),
+        ["192.88.99.7", "10.0.0.1", "2a00::1", "0 .", "300.1.1.1", "1 1 1 1 1 1 1", "12345 13 2 AB", ""]),
 ).map(list)  # fmt: skip
 _VALUE = _TEXTS | st.lists(_RECORD, max_size=3) | st.booleans() | st.integers(-1, 9999) | st.none()
-_CHANGE = st.tuples(
-    st.integers(1, len(LIVELY) - 1), st.sampled_from([f for f in LIVELY[1] if f != "at"]), _VALUE
-)
+_FIELDS = st.sampled_from([field for field in LIVELY[1] if field != "at"])
+_CHANGE = st.tuples(st.integers(1, len(LIVELY) - 1), _FIELDS, _VALUE)
 
 
 @settings(max_examples=60, deadline=None)
@@ -91,9 +87,6 @@ def test_any_file_yields_verdicts(changes: list[tuple[int, str, object]]) -> Non
         assert (mail.cause in CAUSES[mail.receives]) if mail.receives != "yes" else not mail.cause
 
 
-# -- order, repetition, lack --------------------------------------------------------------------------------
-
-
 def space_of(folder: str, *files: Lines) -> TrustSpace:
     """Load files, the newest last, as they lie in a data folder."""
     path = Path(folder)
@@ -106,8 +99,8 @@ def space_of(folder: str, *files: Lines) -> TrustSpace:
 
 def told_of(*files: Lines) -> dict[str, tuple[str, str]]:
     with TemporaryDirectory() as folder:
-        answers = mails_of(space_of(folder, *files))
-    return {domain: (mail.receives, mail.cause) for domain, mail in answers.items()}
+        mail_of = mails_of(space_of(folder, *files))
+    return {domain: (mail.receives, mail.cause) for domain, mail in mail_of.items()}
 
 
 @cache
@@ -115,8 +108,7 @@ def pair(kind: str) -> tuple[Lines, Lines]:
     """Return two observations of one world that has changed in between: whole ones, or a spot check."""
     old, new = lively(), lively()
     new.world.root.records.pop(BETA_MX)
-    mx("10 mss.alpha.example")(new)
-    does(new, TWO, silent=())
+    together(mx("10 mss.alpha.example"), faulty(TWO, silent=()))(new)
     only = (REDIRECTED,) if kind == "spot check" else ()
     first, second = lines_of(old), lines_of(new, AT + timedelta(hours=1), *only)
     if kind == "stopped":
@@ -125,13 +117,9 @@ def pair(kind: str) -> tuple[Lines, Lines]:
 
 
 @cache
-def whole(kind: str) -> dict[str, tuple[str, str]]:
-    return told_of(*pair(kind))
-
-
-@cache
-def alone(kind: str) -> dict[str, tuple[str, str]]:
-    return told_of(pair(kind)[0])
+def answers(kind: str, files: int = 2) -> dict[str, tuple[str, str]]:
+    """Return the answers that both files, or the older one, give."""
+    return told_of(*pair(kind)[:files])
 
 
 KINDS = ("whole", "spot check", "stopped")
@@ -148,7 +136,7 @@ def test_neither_order_nor_repetition_of_lines_changes_it(kind: str, order: Rand
         between += order.choices(between, k=20)
         order.shuffle(between)
         mixed.append([lines[0], *between, *(line for line in lines if "end" in line)])
-    assert told_of(*mixed) == whole(kind)
+    assert told_of(*mixed) == answers(kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -164,41 +152,20 @@ def test_lines_less_leave_what_a_file_says_or_nothing(kind: str, data: st.DataOb
     less = [line for line in lines if line.get(field, None) != value]
     files = (less, new) if which == 0 else (old, less)
     for domain, (receives, _) in told_of(*files).items():
-        allowed = {whole(kind)[domain][0], "unknown"} | ({alone(kind)[domain][0]} if which else set())
+        allowed = {answers(kind)[domain][0], "unknown"} | ({answers(kind, 1)[domain][0]} if which else set())
         assert receives in allowed, (field, value)
 
 
-# -- bad input ----------------------------------------------------------------------------------------------
-
-
 def test_a_file_cut_anywhere_says_the_same_or_nothing(tmp_path: Path) -> None:
-    scene = lively()
-    whole = tmp_path / "whole.jsonl.gz"
-    observe_world(scene.world, [DELEGATED, REDIRECTED], whole, AT)
-    data, cut = whole.read_bytes(), tmp_path / "cut.jsonl.gz"
-    before = mails(load_observation(whole), [DELEGATED, REDIRECTED], AS_OF, 7)
-    assert {mail.receives for mail in before.values()} == {"degraded", "yes"}
+    file = tmp_path / "dns.jsonl.gz"
+    write(file, LIVELY)
+    data, domains = file.read_bytes(), [DELEGATED, REDIRECTED]
+    before = mails(load_observation(file), domains, AS_OF, 7)
+    assert [before[domain].receives for domain in domains] == ["degraded", "yes"]
     for length in range(400, len(data), 97):
-        cut.write_bytes(data[:length])
-        after = mails(load_observation(cut), [DELEGATED, REDIRECTED], AS_OF, 7)
-        for domain, mail in after.items():
+        file.write_bytes(data[:length])
+        for domain, mail in mails(load_observation(file), domains, AS_OF, 7).items():
             assert mail.receives in (before[domain].receives, "unknown"), length
-
-
-def test_an_observation_of_another_zone_alone_says_nothing() -> None:
-    other = [line | {"parent_zone": "essai.example"} if "format" in line else line for line in LIVELY]
-    answers = told_of(other)
-    assert {receives for receives, _ in answers.values()} == {"unknown"}
-
-
-def test_files_in_whatever_order_and_under_whatever_names_say_the_same(tmp_path: Path) -> None:
-    old, new = pair("spot check")
-    (tmp_path / "observations").mkdir()
-    (tmp_path / "liste.xml").write_bytes(xml_of(*(ALPHA | row for row in ROWS)))
-    write(tmp_path / "observations" / "dns-zz.jsonl.gz", old)
-    write(tmp_path / "observations" / "dns-aa.jsonl.gz", new)
-    answers = mails_of(load_space(tmp_path, as_of=AS_OF))
-    assert {domain: (mail.receives, mail.cause) for domain, mail in answers.items()} == whole("spot check")
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -31,9 +31,8 @@ def scoped(tmp_path):
     return make
 
 
-def statuses(space):
-    frame = status(space)
-    return dict(zip(frame["domain"], frame["status"].astype("str"), strict=True))
+def statuses(space, *operators):
+    return dict(status(space, *operators)[["domain", "status"]].astype("str").values)
 
 
 COVERING = [
@@ -48,10 +47,7 @@ def test_operators_and_domains_beyond_it_are_outside_and_no_finding(scoped, scop
     assert statuses(space) == {A: "as-declared", B: "outside", C: "not-declared"}
     findings = told_in_clear("reconciliation", space)
     assert findings[["rule", "rows"]].values.tolist() == [["RECO_NOT_DECLARED", (4,)]]
-    assert dict(status(space, {"1679900001"})[["domain", "status"]].astype("str").values) == {
-        A: "outside",
-        B: "outside",
-    }
+    assert statuses(space, {"1679900001"}) == {A: "outside", B: "outside"}
 
 
 def test_the_verdict_of_a_domain_outside_is_unknown_and_says_why(scoped):

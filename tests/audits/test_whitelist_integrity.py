@@ -5,12 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from in_clear import Case, Row, finders, seen_in, told_in_clear
+from in_clear import INVISIBLE, Case, Row, alone, finders, fires, seen_in, silent, told_in_clear
 from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
 
 from mssante_audit.archive.store import Record, append
 from mssante_audit.audits import findings_of
-from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.words import worded
 from mssante_audit.whitelist.signature import Verdict
 
@@ -26,7 +25,8 @@ FORMER = BETA_DN.replace("mss.beta", "MSS.alpha")
 OPERATORS, REPEATED, UNREADABLE = "LIST_DOMAIN_OPERATORS", "LIST_PAIR_REPEATED", "LIST_UNREADABLE_ROW"
 SEVERAL, CUT, PLACEHOLDER = "LIST_DESCRIPTION_SEVERAL", "LIST_DESCRIPTION_CUT", "LIST_DESCRIPTION_PLACEHOLDER"
 ELSEWHERE, GARBLED, CONTROL = "LIST_DESCRIPTION_ELSEWHERE", "LIST_DESCRIPTION_MOJIBAKE", "LIST_TEXT_CONTROL"
-COPIED = "LIST_ROW_COPIED"
+COPIED, INVALID_NAME, NEAR = "LIST_ROW_COPIED", "LIST_DOMAIN_INVALID", "LIST_DOMAIN_NEAR"
+SUFFIX = "LIST_DOMAIN_SUFFIX"
 
 
 def described(*, dn: str = DN, **texts: str) -> list[Row]:
@@ -37,105 +37,129 @@ def described(*, dn: str = DN, **texts: str) -> list[Row]:
     ]
 
 
+INVALID = [
+    ("CH-Alpha.mssante.fr", "majuscules", "ch-alpha.mssante.fr"),
+    ("projet@ch-alpha.mssante.fr", "caractère interdit : @", "ch-alpha.mssante.fr"),
+    (" ch-alpha.mssante.fr", "caractère interdit : espace", "ch-alpha.mssante.fr"),
+    ("ch_alpha.mssante.fr", "caractère interdit : _", ""),
+    ("chât-alpha.mssanté.fr", "caractères interdits : âé", "chat-alpha.mssante.fr"),
+    ("\uff43h-alpha.mssante.fr", "caractère interdit", "ch-alpha.mssante.fr"),
+    ("ch-alpha.msanté.fr", "caractère interdit : é", "ch-alpha.mssante.fr"),
+    ("ch-alpha.mssante.fr.fr", "hors de mssante.fr", "ch-alpha.mssante.fr"),
+    ("a" * 64 + ".mssante.fr", "64 caractères entre deux points", ""),
+    (".".join(["a" * 60] * 4) + ".mssante.fr", "254 caractères", ""),
+    ("ch-alpha-.mssante.fr", "trait d’union", ""),
+    ("ch-alpha.mssante.fr.", "point au bord", "ch-alpha.mssante.fr"),
+    ("alpha", "pas de point", ""), ("192.0.2.1", "nombre", ""),
+]  # fmt: skip
+NEAR_NAMES = [
+    ("labo-alpha", "labos-alpha"), ("ch-alpha", "chalpha"), ("ehpad-alpha", "ehpad.alpha"),
+]  # fmt: skip
+UNLIKE_NAMES = [("labo-alpha1", "labo-alpha2"), ("zyxa", "zyxo"), ("labo-alpha.a", "labos-alpha.b")]
+SLIP = ("ehpad-alpah", "ehpad-alpha")  # near, unless each is described so
+
+
+def two(names: tuple[str, ...], dn: str = BETA_DN, **same: str) -> list[Row]:
+    """Return rows of two domains, each described by its name or both the same."""
+    first, second = ({"domain": name + TAIL, "description": f"Site {name}"} | same for name in names)
+    return [first, second | {"dn": dn}]
+
+
 RENAMED = [
     row
     for name in ("infirmier", "pharmacien")
     for row in (
-        *described(**{name: f'Agence, ""{name}""'}), *described(dn=DN_2, **{name: f"Nouveau nom, {name}"}),
-    )
+        *described(**{name: f'Agence, ""{name}""'}), *described(dn=DN_2, **{name: f"Nouveau nom, {name}"}))
 ]  # fmt: skip
 # Beside those of the catalogue (`tools.sample.defects`, `.cases`), which tests/test_sample.py holds.
 CASES: dict[str, Case] = {
+    "no row": Case([], []),
     "a clean list": Case([{}, {"domain": "ch-beta.mssante.fr", "dn": BETA_DN, "description": "CH Beta"}], []),
     "incomplete rows are one finding a kind and element": Case(
         [{"description": ""}, *described(ch_beta=" "),
          {"domain": "ch-gamma.mssante.fr", "support_contact": "", "description": "CH Gamma"}],
         [(UNREADABLE, (1, 2)), (UNREADABLE, (3,))], (),
-        {UNREADABLE: {"observed": ["Description : champ vide (2 fois)"]}},
-    ),
-    "a row stamped again": Case(
-        [{}, {"updated_at_text": "2026-02-01T00:00:00Z"}], [(REPEATED, (1, 2))], (),
-        {REPEATED: {"observed": ["2 lignes\u202f; seule la date diffère"], "expected": [""]}},
-    ),
+        {UNREADABLE: {"observed": ["Description : champ vide (2 fois)"]}}),
+    "a row stamped again": alone(
+        REPEATED, (1, 2), [{}, {"updated_at_text": "2026-02-01T00:00:00Z"}],
+        observed="2 lignes\u202f; seule la date diffère", expected=""),
     "a second certificate": Case([{}, {"dn": DN_2}], []),
     **{f"a valid domain: {name[:9]}": Case([{"domain": name + TAIL}], [])
        for name in ("a" * 63, "15-20", "xn--bta-fma")},
-    "domains of the same operators are one finding": Case(
-        [*({"domain": f"{name}.mssante.fr", "dn": dn} for name in "ab" for dn in (DN, BETA_DN)),
-         *({"domain": "c.mssante.fr", "dn": dn} for dn in (
-             DN, BETA_DN, GAMMA_DN.replace("Bas-Rhin (67)", "Bouches-du-Rhône (13)"))),
-         {"domain": "d.mssante.fr", "dn": BETA_DN}],
-        [(OPERATORS, (1, 2, 3, 4)), (OPERATORS, (5, 6, 7))], (),
-        {OPERATORS: {"observed": ["2 domaines : CH BETA (1679900001) | CH ALPHA (1759900004)"]}},
-    ),
+    **{
+        f"an invalid domain: {domain}": alone(
+            INVALID_NAME, (1,), [{"domain": domain}], observed=f"…{why}…", expected=meant)
+        for domain, why, meant in INVALID},
+    **{
+        f"names that may be confused, of {whose}: {names[0]}": fires(
+            NEAR, (1, 2), two(names, dn, **same), observed=words)
+        for names in NEAR_NAMES
+        for whose, dn, same, words in (
+            ("two operators", BETA_DN, {}, f"…{names[0]}…CH ALPHA…{names[1]}…CH BETA…"),
+            ("one", DN, {}, "…(même opérateur)"),
+            ("two that are described alike", BETA_DN, {"description": "Site"}, "…CH BETA…"))},
+    **{f"names that are only near: {names[0]}": Case(two(names), []) for names in [*UNLIKE_NAMES, SLIP]},
+    **{
+        f"nor are they if described alike: {names[0]}": silent(NEAR, two(names, description="Site"))
+        for names in UNLIKE_NAMES},
+    "a slip in a name": fires(NEAR, (1, 2), two(SLIP, description="Site")),
+    **{
+        f"an ending of another zone: {name}": fires(
+            SUFFIX, (1,), [{"domain": f"ehpad-alpha.{name}{TAIL}"}, {"domain": f"ehpad-alpha{TAIL}"}],
+            observed=f"…ehpad-alpha{TAIL} est aussi inscrit")
+        for name in ("fr", "mssante")},
+    **{f"no ending of another zone: {name}": Case([{"domain": name + TAIL}], [])
+       for name in ("ehpad-alpha.asso", "fr")},
+    # In names they are other rules' matter.
+    **{f"{odd!r} in a domain": alone(
+        INVALID_NAME, (1,), [{"domain": f"ch-al{odd}pha.mssante.fr"}], expected="ch-alpha.mssante.fr")
+       for odd in INVISIBLE},
+    **{f"{odd!r} in a certificate's name": Case([{"dn": DN.replace("ALPHA", f"AL{odd}PHA")}], [])
+       for odd in INVISIBLE},
+    # A contact names a person, and this rule is not masked.
+    "invisible characters are one finding a field, and shown escaped": Case(
+        [{"description": "CH \u202eahplA"},
+         {"domain": "b.mssante.fr", "description": "CH\u200bBeta",
+          "project_contact": "M. \u2066X\u2069, 01 99 00 00 01"}],
+        [(CONTROL, (1, 2)), (CONTROL, (2,))], (), {CONTROL: {"observed": [
+            "description : \\u202e \\u200b ; CH \\u202eahplA", "contact projet : \\u2066 \\u2069"]}}),
     # One structure is one operator.
     "one certificate's name but for the identifier": Case([{}, {"dn": SIRET} | THEIRS], []),
     "same name, same contacts on all they share": Case([{}, {"dn": SIRET.replace("mss.", "mss2.")}], []),
     "no operator known: not another one": Case([{}, {"dn": "certificat"}], []),
     "two SIRET of one SIREN": Case(
         [{"dn": f"CN=mss.alpha.example,OU={ou},O={o},ST=Paris (75),C=FR"}
-         for ou, o in (("399900001100018", "ALPHA"), ("399900001100026", "ALPHA SANTE"))], [],
-    ),
+         for ou, o in (("399900001100018", "ALPHA"), ("399900001100026", "ALPHA SANTE"))], []),
     # Two structures are two operators.
-    "same name, same département: homonyms, or who knows": Case(
-        [{}, {"dn": SIRET.replace("mss.", "mss2.")} | THEIRS], [(OPERATORS, (1, 2))], [OPERATORS],
-    ),
     "the same contacts on one shared domain, others on the next": Case(
         [{}, {"dn": SIRET.replace("mss.", "mss2.")}, {"domain": "b.mssante.fr"},
          {"domain": "b.mssante.fr", "dn": SIRET.replace("mss.", "mss2.")} | THEIRS],
-        [(OPERATORS, (1, 2, 3, 4))], [OPERATORS],
-    ),
-    "a supplier gives its customer's contacts": Case(
-        [{}, {"dn": BETA_DN}], [(OPERATORS, (1, 2))], [OPERATORS],
-    ),
+        [(OPERATORS, (1, 2, 3, 4))], [OPERATORS]),
     # A server that went to another operator, say: nobody has to ask each establishment who serves it.
-    "one server of all operators of a domain is told among the names": Case(
-        [{}, {"dn": DN_2}, {"dn": FORMER}], [], [OPERATORS],
-    ),
-    "one server on one domain of two": Case(
-        [{}, {"dn": FORMER}, {"domain": "b.mssante.fr"}, {"domain": "b.mssante.fr", "dn": BETA_DN}],
-        [(OPERATORS, (3, 4))], [OPERATORS],
-    ),
-    "one server of two of three operators": Case(
-        [{}, {"dn": FORMER}, {"dn": GAMMA_DN.replace("beta", "gamma")}],
-        [(OPERATORS, (1, 2, 3))], [OPERATORS],
-    ),
-    "sub-domains of another operator": Case(
-        [{}, {"domain": "urgences.ch-alpha.mssante.fr", "dn": BETA_DN},
-         {"domain": "a.b.ch-alpha.mssante.fr", "dn": BETA_DN}, {"domain": "own.ch-alpha.mssante.fr"},
-         # The nearest listed parent is its own operator's.
-         {"domain": "lits.urgences.ch-alpha.mssante.fr", "dn": BETA_DN},
-         {"domain": "mssante.fr", "dn": BETA_DN}],
-        [("LIST_SUBDOMAIN_OPERATOR", (2, 3))],
-    ),
+    "one server of all operators of a domain is told among the names": silent(
+        OPERATORS, [{}, {"dn": DN_2}, {"dn": FORMER}]),
+    "one server on one domain of two": fires(OPERATORS, (3, 4),
+        [{}, {"dn": FORMER}, {"domain": "b.mssante.fr"}, {"domain": "b.mssante.fr", "dn": BETA_DN}]),
+    "one server of two of three operators": fires(
+        OPERATORS, (1, 2, 3), [{}, {"dn": FORMER}, {"dn": GAMMA_DN.replace("beta", "gamma")}]),
     # Copies.
-    "a copy": Case(
-        described(ehpad_songe="EHPAD du Songe", clinique_mirage="EHPAD du Songe"), [(COPIED, (2,))], [COPIED],
-    ),
     "a copy whose own description is listed too": Case(
         [*described(ehpad_songe="EHPAD du Songe", clinique_mirage="EHPAD du Songe"),
-         *described(clinique_mirage="Clinique du Mirage")], [(REPEATED, (2, 3))], [COPIED, REPEATED],
-    ),
-    "one of two descriptions fits": Case(
-        [*described(ch_songe="CH de Songe"), *described(ch_songe="EHPAD Mirage")], [(REPEATED, (1, 2))],
-        [REPEATED], {REPEATED: {"expected": ["« CH de Songe »"]}},
-    ),
-    "two descriptions fit": Case(
-        [*described(ch_songe="CH de Songe"), *described(ch_songe="CH Songe (site nord)")],
-        [(REPEATED, (1, 2))], [REPEATED], {REPEATED: {"expected": [""]}},
-    ),
+         *described(clinique_mirage="Clinique du Mirage")], [(REPEATED, (2, 3))], [COPIED, REPEATED]),
+    "one of two descriptions fits": fires(
+        REPEATED, (1, 2), [*described(ch_songe="CH de Songe"), *described(ch_songe="EHPAD Mirage")],
+        expected="« CH de Songe »"),
+    "two descriptions fit": fires(
+        REPEATED, (1, 2), [*described(ch_songe="CH de Songe"), *described(ch_songe="CH Songe (site nord)")],
+        expected=""),
     # Descriptions.
     **{
-        f"a placeholder: {text}": Case(
-            [{"description": text}, {"domain": "b.mssante.fr", "description": text.upper()}],
-            [(PLACEHOLDER, (1, 2))],
-        )
-        for text in ("_", "?", "Domaine de messagerie du CH xyz", "Domaine de MSSanté de la", "N/A", "TEST")
-    },
+        f"a placeholder: {text}": alone(PLACEHOLDER, (1, 2),
+            [{"description": text}, {"domain": "b.mssante.fr", "description": text.upper()}])
+        for text in ("_", "?", "Domaine de messagerie du CH xyz", "Domaine de MSSanté de la", "N/A", "TEST")},
     **{
-        f"a cut description: {text[:20]}": Case([{"description": text}], [(CUT, (1,))])
-        for text in ("CH Alpha (site de", "CH Alpha de l'", "EHPAD Alpha)", "CH Alpha " + "a" * 246)
-    },
+        f"a cut description: {text[:20]}": alone(CUT, (1,), [{"description": text}])
+        for text in ("CH Alpha (site de", "CH Alpha de l'", "EHPAD Alpha)", "CH Alpha " + "a" * 246)},
     **{
         f"a right description: {text}": Case([{"description": text}], [])
         for text in (
@@ -143,70 +167,45 @@ CASES: dict[str, Case] = {
             "MAISON D'A", "Val'Aux", 'EHPAD "ALPHA" (site nord)', "CHU",
             "Hôpital « QUALITÉ»", "Œuvre de l’Île", "SSIAD Âge & Vie", "Qui est là ?", "Château",
             "CH\tAlpha\n",  # line breaks are not hidden text
-        )
-    },
-    "another town's description": Case(
-        described(ch_valfictif="Domaine du centre hospitalier de Bourgmythe", ch_bourgmythe="CH Bourgmythe"),
-        [(ELSEWHERE, (1,))], (), {ELSEWHERE: {"observed": ["…voir ch-bourgmythe.mssante.fr"]}},
-    ),
+        )},
     **{
         f"not another town's: {text}": Case(described(ch_valfictif=text, ch_bourgmythe="CH Bourgmythe"), [])
         for text in (
             "CH de Bourgmythe et Valfictif",  # both
             "Hôpital Rêvé",  # nothing the list knows
             "EHPAD de Bourgmythe",  # the list knows no such home
-        )
-    },
+        )},
     "a saint's name": Case(described(ch_st_fictif="CH Saint-Fictif", ch_fictif="CH Fictif"), []),
     "one description in other words": Case(
-        [{}, {"dn": DN_2, "description": "domaine de messagerie MSSante pour le CH ALPHA."}], [],
-    ),
-    "descriptions of two operators": Case(
-        [{}, {"dn": BETA_DN, "description": "EHPAD Alpha"}], [(OPERATORS, (1, 2))],
-    ),
+        [{}, {"dn": DN_2, "description": "domaine de messagerie MSSante pour le CH ALPHA."}], []),
+    "descriptions of two operators": alone(
+        OPERATORS, (1, 2), [{}, {"dn": BETA_DN, "description": "EHPAD Alpha"}]),
     "several descriptions are one finding an operator": Case(
         [*RENAMED, {"dn": BETA_DN}, {"dn": BETA_2, "description": "Beta"}],
         [(SEVERAL, (1, 2, 3, 4)), (SEVERAL, (5, 6))], (),
-        {SEVERAL: {"observed": ['…pharmacien.mssante.fr : « Agence, ""pharmacien"" » / …']}},
-    ),
-    "several descriptions of nobody known are one finding a domain": Case(
-        [{"dn": dn, "description": text, "domain": f"{name}.mssante.fr"}
-         for name in ("aa", "zz") for dn, text in (("certificat", "CH Alpha"), ("autre", "Beta"))],
-        [(SEVERAL, (1, 2)), (SEVERAL, (3, 4))], [SEVERAL],
-    ),
-    "descriptions of a repeated row are told with it": Case(
-        [{}, {"description": "EHPAD Alpha"}, {"dn": DN_2, "description": "EHPAD Alpha"}],
-        [(REPEATED, (1, 2))], (),
-        {REPEATED: {"observed": [
-            f"…par la description : « {ALPHA['description']} » | « EHPAD Alpha »"
-        ]}},
-    ),
+        {SEVERAL: {"observed": ['…pharmacien.mssante.fr : « Agence, ""pharmacien"" » / …']}}),
+    "descriptions of a repeated row are told with it": alone(
+        REPEATED, (1, 2), [{}, {"description": "EHPAD Alpha"}, {"dn": DN_2, "description": "EHPAD Alpha"}],
+        observed=f"…par la description : « {ALPHA['description']} » | « EHPAD Alpha »"),
     "a third description beside a repeated row": Case(
         [{}, {"description": "EHPAD Alpha"}, {"dn": DN_2, "description": "Clinique Alpha"}],
-        [(SEVERAL, (1, 2, 3)), (REPEATED, (1, 2))],
-    ),
+        [(SEVERAL, (1, 2, 3)), (REPEATED, (1, 2))]),
     "cut descriptions are one finding an operator": Case(
         [*described(x0="EHPAD Alpha (site", x1="EHPAD Beta de la", x2="EHPAD Gamma"),
          *described(dn=BETA_DN, d="EHPAD Alpha (site")],
-        [(CUT, (1, 2)), (CUT, (4,))], (), {CUT: {"observed": ["…Beta de la » : fin manquante…"]}},
-    ),
+        [(CUT, (1, 2)), (CUT, (4,))], (), {CUT: {"observed": ["…Beta de la » : fin manquante…"]}}),
     **{
-        f"garbled accents: {text}": Case(
-            [{"description": text}], [(GARBLED, (1,))], (),
-            {GARBLED: {"observed": [text], "expected": [meant]}},
-        )
+        f"garbled accents: {text}": alone(
+            GARBLED, (1,), [{"description": text}], observed=text, expected=meant)
         for text, meant in {
             "HÃ´pital rÃªvÃ©": "Hôpital rêvé", "Cure dâ€™Alpha": "Cure d’Alpha",
             "Bo￮te et Belved￨re": "Boîte et Belvedère", "R&eacute;gion A &amp; B": "Région A & B",
             "H?pital": "", "H\ufffdpital": "",
-        }.items()
-    },
-    "a garbled description is not another one": Case(
-        [{"description": "Hôpital Alpha"}, {"dn": DN_2, "description": "HÃ´pital Alpha"}], [(GARBLED, (2,))],
-    ),
+        }.items()},
+    "a garbled description is not another one": alone(
+        GARBLED, (2,), [{"description": "Hôpital Alpha"}, {"dn": DN_2, "description": "HÃ´pital Alpha"}]),
     "line breaks in a contact are not hidden text": Case(
-        [{"support_contact": "01 99 00 00 01,\na@b.example"}], [],
-    ),
+        [{"support_contact": "01 99 00 00 01,\na@b.example"}], []),
 }  # fmt: skip
 
 
@@ -215,14 +214,6 @@ def test_a_list(tmp_path: Path, case: str) -> None:
     seen = seen_in("whitelist_integrity", CASES[case], tmp_path, but=SIGNATURE)
     assert seen == (CASES[case].found, CASES[case].said)
 
-
-def test_an_empty_list_gets_a_typed_frame() -> None:
-    findings = told_in_clear("whitelist_integrity", make_space())
-    assert list(findings.columns) == list(COLUMNS)
-    assert found(make_space()) == []
-
-
-# -- the file -----------------------------------------------------------------------------------------------
 
 VALID = Verdict("valid", "", signer="CN=x", not_after=AS_OF + timedelta(days=1), valid_at_generation=True)
 
@@ -240,17 +231,15 @@ VALID = Verdict("valid", "", signer="CN=x", not_after=AS_OF + timedelta(days=1),
 def test_a_change_of_signer(tmp_path: Path, status, earlier: list[str], rule: str, since: str) -> None:
     days = {f"on_2026_01_0{day}": [{}] for day in (1, 2, 3)}
     space = archived(tmp_path, **days)
-    assert space.archive is not None
     for snapshot, signer in zip(space.archive.snapshots, earlier, strict=False):
         append(tmp_path, Record("", "import", "kept", snapshot.name, signer=signer))
     expected, reason = "new" if status == "valid" else "old", "signer" if "-" in status else "content"
     verdict = replace(VALID, status=status, reason=reason, signer="CN=new", expected=expected)
     space.whitelist.__dict__["signature"] = verdict
-    findings = told_in_clear("whitelist_integrity", space)
-    changes = findings[findings["rule"].str.fullmatch("LIST_SIGNER_(CHANGED|NEW)")]
-    assert changes["rule"].tolist() == ([rule] if rule else [])
-    for facts in changes["facts"]:
-        assert (facts["before"], facts["after"], facts["since"][:10]) == ("old", "new", since)
+    findings = told_in_clear("whitelist_integrity", space)[["rule", "facts"]].values
+    changes = [(code, facts) for code, facts in findings if "since" in facts]
+    seen = [(code, facts["before"], facts["after"], facts["since"][:10]) for code, facts in changes]
+    assert seen == ([(rule, "old", "new", since)] if rule else [])
 
 
 def test_age_is_counted_at_the_date_of_the_audit() -> None:
@@ -266,98 +255,24 @@ def test_a_list_without_a_date_is_unreadable_not_old() -> None:
 
 
 @pytest.mark.parametrize(
-    ("domain", "why", "meant"),
-    [
-        ("CH-Alpha.mssante.fr", "majuscules", "ch-alpha.mssante.fr"),
-        ("projet@ch-alpha.mssante.fr", "caractère interdit : @", "ch-alpha.mssante.fr"),
-        (" ch-alpha.mssante.fr", "caractère interdit : espace", "ch-alpha.mssante.fr"),
-        ("ch_alpha.mssante.fr", "caractère interdit : _", ""),
-        ("chât-alpha.mssanté.fr", "caractères interdits : âé", "chat-alpha.mssante.fr"),
-        ("\uff43h-alpha.mssante.fr", "caractère interdit", "ch-alpha.mssante.fr"),
-        ("ch-alpha.msanté.fr", "caractère interdit : é", "ch-alpha.mssante.fr"),
-        ("ch-alpha.mssante.fr.fr", "hors de mssante.fr", "ch-alpha.mssante.fr"),
-        ("a" * 64 + ".mssante.fr", "64 caractères entre deux points", ""),
-        (".".join(["a" * 60] * 4) + ".mssante.fr", "254 caractères", ""),
-        ("ch-alpha-.mssante.fr", "trait d’union", ""),
-        ("ch-alpha.mssante.fr.", "point au bord", "ch-alpha.mssante.fr"),
-        ("alpha", "pas de point", ""),
-        ("192.0.2.1", "nombre", ""),
-    ],
-)
-def test_invalid_domain(domain: str, why: str, meant: str) -> None:
-    space = make_space({"domain": domain})
-    assert found(space) == [("LIST_DOMAIN_INVALID", (1,))]
-    observed, expected = texts(space, "LIST_DOMAIN_INVALID")[0]
-    assert why in observed
-    assert expected == meant
-
-
-@pytest.mark.parametrize(
-    ("names", "near"),
-    [
-        (("labo-alpha", "labos-alpha"), True),
-        (("ehpad-alpah", "ehpad-alpha"), False),  # each is described so
-        (("ch-alpha", "chalpha"), True),
-        (("ehpad-alpha", "ehpad.alpha"), True),
-        (("labo-alpha1", "labo-alpha2"), False),
-        (("zyxa", "zyxo"), False),
-        (("labo-alpha.a", "labos-alpha.b"), False),
-    ],
-)
-def test_domains_that_may_be_confused(names: tuple[str, str], near: bool) -> None:
-    first, second = ({"domain": f"{name}.mssante.fr", "description": f"Site {name}"} for name in names)
-    space = make_space(first, second | {"dn": BETA_DN})
-    assert found(space) == ([("LIST_DOMAIN_NEAR", (1, 2))] if near else [])
-    alike = make_space(first, second | {"description": "Site"})
-    slip = near or "ehpad-alpah" in names
-    assert found(alike, "LIST_DOMAIN_NEAR") == ([("LIST_DOMAIN_NEAR", (1, 2))] if slip else [])
-    if near:
-        text = texts(space, "LIST_DOMAIN_NEAR")[0][0]
-        assert all(name in text for name in (*names, "CH ALPHA", "CH BETA"))
-        assert "même opérateur" not in text
-        assert "(même opérateur)" in texts(make_space(first, second), "LIST_DOMAIN_NEAR")[0][0]
-
-
-@pytest.mark.parametrize(
-    ("domain", "odd"),
-    [
-        ("ehpad-alpha.fr.mssante.fr", True),
-        ("ehpad-alpha.mssante.mssante.fr", True),
-        ("ehpad-alpha.asso.mssante.fr", False),
-        ("fr.mssante.fr", False),
-    ],
-)
-def test_an_ending_of_another_zone(domain: str, odd: bool) -> None:
-    space = make_space({"domain": domain})
-    assert found(space) == ([("LIST_DOMAIN_SUFFIX", (1,))] if odd else [])
-    if odd:
-        both = make_space({"domain": domain}, {"domain": "ehpad-alpha.mssante.fr"})
-        assert "ehpad-alpha.mssante.fr est aussi inscrit" in texts(both, "LIST_DOMAIN_SUFFIX")[0][0]
-
-
-# -- copies and contradictions ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
     ("description", "domain", "other"),
     [
         ("SSIAD Fictif", "ssiadfictif", "ssiad-montreve"),
         ("CH de Rêve par le prestataire", "ch-reve", "ch-sud-songe"),
         ("Messagerie du GH70", "gh70", "cpts.mirage-morvan"), ("Cabinet 12", "cabinet12", "cabinet13"),
         ("CH de Rêve", "ch-reve", "nddxyz"), ("CH de Rêve", "ch-reve", "nouveaudomaine2"),
-        ("CH de Rêve", "chdr", "essai"), ("CH de Rêve", "ch-reve", "ch-reve2"),
-    ],
+        ("CH de Rêve", "chdr", "essai"), ("CH de Rêve", "ch-reve", "ch-reve2")],
 )  # fmt: skip
 def test_a_row_that_is_a_copy(description: str, domain: str, other: str) -> None:
     row = {"description": description}
     space = make_space(
         row | {"domain": domain + TAIL}, row | {"domain": other + TAIL}, {"domain": "ch-loin" + TAIL}
     )
-    assert found(space, "LIST_ROW_COPIED") == [("LIST_ROW_COPIED", (2,))]
-    assert texts(space, "LIST_ROW_COPIED")[0][0].endswith(f"comme {domain}{TAIL}, de CH ALPHA (1759900004)")
-    assert found(space, "LIST_DESCRIPTION_ELSEWHERE") == [], "told once"
+    assert found(space, COPIED) == [(COPIED, (2,))]
+    assert texts(space, COPIED)[0][0].endswith(f"comme {domain}{TAIL}, de CH ALPHA (1759900004)")
+    assert found(space, ELSEWHERE) == [], "told once"
     elsewhere = row | {"domain": other + TAIL, "support_contact": "01 99 00 00 09, autre@alpha.example"}
-    assert found(make_space(row | {"domain": domain + TAIL}, elsewhere), "LIST_ROW_COPIED") == []
+    assert found(make_space(row | {"domain": domain + TAIL}, elsewhere), COPIED) == []
 
 
 @pytest.mark.parametrize(
@@ -376,7 +291,7 @@ def test_a_row_that_is_a_copy(description: str, domain: str, other: str) -> None
 )
 def test_what_is_no_copy(description: str, domains: list[str]) -> None:
     rows = [{"domain": name + TAIL, "description": description} for name in domains]
-    assert found(make_space(*rows), "LIST_ROW_COPIED") == []
+    assert found(make_space(*rows), COPIED) == []
 
 
 @pytest.mark.parametrize(
@@ -391,8 +306,7 @@ def test_what_is_no_copy(description: str, domains: list[str]) -> None:
         ("dac59", "Dispositif d’appui du Pas-de-Calais", True),
         ("dac62", "Dispositif d’appui du Pas-de-Calais", False), ("cpam94", "CPAM du Val-d’Oise", True),
         ("cdom2a", "Ordre des médecins de Haute-Corse (2B)", True),
-        ("cdom2a", "Ordre des médecins de Corse-du-Sud", False),
-    ],
+        ("cdom2a", "Ordre des médecins de Corse-du-Sud", False)],
 )  # fmt: skip
 def test_a_description_that_gives_another_number(domain: str, description: str, wrong: bool) -> None:
     space = make_space({"domain": domain + TAIL, "description": description})
@@ -449,35 +363,6 @@ def test_a_cut_list_is_judged_row_by_row_and_says_so() -> None:
     cut = make_space(xml=xml[: xml.rindex(b"<Domaine>") + 40])
     assert set(findings_of("stale_contacts", cut)["rule"]) == {"CONTACT_PERSONAL"}
     assert "n’ont pas été appliquées" in texts(cut, "LIST_DAMAGED")[0][0]
-
-
-def test_invisible_characters_are_one_finding_a_field_and_shown_escaped() -> None:
-    space = make_space(
-        {"description": "CH \u202eahplA"},
-        {
-            "domain": "b.mssante.fr",
-            "description": "CH\u200bBeta",
-            "project_contact": "M. \u2066X\u2069, 01 99 00 00 01",
-        },
-    )
-    assert found(space) == [("LIST_TEXT_CONTROL", (1, 2)), ("LIST_TEXT_CONTROL", (2,))]
-    observed = [text for text, _ in texts(space, "LIST_TEXT_CONTROL")]
-    assert "description : \\u202e \\u200b ; CH \\u202eahplA" in observed
-    # A contact names a person, and this rule is not masked.
-    assert "contact projet : \\u2066 \\u2069" in observed
-    assert all(text.replace("\u00a0", "").isprintable() for text in observed)
-
-
-@pytest.mark.parametrize("odd", ["\u200b", "\u202e", "\u3164", "\ue000", "\ufe0f"])
-def test_invisible_characters_in_names_are_other_rules_matter(odd: str) -> None:
-    space = make_space({"domain": f"ch-al{odd}pha.mssante.fr"})
-    assert found(space) == [("LIST_DOMAIN_INVALID", (1,))]
-    assert texts(space, "LIST_DOMAIN_INVALID")[0][1] == "ch-alpha.mssante.fr"
-    name = make_space({"dn": ALPHA["dn"].replace("ALPHA", f"AL{odd}PHA")})
-    assert found(name) == []
-    (finding,) = told_in_clear("dn_consistency", name).to_dict("records")
-    assert (finding["rule"], finding["expected"]) == ("DN_NOT_CANONICAL", ALPHA["dn"])
-    assert told_in_clear("dn_consistency", make_space({})).empty
 
 
 def test_one_row_s_description_does_not_set_a_domain_aside() -> None:

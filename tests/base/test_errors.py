@@ -8,17 +8,15 @@ from mssante_audit.base import errors
 from mssante_audit.nightly import steps
 from mssante_audit.values.person import describe_error
 
-FAMILY = [
-    (errors.InputError, ValueError),
-    (errors.WhiteListError, ValueError),
-    (errors.ParameterError, ValueError),
-    (errors.UnknownNameError, LookupError),
-    (errors.OutputError, OSError),
-    (errors.ReportError, RuntimeError),
-]
 
-
-@pytest.mark.parametrize(("kind", "standard"), [*FAMILY, (errors.AuditError, Exception)])
+@pytest.mark.parametrize(
+    ("kind", "standard"),
+    [
+        (errors.AuditError, Exception), (errors.InputError, ValueError), (errors.WhiteListError, ValueError),
+        (errors.ParameterError, ValueError), (errors.UnknownNameError, LookupError),
+        (errors.OutputError, OSError), (errors.ReportError, RuntimeError),
+    ],
+)  # fmt: skip
 def test_is_of_the_family_and_one_line_also_after_pickling(kind, standard):
     assert issubclass(kind, errors.AuditError)
     assert issubclass(kind, standard)
@@ -43,10 +41,8 @@ def test_an_error_of_a_users_own_tells_type_message_and_place(monkeypatch):
 
 def test_only_contacts_are_masked_in_it():
     error = ValueError("MY_RULE cannot read\nM. DURAND Zoé, 04 65 71 00 01, zoe.durand@x.example in row 3")
-    assert (
-        describe_error(error)
-        == "ValueError: MY_RULE cannot read •••, 04 •• •• •• 01, z•••@x.example in row 3"
-    )
+    shown = "ValueError: MY_RULE cannot read •••, 04 •• •• •• 01, z•••@x.example in row 3"
+    assert describe_error(error) == shown
     assert describe_error(KeyError()) == "KeyError"
 
 

@@ -8,7 +8,6 @@ import re
 import stat
 import subprocess
 import sys
-import time
 
 import openpyxl
 import pandas as pd
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 
 from mssante_audit.base import export
 from mssante_audit.base.errors import OutputError
-from mssante_audit.base.export import WRITERS, guarded, unguarded
+from mssante_audit.base.export import WRITERS, unguarded
 from mssante_audit.values.person import Person
 
 FORMULAS = ("=1+1", "+33639980001", "-2", "@SUM(A1)", "\t=1", "\r=1", " =1", '"=1', "'=1", "＝1", "\n=1")
@@ -54,22 +53,10 @@ def test_no_cell_of_a_csv_starts_like_a_formula_wherever_it_is_split(separator):
 
 @given(st.lists(st.text() | st.text(st.sampled_from("=+-@＝;\t\r\n '\"ax")), min_size=1, max_size=5))
 def test_whatever_the_texts_a_csv_gives_them_back(texts):
-    rows = list(
-        csv.reader(
-            io.StringIO(export.csv_text(pd.DataFrame({"a": pd.Series(texts, dtype="object")})), newline="")
-        )
-    )
-    back = [row[0] if row else "" for row in rows[1:]]
+    text = export.csv_text(pd.DataFrame({"a": pd.Series(texts, dtype="object")}))
+    back = [row[0] if row else "" for row in csv.reader(io.StringIO(text, newline=""))][1:]
     assert [unguarded(b) for b in back] == texts
     assert not any(b[:1] in tuple("=+-@\t\r\n＝＋－＠") and b for b in back)
-
-
-@pytest.mark.parametrize("piece", ["\t", ";", "'", " ", "\t=", "\n'", '"'])
-def test_a_long_cell_of_anything_is_guarded_in_linear_time(piece):
-    start = time.process_time()
-    text = f"a{piece * 100_000}b"
-    assert unguarded(guarded(text)) == text
-    assert time.process_time() - start < 2
 
 
 def test_numbers_stay_numbers_and_missing_stays_empty():
@@ -79,18 +66,10 @@ def test_numbers_stay_numbers_and_missing_stays_empty():
 
 
 def test_rows_instants_and_categories_come_out_readable(tmp_path):
-    frame = pd.DataFrame(
-        {
-            "domains": [(1, 2), ()],
-            "at": pd.to_datetime(["2026-03-02T05:30:00Z", None], utc=True),
-            "severity": pd.Categorical(["info", "error"]),
-        }
-    )
-    assert json.loads(export.json_text(frame))[0] == {
-        "domains": [1, 2],
-        "at": "2026-03-02T05:30:00+00:00",
-        "severity": "info",
-    }
+    at = pd.to_datetime(["2026-03-02T05:30:00Z", None], utc=True)
+    frame = pd.DataFrame({"domains": [(1, 2), ()], "at": at, "severity": pd.Categorical(["info", "error"])})
+    first = {"domains": [1, 2], "at": "2026-03-02T05:30:00+00:00", "severity": "info"}
+    assert json.loads(export.json_text(frame))[0] == first
     assert export.csv_text(frame).splitlines()[1] == "1 2,2026-03-02T05:30:00+00:00,info"
     values, _ = read_xlsx(written(frame, tmp_path / "a.xlsx"))
     assert values[1:] == [["1 2", "2026-03-02T05:30:00+00:00", "info"], [None, None, "error"]]
@@ -107,9 +86,8 @@ FINDINGS = pd.DataFrame(
 
 
 def test_what_no_cell_holds_is_left_out_of_tables_and_is_json_elsewhere(tmp_path):
-    assert export.csv_text(pd.DataFrame({"domain": ["a"], "rows": [3]})) == "domain,rows\na,3\n", (
-        "numbers are told"
-    )
+    counted = pd.DataFrame({"domain": ["a"], "rows": [3]})
+    assert export.csv_text(counted) == "domain,rows\na,3\n", "numbers are told"
     assert export.csv_text(FINDINGS) == "severity\nerror\ninfo\n"
     assert read_xlsx(written(FINDINGS, tmp_path / "a.xlsx"))[0] == [["severity"], ["error"], ["info"]]
     facts = {"n": 1, "who": "z•••@x.example"}
@@ -119,13 +97,9 @@ def test_what_no_cell_holds_is_left_out_of_tables_and_is_json_elsewhere(tmp_path
         ("severity", "str"), ("rank", "int64"), ("subject", "str"), ("rows", "str"), ("facts", "str"),
     ]  # fmt: skip
     assert back["rank"].tolist() == [2, 0]
-    assert [json.loads(text) for text in back.loc[0, ["subject", "rows", "facts"]]] == [
-        ["a", "b"],
-        [1, 2],
-        facts,
-    ]
-    told = pd.read_parquet(written(FINDINGS.iloc[:0], tmp_path / "none.parquet"))
-    assert told.columns.tolist() == back.columns.tolist()
+    assert [*map(json.loads, back.loc[0, ["subject", "rows", "facts"]])] == [["a", "b"], [1, 2], facts]
+    none = pd.read_parquet(written(FINDINGS.iloc[:0], tmp_path / "none.parquet"))
+    assert none.columns.tolist() == back.columns.tolist()
 
 
 def test_a_parquet_holds_what_is_no_unicode_as_an_escape(tmp_path):
@@ -157,8 +131,7 @@ def test_a_csv_starts_with_the_mark_that_excel_wants(tmp_path):
 
 def test_an_empty_frame_has_its_header(tmp_path):
     frame = pd.DataFrame(columns=["a", "b"])
-    assert export.csv_text(frame) == "a,b\n"
-    assert export.json_text(frame) == "[]\n"
+    assert (export.csv_text(frame), export.json_text(frame)) == ("a,b\n", "[]\n")
     assert read_xlsx(written(frame, tmp_path / "a.xlsx"))[0] == [["a", "b"]]
 
 
@@ -189,10 +162,8 @@ def test_a_full_disk_leaves_what_was_there(tmp_path):
     paths = [tmp_path / f"a.{suffix}" for suffix in WRITERS]
     for path in paths:
         path.write_text("before")
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, *map(str, paths)], capture_output=True, text=True, check=True
-    )
-    lines = done.stdout.splitlines()
+    command = [sys.executable, "-c", FULL, *paths]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert len(lines) == len(paths) > 3
     for line in lines:
         assert re.fullmatch(r".+: cannot be written: (file too large|no room .+)\. Free .+", line)
@@ -204,10 +175,9 @@ def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path):
     path = tmp_path / "a.txt"
     export.write_bytes(path, b"one")
     export.write_bytes(path, b"two")
-    assert path.read_bytes() == b"two"
     umask = os.umask(0)
     os.umask(umask)
-    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"two", 0o666 & ~umask)
 
 
 def test_too_many_rows_for_a_sheet_are_refused_not_dropped(tmp_path, monkeypatch):

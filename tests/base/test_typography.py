@@ -10,14 +10,11 @@ FIRST = datetime(2025, 3, 1, 5, 30, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("part", "whole", "text"),
-    [(0, 5, "0"), (1, 12, "8,3"), (1, 10, "10"), (1, 3, "33"), (5, 5, "100"), (3, 200, "1,5"), (1, 100, "1")],
-)
-def test_a_share_has_a_decimal_below_ten_percent_only(part, whole, text):
+    [(0, 5, "0"), (1, 12, "8,3"), (1, 10, "10"), (1, 3, "33"), (5, 5, "100"), (3, 200, "1,5"), (1, 100, "1"),
+     (1, 100_000, f"moins de{NBSP}0,1")],
+)  # fmt: skip
+def test_a_share_has_a_decimal_below_ten_percent_only_and_is_never_shown_as_nothing(part, whole, text):
     assert language.percent(part, whole) == f"{text}{NARROW}%"
-
-
-def test_a_share_that_is_not_nothing_is_never_shown_as_nothing():
-    assert language.percent(1, 100_000) == f"moins de{NBSP}0,1{NARROW}%"
 
 
 def test_a_number_does_not_break_over_two_lines():
@@ -25,22 +22,18 @@ def test_a_number_does_not_break_over_two_lines():
     assert [language.number(value) for value in (2.5, 3.0, float("nan"))] == ["2,5", "3", "–"]
 
 
-def test_nouns_agree_with_their_number():
+def test_nouns_agree_with_their_number_and_few_are_listed():
     assert [language.severity_name("error", n) for n in (0, 1, 2)] == ["erreur", "erreur", "erreurs"]
     assert language.count(2, "signal", "signaux") == f"2{NBSP}signaux"
     lengths = [language.duration(days).replace(NBSP, " ") for days in (1, 91, 183, 365, 730, 1461, 400)]
     assert lengths == ["1 jour", "3 mois", "6 mois", "1 an", "2 ans", "4 ans", "400 jours"]
-
-
-def test_listing_of_few():
     assert [language.listing(items) for items in ([], ["a"], ["a", "b"])] == ["", "a", "a et b"]
 
 
 def test_typesetting_is_idempotent():
     once = language.typeset("l'ANS : « oui » ; non ? 10 %")
-    assert (
-        language.typeset(once) == once == f"l’ANS{NBSP}: «{NBSP}oui{NBSP}»{NARROW}; non{NARROW}? 10{NARROW}%"
-    )
+    assert once == f"l’ANS{NBSP}: «{NBSP}oui{NBSP}»{NARROW}; non{NARROW}? 10{NARROW}%"
+    assert language.typeset(once) == once
 
 
 def test_dates():

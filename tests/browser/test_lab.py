@@ -168,16 +168,8 @@ def test_lab_opens_on_the_readme_and_asks_for_no_news(page, address):
     expect(page.locator(".jp-NotebookPanel h1").first).to_contain_text("Explorer", timeout=PATIENCE)
     assert page.url.endswith("/lab/tree/README.ipynb")
     expect(page.locator(".jp-toast, .Toastify__toast")).to_have_count(0)
-    assert page.evaluate("fetch('/lab/api/news').then(r => r.json())") == {"news": []}
-    assert page.evaluate("fetch('/lab/api/update').then(r => r.json())") == {"notification": None}
-
-
-def test_the_readme_runs_and_leads_to_a_notebook(page, address):
-    open_notebook(page, address, "README")
-    run_all(page)
-    page.locator(".jp-RenderedMarkdown a[href]", has_text="Douze questions").click()
-    title = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) h1").first
-    expect(title).to_contain_text("Douze questions", timeout=PATIENCE)
+    for what, said in (("news", {"news": []}), ("update", {"notification": None})):
+        assert page.evaluate(f"fetch('/lab/api/{what}').then(r => r.json())") == said
 
 
 @pytest.mark.parametrize("name", ["overview", "declarations", *ONE_OPERATOR])

@@ -3,7 +3,9 @@
 import json
 import random
 import time
+import tomllib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -22,37 +24,17 @@ from mssante_audit.whitelist.search import check, search
 from mssante_audit.whitelist.signature import Verdict
 
 ALONE = ("--data", str(CATALOGUE / "listeblanchemssante.xml.gz"), "--anchors", str(CATALOGUE / "anchors"))
+CASES = tomllib.loads(Path(__file__).with_name("check.toml").read_text(encoding="utf-8"))
 LISTED = ["ch-alpha.mssante.fr", "ch-beta.mssante.fr", "chirurgie@ch-gamma.mssante.fr", "ch-delta.example"]
 
 
-ALPHA, BETA, DELTA = (LISTED[at] for at in (0, 1, 3))
-ANSWERS = {
-    **dict.fromkeys(
-        (ALPHA, f"zoe@{ALPHA}", f"Zoé <zoe@{ALPHA}>", f'"a <b" <zoe@{ALPHA}> ', LISTED[2]), (True, "", "", "")
-    ),
-    # A sub-domain is not listed, and its parent is named.
-    **dict.fromkeys((f"smtp.{ALPHA}", f"zoe@a.b.{ALPHA}", "X.CH-ALPHA.mssante.fr"), (False, ALPHA, "", "")),
-    # Another spelling is not the same letters.
-    **dict.fromkeys(
-        ("CH-Alpha.mssante.fr", f"{ALPHA}.", f" {ALPHA}", "zoe@CH-ALPHA.MSSANTE.FR"), (False, "", ALPHA, None)
-    ),
-    "ch-alpah.mssante.fr": (False, "", "", ALPHA),
-    "zoe@ch-bta.mssante.fr": (False, "", "", BETA),
-    "ch-alpha.mssnate.fr": (False, "", "", ALPHA),
-    "ch-detla.example": (False, "", "", DELTA),
-    **dict.fromkeys(
-        ("ch-gamma.mssante.fr", "other.invalid", "mssante.fr", "", "x" * 4000), (False, "", "", None)
-    ),
-}
-"""Whether a name is listed, its parent, its right spelling, and the nearest; ``None`` is any."""
-
-
-@pytest.mark.parametrize("text", ANSWERS)
-def test_a_name_is_listed_letter_for_letter_or_what_is_near_is_told(text):
+@pytest.mark.parametrize(
+    ("text", "listed", "parent", "respelt", "near"), [*CASES["answers"], ("x" * 4000, False, "", "", "*")]
+)
+def test_a_name_is_listed_letter_for_letter_or_what_is_near_is_told(text, listed, parent, respelt, near):
     answer = check(text, LISTED)
-    listed, parent, respelt, near = ANSWERS[text]
     assert (answer.listed, answer.parent or "", answer.respelt or "") == (listed, parent, respelt)
-    assert near is None or "".join(answer.near[:1]) == near
+    assert near in ("*", "".join(answer.near[:1]))
 
 
 def test_five_thousand_names_take_no_time():
@@ -64,15 +46,10 @@ def test_five_thousand_names_take_no_time():
     assert time.process_time() - begin < 1
 
 
-@pytest.mark.parametrize(
-    "text", ["@", "@ch-alpha.mssante.fr", "zoe@", "a@b@ch-alpha.mssante.fr", "Zoé <@x.fr>"]
-)
+@pytest.mark.parametrize("text", CASES["refused"])
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(ParameterError, match="is no address"):
         check(text, LISTED)
-
-
-# -- words --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -88,82 +65,34 @@ def entries():
     return frame.assign(operator_id="1", department="99")
 
 
-@pytest.mark.parametrize(
-    ("words", "found"),
-    [
-        ("chu valombre", ["chu-valombre.mssante.fr", "ehpad-valombre.mssante.fr"]),
-        ("VALOMBRE ehpad", ["ehpad-valombre.mssante.fr"]),
-        ("hopital saint eloi", ["chu-valombre.mssante.fr"]),
-        ("chu valonbre", ["chu-valombre.mssante.fr"]),
-        ("tilleu", ["ehpad-valombre.mssante.fr"]),
-        ("valonbrre", ["chu-valombre.mssante.fr", "ehpad-valombre.mssante.fr"]),
-        ("chu xqzvwk", []),
-        ("<script>alert()</script>", []),
-        ("…", []),
-    ],
-)
+@pytest.mark.parametrize(("words", "found"), CASES["words"])
 def test_words_find_the_domains_that_resemble_them(entries, words, found):
     assert search(entries, words, len(found) or 10)["domain"].tolist() == found
 
 
-def test_a_hospital_has_several_names_and_an_operator_its_identifier(entries):
+def test_every_row_every_name_and_the_identifier_of_an_operator_count(entries):
     found = search(entries.assign(finess=["", *["999999999"] * (len(entries) - 1)]), "hôpital de Valombre")
     assert found["domain"].tolist()[0] == "chu-valombre.mssante.fr"
-    assert search(entries, "de la")["domain"].tolist() == []
     numbered = entries.assign(finess=["999900001", *[""] * (len(entries) - 1)])
     assert search(numbered, "999900001")["domain"].tolist() == [entries["domain"].iloc[0]]
-
-
-def test_every_row_of_a_domain_counts_and_its_first_is_shown(entries):
     (told,) = search(entries, "une autre ligne").to_dict("records")
-    assert (told["domain"], told["operator"]) == ("chu-valombre.mssante.fr", "CHU VALOMBRE")
+    assert (told["domain"], told["operator"]) == ("chu-valombre.mssante.fr", "CHU VALOMBRE")  # its first row
+    few = search(entries, "fictifs", limit=3)
+    assert few.columns.tolist() == ["domain", "description", "operator", "operator_id", "department"]
+    assert len(few) == 3
 
 
-def test_few_are_offered_of_many(entries):
-    told = search(entries, "fictifs", limit=3)
-    assert len(told) == 3
-    assert told.columns.tolist() == ["domain", "description", "operator", "operator_id", "department"]
-
-
-# -- may the list be relied on ------------------------------------------------------------------------------
-
-DAY = timedelta(days=1)
 NOW = datetime(2026, 3, 3, 6, tzinfo=UTC)
 
 
-def listed(status="valid", **more):
-    usual = {"damaged": False, "damage_kinds": (), "generated_at": NOW - DAY}
-    return SimpleNamespace(**{"signature": Verdict(status, "")} | usual | more)
-
-
-@pytest.mark.parametrize(
-    ("whitelist", "expected"),
-    [
-        (listed(), []),
-        (listed("invalid"), ["forged"]),
-        (listed("absent"), ["unsigned"]),
-        (listed("valid-untrusted"), ["untrusted"]),
-        (listed("invalid", damaged=True), ["damaged"]),
-        (listed(generated_at=None), ["undated"]),
-        (listed(generated_at=NOW + timedelta(minutes=59)), []),
-        (listed(generated_at=NOW + timedelta(minutes=61)), ["future"]),
-        (listed(generated_at=NOW - 7 * DAY), []),
-        (listed("absent", generated_at=NOW - 8 * DAY), ["unsigned", "old"]),
-    ],
-)
-def test_a_list_is_relied_on_if_it_is_signed_whole_and_recent(whitelist, expected):
-    assert doubts(whitelist, NOW, 7 * DAY) == expected
-
-
-def test_without_a_time_age_does_not_count():
-    assert doubts(listed(generated_at=None)) == doubts(listed(generated_at=NOW - 800 * DAY)) == []
-
-
-@pytest.mark.parametrize("name", ["nulle-part.mssante.fr", "x.example"])
-def test_what_every_domain_ends_with_offers_none(name):
-    said = CliRunner().invoke(app, ["check", name, "--as-of", "2026-03-03", *ALONE]).stdout
-    assert said.startswith("not listed: ")
-    assert "like it" not in said
+@pytest.mark.parametrize(("status", "days", "more", "expected"), CASES["doubts"])
+def test_a_list_is_relied_on_if_it_is_signed_whole_and_recent(status, days, more, expected):
+    made = more.get("generated_at", NOW - timedelta(days)) or None
+    whole = {"damaged": "damaged" in more, "damage_kinds": (), "generated_at": made}
+    listed = SimpleNamespace(signature=Verdict(status, ""), **whole)
+    assert doubts(listed, NOW, timedelta(7)) == expected
+    # Without a time age does not count.
+    assert doubts(listed) == [doubt for doubt in expected if doubt not in ("old", "future", "undated")]
 
 
 def told_of(name: str, *more: str) -> tuple[int, str]:
@@ -171,10 +100,13 @@ def told_of(name: str, *more: str) -> tuple[int, str]:
     return done.exit_code, done.stdout
 
 
-def test_both_answers_of_a_domain_are_told_with_why():
+def test_both_answers_of_a_domain_are_told_with_why_and_what_every_one_ends_with_offers_none():
     _, said = told_of("ch-fortirreel.mssante.fr")
     assert "\narrives: no. DNS: no server answers for the zone." in said
     assert "\nin order: " in said
+    for name in ("nulle-part.mssante.fr", "x.example"):
+        _, said = told_of(name, *ALONE)
+        assert (said.startswith("not listed: "), "like it" in said) == (True, False)
 
 
 def test_a_program_is_told_the_same(sample_space):
@@ -197,10 +129,5 @@ def test_of_what_is_not_listed_a_program_is_told_what_is_near():
     status, said = told_of("CH-fortirreel.mssante.fr", "--format", "json", *ALONE)
     told = json.loads(said)
     assert (status, told["listed"], told["near"]) == (1, False, ["ch-fortirreel.mssante.fr"])
-    assert (told["arrives"], told["order"], told["checks"], told["findings"]) == (
-        "unknown",
-        "unknown",
-        {},
-        [],
-    )
-    assert told["operator"] is None
+    assert (told["arrives"], told["order"], told["operator"]) == ("unknown", "unknown", None)
+    assert (told["checks"], told["findings"]) == ({}, [])

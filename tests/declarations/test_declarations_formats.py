@@ -1,7 +1,5 @@
 """One register in five formats gives the same findings; and registers that go wrong are told in few words."""
 
-from __future__ import annotations
-
 import csv
 import json
 from datetime import UTC, datetime
@@ -9,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-import pandas as pd
+from conftest import toml
 from test_annexe1 import READ
 
 from mssante_audit.audits.declarations.rules import form_findings
@@ -27,45 +25,8 @@ RIGHT = {name: text for name, text in READ.items() if not name.startswith(OTHERS
     "dn_igc_sante": DN, "delegation": "X", "primary_server": "ns1.alpha.example",
     "secondary_server": "ns2.alpha.example",
 }  # fmt: skip
-DEFECTS: list[dict[str, Any]] = [
-    {},
-    {"redirection": "X", "mail_server": "mx.alpha.example"},
-    {"delegation": "", "primary_server": "-", "secondary_server": "néant"},
-    {"secondary_server": "idem"},
-    {"primary_server": "ns_1.alpha.example"},
-    {"dn_igc_sante": ""},
-    {"dn_igc_sante": DN.replace(",", "\n").replace("Paris (75)", "Rhône (31)")},
-    {"dn_igc_sante": "cf. certificat joint"},
-    {"dn_igc_sante": f"subject={DN.replace('1759900004', '1679900001')}"},
-    {"domain": "ch  alpha.mssante.fr"},
-    {"domain": " CH-ALPHA.example. "},
-    {"description": "S.O."},
-    {"public_technical_phone": "", "public_technical_email": "x"},
-    {"project_manager_phone": "01 99 00"},
-    {"public_project_email": "mss@gmail.com"},
-    {"technical_manager_last_name": "Modèle", "technical_manager_first_name": "IDA"},
-    {"technical_manager_last_name": "idem", "technical_manager_phone": "idem"},
-    {"contract_number": "12345"},
-    {"structure_id": "1679900001", "structure_name": "CH BETA",
-     "dn_igc_sante": "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"},
-    {"structure_id": "", "beneficiary_id": "1759900004"},
-    {"beneficiary_id": "9" * 200},
-    {"beneficiary_id": "1759900005"},
-    {"representative_phone": "199000001"},
-    {"date": ""},
-    {"date": "31/02/2026"},
-    {"date": "Fait à Pau, le 12 mars 2924"},
-    {"date": "04/03/2026"},
-    {"date": "46082"},
-    {"signatory_first_name": "-"},
-    {"signatory_last_name": "AUTRE"},
-    {"postal_address": "néant"},
-    {"structure_name": "Clinique Spécimen"},
-    {"representative_email": "voir annexe"},
-    {"withdrawal": "X"},
-    {"domain": "ch-deux.mssante.fr"},
-    {"domain": "ch-deux.mssante.fr", "description": "Autre"},
-]  # fmt: skip
+CELLS = toml("declarations/cells")
+DEFECTS = [*CELLS["register"]["defects"], {"beneficiary_id": "9" * 200}]
 ROWS = [
     dict.fromkeys(FORM, "") | RIGHT | {"domain": f"ch-{number}.mssante.fr"} | changes
     for number, changes in enumerate(DEFECTS)
@@ -149,27 +110,6 @@ def test_many_declarations_of_one_domain_by_many_operators_are_few_findings(tmp_
     assert [len(f.facts["operators"]) for f in findings if f.rule == "DECL_OPERATORS"] == [10]
 
 
-def test_days_of_other_centuries_and_identifiers_of_any_length_are_one_line_each(tmp_path):
-    for day in ("01/01/0001", "31/12/9999", "9999-12-31"):
-        register = load(tmp_path, {"domain": "ch-alpha.mssante.fr", "date": day, "effective_on": day})
-        assert rules(register) == ["DECL_UNREADABLE"] * 2
-        assert pd.isna(register.declarations["date"]).all()
-    long = {"structure_id": "1" * 200, "beneficiary_id": "2" * 200}
-    assert set(rules(load(tmp_path, {"domain": "ch-alpha.mssante.fr"} | long))) == {"DECL_ID_SHAPE"}
-
-
-def test_a_register_of_another_years_form_says_which_columns(tmp_path):
-    old = {name: text for name, text in RIGHT.items() if not name.startswith("public_")}
-    row = old | {"domain": "ch-alpha.mssante.fr", "N° de télécopie": "01 99 00 00 09"}
-    (tmp_path / "r.json").write_text(json.dumps([row]))
-    register = load_declarations(tmp_path / "r.json")
-    problems = {(p.column, p.kind) for p in register.problems.itertuples()}
-    assert ("N° de télécopie", "column-unknown") in problems
-    assert ("public_project_phone", "column-missing") in problems
-    assert not {column for column, _ in problems} & {"received_on", "answered_on", "effective_on"}
-    assert set(rules(register)) == {"DECL_COLUMN"}
-
-
 def test_a_file_under_two_names_or_in_two_formats_is_read_once_and_told_once(tmp_path):
     names, formats = tmp_path / "names", tmp_path / "formats"
     rows = [{"domain": f"ch-{number}.mssante.fr"} for number in range(30)]
@@ -187,11 +127,3 @@ def test_a_file_under_two_names_or_in_two_formats_is_read_once_and_told_once(tmp
     register = load_declarations(formats)
     assert len(register.declarations) == len(ROWS)
     assert (register.problems["kind"] == "file-twice").sum() == 1
-
-
-def test_two_declarations_that_differ_are_both_read(tmp_path):
-    load(tmp_path, {"domain": "ch-alpha.mssante.fr"}, name="a.json")
-    load(tmp_path, {"domain": "ch-alpha.mssante.fr", "description": "Autre"}, name="b.json")
-    register = load_declarations(tmp_path)
-    assert len(register.declarations) == 2
-    assert rules(register) == ["DECL_SAME_DAY"]

@@ -1,10 +1,9 @@
 """Struck and referring cells: empty, what they refer to, or unreadable; the same in every field."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
+from conftest import toml
 from test_annexe1 import READ
 
 from mssante_audit.declarations.headings import fields
@@ -12,8 +11,8 @@ from mssante_audit.declarations.references import is_nothing
 from mssante_audit.declarations.register import load_declarations
 
 TEXTS = [name for name, field in fields().items() if field.kind not in ("box", "date")]
-STRUCK = ["-", "--", "—", "/", "néant", "NEANT", "Néant.", " sans objet ", "S.O.", "s.o", "x", "X", "aucun",
-          "N/A", "none", "(néant)", "…", "non applicable"]  # fmt: skip
+CELLS = toml("declarations/cells")
+STROKES, STRUCK, WORDS = CELLS["strokes"], CELLS["strokes"]["struck"], CELLS["strokes"]["words"]
 OF_FORM = ("structure", "representative", "project_manager", "public_project", "domain")
 FULL = {name: text for name, text in READ.items() if name.startswith(OF_FORM)} | {"beneficiary_id": ""}
 
@@ -31,11 +30,6 @@ def load(tmp_path):
     return made
 
 
-def unread(register):
-    found = register.problems[register.problems["kind"] == "refers"]
-    return sorted(zip(found["row"], found["column"], strict=True))
-
-
 def test_what_is_struck_out_is_empty_in_every_field(load):
     register = load(*(dict.fromkeys(TEXTS, text) for text in STRUCK), {"domain": "a.mssante.fr"})
     assert (register.declarations.loc[: len(STRUCK) - 1, TEXTS] == "").all(axis=None)
@@ -49,10 +43,6 @@ def test_a_stroke_is_no_date_and_no_tick_and_a_cross_is_one(load):
     assert register.problems["kind"].tolist() == ["box"]
 
 
-WORDS = ["Non", "xxx", "X-Tech", "CH NEANTIE", "S. MARTIN", "N'DIAYE", "Sans Souci", "?", "O", "Idem Santé",
-         "Voirie", "Id-Santé", "Comme Chez Soi", "Jointe Venture", "Pas de Calais", "NCX"]  # fmt: skip
-
-
 def test_words_that_only_look_so_stay(load):
     names = ("structure_name", "description", "representative_last_name")
     register = load(*(dict.fromkeys(names, text) for text in WORDS))
@@ -60,83 +50,26 @@ def test_words_that_only_look_so_stay(load):
     assert register.declarations["description"].tolist() == WORDS
     assert register.problems.empty
     assert not any(map(is_nothing, WORDS))
-    names = {"domain": "voir-loin.mssante.fr", "public_project_email": "idem@ch-alpha.example"}
-    (row,) = load(names).declarations[list(names)].to_dict("records")
-    assert row == names
+    assert all(map(is_nothing, STROKES["longer"]))
 
 
-def test_fields_other_than_texts_say_so_at_more_length(load):
-    struck = {"mail_server": "pas de serveur", "technical_manager_email": "Pas d’adresse"}
-    struck["contract_number"] = "xxx"
-    (row,) = load(struck).declarations[list(struck)].to_dict("records")
-    assert set(row.values()) == {""}
-    for text in ("Sans objet (IGC Santé)", "non utilisé", "N.C.", "Ø", "aucun(e)", "(néant)"):
-        assert is_nothing(text), text
-
-
-ABOVE = ["idem", "Idem.", "id.", "cf. ci-dessus", "CF CI-DESSUS", "voir plus haut", '"', "″",
-         "même que ci-dessus", "(idem)", "identique", "ibid.", "cf. ci-avant",
-         "idem que précédemment"]  # fmt: skip
-BESIDE = ["voir ci-contre", "Ci contre", "comme ci-contre", "cf. le champ ci-contre", "même que ci-contre",
-          "identique à la colonne ci-contre", "tel que ci-contre", "se reporter à la case ci-contre",
-          "cf. à côté"]  # fmt: skip
-MEANT = {
-    "beneficiary_id": "structure_id", "project_manager_phone": "representative_phone",
-    "public_technical_phone": "public_project_phone", "public_technical_email": "public_project_email",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("texts", "names"), [(ABOVE, [*MEANT]), (BESIDE, ["beneficiary_id"])])
+@pytest.mark.parametrize(
+    ("texts", "names"), [(STROKES["above"], [*CELLS["meant"]]), (STROKES["beside"], ["beneficiary_id"])]
+)
 def test_a_reference_is_what_the_form_has_above_or_opposite(load, texts, names):
     read = load(*(FULL | dict.fromkeys(names, text) for text in texts)).declarations
     for name in names:
-        assert dict(zip(texts, read[name], strict=True)) == dict.fromkeys(texts, FULL[MEANT[name]])
+        assert dict(zip(texts, read[name], strict=True)) == dict.fromkeys(texts, FULL[CELLS["meant"][name]])
 
 
-def test_the_same_person_or_house_is_nobody_where_the_form_wants_only_another(load):
-    part = {f"technical_manager_{kind}": "idem" for kind in ("last_name", "first_name", "phone", "email")}
-    register = load(
-        FULL | part | {"connector_vendor": "idem"},
-        FULL | part | {"technical_manager_last_name": "AUTRE", "technical_manager_first_name": "Luc"},
-        FULL | {"technical_manager_last_name": "même que le chef de projet"},
-    )
-    first, second, third = register.declarations.to_dict("records")
-    assert [first[name] for name in (*part, "connector_vendor")] == [""] * 5
-    assert second["technical_manager_phone"] == FULL["project_manager_phone"]
-    assert third["technical_manager_last_name"] == ""
-    assert register.problems.empty
-
-
-def test_a_reference_names_whom_it_means(load):
-    changes = dict.fromkeys(("signatory_last_name", "signatory_first_name"), "idem représentant légal")
-    changes["public_project_phone"] = "même que le chef de projet"
-    (row,) = load(FULL | changes).declarations.to_dict("records")
-    assert (row["signatory_last_name"], row["signatory_first_name"]) == ("FICTIVE", "Zoé")
-    assert row["public_project_phone"] == FULL["project_manager_phone"]
-
-
-OTHER = (
-    ("dn_igc_sante", "voir courrier du 12 mars"), ("dn_igc_cps", "idem"), ("postal_address", "idem"),
-    ("domain", "voir annexe"), ("structure_id", "idem"), ("mail_server", "cf. ci-dessus"),
-    ("public_project_email", "idem"), ("signatory_last_name", "idem"),
-    ("representative_last_name", "cf. pièce jointe"), ("description", "voir plus haut"),
-    ("project_manager_last_name", "idem contact technique"),
-    ("technical_manager_last_name", "même que Mme DUPONT"),
-    ("structure_name", "cf. ci-après"), ("structure_name", "voir au verso"),
-)  # fmt: skip
-
-
-def test_any_other_reference_is_unreadable(load):
-    register = load(*(FULL | {name: text} for name, text in OTHER))
-    assert unread(register) == [(row, name) for row, (name, _) in enumerate(OTHER, 1)]
-    for row, (name, _) in enumerate(OTHER, 1):
-        assert register.declarations[name].tolist()[row - 1] == ""
-        assert row not in register.having(register.declarations, name)["row"].tolist()
-    assert set(register.problems["value"]) == {""}
-
-
-def test_a_reference_to_what_is_not_known_is_unreadable(load):
-    chain = FULL | {"structure_id": "voir annexe", "beneficiary_id": "idem"}
-    assert unread(load(chain)) == [(1, "beneficiary_id"), (1, "structure_id")]
-    register = load(FULL | {"public_technical_phone": "idem"}, without=("public_project_phone",))
-    assert unread(register) == [(1, "public_technical_phone")]
+@pytest.mark.parametrize("case", CELLS["references"], ids=lambda case: " ".join(case["cells"].values()))
+def test_a_reference_is_what_it_means_or_unreadable(load, case):
+    register = load(FULL | case["cells"], without=case.get("without", ()))
+    (row,) = register.declarations.to_dict("records")
+    unread = case.get("unread", [])
+    assert {name: row[name] for name in case.get("read", ())} == case.get("read", {})
+    assert {name: row[name] for name in unread} == dict.fromkeys(unread, "")
+    assert all(register.having(register.declarations, name).empty for name in unread)
+    told = register.problems[register.problems["kind"] != "column-missing"]
+    told = told[["row", "column", "kind", "value"]].values.tolist()
+    assert sorted(told) == [[1, name, "refers", ""] for name in unread]

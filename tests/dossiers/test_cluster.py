@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 import time
+from shutil import copy
 
 import pytest
 from conftest import CATALOGUE
+from test_dossiers import assert_same
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli import reports as cli
@@ -51,27 +53,18 @@ def scheduler(tmp_path):
 def workers(scheduler, tmp_path):
     options = ("--host", "127.0.0.1", "--no-nanny", "--nthreads", 1, "--local-directory")
     processes = [started("dask_worker", scheduler, *options, tmp_path / f"worker{n}") for n in range(2)]
-    try:
-        yield processes
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(20)
-
-
-@pytest.fixture
-def given(tmp_path):
-    """Parameters for data of one's own, which are sent."""
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "list.xml.gz").write_bytes((CATALOGUE / "listeblanchemssante.xml.gz").read_bytes())
-    return {"as_of": AS_OF, "data": str(data)}
+    yield processes
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(20)
 
 
 @pytest.mark.long
-def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tmp_path):
-    some = {"parameters": given, "operators": SOME}
+def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, tmp_path):
+    (tmp_path / "data").mkdir()  # data of one's own are sent
+    copy(CATALOGUE / "listeblanchemssante.xml.gz", tmp_path / "data" / "list.xml.gz")
+    some = {"parameters": {"as_of": AS_OF, "data": str(tmp_path / "data")}, "operators": SOME}
     alone = write_dossiers(tmp_path / "alone", **some)
 
     def kill_one(done, of, dossier):
@@ -84,12 +77,8 @@ def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, given, tm
         run = write_dossiers(tmp_path / "cluster", **some, listener=kill_one, **cluster)
         until(lambda: len(client.scheduler_info()["workers"]) == 1)
     assert workers[0].wait(5) == -9
-    assert len(run.outcomes) == len(alone.outcomes) == len(SOME)
     assert {d.status for d in run.outcomes} == {"done"}
-    for dossier in run.outcomes:
-        for suffix in dossier.files.keys() - {".results.json"}:
-            made = (tmp_path / "cluster" / f"{dossier.file}{suffix}").read_bytes()
-            assert made == (tmp_path / "alone" / f"{dossier.file}{suffix}").read_bytes()
+    assert_same(run, alone)
 
 
 def test_without_scheduler_or_worker_it_says_so(scheduler, monkeypatch):

@@ -1,21 +1,21 @@
 """The facts of a dossier: of one operator, the same as the reports', peers without a face."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 
 import lxml.html
 import pandas as pd
 import pytest
+from cells import plain
 from made_up import make_space
+from test_certificates import ALPHA, BETA_DN, ONE, Wires, of
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import ANOTHER, dossier
-from mssante_audit.dossiers.letter import letter_text
+from mssante_audit.dossiers.letter import letter_files, letter_text
 from mssante_audit.dossiers.page import section
 from mssante_audit.dossiers.remedies import dossier_words, remedy, theirs
 from mssante_audit.dossiers.stationery import Stationery
@@ -41,21 +41,10 @@ def part(ident, made):
     return section(made, ident, 5)
 
 
-def flat(text):
-    return " ".join(text.replace("\xa0", " ").split())
-
-
 def of_size(number, domains, **more):
     """Return the rows of an operator with so many domains."""
-    identifier = f"17599{number:05}"
-    return [
-        {
-            "domain": f"d{i}-o{number}.mssante.fr",
-            "dn": f"CN=mss.o{number}.example,OU={identifier},O=OPERATEUR {number},ST=Paris (75),C=FR",
-            **more,
-        }
-        for i in range(domains)
-    ]
+    dn = f"CN=mss.o{number}.example,OU=17599{number:05},O=OPERATEUR {number},ST=Paris (75),C=FR"
+    return [{"domain": f"d{i}-o{number}.mssante.fr", "dn": dn, **more} for i in range(domains)]
 
 
 def test_findings_are_those_of_the_reports_cut_to_ones_own(space):
@@ -87,9 +76,6 @@ def test_most_of_what_is_told_is_not_hidden_and_who_has_most_is_shown_where_nobo
     findings = {o: dossier(space, o).findings for o in set(space.entries["operator_id"]) - {""}}
     assert (pd.concat(findings.values())["observed"] == ELSEWHERE).mean() < 0.15
     assert dossier(space, None).operator_id == max(findings, key=lambda operator: len(findings[operator]))
-
-
-def test_nobody_is_refused(space):
     with pytest.raises(ParameterError, match="about one operator"):
         dossier(make_space({"dn": "CN=sans.example"}), None)
     with pytest.raises(UnknownNameError, match="no operator '1990000009'"):
@@ -97,8 +83,7 @@ def test_nobody_is_refused(space):
 
 
 def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
-    archive = space.archive
-    before = [s for s in archive.snapshots if s.generated_at.year == 2025]
+    before = [s for s in space.archive.snapshots if s.generated_at.year == 2025]
     moved = replace(space, as_of=before[-1].generated_at)
     made = dossier(moved, GROUP).changes
     assert set(made["kind"]) == {"moved", "contact_changed"}
@@ -110,8 +95,7 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
     assert contacts["before"][own].str.contains("@").all()
     hidden = dossier(replace(moved, contacts="none"), GROUP, masked=True).changes
     assert hidden.loc[contacts.index[own], "before"].str.contains("•••").all()
-    html = part("changes", dossier(moved, GROUP)).text
-    assert "landefactice" not in html
+    assert "landefactice" not in part("changes", dossier(moved, GROUP)).text
     assert len(dossier(moved, "1959900002").changes) == 0
 
 
@@ -129,54 +113,31 @@ def test_masked_it_shows_the_contacts_that_the_space_shows(contacts, shown):
     assert shown in set(made["contact"])
 
 
-def test_without_an_archive_there_is_nothing_to_compare():
-    made = dossier(make_space({}), "1759900004")
-    assert made.changes is None
-    assert "pas de liste antérieure" in part("changes", made).text
-    assert "n’est pas connue" in part("changes", made).text
-    assert "inconnue" in part("domains", made).text
-
-
-def test_domains_are_counted_in_earlier_lists(space):
+def test_earlier_lists_are_counted_or_said_not_to_be_there(space):
     made = dossier(space, GROUP)
     assert [n for _, n in made.held][:2] == [20, 16]
     assert "16\xa0domaines dans la dernière liste archivée, 20 dans" in part("changes", made).text
+    made = dossier(make_space({}), "1759900004")
+    assert made.changes is None
+    assert "pas de liste antérieure" in part("changes", made).text
+    assert "inconnue" in part("domains", made).text
 
 
-def test_too_few_peers_are_not_told_of():
+def test_peers_are_those_of_ones_size_and_too_few_are_not_told_of():
     rows = [row for n in range(PEERS_MIN) for row in of_size(n, 1)]
     few = dossier(make_space(*rows), "1759900000")
     assert (few.peers.number, few.peers.medians, few.peers.more) == (0, None, 0)
     assert "trop peu" in part("answer", few).text
-    more = dossier(make_space(*rows, *of_size(PEERS_MIN, 1)), "1759900000").peers
-    assert more.number == PEERS_MIN
-
-
-def test_peers_are_those_of_ones_size_and_counted_rightly():
     bad = {"project_contact": "", "support_contact": ""}
-    rows = [row for n in range(6) for row in of_size(n, 1)]
-    space = make_space(*rows, *of_size(6, 1, **bad), *of_size(7, 3, **bad))
+    space = make_space(*rows, *of_size(PEERS_MIN, 1), *of_size(6, 1, **bad), *of_size(7, 3, **bad))
     peers = dossier(space, "1759900000").peers
-    assert (peers.low, peers.high, peers.number) == (1, 1, 6)
-    assert peers.more == 1
+    assert (peers.low, peers.high, peers.number, peers.more) == (1, 1, PEERS_MIN + 1, 1)
     counts = survey(space).standing
     others = counts[(counts["domains"] == 1) & (counts.index != "1759900000")]
     assert peers.whole[1] == others["todo"].median()
     assert dossier(space, "1759900006").peers.more == 0
     alone = dossier(space, "1759900007").peers
     assert (alone.low, alone.high, alone.number) == (2, 9, 0)
-
-
-def test_tables_with_bars_tell_numbers_and_no_other(space):
-    made = dossier(space, GROUP)
-    for text in (part(name, made).text for name in ("certificates", "peers")):
-        assert "<img" not in text
-        assert re.search(r"<caption>[^<]+\.</caption>", text)
-        assert "LANDEFACTICE" not in text
-    page = lxml.html.fromstring(part("certificates", made).text)
-    first = page.xpath("//table[@id='certificates']/tbody/tr[1]/*")
-    assert [cell.text_content() for cell in first][::2] == ["mss-1.gcs-cheminsonge.example", "8"]
-    assert "5 premières lignes sur 13" in part("certificates", dossier(space, LARGE)).text
 
 
 def test_only_test_entries_are_said_to_be_so_and_who_is_called_as_the_authority_goes_by_its_identifier():
@@ -188,26 +149,22 @@ def test_only_test_entries_are_said_to_be_so_and_who_is_called_as_the_authority_
 
 
 def test_remedies_speak_to_the_operator():
+    words = dossier_words()
+    assert words["remedies"].keys() == set(LANGUAGES)
+    assert len({frozenset(made) for made in words["remedies"].values()}) == 1
+    assert {*words["others"], *words["remedies"]["fr"]} <= catalogue().keys()
     for code in catalogue():
-        assert not remedy(code).startswith(("Demander à l’opérateur", "Appeler l’opérateur"))
-        assert not re.search("auprès de l’opérateur|l’analyste", remedy(code)), code
-        if rule(code).severity != "info" and not rule(code).manager and code not in dossier_words()["others"]:
-            assert not re.search("L’opérateur|colonne|gestionnaire|\\bregistre", remedy(code)), code
+        told = remedy(code)
+        assert not re.search("^(Demander à|Appeler) l’opérateur|auprès de l’opérateur|l’analyste", told), code
+        if rule(code).severity != "info" and not rule(code).manager and code not in words["others"]:
+            assert not re.search("L’opérateur|colonne|gestionnaire|\\bregistre", told), code
     assert remedy("RECO_NOT_DECLARED").startswith("Envoyer l’annexe 1")
-    assert remedy("LIST_ROW_DUPLICATE") == catalogue()["LIST_ROW_DUPLICATE"].remedy_fr.strip()
 
 
 def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
     findings = dossier(space, GROUP).findings
     assert "DNS_PARENT_SERIALS" in set(findings["rule"]) - set(theirs(findings)["rule"])
     assert (theirs(findings)["severity"] > "info").all()
-
-
-def test_what_dossiers_say_of_rules_names_rules():
-    by_language = dossier_words()["remedies"]
-    assert by_language.keys() == set(LANGUAGES)
-    assert len({frozenset(made) for made in by_language.values()}) == 1
-    assert {*dossier_words()["others"], *by_language["fr"]} <= catalogue().keys()
 
 
 def test_nothing_to_correct_is_said():
@@ -226,19 +183,58 @@ def test_what_an_old_observation_showed_is_to_be_confirmed_and_not_corrected(spa
     assert not {code for code in asked if code.startswith(("DNS_", "TLS_"))}
     doubted = made.doubted
     assert doubted["rule"].str.startswith(("DNS_", "TLS_")).all()
-    assert made.todo["fingerprint"].isin(doubted["fingerprint"]).sum() == 0
+    assert not made.todo["fingerprint"].isin(doubted["fingerprint"]).any()
     why = "en doute ou trop ancien : observation du DNS et observation TLS."
-    assert flat(made.caveat) == f"{len(doubted)} constats restent à confirmer ; {why}"
-    text = flat(letter_text(made, {}, Stationery()))
-    assert flat(made.caveat) in text
+    assert plain(made.caveat) == f"{len(doubted)} constats restent à confirmer ; {why}"
+    text = plain(letter_text(made, {}, Stationery()))
+    assert plain(made.caveat) in text
     assert f"{len(made.points)} points à corriger" in text
     assert made.caveat in lxml.html.fromstring(part("answer", made).text).text_content()
     assert f"{len(doubted)}\xa0constats à confirmer" in part("correct", made).text
     assert survey(old).standing.loc["1970490009", "todo"] == len(made.points)
-    alone = dossier(old, "1970490009")
-    alone.points = ()
-    assert "Rien à corriger" not in part("answer", alone).text
-    assert "dont nous soyons sûrs" in flat(letter_text(alone, {}, Stationery()))
+    made.points = ()
+    assert "Rien à corriger" not in part("answer", made).text
+    assert "dont nous soyons sûrs" in plain(letter_text(made, {}, Stationery()))
     fresh = dossier(space, "1970490009")
     assert (fresh.caveat, len(fresh.doubted)) == ("", 0)
     assert "à confirmer" not in letter_text(fresh, {}, Stationery())
+
+
+# -- certificates -----------------------------------------------------------------------------------
+
+CN, OTHER_CN = (dn.split(",")[0].removeprefix("CN=") for dn in (ALPHA["dn"], BETA_DN))
+
+
+def presenting(folder, dn, days):
+    """The dossier of an operator whose server presents a certificate, its section and its letter."""
+    wires = Wires(folder)
+    wires.presents(ONE, of(dn, days=days))
+    found = dossier(wires.space(), "1759900004")
+    return found, part("certificates", found).text, plain(letter_files(found)[".txt"].decode())
+
+
+def test_the_letter_tells_when_ones_own_certificates_end_and_asks_for_a_renewal_in_two_steps(tmp_path):
+    _, page, text = presenting(tmp_path, ALPHA["dn"], 80)
+    assert f"- {CN} : le 22 mars 2026, 1 domaine sans autre certificat." in text
+    assert OTHER_CN not in text
+    assert text.index("Le certificat : en demander un nouveau") < text.index("La liste :")
+    assert "n’installer le nouveau certificat qu’alors" in text
+    assert "22\xa0mars\xa02026" in page
+    assert "22/03/2026" in page
+
+
+def test_what_is_over_is_said_to_be_and_what_was_not_visited_is_not_known(tmp_path):
+    _, page, text = presenting(tmp_path, ALPHA["dn"], 50)
+    assert "le 20 février 2026 (il y a " in text
+    assert "un certificat qui a pris fin, et nul autre" in page
+    blind = dossier(Wires(tmp_path).scene.space(), "1759900004")
+    assert blind.presented is None
+    assert "n’ont pas été visités" in part("certificates", blind).text
+
+
+def test_anothers_certificate_on_ones_own_server_is_not_ones_own(tmp_path):
+    found, page, text = presenting(tmp_path, BETA_DN, 80)
+    assert found.presented is not None
+    assert found.presented.empty
+    assert "Fin des certificats" not in text
+    assert "Aucun de vos certificats" in page

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from shutil import copy, copytree
@@ -21,36 +20,21 @@ from filelock import FileLock
 from lxml.html import fromstring
 from made_up import make_space
 from mailboxes_made_up import CANARY, many, put, text
+from test_report import everything_in
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
 from mssante_audit.dossiers import page
 from mssante_audit.dossiers import write as dossiers
-from mssante_audit.dossiers.write import (
-    Dossier,
-    Order,
-    dossiers_html,
-    file_name,
-    from_space,
-    make_dossier,
-    opened,
-    read_dossiers,
-    write_dossiers,
-)
+from mssante_audit.dossiers.write import Order, from_space, read_dossiers, write_dossiers
 from mssante_audit.report import tables
 from mssante_audit.report.results import open_space, provenance
 from mssante_audit.report.run import plan
 
 AS_OF = "2026-03-03T06:00:00Z"
-GIVEN = {"as_of": AS_OF}
 ONE, OTHER = "159990000", "1679900001"
-SOME = (ONE, OTHER, "1349900019")
-PARTS = {".html", ".results.json", ".findings.csv", ".txt", ".eml"}
+PARTS = frozenset((".html", ".results.json", ".findings.csv", ".txt", ".eml"))
 forking = pytest.mark.skipif(sys.platform != "linux", reason="processes are not forked here")
-
-
-def everything_in(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -58,21 +42,17 @@ def listed(tmp_path_factory):
     """Parameters for the sample's list with nothing beside it, in which little is found, and fast."""
     data = tmp_path_factory.mktemp("listed")
     copy(CATALOGUE / "listeblanchemssante.xml.gz", data / "list.xml.gz")
-    return {**GIVEN, "data": str(data)}
+    return {"as_of": AS_OF, "data": str(data)}
 
 
 @pytest.fixture(scope="module")
 def sample(listed, tmp_path_factory):
     """The dossiers of all operators of that list, and what the listener was told."""
-    out = tmp_path_factory.mktemp("dossiers")
     events = []
-    return write_dossiers(out, parameters=listed, listener=lambda *event: events.append(event)), events
-
-
-@pytest.fixture(scope="module")
-def some(listed, tmp_path_factory):
-    """The dossiers that `SOME` have of that list when nothing happens."""
-    return write_dossiers(tmp_path_factory.mktemp("some"), parameters=listed, operators=SOME)
+    run = write_dossiers(
+        tmp_path_factory.mktemp("all"), parameters=listed, listener=lambda *event: events.append(event)
+    )
+    return run, events
 
 
 def links(text):
@@ -81,22 +61,18 @@ def links(text):
 
 def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample, listed):
     run, events = sample
-    space = open_space(**listed)
-    operators = set(space.entries["operator_id"]) - {""}
+    operators = set(open_space(**listed).entries["operator_id"]) - {""}
     assert {d.operator_id for d in run.outcomes} == operators
     assert len(run.outcomes) > 10
     files = set(everything_in(run.out)) - {".lock"}
-    written = {f"{d.file}{s}" for d in run.outcomes for s in d.files}
-    assert files == written | {"index.html", "dossiers.json"}
-    letters = {".txt", ".eml"}
-    assert all(set(d.files) in (PARTS, PARTS - letters) for d in run.outcomes)
-    assert {d.operator_id for d in run.outcomes if letters & set(d.files)}
+    assert files == {f"{d.file}{s}" for d in run.outcomes for s in d.files} | {"index.html", "dossiers.json"}
+    assert {frozenset(d.files) for d in run.outcomes} == {PARTS, PARTS - {".txt", ".eml"}}
     text = (run.out / "index.html").read_text(encoding="utf-8")
     assert set(map(unquote, links(text))) == files - {"index.html", "dossiers.json"}
     number = len(run.outcomes)
     assert [(done, of) for done, of, _ in events] == [(n, number) for n in range(1, number + 1)]
     names = {d.operator_id: d.name for d in run.outcomes}
-    assert names["1679900001"] == "GROUPEMENT E-SANTE DE CHEMINSONGE"
+    assert names[OTHER] == "GROUPEMENT E-SANTE DE CHEMINSONGE"
     assert "GIP-CPS" not in names.values()  # who signs a certificate is not whose it is
     assert [d.name.casefold() for d in run.outcomes] == sorted(d.name.casefold() for d in run.outcomes)
 
@@ -104,7 +80,6 @@ def test_every_operator_has_a_dossier_a_letter_and_a_line_in_the_index(sample, l
 def test_the_index_for_machines_tells_the_same(sample, listed):
     run, _ = sample
     record = json.loads((run.out / "dossiers.json").read_text(encoding="utf-8"))
-    assert len(record["dossiers"]) == len(run.outcomes)
     for entry, dossier in zip(record["dossiers"], run.outcomes, strict=True):
         results = json.loads((run.out / f"{entry['file']}.results.json").read_text(encoding="utf-8"))
         assert entry["counts"] == results["counts"]["by_severity"] == dossier.counts
@@ -116,41 +91,22 @@ def test_the_index_for_machines_tells_the_same(sample, listed):
     assert {d.operator_id: d for d in run.outcomes} == read_dossiers(run.out)
 
 
-def test_the_exit_status_tells_of_findings_only_when_asked(sample):
-    run, _ = sample
-    assert run.exit_status() == 0
-    assert run.exit_status("info") == run.exit_status("error") == 1
-    harmless = replace(run, outcomes=tuple(d for d in run.outcomes if not d.counts["critical"]))
-    assert harmless.exit_status("critical") == 0
-    failed = replace(run.outcomes[0], status="failed")
-    assert replace(run, outcomes=(failed,)).exit_status() == 3
-
-
-# -- another run --------------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def two(listed, tmp_path):
-    """A data folder, and the dossiers of two of its operators."""
-    data = Path(copytree(listed["data"], tmp_path / "data"))
-    given = {**GIVEN, "data": str(data)}
-    return write_dossiers(tmp_path / "out", parameters=given, operators=[ONE, OTHER]), data, given
+    """The dossiers of two operators."""
+    return write_dossiers(tmp_path / "out", parameters=listed, operators=[ONE, OTHER])
 
 
-def test_one_operator_keeps_the_others_and_those_who_left_go(two, monkeypatch):
-    run, _, given = two
-    out = run.out
-    again = write_dossiers(out, parameters=given, operators=["1349900019"])
+def test_one_operator_keeps_the_others_and_those_who_left_go(two, listed, monkeypatch):
+    run = two
+    again = write_dossiers(run.out, parameters=listed, operators=["1349900019"])
     assert [d.operator_id for d in again.outcomes] == ["1349900019"]
-    assert set(read_dossiers(out)) == {ONE, OTHER, "1349900019"}
-    named = dossiers.operator_names(open_space(**given))
+    assert set(read_dossiers(run.out)) == {ONE, OTHER, "1349900019"}
+    named = dossiers.operator_names(open_space(**listed))
     monkeypatch.setattr(dossiers, "operator_names", lambda _: {i: n for i, n in named.items() if i != OTHER})
-    write_dossiers(out, parameters=given, operators=[ONE])
-    assert set(read_dossiers(out)) == {ONE, "1349900019"}
-    assert not [name for name in everything_in(out) if name.startswith(OTHER)]
-
-
-# -- failures -----------------------------------------------------------------------------------------------
+    write_dossiers(run.out, parameters=listed, operators=[ONE])
+    assert set(read_dossiers(run.out)) == {ONE, "1349900019"}
+    assert not [name for name in everything_in(run.out) if name.startswith(OTHER)]
 
 
 def breaking(monkeypatch, how):
@@ -165,39 +121,27 @@ def breaking(monkeypatch, how):
     monkeypatch.setitem(page.SECTIONS, "peers", broken)
 
 
-def raising():
-    raise KeyError("M. DURAND Zoé")
-
-
-def test_a_failed_dossier_leaves_the_last_good_one(two, monkeypatch):
-    run, _, given = two
-    out = run.out
-    good = everything_in(out)
-    breaking(monkeypatch, raising)
-    failed = write_dossiers(out, parameters=given, operators=[ONE, OTHER])
-    assert failed.exit_status() == 3
-    record = read_dossiers(out)[ONE]
-    assert (record.status, record.failure["kind"]) == ("failed", "KeyError")
-    assert record.last_good in {dossier.made_at for dossier in run.outcomes}
-    now = everything_in(out)
+def test_a_failed_dossier_leaves_the_last_good_one(two, listed, monkeypatch):
+    run = two
+    good = everything_in(run.out)
+    breaking(monkeypatch, lambda: {}["M. DURAND Zoé"])
+    assert write_dossiers(run.out, parameters=listed, operators=[ONE, OTHER]).exit_status() == 3
+    told, now = read_dossiers(run.out), everything_in(run.out)
+    assert (told[ONE].status, told[ONE].failure["kind"], told[OTHER].status) == ("failed", "KeyError", "done")
+    assert told[ONE].last_good in {dossier.made_at for dossier in run.outcomes}
     assert all(now[f"{ONE}{suffix}"] == good[f"{ONE}{suffix}"] for suffix in PARTS)
-    assert read_dossiers(out)[OTHER].status == "done"
     failures = {f"failed/{ONE}.html", f"failed/{ONE}.results.json"}
     assert {name for name in now if name.startswith("failed/")} == failures
-    partial = now[f"failed/{ONE}.html"].decode()
-    assert "Rapport partiel" in partial
-    assert "Parmi les opérateurs de votre taille" in partial
-    assert 'id="findings"' in partial
+    partial, index = (now[name].decode() for name in (f"failed/{ONE}.html", "index.html"))
+    for part in ("Rapport partiel", "Parmi les opérateurs de votre taille", 'id="findings"'):
+        assert part in partial
     assert 'id="domains"' not in partial
-    assert "DURAND" not in partial
-    index = now["index.html"].decode()
-    assert "DURAND" not in index
+    assert "DURAND" not in partial + index
     assert f'href="failed/{ONE}.html"' in index
     assert "Dernier dossier complet" in index
     monkeypatch.undo()
-    mended = write_dossiers(out, parameters=given, operators=[ONE, OTHER])
-    assert mended.exit_status() == 0
-    assert not [name for name in everything_in(out) if name.startswith("failed/")]
+    assert write_dossiers(run.out, parameters=listed, operators=[ONE, OTHER]).exit_status() == 0
+    assert not [name for name in everything_in(run.out) if name.startswith("failed/")]
 
 
 @pytest.mark.parametrize(
@@ -220,9 +164,6 @@ def test_two_runs_into_one_folder_are_refused(tmp_path):
         write_dossiers(tmp_path, operators=[ONE])
 
 
-# -- who makes them -----------------------------------------------------------------------------------------
-
-
 def assert_same(run, other):
     """The same dossiers, but for how long they took and when they were made."""
     assert len(run.outcomes) == len(other.outcomes) > 1
@@ -231,21 +172,20 @@ def assert_same(run, other):
             assert (run.out / name).read_bytes() == (other.out / name).read_bytes(), name
 
 
-def test_a_dossier_is_the_same_whoever_makes_it(some, listed, tmp_path):
-    pooled = write_dossiers(tmp_path / "pool", parameters=listed, operators=SOME, jobs=2)
-    assert_same(pooled, some)
+def test_a_dossier_is_the_same_whoever_makes_it(two, listed, tmp_path):
+    some = {"parameters": listed, "operators": [ONE, OTHER]}
+    assert_same(write_dossiers(tmp_path / "pool", **some, jobs=2), two)
     with ThreadPoolExecutor(2) as threads:
-        threaded = write_dossiers(tmp_path / "threads", parameters=listed, operators=SOME, executor=threads)
-    assert_same(threaded, some)
+        assert_same(write_dossiers(tmp_path / "threads", **some, executor=threads), two)
 
 
 @pytest.mark.long
 @forking
-def test_a_worker_that_dies_fails_dossiers_and_leaves_the_last_good_ones(two, monkeypatch):
-    run, _, given = two
+def test_a_worker_that_dies_fails_dossiers_and_leaves_the_last_good_ones(two, listed, monkeypatch):
+    run = two
     good = everything_in(run.out)
     breaking(monkeypatch, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    failed = write_dossiers(run.out, parameters=given, operators=[ONE, OTHER], jobs=2)
+    failed = write_dossiers(run.out, parameters=listed, operators=[ONE, OTHER], jobs=2)
     assert failed.exit_status() == 3
     kinds = {d.operator_id: d.failure["kind"] for d in failed.outcomes if d.failure}
     assert kinds[ONE] == "BrokenProcessPool"
@@ -278,22 +218,18 @@ def test_of_the_extraction_only_numbers_go_to_other_processes(tmp_path):
         there = write_dossiers(tmp_path / "there", **how, **send)
     assert_same(there, here)
     assert {d.status for d in there.outcomes} == {"done"}
+    assert "MAILBOX_LOST" in (there.out / f"{ONE}.findings.csv").read_text(encoding="utf-8")
     assert "données de l'Ain".encode() in pool.sent
-    findings = (there.out / f"{ONE}.findings.csv").read_text(encoding="utf-8")
-    assert "MAILBOX_LOST" in findings
     assert CANARY.encode() not in pool.sent
     assert str(tmp_path).encode() not in pool.sent
     (bundle,) = sent
     order = Order("of a worker", {"as_of": AS_OF, "lang": "fr"}, "")
-    space = opened(order, pickle.loads(pickle.dumps(bundle)))
-    assert space.published == {domain: 12}
-    assert space.mailboxes.earlier.by_domain == {domain: 40}
-    folder = Path(dossiers._opened["of a worker"][1].name)
-    held = [file for file in folder.rglob("*") if file.is_file()]
-    assert "list.xml.gz" in {file.name for file in held}
-    for file in held:
-        assert not file.name.startswith("Extraction")
-        assert CANARY.encode() not in file.read_bytes()
+    space = dossiers.opened(order, pickle.loads(pickle.dumps(bundle)))
+    assert (space.published, space.mailboxes.earlier.by_domain) == ({domain: 12}, {domain: 40})
+    held = everything_in(Path(dossiers._opened["of a worker"][1].name))
+    assert "list.xml.gz" in {Path(name).name for name in held}
+    assert not [name for name in held if "Extraction" in name]
+    assert not [name for name, content in held.items() if CANARY.encode() in content]
 
 
 def test_a_worker_that_cannot_be_had_fails_its_dossiers_only(listed, tmp_path):
@@ -307,36 +243,31 @@ def test_a_worker_that_cannot_be_had_fails_its_dossiers_only(listed, tmp_path):
 
 def test_a_worker_with_other_code_refuses():
     with pytest.raises(InputError, match=r"other code than its caller\. Install this version"):
-        make_dossier(Order("", {}, "0" * 64), ONE)
-
-
-# -- names and texts that would do harm ---------------------------------------------------------------------
+        dossiers.make_dossier(Order("", {}, "0" * 64), ONE)
 
 
 def test_only_an_identifier_of_figures_names_its_files():
-    for identifier in ("../../etc/passwd", "/etc/passwd", "index", "CON", "a" * 300, "é", ".", "1\n2",
-                       "2A0000001", "1/2"):  # fmt: skip
-        assert re.fullmatch(r"operateur-[0-9a-f]{12}", file_name(identifier)), identifier
-    assert file_name("010000001") == "010000001"
-    assert file_name("a1") != file_name("A1")
+    odd = "../../etc/passwd", "/etc/passwd", "index", "CON", "a" * 300, "é", ".", "1\n2", "2A0000001", "1/2"
+    for identifier in odd:
+        assert re.fullmatch(r"operateur-[0-9a-f]{12}", dossiers.file_name(identifier)), identifier
+    assert dossiers.file_name("010000001") == "010000001"
+    assert dossiers.file_name("a1") != dossiers.file_name("A1")
 
 
 def test_the_index_escapes_what_it_is_given(payloads, sample_space):
+    at = "2026-03-03T06:00:00+00:00"
     entries = [
-        Dossier(text, text, file_name(text), "failed", None, "2026-03-03T06:00:00+00:00", AS_OF, {},
-                {"kind": text, "message": text, "section": text}, None)
+        dossiers.Dossier(
+            text, text, dossiers.file_name(text), "failed", None, at, AS_OF, {},
+            {"kind": text, "message": text, "section": text}, None,
+        )
         for text in payloads
     ]  # fmt: skip
-    text = dossiers_html(entries, provenance(sample_space))
+    text = dossiers.dossiers_html(entries, provenance(sample_space))
     own = text.replace(f'<script type="module">{tables.script()}</script>', "")
-    assert "<script" not in own
-    assert "<img" not in own
-    assert "<svg" not in own
+    assert not re.search("<(script|img|svg)", own)
     suffixes = (".html", ".results.json")
     assert links(text) == {f"failed/{entry.file}{suffix}" for entry in entries for suffix in suffixes}
-
-
-# -- the command --------------------------------------------------------------------------------------------
 
 
 def command(*arguments):
@@ -345,8 +276,8 @@ def command(*arguments):
 
 def test_the_command_tells_each_dossier_and_the_index(listed, tmp_path):
     arguments = ["--operator", ONE, "--operator", OTHER, "--out", tmp_path, "--as-of", AS_OF, "--jobs", "1"]
-    arguments += ["--data", listed["data"], "--fail-on", "info"]
-    ran = subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+    words = command(*arguments, "--data", listed["data"], "--fail-on", "info")
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (1, "")
     *lines, last = ran.stdout.splitlines()
     assert {line.split()[0] for line in lines} == {ONE, OTHER}
@@ -384,16 +315,11 @@ def test_an_interrupted_run_leaves_no_process_and_what_was_there(listed, tmp_pat
 
 
 def test_a_dossier_of_300_rows_stays_small():
-    rows = [
-        {
-            "domain": f"d{n}.mssante.fr", "description": f"Messagerie de l’établissement numéro {n}",
-            "dn": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR",
-        }
-        for n in range(300)
-    ]  # fmt: skip
+    row = {"dn": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"}
+    about = "Messagerie de l’établissement numéro"
+    rows = [row | {"domain": f"d{n}.mssante.fr", "description": f"{about} {n}"} for n in range(300)]
     (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, {"operator": "1759900004"})
-    made = from_space(Order("", job.shown, ""), make_space(*rows), "1759900004")
-    assert len(made.files[".html"]) <= 210_000
-    html = made.files[".html"].decode()
-    assert html.count("non observé") == 1  # what all rows say is said once
-    assert html.count('<td data-label="Domaine"') >= 300
+    html = from_space(Order("", job.shown, ""), make_space(*rows), "1759900004").files[".html"]
+    assert len(html) <= 210_000
+    assert html.decode().count("non observé") == 1  # what all rows say is said once
+    assert html.decode().count('<td data-label="Domaine"') >= 300

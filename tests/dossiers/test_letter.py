@@ -1,7 +1,5 @@
 """The message to an operator: what it asks, in what order; that it parses, repeats, lets nothing in."""
 
-from __future__ import annotations
-
 import re
 import sys
 from dataclasses import replace
@@ -10,19 +8,19 @@ from email import message_from_bytes, policy
 from io import BytesIO
 
 import pytest
+from cells import plain
 from made_up import AS_OF as MADE_UP
 from made_up import make_space
 from pypdf import PdfReader
-from test_dossier import GROUP, LARGE, flat
+from test_dossier import GROUP, LARGE
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.forms import MOST_FORMS
-from mssante_audit.dossiers.letter import MOST_DOMAINS, MOST_POINTS, WIDTH, letter_files, letter_text, subject
+from mssante_audit.dossiers.letter import MOST_DOMAINS, MOST_POINTS, WIDTH, letter_files, letter_text
 from mssante_audit.dossiers.remedies import theirs
 from mssante_audit.dossiers.stationery import Stationery, read_stationery
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.space.trust import load_space
 
 AS_OF = "2026-03-03T06:00:00Z"
 HOSTILE = "CH ALPHA\r\nBcc: victime@pwned.example\r\n\r\n<script>"
@@ -46,14 +44,14 @@ def body(message):
 
 def test_every_point_is_told_with_its_remedy_and_domains_worst_first(space):
     group = dossier(space, GROUP)
-    text, points = flat(letter_files(group)[".txt"].decode()), group.points
+    text, points = plain(letter_files(group)[".txt"].decode()), group.points
     ranks = [SEVERITIES.index(point.severity) for point in points]
     assert ranks == sorted(ranks, reverse=True)
     assert {code for p in points for code in p.rules} == set(theirs(group.findings)["rule"])
     at = [text.index(f" {n}. [") for n in range(1, len(points) + 1)]
     assert at == sorted(at)
     for point in points:
-        assert flat(point.remedy).replace(" ;", " ;") in text
+        assert plain(point.remedy) in text
         assert point.domains[0] in text
     head = f"Objet : MSSanté : {len(points)} points à corriger sur vos domaines – "
     assert text.startswith(f"{head}GROUPEMENT E-SANTE DE CHEMINSONGE")
@@ -82,51 +80,54 @@ def test_the_message_parses_back(space):
     assert message["Date"].datetime == space.as_of
     assert re.fullmatch(r"<dossier\.[0-9a-f]{32}@mssante-audit\.invalid>", message["Message-ID"])
     assert message["X-Unsent"] == "1"
-    assert all(len(line) <= 998 for line in files[".eml"].split(b"\r\n"))
-    assert b"\n" not in files[".eml"].replace(b"\r\n", b"")
-    files[".eml"].decode("ascii")
+    lines = files[".eml"].decode("ascii").split("\r\n")
+    assert max(map(len, lines)) <= 998
+    assert "\n" not in "".join(lines)
 
 
-def test_the_same_input_gives_the_same_bytes(space):
-    again = replace(load_space(as_of=AS_OF), mailboxes=None)
-    for operator_id in (GROUP, "1959900002"):
-        assert letter_files(dossier(again, operator_id)) == letter_files(dossier(space, operator_id))
-    bad = {"dn": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris(75),C=FR"}
-    ids = set()
+def test_a_letter_of_another_instant_is_another_message():
+    """That the same input gives the same bytes: `test_dossiers`."""
+    bad, ids = {"dn": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris(75),C=FR"}, set()
     for hour in (0, 1):
-        files = letter_files(dossier(make_space(bad, as_of=MADE_UP + timedelta(hours=hour)), "1759900004"))
-        ids.add(parsed(files[".eml"])["Message-ID"])
+        made = dossier(make_space(bad, as_of=MADE_UP + timedelta(hours=hour)), "1759900004")
+        ids.add(parsed(letter_files(made)[".eml"])["Message-ID"])
     assert len(ids) == 2
 
 
-def values_of(attachment):
-    """What the fields of a form hold."""
-    return {n: f.get("/V", "") for n, f in PdfReader(BytesIO(attachment.get_content())).get_fields().items()}
+def forms_of(made):
+    """The forms that a message has, by name: what they are and what their fields hold."""
+    forms = {}
+    for attachment in parsed(letter_files(made)[".eml"]).iter_attachments():
+        pdf = PdfReader(BytesIO(attachment.get_content()))
+        values = {name: field.get("/V", "") for name, field in pdf.get_fields().items()}
+        forms[attachment.get_filename()] = values | {"text": pdf.pages[0].extract_text()}
+    return forms
 
 
 def test_contacts_are_left_out_of_what_others_read(space):
-    message = parsed(letter_files(dossier(space, GROUP, masked=True))[".eml"])
+    masked = dossier(space, GROUP, masked=True)
+    message = parsed(letter_files(masked)[".eml"])
     assert [a.addr_spec for a in message["To"].addresses] == ["destinataire@a-completer.invalid"]
     assert "@gcs-cheminsonge" not in body(message).replace("•••@gcs-cheminsonge", "")
-    assert {values_of(form)["public_project_email"] for form in message.iter_attachments()} == {""}
+    assert {values["public_project_email"] for values in forms_of(masked).values()} == {""}
+
+
+BOXES = ("signature_present", "delegation", "redirection", "withdrawal")
 
 
 def test_it_goes_to_the_project_contact_of_the_list_with_forms_filled_from_the_register(space):
-    message = parsed(letter_files(dossier(space, GROUP))[".eml"])
+    made = dossier(space, GROUP)
+    message = parsed(letter_files(made)[".eml"])
     listed = set(space.audited.loc[space.audited["operator_id"] == GROUP, "project_email"])
     assert {a.addr_spec for a in message["To"].addresses} == listed == {"dsi@gcs-cheminsonge.example"}
-    forms = list(message.iter_attachments())
-    assert forms[0].get_filename() == "annexe1-annexe2-valfictif.mssante.fr.pdf"
-    assert forms[0].get_content_type() == "application/pdf"
-    values = values_of(forms[0])
-    assert values["domain"] == "annexe2-valfictif.mssante.fr"
-    assert values["structure_id"] == GROUP
+    assert {form.get_content_type() for form in message.iter_attachments()} == {"application/pdf"}
+    name, values = next(iter(forms_of(made).items()))
+    assert name == "annexe1-annexe2-valfictif.mssante.fr.pdf"
+    assert (values["domain"], values["structure_id"]) == ("annexe2-valfictif.mssante.fr", GROUP)
     assert values["dn_igc_sante"].startswith("CN=mss-2.gcs-cheminsonge.example")
     assert values["public_project_email"] == "mssante@gcs-cheminsonge.example"
-    for empty in ("date", "signatory_last_name", "signatory_first_name", "primary_server"):
-        assert values[empty] == "", empty
-    for box in ("signature_present", "delegation", "redirection", "withdrawal"):
-        assert values[box] in ("", "/Off"), box
+    for empty in ("date", "signatory_last_name", "signatory_first_name", "primary_server", *BOXES):
+        assert values[empty] in ("", "/Off"), empty
 
 
 def test_without_the_extra_pdf_the_form_is_plain_text(space, monkeypatch):
@@ -137,22 +138,17 @@ def test_without_the_extra_pdf_the_form_is_plain_text(space, monkeypatch):
 
 
 def test_without_a_register_the_form_is_filled_from_the_list(space):
-    bare = replace(space, register=None)
-    forms = parsed(letter_files(dossier(bare, GROUP))[".eml"]).iter_attachments()
-    name = "annexe1-msp-diguemirage.cheminsonge.mssante.fr.pdf"
-    (form,) = (form for form in forms if form.get_filename() == name)
-    values = values_of(form)
+    forms = forms_of(dossier(replace(space, register=None), GROUP))
+    values = forms["annexe1-msp-diguemirage.cheminsonge.mssante.fr.pdf"]
     own = space.entries[space.entries["operator_id"] == GROUP]
     row = own[own["domain"] == "msp-diguemirage.cheminsonge.mssante.fr"].iloc[0]
-    assert values["structure_id"] == GROUP
-    assert values["description"] == row["description"]
-    assert values["public_project_email"] == row["project_email"]
+    wanted = (GROUP, row["description"], row["project_email"])
+    filled = ("structure_id", "description", "public_project_email")
+    assert tuple(values[name] for name in filled) == wanted
     assert values["dn_igc_sante"] == ""  # reported as wrong (DN_SHAPE): for the operator
-    shown = PdfReader(BytesIO(form.get_content())).pages[0].extract_text()
-    assert "Laissé vide : l’audit y signale une erreur" in shown
-    for box in ("delegation", "redirection", "withdrawal", "signature_present"):
-        assert values[box] in ("", "/Off"), box
-    assert values["representative_last_name"] == values["contract_number"] == ""
+    assert "Laissé vide : l’audit y signale une erreur" in values["text"]
+    for empty in ("representative_last_name", "contract_number", *BOXES):
+        assert values[empty] in ("", "/Off"), empty
 
 
 @pytest.mark.parametrize("show", [False, True])
@@ -165,23 +161,10 @@ def test_a_name_carries_no_header_and_no_line_in(show):
     hostile = replace(make_space(row), contacts="all" if show else "none")
     files = letter_files(dossier(hostile, "1759900004", masked=not show), Stationery(to_all=True))
     message = parsed(files[".eml"])
-    assert set(message.keys()) == {
-        "Subject", "From", "To", "Date", "Message-ID", "X-Unsent", "MIME-Version", "Content-Type",
-    }  # fmt: skip
-    assert "Bcc" not in message
+    headers = "Subject From To Date Message-ID X-Unsent MIME-Version Content-Type"
+    assert set(message.keys()) == {*headers.split()}
     assert message["Subject"].count("\n") == 0
     assert files[".txt"].decode().split("\n\n")[1] == "Madame, Monsieur,"
-
-
-def test_a_label_of_several_lines_stays_on_one():
-    made = dossier(make_space({}), "1759900004")
-    made.name = HOSTILE
-    assert subject(made).endswith(
-        "CH ALPHA\\u000d\\u000aBcc: victime@pwned.example\\u000d\\u000a\\u000d\\u000a<script>"
-    )
-    text = letter_text(made, {}, Stationery())
-    assert text.splitlines()[1] == ""
-    assert not re.search(r"^Bcc", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +180,7 @@ def test_a_reminder_says_how_much_is_not_known(space, states, sentence):
     made = dossier(space, GROUP)
     sent = dict(zip(made.todo["fingerprint"].unique()[: states.count("open")], states, strict=False))
     sent |= {f"gone {n}": state for n, state in enumerate(sorted(states)) if state != "open"}
-    text = flat(letter_text(made, {}, Stationery(reminders={GROUP: ("2026-02-01", sent)})))
+    text = plain(letter_text(made, {}, Stationery(reminders={GROUP: ("2026-02-01", sent)})))
     assert sentence in text
     assert ("Rappel de notre lettre" in text) == bool(sentence)
     assert ("vérifié" in text) == (bool(sentence) and "unknown" in states)
@@ -220,8 +203,6 @@ def test_nothing_to_correct_makes_no_letter_or_a_short_one_if_asked():
     assert "rien à corriger" in text.splitlines()[0]
     assert "À faire" not in text
 
-
-# -- what it is written on -----------------------------------------------------------------------------------
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cf50"
@@ -249,10 +230,9 @@ def stationery_of(tmp_path, text=LETTER):
 
 def test_the_settings_say_from_whom_and_until_when(space, tmp_path):
     files = letter_files(dossier(space, GROUP), stationery_of(tmp_path))
-    message = parsed(files[".eml"])
+    message, text = parsed(files[".eml"]), files[".txt"].decode()
     assert str(message["From"]) == "Agence fictive <mss@agence.example>"
     assert str(message["Reply-To"]) == "suivi@agence.example"
-    text = files[".txt"].decode()
     assert "d’ici au 2\xa0avril\xa02026" in text
     assert text.endswith("Cordialement,\n\nZoé FICTIVE\nChargée de mission\n")
     assert "[Nom, fonction" not in text
@@ -262,9 +242,7 @@ def test_the_settings_say_from_whom_and_until_when(space, tmp_path):
     assert 'src="cid:logo"' in html
     assert "<script" not in html
     assert body(message) == text.partition("\n\n")[2]
-    names = [part.get_filename() for part in message.iter_attachments()]
-    assert len(names) == MOST_FORMS
-    assert all(name.endswith(".pdf") for name in names)
+    assert len(list(message.iter_attachments())) == MOST_FORMS
 
 
 @pytest.mark.parametrize(
@@ -273,7 +251,6 @@ def test_the_settings_say_from_whom_and_until_when(space, tmp_path):
         ("[data]\n", "has no section [letter]"),
         ("[letter]\nsendr = 'x'\n", "no such key: letter.sendr"),
         ("[letter]\nsender = 'nobody'\n", 'letter.sender: "nobody" is not of the right form'),
-        ("[letter]\nsender = 'a@b.example\\nBcc: c@d.example'\n", "not of the right form"),
         ('[letter]\nsender = "a@b.example\\nBcc: c@d.example"\n', "not of the right form"),
         ("[letter]\nsender = 'X <a..b@@x>'\n", "not of the right form"),
         ("[letter]\nlogo = 'audit.toml'\n", "no PNG or JPEG"),
@@ -287,14 +264,10 @@ def test_bad_settings_are_refused_in_one_line(tmp_path, text, why):
     assert "\n" not in str(refused.value)
 
 
-# -- what differs --------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("odd", "marks"),
     [
         ("O=CH ALPHA,ST=Paris(75),C=FR", ["ST=Paris[](75)", "ST=Paris[␣](75)"]),
-        ('O="CH ALPHA",ST=Paris (75),C=FR', ['O=["]CH ALPHA["],', "O=[]CH ALPHA[],"]),
         ("O=CH ALPHA, ST=Paris (75),C=FR", [",[␣]ST=", ",[]ST="]),
         ("O=CH\xa0ALPHA,ST=Paris (75),C=FR", ["CH[⍽]ALPHA", "CH[␣]ALPHA"]),
         ("O=CH ALPHA,ST=PARIS (75),C=FR", ["ST=P[ARIS]", "ST=P[aris]"]),
@@ -306,9 +279,7 @@ def test_a_difference_is_marked_where_it_is(odd, marks):
     rows = [{"domain": f"ch-{n}.mssante.fr", "dn": dn} for n, dn in enumerate(dns)]
     text = letter_files(dossier(make_space(*rows), "1759900004"))[".txt"].decode()
     joined = re.sub(r"\n +", " ", text)
-    for mark in marks:
-        assert mark in joined, text
-    assert "entre crochets\xa0: ce qui diffère" in joined
+    assert [mark for mark in [*marks, "entre crochets\xa0: ce qui diffère"] if mark not in joined] == []
     for line in text.splitlines():  # what differs is never where a line was broken
         assert not line.endswith(("[", " "))
         assert line.count("[") == line.count("]")
@@ -317,24 +288,9 @@ def test_a_difference_is_marked_where_it_is(odd, marks):
 def test_what_one_remedy_mends_is_one_point_and_letters_name_no_column_nor_anybody_from_outside(space):
     for operator_id in sorted(set(space.entries["operator_id"]) - {""}):
         of = dossier(space, operator_id)
-        letter = flat(letter_text(of, {}, Stationery()))
+        letter = plain(letter_text(of, {}, Stationery()))
         assert not re.search(r"colonne|À faire : L’opérateur|\(s\)", letter)
         remedies = [point.remedy for point in of.points]
         assert len(remedies) == len(set(remedies))
         assert set(remedies) == {of.remedies[key] for key in theirs(of.findings)["fingerprint"]}
         assert all("{" not in text for text in remedies)
-
-
-def test_own_contacts_are_in_clear_and_nobody_elses():
-    ours = {"dn": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"}
-    theirs_ = {"dn": "CN=mss.beta.example,OU=1759900012,O=CH BETA,ST=Paris (75),C=FR"}
-    space = make_space(
-        {**ours, "domain": "a.mssante.fr", "project_contact": "01 99 00 00 01, zoe.fictive@gmail.com"},
-        {**theirs_, "domain": "b.mssante.fr", "project_contact": "01 99 00 00 02, ida.modele@gmail.com"},
-    )
-    text = letter_files(dossier(space, "1759900004"))[".txt"].decode()
-    assert "zoe.fictive@gmail.com" in text
-    assert "ida.modele" not in text
-    masked = letter_files(dossier(space, "1759900004", masked=True))[".txt"].decode()
-    assert "z•••@gmail.com" in masked
-    assert "zoe.fictive" not in masked

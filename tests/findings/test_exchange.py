@@ -108,8 +108,7 @@ def test_the_command_writes_it(tmp_path) -> None:
     given = ["findings", "dn_consistency", "--format", "sarif", "--as-of", "2026-03-03T06:00:00Z"]
     shown = CliRunner().invoke(app, given)
     assert shown.exit_code == 0
-    assert {r["properties"]["audit"] for r in run_of(json.loads(shown.output))["results"]} == {
-        "dn_consistency"
-    }
+    results = run_of(json.loads(shown.output))["results"]
+    assert {result["properties"]["audit"] for result in results} == {"dn_consistency"}
     assert CliRunner().invoke(app, [*given, "--out", str(tmp_path / "f")]).exit_code == 0
     assert (tmp_path / "f").read_text(encoding="utf-8") == shown.output

@@ -105,8 +105,7 @@ def test_places_are_told_once_for_each_file_and_column():
         ((Place(DNS, "a.gz", (1,), label="a.gz, d"), Place(DNS, "b.gz", (2,), label="b.gz, d")),
          "obs. 1 (a.gz, d); obs. 2 (b.gz, d)"),
         ((Place(REGISTER, "a.csv", (2,), "date"), Place(REGISTER, "a.csv", (2,), "domain")), "a.csv:2"),
-        ((Place(REGISTER, "a.csv"),), "a.csv"),
-    ],
+        ((Place(REGISTER, "a.csv"),), "a.csv")],
 )  # fmt: skip
 def test_evidence_says_in_words_where_a_finding_stands(where, words):
     assert evidence(places_of(where, "l.xml")) == words

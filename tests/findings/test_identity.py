@@ -1,7 +1,5 @@
 """What findings are known by: told apart, and the same the night after, whatever moves around them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pandas as pd
@@ -58,9 +56,7 @@ def test_words_fill_in_every_language_and_facts_survive_a_file(findings: pd.Data
         assert words.str.strip().ne("").all()
 
 
-def test_rows_that_leave_change_no_other_finding(
-    findings: pd.DataFrame, name: str, space: TrustSpace
-) -> None:
+def test_rows_that_leave_change_no_other(findings: pd.DataFrame, name: str, space: TrustSpace) -> None:
     rows, domains = space.entries["row"], space.entries["domain"]
     involved = rows.isin({row for its in findings["rows"] for row in its})
     others = rows[~domains.isin(domains[involved]) & ~involved]

@@ -1,9 +1,7 @@
 """What earlier runs findings: new, still open, fixed; in the page, the CSV and the summary."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,37 +44,29 @@ Step = tuple[pd.DataFrame, dict[str, Any], tuple[str, ...], list[str], list[str]
 RUNS: dict[str, list[Step]] = {
     # by run: its findings, what it says beside; the status of each, the domains of those fixed and unknown
     "new, open and fixed": [
-        (frame(1, 2), {}, ("", ""), [], []), (frame(2, 3), {}, ("open", "new"), ["a.fr"], []),
-    ],
+        (frame(1, 2), {}, ("", ""), [], []), (frame(2, 3), {}, ("open", "new"), ["a.fr"], [])],
     "a finding that is back is new": [
-        (frame(1), {}, ("",), [], []), (frame(), {}, (), ["a.fr"], []), (frame(1), {}, ("new",), [], []),
-    ],
+        (frame(1), {}, ("",), [], []), (frame(), {}, (), ["a.fr"], []), (frame(1), {}, ("new",), [], [])],
     "in doubt it is unknown, and new once somebody can vouch for it": [
         (frame(1), {}, ("",), [], []), (frame(1, 2), UNSURE, ("unknown",) * 2, [], []),
-        (frame(1, 2), {}, ("open", "new"), [], []),
-    ],
+        (frame(1, 2), {}, ("open", "new"), [], [])],
     "seen in doubt only, it is not fixed by going": [
         (frame(1), {}, ("",), [], []), (frame(1, 2), UNSURE, ("unknown",) * 2, [], []),
-        (frame(1), {}, ("open",), [], []),
-    ],
+        (frame(1), {}, ("open",), [], [])],
     "a first run in doubt is none": [(frame(1), UNSURE, ("unknown",), [], []), (frame(1), {}, ("",), [], [])],
     "not evaluated, since this program failed": [
         (frame(1, more=[ROW_3]), {}, ("", ""), [], []),
         (findings_frame([FAILURE], ENTRIES), {}, ("unknown",), ["c.fr"], ["a.fr"]),
-        (frame(1), {}, ("open",), [], []),
-    ],
+        (frame(1), {}, ("open",), [], [])],
     "an input lacked": [
         (frame(1, more=[ROW_3]), {}, ("", ""), [], []), (frame(), UNSURE, (), ["c.fr"], ["a.fr"]),
-        (frame(1), {}, ("open",), [], []),
-    ],
+        (frame(1), {}, ("open",), [], [])],
     "accepted, and no longer": [
         (frame(1, 2), {}, ("", ""), [], []), (frame(2), {"waived": frame(1)}, ("open",), [], []),
-        (frame(1, 2), {}, ("open", "open"), [], []),
-    ],
+        (frame(1, 2), {}, ("open", "open"), [], [])],
     "accepted, and gone: nothing is said of it": [
         (frame(1, 2), {}, ("", ""), [], []), (frame(2), {"waived": frame(1)}, ("open",), [], []),
-        (frame(2), {}, ("open",), [], []),
-    ],
+        (frame(2), {}, ("open",), [], [])],
 }  # fmt: skip
 
 
@@ -102,9 +92,7 @@ def test_a_page_says_what_is_new_open_and_fixed() -> None:
     ledger: dict[str, Any] = {}
     first = follow(ledger, "x", DAYS[0], frame(1, 2))
     assert (first.previous, follow_up_html(first, frame(1, 2))) == ("", "")
-    second = follow(ledger, "x", DAYS[1], frame(2, 3))
-    assert [day[:10] for day in second.first_seen] == ["2026-01-01", "2026-01-02"]
-    html = follow_up_html(second, frame(2, 3)).replace("\xa0", " ")
+    html = follow_up_html(follow(ledger, "x", DAYS[1], frame(2, 3)), frame(2, 3)).replace("\xa0", " ")
     assert "Depuis la situation du 1er janvier 2026 : 1 nouveau constat, 1 constat encore" in html
     assert "et 1 constat réglé." in html
     assert "encore ouvert (le plus ancien depuis le 1er janvier 2026)" in html
@@ -148,23 +136,22 @@ def test_what_the_inputs_were_is_known_to_later_runs_only() -> None:
     assert inputs_before(ledger, "y", DAYS[1]) == {}
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda text: text.replace('"version": 3', '"version": 4'), "is not of version 3, the only one that"),
-        (lambda text: text.replace("a.fr", "b.fr"), "was changed since it was written"),
-        (lambda text: text.replace("\n", "\r\n"), "was changed since it was written"),
-        (lambda text: text[:-3], "cannot be read"),
-        (lambda _: "", "cannot be read"),
-        (lambda _: "[" * 100_000, "cannot be read"),
-        (lambda _: "[]", "does not say its version"),
-        (lambda _: '{"[\\"run\\"]": {"first_seen": {}, "runs": {}}}', "does not say its version"),
-    ],
-    ids=["newer", "edited", "line ends", "cut", "empty", "deep", "a list", "of 0.1"],
-)  # fmt: skip
-def test_a_ledger_of_another_version_or_changed_is_refused_in_one_line_and_kept(
-    tmp_path: Path, change: Any, message: str
-) -> None:
+CHANGED, UNREAD, NO_VERSION = "was changed since it was written", "cannot be read", "does not say its version"
+DAMAGE: dict[str, tuple[Callable[[str], str], str]] = {
+    "newer": (lambda text: text.replace('"version": 3', '"version": 4'), "is not of version 3, the only one"),
+    "edited": (lambda text: text.replace("a.fr", "b.fr"), CHANGED),
+    "line ends": (lambda text: text.replace("\n", "\r\n"), CHANGED),
+    "cut": (lambda text: text[:-3], UNREAD),
+    "empty": (lambda _: "", UNREAD),
+    "deep": (lambda _: "[" * 100_000, UNREAD),
+    "a list": (lambda _: "[]", NO_VERSION),
+    "of 0.1": (lambda _: '{"[\\"run\\"]": {"first_seen": {}, "runs": {}}}', NO_VERSION),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_ledger_of_another_version_or_changed_is_refused_in_one_line_and_kept(tmp_path, case: str) -> None:
+    change, message = DAMAGE[case]
     assert read_ledger(tmp_path) == {}
     ledger: dict = {}
     follow(ledger, "x", DAYS[0], frame(1))
@@ -183,14 +170,19 @@ def test_a_ledger_of_another_version_or_changed_is_refused_in_one_line_and_kept(
 
 def test_reports_say_what_is_new_open_and_unknown(tmp_path: Path) -> None:
     """Between these dates the list gets old: nothing is new or fixed, all is unknown."""
-    given = {"data": str(CATALOGUE)}
-    run_reports(["dn_consistency"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
-    before = (tmp_path / "dn_consistency.html").read_bytes()
-    assert "Depuis le rapport précédent" not in before.decode()
-    assert "Depuis la situation" not in (tmp_path / "index.html").read_text(encoding="utf-8")
-    run_reports(["dn_consistency"], out=tmp_path, parameters={**given, "as_of": "2026-03-13T06:00:00Z"})
-    after = (tmp_path / "dn_consistency.html").read_text(encoding="utf-8")
-    assert "Depuis le rapport précédent" in after
+
+    def report(day: str) -> str:
+        given = {"data": str(CATALOGUE), "as_of": f"{day}T06:00:00Z"}
+        run_reports(["dn_consistency"], out=tmp_path, parameters=given)
+        return (tmp_path / "dn_consistency.html").read_text(encoding="utf-8")
+
+    def index() -> str:
+        return (tmp_path / "index.html").read_text(encoding="utf-8").replace("\xa0", " ")
+
+    before = report("2026-03-03")
+    assert "Depuis le rapport précédent" not in before
+    assert "Depuis la situation" not in index()
+    assert "Depuis le rapport précédent" in report("2026-03-13")
     results = json.loads((tmp_path / "dn_consistency.results.json").read_text(encoding="utf-8"))
     since = results["since_previous"]
     assert since["previous"] == "2026-03-03T06:00:00+00:00"
@@ -198,14 +190,12 @@ def test_reports_say_what_is_new_open_and_unknown(tmp_path: Path) -> None:
     assert since["unknown"] >= results["counts"]["findings"] > 0
     assert {state["name"]: state["state"] for state in results["inputs"]}["list"] == "stale"
     assert "inputs" not in results["provenance"]
-    index = (tmp_path / "index.html").read_text(encoding="utf-8").replace("\xa0", " ")
-    assert f"{since['unknown']} constats dont l’état est inconnu" in index
-    frame = pd.read_csv(tmp_path / "dn_consistency.findings.csv", encoding="utf-8-sig")
-    assert set(frame["status"]) == {"unknown"}
-    run_reports(["dn_consistency"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
-    assert (tmp_path / "dn_consistency.html").read_bytes() == before
+    assert f"{since['unknown']} constats dont l’état est inconnu" in index()
+    findings = pd.read_csv(tmp_path / "dn_consistency.findings.csv", encoding="utf-8-sig")
+    assert set(findings["status"]) == {"unknown"}
+    assert report("2026-03-03") == before
     newer = state_bytes(99, {"scopes": {}})  # a later version's, at which reports stop
     (tmp_path / "ledger.json").write_bytes(newer)
     with pytest.raises(InputError, match="is not of version"):
-        run_reports(["dn_consistency"], out=tmp_path, parameters={**given, "as_of": "2026-03-03T06:00:00Z"})
+        report("2026-03-03")
     assert (tmp_path / "ledger.json").read_bytes() == newer

@@ -1,7 +1,5 @@
 """Audits of packages: every command knows them; one that cannot be used costs the others nothing."""
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -49,9 +47,6 @@ def table(csv: str) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(csv), keep_default_na=False, dtype="str")
 
 
-# -- one that works -------------------------------------------------------------------------------
-
-
 def test_findings_of_it_and_of_all(package: Path) -> None:
     status, text, errors = command(package, "findings", "digits", "--as-of", AS_OF, fresh=True)
     assert (status, errors) == (0, "")
@@ -76,9 +71,6 @@ def test_a_snapshot_is_stale_once_the_package_is_another(package: Path, tmp_path
     assert "is up to date" in command(package, "snapshot", kept, "--as-of", AS_OF)[1]
     other = laid_down(tmp_path / "other", "digits", DIGITS.replace("if number", "if number > 1 and number"))
     assert "files" in command(other, "snapshot", kept, "--as-of", AS_OF)[1]
-
-
-# -- those that do not ----------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -119,33 +111,25 @@ BROKEN = {
     "ends the program": ("raise SystemExit(1)", "it does not import: SystemExit: 1 (bad.py, line 1)"),
     "no such name": ("", "it does not import: AttributeError: module 'bad' has no attribute 'AUDIT'"),
     "is no audit": ("AUDIT = 3", "it is of type int, and no Audit. Name an Audit(…)"),
-    "a name of ours": (
-        DIGITS.replace('"digits", {', '"declarations", {'),
-        "there is an audit 'declarations' already. Give it another name"),
-    "a rule of ours": (
-        DIGITS.replace("DIGITS_IN_DOMAIN", "DN_ID_LUHN"),
-        "the rule DN_ID_LUHN is one of the audit 'dn_consistency' already. Give it another code"),
-    "a severity that is none": (
-        DIGITS.replace('"warning"', '"high"'),
-        "rule DIGITS_IN_DOMAIN: severity is 'high'. Allowed: info, warning, error, critical"),
-    "a template that is none": (
-        DIGITS.replace("{{ digits | count('digit') }}", "{{ digits | }}"),
-        "rule DIGITS_IN_DOMAIN: observed_en is no template (expected token 'name', got 'end of print"),
-    "a filter that is none": (
-        DIGITS.replace("| count('digit')", "| counted"),
-        "rule DIGITS_IN_DOMAIN: observed_en is no template (No filter named 'counted'.)"),
-    "words that are nowhere": (
-        DIGITS.replace("personal=True", "words='nothing.such'"),
-        "rule DIGITS_IN_DOMAIN: observed_fr is no template (nothing.such)"),
-    "a need that is none": (
-        DIGITS.replace("(RULE,), digits)", "(RULE,), digits, ('smell',))"),
-        "its needs are ('smell',). Allowed: a tuple of declarations, observation, tls, mailboxes, archive"),
-    "rules that are none": (
-        DIGITS.replace("(RULE,), digits)", "RULE, digits)"),
-        "audit 'digits': its rules are no rules. Use load_rules(FILE), or a tuple of Rule(…)"),
-    "a name that is none": (
-        DIGITS.replace('"digits", {', '"all", {'),
-        "audit 'all': its name is none. Write small letters, digits and _, such as long_names"),
+    **{name: (DIGITS.replace(old, new), message) for name, old, new, message in (
+        ("a name of ours", '"digits", {', '"declarations", {',
+         "there is an audit 'declarations' already. Give it another name"),
+        ("a rule of ours", "DIGITS_IN_DOMAIN", "DN_ID_LUHN",
+         "the rule DN_ID_LUHN is one of the audit 'dn_consistency' already. Give it another code"),
+        ("a severity that is none", '"warning"', '"high"',
+         "rule DIGITS_IN_DOMAIN: severity is 'high'. Allowed: info, warning, error, critical"),
+        ("a template that is none", "{{ digits | count('digit') }}", "{{ digits | }}",
+         "rule DIGITS_IN_DOMAIN: observed_en is no template (expected token 'name', got 'end of print"),
+        ("a filter that is none", "| count('digit')", "| counted",
+         "rule DIGITS_IN_DOMAIN: observed_en is no template (No filter named 'counted'.)"),
+        ("words that are nowhere", "personal=True", "words='nothing.such'",
+         "rule DIGITS_IN_DOMAIN: observed_fr is no template (nothing.such)"),
+        ("a need that is none", "(RULE,), digits)", "(RULE,), digits, ('smell',))",
+         "its needs are ('smell',). Allowed: a tuple of declarations, observation, tls, mailboxes, archive"),
+        ("rules that are none", "(RULE,), digits)", "RULE, digits)",
+         "audit 'digits': its rules are no rules. Use load_rules(FILE), or a tuple of Rule(…)"),
+        ("a name that is none", '"digits", {', '"all", {',
+         "audit 'all': its name is none. Write small letters, digits and _, such as long_names"))},
 }  # fmt: skip
 
 
@@ -197,8 +181,6 @@ def test_a_waiver_of_a_package_s_rule_waits_for_it(put: Put, tmp_path: Path) -> 
     put(("digits", "import nothing_such"))
     assert FAILED in set(audit_all(load_space(tmp_path, as_of=AS_OF))["rule"])
 
-
-# -- rules that raise, and findings that nobody could tell ----------------------------------------
 
 RAISES = {
     "raises in lines": ("raise ValueError('a\\n  b')", "ValueError: a b (bad.py:"),
@@ -282,52 +264,54 @@ def test_what_cannot_be_registered_is_refused_and_changes_nothing() -> None:
         assert registry.audits() == before
 
 
-# -- rules in TOML, which name their file ---------------------------------------------------------
-
 FIELDS = {"family": "f", "severity": "info", "source": "none"}
 FIELDS |= {f"{part}_{language}": part[0] for part in ("title", "why", "remedy") for language in ("fr", "en")}
 RULES = "[A_RULE]\n" + "".join(f'{name} = "{text}"\n' for name, text in FIELDS.items())
+CHOICE = "Allowed: info, warning, error, critical"
 WRONG = {
-    "unknown": (
-        RULES.replace("severity =", "gravity ="),
-        "rule A_RULE: it has an unknown field 'gravity'. There are: code, family, severity, source"),
-    "missing": (RULES.replace('why_en = "w"', ""), "rule A_RULE: it lacks 'why_en'. Allowed: a text"),
-    "missing choice": (
-        RULES.replace('severity = "info"', ""),
-        "rule A_RULE: it lacks 'severity'. Allowed: info, warning, error, critical"),
-    "severity": (
-        RULES.replace('"info"', '"grave"'),
-        "rule A_RULE: severity is 'grave'. Allowed: info, warning, error, critical"),
-    "title": (
-        RULES.replace('title_en = "t"', 'title_en = " "'),
-        "rule A_RULE: title_en is ' '. Allowed: a text that is not empty"),
-    "why": (
-        RULES.replace('why_en = "w"', 'why_en = ""'),
-        "rule A_RULE: why_en is ''. Allowed: a text that is not empty"),
-    "source": (
-        RULES.replace('"none"', '"me"'),
-        "rule A_RULE: source is 'me'. "
-        "Allowed: what begins with one of form, data, ANS, RFC, good practice, none"),
-    "texts": (RULES + 'texts = ["dm"]', "rule A_RULE: texts is ('dm',). Allowed: domain, description"),
-    "type": (RULES.replace('"info"', "3"), "rule A_RULE: severity is 3. Allowed: info, warning"),
-    "code": (
-        RULES.replace("A_RULE", "a-rule"), "rule a-rule: code is 'a-rule'. Allowed: capitals and digits"),
-    "own": (RULES + 'audit = "x"', "rule A_RULE: it has a field 'audit'. The table's name is the code"),
-    "like": (RULES + 'like = "B_RULE"', "rule A_RULE: it is like 'B_RULE'. Name a rule above it"),
-    "like itself": (RULES + 'like = "A_RULE"', "rule A_RULE: it is like 'A_RULE'. Name a rule above it"),
-    "like a list": (RULES + "like = []", "rule A_RULE: it is like []. Name a rule above it"),
-    "table": ('A_RULE = "x"', "'A_RULE' is no table. Write the rule's fields below [CODE]"),
-    "syntax": ("[A_RULE", "cannot be read ("),
+    "unknown": ("severity =", "gravity =",
+                "it has an unknown field 'gravity'. There are: code, family, severity, source"),
+    "missing": ('why_en = "w"', "", "it lacks 'why_en'. Allowed: a text"),
+    "missing choice": ('severity = "info"', "", f"it lacks 'severity'. {CHOICE}"),
+    "severity": ('"info"', '"grave"', f"severity is 'grave'. {CHOICE}"),
+    "type": ('"info"', "3", f"severity is 3. {CHOICE}"),
+    "title": ('title_en = "t"', 'title_en = " "', "title_en is ' '. Allowed: a text that is not empty"),
+    "why": ('why_en = "w"', 'why_en = ""', "why_en is ''. Allowed: a text that is not empty"),
+    "source": ('"none"', '"me"', "source is 'me'. Allowed: what begins with one of form, data, ANS, RFC, "
+               "good practice, none"),
+    "texts": ('"f"', '"f"\ntexts = ["dm"]', "texts is ('dm',). Allowed: domain, description"),
+    "own": ('"f"', '"f"\naudit = "x"', "it has a field 'audit'. The table's name is the code"),
+    "like": ('"f"', '"f"\nlike = "B_RULE"', "it is like 'B_RULE'. Name a rule above it"),
+    "like itself": ('"f"', '"f"\nlike = "A_RULE"', "it is like 'A_RULE'. Name a rule above it"),
+    "like a list": ('"f"', '"f"\nlike = []', "it is like []. Name a rule above it"),
 }  # fmt: skip
+"""Case → what of `RULES` is written otherwise; what is said of the rule."""
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_rule_in_toml_is_refused_with_its_file_field_and_what_is_allowed(case: str, tmp_path: Path) -> None:
-    text, message = WRONG[case]
-    (tmp_path / "rules.toml").write_text(text, encoding="utf-8")
+    old, new, message = WRONG[case]
+    assert old in RULES
+    refused_in(tmp_path, RULES.replace(old, new), f"rule A_RULE: {message}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (RULES.replace("A_RULE", "a-rule"), "rule a-rule: code is 'a-rule'. Allowed: capitals and digits"),
+        ('A_RULE = "x"', "'A_RULE' is no table. Write the rule's fields below [CODE]"),
+        ("[A_RULE", "cannot be read ("),
+    ],
+)
+def test_a_file_without_rules_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    refused_in(tmp_path, text, message)
+
+
+def refused_in(folder: Path, text: str, message: str) -> None:
+    (folder / "rules.toml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as refused:
-        load_rules(tmp_path / "rules.toml")
-    assert str(refused.value).startswith(f"{tmp_path / 'rules.toml'}: {message}")
+        load_rules(folder / "rules.toml")
+    assert str(refused.value).startswith(f"{folder / 'rules.toml'}: {message}")
 
 
 def test_a_rule_in_toml_has_from_the_one_it_is_like_what_it_does_not_say(tmp_path: Path) -> None:

@@ -1,36 +1,6 @@
 """A made-up register filled as hands fill it, with the lists beside it: the cases of the ``*.toml`` here.
 
-``form.toml`` has the form of whoever fills it well, and the row of the list that answers it. A case names
-what differs, and says what is to be told and why:
-
-``name``, ``why``
-    Of the situation, and why a person who knows the form would say so.
-``declared``
-    Declarations: cells over the form (one of nothing else if not given). `by` is the letter of who declares:
-    A, the default, B, C.
-``listed``
-    Rows of the list: cells over the row; one of A if not given. `none` leaves one out.
-``autumn``, ``winter``
-    Rows of the list of 1 September and of 1 January before; the later list's if not given.
-``each``
-    Variants instead of ``declared``: every one is a situation of its own, with operators of its own. One may
-    have ``told``, ``state``, ``says`` and ``why`` of its own, and ``row``, cells of the list's row.
-``told``
-    Exactly the rules that must be told; nothing if not given. ``X|Y`` takes either.
-``may``
-    Rules that nobody would mind beside them.
-``state``
-    What `status` says of the domain: ``as-declared`` if not given; ``?`` is not looked at, "" is no row.
-    ``X|Y`` takes either; a table where a case has several domains.
-``moved``
-    Whether the archive tells of operators that came, left or handed over: "no" if not given, "yes", or ``?``.
-``says``
-    Texts that the findings must show.
-``register``
-    Which register it is written into: `REGISTERS`.
-
-Texts may name what belongs to an operator: ``{dn}`` is the DN of whoever declares, ``{B.dn}`` that of B;
-``{domain}`` is the case's, and every attribute of `operator` can be named.
+``form.toml`` says what a case may hold.
 """
 
 import re
@@ -104,10 +74,8 @@ class Case:
     state: str | dict[str, str]
     register: str
     moved: str
-    places: list[int] = field(default_factory=list)
-    """Rows of the register."""
-    rows: list[int] = field(default_factory=list)
-    """Rows of the list."""
+    places: list[int] = field(default_factory=list)  # rows of the register
+    rows: list[int] = field(default_factory=list)  # rows of the list
 
     @property
     def clean(self) -> bool:

@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -24,21 +24,13 @@ from mssante_audit.whitelist.load import load_whitelist
 
 CASES = cases()
 CLEAN = [case for case in CASES if case.clean]
-SPARE = tuple(
-    name
-    for name in FORM["form"]
-    if name not in ("domain", "structure_id", "structure_name", "withdrawal", "date")
-)
+SPARE = FORM["form"].keys() - {"domain", "structure_id", "structure_name", "withdrawal", "date"}
 """What a register of few columns has not."""
 REGISTERS: dict[str, dict[str, Any]] = {
-    "main": {},
+    "main": {}, "of-some": {}, "of-a-region": {}, "followed": {}, "typed": {"made": {"typed": True}},
     "spare": {"made": {"drop": SPARE}, "told": {"DECL_COLUMN"}},
     "as-printed": {"made": {"drop": ("signatory_last_name", "signatory_first_name")}},
-    "typed": {"made": {"typed": True}},
-    "of-some": {},
-    "of-a-region": {},
-    "followed": {},
-}
+}  # fmt: skip
 """How each register is made, and ``told``, what is to be told of the file as a whole."""
 SCOPES: dict[str, Callable[[list[Case]], str]] = {
     "of-a-region": lambda _: 'region = "Bretagne"',
@@ -57,15 +49,11 @@ _PLACES = re.compile(r"declarations\.\w+:([0-9, -]+)")
 class Judged(NamedTuple):
     """What was told of a register."""
 
-    told: dict[str, list[tuple[str, str]]]
-    """By case: rule, and the finding in words."""
-    whole: set[str]
-    """Rules told of no row."""
+    told: dict[str, list[tuple[str, str]]]  # by case: rule, and the finding in words
+    whole: set[str]  # rules told of no row
     states: dict[str, str]
-    due: set[str]
-    """Domains of which days are said to be left."""
-    moved: set[str]
-    """Domains whose operator came, left or handed over, as the archive tells."""
+    due: set[str]  # domains of which days are said to be left
+    moved: set[str]  # domains whose operator came, left or handed over, as the archive tells
 
 
 def _ranges(text: str) -> Iterator[int]:
@@ -73,11 +61,9 @@ def _ranges(text: str) -> Iterator[int]:
         yield from range(int(part[0]), int(part[1] or part[0]) + 1)
 
 
-def _write(folder: Path, own: list[Case], *, drop: tuple[str, ...] = (), typed: bool = False) -> None:
+def _write(folder: Path, own: list[Case], *, drop: Collection[str] = (), typed: bool = False) -> None:
     declared = [(case, case.filled(FORM["form"], cells)) for case in own for cells in case.declared]
-    columns = [
-        name for name in dict.fromkeys(name for _, cells in declared for name in cells) if name not in drop
-    ]
+    columns = [n for n in dict.fromkeys(name for _, cells in declared for name in cells) if n not in drop]
     for place, (case, _) in enumerate(declared, 1 if typed else 2):
         case.places.append(place)
     if typed:

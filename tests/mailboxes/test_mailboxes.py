@@ -1,7 +1,5 @@
 """The public extraction: counted as it is written, refused in one line, and nothing else of it is kept."""
 
-from __future__ import annotations
-
 import io
 import struct
 import time
@@ -23,34 +21,23 @@ from typer.testing import CliRunner
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
 from mssante_audit.mailboxes import extraction
-from mssante_audit.mailboxes.extraction import (
-    MAX_DAYS,
-    Counts,
-    Extraction,
-    count_mailboxes,
-    find_extractions,
-)
+from mssante_audit.mailboxes.extraction import MAX_DAYS, Counts, Extraction, find_extractions
 from mssante_audit.space.trust import load_space
 
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
 ROWS = [
-    ("PER", "a@un.mssante.fr", "1", "750000018"),
-    ("PER", "b@un.mssante.fr", "FINESS", "1750000018"),
-    ("ORG", "c@un.mssante.fr", "3", "99900000100011"),
-    ("APP", "d@deux.mssante.fr", "2", "999000001"),
-    ("PER", "e@deux.mssante.fr", "4", "10000000000001"),
-    ("PER", "f@deux.mssante.fr", "", ""),
-]
+    ("PER", "a@un.mssante.fr", "1", "750000018"), ("PER", "b@un.mssante.fr", "FINESS", "1750000018"),
+    ("ORG", "c@un.mssante.fr", "3", "99900000100011"), ("APP", "d@deux.mssante.fr", "2", "999000001"),
+    ("PER", "e@deux.mssante.fr", "4", "10000000000001"), ("PER", "f@deux.mssante.fr", "", ""),
+]  # fmt: skip
 COUNTED = [
-    ("deux.mssante.fr", "PER", "", 2),
-    ("deux.mssante.fr", "other", "2999000001", 1),
-    ("un.mssante.fr", "ORG", "399900000100011", 1),
-    ("un.mssante.fr", "PER", "1750000018", 2),
-]
+    ("deux.mssante.fr", "PER", "", 2), ("deux.mssante.fr", "other", "2999000001", 1),
+    ("un.mssante.fr", "ORG", "399900000100011", 1), ("un.mssante.fr", "PER", "1750000018", 2),
+]  # fmt: skip
 
 
 def counted(content: bytes, size: int = 2**20) -> Counts:
-    return count_mailboxes((content[i : i + size] for i in range(0, len(content), size)), "x.txt")
+    return extraction.count_mailboxes((content[i : i + size] for i in range(0, len(content), size)), "x.txt")
 
 
 def lines(counts: Counts) -> list[tuple[str, str, str, int]]:
@@ -64,9 +51,6 @@ def zipped(content: bytes, name: str = "Extraction_Correspondance_MSSante_202603
     return out.getvalue()
 
 
-# -- what is counted ----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("size", [1, 7, 2**20])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_mailboxes_are_counted_by_domain_kind_and_structure(size: int, end: str) -> None:
@@ -77,23 +61,30 @@ def test_mailboxes_are_counted_by_domain_kind_and_structure(size: int, end: str)
 
 
 def test_columns_are_found_by_name_in_any_order_and_after_a_mark() -> None:
-    table = [line_.split("|") for line_ in text(ROWS).decode().splitlines()]
-    turned = "\n".join("|".join(reversed(row)) for row in table).encode("utf-8-sig")
-    assert lines(counted(turned)) == COUNTED
-    fewer = "\n".join("|".join(row[i] for i in (6, 0, 5, 1)) for row in table).encode()
-    assert lines(counted(fewer)) == COUNTED
+    table = [row.split("|") for row in text(ROWS).decode().splitlines()]
+    for order in (range(len(HEADINGS) - 1, -1, -1), (6, 0, 5, 1)):
+        turned = "\n".join("|".join(row[i] for i in order) for row in table)
+        assert lines(counted(turned.encode("utf-8-sig"))) == COUNTED
 
 
 def test_an_address_that_comes_again_is_counted_once() -> None:
     again = ("ORG", "a@un.mssante.fr", "3", "99900000100011")
     counts = counted(text([*ROWS, again, again, ("PER", "A@un.mssante.fr", "", "")]))
-    assert counts.repeated == 2
-    assert counts.frame["mailboxes"].sum() == len(ROWS) + 1
+    assert (counts.repeated, counts.frame["mailboxes"].sum()) == (2, len(ROWS) + 1)
 
 
-def test_domains_are_kept_letter_for_letter() -> None:
-    counts = counted(text([("PER", "a@CH-X.mssante.fr", "", ""), ("PER", "a@ch-x.mssante.fr", "", "")]))
-    assert counts.frame["domain"].tolist() == ["CH-X.mssante.fr", "ch-x.mssante.fr"]
+@pytest.mark.parametrize(
+    ("rows", "column", "kept"),
+    [
+        ([("PER", f"a@{name}.mssante.fr", "", "") for name in ("CH-X", "ch-x")], "domain",
+         ["CH-X.mssante.fr", "ch-x.mssante.fr"]),
+        ([("PER", "a@un.mssante.fr", "1", "75000001")], "structure", [""]),
+        ([("PER", "a@un.mssante.fr", "1", "Zoé Canari")], "structure", [""]),
+    ],
+    ids=["domain as it is written", "no identifier", "a name"],
+)  # fmt: skip
+def test_what_is_kept_of_a_row(rows, column: str, kept: list[str]) -> None:
+    assert counted(text(rows)).frame[column].tolist() == kept
 
 
 def test_rows_that_tell_no_mailbox_are_counted_apart() -> None:
@@ -102,14 +93,6 @@ def test_rows_that_tell_no_mailbox_are_counted_apart() -> None:
     counts = counted(content)
     assert (counts.unread, counts.damage, counts.frame["mailboxes"].sum()) == (6, "", 2)
     assert set(counts.frame["domain"]) == {"un.mssante.fr"}
-
-
-@pytest.mark.parametrize("structure", ["75000001", "Zoé Canari"])
-def test_what_is_no_identifier_is_kept_as_none(structure: str) -> None:
-    assert counted(text([("PER", "a@un.mssante.fr", "1", structure)])).frame["structure"].tolist() == [""]
-
-
-# -- what is refused, and what is damaged -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -137,19 +120,12 @@ def test_what_is_no_extraction_is_refused_in_a_line_that_names_nobody(content: b
 def test_a_text_cut_in_the_middle_of_a_row_is_damaged_and_the_rest_counts(cut: int) -> None:
     whole = text(many({"un.mssante.fr": 50}))
     counts = counted(whole[: -(len(line(*many({"un.mssante.fr": 1})[0]).encode()) - cut)])
-    assert counts.damage == "the last row breaks off"
+    assert (counts.damage, counts.unread) == ("the last row breaks off", 0)
     assert counts.frame["mailboxes"].sum() == 49
-    assert counts.unread == 0
-
-
-def incompressible(rows: int) -> bytes:
-    return text([("PER", f"{zlib.crc32(bytes([i % 251])) * i:x}@un.mssante.fr", "", "") for i in range(rows)])
 
 
 def newest(folder: Path) -> Extraction:
-    extraction = find_extractions(folder, AS_OF)
-    assert extraction is not None
-    return extraction
+    return find_extractions(folder, AS_OF)
 
 
 def of(folder: Path) -> Counts:
@@ -167,7 +143,8 @@ def test_a_zip_is_read_whatever_it_is_called_and_tells_its_date_inside(tmp_path:
 
 
 def test_a_zip_that_breaks_off_or_has_wrong_bytes_is_damaged(tmp_path: Path) -> None:
-    content = zipped(incompressible(40_000))
+    rows = (("PER", f"{zlib.crc32(bytes([i % 251])) * i:x}@un.mssante.fr", "", "") for i in range(40_000))
+    content = zipped(text(rows))  # hard to compress
     for broken in (content[: len(content) // 2], content[:-30], content[:90], content[:4]):
         put(tmp_path, broken, suffix="zip")
         counts = of(tmp_path)
@@ -178,52 +155,45 @@ def test_a_zip_that_breaks_off_or_has_wrong_bytes_is_damaged(tmp_path: Path) -> 
         assert of(tmp_path).damage != ""
 
 
-def test_a_zip_that_declares_less_than_it_holds_is_damaged(tmp_path: Path) -> None:
-    whole = text(many({"un.mssante.fr": 2_000}))
-    content = zipped(whole).replace(struct.pack("<I", len(whole)), struct.pack("<I", len(whole) // 2))
-    put(tmp_path, content, suffix="zip")
-    counts = of(tmp_path)
-    assert counts.damage == "the ZIP archive is damaged"
-    assert 300 < counts.frame["mailboxes"].sum() <= 1_000
-
-
-def test_zips_that_are_refused(tmp_path: Path) -> None:
-    once = zipped(text(ROWS))
-    encrypted = bytearray(once)
+def encrypted(archive: bytes) -> bytes:
+    changed = bytearray(archive)
     for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        encrypted[encrypted.index(mark) + place] |= 1
-    inner = "Extraction_Correspondance_MSSante_202603011013.zip"
-    for content, why in (
-        (zipped(once, inner), "packed twice"),
-        (zipped(once), "packed twice"),
-        (bytes(encrypted), "is encrypted"),
-        (zipped(text(ROWS), "other.txt"), "no archive of one"),
-        (text(ROWS), "is no ZIP archive"),
-        (b"", "is no ZIP archive"),
-    ):
-        put(tmp_path, content, suffix="zip")
-        with pytest.raises(InputError, match=why):
-            of(tmp_path)
+        changed[changed.index(mark) + place] |= 1
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (zipped(zipped(text(ROWS)), "Extraction_Correspondance_MSSante_202603011013.zip"), "packed twice"),
+        (zipped(zipped(text(ROWS))), "packed twice"), (encrypted(zipped(text(ROWS))), "is encrypted"),
+        (zipped(text(ROWS), "other.txt"), "no archive of one"), (text(ROWS), "is no ZIP archive"),
+        (b"", "is no ZIP archive"), (zipped(bytes(50 * 2**20)), "a row without an end"),
+    ],
+    ids=["twice", "twice unnamed", "encrypted", "other", "text", "empty", "bomb"],
+)  # fmt: skip
+def test_zips_that_are_refused(tmp_path: Path, content: bytes, why: str) -> None:
+    put(tmp_path, content, suffix="zip")
+    begin = time.process_time()
+    with pytest.raises(InputError, match=why):
+        of(tmp_path)
+    assert time.process_time() - begin < 1
 
 
 def test_a_bomb_is_refused_before_and_while_it_goes_off(tmp_path: Path, monkeypatch) -> None:
-    put(tmp_path, zipped(bytes(50 * 2**20)), suffix="zip")
-    begin = time.process_time()
-    with pytest.raises(InputError, match="a row without an end"):
-        of(tmp_path)
-    assert time.process_time() - begin < 1
     whole = text(many({"un.mssante.fr": 20_000}))
+    lying = zipped(whole).replace(struct.pack("<I", len(whole)), struct.pack("<I", 2**19))
+    archive = put(tmp_path, lying, suffix="zip")
+    counts = of(tmp_path)  # it holds more than it declares
+    assert counts.damage == "the ZIP archive is damaged"
+    assert 0 < counts.frame["mailboxes"].sum() <= 20_000 * 2**19 / len(whole)
     monkeypatch.setattr(extraction, "MAX_BYTES", 2**20)
-    put(tmp_path, zipped(whole), suffix="zip")
-    with pytest.raises(InputError, match="holds more than 1 MiB"):  # as its directory declares
-        of(tmp_path)
-    declared = struct.pack("<I", len(whole))
-    put(tmp_path, zipped(whole).replace(declared, struct.pack("<I", 2**19)), suffix="zip")
-    assert of(tmp_path).damage == "the ZIP archive is damaged"  # one that declares less than it holds
-    (tmp_path / "Extraction_Correspondance_MSSante_202603011013.zip").unlink()
-    put(tmp_path, whole)
-    with pytest.raises(InputError, match="holds more than 1 MiB"):
-        of(tmp_path)
+    assert of(tmp_path).damage == "the ZIP archive is damaged"
+    for content, suffix in ((zipped(whole), "zip"), (whole, "txt")):
+        put(tmp_path, content, suffix=suffix)
+        with pytest.raises(InputError, match="holds more than 1 MiB"):  # the archive's directory declares it
+            of(tmp_path)
+        archive.unlink(missing_ok=True)
 
 
 def test_too_many_domains_are_no_extraction(monkeypatch) -> None:
@@ -242,15 +212,11 @@ def test_millions_of_rows_take_little_memory() -> None:
             yield block
 
     tracemalloc.start()
-    counts = count_mailboxes(pieces(), "x.txt")
+    counts = extraction.count_mailboxes(pieces(), "x.txt")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert counts.frame["mailboxes"].tolist() == [2_000]
-    assert counts.repeated == 98_000
+    assert (counts.frame["mailboxes"].tolist(), counts.repeated) == ([2_000], 98_000)
     assert peak < 12 * 2**20 < len(block) * 50
-
-
-# -- which one ----------------------------------------------------------------------------------------------
 
 
 def test_the_newest_as_of_the_date_is_taken_with_the_one_before_it(tmp_path: Path) -> None:
@@ -260,9 +226,7 @@ def test_the_newest_as_of_the_date_is_taken_with_the_one_before_it(tmp_path: Pat
     put(tmp_path, b"", "202603011013", "zip")
     last = newest(tmp_path)
     assert last.source == "Extraction_Correspondance_MSSante_202603011013.txt"
-    assert last.earlier is not None
-    assert last.earlier.made_at.month == 2
-    assert last.earlier.earlier is None
+    assert (last.earlier.made_at.month, last.earlier.earlier) == (2, None)
     assert find_extractions(put(tmp_path, text(ROWS)), AS_OF) is None, "a file has nothing beside it"
 
 
@@ -285,13 +249,6 @@ def test_numbers_are_unknown_where_the_extraction_is_of_another_time_or_damaged(
     assert newest(tmp_path).fault(AS_OF) == "damaged"
 
 
-def test_a_space_has_none_where_there_is_none(tmp_path: Path) -> None:
-    listed = b"<ListeBlancheMSSante xmlns='https://listeblanche.mssante.fr/schema'/>"
-    (tmp_path / "list.xml").write_bytes(listed)
-    space = load_space(tmp_path, as_of=AS_OF, recover=True)
-    assert (space.mailboxes, space.published) == (None, None)
-
-
 def test_nothing_of_a_person_is_written_shown_or_logged(tmp_path: Path) -> None:
     copytree(CATALOGUE, tmp_path / "data", ignore=ignore_patterns("Extraction_*", "extractions"))
     listed = load_space(tmp_path / "data", as_of="2026-03-03").audited["domain"].iloc[0]
@@ -299,13 +256,10 @@ def test_nothing_of_a_person_is_written_shown_or_logged(tmp_path: Path) -> None:
     put(tmp_path / "data", text([*rows, ("PER", CANARY, "", ""), ("PER", f"x@{CANARY} {CANARY}", "", "")]))
     put(tmp_path / "data", text(many({listed: 99})), "202601151013")
     arguments = ["--data", str(tmp_path / "data"), "--as-of", "2026-03-03"]
-    findings = (
-        CliRunner()
-        .invoke(app, ["findings", "all", "--format", "json", "--contacts", "all", *arguments])
-        .output
-    )
+    run = CliRunner().invoke
+    findings = run(app, ["findings", "all", "--format", "json", "--contacts", "all", *arguments]).output
     assert "ch-gone.mssante.fr" in findings
-    assert CliRunner().invoke(app, ["snapshot", str(tmp_path / "snapshot"), *arguments]).exit_code == 0
+    assert run(app, ["snapshot", str(tmp_path / "snapshot"), *arguments]).exit_code == 0
     files = [file for file in (tmp_path / "snapshot").rglob("*") if file.is_file()]
     assert "mailboxes.parquet" in {file.name for file in files}
     texts = [pd.read_parquet(file).to_csv() for file in files if file.suffix == ".parquet"]

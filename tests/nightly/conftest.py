@@ -1,10 +1,8 @@
 """Nightly runs of the sample's archive, started as cron starts them: in a process of their own."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from shutil import copytree
-from typing import Any
 
 import pytest
 from dnslab import free_port, need_servers, start_nsd
@@ -13,24 +11,20 @@ from made_nights import AS_OF, HOOKED, MONTH_BEFORE, SETTINGS, Place, make_place
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path) -> Place:
     """A folder with the sample's archive and the shortest settings."""
     return make_place(tmp_path)
 
 
-Said = tuple[int, str, str]
-"""Status, output and errors of a run."""
-
-
 @pytest.fixture(scope="session")
-def first_said(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Said]:
-    """A place after a run as of a month before, not to be changed, and what that said."""
+def first_said(tmp_path_factory) -> tuple[Place, tuple[int, str, str]]:
+    """A place after a run as of a month before, not to be changed, and status, output and errors of that."""
     place = make_place(tmp_path_factory.mktemp("first"), HOOKED)
     return place, place.run(MONTH_BEFORE)
 
 
 @pytest.fixture(scope="session")
-def first_night(first_said: tuple[Place, Said]) -> Place:
+def first_night(first_said) -> Place:
     """A place after a good run as of a month before; not to be changed."""
     place, (status, _, errors) = first_said
     assert status == 0, errors
@@ -38,9 +32,7 @@ def first_night(first_said: tuple[Place, Said]) -> Place:
 
 
 @pytest.fixture(scope="session")
-def two_nights(
-    first_said: tuple[Place, Said], first_night: Place, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Place, Said, Said]:
+def two_nights(first_said, first_night, tmp_path_factory):
     """The sample's list of February, then that of March: a place not to be changed, and what was said."""
     place = make_place(tmp_path_factory.mktemp("second"), HOOKED)
     copytree(first_night.output, place.output, symlinks=True)
@@ -48,7 +40,7 @@ def two_nights(
 
 
 @pytest.fixture(scope="session")
-def failed_night(first_night: Place, tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Said]:
+def failed_night(first_night, tmp_path_factory):
     """A place after a good night and one whose audit failed, not to be changed, and what was said then."""
     place = make_place(tmp_path_factory.mktemp("failed"), HOOKED)
     copytree(first_night.output, place.output, symlinks=True)
@@ -57,7 +49,7 @@ def failed_night(first_night: Place, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def after_two(two_nights: tuple[Place, Said, Said], place: Place) -> Place:
+def after_two(two_nights, place) -> Place:
     """A place where there were good runs as of a month before and of now."""
     made, _, (status, _, errors) = two_nights
     assert status == 0, errors
@@ -67,17 +59,17 @@ def after_two(two_nights: tuple[Place, Said, Said], place: Place) -> Place:
 
 
 @pytest.fixture
-def later(first_night: Place, place: Place) -> Place:
+def later(first_night, place) -> Place:
     """A place where there was a good run as of a month before."""
     copytree(first_night.output, place.output, symlinks=True)
     return place
 
 
 @pytest.fixture
-def settings(place: Place) -> Callable[..., None]:
+def settings(place):
     """A function that changes sections of the shortest settings."""
 
-    def change(**sections: Any) -> None:
+    def change(**sections):
         merged = {
             name: {**SETTINGS.get(name, {}), **value} if isinstance(value, Mapping) else value
             for name, value in sections.items()
@@ -88,7 +80,7 @@ def settings(place: Place) -> Callable[..., None]:
 
 
 @pytest.fixture
-def zone(tmp_path: Path) -> Iterator[dict[str, Any]]:
+def zone(tmp_path):
     """A name server whose zone names one mail server for all; yields what ``[observe]`` is to say."""
     need_servers()
     address, port = "127.0.53.41", free_port()
@@ -101,14 +93,8 @@ def zone(tmp_path: Path) -> Iterator[dict[str, Any]]:
     daemon.stop()
 
 
-@pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Place]:
-    """A function that makes places, for tests that want several."""
-    return lambda: make_place(tmp_path_factory.mktemp("place"))
-
-
 @pytest.fixture
-def served() -> Iterator[Callable[[bytes], str]]:
+def served():
     """A function that serves a content on loopback and returns its address."""
     with ExitStack() as servers:
         yield lambda content: servers.enter_context(serving(give(content)))

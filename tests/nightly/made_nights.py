@@ -60,17 +60,13 @@ class Place:
     def start(self, *words: str, fresh: bool = False, **environment: str) -> subprocess.Popen[str]:
         """Start a run and let it go on; a `fresh` one and its steps are no forks, but parent and children."""
         return subprocess.Popen(
-            [sys.executable, *(["-u"] if fresh else []), *self.command("run", *words)[1:]],
-            cwd=self.folder,
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+            [sys.executable, *(["-u"] if fresh else []), *self.command("run", *words)[1:]], cwd=self.folder,
+            env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
 
     def run(self, as_of: str = AS_OF, *, fresh: bool = False, **environment: str) -> tuple[int, str, str]:
         """Do a run; return status, output and errors."""
-        process = self.start("--as-of", as_of, fresh=fresh, **environment)
+        process = self.start(*(("--as-of", as_of) if as_of else ()), fresh=fresh, **environment)
         out, errors = process.communicate(timeout=300)
         return process.returncode, out, errors
 
@@ -102,31 +98,17 @@ class Place:
         return {step["step"]: step["outcome"] for step in self.state("run.json")["steps"]}
 
 
-SETTINGS = {
-    "data": {"folder": "data"},
-    "reports": {"enabled": False},
-    "dossiers": {"enabled": False},
-    "mail": {"lang": "en"},
-}
+OFF = {"enabled": False}
+SETTINGS = {"data": {"folder": "data"}, "reports": OFF, "dossiers": OFF, "mail": {"lang": "en"}}
 """The shortest night: audit and site."""
-TELL = """
-import json, os
-told = {name: value for name, value in os.environ.items() if name.startswith("MSSANTE_")}
-folder = os.path.join(os.path.dirname(told["MSSANTE_OUTPUT"]), "told")
-os.makedirs(folder, exist_ok=True)
-with open(os.path.join(folder, told["MSSANTE_EVENT"]), "w") as file:
-    json.dump(told, file)
-"""
-HOOKED = SETTINGS | {
-    "hooks": {event: [[sys.executable, "-c", TELL]] for event in ("success", "failure", "new_findings")}
-}
+TELL = 'cd "$MSSANTE_OUTPUT/.." && mkdir -p told && env | grep ^MSSANTE_ > told/$MSSANTE_EVENT'
+HOOKED = SETTINGS | {"hooks": {on: [["sh", "-c", TELL]] for on in ("success", "failure", "new_findings")}}
 """Of the nights that many tests look at: hooks write down what they are told, too."""
 
 
 def make_place(folder: Path, settings: Values = SETTINGS) -> Place:
-    sample, data = CATALOGUE, folder / "data"
-    copytree(sample / "archive", data / "archive")
-    copytree(sample / "anchors", data / "anchors")
+    for name in ("archive", "anchors"):
+        copytree(CATALOGUE / name, folder / "data" / name)
     made = Place(folder)
     made.settings(with_anchors(settings))
     return made
@@ -153,11 +135,8 @@ WHY = {
 
 
 def state(name: str, what: str, *, tolerated: bool = False) -> State:
-    more = {
-        "shrunk": {"size": 16, "before": 33},
-        "quarantined": {"doubt": "forged"},
-        "unverified": {"doubt": "forged"},
-    }
+    forged = {"doubt": "forged"}
+    more = {"shrunk": {"size": 16, "before": 33}, "quarantined": forged, "unverified": forged}
     why = WHY | more.get(what, {}) | {"input": name}
     return State(name, what, 9, why, tolerated)
 
@@ -176,19 +155,11 @@ def causes(number: int, names: tuple[str, ...] = HOSTILE[:1], **more: Any) -> di
 
 
 def night(
-    *inputs: State,
-    new: int = 0,
-    fixed: int = 0,
-    critical: int = 0,
-    lost: int = 0,
-    failed: tuple[str, ...] = (),
-    names: tuple[str, ...] = HOSTILE[:1],
-    previous: str = "2026-03-02T06",
-    lang: str = "en",
-    resumed: bool = True,
-    **settings: Any,
-) -> Night:
+    *inputs: State, new=0, fixed=0, critical=0, lost=0, failed=(), names=HOSTILE[:1],
+    previous="2026-03-02T06", lang="en", resumed=True, **settings: Any,
+) -> Night:  # fmt: skip
     """Return a night that found what is said, of `settings` as audit.toml has them."""
+    (first,) = causes(1, names, manager=False, row=57, contact="02 •• •• •• 10", remedy="Do it.")["named"]
     facts = {
         "by_severity": {"critical": 12345, "error": 12345, "warning": 12345, "info": 12345},
         "counts": {"waived": 1},
@@ -198,30 +169,21 @@ def night(
             "new": new, "open": 4, "fixed": fixed, "unknown": lost, "asking": 4 + new, "criticals": critical,
             "new_criticals": min(new, critical), "lost_criticals": lost,
         },
-        "failed_rules": [],
-        "previous": previous,
-        "critical": causes(critical, names),
-        "lost": causes(lost, names, mailboxes=None),
-        "new": causes(new, names),
-        "fixed": causes(fixed, names),
-        "first": causes(1, names)["named"][0] | {
-            "manager": False, "row": 57, "contact": "02 •• •• •• 10", "remedy": "Do it.",
-        },
+        "failed_rules": [], "previous": previous, "first": first,
+        "critical": causes(critical, names), "lost": causes(lost, names, mailboxes=None),
+        "new": causes(new, names), "fixed": causes(fixed, names),
         "arrives": {"yes": 78, "degraded": 18, "no": 9, "unknown": 0},
         "order": {"ok": 41, "todo": 9, "urgent": 56, "unknown": 0},
         "list": {"generated_at": "2026-03-03T05:30:00+00:00", "rows": 86550, "signature": "valid-untrusted"},
     }  # fmt: skip
     results = {
         step: Result(
-            step=step,
-            outcome="failed" if step in failed else "done",
-            message="a cause, " * 90,
-            seconds=12345.6,
-            facts=facts if step == "audit" and step not in failed else {},
+            step=step, outcome="failed" if step in failed else "done", message="a cause, " * 90,
+            seconds=12345.6, facts=facts if step == "audit" and step not in failed else {},
             inputs=inputs if step == "audit" else (),
         )
         for step in STEPS
-    }
+    }  # fmt: skip
     config = Config.model_validate({"data": {"folder": "/srv/data"}, "lang": lang, **settings})
     folder = Path("/srv/output/runs/2026-03-03T060000Z")
     return Night(config, folder, "2026-03-03T06:00:00Z", results, resumed)

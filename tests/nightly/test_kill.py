@@ -1,10 +1,11 @@
 """A run killed at any instant leaves the last good site, and the next start goes on to the same end."""
 
-import json
 import os
+import re
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -70,13 +71,9 @@ def killer(tmp_path_factory):
 def left_by(place) -> dict[str, object]:
     """Return what the last run left, without what tells when it was."""
     run = place.runs[-1]
-    files = [run / "findings.csv", run / "audit.json", *run.glob("site/**/*")]
-    content = {
-        # A workbook tells the second at which it was written.
-        path.relative_to(run).as_posix(): b"" if path.suffix == ".xlsx" else path.read_bytes()
-        for path in files
-        if path.is_file()
-    }
+    files = [run / "findings.csv", run / "audit.json", *filter(Path.is_file, run.glob("site/**/*"))]
+    # A workbook tells the second at which it was written.
+    content = {str(path.relative_to(run)): path.suffix != ".xlsx" and path.read_bytes() for path in files}
     return {**content, "ledger": place.state("ledger.json"), "trend": place.state("trend.json")}
 
 
@@ -88,44 +85,39 @@ def check_in_between(place) -> None:
     assert not working_in(place.folder)
 
 
-def working_in(folder: Path) -> list[psutil.Process]:
-    """Return the processes that work in a folder, once those that are dying have had the time."""
+def working_in(folder: Path) -> bool:
+    """Tell whether processes work in a folder, once those that are dying have had the time."""
     for _ in range(200):
-        found = []
+        busy = False
         for process in psutil.process_iter():
-            try:
-                if process.status() != psutil.STATUS_ZOMBIE and process.cwd().startswith(str(folder)):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        if not found:
-            return []
+            with suppress(psutil.Error):
+                at_work = process.status() != psutil.STATUS_ZOMBIE
+                busy |= at_work and process.cwd().startswith(str(folder))
+        if not busy:
+            break
         time.sleep(0.05)
-    return found
+    return busy
 
 
 def check_the_end(place, reference) -> None:
     assert left_by(place) == reference
     assert os.readlink(place.site) == f"runs/{place.runs[-1].name}/site"
-    names = {path.name for path in place.output.iterdir()}
-    assert names == {".lock", "runs", "site", "state"}
+    assert {path.name for path in place.output.iterdir()} == {".lock", "runs", "site", "state"}
     assert [path.name for path in place.output.rglob(".*") if not path.name.endswith(".lock")] == []
-    for line in (place.output / "state" / "log.jsonl").read_text().splitlines():
-        json.loads(line)
+    assert place.log()
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kill", MATTER, ids=lambda kill: f"{kill[0]} {kill[1:]}")
 def test_killed_before_a_change_on_disk_a_run_is_gone_on_with_to_the_same_end(later, reference, killer, kill):
-    place, (role, on, *times) = later, kill
-    when = {"KILL_ROLE": role, "KILL_ON": on, "KILL_AT": str(times[0] if times else 1)}
+    place, (role, on, at) = later, (*kill, 1)[:3]
+    when = {"KILL_ROLE": role, "KILL_ON": on, "KILL_AT": str(at)}
     status, _, _ = place.run(AS_OF, **killer, **when, KILL_IN=str(place.output))
     assert status == -signal.SIGKILL, f"makes no such change: {kill}"
     check_in_between(place)
     if role == "site":  # who is to be told of the night need not wait for pages
         mail = " ".join((place.runs[-1] / "summary.txt").read_text().split())
-        assert "critical" in mail
-        assert "site to come" in mail
+        assert re.search("critical.* site to come", mail)
     if len(place.runs) == 1 or read_run(place.runs[-1]).status == "running":
         status, _, errors = place.run(AS_OF)
         assert (status, errors) == (0, "")
@@ -138,9 +130,8 @@ def test_killed_again_and_again_it_comes_to_its_end(later, reference, settings):
     """At later and later instants, with a report's kernel and the dossiers' processes at work too."""
     place = later
     operator = load_space(place.folder / "data").entries["operator_id"].iloc[0]
-    settings(
-        reports={"enabled": True, "names": ["overview"]}, dossiers={"enabled": True, "operators": [operator]}
-    )
+    dossiers = {"enabled": True, "operators": [operator]}
+    settings(reports={"enabled": True, "names": ["overview"]}, dossiers=dossiers)
     patience, kills = 0.25, 0
     while True:
         process = place.start("--as-of", AS_OF)
@@ -158,8 +149,7 @@ def test_killed_again_and_again_it_comes_to_its_end(later, reference, settings):
     assert (process.returncode, errors) == (0, "")
     assert kills > 5
     assert "gone on with" in out
-    assert (place.runs[-1] / "reports" / "overview.html").is_file()
-    assert (place.runs[-1] / "dossiers" / "index.html").is_file()
+    for name in ("reports/overview.html", "dossiers/index.html"):
+        assert (place.runs[-1] / name).is_file()
     told = left_by(place)
-    assert told["findings.csv"] == reference["findings.csv"]
-    assert told["trend"] == reference["trend"]
+    assert (told["findings.csv"], told["trend"]) == (reference["findings.csv"], reference["trend"])

@@ -1,13 +1,18 @@
-"""Letters that went out: what each told, what became of it, whom to remind."""
+"""Letters that went out: what became of what each told, whom to remind; how long findings are open."""
 
 import json
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import mssante_audit as ms
+import mssante_audit.nightly.letters as times_module
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.export import json_bytes
 from mssante_audit.base.state import write_state
@@ -17,6 +22,7 @@ from mssante_audit.nightly.letters import FILE, note_sent, read_letters, reminde
 from mssante_audit.nightly.night import Result, Run, stamp_of
 from mssante_audit.space.states import State
 
+CASES = tomllib.loads(Path(__file__).with_name("letters.toml").read_text(encoding="utf-8"))
 OPERATOR = "399900000300015"
 FIRST = datetime(2026, 3, 3, 6, tzinfo=UTC)
 
@@ -31,25 +37,29 @@ def quarter(place):
 
 
 def night(place, days: int, found: str = "", **more: Any) -> Path:
-    """Write down a run so many days after the first, in which findings were found, and some are unknown."""
-    at = FIRST + timedelta(days=days)
+    """Write down a run so many days after the first, in which findings were found, and some are unknown.
+
+    a to e were first seen in the first, others on the fifth day.
+    """
+    at, fifth = FIRST + timedelta(days), FIRST + timedelta(5)
     folder = place.output / "runs" / stamp_of(at)
     (folder / "steps").mkdir(parents=True)
     run = Run(stamp=folder.name, as_of=at.isoformat(), status=more.get("status", "finished"))
-    (folder / "run.json").write_bytes(json_bytes(run.model_dump()))
     inputs = (State("list", more.get("state", "ok"), 1),)
     result = Result(step="audit", outcome=more.get("outcome", "done"), inputs=inputs)
-    (folder / "steps" / "audit.json").write_bytes(json_bytes(result.model_dump()))
     unsure = more.get("unsure", "")
+    named = {why: [{"fingerprint": key} for key in more.get(why, "")] for why in ("waived", "lost")}
+    first_seen = [(FIRST if key in "abcde" else min(at, fifth)).isoformat() for key in found + unsure]
     audit = {
         "results": {"findings": [{"fingerprint": key} for key in found + unsure]},
-        "waived": [{"fingerprint": key} for key in more.get("waived", "")],
+        "waived": named["waived"],
         "told": {
-            "status": ["open"] * len(found) + ["unknown"] * len(unsure),
-            "unknown": [{"fingerprint": key} for key in more.get("lost", "")],
+            "status": ["open"] * len(found) + ["unknown"] * len(unsure), "unknown": named["lost"],
+            "first_seen": first_seen,
         },
-    }
-    (folder / "audit.json").write_bytes(json_bytes(audit))
+    }  # fmt: skip
+    for name, content in (("run", run.model_dump()), ("steps/audit", result.model_dump()), ("audit", audit)):
+        (folder / f"{name}.json").write_bytes(json_bytes(content))
     return folder
 
 
@@ -58,52 +68,12 @@ def standing(place, as_of: str | None = None) -> tuple[int, int, int, int, bool]
     return tuple(found[name] for name in ("told", "fixed", "open", "unknown", "due"))
 
 
-@pytest.mark.parametrize(
-    ("days", "how", "expected"),
-    [
-        (1, {"found": "abcd"}, (3, 0, 3, 0, False)),  # too early
-        (29, {"found": "abc"}, (3, 0, 3, 0, False)),
-        (30, {"found": "abc"}, (3, 0, 3, 0, True)),
-        (60, {"found": "c"}, (3, 2, 1, 0, True)),
-        (60, {"found": ""}, (3, 3, 0, 0, False)),  # all fixed
-        (60, {"found": "xyz"}, (3, 3, 0, 0, False)),  # what came later was not told
-        (60, {"found": "", "lost": "abc"}, (3, 0, 0, 3, False)),  # gone with its input: not fixed
-        (60, {"found": "a", "lost": "bc"}, (3, 0, 1, 2, True)),
-        (60, {"found": "", "unsure": "ab"}, (3, 1, 0, 2, False)),
-        (60, {"found": "", "waived": "abc"}, (3, 0, 0, 0, False)),  # accepted: neither open nor fixed
-    ],
-)
-def test_what_was_told_is_fixed_open_or_unknown(quarter, days, how, expected) -> None:
-    night(quarter, 0, "abc")
-    night(quarter, days, **how)
-    assert standing(quarter) == expected
-
-
-def test_what_is_back_reminds_again(quarter) -> None:
-    for days, found in ((0, "abc"), (40, ""), (50, "a")):
-        night(quarter, days, found)
-    assert standing(quarter, "2026-04-15T00:00:00Z") == (3, 3, 0, 0, False)
-    assert standing(quarter) == (3, 2, 1, 0, True)
-
-
-@pytest.mark.parametrize("how", [{"state": "unsigned"}, {"outcome": "failed"}, {"status": "abandoned"}])
-def test_a_run_that_is_not_well_says_nothing(quarter, how) -> None:
-    night(quarter, 35, "ab")
-    night(quarter, 40, "", **how)
-    assert standing(quarter, "2026-04-12T06:00:00Z") == (3, 1, 2, 0, True)
-
-
-def test_without_a_run_that_is_well_all_is_unknown(quarter) -> None:
-    assert standing(quarter, "2026-09-01") == (3, 0, 0, 3, False)
-    night(quarter, 60, "abc", state="shrunk")
-    assert standing(quarter) == (3, 0, 0, 3, False)
-
-
-def test_the_settings_say_after_how_many_days(quarter, settings) -> None:
-    night(quarter, 8, "a")
-    assert not standing(quarter)[-1]
-    settings(letter={"remind_after_days": 8})
-    assert standing(quarter)[-1]
+@pytest.mark.parametrize("case", CASES["standing"])
+def test_what_was_told_is_fixed_open_or_unknown(quarter, settings, case) -> None:
+    settings(letter={"remind_after_days": case.get("after", 30)})
+    for days, how in case.get("nights", {}).items():
+        night(quarter, int(days), **how)
+    assert standing(quarter, case.get("as_of")) == tuple(case["expected"])
 
 
 def test_the_commands_say_it_in_json_and_in_lines(quarter) -> None:
@@ -118,7 +88,6 @@ def test_the_commands_say_it_in_json_and_in_lines(quarter) -> None:
     entry = {"operator_id": OPERATOR, "sent_on": "2026-03-03", "told": 3, "fixed": 1, "open": 1, "unknown": 1}
     (status,), (due,) = (json.loads(said(name, "--format", "json")) for name in ("status", "due"))
     assert status == due == entry | {"due": True}
-    assert list(status) == [*entry, "due"]
     assert json.loads(said("due", "--as-of", "2026-03-20", "--format", "json")) == []
     assert said("due", "--as-of", "2026-03-20") == "nobody is to be reminded\n"
     assert said("status", OPERATOR).endswith("3 told, 1 fixed, 1 open, 1 unknown; remind\n")
@@ -150,15 +119,13 @@ def test_a_state_of_another_version_or_digest_is_refused_and_stays(quarter, faul
 
 
 def test_a_letter_is_noted_with_what_the_dossier_told_and_the_next_says_it_is_a_reminder(place, settings):
-    wanted = {"letter": {"remind_after_days": 1}, "dossiers": {"enabled": True, "operators": [OPERATOR]}}
-    settings(**wanted)
+    settings(letter={"remind_after_days": 1}, dossiers={"enabled": True, "operators": [OPERATOR]})
     assert place.play(pages=False)[0] == 0
     config = load_config(place.folder / "audit.toml")
-    with pytest.raises(UnknownNameError):
-        note_sent(config, "nobody of that name")
-    tomorrow = datetime.now(UTC) + timedelta(days=2)
-    with pytest.raises(InputError, match="is to come"):
-        note_sent(config, OPERATOR, f"{tomorrow:%Y-%m-%d}")
+    to_come = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}"
+    for words, error in ((["nobody of that name"], UnknownNameError), ([OPERATOR, to_come], InputError)):
+        with pytest.raises(error):
+            note_sent(config, *words)
     operator_id, sent = note_sent(config, OPERATOR, "2026-03-03")
     assert (operator_id, len(sent["told"]) > 0) == (OPERATOR, True)
     assert read_letters(place.output) == {OPERATOR: sent}
@@ -172,3 +139,59 @@ def test_a_letter_is_noted_with_what_the_dossier_told_and_the_next_says_it_is_a_
     for suffix in ("txt", "html"):
         text = (place.runs[-1] / "dossiers" / f"{OPERATOR}.{suffix}").read_text(encoding="utf-8")
         assert "Rappel de notre lettre du 3 mars 2026" in " ".join(text.replace("\xa0", " ").split())
+
+
+def watched(*rows: tuple[float, float, bool], told: bool = False) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["entry", "most", "fixed"])
+    return frame.assign(least=frame["most"] - 1, told=told, rule="R", operator_id="1", fingerprint="x")
+
+
+def still_open(times: pd.DataFrame) -> pd.DataFrame:
+    return ms.survival(*(times[name].tolist() for name in ("least", "most", "fixed", "entry")))
+
+
+def test_who_comes_late_is_watched_from_then_on() -> None:
+    found = watched((0, 5, True), (4, 9, True), (6, 9, False)).assign(least=[5, 9, 9])
+    curve = still_open(found).set_index("day")
+    assert curve.loc[[5, 9], "at_risk"].tolist() == [2, 2]
+    assert curve.loc[[5, 9], "early"].tolist() == curve.loc[[5, 9], "late"].tolist() == [0.5, 0.25]
+    assert still_open(found.head(0)).empty
+
+
+def test_too_few_are_only_counted() -> None:
+    few, many = watched(*[(0, 4, True)] * 9), watched(*[(0, 4, True)] * 10, told=True)
+    found = ms.fixed_by(pd.concat([few, many]), "rule").set_index("told")
+    assert found[["findings", "fixed"]].to_numpy().tolist() == [[9, 9], [10, 10]]
+    assert np.isnan(found.loc[False, "most"])
+    assert found.loc[True, ["least", "most"]].tolist() == [3, 4]
+
+
+def test_only_the_newest_nights_are_read(place, monkeypatch) -> None:
+    monkeypatch.setattr(times_module, "NIGHTS", 2)
+    for days, found in enumerate(("a", "ab", "b")):
+        night(place, days, found)
+    times = ms.times_to_fix(place.output).set_index("fingerprint")
+    assert times["entry"].to_dict() == {"a": 1, "b": 1}
+    assert times["fixed"].to_dict() == {"a": True, "b": False}
+
+
+def test_nights_bound_when_a_finding_was_fixed(place) -> None:
+    output, case = place.output, CASES["times"]
+    letter = {"sent_on": "2026-03-13", "run": "x", "told": ["a", "b", "f"]}
+    (output / "state").mkdir(parents=True)
+    write_state(output / "state" / FILE, 1, {"letters": {"1": letter}})
+    for days, how in case["nights"].items():
+        night(place, int(days), **how)
+    times = ms.times_to_fix(output).set_index("fingerprint").round(2)
+    for after, part in times.groupby("told"):
+        watched = part[["entry", "least", "most", "fixed"]].T.to_dict("list")
+        assert watched == case["after" if after else "before"]
+    assert times["told"].nunique() == 2
+    assert ms.times_to_fix(None).empty
+
+
+def test_the_chart_says_what_it_draws() -> None:
+    curve = still_open(watched((0, 5, True), (0, 9, False)))
+    chart = ms.steps({"non dits": curve, "dits": curve.head(0)}, title="Part")
+    assert "non dits\xa0: 50\u202f% encore ouverts après 8" in chart.alt
+    assert "encore ouverts après 8" in str(chart.html()).partition("<svg")[2]

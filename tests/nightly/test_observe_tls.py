@@ -1,12 +1,12 @@
 """The night's observations: killed and gone on with; visits off unless asked for; is port 25 let out."""
 
 import asyncio
-import json
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,15 +66,12 @@ def test_the_night_observes_and_a_killed_observation_is_gone_on_with_in_the_same
     settings(inputs={"tolerated": ["list:stale", "dns:future"]}, observe=zone | {"per_server": 30})
     file = killed_at_work(place, "dns", 500)
     assert not load_observation(file).complete
-    process = place.start()
-    out, errors = process.communicate(timeout=300)
-    assert (process.returncode, errors) == (0, ""), out
-    assert place.outcomes()["observe"] == "done"
+    status, out, errors = place.run("")
+    assert (status, errors) == (0, ""), out
     assert visits(place, "*") == [file]
     assert file.name == f"dns-{place.runs[-1].name}.jsonl.gz"
     seen = load_observation(file)
-    assert (seen.complete, len(seen.replies) > 20) == (True, True)
-    assert "gone on with" in out
+    assert (seen.complete, len(seen.replies) > 20, "gone on with" in out) == (True, True, True)
 
 
 def test_the_night_visits_those_whom_its_own_observation_names(place, settings, zone, tmp_path):
@@ -84,15 +81,13 @@ def test_the_night_visits_those_whom_its_own_observation_names(place, settings, 
         settings(inputs={"tolerated": TOLERATED}, observe=zone, observe_tls=told)
         status, out, errors = place.run(datetime.now(UTC).isoformat())
     assert (status, errors) == (0, ""), out
-    assert place.outcomes()["observe_tls"] == "done"
     (file,) = visits(place)
     assert file.name == f"tls-{place.runs[-1].name}.jsonl.gz"
     seen = load_tls(file)
     assert (seen.complete, visits_of(seen)["outcome"].tolist()) == (True, ["presented"])
     inputs = {one["name"]: one["state"] for one in place.state("run.json")["inputs"]}
     assert (inputs["dns"], inputs["tls"]) == ("ok", "ok")
-    found = json.loads((place.runs[-1] / "findings.json").read_text())
-    assert "TLS_NAME_UNLISTED" in {one["rule"] for one in found}
+    assert '"TLS_NAME_UNLISTED"' in (place.runs[-1] / "findings.json").read_text()
 
 
 def test_visits_of_a_run_that_was_killed_are_gone_on_with_in_the_same_file(place, settings, zone, tmp_path):
@@ -107,22 +102,18 @@ def test_visits_of_a_run_that_was_killed_are_gone_on_with_in_the_same_file(place
     with speaking(turn) as port:
         settings(inputs={"tolerated": TOLERATED}, observe=zone, observe_tls={**calm, "port": port})
         killed_at_work(place, "tls")
-        process = place.start()
-        out, errors = process.communicate(timeout=300)
-    assert (process.returncode, errors) == (0, ""), out
+        status, out, errors = place.run("")
+    assert (status, errors) == (0, ""), out
     (file,) = visits(place)
-    assert load_tls(file).complete
-    assert visits_of(load_tls(file))["outcome"].tolist() == ["presented"]
+    seen = load_tls(file)
+    assert (seen.complete, visits_of(seen)["outcome"].tolist()) == (True, ["presented"])
 
 
 def test_visits_need_an_observation_of_the_dns_and_are_an_absent_input_until_they_are_made(place, settings):
     settings(observe_tls={"enabled": True}, inputs={"tolerated": ["tls:absent", "dns:absent"]})
     status, out, _ = place.play(pages=False)
-    assert status == 3
-    assert "FAILED observe_tls" in out
-    assert "no observation of the DNS" in " ".join(out.split())
-    assert place.outcomes()["audit"] == "done"
-    assert not visits(place)
+    assert (status, place.outcomes()["audit"], visits(place)) == (3, "done", [])
+    assert re.search("FAILED observe_tls.* no observation of the DNS", " ".join(out.split()))
     (told,) = [one for one in place.state("run.json")["inputs"] if one["name"] == "tls"]
     assert told["state"] == "absent"
 
@@ -141,25 +132,20 @@ def test_the_doctor_connects_to_nobody_unless_told_to_whom(place, settings, monk
 
 
 @pytest.mark.parametrize(
-    ("greeting", "state", "found"),
+    ("greeting", "enabled", "state", "found"),
     [
-        ("220 mx ESMTP\n", "ok", "greets with 220"),
-        ("554 not for you\n", "ok", "greets with 554"),
-        ("HTTP/1.1 200 OK\n", "warn", "does not greet as a mail server"),
-        ("", "missing", "no answer"),
+        ("220 mx ESMTP\n", True, "ok", "greets with 220"),
+        ("554 not for you\n", True, "ok", "greets with 554"),
+        ("HTTP/1.1 200 OK\n", True, "warn", "does not greet as a mail server"),
+        ("", True, "missing", "no answer"),
+        (None, True, "missing", "connection refused"),
+        (None, False, "warn", "connection refused"),
     ],
 )
-def test_the_doctor_says_whether_the_port_goes_out(place, settings, greeting, state, found):
-    with speaking(saying(greeting, then=0.0 if greeting else 5.0)) as port:
-        settings(observe_tls={"enabled": True, "port": port, "timeout": 0.5, "try_host": SERVER})
+def test_the_doctor_says_whether_the_port_goes_out(place, settings, greeting, enabled, state, found):
+    server = saying(greeting or "", then=0.0 if greeting else 5.0)
+    with nullcontext(free_port()) if greeting is None else speaking(server) as port:
+        settings(observe_tls={"enabled": enabled, "port": port, "timeout": 0.5, "try_host": SERVER})
         (sign,) = signs(place, WAY_OUT)
     assert (sign.state, sign.found.startswith(f"port {port} of {SERVER}")) == (state, True)
     assert found in sign.found
-
-
-@pytest.mark.parametrize(("enabled", "state"), [(True, "missing"), (False, "warn")])
-def test_a_port_that_nobody_listens_at_is_no_way_out(place, settings, enabled, state):
-    settings(observe_tls={"enabled": enabled, "port": free_port(), "try_host": SERVER})
-    (sign,) = signs(place, WAY_OUT)
-    assert sign.state == state
-    assert "connection refused" in sign.found

@@ -1,6 +1,7 @@
-"""Mail and webhook of a night, against servers on loopback; what is secret stands nowhere."""
+"""Hooks, mail and webhook of a night, against servers on loopback; what is secret stands nowhere."""
 
 import json
+import os
 import re
 import socket
 import socketserver
@@ -16,14 +17,15 @@ from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
+from commands import ran
 from loopback import listening
 from lxml import html
 
-from mssante_audit.base.errors import InputError
 from mssante_audit.base.secret import masked_url
 from mssante_audit.nightly import hooks
-from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.hooks import run_hook
 from mssante_audit.nightly.settings import Mail, Webhook
 
 USER, PASSWORD, TOKEN = "zoe", "sésame-ouvre", "jeton-de-personne"
@@ -104,11 +106,18 @@ def web(tls: ssl.SSLContext | None, status: int = 200) -> Iterator[Heard]:
         yield heard
 
 
-def letter() -> EmailMessage:
-    made = EmailMessage()
-    made["Subject"], made["From"], made["To"] = "Nuit", "audit@ch-fable.example", "ssi@ch-fable.example"
-    made.set_content("Rien à signaler.")
-    return made
+def sent(server: Heard, bundle: Path | str, seconds: float = 20, **more: object) -> str:
+    """Send a mail to a server; return what went wrong."""
+    letter = EmailMessage()
+    letter["Subject"], letter["From"], letter["To"] = "Nuit", "audit@ch-fable.example", "ssi@ch-fable.example"
+    letter.set_content("Rien à signaler.")
+    given = {
+        "server": "127.0.0.1",
+        "port": server.port,
+        "sender": "a@b.example",
+        "recipients": ("c@d.example",),
+    }
+    return hooks.send_mail(letter, Mail(**given | {"ca_bundle": str(bundle)} | more), seconds)
 
 
 @pytest.fixture
@@ -117,18 +126,12 @@ def password(tmp_path: Path) -> str:
     return f"file:{tmp_path}/password"
 
 
-def mail(port: int, bundle: Path | None, **more: object) -> Mail:
-    given = {"server": "127.0.0.1", "port": port, "sender": "a@b.example", "recipients": ("c@d.example",)}
-    return Mail(**given | {"ca_bundle": str(bundle or "")} | more)
-
-
 @pytest.mark.parametrize("implicit", [False, True])
 def test_a_mail_goes_over_tls_with_user_and_password(authority, password, implicit) -> None:
     bundle, context = authority
     with smtp(context, implicit=implicit) as server:
         how = "implicit" if implicit else "starttls"
-        wanted = mail(server.port, bundle, tls=how, user=USER, password=password)
-        assert hooks.send_mail(letter(), wanted, 20) == ""
+        assert sent(server, bundle, tls=how, user=USER, password=password) == ""
     (got,) = server.messages
     assert message_from_bytes(got, policy=default)["Subject"] == "Nuit"
     (asked,) = (line for line in server.commands if line.startswith("AUTH"))
@@ -136,37 +139,28 @@ def test_a_mail_goes_over_tls_with_user_and_password(authority, password, implic
     assert ("STARTTLS" in server.commands) is not implicit
 
 
-def test_a_server_that_is_not_verified_gets_neither_mail_nor_password(authority, password) -> None:
-    _, context = authority
-    with smtp(context) as server:
-        fault = hooks.send_mail(letter(), mail(server.port, None, user=USER, password=password), 20)
-    assert "CERTIFICATE_VERIFY_FAILED" in fault
-    with smtp(None) as plain:
-        fault = hooks.send_mail(letter(), mail(plain.port, None, user=USER, password=password), 20)
-    assert "STARTTLS" in fault
-    assert not [line for s in (server, plain) for line in s.commands if line.startswith(("AUTH", "MAIL"))]
-
-
-@pytest.mark.parametrize("echo", ["535 not WHAT", f"535 not {PASSWORD_ASCII} of zoe"])
-def test_a_server_that_echoes_the_password_makes_it_no_message(authority, password, echo) -> None:
+@pytest.mark.parametrize(
+    ("safe", "login", "more", "why"),
+    [
+        (True, "235 yes", {"ca_bundle": ""}, "CERTIFICATE_VERIFY_FAILED"),
+        (False, "235 yes", {}, "STARTTLS"),
+        (True, "235 yes", {"password": "env:ACCENTED"}, "characters"),
+        (True, "235 yes", {"password": "env:NOT_THERE"}, "variable NOT_THERE: holds no secret"),
+        (True, "535 not WHAT", {}, "535 not •••"),
+        (True, f"535 not {PASSWORD_ASCII} of zoe", {}, "535 not •••"),
+    ],
+)
+def test_no_stranger_gets_the_password(authority, password, monkeypatch, safe, login, more, why):
     bundle, context = authority
-    with smtp(context, login=echo) as server:
-        fault = hooks.send_mail(letter(), mail(server.port, bundle, user=USER, password=password), 20)
-    assert fault.startswith("535 not •••")
-    assert PASSWORD_ASCII not in fault
-    assert b64encode(f"\0{USER}\0{PASSWORD_ASCII}".encode()).decode() not in fault
-
-
-def test_what_cannot_be_sent_or_is_not_there_is_told_without_the_secret(authority, tmp_path) -> None:
-    bundle, context = authority
-    (tmp_path / "password").write_text(PASSWORD)
-    with smtp(context) as server:
-        wanted = mail(server.port, bundle, user=USER, password=f"file:{tmp_path}/password")
-        fault = hooks.send_mail(letter(), wanted, 20)
-        assert "characters" in fault
-        assert "é" not in fault
-        wanted = mail(server.port, bundle, user=USER, password="env:NOT_THERE")
-        assert hooks.send_mail(letter(), wanted, 20) == "variable NOT_THERE: holds no secret"
+    monkeypatch.setenv("ACCENTED", PASSWORD)
+    with smtp(context if safe else None, login=login) as server:
+        fault = sent(server, bundle, **{"user": USER, "password": password} | more)
+    assert why in fault
+    for secret in (PASSWORD_ASCII, "é", b64encode(f"\0{USER}\0{PASSWORD_ASCII}".encode()).decode()):
+        assert secret not in fault
+    asked = {line.split()[0] for line in server.commands}
+    assert "MAIL" not in asked
+    assert ("AUTH" in asked) is login.startswith("535")
 
 
 def test_a_server_that_drips_is_given_up() -> None:
@@ -178,87 +172,48 @@ def test_a_server_that_drips_is_given_up() -> None:
 
     begin = time.monotonic()
     with listening(socketserver.ThreadingTCPServer, Drip) as port:
-        assert (
-            hooks.send_mail(letter(), mail(port, None, tls="none"), 1) == "not done after 1 s, and given up"
-        )
+        fault = sent(Heard(port), "", 1, tls="none")
+        assert fault == "not done after 1 s, and given up"
         assert time.monotonic() - begin < 10
 
 
 def test_a_night_is_posted_with_its_token(authority, tmp_path, monkeypatch) -> None:
     bundle, context = authority
     monkeypatch.setenv("HOOK_TOKEN", TOKEN)
-    with web(context) as server:
-        (tmp_path / "url").write_text(f"https://127.0.0.1:{server.port}/hooks/T0PSECRET")
-        to = Webhook(url=f"file:{tmp_path}/url", token="env:HOOK_TOKEN", ca_bundle=str(bundle))
-        assert hooks.send_json({"run": "é"}, to, 20) == ""
-        untrusted = hooks.send_json({}, Webhook(url=f"file:{tmp_path}/url"), 20)
-    assert server.commands == [f"/hooks/T0PSECRET Bearer {TOKEN}"]
-    assert json.loads(server.messages[0]) == {"run": "é"}
-    assert "CERTIFICATE_VERIFY_FAILED" in untrusted
-    assert "T0PSECRET" not in untrusted
-    with web(context, 403) as server:
-        (tmp_path / "url").write_text(f"https://127.0.0.1:{server.port}/hooks/T0PSECRET")
-        assert hooks.send_json({}, to, 20) == "the server answers 403"
+    file, posted = tmp_path / "url", {}
 
+    def post(address: str, **more: str) -> str:
+        file.write_text(address)
+        return hooks.send_json({"run": "é"}, Webhook(url=f"file:{file}", **more), 20)
 
-@pytest.mark.parametrize(
-    "address", ["http://hooks.example/T0PSECRET", "T0PSECRET", "https://u:T0PSECRET@h:T0PSECRET/"]
-)
-def test_an_address_that_is_not_https_is_refused(tmp_path, address) -> None:
-    (tmp_path / "url").write_text(address)
-    fault = hooks.send_json({}, Webhook(url=f"file:{tmp_path}/url"), 5)
-    assert fault
-    assert "T0PSECRET" not in fault
-
-
-# -- settings -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("section", "line"),
-    [
-        ("mail", 'password = "SECRET"'),
-        ("mail", 'password = ["SECRET"]'),
-        ("webhook", 'url = "https://hooks.example/SECRET"'),
-        ("webhook", 'token = "SECRET"'),
-        ("fetch", 'url = "https://zoe:SECRET@host.example/a b"'),
-        ("fetch", 'url = "ftp://zoe:SECRET@host.example/"'),
-    ],
-)
-def test_a_secret_written_into_the_settings_is_refused_and_not_shown(tmp_path, section, line) -> None:
-    file = tmp_path / "audit.toml"
-    file.write_text(f'[data]\nfolder = "data"\n[{section}]\n{line}\n')
-    with pytest.raises(InputError) as caught:
-        load_config(file)
-    assert "SECRET" not in str(caught.value)
-    assert caught.value.line == 4
+    how = {"token": "env:HOOK_TOKEN", "ca_bundle": str(bundle)}
+    for status, fault in ((200, ""), (403, "the server answers 403")):
+        with web(context, status) as server:
+            address = f"https://127.0.0.1:{server.port}/hooks/T0PSECRET"
+            assert post(address, **how) == fault
+            posted[status] = post(address)
+        assert server.commands == [f"/hooks/T0PSECRET Bearer {TOKEN}"]
+        assert json.loads(server.messages[0]) == {"run": "é"}
+    assert "CERTIFICATE_VERIFY_FAILED" in posted[200]
+    for address in ("http://hooks.example/T0PSECRET", "T0PSECRET", "https://u:T0PSECRET@h:T0PSECRET/"):
+        posted[address] = post(address)
+    assert [fault for fault in posted.values() if not fault or "T0PSECRET" in fault] == []
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "https://zoe:S@host.example/list.xml",
-        "https://zoe:S%40S@S@host.example/l?key=S",
-        "https://host.example/l?S&S#S",
-        "http://S@[::1]:8080/S@x",
+        "https://zoe:S@host.example/list.xml", "https://zoe:S%40S@S@host.example/l?key=S",
+        "https://host.example/l?S&S#S", "http://S@[::1]:8080/S@x",
         "error at https://zoe:S@host.example/l: no such list",
     ],
-)
+)  # fmt: skip
 def test_no_address_is_told_with_its_credentials(url) -> None:
     assert "S" not in masked_url(url)
     assert masked_url(masked_url(url)) == masked_url(url)
 
 
-# -- a whole night ------------------------------------------------------------------------------------------
-
-
-def plain_words(text):
-    return " ".join(text.split())
-
-
-def test_a_night_is_mailed_and_posted_and_no_secret_is_written_anywhere(
-    later, settings, authority, tmp_path, served
-) -> None:
+def test_a_night_is_mailed_and_posted_and_no_secret_is_written(later, settings, authority, served):
     bundle, context = authority
     asked = served(b"<html>").replace("http://", "http://zoe:FETCHSECRET@") + "?key=FETCHSECRET"
     with smtp(context) as relay, web(context, 500) as hook:
@@ -279,24 +234,20 @@ def test_a_night_is_mailed_and_posted_and_no_secret_is_written_anywhere(
     (sent,) = relay.messages
     got = message_from_bytes(sent, policy=default)
     assert got["To"] == "ssi@ch-fable.example, rssi@ch-fable.example"
-    assert plain_words(got["Subject"]) == plain_words(out.replace("\n  ", " ").splitlines()[0])
+    assert got["Subject"] == out.replace("\n  ", " ").splitlines()[0]
     plain, page = (got.get_body((kind,)).get_content() for kind in ("plain", "html"))
     told = json.loads(hook.messages[0])
     assert plain.splitlines()[:3] == told["text"].splitlines()[:3] == out.splitlines()[:3]
     assert "webhook (failure): the server answers 500" in re.sub(r"\n\s+", " ", out)
     tree = html.document_fromstring(page)
-    assert plain_words(tree.findtext(".//h1")) == plain_words(got["Subject"])
+    assert tree.findtext(".//h1").split() == got["Subject"].split()
     assert not tree.xpath("//script | //@src | //@href | //link")
     assert (told["exit_status"], told["run"]) == (3, later.runs[-1].name)
-    assert {step["step"]: step["outcome"] for step in told["steps"]}["fetch"] == "failed"
-    assert [one["name"] for one in told["inputs"]] == [
-        one["name"] for one in later.state("run.json")["inputs"]
-    ]
+    assert told["inputs"] == later.state("run.json")["inputs"]
     eml = message_from_bytes((later.runs[-1] / "summary.eml").read_bytes(), policy=default)
     assert (eml["Message-ID"], eml["Subject"]) == (got["Message-ID"], got["Subject"])
     assert json.loads((later.runs[-1] / "summary.json").read_text())["subject"] == got["Subject"]
-    secrets = [s.encode() for s in (PASSWORD_ASCII, TOKEN, "T0PSECRET", "FETCHSECRET")]
-    for secret in secrets:
+    for secret in (PASSWORD_ASCII.encode(), TOKEN.encode(), b"T0PSECRET", b"FETCHSECRET"):
         assert secret not in out.encode() + sent + hook.messages[0]
         found = [p for p in later.folder.rglob("*") if p.is_file() and secret in p.read_bytes()]
         assert {p.name for p in found} <= {"audit.toml", "password"}
@@ -304,14 +255,74 @@ def test_a_night_is_mailed_and_posted_and_no_secret_is_written_anywhere(
 
 @pytest.mark.parametrize("debug", [(), ("--debug",)])
 def test_the_command_that_fetches_tells_no_credentials(place, debug) -> None:
-    import subprocess
-
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://zoe:SECRET@127.0.0.1:{nobody.getsockname()[1]}/list.xml?key=SECRET"
         for one in (url, "https://zoe:SEC/RET@host", "https://zoe:SECRET@ho st/"):
             words = place.command(*debug, "fetch", "--url", one, "--attempts", "1", "--archive", "archive")
-            done = subprocess.run(words, cwd=place.folder, capture_output=True, text=True, check=False)
-            assert done.returncode
-            assert "SEC" not in done.stdout + done.stderr
+            done = ran(*words, cwd=place.folder)
+            assert (done.returncode > 0, "SEC" in done.stdout + done.stderr) == (True, False)
     assert "SECRET" not in (place.folder / "archive" / "log.jsonl").read_text()
+
+
+def test_hooks_are_told_facts_and_paths(first_said, two_nights, failed_night):
+    places = first_said[0], two_nights[0], failed_night[0]
+    told = [
+        {file.name: dict(line.split("=", 1) for line in file.read_text().splitlines()) for file in folder}
+        for folder in ((place.folder / "told").iterdir() for place in places)
+    ]
+    # With nothing to compare with, nothing is new.
+    assert [set(facts) for facts in told] == [{"success"}, {"success", "new_findings"}, {"failure"}]
+    run, new = two_nights[0].runs[-1], told[1]["new_findings"]
+    assert (new["MSSANTE_RUN"], new["MSSANTE_RUN_FOLDER"]) == (run.name, str(run))
+    assert (new["MSSANTE_EXIT_STATUS"], new["MSSANTE_FAILED_STEPS"]) == ("0", "")
+    assert Path(new["MSSANTE_SITE"]).is_file()
+    assert min(int(new["MSSANTE_COUNT_NEW"]), int(new["MSSANTE_COUNT_ERROR"])) > 0
+    assert not [value for value in new.values() if "@" in value]
+    assert told[2]["failure"]["MSSANTE_FAILED_STEPS"] == "audit"
+
+
+def test_words_are_no_shell_line():
+    given = ["; touch pwned", "$(touch pwned)", "*"]
+    fault = run_hook(["sh", "-c", 'echo "$@"; exit 1', "sh", *given], dict(os.environ), 30)
+    assert fault == f"exit status 1: {' '.join(given)}"
+
+
+def test_hooks_that_fail_are_told_and_harm_nothing(place, settings, tmp_path):
+    commands = {
+        ("/nowhere/at-all",): "cannot be started (No such file or directory)",
+        ("sh", "-c", "echo no mail server; exit 4"): "exit status 4: no mail server",
+        ("sleep", "60"): "not done after 2 s, and ended",
+        ("touch", str(tmp_path / "after")): "",
+    }
+    settings(hooks={"success": [*commands], "seconds": 2})
+    status, out, _ = place.play(pages=False)
+    assert (status, (tmp_path / "after").exists()) == (0, True)
+    assert "FAILED hooks: /nowhere/at-all (success): cannot be started" in out
+    faults = [record["fault"] for record in place.log() if record["event"] == "hook"]
+    assert faults == [*commands.values()]
+
+
+def test_a_hook_that_takes_too_long_is_ended_with_what_it_started(tmp_path):
+    begin = time.monotonic()
+    words = ["sh", "-c", 'sleep 60 & echo $! > "$0"; wait', str(tmp_path / "pid")]
+    assert run_hook(words, dict(os.environ), 2) == "not done after 2 s, and ended"
+    assert time.monotonic() - begin < 20
+    child, until = int((tmp_path / "pid").read_text()), time.monotonic() + 5
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until, "what the hook started is still there"
+        time.sleep(0.05)
+
+
+def test_a_hook_cannot_read_what_the_run_is_given():
+    """It does not wait for a terminal either: its input is empty."""
+    ours, (there, here) = os.dup(0), os.pipe()
+    try:
+        os.write(here, b"secret")
+        os.close(here)
+        os.dup2(there, 0)
+        assert run_hook(["sh", "-c", "exit $(wc -c)"], dict(os.environ), 30) == ""
+    finally:
+        os.dup2(ours, 0)
+        os.close(ours)
+        os.close(there)

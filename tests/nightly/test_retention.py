@@ -4,18 +4,21 @@ import gzip
 import json
 import os
 import shutil
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 from conftest import CATALOGUE
+from made_nights import rewrite
 
 from mssante_audit.nightly.night import Run, files_of, read_run, shown_run, write_run
 from mssante_audit.nightly.run import outdated, outdated_observations, remove_run
 from mssante_audit.nightly.settings import Retention
 from mssante_audit.observe.file import Form
 
+CASES = tomllib.loads(Path(__file__).with_name("retention.toml").read_text(encoding="utf-8"))
 NOW = datetime(2026, 3, 31, 6, tzinfo=UTC)
 STAMPS = [f"2026-03-{day:02}T060000Z" for day in range(1, 31)]
 
@@ -44,70 +47,37 @@ def kept(**rules: int) -> Retention:
     return Retention(**{"runs": 0, "at_least": 1, **rules})
 
 
-EARLY, LATE = datetime(2000, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+@pytest.mark.parametrize(("rules", "how", "gone", "but"), CASES["keep"])
+def test_what_is_asked_is_kept_and_the_newest_in_any_case(output, rules, how, gone, but):
+    if "shown" in how:
+        (output / "site").symlink_to(f"runs/{STAMPS[how['shown']]}/site")
+        assert shown_run(output) == STAMPS[how["shown"]]
+    if "bytes" in rules:
+        rules = rules | {"bytes": rules["bytes"] + how.get("bare", 0) * bare(output)}
+    for place, stamp in enumerate(STAMPS):
+        size = how.get("all", how.get("last_ten", 0) if place >= 20 else 0)
+        content = b"x" * how.get("sizes", {}).get(str(place), size)
+        (output / "runs" / stamp / "findings.csv").write_bytes(content)
+    good = STAMPS[how["good"]] if "good" in how else ""
+    let_go = outdated(output, kept(**rules), how.get("now", NOW), good=good)
+    assert names(let_go) == [stamp for place, stamp in enumerate(STAMPS[:gone]) if place not in but]
 
 
-@pytest.mark.parametrize(
-    ("rules", "now", "gone"),
-    [
-        ({"runs": 10}, NOW, 20),
-        ({}, NOW, 0),
-        ({"days": 7}, NOW, 23),
-        ({"runs": 1, "days": 1, "at_least": 5}, LATE, 25),
-        ({"runs": 3}, EARLY, 27),  # of a clock gone back to before all runs
-    ],
-)
-def test_as_many_and_of_as_many_days_as_asked_are_kept_and_the_newest_in_any_case(output, rules, now, gone):
-    assert names(outdated(output, kept(**rules), now)) == STAMPS[:gone]
-
-
-def test_the_run_that_the_site_shows_and_the_last_good_one_are_kept(output):
-    (output / "site").symlink_to(f"runs/{STAMPS[5]}/site")
-    assert shown_run(output) == STAMPS[5]
-    assert names(outdated(output, kept(runs=2), NOW)) == [s for s in STAMPS[:28] if s != STAMPS[5]]
-    gone = names(outdated(output, kept(runs=1), NOW, good=STAMPS[3]))
-    assert gone == [s for s in STAMPS[:29] if s not in (STAMPS[3], STAMPS[5])]
-
-
-def fill(output: Path, sizes: dict[int, int]) -> int:
-    """Give runs a file of so many bytes each; return what a run takes without."""
-    bare = sum(files_of(output / "runs" / STAMPS[0]).values())
-    for place, size in sizes.items():
-        (output / "runs" / STAMPS[place] / "findings.csv").write_bytes(b"x" * size)
-    return bare
-
-
-def test_the_oldest_go_until_the_others_take_no_more_than_asked(output):
-    bare = fill(output, dict.fromkeys(range(30), 1000))
-    limit = 10 * (bare + 1000)
-    for gone, rules in (
-        (20, {"bytes": limit}),
-        (21, {"bytes": limit - 1}),
-        (18, {"bytes": limit, "at_least": 12}),
-        (29, {"bytes": 1}),
-        (25, {"bytes": limit, "runs": 5}),
-    ):
-        assert names(outdated(output, kept(**rules), NOW)) == STAMPS[:gone]
-
-
-def test_those_kept_whatever_they_take_count_too_and_a_large_one_keeps_none_before_it(output):
-    bare = fill(output, {3: 100_000, **dict.fromkeys(range(20, 30), 1000)})
-    told = names(outdated(output, kept(bytes=100_000 + 6 * bare + 5000), NOW, good=STAMPS[3]))
-    assert told == [s for s in STAMPS[:25] if s != STAMPS[3]]
-    fill(output, {20: 10**6})
-    assert names(outdated(output, kept(bytes=10**6), NOW)) == STAMPS[:21]
+def bare(output: Path) -> int:
+    """Return what a run takes that has no findings."""
+    return sum(files_of(output / "runs" / STAMPS[0]).values())
 
 
 def test_what_runs_share_counts_once_and_a_link_as_nothing_of_where_it_leads(output, tmp_path):
-    bare = fill(output, {0: 50_000})
+    limit, large = bare(output), tmp_path / "large"
     first = output / "runs" / STAMPS[0] / "findings.csv"
-    large = tmp_path / "large"
+    first.write_bytes(b"x" * 50_000)
     large.write_bytes(b"x" * 10**6)
     for stamp in STAMPS[1:]:
         os.link(first, output / "runs" / stamp / "findings.csv")
         (output / "runs" / stamp / "elsewhere").symlink_to(large)
-    told = outdated(output, kept(bytes=50_000 + 30 * (bare + len(str(large)))), NOW)
-    assert told == []
+    limit = 50_000 + 30 * (limit + len(str(large)))
+    assert outdated(output, kept(bytes=limit), NOW) == []
 
 
 def test_a_run_that_a_wrong_clock_dated_ahead_counts_as_the_oldest(output):
@@ -116,68 +86,39 @@ def test_a_run_that_a_wrong_clock_dated_ahead_counts_as_the_oldest(output):
     assert names(outdated(output, kept(runs=3, at_least=5), NOW)) == [ahead.name, *STAMPS[:25]]
 
 
-# -- what is no run ---------------------------------------------------------------------------------
-
-
 JANUARY = "2026-01-01T060000Z"
 
 
-def impostor(
-    output: Path, name: str = JANUARY, stamp: str = JANUARY, content: bytes = b"", **changes: str
-) -> Path:
-    """Make a run and then what makes it none: another name, or another ``run.json``."""
-    folder = make_run(output, stamp).rename(output / "runs" / name)
-    head = json.loads((folder / "run.json").read_text()) | changes
-    (folder / "run.json").write_bytes(content or json.dumps(head).encode())
-    return folder
+SPOILT = [
+    lambda run: run.rename(run.with_name("keep-this-one")),
+    lambda run: run.rename(run.with_name(f"{JANUARY}\n")),
+    lambda run: run.rename(run.with_name("2026-01-02T060000Z")),
+    lambda run: rewrite(run, stamp=(name := "2026-13-41T060000Z")) or run.rename(run.with_name(name)),
+    lambda run: rewrite(run, kind="backup"),
+    lambda run: (run / "run.json").write_bytes(b"\xff\x00["),
+    lambda run: (run / "run.json").write_bytes(b'["mssante-audit run"]'),
+    lambda run: (run / "run.json").rename(run / "mine.txt"),
+    lambda run: (run / "run.json").symlink_to((run / "run.json").rename(run / "mine.txt")),
+    lambda run: run.symlink_to(run.rename(run.parents[2] / "elsewhere")),
+    lambda run: run.rename(run.parents[2] / "elsewhere") and run.write_text("mine"),
+]
+"""What makes a run none: another name, another ``run.json``, a link or a file in its place."""
 
 
-def without_head(output: Path) -> Path:
-    folder = impostor(output)
-    (folder / "run.json").rename(folder / "mine.txt")
-    return folder
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def linked(output: Path) -> Path:
-    link = output / "runs" / JANUARY
-    link.symlink_to(make_run(output.parent / "elsewhere", JANUARY))
-    return link
-
-
-def linked_head(output: Path) -> Path:
-    folder = impostor(output)
-    (folder / "run.json").rename(output / "marker.json")
-    (folder / "run.json").symlink_to(output / "marker.json")
-    return folder
-
-
-def file(output: Path) -> Path:
-    (output / "runs" / JANUARY).write_text("mine")
-    return output / "runs" / JANUARY
-
-
-@pytest.mark.parametrize(
-    ("make", "how"),
-    [
-        (impostor, {"name": "keep-this-one", "stamp": STAMPS[0]}),
-        (impostor, {"name": f"{STAMPS[0]}\n", "stamp": STAMPS[0]}),
-        (impostor, {"name": "2026-01-02T060000Z"}),
-        (impostor, {"name": "2026-13-41T060000Z", "content": b'{"stamp": "2026-13-41T060000Z"}'}),
-        (impostor, {"kind": "backup"}), (impostor, {"content": b"\xff\x00["}),
-        (impostor, {"content": b'["mssante-audit run"]'}),
-        *((make, {}) for make in (without_head, linked, linked_head, file)),
-    ],
-)  # fmt: skip
-def test_what_only_looks_like_a_run_is_left_alone(tmp_path, make, how):
-    output = tmp_path / "output"
-    (output / "runs").mkdir(parents=True)
-    innocent = make(output, **how)
-    make_run(output, STAMPS[-1])
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_what_only_looks_like_a_run_is_left_alone(tmp_path, spoil):
+    spoil(make_run(tmp_path / "output", JANUARY))
+    (innocent,) = (tmp_path / "output" / "runs").iterdir()
+    make_run(tmp_path / "output", STAMPS[-1])
+    before = contents(tmp_path)
     assert read_run(innocent) is None
-    assert outdated(output, kept(runs=1), NOW) == []
+    assert outdated(tmp_path / "output", kept(runs=1), NOW) == []
     remove_run(innocent)
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert contents(tmp_path) == before
 
 
 def test_links_inside_a_run_are_removed_and_not_followed(output, tmp_path):
@@ -209,14 +150,11 @@ def test_a_site_that_points_elsewhere_protects_nothing_and_breaks_nothing(output
 
 
 def test_a_run_half_removed_is_recognised_again(output, monkeypatch):
-    run = output / "runs" / STAMPS[0]
-    removed: list[str] = []
-    real = os.unlink
+    run, real = output / "runs" / STAMPS[0], os.unlink
 
     def dies(path, *arguments, **options):
         if str(path).endswith("run.json"):
             raise KeyboardInterrupt
-        removed.append(str(path))
         real(path, *arguments, **options)
 
     monkeypatch.setattr("os.unlink", dies)
@@ -243,12 +181,7 @@ def test_a_run_removes_the_old_ones_and_tells_which_it_could_not(place, settings
     assert place.outcomes()["retention"] == "failed"
     assert f"{old.name}: permission denied" in (place.runs[-1] / "log.txt").read_text("utf-8")
     assert place.play()[0] == 0
-    assert not old.exists()
-    assert len(place.runs) == 1
-    assert (place.site / "index.html").is_file()
-
-
-# -- observations -----------------------------------------------------------------------------------
+    assert [old.exists(), len(place.runs), (place.site / "index.html").is_file()] == [False, 1, True]
 
 
 def seen(folder: Path, day: int, *, only: str = "", complete: bool = True, kind: str = "dns") -> Path:
@@ -303,5 +236,5 @@ def test_a_run_removes_old_observations(place, settings):
     assert place.play(pages=False)[0] == 0
     assert not old.exists()
     assert sorted((data / "observations").iterdir()) == kept
-    told = next(record for record in place.log() if record["event"] == "retention")
-    assert told["message"] == f"0 runs removed; 1 observations removed: {old.name}"
+    (message,) = (record["message"] for record in place.log() if record["event"] == "retention")
+    assert message == f"0 runs removed; 1 observations removed: {old.name}"

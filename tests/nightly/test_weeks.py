@@ -16,7 +16,7 @@ import pytest
 from conftest import CATALOGUE
 from foreign import ENGLISH
 from loopback import give, serving
-from test_states import Lists, Nights, _nothing_unread, lists  # noqa: F401 - fixtures
+from test_states import Lists, Nights, _nothing_unread, lists, spoil  # noqa: F401 - fixtures
 
 from mssante_audit.audits import audit_all
 from mssante_audit.nightly.config import load_config
@@ -30,19 +30,25 @@ pytestmark = pytest.mark.long
 BEGIN = datetime(2026, 3, 3, 6, tzinfo=UTC)
 NIGHTS = 21
 LEFT, BACK = 4, 13
-"""The nights when a contact leaves the list, and when it is back."""
+"""The nights when the contacts of a row leave the list, and when they are back."""
 OF_LIST = {
-    "cut": "la fin du fichier manque", "forged": "la signature est fausse",
-    "unsigned": "aucune signature", "other": "signée par autre.fictif.example",
-    "stranger": "aucune autorité connue ici ne répond de son signataire",
-    "older": "sa date recule", "html": "le serveur donne une page HTML à la place de la liste",
-}  # fmt: skip
-"""Why the list published in a night is refused, as the mail says it."""
+    "cut": ("la fin du fichier manque", {"cut": True}),
+    "forged": ("la signature est fausse", {"forged": True}),
+    "unsigned": ("aucune signature", {"by": ""}),
+    "other": ("signée par autre.fictif.example", {"by": "other"}),
+    "stranger": ("aucune autorité connue ici ne répond de son signataire", {"by": "stranger"}),
+    "older": ("sa date recule", {}),
+    "html": ("le serveur donne une page HTML à la place de la liste", {}),
+}
+"""Why the list published in a night is refused, as the mail says it, and how it is made."""
 OF_OTHERS = {
-    "no observation": ("observation du DNS", "observation TLS"), "old observation": ("observation du DNS",),
-    "torn observation": ("observation du DNS",), "no register": ("registre",), "torn register": ("registre",),
+    "no observation": (("observation du DNS", "observation TLS"), {"observations": None}),
+    "torn observation": (("observation du DNS",), {"observations/dns-*": b"\x00 no such thing"}),
+    "old observation": (("observation du DNS",), {}),
+    "no register": (("registre",), {"declarations.csv": None}),
+    "torn register": (("registre",), {"declarations.csv": b"\x00 no such thing"}),
 }  # fmt: skip
-"""The inputs that are in doubt."""
+"""The inputs that are in doubt, and the files that are gone or torn."""
 
 
 @dataclass
@@ -50,17 +56,12 @@ class World:
     """What is true, and what was told so far."""
 
     nights: Nights
-    whole: Path
-    """Every input but the list, as it is without faults."""
-    listed: list = field(default_factory=list)
-    """Rows of the list in force."""
+    whole: Path  # every input but the list, as it is without faults
+    listed: list = field(default_factory=list)  # rows of the list in force
     made: datetime = BEGIN
-    known: set[str] = field(default_factory=set)
-    """Fingerprints of what a reader of all the mails takes to be open."""
-    blind: bool = False
-    """Whether the list of the night before was refused."""
-    shown: int = 0
-    """Rows of the list whose site is shown."""
+    known: set[str] = field(default_factory=set)  # what a reader of all the mails takes to be open
+    blind: bool = False  # whether the list of the night before was refused
+    shown: int = 0  # rows of the list whose site is shown
 
     def truth(self, as_of: str) -> set[str]:
         folder = self.nights.folder / "truth"
@@ -80,40 +81,17 @@ class World:
         shutil.copytree(self.whole, self.nights.data, dirs_exist_ok=True)
 
 
-def rows_of(every: Lists, night: int) -> list:
-    """The rows that are true in a night: in some of them a contact is missing."""
-    if LEFT <= night < BACK:
-        return [(*row[:3], "", "", row[5]) if n == 7 else row for n, row in enumerate(every.rows)]
-    return every.rows
-
-
 def published(true: Lists, made: datetime, fault: str) -> bytes:
-    content = {
-        "other": lambda: true.made(made, by="other"),
-        "stranger": lambda: true.made(made, by="stranger"),
-        "unsigned": lambda: true.made(made, by=""),
-        "older": lambda: true.made(made - timedelta(days=20)),
-        "html": lambda: b"<!DOCTYPE html><html><body>Maintenance</body></html>",
-    }.get(fault, lambda: true.made(made))()
-    if fault == "cut":
-        return content[: len(content) * 2 // 3]
-    forged = content.replace(b"MESSAGERIES FICTIVES", b"MESSAGERIES FACTICES", 1)
-    return forged if fault == "forged" else content
+    if fault == "html":
+        return b"<!DOCTYPE html><html><body>Maintenance</body></html>"
+    return true.made(made - timedelta(days=20 if fault == "older" else 0), **OF_LIST.get(fault, ("", {}))[1])
 
 
-def spoil(data: Path, fault: str) -> None:
-    observation, register = next((data / "observations").glob("dns-*")), data / "declarations.csv"
-    match fault:
-        case "no observation":
-            shutil.rmtree(data / "observations")
-        case "no register":
-            register.unlink()
-        case "torn observation" | "torn register":
-            (register if fault.endswith("register") else observation).write_bytes(b"\x00 no such thing")
-        case "old observation":
-            text = gzip.decompress(observation.read_bytes()).replace(b"2026-03-02T", b"2026-01-20T")
-            observation.with_name("dns-2026-01-20T060000Z.jsonl.gz").write_bytes(gzip.compress(text))
-            observation.unlink()
+def age_observation(data: Path) -> None:
+    observation = next((data / "observations").glob("dns-*"))
+    text = gzip.decompress(observation.read_bytes()).replace(b"2026-03-02T", b"2026-01-20T")
+    observation.with_name("dns-2026-01-20T060000Z.jsonl.gz").write_bytes(gzip.compress(text))
+    observation.unlink()
 
 
 def killed_before(step: str):
@@ -129,10 +107,8 @@ def killed_before(step: str):
 
 def test_three_weeks_of_nights_are_told_as_they_were(lists, tmp_path):  # noqa: F811
     chance, sample = random.Random(20260303), CATALOGUE
-    faults = [*OF_LIST, *OF_OTHERS]
-    chance.shuffle(faults)
-    calm = NIGHTS - 1 - len(faults)
-    drawn = ["", *chance.sample([*faults, *[""] * calm], NIGHTS - 1)]
+    faults = [*OF_LIST, *OF_OTHERS, *[""] * NIGHTS][: NIGHTS - 1]
+    drawn = ["", *chance.sample(faults, len(faults))]
     killed = set(chance.sample(range(1, NIGHTS), 4))
     world = World(Nights(tmp_path, lists), tmp_path / "whole")
     world.nights.trust()
@@ -144,9 +120,12 @@ def test_three_weeks_of_nights_are_told_as_they_were(lists, tmp_path):  # noqa: 
     for night, fault in enumerate(drawn):
         as_of = (BEGIN + timedelta(days=night)).isoformat()
         made = BEGIN + timedelta(days=night, minutes=-30)
-        rows = rows_of(lists, night)
+        left = range(7, 8) if LEFT <= night < BACK else ()
+        rows = [(*row[:3], "", "", row[5]) if n in left else row for n, row in enumerate(lists.rows)]
         world.put_back()
-        spoil(world.nights.data, fault)
+        spoil(world.nights, OF_OTHERS.get(fault, ((), {}))[1])
+        if fault == "old observation":
+            age_observation(world.nights.data)
         content = published(replace(lists, rows=rows), made, fault)
         with serving(give(content)) as url:
             world.nights.set(lang="fr", inputs={"mailboxes_max_age_days": 99}, fetch=url)
@@ -171,19 +150,16 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     told = json.loads((folder / "audit.json").read_text(encoding="utf-8"))["told"]
     mail = (folder / "summary.txt").read_text(encoding="utf-8")
     text, site = " ".join(mail.split()), world.nights.page
-    refused, doubted = fault in OF_LIST and fault != "html", OF_OTHERS.get(fault, ())
+    refused, doubted = fault in OF_LIST and fault != "html", OF_OTHERS.get(fault, ((),))[0]
     truth = world.truth(as_of)
 
     def check(what: str, *, holds: bool) -> None:
         if not holds:
             wrong.append(what)
 
-    # -- exit status
     status = 3 if fault == "html" else 4 if fault else 0
-    last = world.nights.state("run.json")
-    both = done.exit_status, last["exit_status"]
+    both = done.exit_status, world.nights.state("run.json")["exit_status"]
     check(f"exit status {both}", holds=both == (status, status))
-    # -- ledger
     new = {f["fingerprint"] for f in found if f["status"] == "new"}
     fixed = {f["fingerprint"] for f in told["fixed"]}
     check(f"new and not true: {len(new - truth)}", holds=new <= truth)
@@ -194,7 +170,6 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     world.known = ({f["fingerprint"] for f in found} if first else world.known | new) - fixed
     if not fault:
         check(f"open and not true: {sorted(world.known ^ truth)[:3]}", holds=world.known == truth)
-    # -- mail
     criticals = sum(f["severity"] == "critical" for f in found)
     fresh = sum(f["severity"] == "critical" and f["status"] == "new" for f in found)
     numbers = "premier passage" if first else f"{fresh} nouveau{'x' if fresh > 1 else ''}"
@@ -211,7 +186,7 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     )  # fmt: skip
     check(f"how much is seen: {mail[:120]!r}", holds=bool(head) and bool(re.match(sight, head[3])))
     check("whom to call", holds=refused or "APPELER " in "".join(mail.splitlines(keepends=True)[:12]))
-    check("why the list is refused", holds=OF_LIST.get(fault, "") in text)
+    check("why the list is refused", holds=OF_LIST.get(fault, ("",))[0] in text)
     check("what stays in force", holds=("RESTE EN VIGUEUR : " in text) is (fault in OF_LIST))
     if refused and fault != "older":
         listed = f"la liste du {world.made.day} mars 2026"
@@ -225,7 +200,6 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     check(f"in English: {english}", holds=not english)
     check("a person", holds=not re.search(r"\b0[67]( \d\d){4}\b|\b(M\.|Mme|Dr) [A-Z]", text))
     world.blind = refused
-    # -- site
     world.shown = world.shown if refused else len(world.listed)
     check("the site", holds=f"<p>{world.shown} rows</p>" in site and ("data-notice" in site) is refused)
     return wrong

@@ -68,14 +68,24 @@ def free_port() -> int:
                 return port
 
 
-def _zone_files(folder: Path, zones: Mapping[str, str]) -> dict[str, Path]:
-    files = {}
+def configured(name: str, folder: Path, **places: object) -> str:
+    """Write the configuration of a daemon from `daemons`, its ``@places@`` filled in; return the file."""
+    text = (HERE / "daemons" / name).read_text()
+    for place, value in (places | {"folder": folder}).items():
+        text = text.replace(f"@{place}@", str(value))
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def _zone_files(folder: Path, zones: Mapping[str, str], stanza: str) -> str:
+    """Write zone files; return a `stanza` of configuration for each."""
+    stanzas = []
     for number, (zone, text) in enumerate(zones.items()):
         file = folder / f"{number}.zone"
         soa = "" if " SOA " in text else "@ SOA ns1 hostmaster 1 3600 600 86400 300\n"
         file.write_text(f"$ORIGIN {zone.rstrip('.')}.\n$TTL 300\n{soa}{text}")
-        files[zone] = file
-    return files
+        stanzas.append(stanza.format(zone=zone, file=file))
+    return "".join(stanzas)
 
 
 def _asked(address: str, port: int, query: bytes, timeout: float) -> bytes | None:
@@ -106,28 +116,22 @@ class Daemon:
 
     def stop(self) -> None:
         self.process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(5)
+        self.process.kill()
+        self.process.wait(5)
 
 
 def start_nsd(folder: Path, addresses: Iterable[str], port: int, zones: Mapping[str, str]) -> Daemon:
     """Start NSD with `zones` (name to zone file text without $ORIGIN; an SOA is added if it has none)."""
     folder.mkdir(parents=True)
-    addresses = list(addresses)
-    listen = "".join(f"  ip-address: {address}\n" for address in addresses)
-    config = folder / "nsd.conf"
-    config.write_text(
-        f'server:\n{listen}  port: {port}\n  username: ""\n  chroot: ""\n  zonesdir: "{folder}"\n'
-        f'  pidfile: "{folder}/nsd.pid"\n  zonelistfile: "{folder}/zones"\n  xfrdfile: "{folder}/xfrd"\n'
-        f'  xfrdir: "{folder}"\n  rrl-ratelimit: 0\n  tcp-count: 1024\n  server-count: 1\n'
-        "  verbosity: 0\n  minimal-responses: no\n"
-        "remote-control:\n  control-enable: no\n"
-        + "".join(f'zone:\n  name: "{z}"\n  zonefile: "{f}"\n' for z, f in _zone_files(folder, zones).items())
-    )
-    return Daemon([str(NSD), "-d", "-c", str(config)], addresses[0], port, folder / "log")
+    first, *_ = addresses = list(addresses)
+    config = configured(
+        "nsd.conf", folder, port=port,
+        listen="\n".join(f"  ip-address: {address}" for address in addresses),
+        zones=_zone_files(folder, zones, 'zone:\n  name: "{zone}"\n  zonefile: "{file}"\n'),
+    )  # fmt: skip
+    return Daemon([str(NSD), "-d", "-c", config], first, port, folder / "log")
 
 
 def start_knot(
@@ -135,33 +139,23 @@ def start_knot(
 ) -> Daemon:
     """Start Knot likewise; zones in `signed` are signed with keys of its making."""
     folder.mkdir(parents=True)
-    addresses = list(addresses)
+    first, *_ = addresses = list(addresses)
+    stanzas = _zone_files(folder, zones, "  - domain: {zone}\n    file: {file}\n")
+    for zone in zones.keys() & set(signed):
+        stanzas = stanzas.replace(f": {zone}\n", f": {zone}\n    dnssec-signing: on\n")
     listen = ", ".join(f"{address}@{port}" for address in addresses)
-    config = folder / "knot.conf"
-    config.write_text(
-        f"server:\n  rundir: {folder}\n  listen: [ {listen} ]\n  udp-workers: 1\n  tcp-workers: 1\n"
-        f"  background-workers: 1\nlog:\n  - target: stderr\n    any: warning\n"
-        f"database:\n  storage: {folder}\ncontrol:\n  listen: {folder}/knot.sock\nzone:\n"
-        + "".join(
-            f"  - domain: {z}\n    file: {f}\n    zonefile-sync: -1\n    journal-content: none\n"
-            + ("    dnssec-signing: on\n" if z in set(signed) else "")
-            for z, f in _zone_files(folder, zones).items()
-        )
-    )
-    daemon = Daemon([str(KNOT), "-c", str(config)], addresses[0], port, folder / "log")
-    try:
-        for zone in zones:
-            query = dns.message.make_query(zone, "SOA").to_wire()
-            for _ in range(100):
-                wire = _asked(addresses[0], port, query, 0.2)
-                if wire and dns.message.from_wire(wire).answer:
-                    break
-                time.sleep(0.02)
-            else:
-                raise RuntimeError(f"{zone} does not load")
-    except RuntimeError:
-        daemon.stop()
-        raise
+    config = configured("knot.conf", folder, listen=listen, zones=stanzas)
+    daemon = Daemon([str(KNOT), "-c", config], first, port, folder / "log")
+    for zone in zones:
+        query = dns.message.make_query(zone, "SOA").to_wire()
+        for _ in range(100):
+            wire = _asked(first, port, query, 0.2)
+            if wire and dns.message.from_wire(wire).answer:
+                break
+            time.sleep(0.02)
+        else:
+            daemon.stop()
+            raise RuntimeError(f"{zone} does not load")
     return daemon
 
 
@@ -170,29 +164,30 @@ Script = Callable[[dns.message.Message, str], "list[bytes | float] | None"]
 
 
 class Scripted:
-    """A server that does as told, on one address; queries it got are in `queries`."""
+    """A server that does as a script says, on one address; it may answer from another, or another port.
+
+    `queries` it got, and the `ports` that they came from over UDP.
+    """
 
     def __init__(
-        self, address: str, port: int, script: Script, *, from_address: str = "", tcp: bool = True
-    ) -> None:
+        self, address: str, port: int, script: Script, *, from_address: str = "",
+        from_port: int | None = None, tcp: bool = True,
+    ) -> None:  # fmt: skip
         self.queries: list[tuple[str, str, str]] = []
+        self.ports: set[int] = set()
         self._script, self._stop = script, threading.Event()
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind((address, port))
-        self._udp.settimeout(0.05)
+        self._udp = _bound(socket.SOCK_DGRAM, address, port)
         self._answers = self._udp
-        if from_address:
-            self._answers = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._answers.bind((from_address, port))
-        self._tcp = socket.socket()
-        self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if from_address or from_port is not None:
+            other = port if from_port is None else from_port
+            self._answers = _bound(socket.SOCK_DGRAM, from_address or address, other)
+        loops, self._sockets = [self._serve_udp], [self._udp, self._answers]
         if tcp:
-            self._tcp.bind((address, port))
+            self._tcp = _bound(socket.SOCK_STREAM, address, port)
             self._tcp.listen(64)
-            self._tcp.settimeout(0.05)
-        self._threads = [threading.Thread(target=self._serve_udp, daemon=True)]
-        if tcp:
-            self._threads.append(threading.Thread(target=self._serve_tcp, daemon=True))
+            loops.append(self._serve_tcp)
+            self._sockets.append(self._tcp)
+        self._threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
         for thread in self._threads:
             thread.start()
 
@@ -204,44 +199,51 @@ class Scripted:
         self.end()
         for thread in self._threads:
             thread.join(5)
-        for sock in (self._udp, self._answers, self._tcp):
+        for sock in self._sockets:
             sock.close()
 
-    def _do(self, wire: bytes, transport: str) -> list[bytes | float]:
+    def _do(self, wire: bytes, transport: str, send: Callable[[bytes], object]) -> None:
         query = dns.message.from_wire(wire)
         self.queries.append((*asked(query), transport))
-        return self._script(query, transport) or []
+        pieces = self._script(query, transport) or []
+        if transport == "udp" and pieces and isinstance(pieces[0], float):  # meanwhile others are served
+            threading.Thread(target=_send, args=(pieces, send), daemon=True).start()
+        else:
+            _send(pieces, send)
 
     def _serve_udp(self) -> None:
         while not self._stop.is_set():
             with suppress(TimeoutError):
                 wire, source = self._udp.recvfrom(65535)
-                pieces = self._do(wire, "udp")
-                if pieces and isinstance(pieces[0], float):  # late: meanwhile others are served
-                    threading.Thread(target=self._send, args=(pieces, source), daemon=True).start()
-                else:
-                    self._send(pieces, source)
-
-    def _send(self, pieces: list[bytes | float], source: tuple[str, int]) -> None:
-        with suppress(OSError):  # stopped meanwhile
-            for piece in pieces:
-                if isinstance(piece, float):
-                    time.sleep(piece)
-                else:
-                    self._answers.sendto(piece, source)
+                self.ports.add(source[1])
+                self._do(wire, "udp", lambda piece, source=source: self._answers.sendto(piece, source))
 
     def _serve_tcp(self) -> None:
         while not self._stop.is_set():
             with suppress(OSError):
                 client, _ = self._tcp.accept()
-                with client, suppress(OSError):
+                with client:
                     client.settimeout(1)
                     (size,) = struct.unpack("!H", client.recv(2))
-                    for piece in self._do(client.recv(size), "tcp"):
-                        if isinstance(piece, float):
-                            time.sleep(piece)
-                        else:
-                            client.sendall(piece)
+                    self._do(client.recv(size), "tcp", client.sendall)
+
+
+def _bound(kind: socket.SocketKind, address: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, kind)
+    if kind == socket.SOCK_STREAM:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((address, port))
+    sock.settimeout(0.05)
+    return sock
+
+
+def _send(pieces: list[bytes | float], send: Callable[[bytes], object]) -> None:
+    with suppress(OSError):  # stopped meanwhile
+        for piece in pieces:
+            if isinstance(piece, float):
+                time.sleep(piece)
+            else:
+                send(piece)
 
 
 def asked(query: dns.message.Message) -> tuple[str, str]:

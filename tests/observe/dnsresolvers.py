@@ -19,7 +19,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 from dnscases import ROOT
-from dnslab import Daemon, need
+from dnslab import Daemon, configured, need
 
 PROGRAMS = {"named": "bind9", "unbound": "unbound", "kresd": "knot-resolver"}  # resolver → its package
 PLACES = {name: shutil.which(name) or shutil.which(name, path="/usr/sbin") for name in PROGRAMS}
@@ -61,54 +61,26 @@ def resolving(folder: Path, anchor: str) -> Iterator[None]:
     folder.mkdir()
     (folder / "hints").write_text(f". 3600000 NS a.root-servers.net.\na.root-servers.net. 3600000 A {ROOT}\n")
     with ExitStack() as stack:
-        for name, start in (
-            (BIND, _bind), (UNBOUND, _unbound), (UNBOUND_VALIDATING, _unbound), (KNOT, _knot)
-        ):  # fmt: skip
+        for name, address in ADDRESSES.items():
             place = folder / name.replace(", ", "-").replace(" ", "-")
             place.mkdir()
-            command = start(place, ADDRESSES[name], anchor if name != UNBOUND else "")
-            stack.callback(Daemon(command, ADDRESSES[name], 53, place / "log").stop)
+            stack.callback(Daemon(_command(name, place, anchor), address, 53, place / "log").stop)
         yield
 
 
-def _bind(folder: Path, address: str, anchor: str) -> list[str]:
-    tag, algorithm, kind, digest = anchor.split(" ", 3)
-    config = folder / "named.conf"
-    config.write_text(
-        f'options {{ directory "{folder}"; listen-on {{ {address}; }}; listen-on-v6 {{ none; }};\n'
-        f'  pid-file "{folder}/pid"; session-keyfile "{folder}/session"; recursion yes;\n'
-        "  allow-query { any; }; empty-zones-enable no; dnssec-validation yes; };\n"
-        "controls { };\n"
-        f'trust-anchors {{ . static-ds {tag} {algorithm} {kind} "{digest}"; }};\n'
-        f'zone "." {{ type hint; file "{folder.parent}/hints"; }};\n'
-    )
-    return [str(PLACES["named"]), "-g", "-n", "1", "-c", str(config)]
-
-
-def _unbound(folder: Path, address: str, anchor: str) -> list[str]:
-    config = folder / "unbound.conf"
-    config.write_text(
-        f"server:\n  interface: {address}\n  do-daemonize: no\n  use-syslog: no\n  verbosity: 0\n"
-        f'  chroot: ""\n  username: ""\n  directory: "{folder}"\n  pidfile: "{folder}/pid"\n'
-        f'  root-hints: "{folder.parent}/hints"\n  num-threads: 1\n'
-        + (f'  trust-anchor: ". DS {anchor}"\n' if anchor else '  module-config: "iterator"\n')
-        + "remote-control:\n  control-enable: no\n"
-    )
-    return [str(PLACES["unbound"]), "-d", "-c", str(config)]
-
-
-def _knot(folder: Path, address: str, anchor: str) -> list[str]:
-    config = folder / "kresd.conf"
-    config.write_text(
-        f"net.listen('{address}', 53, {{ kind = 'dns' }})\n"
-        "modules.load('hints > iterate')\n"
-        "modules.unload('ta_update')\nmodules.unload('ta_signal_query')\nmodules.unload('priming')\n"
-        "modules.unload('detect_time_skew')\n"
-        f"hints.root({{ ['a.root-servers.net.'] = '{ROOT}' }})\n"
-        f"trust_anchors.remove('.')\ntrust_anchors.add('. IN DS {anchor}')\n"
-        "cache.size = 20 * MB\n"
-    )
-    return [str(PLACES["kresd"]), "-n", "-q", "-c", str(config), str(folder)]
+def _command(name: str, folder: Path, anchor: str) -> list[str]:
+    """Configure a resolver; return how it is started."""
+    places = {"address": ADDRESSES[name], "hints": folder.parent / "hints", "root": ROOT}
+    if name == BIND:
+        *numbers, digest = anchor.split(" ", 3)
+        config = configured("named.conf", folder, **places, anchor=f'{" ".join(numbers)} "{digest}"')
+        return [str(PLACES["named"]), "-g", "-n", "1", "-c", config]
+    if name == KNOT:
+        config = configured("kresd.conf", folder, **places, anchor=anchor)
+        return [str(PLACES["kresd"]), "-n", "-q", "-c", config, str(folder)]
+    validation = f'trust-anchor: ". DS {anchor}"' if name != UNBOUND else 'module-config: "iterator"'
+    config = configured("unbound.conf", folder, **places, validation=validation)
+    return [str(PLACES["unbound"]), "-d", "-c", config]
 
 
 def ask_all(domains: Sequence[str], learnt: Sequence[str] = ()) -> dict[str, dict[str, dict[str, Any]]]:

@@ -7,24 +7,20 @@ import json
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import dns.dnssec
-import dns.exception
-import dns.flags
-import dns.message
 import dns.name
-import dns.query
-import dns.rcode
 import dns.rdatatype
 import dns.zone
 import dnscases
-import pandas as pd
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from dnscases import CASES, DS, DS_SHA1, PARENT_ZONES, Case
 from dnslab import Scripted, start_knot, start_nsd
@@ -47,9 +43,9 @@ from mssante_audit.space.trust import Thresholds, TrustSpace
 
 def addresses(cases: Sequence[Case] = CASES) -> tuple[str, ...]:
     """Return the addresses of all servers, as `dnslab.in_namespace` takes them."""
-    scripted = [address for case in cases for address, _ in case.scripted]
-    scripted += [elsewhere(a) for case in cases for a, does in case.scripted if does.startswith("elsewhere")]
-    return tuple(f"{a}/{128 if ':' in a else 32}" for a in (*dnscases.SHARED, *scripted))
+    scripted = {address: does for case in cases for address, does in case.scripted}
+    others = [elsewhere(address) for address, does in scripted.items() if does.startswith("elsewhere")]
+    return tuple(f"{a}/{128 if ':' in a else 32}" for a in (*dnscases.SHARED, *scripted, *others))
 
 
 def elsewhere(address: str) -> str:
@@ -57,30 +53,7 @@ def elsewhere(address: str) -> str:
     return f"63.{address.partition('.')[2]}"
 
 
-ROOT_ZONE = f"""@ SOA a.root-servers.net. nstld.example. 2024020201 14400 3600 1209600 3600
-@ NS a.root-servers.net.
-a.root-servers.net. A {dnscases.ROOT}
-fr NS ns.top.example.
-example NS ns.top.example.
-ns.top.example. A {dnscases.TOP}
-"""
-EXAMPLE_ZONE = f"""@ SOA ns.top hostmaster.op 2024020201 14400 3600 1209600 3600
-@ NS ns.top
-ns.top A {dnscases.TOP}
-ns1.gestion A {dnscases.P1}
-ns2.gestion A {dnscases.P2}
-ns3.gestion A {dnscases.P3}
-ns1.op A {dnscases.ONE}
-ns2.op A {dnscases.TWO}
-op MX 10 mx1.mail
-gestion MX 10 mx1.mail
-mx1.mail A 82.64.5.5
-mx2.mail A 82.64.5.6
-"""
-FR_ZONE = (
-    "@ SOA ns.top.example. hostmaster.op.example. 2024020201 14400 3600 1209600 3600\n@ NS ns.top.example.\n"
-)
-PARENT_SOA = "@ SOA {primary}. hostmaster.gestion.example. {serial} 14400 3600 1209600 3600\n"
+ABOVE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 def rendered(text: str, domain: str) -> str:
@@ -95,8 +68,8 @@ class Key:
     """
 
     def __init__(self, how: str = "now") -> None:
-        algorithm = how if how in ("RSASHA1", "RSASHA256", "ED25519") else "ECDSAP256SHA256"
-        self._how, self._private = how, _private(algorithm)
+        algorithm = how if how in MAKING else "ECDSAP256SHA256"
+        self._how, self._private = how, MAKING[algorithm]()
         self.record = dns.dnssec.make_dnskey(self._private.public_key(), algorithm, flags=257)
         self._signing = self.record
         if how == "unknown":
@@ -108,34 +81,34 @@ class Key:
 
     def sign(self, text: str, domain: str) -> str:
         zone = dns.zone.from_text(f"$TTL 300\n{text}", origin=domain, relativize=False)
-        dns.dnssec.sign_zone(
-            zone, keys=[(self._private, self.record)], dnskey_ttl=300, rrset_signer=self._sign_set
-        )
+        keys = [(self._private, self.record)]
+        dns.dnssec.sign_zone(zone, keys=keys, dnskey_ttl=300, rrset_signer=self._sign_set)
         return zone.to_text(relativize=False)
 
     def _sign_set(self, txn: dns.transaction.Transaction, rrset: dns.rrset.RRset) -> None:
         how = self._how.removeprefix("mx ") if rrset.rdtype == dns.rdatatype.MX else self._how
-        begins, ends = WHEN.get(how, WHEN["now"])
-        now = datetime.now(UTC)
+        begins, ends = (datetime.now(UTC) + timedelta(days=days) for days in WHEN.get(how, WHEN["now"]))
         rrsig = dns.dnssec.sign(
-            rrset, self._private, txn.manager.origin, self._signing, inception=now + timedelta(days=begins),
-            expiration=now + timedelta(days=ends), policy=dns.dnssec.allow_all_policy,
+            rrset, self._private, txn.manager.origin, self._signing, inception=begins, expiration=ends,
+            policy=dns.dnssec.allow_all_policy,
         )  # fmt: skip
         if how == "unknown":
             rrsig = rrsig.replace(algorithm=UNKNOWN, key_tag=dns.dnssec.key_id(self.record))
         txn.add(rrset.name, rrset.ttl, rrsig)
 
 
+MAKING = {
+    "RSASHA1": partial(rsa.generate_private_key, 65537, 2048),
+    "RSASHA256": partial(rsa.generate_private_key, 65537, 2048),
+    "ED25519": ed25519.Ed25519PrivateKey.generate,
+    "ECDSAP256SHA256": partial(ec.generate_private_key, ec.SECP256R1()),
+}
+"""Algorithm → what makes a key of it."""
+
+
 UNKNOWN = 200  # a DNSSEC algorithm that nobody has (RFC 4034: unassigned)
 WHEN = {"now": (-1, 12), "expired": (-30, -2), "not yet": (2, 30)}
 """How a zone is signed → days from now at which its signatures begin and end."""
-
-
-def _private(algorithm: str) -> rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey:
-    if algorithm.startswith("RSA"):
-        return rsa.generate_private_key(65537, 2048)
-    ed = algorithm == "ED25519"
-    return ed25519.Ed25519PrivateKey.generate() if ed else ec.generate_private_key(ec.SECP256R1())
 
 
 def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
@@ -145,14 +118,14 @@ def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
     """
     served: dict[str, dict[str, str]] = {"parent1": {}, "parent2": {}, "operator1": {}, "operator2": {}}
     keys = {zone: Key() for zone in (".", "fr", "example", SIGNED)}
-    fr = FR_ZONE + f"{SIGNED}. DS {keys[SIGNED].ds(SIGNED)}\n"
+    fr = ABOVE["fr"] + f"{SIGNED}. DS {keys[SIGNED].ds(SIGNED)}\n"
     for zone, servers in PARENT_ZONES.items():
         fr += "".join(f"{zone}. NS {name}.\n" for name, _ in servers)
         apex = "".join(f"@ NS {name}.\n" for name, _ in servers)
         late = zone == "desaccord.fr"
         for side, serial in (("parent1", 2024020201), ("parent2", 2024010101 if late else 2024020201)):
-            served[side][zone] = PARENT_SOA.format(primary=servers[0][0], serial=serial) + apex
-    example = EXAMPLE_ZONE
+            served[side][zone] = ABOVE["parent"].format(primary=servers[0][0], serial=serial) + apex
+    example = ABOVE["example"]
     for case in cases:
         example += "".join(f"{line}\n" for line in case.hosts)
         key = Key(case.signed) if case.signed else None
@@ -172,7 +145,7 @@ def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
                 served[side][below] = rendered(more, below)
     for side in ("parent1", "parent2"):
         served[side][SIGNED] = keys[SIGNED].sign(served[side][SIGNED], SIGNED)
-    root = f"{ROOT_ZONE}fr DS {keys['fr'].ds('fr')}\nexample DS {keys['example'].ds('example')}\n"
+    root = f"{ABOVE['root']}fr DS {keys['fr'].ds('fr')}\nexample DS {keys['example'].ds('example')}\n"
     return served | {
         "root": {".": keys["."].sign(root, ".")}, "anchor": {".": keys["."].ds(".")},
         "top": {"fr": keys["fr"].sign(fr, "fr"), "example": keys["example"].sign(example, "example")},
@@ -187,19 +160,19 @@ def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
     """Run all servers of the cases; yield the DS record of the root."""
     served = zones(cases)
     with ExitStack() as stack:
-        operators = [dnscases.ONE, dnscases.NEAR, dnscases.SIX_ONE]
-        singles = {"root": [dnscases.ROOT], "top": [dnscases.TOP], "parent1": [dnscases.P1]}
-        for name, on in (singles | {"operator1": operators}).items():
-            stack.callback(start_nsd(folder / name, on, 53, served[name]).stop)
-        for name, on in (("parent2", [dnscases.P2]), ("operator2", [dnscases.TWO, dnscases.SIX_TWO])):
-            stack.callback(start_knot(folder / name, on, 53, served[name]).stop)
+        for name, (start, on) in {
+            "root": (start_nsd, [dnscases.ROOT]), "top": (start_nsd, [dnscases.TOP]),
+            "parent1": (start_nsd, [dnscases.P1]), "parent2": (start_knot, [dnscases.P2]),
+            "operator1": (start_nsd, [dnscases.ONE, dnscases.NEAR, dnscases.SIX_ONE]),
+            "operator2": (start_knot, [dnscases.TWO, dnscases.SIX_TWO]),
+        }.items():  # fmt: skip
+            stack.callback(start(folder / name, on, 53, served[name]).stop)
         scripted = [Scripted(dnscases.P3, 53, mixed)]
         stack.callback(lambda: [server.stop() for server in scripted])
-        for case in cases:
-            for address, does in case.scripted:
-                tcp = not does.endswith(("udp-only", "no-tcp"))
-                other = elsewhere(address) if does.startswith("elsewhere") else ""
-                scripted.append(Scripted(address, 53, script(does), tcp=tcp, from_address=other))
+        for address, does in (place for case in cases for place in case.scripted):
+            tcp = not does.endswith(("udp-only", "no-tcp"))
+            other = elsewhere(address) if does.startswith("elsewhere") else ""
+            scripted.append(Scripted(address, 53, script(does), tcp=tcp, from_address=other))
         stack.callback(lambda: [server.end() for server in scripted])
         yield served["anchor"]["."]
 
@@ -266,10 +239,9 @@ def findings(folder: Path, cases: Sequence[Case] = CASES) -> dict[str, set[str]]
     """Audit what `observe_cases` wrote; return what is found of each case, by its name."""
     rules: dict[str, set[str]] = {case.name: set() for case in cases}
     for mine, space in spaces(folder, cases):
-        frame: pd.DataFrame = told_in_clear("delegation_vs_redirection", space)
-        for rule, touched in zip(frame["rule"], frame["rows"], strict=True):
-            for row in touched:
-                rules[mine[row - 1].name].add(rule)
+        for finding in told_in_clear("delegation_vs_redirection", space).itertuples():
+            for row in finding.rows:
+                rules[mine[row - 1].name].add(finding.rule)
     return rules
 
 
@@ -302,10 +274,10 @@ def called(folder: Path, cases: Sequence[Case]) -> dict[str, str]:
 
 
 def _register(cases: list[Case]) -> str:
-    lines = ["domain,delegation,redirection,withdrawal,primary_server,secondary_server,mail_server,date"]
+    lines = ["domain,delegation,redirection,primary_server,secondary_server,mail_server,date"]
     for case in cases:
         if case.declared:
             kind, *texts = case.declared
-            boxes = ["X" if kind == box else "" for box in ("delegation", "redirection", "withdrawal")]
+            boxes = ["X" if kind == box else "" for box in ("delegation", "redirection")]
             lines.append(",".join([case.domain, *boxes, *texts, *[""] * (3 - len(texts)), "01/02/2025"]))
     return "\n".join(lines) + "\n"

@@ -1,5 +1,7 @@
 """Scripts for servers that follow one: a parent zone's, an operator's."""
 
+from collections.abc import Mapping
+
 from dnslab import Script, answering
 from dnsworld import quick
 
@@ -31,7 +33,33 @@ def parent(delegations: dict[str, list[str]], *, glue: dict[str, str] | None = N
     return answering(look_up)
 
 
+def zone_server(zone: str, *records: str, aa: bool = True, rcode: int = 0) -> Script:
+    """A server of a zone that has these records ("TYPE data") at its apex, and nothing else."""
+    soa = f"{zone} SOA ns1.op.example. h.op.example. 1 3600 600 86400 300"
+    lines = [soa, *(f"{zone} {record}" for record in records)]
+
+    def look_up(name: str, qtype: str) -> dict[str, object]:
+        mine = [line for line in lines if name == zone and line.split(" ", 2)[1] == qtype and not rcode]
+        return {"answer": mine, "authority": [] if mine or rcode else [soa], "aa": aa, "rcode": rcode}
+
+    return answering(look_up)
+
+
 def child(zone: str, names: list[str]) -> Script:
-    soa, mx = [f"{zone} SOA a. b. 1 2 3 4 5"], [f"{zone} MX 0 ."]
-    records = {"SOA": soa, "NS": [f"{zone} NS {n}." for n in names], "MX": mx}
-    return answering(lambda name, qtype: {"answer": records.get(qtype, []) if name == zone else []})
+    return zone_server(zone, *(f"NS {name}." for name in names), "MX 0 .")
+
+
+def names_server(hosts: Mapping[str, str], *, aa: bool) -> Script:
+    """A server that knows the address, or the target of an alias, of every host: a root, or a resolver."""
+    soa = ". SOA a.root-servers.net. h.example. 1 3600 600 86400 300"
+
+    def look_up(name: str, qtype: str) -> dict[str, object]:
+        data = hosts.get(name, "")
+        kind = "AAAA" if ":" in data else "A" if data[:1].isdigit() else "CNAME"
+        answer = [f"{name} {kind} {data}"] if data and kind in ("CNAME", qtype) else []
+        if qtype == "NS" and name in (".", "@"):
+            answer = [". NS a.root-servers.net."]
+        rcode = 0 if answer or name in hosts else 3
+        return {"answer": answer, "authority": [] if answer else [soa], "aa": aa, "rcode": rcode}
+
+    return answering(look_up)

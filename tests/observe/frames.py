@@ -1,14 +1,8 @@
-"""Observations as frames, which tests look things up in."""
+"""Visits as a frame, which tests look things up in."""
 
 import pandas as pd
 
-from mssante_audit.observe.lines import Reply
-from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.observation import TlsObservation, Visited
-
-
-def rows_of(seen: Observation) -> pd.DataFrame:
-    return pd.DataFrame(seen.replies, columns=list(Reply._fields))
 
 
 def visits_of(seen: TlsObservation, *, by_name: bool = False) -> pd.DataFrame:

@@ -68,10 +68,12 @@ def tls(
     lines: list[str] | None = None,
     by_name: tuple[str, tuple[Path, Path]] | None = None,
     names: list[str | None] | None = None,
+    then: Script | None = None,
 ) -> Script:
-    """Return the script of a server as it should be, whose certificate lies in files.
+    """Return the script of a server as it should be, or does what is given from the end of the handshake on.
 
-    Under the name in `by_name` it presents another; `names` takes those it is asked for by SNI.
+    Its certificate lies in files; under the name in `by_name` it presents another; `names` takes those it is
+    asked for by SNI.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*chain)
@@ -98,9 +100,12 @@ def tls(
         await wire.say("250-mx.example\n250-PIPELINING\n250 STARTTLS\n")
         log.append(await wire.hear())
         await wire.go(context)
+        if then:
+            return await then(wire)
         log.append(await wire.hear())
         await wire.say("250 mx\n")
         log.append(await wire.hear())
+        return None
 
     return script
 

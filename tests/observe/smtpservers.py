@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-from dnslab import need
+from dnslab import configured, need
 
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.tls.run import observe_tls, servers_of
@@ -58,9 +58,9 @@ def running(folder: Path, leaf: Made, between: Made, root: Made, named: Made) ->
 
     They present `own`, then `between`; under `HOST`, where they have one more certificate, `named` instead.
     """
-    chain, key = leaf.files(folder / "certificate", between)
-    named.files(folder / "named", between)
-    anchor, _ = root.files(folder / "anchor")
+    files = dict(zip(("chain", "key"), leaf.files(folder / "certificate", between), strict=True))
+    files |= zip(("named_chain", "named_key"), named.files(folder / "named", between), strict=True)
+    files["anchor"], _ = root.files(folder / "anchor")
     _users(folder)
     with ExitStack() as stack:
         for name, start in (("Postfix", _postfix), ("Exim", _exim)):
@@ -68,7 +68,7 @@ def running(folder: Path, leaf: Made, between: Made, root: Made, named: Made) ->
             place.mkdir()
             with (place / "log").open("w") as log:
                 process = subprocess.Popen(
-                    start(place, chain, key, anchor), stdout=log, stderr=subprocess.STDOUT, process_group=0,
+                    start(place, files), stdout=log, stderr=subprocess.STDOUT, process_group=0,
                     env=os.environ | {"LD_LIBRARY_PATH": LIBRARIES, "MAIL_CONFIG": str(place)},
                 )  # fmt: skip
             stack.callback(process.wait, 10)
@@ -103,10 +103,6 @@ def look(folder: Path, authority: Made, between: Made, leaf: Made, client: Made,
     (folder / "told.json").write_text(json.dumps(visits))
 
 
-def _named(folder: Path) -> tuple[Path, Path]:
-    return folder.parent / "named" / "key.pem", folder.parent / "named" / "chain.pem"
-
-
 LIBRARIES = f"{PLACE / 'usr/lib/x86_64-linux-gnu'}:{PLACE / 'usr/lib/postfix'}"
 
 
@@ -132,82 +128,21 @@ def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
     raise RuntimeError(f"{log.parent.name} does not start: {log.read_text()[-2000:]}")
 
 
-def _postfix(folder: Path, chain: Path, key: Path, anchor: Path) -> list[str]:
-    queue, named = folder / "queue", _named(folder)
+def _postfix(folder: Path, files: dict[str, Path]) -> list[str]:
     for name in ("pid", "public", "private", "active", "incoming", "deferred", "maildrop"):
-        (queue / name).mkdir(parents=True)
-    for name in ("private", "public", "active", "incoming", "deferred", "data"):
-        at = folder / "data" if name == "data" else queue / name
-        at.mkdir(exist_ok=True)
-        os.chown(at, 990, 992 if name == "public" else 990)
-    (folder / "main.cf").write_text(f"""\
-compatibility_level = 3.10
-queue_directory = {queue}
-data_directory = {folder / "data"}
-daemon_directory = {POSTFIX}
-command_directory = {PLACE / "usr/sbin"}
-shlib_directory = {PLACE / "usr/lib/postfix"}
-import_environment = MAIL_CONFIG LD_LIBRARY_PATH
-maillog_file = /dev/stdout
-myhostname = mx.postfix.example
-mydestination =
-alias_maps =
-local_recipient_maps =
-inet_protocols = ipv4
-smtpd_peername_lookup = no
-smtpd_tls_chain_files = {key} {chain}
-smtpd_tls_CAfile = {anchor}
-under_its_name = inline:{{ {{ {HOST} = {named[0]} {named[1]} }} }}
-smtpd_client_event_limit_exceptions =
-anvil_rate_time_unit = 60s
-""")
-    ways = {
-        "plain": "-o smtpd_tls_security_level=may",
-        "demanding": "-o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes",
-        "bare": "-o smtpd_tls_security_level=none",
-        "busy": "-o smtpd_tls_security_level=may -o smtpd_client_connection_rate_limit=1",
-        "named": "-o smtpd_tls_security_level=may -o tls_server_sni_maps=$under_its_name",
-    }
-    listening = "".join(
-        f"{ADDRESSES[f'Postfix {way}']}:25 inet n - n - - smtpd {options}\n" for way, options in ways.items()
-    )
-    (folder / "master.cf").write_text(f"""\
-{listening}tlsmgr unix - - n 1000? 1 tlsmgr
-anvil unix - - n - 1 anvil
-rewrite unix - - n - - trivial-rewrite
-cleanup unix n - n - 0 cleanup
-postlog unix-dgram n - n - 1 postlogd
-""")
+        (folder / "queue" / name).mkdir(parents=True)
+    (folder / "data").mkdir()
+    for name in ("queue/private", "queue/public", "queue/active", "queue/incoming", "queue/deferred", "data"):
+        os.chown(folder / name, 990, 992 if name == "queue/public" else 990)
+    configured("main.cf", folder, queue=folder / "queue", place=PLACE, host=HOST, **files)
+    configured("master.cf", folder, **{way: ADDRESSES[f"Postfix {way}"] for way in WAYS})
     return [str(POSTFIX / "master"), "-d", "-c", str(folder)]
 
 
-def _exim(folder: Path, chain: Path, key: Path, anchor: Path) -> list[str]:
-    at = {way: f"eq{{$received_ip_address}}{{{ADDRESSES[f'Exim {way}']}}}" for way in WAYS}
-    listening = " : ".join(address for name, address in ADDRESSES.items() if name.startswith("Exim"))
+def _exim(folder: Path, files: dict[str, Path]) -> list[str]:
     for name in ("spool", "logs"):
         (folder / name).mkdir()
-        os.chown(folder / name, 991, 991)
-    named = _named(folder)
-    for file in (chain, key, *named):
+    for file in (folder / "spool", folder / "logs", *files.values()):
         os.chown(file, 991, 991)
-    (folder / "exim.conf").write_text(f"""\
-primary_hostname = mx.exim.example
-spool_directory = {folder / "spool"}
-log_file_path = {folder / "logs"}/%s
-local_interfaces = {listening}
-daemon_smtp_ports = 25
-disable_ipv6
-host_lookup =
-tls_certificate = ${{if and{{{{{at["named"]}}}{{eq{{$tls_in_sni}}{{{HOST}}}}}}}{{{named[1]}}}{{{chain}}}}}
-tls_privatekey = ${{if and{{{{{at["named"]}}}{{eq{{$tls_in_sni}}{{{HOST}}}}}}}{{{named[0]}}}{{{key}}}}}
-tls_advertise_hosts = ${{if {at["bare"]}{{}}{{*}}}}
-tls_verify_hosts = ${{if {at["demanding"]}{{*}}{{}}}}
-tls_verify_certificates = {anchor}
-acl_smtp_connect = connect
-begin acl
-connect:
-  defer condition = ${{if {at["busy"]}}}
-        message = too busy now
-  accept
-""")
-    return [str(EXIM), "-C", str(folder / "exim.conf"), "-bdf"]
+    at = {way: ADDRESSES[f"Exim {way}"] for way in WAYS}
+    return [str(EXIM), "-C", configured("exim.conf", folder, host=HOST, **at, **files), "-bdf"]

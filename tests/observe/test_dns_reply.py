@@ -3,6 +3,7 @@
 import json
 import re
 import struct
+from copy import copy
 from datetime import UTC, datetime
 
 import dns.flags
@@ -24,8 +25,8 @@ QUERY = dns.message.make_query(NAME, "MX", use_edns=0, want_dnssec=True)
 AT = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-def outcome(message: dns.message.Message, zone: str | None = "mssante.fr") -> tuple[str, str]:
-    return exchange.classify(read_message(message.to_wire()), zone, NAME, "MX")
+def outcome(message: dns.message.Message) -> tuple[str, str]:
+    return exchange.classify(read_message(message.to_wire()), "mssante.fr", NAME, "MX")
 
 
 def observed(wire: bytes) -> Reply:
@@ -36,15 +37,10 @@ def observed(wire: bytes) -> Reply:
     return line
 
 
-def observe_bytes(wire: bytes) -> str:
-    return observed(wire).outcome
-
-
-def test_a_query_asks_for_dnssec_and_not_for_recursion() -> None:
+def test_a_query_asks_for_dnssec_and_not_for_recursion():
     message = dns.message.from_wire(query_wire(NAME, "MX"))
     assert (message.id, message.question, message.edns, message.payload) == (0, QUERY.question, 0, 1232)
-    assert message.ednsflags & dns.flags.DO
-    assert not message.flags & dns.flags.RD
+    assert (bool(message.ednsflags & dns.flags.DO), bool(message.flags & dns.flags.RD)) == (True, False)
     plain = dns.message.from_wire(query_wire(".", "SOA", edns=False, rd=True))
     assert (plain.edns, bool(plain.flags & dns.flags.RD)) == (-1, True)
 
@@ -61,7 +57,7 @@ RECORDS = [
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(RECORDS), max_size=8, unique=True))
-def test_records_are_read_as_dnspython_reads_them(lines: list[str]) -> None:
+def test_records_are_read_as_dnspython_reads_them(lines):
     message = reply(QUERY, answer=lines)
     mine = sorted((r.owner, r.ttl, r.data.lower()) for r in read_message(message.to_wire()).records)
     theirs = []
@@ -75,8 +71,8 @@ def test_records_are_read_as_dnspython_reads_them(lines: list[str]) -> None:
 
 @settings(deadline=None)
 @given(st.binary(max_size=600))
-def test_any_bytes_end_in_an_outcome(wire: bytes) -> None:
-    assert observe_bytes(wire) in OUTCOMES
+def test_any_bytes_end_in_an_outcome(wire):
+    assert observed(wire).outcome in OUTCOMES
 
 
 GOOD = reply(
@@ -89,13 +85,11 @@ GOOD = reply(
     st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), max_size=6),
     st.integers(0, len(GOOD)),
 )
-def test_a_reply_with_bytes_changed_or_missing_ends_in_an_outcome(
-    changes: list[tuple[int, int]], length: int
-) -> None:
+def test_a_reply_with_bytes_changed_or_missing_ends_in_an_outcome(changes, length):
     wire = bytearray(GOOD)
     for place, byte in changes:
         wire[place] = byte
-    assert observe_bytes(bytes(wire[:length])) in OUTCOMES
+    assert observed(bytes(wire[:length])).outcome in OUTCOMES
     is_reply_to(bytes(wire[:length]), query_wire(NAME, "MX"))
 
 
@@ -126,30 +120,32 @@ ODD = {
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_one_odd_record_leaves_the_mail_exchangers_and_alone_is_no_absence(odd: bytes) -> None:
+def test_one_odd_record_leaves_the_mail_exchangers_and_alone_is_no_absence(odd):
     line = observed(message(MX1, odd, MX2))
     exchangers = [r.data for r in line.records if r.type == "MX"]
     assert (line.outcome, exchangers) == ("answer", [f"10 mx.{NAME}", f"20 mx2.{NAME}"])
-    assert observe_bytes(message(odd)) == "malformed"
-    assert observe_bytes(message(odd, section=1)) == "malformed"
-    assert observe_bytes(message(odd, flags=0x8000)) == "malformed", "nor a server without authority"
+    assert observed(message(odd)).outcome == "malformed"
+    assert observed(message(odd, section=1)).outcome == "malformed"
+    assert observed(message(odd, flags=0x8000)).outcome == "malformed", "nor a server without authority"
 
 
 KEY = rr(250, b"\0" * 16, owner=b"\0", rdclass=255)
 
 
-def test_a_key_nobody_gave_leaves_the_mail_exchangers() -> None:
+def test_a_key_nobody_gave_leaves_the_mail_exchangers():
     line = observed(struct.pack("!6H", 1, 0x8400, 1, 1, 0, 1) + QUESTION + MX1 + KEY)
     assert (line.outcome, [r.data for r in line.records]) == ("answer", [f"10 mx.{NAME}"])
 
 
-def test_an_odd_record_leaves_a_referral_and_an_error_what_they_are() -> None:
+def test_an_odd_record_leaves_a_referral_and_an_error_what_they_are():
     ns = rr(2, b"\2ns\xc0\x0c")
     line = observed(message(ns, ODD["a signature of two bytes"], section=1, flags=0x8000))
     assert (line.outcome, line.cut) == ("referral", NAME)
-    assert observe_bytes(message(ns, ODD["an MX of one byte"], section=1)) == "malformed", "it claims to know"
+    assert observed(message(ns, ODD["an MX of one byte"], section=1)).outcome == "malformed", (
+        "it claims to know"
+    )
     for rcode, outcome in ((2, "servfail"), (3, "nxdomain"), (5, "refused")):
-        assert observe_bytes(message(ODD["an MX of one byte"], section=1, flags=0x8400 | rcode)) == outcome
+        assert observed(message(ODD["an MX of one byte"], section=1, flags=0x8400 | rcode)).outcome == outcome
 
 
 BROKEN = {
@@ -170,11 +166,11 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
-def test_a_message_whose_records_cannot_be_told_apart_is_malformed(broken: bytes) -> None:
-    assert observe_bytes(broken) == "malformed"
+def test_a_message_whose_records_cannot_be_told_apart_is_malformed(broken):
+    assert observed(broken).outcome == "malformed"
 
 
-def test_unknown_types_and_odd_characters_are_text() -> None:
+def test_unknown_types_and_odd_characters_are_text():
     name = b"\5a\0\x1b.B\0"
     line = observed(message(MX1, rr(65400, b"\1\2\3"), rr(2, name), rr(16, b"\3\x07\x00\xff")))
     assert [(r.type, r.data) for r in line.records[1:]] == [
@@ -183,14 +179,14 @@ def test_unknown_types_and_odd_characters_are_text() -> None:
     assert canonical(line.records[2].data) == line.records[2].data
 
 
-def test_huge_data_is_read_and_nothing_is_not() -> None:
+def test_huge_data_is_read_and_nothing_is_not():
     line = observed(message(MX1, rr(65400, b"\xaa" * 60_000)))
     assert (line.outcome, line.records[1].data.replace(" ", "")) == ("answer", "\\#60000" + "aa" * 60_000)
     for wire in (b"", b"\0" * 11, HEAD):
-        assert observe_bytes(wire) == "malformed"
+        assert observed(wire).outcome == "malformed"
 
 
-def test_records_made_to_be_slow_are_not_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_made_to_be_slow_are_not_all_read(monkeypatch):
     """A name of 25,000 labels is read to its end before it is refused: a message could have a thousand."""
     labels = rr(65400, b"\1a" * 25_000)
     pointer = bytes([0xC0, 12 + len(QUESTION) + 12])
@@ -202,23 +198,17 @@ def test_records_made_to_be_slow_are_not_all_read(monkeypatch: pytest.MonkeyPatc
     assert len(read) < 4 * exchange.MAX_ODD
 
 
-def test_a_name_of_255_bytes_is_read() -> None:
-    long = ".".join(["a" * 63] * 3 + ["b" * 61]) + "."
-    (record,) = read_message(reply(QUERY, answer=[f"{NAME} MX 10 {long}"]).to_wire()).records
-    assert record.data == f"10 {long[:-1]}"
-
-
-def test_a_reply_of_thousands_of_records_is_cut() -> None:
+def test_a_reply_of_thousands_of_records_is_cut():
     message = reply(QUERY, answer=[f"{NAME} MX 10 h{n}.example." for n in range(exchange.MAX_RECORDS + 500)])
     decoded = read_message(message.to_wire(max_size=65535))
     assert len(decoded.records) == exchange.MAX_RECORDS
     assert "cut" in decoded.flags
 
 
-def test_a_truncated_reply_may_end_anywhere() -> None:
+def test_a_truncated_reply_may_end_anywhere():
     message = reply(QUERY, answer=[f"{NAME} MX 10 a.example."])
     message.flags |= dns.flags.TC
-    assert observe_bytes(message.to_wire()[:-3]) == "truncated"
+    assert observed(message.to_wire()[:-3]).outcome == "truncated"
 
 
 @pytest.mark.parametrize(
@@ -241,33 +231,23 @@ def test_a_truncated_reply_may_end_anywhere() -> None:
         (False, 9, {}, ("refused", "")),
     ],
 )
-def test_outcomes(aa: bool, rcode: int, sections: dict[str, list[str]], expected: tuple[str, str]) -> None:
+def test_outcomes(aa, rcode, sections, expected):
     message = reply(QUERY, aa=aa, **sections)
     message.set_rcode(rcode)
     assert outcome(message) == expected
 
 
-def test_a_resolver_need_not_be_authoritative() -> None:
-    assert outcome(reply(QUERY, aa=False, answer=[f"{NAME} MX 10 a.example."]), None) == ("answer", "")
-    missing = reply(QUERY, aa=False)
-    missing.set_rcode(3)
-    assert outcome(missing, None) == ("nxdomain", "")
-
-
 @pytest.mark.parametrize("edns", [True, False])
-def test_only_the_reply_to_the_question_is_one(edns: bool) -> None:
-    query = query_wire(NAME, "MX", edns=edns)
-    assert is_reply_to(GOOD, query)
-    upper = GOOD.replace(b"valfictif", b"VALFICTIF")
-    assert is_reply_to(upper, query)
-    assert not is_reply_to(GOOD, query_wire(NAME, "A", edns=edns))
-    assert not is_reply_to(GOOD, query_wire("ch-autre.mssante.fr", "MX", edns=edns))
-    assert not is_reply_to(QUERY.to_wire(), query), "a query is no reply"
-    bare = dns.message.make_response(QUERY)
+def test_only_the_reply_to_the_question_is_one(edns):
+    query, bare = query_wire(NAME, "MX", edns=edns), dns.message.make_response(QUERY)
     bare.question.clear()
-    assert not is_reply_to(bare.to_wire(), query)
-    bare.set_rcode(1)
-    assert is_reply_to(bare.to_wire(), query)
+    (error := copy(bare)).set_rcode(1)
+    for right in (GOOD, GOOD.replace(b"valfictif", b"VALFICTIF"), error.to_wire()):
+        assert is_reply_to(right, query)
+    for wrong in (QUERY.to_wire(), bare.to_wire()):  # a query is no reply
+        assert not is_reply_to(wrong, query)
+    for name, qtype in ((NAME, "A"), ("ch-autre.mssante.fr", "MX")):
+        assert not is_reply_to(GOOD, query_wire(name, qtype, edns=edns))
 
 
 @settings(deadline=None)
@@ -282,7 +262,7 @@ def test_only_the_reply_to_the_question_is_one(edns: bool) -> None:
 @example("a.fr..")
 @example(".".join(["a" * 63] * 3 + ["b" * 61]))
 @example(".".join(["a" * 63] * 3 + ["b" * 62]))
-def test_any_text_is_a_name_or_is_not(text: str) -> None:
+def test_any_text_is_a_name_or_is_not(text):
     name = canonical(text)
     try:
         theirs = dns.name.from_text(text.strip())

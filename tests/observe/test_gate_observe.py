@@ -3,12 +3,10 @@
 They run in a network namespace of the test's own, with its root, on the real ports.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
@@ -17,7 +15,8 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import CATALOGUE
-from dnslab import Script, Scripted, answering, in_namespace
+from dnslab import Script, Scripted, in_namespace
+from dnsscripts import names_server, zone_server
 from smtplab import Script as Talk
 from smtplab import saying, serving, tls
 from typer.testing import CliRunner
@@ -27,104 +26,18 @@ from mssante_audit.declarations.register import load_declarations
 from mssante_audit.declarations.write import write_register
 from tools.sample.certificates import make
 
-Zone = tuple[str, str, bool, int]
-SAMPLE = CATALOGUE
 ROOT = "198.41.0.4"
 """Of the shipped hints: a.root-servers.net."""
 DN = "CN=mx.op.example,OU=399900000300015,O=ESSAI,ST=Paris (75),C=FR"
 
 
-def zone(mx: str = "10 mx.{}.", ns: str = "ns1.{0}. ns2.{0}.", *, aa: bool = True, rcode: int = 0) -> Zone:
-    """A name server of a declared domain, right unless it is asked to be wrong; ``{}`` is its operator."""
-    return mx, ns, aa, rcode
-
-
-def serving_zone(domain: str, operator: str, mx: str, ns: str, aa: bool, rcode: int) -> Script:
-    if rcode < 0:
-        return lambda query, transport: []
-    soa = f"{domain} SOA ns1.op.example. h.op.example. 1 3600 600 86400 300"
-
-    records = {
-        "SOA": [soa], "MX": [f"{domain} MX {mx.format(operator)}"] if mx else [],
-        "NS": [f"{domain} NS {name}" for name in ns.format(operator).split()],
-    }  # fmt: skip
-
-    def look_up(name: str, qtype: str) -> dict[str, Any]:
-        answer = records.get(qtype, []) if name == domain and not rcode else []
-        return {"answer": answer, "authority": [] if answer or rcode else [soa], "aa": aa, "rcode": rcode}
-
-    return answering(look_up)
-
-
-def root(hosts: Mapping[str, str]) -> Script:
-    """Return the script of a root server that knows the addresses, and aliases, of all hosts itself."""
-    soa = ". SOA a.root-servers.net. h.example. 1 3600 600 86400 300"
-
-    def look_up(name: str, qtype: str) -> dict[str, Any]:
-        data = hosts.get(name, "")
-        kind = "AAAA" if ":" in data else "A" if data[:1].isdigit() else "CNAME"
-        answer = [f"{name} {kind} {data}"] if data and (kind == "CNAME" or qtype == kind) else []
-        if (name, qtype) in ((".", "NS"), ("@", "NS")):
-            answer = answer or [". NS a.root-servers.net."]
-        rcode = 0 if answer or name in hosts else 3
-        return {"answer": answer, "authority": [] if answer else [soa], "rcode": rcode}
-
-    return answering(look_up)
-
-
-MAIL = {"delegation": False, "redirection": True, "primary_server": "", "secondary_server": "",
-        "mail_server": "mx.{}"}  # fmt: skip
-RIGHT, LAME, FAILING, REFUSING = zone(), zone(aa=False), zone(rcode=2), zone(rcode=5)
-SILENT = zone(rcode=-1)
 FORM = {
     "dn_igc_sante": DN, "dn_igc_cps": "", "delegation": True, "redirection": False, "mail_server": "",
     "primary_server": "ns1.{}", "secondary_server": "ns2.{}",
 }  # fmt: skip
-CASES: dict[str, tuple[tuple[Zone | None, ...], str, dict[str, Any], str, str]] = {
-    # what the two name servers do, what the mail server presents, the form; verdict and rule
-    "right": ((RIGHT, RIGHT), DN, {}, "ready", ""),
-    "right, nobody at the mail server": ((RIGHT, RIGHT), "", {}, "ready", "DECLARED_CERTIFICATE"),
-    "right, other certificate": ((RIGHT, RIGHT), "CN=x,C=FR", {}, "not-ready", "DECLARED_CERTIFICATE"),
-    "lame": ((LAME, LAME), DN, {}, "not-ready", "DECLARED_SERVERS"),
-    "half lame": ((RIGHT, LAME), DN, {}, "not-ready", "DECLARED_SERVERS"),
-    "half failing": ((RIGHT, FAILING), DN, {}, "not-ready", "DECLARED_SERVERS"),
-    "absent": ((None, None), DN, {}, "unknown", "DECLARED_UNANSWERED"),
-    "half absent": ((RIGHT, None), DN, {}, "unknown", "DECLARED_UNANSWERED"),
-    "silent": ((SILENT, SILENT), DN, {}, "unknown", "DECLARED_UNANSWERED"),
-    "half silent": ((RIGHT, SILENT), DN, {}, "unknown", "DECLARED_UNANSWERED"),
-    "silent and lame": ((SILENT, LAME), DN, {}, "not-ready", "DECLARED_SERVERS"),
-    "refused": ((REFUSING, REFUSING), DN, {}, "unknown", "DECLARED_UNANSWERED"),
-    "lame and failing": ((LAME, FAILING), DN, {}, "not-ready", "DECLARED_SERVERS"),
-    "no such name": ((RIGHT, RIGHT), DN, {"secondary_server": "ns3.{}"}, "not-ready",
-                     "DECLARED_SERVERS"),
-    "below itself": ((RIGHT, RIGHT), DN, {"secondary_server": "ns2.[]"}, "unknown",
-                     "DECLARED_UNANSWERED"),
-    "no mail": ((zone(""), zone("")), DN, {}, "not-ready", "DECLARED_MAIL"),
-    "null MX": ((zone("0 ."), zone("0 .")), DN, {}, "not-ready", "DECLARED_MAIL"),
-    "they differ": ((RIGHT, zone("")), DN, {}, "not-ready", "DECLARED_MAIL"),
-    "mail host without address": ((zone("10 no.{}."),) * 2, DN, {}, "not-ready", "DECLARED_MAIL"),
-    "other servers in the zone": ((zone(ns="ns1.{0}. away.{0}."),) * 2, DN, {}, "ready", "DECLARED_SERVERS"),
-    "servers of the zone that do not exist": ((zone(ns="no1.{0}. no2.{0}."),) * 2, DN, {}, "not-ready",
-                                              "DECLARED_SERVERS"),
-    "a server's alias": ((zone(ns="ns1.{0}. alias.{0}."),) * 2, DN, {"secondary_server": "alias.{}"},
-                         "not-ready", "DECLARED_SERVERS"),
-    "a server over IPv6, where there is none": ((zone(ns="ns1.{0}. ns6.{0}."),) * 2, DN,
-                                                {"secondary_server": "ns6.{}"}, "unknown",
-                                                "DECLARED_UNANSWERED"),
-    "redirected, right": ((), DN, MAIL, "ready", ""),
-    "redirected, private": ((), DN, MAIL | {"mail_server": "private.{}"}, "not-ready", "DECLARED_MAIL"),
-    "redirected, other certificate": ((), "CN=autre.op.example,C=FR", MAIL, "not-ready",
-                                      "DECLARED_CERTIFICATE"),
-    "redirected, busy": ((), "421 busy\n", MAIL, "unknown", "DECLARED_UNANSWERED"),
-    "redirected, no STARTTLS": ((), "220 mx\n", MAIL, "not-ready", "DECLARED_CERTIFICATE"),
-    "redirected, absent": ((), "", MAIL, "unknown", "DECLARED_UNANSWERED"),
-    "redirected, no such name": ((), DN, MAIL | {"mail_server": "no.{}"}, "not-ready",
-                                 "DECLARED_MAIL"),
-    "withdrawn": ((None, None), "", {"withdrawal": True}, "ready", ""),
-}  # fmt: skip
+CASES = tomllib.loads(Path(__file__).with_name("gate_observe.toml").read_text(encoding="utf-8"))
 
 
-Judged = dict[str, tuple[int, dict[str, Any]]]
 FILES = {"all": [*CASES], "right": ["right", "redirected, right", "right, nobody at the mail server"]}
 """Files of declarations, and the cases in each."""
 
@@ -134,35 +47,48 @@ def addresses(number: int) -> list[str]:
     return [f"82.64.{number}.{host}" for host in range(1, 5)]
 
 
+def zone(domain: str, operator: str, given: dict[str, Any]) -> Script:
+    """A name server of a declared domain, right but for what is given."""
+    if given.get("silent"):
+        return lambda query, transport: []
+    how = {"mx": "10 mx.{}.", "ns": "ns1.{}. ns2.{}."} | given
+    mx, ns = (how.pop(key).replace("{}", operator) for key in ("mx", "ns"))
+    return zone_server(domain, *([f"MX {mx}"] if mx else []), *(f"NS {name}" for name in ns.split()), **how)
+
+
+def form(domain: str, operator: str, case: dict[str, Any]) -> dict[str, object]:
+    """Return what a declaration says."""
+    said = FORM | case.get("form", {})
+    if "redirected" in case:
+        said |= {"delegation": False, "redirection": True, "mail_server": case["redirected"]}
+        said |= {"primary_server": "", "secondary_server": ""}
+    texts = {name: text for name, text in said.items() if isinstance(text, str)}
+    return said | {n: text.replace("{}", operator).replace("[]", domain) for n, text in texts.items()}
+
+
 def play(folder: Path) -> None:
     """Serve all cases, and have each file judged, in a namespace with these addresses."""
-    good = load_declarations(SAMPLE / "declarations.csv").declarations.tail(1)
+    good = load_declarations(CATALOGUE / "declarations.csv").declarations.tail(1)
     hosts: dict[str, str] = {}
     talks: dict[str, Talk] = {}
     rows = {}
     with ExitStack() as stack:
-        for number, (case, (servers, presents, form, *_)) in enumerate(CASES.items(), 1):
+        for number, (name, case) in enumerate(CASES.items(), 1):
             domain, operator = f"ch-{number}.mssante.fr", f"op{number}.example"
-            *names, mail, nobody = addresses(number)
-            hosts |= {f"ns{n}.{operator}": address for n, address in enumerate(names, 1)}
-            hosts |= {f"mx.{operator}": mail, f"away.{operator}": nobody}
-            hosts |= {f"alias.{operator}": f"ns2.{operator}.", f"private.{operator}": "10.0.0.1",
-                      f"ns6.{operator}": f"2a01:e0a::{number}"}  # fmt: skip
-            for address, script in zip(names, servers, strict=False):
-                if script:
-                    served = Scripted(address, 53, serving_zone(domain, operator, *script))
-                    stack.callback(served.stop)
-            if presents in ("421 busy\n", "220 mx\n"):
+            first, second, mail, nobody = addresses(number)
+            named = {"ns1": first, "ns2": second, "mx": mail, "away": nobody, "private": "10.0.0.1"}
+            named |= {"alias": f"ns2.{operator}.", "ns6": f"2a01:e0a::{number}"}
+            hosts |= {f"{label}.{operator}": address for label, address in named.items()}
+            servers = case.get("servers", [] if "redirected" in case else [{}, {}])
+            for address, given in zip((first, second), servers, strict=False):
+                if given is not False:
+                    stack.callback(Scripted(address, 53, zone(domain, operator, given)).stop)
+            if (presents := case.get("presents", DN)).endswith("\n"):
                 talks[mail] = saying(presents, "250 mx\n", "221 bye\n")
             elif presents:
                 talks[mail] = tls(make(presents).files(folder / f"{number}"))
-            texts = {
-                name: text.format(operator).replace("[]", domain) if isinstance(text, str) else text
-                for name, text in (FORM | form).items()
-            }
-            rows[case] = good.assign(domain=domain, **texts)
-        asked = Scripted(ROOT, 53, root(hosts))
-        stack.callback(asked.stop)
+            rows[name] = good.assign(domain=domain, **form(domain, operator, case))
+        stack.callback(Scripted(ROOT, 53, names_server(hosts, aa=True)).stop)
         loop = asyncio.new_event_loop()
         Thread(target=loop.run_forever, daemon=True).start()
         mail_servers = serving(talks, 25)  # they end with the last reference to them
@@ -171,7 +97,7 @@ def play(folder: Path) -> None:
             file = folder / f"{name}.csv"
             write_register(pd.concat([rows[case] for case in cases], ignore_index=True), file)
             done = CliRunner().invoke(app, [
-                "gate", "--declaration", str(file), "--observe", "--data", str(SAMPLE),
+                "gate", "--declaration", str(file), "--observe", "--data", str(CATALOGUE),
                 "--as-of", "2026-03-03", "--format", "json", "--timeout=1.5", "--retries=0",
             ])  # fmt: skip
             assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
@@ -179,7 +105,7 @@ def play(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+def judged(tmp_path_factory):
     """Exit status and what was said of each file of declarations, asked in a namespace."""
     folder = tmp_path_factory.mktemp("declared")
     first = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]  # several folders have a conftest.py
@@ -191,17 +117,16 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     return {name: tuple(json.loads((folder / f"{name}.json").read_text())) for name in FILES}
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_declaration_whose_servers_are_asked(case: str, judged: Judged) -> None:
-    *_, verdict, rule = CASES[case]
-    row = judged["all"][1]["rows"][list(CASES).index(case)]
+@pytest.mark.parametrize("name", CASES)
+def test_a_declaration_whose_servers_are_asked(name, judged):
+    case, row = CASES[name], judged["all"][1]["rows"][list(CASES).index(name)]
     rules = {finding["rule"] for finding in row["findings"] if finding["rule"].startswith("DECLARED_")}
-    assert row["verdict"] == verdict, row["findings"]
-    assert rule in rules if rule else rules <= {"DECLARED_CERTIFICATE"}
-    if case == "redirected, private":
-        assert rules == {rule}, "nobody visits a private address"
+    assert row["verdict"] == case["verdict"], row["findings"]
+    assert case["rule"] in rules if "rule" in case else rules <= {"DECLARED_CERTIFICATE"}
+    if name == "redirected, private":
+        assert rules == {"DECLARED_MAIL"}, "nobody visits a private address"
 
 
 @pytest.mark.parametrize(("file", "verdict"), [("all", (1, "not-ready")), ("right", (0, "ready"))])
-def test_a_file_is_as_its_worst_row(file: str, verdict: tuple[int, str], judged: Judged) -> None:
+def test_a_file_is_as_its_worst_row(file, verdict, judged):
     assert (judged[file][0], judged[file][1]["verdict"]) == verdict

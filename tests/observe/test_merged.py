@@ -1,9 +1,10 @@
-"""Several observation files in one data folder: merged by domain, each judged from one of them."""
+"""Several observation files in one data folder: merged by domain, each judged from one; and what changed."""
 
 import gzip
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,14 +15,14 @@ from in_clear import told_in_clear
 from lxml import html as lxml_html
 from made_up import ALPHA, BETA_DN, xml_of
 from made_up_dns import AT, DELEGATED, REDIRECTED, Scene
-from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.cli.main import app
 from mssante_audit.network import methods
 from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.lines import ObservationError
+from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import TrustSpace, load_space
+from mssante_audit.verdicts.differences import Answers, answers_of, differences
 from mssante_audit.verdicts.domains import domains, hosts
 from tools.sample.dns_world import observe_world
 
@@ -44,12 +45,18 @@ class Folder:
         observe_world(self.scene.world, list(domains or (DELEGATED, INSIDE, REDIRECTED)), file, at)
         return file
 
+    def move_a_server(self) -> None:
+        """Put ns3 in the place of ns2."""
+        self.scene.host("ns3.gamma.example", "203.0.113.3")
+        self.scene.servers("ns1.alpha.example", "ns3.gamma.example")
+        self.scene.world.serve(self.scene.zone, "203.0.113.3")
+
     def space(self, at: datetime = NOW) -> TrustSpace:
         return load_space(self.path, as_of=at)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
+def folder(tmp_path):
     return Folder(tmp_path)
 
 
@@ -66,8 +73,9 @@ def headed(file: Path, **changes: object) -> str:
 
 
 def used(space: TrustSpace) -> dict[str, tuple[str, str]]:
+    """Return domain → its method, and the file that tells it."""
     rows = methods(space.observation, space.audited["domain"]).astype("str")
-    return dict(zip(rows["domain"], zip(rows["method"], rows["observed_in"], strict=True), strict=True))
+    return {row.domain: (row.method, row.observed_in) for row in rows.itertuples()}
 
 
 def findings(space: TrustSpace, rule: str) -> list[dict]:
@@ -87,8 +95,7 @@ def test_a_spot_check_refreshes_its_domains_and_hides_none(folder):
         (DELEGATED, "mss.alpha.example"), (INSIDE, "mss.alpha.example"), (REDIRECTED, "perdu.beta.example")
     }  # fmt: skip
     [gone] = findings(space, "DNS_MX_UNRESOLVED")
-    assert gone["rows"] == (3,)
-    assert gone["evidence"].endswith(f"({spot}, 2026-03-02)")
+    assert (gone["rows"], gone["evidence"].endswith(f"({spot}, 2026-03-02)")) == ((3,), True)
     rows = methods(space.observation, [DELEGATED, REDIRECTED])
     assert (rows["observed_at"] - AT < HOUR).tolist() == [True, False], "each has its own age"
 
@@ -96,8 +103,7 @@ def test_a_spot_check_refreshes_its_domains_and_hides_none(folder):
 def test_each_domain_is_judged_from_one_file_only(folder):
     """A server moved between the files: the old referral is not held against the zone's new servers."""
     folder.observe()
-    folder.scene.host("ns3.gamma.example", "203.0.113.3").servers("ns1.alpha.example", "ns3.gamma.example")
-    folder.scene.world.serve(folder.scene.zone, "203.0.113.3")
+    folder.move_a_server()
     folder.observe(INSIDE, at=AT + HOUR)
     space = folder.space()
     assert len(space.parts()) == 2
@@ -107,35 +113,21 @@ def test_each_domain_is_judged_from_one_file_only(folder):
 
 def test_what_two_files_show_of_one_subject_is_one_finding(folder):
     folder.scene.server("203.0.113.1").silent = ("udp", "tcp")
-    first = folder.observe().name
-    second = folder.observe(INSIDE, at=AT + HOUR).name
+    files = {folder.observe().name, folder.observe(INSIDE, at=AT + HOUR).name}
     [silent] = findings(folder.space(), "DNS_SERVER_SILENT")
-    assert sorted(silent["rows"]) == [1, 2]
-    assert len(silent["facts"]["seen"]) == 1
-    assert second in silent["evidence"]
-    assert first in silent["evidence"]
-
-
-def test_shuffled_names_and_one_second_twice_end_in_one_order(folder):
-    spot = folder.observe(REDIRECTED, at=AT + HOUR)
-    whole = folder.observe()
-    whole = whole.rename(whole.with_name("zz-mine.jsonl.gz"))
-    spot = spot.rename(spot.with_name("aa-mine.jsonl.gz"))
-    assert used(folder.space())[REDIRECTED][1] == spot.name, "what they say of themselves counts"
-    again = spot.with_name("ab-mine.jsonl.gz")
-    again.write_bytes(spot.read_bytes())
-    assert used(folder.space())[REDIRECTED][1] == again.name
+    assert (sorted(silent["rows"]), len(silent["facts"]["seen"])) == ([1, 2], 1)
+    assert all(file in silent["evidence"] for file in files)
 
 
 def test_a_run_that_was_stopped_answers_for_what_it_was_done_with(folder):
-    whole = folder.observe().name
+    whole = folder.observe()
     cut = rewrite(folder.observe(at=AT + HOUR), lambda lines: lines[: last_of(lines, DELEGATED) + 1])
     answers = used(folder.space())
     assert answers[DELEGATED] == ("delegated", cut.name)
-    assert answers[REDIRECTED] == ("redirected", whole)
+    assert answers[REDIRECTED] == ("redirected", whole.name)
     rewrite(cut, lambda lines: lines[: first_of(lines, "mss.alpha.example")])
-    assert used(folder.space())[DELEGATED] == ("delegated", whole), "its exchanger was not looked up yet"
-    Path(folder.path, "observations", whole).unlink()
+    assert used(folder.space())[DELEGATED] == ("delegated", whole.name), "its exchanger was not looked up yet"
+    whole.unlink()
     assert used(folder.space())[DELEGATED] == ("delegated", cut.name), "better than nothing"
 
 
@@ -147,53 +139,32 @@ def first_of(lines: list[dict], qname: str) -> int:
     return next(i for i, line in enumerate(lines) if line.get("qname") == qname)
 
 
-def test_what_is_of_the_future_is_set_aside_and_said(folder):
+def test_what_is_of_the_future_is_set_aside_and_said(folder, run):
     now, later = folder.observe().name, folder.observe(at=NOW + 2 * HOUR).name
     space = folder.space()
     assert {file for _, file in used(space).values()} == {now}
     assert space.aside == ((later, "future"),)
-    done = CliRunner().invoke(app, ["methods", "--data", str(folder.path), "--as-of", NOW.isoformat()])
+    done = run("methods", "--data", folder.path, "--as-of", NOW.isoformat())
     why = "it was begun after the instant that is audited at"
     assert done.stderr == f"mssante-audit: {later} is not used: {why}\n"
     assert folder.space(NOW + 3 * HOUR).aside == ()
 
 
-def test_an_observation_of_another_zone_is_set_aside_and_said(folder):
-    here = folder.observe().name
-
-    lab = headed(folder.observe(at=AT + HOUR), parent_zone="essai.example")
-    space = folder.space()
-    assert {file for _, file in used(space).values()} == {here}
-    assert space.aside == ((lab, "zone"),)
-
-
 def test_a_line_of_the_future_is_a_problem_of_that_line(folder):
     late = {"at": "2099-01-01T00:00:00Z"}
-    rewrite(
-        folder.observe(),
-        lambda lines: [line | late if line.get("qname") == REDIRECTED else line for line in lines],
-    )
-    seen = folder.space().observation
-    assert set(seen.problems["message"]) == {"field at: of the future"}
-    assert used(folder.space())[REDIRECTED] == ("unknown", "")
+    file = folder.observe()
+    rewrite(file, lambda lines: [line | (late if line.get("qname") == REDIRECTED else {}) for line in lines])
+    space = folder.space()
+    assert set(space.observation.problems["message"]) == {"field at: of the future"}
+    assert used(space)[REDIRECTED] == ("unknown", "")
 
 
-def test_an_old_file_is_not_opened_where_a_newer_one_is_whole(folder):
+@pytest.mark.parametrize("spoil", [lambda data: data[:300] + b"damage", lambda data: b"not one"])
+def test_an_old_file_is_neither_opened_nor_refused_where_a_newer_one_is_whole(folder, spoil):
     old = folder.observe(at=AT - timedelta(days=30))
-    old.write_bytes(old.read_bytes()[:300] + b"damage")
+    old.write_bytes(spoil(old.read_bytes()))
     folder.observe()
     assert folder.space().observation.older == ()
-    whole = old.with_name("dns-2026-01-01T000000Z.jsonl.gz")
-    whole.write_bytes(b"not one")
-    assert folder.space().observation.older == (), "nor refused"
-
-
-def test_an_old_whole_one_still_stands_behind_a_spot_check(folder):
-    folder.observe(at=AT - timedelta(days=30))
-    folder.observe(REDIRECTED)
-    assert {method for method, _ in used(folder.space()).values()} == {
-        "delegated", "within-delegated", "redirected"
-    }  # fmt: skip
 
 
 def test_the_newest_file_is_refused_if_it_is_none(folder):
@@ -210,24 +181,18 @@ def test_a_spot_check_of_a_domain_no_longer_listed_does_no_harm(folder):
     assert folder.space().observation.source == whole
 
 
-def test_each_domain_is_as_old_as_its_own_answer(folder):
+@pytest.mark.parametrize(("refreshed", "other"), [(DELEGATED, REDIRECTED), (REDIRECTED, DELEGATED)])
+def test_each_domain_is_as_old_as_its_own_answer(folder, refreshed, other):
     folder.scene.parent.records[REDIRECTED]["MX"] = ["10 perdu.beta.example"]
     del folder.scene.zone.records[DELEGATED]["MX"]
     folder.observe()
-    for refreshed in (DELEGATED, REDIRECTED):
-        for file in folder.path.glob("observations/*"):
-            if file.name != default_path(folder.path, AT).name:
-                file.unlink()
-        folder.observe(refreshed, at=AT + timedelta(days=5))
-        space = folder.space(AT + timedelta(days=8))
-        rows = domains(space).set_index("domain")
-        (other,) = {DELEGATED, REDIRECTED} - {refreshed}
-        assert {rule for rule in ("DNS_NO_MX", "DNS_MX_UNRESOLVED") if findings(space, rule)} == {
-            "DNS_NO_MX", "DNS_MX_UNRESOLVED"
-        }, "findings stay"  # fmt: skip
-        assert (rows.loc[refreshed, "mail"], rows.loc[refreshed, "receives"]) == ("fail", "no")
-        assert rows.loc[other, ["dns", "mail", "tls", "receives"]].tolist() == ["unknown"] * 4
-        assert rows.loc[other, "why"]["mail"] == rows.loc[other, "why"]["dns"] == ["too-old"]
+    folder.observe(refreshed, at=AT + timedelta(days=5))
+    space = folder.space(AT + timedelta(days=8))
+    rows = domains(space).set_index("domain")
+    assert all(findings(space, rule) for rule in ("DNS_NO_MX", "DNS_MX_UNRESOLVED")), "findings stay"
+    assert (rows.loc[refreshed, "mail"], rows.loc[refreshed, "receives"]) == ("fail", "no")
+    assert rows.loc[other, ["dns", "mail", "tls", "receives"]].tolist() == ["unknown"] * 4
+    assert rows.loc[other, "why"]["mail"] == rows.loc[other, "why"]["dns"] == ["too-old"]
 
 
 def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
@@ -255,19 +220,69 @@ def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
 
 def test_a_long_or_odd_first_line_costs_no_other_file_its_answers(folder):
     whole = folder.observe().name
-
     first = {"tool": "x" * 100_000, "parent_zone": "essai.example"}
     long = headed(folder.observe(at=AT + HOUR), **first)
     odd = headed(folder.observe(at=AT - HOUR), at="9999-12-31T23:59:59-12:00")
     space = folder.space()
     assert {file for _, file in used(space).values()} == {whole}
-    assert (long, "zone") in space.aside
-    assert odd not in {file for file, _ in space.aside}, "it is not reached"
+    assert space.aside == ((long, "zone"),), f"{odd} is not reached"
 
 
-def test_an_instant_long_before_or_after_is_no_trap(folder):
-    folder.observe()
-    assert folder.space(datetime.fromisoformat("1900-01-02T00:00:00Z")).observation is None
-    assert folder.space(datetime.fromisoformat("2999-12-31T00:00:00Z")).observation is not None
-    with pytest.raises(InputError, match="too far away"):
-        folder.space(datetime.fromisoformat("0001-01-02T00:00:00Z"))
+BEFORE, AFTER = (f"ns1.alpha.example | {other}.gamma.example" for other in ("ns2", "ns3"))
+TEN_BETA, BOTH = "10 mss.beta.example", "10 mss.alpha.example | 20 mss.beta.example"
+CHANGED = [
+    (DELEGATED, "servers", "changed", BEFORE, AFTER),
+    (REDIRECTED, "exchangers", "changed", TEN_BETA, BOTH),
+    (INSIDE, "method", "changed", "within-delegated", "none"),
+    (INSIDE, "servers", "changed", BEFORE, AFTER),
+    (INSIDE, "exchangers", "changed", "10 mss.alpha.example", ""),
+    (INSIDE, "receives", "changed", "yes", "no"),
+]
+
+
+def answers_in(file: Path) -> Answers:
+    return answers_of(load_observation(file))
+
+
+def test_what_changed_is_told_by_the_command_of_files_or_dates(folder, tmp_path, run):
+    first = folder.observe()
+    folder.move_a_server()
+    folder.scene.parent.records[REDIRECTED]["MX"] = BOTH.split(" | ")
+    del folder.scene.zone.records[INSIDE]
+    files = first, folder.observe(at=AT + HOUR)
+    text = run("observe", "diff", *files).stdout
+    assert f"{DELEGATED}: servers: {BEFORE} -> {AFTER}" in text
+    assert f"{INSIDE}: exchangers: 10 mss.alpha.example -> none" in text
+    dates = ("2026-03-02T06:00:00Z", "2026-03-02T07:30:00Z")
+    assert text == run("observe", "diff", *dates, "--data", tmp_path).stdout
+    same = run("observe", "diff", "2026-03-02", "2026-03-02", "--data", tmp_path).stdout
+    assert same.splitlines()[2:] == ["nothing changed"]
+    run("observe", "diff", *files, "--format", "json", "--out", tmp_path / "d.json")
+    rows = [tuple(row.values()) for row in json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))]
+    assert sorted(rows) == sorted(CHANGED)
+    table = run("observe", "diff", *files, "--format", "csv").stdout
+    assert table.splitlines()[0] == "domain,what,change,before,after"
+    here, there = map(answers_in, files)
+    with pytest.raises(InputError, match=r"of the zone essai\.example, not mssante\.fr"):
+        differences(here, replace(there, zone="essai.example"))
+
+
+def test_what_one_did_not_ask_or_hear_is_unknown_and_not_gone(folder):
+    whole, spot = folder.observe(), folder.observe(REDIRECTED, at=AT + HOUR)
+    rows = differences(answers_in(whole), answers_in(spot))
+    assert set(rows["change"]) == {"unknown"}
+    assert REDIRECTED not in set(rows["domain"])
+    for address in ("192.0.2.10", "192.0.2.11"):
+        folder.scene.server(address).silent = ("udp", "tcp")
+    silent = folder.observe(REDIRECTED, at=AT + 2 * HOUR)
+    rows = differences(answers_in(spot), answers_in(silent))
+    assert {*rows[["change", "after"]].itertuples(index=False, name=None)} == {("unknown", "")}
+
+
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [("nope", "no such observation, nor a date"), ("2020-01-01", "no whole observation of 2020-01-01")],
+)
+def test_what_is_no_observation_is_one_clear_line(run, first, why):
+    done = run("observe", "diff", first, "2026-03-02")
+    assert (done.returncode, why in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr

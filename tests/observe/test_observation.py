@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from frames import rows_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,8 +40,14 @@ def write(path: Path, *contents: dict, resume: bool = False) -> Path:
     return path
 
 
+def packed(*contents: dict, cut: int = 0) -> bytes:
+    """Return a member of lines, as anybody may have packed it; without its last bytes before that."""
+    text = "".join(f"{json.dumps(content)}\n" for content in contents).encode()
+    return gzip.compress(text[: len(text) - cut], mtime=0)
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path):
     return tmp_path / "dns.jsonl.gz"
 
 
@@ -52,22 +57,21 @@ def check_shape(observation: Observation) -> None:
         assert parse_reply(json.loads(json.dumps(reply.content())))._replace(line=reply.line) == reply
 
 
-def test_what_is_written_is_read(path: Path) -> None:
+def test_what_is_written_is_read(path):
     lines = [line(), line(outcome="timeout", rtt=None, records=()), {"note": "x", "zone": "z"}]
     observation = load_observation(write(path, HEADER, *lines, END))
     check_shape(observation)
-    assert rows_of(observation)["line"].tolist() == [2, 3]
-    assert rows_of(observation)["outcome"].tolist() == ["answer", "timeout"]
-    assert rows_of(observation)["rtt"].isna().tolist() == [False, True]
-    assert observation.replies[0].at == datetime(2026, 3, 2, 5, 30, 1, 250_000, UTC)
-    assert observation.replies[0].records == (Record("answer", NAME, 300, "MX", "10 mx.example"),)
-    assert observation.notes == ("x",)
-    assert (observation.complete, observation.siblings) == (True, ("0f0f0f0f",))
+    first, second = observation.replies
+    assert [first.line, first.outcome, first.rtt] == [2, "answer", 1.25]
+    assert [second.line, second.outcome, second.rtt] == [3, "timeout", None]
+    assert first.at == datetime(2026, 3, 2, 5, 30, 1, 250_000, UTC)
+    assert first.records == (Record("answer", NAME, 300, "MX", "10 mx.example"),)
+    assert (observation.complete, observation.siblings, observation.notes) == (True, ("0f0f0f0f",), ("x",))
     assert methods(observation, [NAME])["method"].tolist() == ["redirected"]
 
 
 @pytest.mark.parametrize("way", [("mssante.fr",), ("a.fr", "mssante.fr")])
-def test_zones_that_hand_a_name_round_in_circles_leave_it_unknown(path: Path, way: tuple[str, ...]) -> None:
+def test_zones_that_hand_a_name_round_in_circles_leave_it_unknown(path, way):
     asked = zip(("mssante.fr", *way), way, strict=False)
     referrals = [line(zone=zone, outcome="referral", cut=cut, records=()) for zone, cut in asked]
     frame = methods(load_observation(write(path, HEADER, *referrals, END)), [NAME])
@@ -75,42 +79,36 @@ def test_zones_that_hand_a_name_round_in_circles_leave_it_unknown(path: Path, wa
 
 
 @pytest.mark.parametrize("cut", [1, 22, 57])
-def test_a_file_cut_anywhere_is_read_as_far_as_it_goes(path: Path, cut: int) -> None:
+def test_a_file_cut_anywhere_is_read_as_far_as_it_goes(path, cut):
     write(path, HEADER)
     for number in range(40):
         write(path, line(qname=f"n{number}.mssante.fr"), resume=True)
-    data = path.read_bytes()
-    path.write_bytes(data[:-cut])
+    path.write_bytes(path.read_bytes()[:-cut])
     observation = load_observation(path)
     check_shape(observation)
-    assert 38 <= len(rows_of(observation)) <= 40
-    assert set(observation.problems["kind"]) == {"cut"}
-    assert not observation.complete
+    assert 38 <= len(observation.replies) <= 40
+    assert (set(observation.problems["kind"]), observation.complete) == ({"cut"}, False)
 
 
-def test_a_line_cut_in_the_middle_is_a_problem(path: Path) -> None:
-    text = "\n".join(map(json.dumps, (HEADER, line(), line())))
-    path.write_bytes(gzip.compress(text[:-10].encode()))
+def test_a_line_cut_in_the_middle_is_a_problem(path):
+    path.write_bytes(packed(HEADER, line(), line(), cut=10))
     observation = load_observation(path)
-    assert len(rows_of(observation)) == 1
-    assert observation.problems[["line", "kind"]].to_dict("records") == [{"line": 3, "kind": "cut"}]
+    assert len(observation.replies) == 1
+    assert observation.problems[["line", "kind"]].values.tolist() == [[3, "cut"]]
 
 
-def test_a_damaged_member_loses_only_itself(path: Path) -> None:
-    write(path, HEADER, line(qname="a.mssante.fr"))
-    start = path.stat().st_size
+def test_a_damaged_member_loses_only_itself(path):
+    start = write(path, HEADER, line(qname="a.mssante.fr")).stat().st_size
     write(path, *(line(qname=f"b{n}.mssante.fr") for n in range(50)), resume=True)
-    end = path.stat().st_size
-    write(path, line(qname="c.mssante.fr"), END, resume=True)
-    data = bytearray(path.read_bytes())
-    for place in range((start + end) // 2, (start + end) // 2 + 8):
+    middle = (start + path.stat().st_size) // 2
+    data = bytearray(write(path, line(qname="c.mssante.fr"), END, resume=True).read_bytes())
+    for place in range(middle, middle + 8):
         data[place] ^= 0xA5
     path.write_bytes(data)
     observation = load_observation(path)
     check_shape(observation)
-    names = rows_of(observation)["qname"].tolist()
-    assert names[0] == "a.mssante.fr"
-    assert names[-1] == "c.mssante.fr"
+    first, *_, last = (reply.qname for reply in observation.replies)
+    assert (first, last) == ("a.mssante.fr", "c.mssante.fr")
     assert "damaged" in set(observation.problems["kind"])
     assert observation.complete
 
@@ -123,29 +121,26 @@ BAD = {
 }  # fmt: skip
 
 
-def test_a_field_that_is_not_as_it_should_be_is_a_problem(path: Path) -> None:
+def test_a_field_that_is_not_as_it_should_be_is_a_problem(path):
     wrong = [line(**{field: value}) for field, value in BAD.items()]
     lacking = [{name: value for name, value in line().items() if name != field} for field in BAD]
     observation = load_observation(write(path, HEADER, *wrong, *lacking, line(), END))
     check_shape(observation)
-    assert len(rows_of(observation)) == 1
+    assert len(observation.replies) == 1
     assert observation.problems["message"].tolist() == [f"field {field}" for field in BAD] * 2
     assert observation.problems["line"].tolist() == list(range(2, 2 + 2 * len(BAD)))
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        ("A", "300.1.1.1"), ("A", "2001:db8::1"), ("AAAA", "192.0.2.1"), ("AAAA", "fe80::1%eth0"),
-        ("MX", "mx.example"), ("MX", "10"), ("MX", "-1 mx.example"), ("SOA", "a b 1 2 3 4"),
-        ("SOA", f"a b {'9' * 5000} 2 3 4 5"), ("NS", ""), ("DS", "12345 13 two abab"), ("DNSKEY", "257"),
-        ("RRSIG", "MX 13"),
-    ],
-)  # fmt: skip
-def test_a_record_that_cannot_be_read_is_a_problem_of_its_line(path: Path, record: tuple[str, str]) -> None:
+@pytest.mark.parametrize("record", [
+    ("A", "300.1.1.1"), ("A", "2001:db8::1"), ("AAAA", "192.0.2.1"), ("AAAA", "fe80::1%eth0"),
+    ("MX", "mx.example"), ("MX", "10"), ("MX", "-1 mx.example"), ("SOA", "a b 1 2 3 4"),
+    ("SOA", f"a b {'9' * 5000} 2 3 4 5"), ("NS", ""), ("DS", "12345 13 two abab"), ("DNSKEY", "257"),
+    ("RRSIG", "MX 13"),
+])  # fmt: skip
+def test_a_record_that_cannot_be_read_is_a_problem_of_its_line(path, record):
     records = [["answer", NAME, 300, *record]]
     observation = load_observation(write(path, HEADER, line(records=records), line(), END))
-    assert len(rows_of(observation)) == 1
+    assert len(observation.replies) == 1
     assert observation.problems[["line", "message"]].values.tolist() == [[2, "field records"]]
 
 
@@ -153,33 +148,30 @@ def test_a_record_that_cannot_be_read_is_a_problem_of_its_line(path: Path, recor
     "raw",
     [b"[]", b"{", b"\xff\xfe", b"[" * 100_000, b'{"at": 1' + b"0" * 5000 + b"}", b'{"a":"\\ud800"}', b""],
 )
-def test_a_line_that_is_no_object_is_a_problem(path: Path, raw: bytes) -> None:
+def test_a_line_that_is_no_object_is_a_problem(path, raw):
     text = b"\n".join((json.dumps(HEADER).encode(), raw, json.dumps(line()).encode(), b""))
     path.write_bytes(gzip.compress(text))
     observation = load_observation(path)
-    assert len(rows_of(observation)) == 1
+    assert len(observation.replies) == 1
     assert observation.problems["kind"].tolist() == ["record"]
 
 
-def test_a_line_without_end_is_not_swallowed(path: Path) -> None:
+def test_a_line_without_end_is_not_swallowed(path):
     path.write_bytes(gzip.compress(json.dumps(HEADER).encode() + b"\n" + b" " * 30_000_000))
     observation = load_observation(path)
     assert "record" in set(observation.problems["kind"])
 
 
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        *((raw, "not a DNS observation") for raw in (b"", b"text", b"\x1f\x8b\x08" * 5000)),
-        *((gzip.compress(raw, mtime=0), "not a DNS observation")
-          for raw in (b"", b"text\n", b"{}\n", b'{"format": 3}\n')),
-        *((gzip.compress(f"{json.dumps(HEADER | change)}\n".encode()), "header")
-          for change in ({"at": "x"}, {"at": "2026-03-02"}, {"parent_zone": 3}, {"sibling": None})),
-        (gzip.compress(f"{json.dumps(HEADER | {'version': DNS.version + 1})}\n".encode()),
-         rf"newer version \(format {DNS.version + 1}.*Update"),
-    ],
-)  # fmt: skip
-def test_what_is_no_observation_or_another_is_one_clear_error(path: Path, content: bytes, why: str) -> None:
+@pytest.mark.parametrize(("content", "why"), [
+    *((raw, "not a DNS observation") for raw in (b"", b"text", b"\x1f\x8b\x08" * 5000)),
+    *((gzip.compress(raw, mtime=0), "not a DNS observation")
+      for raw in (b"", b"text\n", b"{}\n", b'{"format": 3}\n')),
+    *((gzip.compress(f"{json.dumps(HEADER | change)}\n".encode()), "header")
+      for change in ({"at": "x"}, {"at": "2026-03-02"}, {"parent_zone": 3}, {"sibling": None})),
+    (gzip.compress(f"{json.dumps(HEADER | {'version': DNS.version + 1})}\n".encode()),
+     rf"newer version \(format {DNS.version + 1}.*Update"),
+])  # fmt: skip
+def test_what_is_no_observation_or_another_is_one_clear_error(path, content, why):
     path.write_bytes(content)
     with pytest.raises(ObservationError, match=why):
         load_observation(path)
@@ -197,12 +189,9 @@ JSON = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([*line(), "end", "note", "format", "version"]), JSON), max_size=3))
-def test_any_content_is_rows_problems_or_one_error(
-    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, object]]
-) -> None:
-    text = "\n".join(json.dumps(c) for c in (HEADER, line(**dict(changes)), line(), END)) + "\n"
-    read = read_or_refused(tmp_path_factory, gzip.compress(text.encode()))
-    assert read or "format" in dict(changes)
+def test_any_content_is_rows_problems_or_one_error(tmp_path_factory, changes):
+    data = packed(HEADER, line(**dict(changes)), line(), END)
+    assert read_or_refused(tmp_path_factory, data) or "format" in dict(changes)
 
 
 def read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> bool:
@@ -217,9 +206,7 @@ def read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> bo
     return True
 
 
-GOOD = gzip.compress("\n".join(map(json.dumps, (HEADER, line()))).encode() + b"\n", mtime=0) + gzip.compress(
-    "\n".join(map(json.dumps, (line(), END))).encode() + b"\n", mtime=0
-)
+GOOD = packed(HEADER, line()) + packed(line(), END)
 
 
 @settings(max_examples=100, deadline=None)
@@ -227,16 +214,14 @@ GOOD = gzip.compress("\n".join(map(json.dumps, (HEADER, line()))).encode() + b"\
     st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.binary(max_size=4)), max_size=4),
     st.integers(0, len(GOOD)),
 )
-def test_any_bytes_are_rows_problems_or_one_error(
-    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, bytes]], length: int
-) -> None:
+def test_any_bytes_are_rows_problems_or_one_error(tmp_path_factory, changes, length):
     data = bytearray(GOOD)
     for place, new in changes:
         data[place : place + len(new)] = new
     read_or_refused(tmp_path_factory, bytes(data[:length]))
 
 
-def test_a_file_in_use_is_not_written_to(path: Path) -> None:
+def test_a_file_in_use_is_not_written_to(path):
     writer = Writer(path)
     writer.write(HEADER)
     writer.flush()
@@ -248,13 +233,11 @@ def test_a_file_in_use_is_not_written_to(path: Path) -> None:
     writer.close()
 
 
-def test_a_cut_end_is_mended_before_more_is_written(path: Path) -> None:
-    write(path, HEADER, line(qname="a.mssante.fr"))
-    whole = path.read_bytes()
-    lines = "\n".join(json.dumps(line(qname=f"{n}.b.mssante.fr")) for n in range(200))
-    member = gzip.compress(f"{lines}\n".encode())
+def test_a_cut_end_is_mended_before_more_is_written(path):
+    whole = write(path, HEADER, line(qname="a.mssante.fr")).read_bytes()
+    member = packed(*(line(qname=f"{n}.b.mssante.fr") for n in range(200)))
     path.write_bytes(whole + member[: len(member) * 2 // 3])
-    before = rows_of(load_observation(path))["qname"].tolist()
+    before = [reply.qname for reply in load_observation(path).replies]
     assert 1 < len(before) < 200
     writer = Writer(path, resume=True)
     writer.mend()
@@ -262,4 +245,4 @@ def test_a_cut_end_is_mended_before_more_is_written(path: Path) -> None:
     writer.close()
     after = load_observation(path)
     assert after.problems.empty
-    assert rows_of(after)["qname"].tolist() == [*before, "c.mssante.fr"]
+    assert [reply.qname for reply in after.replies] == [*before, "c.mssante.fr"]

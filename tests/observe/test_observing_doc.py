@@ -4,7 +4,6 @@ import gzip
 import re
 from pathlib import Path
 
-import pytest
 from conftest import CATALOGUE
 from typer.main import get_command
 
@@ -24,7 +23,7 @@ def rows(heading: str) -> list[list[str]]:
     ][2:]
 
 
-def test_quoted_lines_are_the_sample_s() -> None:
+def test_quoted_lines_are_the_sample_s():
     (file,) = (CATALOGUE / "observations").glob("dns-*.gz")
     lines = gzip.decompress(file.read_bytes()).decode().splitlines()
     quoted = re.findall(r"```json\n(.*)\n```", TEXT)
@@ -33,25 +32,24 @@ def test_quoted_lines_are_the_sample_s() -> None:
     assert set(quoted) <= set(lines)
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_every_option_is_told_with_its_default(name: str) -> None:
+def test_every_option_is_told_with_its_default():
     defaults = {cells[0].strip("`").split()[0]: cells[1].strip("`") for cells in rows("Options")}
     assert defaults.keys() == OPTIONS.keys()
-    default = OPTIONS[name].default
-    if isinstance(default, int | float) and not isinstance(default, bool):
-        assert float(defaults[name]) == default
-    elif isinstance(default, str) and default:
-        assert defaults[name] == default
+    for name, option in OPTIONS.items():
+        if isinstance(option.default, int | float) and not isinstance(option.default, bool):
+            assert float(defaults[name]) == option.default
+        elif isinstance(option.default, str) and option.default:
+            assert defaults[name] == option.default
 
 
-def test_politeness_is_the_settings_own() -> None:
+def test_politeness_is_the_settings_own():
     given = {name: field.default for name, field in ObserveSettings.model_fields.items()}
     assert f"at most {given['per_second']:.0f} queries a second in all" in TEXT
     assert f"{given['per_server_in_flight']} under way to one address" in TEXT
     assert f"after {given['retry_delay']:.0f} and {3 * given['retry_delay']:.0f} seconds" in TEXT
 
 
-def test_every_field_step_and_outcome_is_told() -> None:
+def test_every_field_step_and_outcome_is_told():
     fields = re.findall(r"`(\w+)`", " ".join(cells[0] for cells in rows("The file")))
     assert fields == list(Reply._fields[:-1])
     assert all(f"`{step}`" in TEXT for step in STEPS)

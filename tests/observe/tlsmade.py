@@ -23,13 +23,10 @@ PLAIN = re.compile(r"[A-Za-z0-9 =,.()'-]+")
 
 def write_tls(space: TrustSpace, folder: Path, payloads: Sequence[str]) -> Path:
     """Write the observation into a data folder, in place of any; servers say and present `payloads`, too."""
-    lines = "".join(f"{json.dumps(line)}\n" for line in _lines(space, payloads))
-    file = folder / "observations" / "tls-2026-03-02T060000Z.jsonl.gz"
-    file.parent.mkdir(exist_ok=True)
-    for other in file.parent.glob("tls-*"):
+    for other in (folder / "observations").glob("tls-*"):
         other.unlink()
-    file.write_bytes(gzip.compress(lines.encode(), mtime=0))
-    return file
+    at = space.as_of - timedelta(days=1)
+    return write_visits(folder, at, _visits(space, at, payloads), dns=space.observation.source)
 
 
 def write_before(space: TrustSpace, folder: Path, name: str) -> None:
@@ -41,11 +38,14 @@ def write_before(space: TrustSpace, folder: Path, name: str) -> None:
     write_visits(folder, at, [(MailServer(*server), then) for server in servers])
 
 
-def write_visits(folder: Path, at: datetime, visits: Iterable[tuple[MailServer, Visit]]) -> Path:
-    lines: list[dict[str, Any]] = [TLS.header(at, dns="dns-x")]
+def write_visits(
+    folder: Path, at: datetime, visits: Iterable[tuple[MailServer, Visit]], dns: str = "dns-x"
+) -> Path:
+    """Write an observation of these visits, a second one of a server if it was asked for by name."""
+    lines: list[dict[str, Any]] = [TLS.header(at, dns=dns)]
     written = set[str]()
     for server, seen in visits:
-        lines += lines_of(server, seen, at, 1, written)
+        lines += lines_of(server, seen, at, 2 if seen.sni else 1, written)
     lines.append({"end": instant(at), "complete": True})
     file = default_path(folder, at, "tls")
     file.parent.mkdir(exist_ok=True, parents=True)
@@ -53,17 +53,19 @@ def write_visits(folder: Path, at: datetime, visits: Iterable[tuple[MailServer, 
     return file
 
 
-def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any]]:
+def mail_servers(space: TrustSpace) -> list[MailServer]:
+    """Return the mail servers that the DNS names for a space's domains."""
     assert space.observation is not None
-    at = space.as_of - timedelta(days=1)
-    root = make("CN=AC FICTIVE,C=FR", ca=True, days=9_999)
-    texts = space.audited.drop_duplicates("cn").set_index("cn")["dn"]
     network = network_of(space.observation)
     domains = space.audited["domain"].unique().tolist()
     hosts = {host: network.addresses(host) for domain in domains for host in network.exchangers(domain)}
-    yield TLS.header(at, dns=space.observation.source)
-    written: set[str] = set()
-    for number, server in enumerate(servers_of(hosts, 25)):
+    return servers_of(hosts, 25)
+
+
+def _visits(space: TrustSpace, at: datetime, payloads: Sequence[str]) -> Iterator[tuple[MailServer, Visit]]:
+    root = make("CN=AC FICTIVE,C=FR", ca=True, days=9_999)
+    texts = space.audited.drop_duplicates("cn").set_index("cn")["dn"]
+    for number, server in enumerate(mail_servers(space)):
         payload = payloads[number % len(payloads)]
         dn = next((texts[host] for host in server.hosts if host in texts.index), "CN=x,C=FR")
         seen = Visit("busy", payload[:200])
@@ -74,7 +76,6 @@ def _lines(space: TrustSpace, payloads: Sequence[str]) -> Iterator[dict[str, Any
         elif number % 4 and PLAIN.fullmatch(dn):
             right = make(dn, root, start=at - timedelta(100), days=104 + 20 * number)
             seen = Visit("presented", protocol="TLSv1.3", cipher="X", chain=(right.der,))
-        yield from lines_of(server, seen, at, 1, written)
+        yield server, seen
         if seen.chain:
-            yield from lines_of(server, replace(seen, sni=server.hosts[0]), at, 2, written)
-    yield {"end": instant(at), "complete": True}
+            yield server, replace(seen, sni=server.hosts[0])

@@ -1,19 +1,23 @@
-"""How objects show themselves in JupyterLab: small, escaped, masked; in any theme."""
+"""How objects show themselves in JupyterLab: small, escaped, masked; and controls, for who is there."""
 
 import pickle
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pages
 import pandas as pd
 import pytest
+from jupyter_client.manager import start_new_kernel
 
-from mssante_audit import audit_all, bars, card, domains, lead, load_space, note, opening, rule, say, table
-from mssante_audit.findings.catalogue import CHECKS, SEVERITIES, Rule
+import mssante_audit as ms
+from mssante_audit.base.resources import resource
+from mssante_audit.findings.catalogue import SEVERITIES, Rule
+from mssante_audit.report import cards as module
 from mssante_audit.report.cards import SHOWN
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.domains import answers
 from mssante_audit.whitelist.signature import Verdict
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror=y> "\N{RIGHT-TO-LEFT OVERRIDE}\x00 {0} {x} **b**'
@@ -30,52 +34,38 @@ def parsed(shown):
 
 def test_a_space_says_what_was_loaded_and_what_is_not_there(space):
     told = " ".join(parsed(space).text_content().split())
-    domains = space.audited["domain"].nunique()
-    assert f"{domains}\N{NO-BREAK SPACE}domaines" in space._repr_html_()
-    assert "Signature" in told
+    assert f"{space.audited['domain'].nunique()}\N{NO-BREAK SPACE}domaines" in space._repr_html_()
     assert "personnes masquées" in told
-    bare = TrustSpace(space.whitelist, space.as_of, contacts="all")
-    told = parsed(bare).text_content()
+    assert "(exemple fictif)" in told
+    told = parsed(TrustSpace(space.whitelist, space.as_of, contacts="all")).text_content()
     assert "montrés" in told
     assert told.count("? rien\N{NO-BREAK SPACE}: inconnu") == 5, "register, DNS, TLS, mailboxes, archive"
     assert len(space._repr_html_()) < 25_000
     assert 'style="color:#' not in space._repr_html_(), "it takes the theme's"
+    assert "! de 93" in parsed(ms.load_space(as_of="2026-06-03")).text_content().replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
 
 
 def test_a_long_list_shows_itself_before_it_is_audited(space, monkeypatch):
     monkeypatch.setattr("mssante_audit.report.cards.SOON", 10)
-    long = load_space(as_of="2026-03-03")
+    long = ms.load_space(as_of="2026-03-03")
     assert "ms.domains(space)" in parsed(long).text_content()
     assert not parsed(long).xpath("//table[@class='checks']")
-    domains(long)
+    ms.domains(long)
     assert parsed(long).xpath("//table[@class='checks']")
 
 
-def test_a_space_shows_its_inputs_and_what_each_check_says_of_its_domains(space):
-    page, frame = parsed(space), domains(space)
-    rows = {th.text_content(): td.text_content() for th, td in page.xpath("(//table[@class='card'])[2]//tr")}
-    assert rows["liste blanche"].startswith("✔")
-    for axis, held in answers(frame).items():
-        for name, n in held.items():
-            assert page.xpath(f"//b[@data-{axis}='{name}']/text()") == [str(n)]
-    assert len(page.xpath("//table[@class='checks']/tbody/tr")) == len(CHECKS)
-    stale = load_space(as_of="2026-06-03")
-    told = parsed(stale).text_content()
-    assert "! de 93" in told.replace("\N{NO-BREAK SPACE}", " ")
-    assert "106" in told
-
-
 def test_findings_show_themselves_by_severity_the_worst_unfolded(space):
-    found = audit_all(space)
+    found = ms.audit_all(space)
     page = parsed(found)
     folds = page.xpath("//details")
     assert [fold.get("open") is not None for fold in folds] == [True] + [False] * (len(folds) - 1)
-    sure = found[found["confidence"] != "hint"]
-    counts = [int((sure["severity"] == severity).sum()) for severity in reversed(SEVERITIES)]
+    hint = found["confidence"] == "hint"
+    counts = [int((found["severity"][~hint] == severity).sum()) for severity in reversed(SEVERITIES)]
     shown = [int(re.sub(r"\D", "", fold.find("summary").text_content())) for fold in folds]
-    assert shown == [*filter(None, counts), int((found["confidence"] == "hint").sum())]
-    assert all(len(fold.xpath(".//tbody/tr")) == min(n, SHOWN) for fold, n in zip(folds, shown, strict=True))
-    assert page.xpath("//summary//span[contains(@class, 'sev-critical')]")
+    assert shown == [*filter(None, counts), hint.sum()]
+    assert [len(fold.xpath(".//tbody/tr")) for fold in folds] == [min(n, SHOWN) for n in shown]
     ids = parsed(found).xpath("//@id")
     assert len(set(ids)) == len(ids)
     assert not set(ids) & set(page.xpath("//@id")), "shown twice, two tables"
@@ -83,19 +73,11 @@ def test_findings_show_themselves_by_severity_the_worst_unfolded(space):
 
 
 def test_findings_stay_findings_and_a_part_of_their_columns_is_any_frame(space):
-    found = audit_all(space)
+    found = ms.audit_all(space)
     assert "<details" in found[found["severity"] >= "error"].head(3)._repr_html_()
     assert "dataframe" in found[["rule", "domain"]]._repr_html_()
     assert type(found.groupby("rule").size()) is pd.Series
     assert pickle.loads(pickle.dumps(found)).equals(found)
-
-
-def test_findings_show_hostile_texts_as_texts(space):
-    texts = ("observed", "expected", "evidence", "domain", "operator", "operator_id")
-    rows = audit_all(space).head(3).assign(**dict.fromkeys(texts, HOSTILE))
-    assert parsed(rows).text_content().count("alert(1)") >= 15
-    moved = rows.assign(moved="new")
-    assert "3\N{NO-BREAK SPACE}nouveaux" in parsed(moved).text_content()
 
 
 def test_what_cannot_be_read_beside_the_list_leaves_the_rest_shown(space, tmp_path):
@@ -112,61 +94,109 @@ def test_no_contact_is_in_what_a_space_shows(space):
 
 def test_hostile_texts_stay_texts_wherever_an_object_shows_itself(space):
     listed = replace(space.whitelist, source=f"/x/{HOSTILE.replace('/', '')}")
-    assert "alert(1)" in parsed(TrustSpace(listed, space.as_of)).text_content()
-    texts = dict.fromkeys(("title_fr", "title_en", "why_fr", "why_en", "remedy_fr", "remedy_en"), HOSTILE)
-    made = Rule("MADE_UP", family=HOSTILE, severity="error", source="none", **texts)
-    assert parsed(made).text_content().count("alert(1)") == 4
+    told = dict.fromkeys(("title_fr", "title_en", "why_fr", "why_en", "remedy_fr", "remedy_en"), HOSTILE)
     when = datetime(2026, 3, 1, tzinfo=UTC)
     named = {"signer": HOSTILE, "issuer": HOSTILE, "expected": HOSTILE}
-    verdict = Verdict("valid-untrusted", "", "signer", **named, not_before=when, not_after=when)
-    assert parsed(verdict).text_content().count("alert(1)") == 4, "why, too"
-    row = pd.Series({HOSTILE: HOSTILE, "n": 3}, name=HOSTILE)
-    assert parsed(card(row)).text_content().count("alert(1)") == 3
     frame = pd.DataFrame({HOSTILE: [HOSTILE, "x"]}, index=pd.Index([HOSTILE, "y"], name=HOSTILE))
-    assert parsed(table(frame, caption=HOSTILE, name="t")).text_content().count("alert(1)") >= 4
-    assert parsed(table(frame.head(0), empty=HOSTILE)).text_content().count("alert(1)") == 1
+    texts = ("observed", "expected", "evidence", "domain", "operator", "operator_id")
+    found = ms.audit_all(space).head(3).assign(**dict.fromkeys(texts, HOSTILE))
+    for shown, times in (
+        (TrustSpace(listed, space.as_of), 1),
+        (Rule("MADE_UP", family=HOSTILE, severity="error", source="none", **told), 4),
+        (Verdict("valid-untrusted", "", "signer", **named, not_before=when, not_after=when), 4),
+        (ms.card(pd.Series({HOSTILE: HOSTILE, "n": 3}, name=HOSTILE)), 3),
+        (ms.table(frame, caption=HOSTILE, name="t"), 4),
+        (ms.table(frame.head(0), empty=HOSTILE), 1),
+        (found, 15),
+        (found.assign(moved="new"), 15),
+    ):
+        assert parsed(shown).text_content().count("alert(1)") >= times
 
 
 def test_a_sentence_leaves_names_as_they_are_and_lets_none_become_markup():
-    said = say("**{who}** a {n:domaine}", who=HOSTILE, n=2)
+    said = ms.say("**{who}** a {n:domaine}", who=HOSTILE, n=2)
     assert said.startswith(HOSTILE[:48])
     assert "**b**" in said, "of the data, no mark-up of ours"
     (strong,) = parsed(said).xpath("//strong")
     assert "alert(1)" in strong.text_content()
-    for shown in (lead(said, HOSTILE), note(said, HOSTILE, kind="caution")):
+    for shown in (ms.lead(said, HOSTILE), ms.note(said, HOSTILE, kind="caution")):
         assert parsed(shown).text_content().count("alert(1)") == 2
-    chart = bars(pd.Series({HOSTILE: 1}), title=HOSTILE, caption=said)
+    chart = ms.bars(pd.Series({HOSTILE: 1}), title=HOSTILE, caption=said)
     assert parsed(chart.html()).text_content().count("alert(1)") >= 3
 
 
-def test_a_sentence_agrees_with_its_numbers():
-    text = "{n:signal|signaux} {n:~est|sont} là, {k:ligne} lue{k:~|s}"
-    assert say(text, n=1, k=0).replace("\N{NO-BREAK SPACE}", " ") == "1 signal est là, 0 ligne lue"
-    assert say(text, n=2, k=1234.0).replace("\N{NO-BREAK SPACE}", " ") == (
-        "2 signaux sont là, 1\N{NARROW NO-BREAK SPACE}234 lignes lues"
-    )
-    with pytest.raises(KeyError, match="m"):
-        say("{m}")
+def test_a_rule_shows_its_title_its_remedy_and_its_case_in_the_sample():
+    told = parsed(ms.rule("DN_ID_LUHN")).text_content()
+    for text in ("un chiffre est faux", "annexe 1", "2999000065", "constaté dans les listes publiées"):
+        assert text in told
 
 
-def test_a_rule_shows_its_title_and_its_remedy():
-    told = parsed(rule("DN_ID_LUHN")).text_content()
-    assert "un chiffre est faux" in told
-    assert "annexe 1" in told
-    assert "Exemple" in told
-    assert "2999000065" in told, "its case in the sample"
-    assert "constaté dans les listes publiées" in told
+@pytest.fixture
+def box(space, monkeypatch):
+    monkeypatch.setattr(module, "attended", lambda: True)
+    return ms.controls(space)
 
 
-def test_what_is_empty_is_left_out_of_a_card():
-    shown = card({"vide": "", "rien": None, "plein": 0, "tous": ["a", "b", "c"]}, "x")
-    assert "vide" not in shown
-    assert "rien" not in shown
-    assert "plein" in shown
-    assert "a, b et c" in shown
+def counted(box):
+    told = pages.parsed(box.children[-1].value).xpath("string(//div[@class='desk'][last()]/p/b)")
+    return int("".join(c for c in told if c.isdigit()) or 0)
 
 
-def test_the_sample_says_that_it_is_made_up_and_of_when(space):
-    told = parsed(space).text_content().replace("\N{NO-BREAK SPACE}", " ")
-    assert "3 mars 2026 à 06 h 00 UTC (exemple fictif)" in told
-    assert "d’une liste fictive" in opening(space, space.audited)
+def test_what_is_chosen_is_what_functions_find(space, box):
+    region, operator, days, _ = box.children
+    findings = ms.audit_all(space)
+    assert counted(box) == len(findings)
+    region.value = "Corse" if "Corse" in dict(region.options) else next(v for _, v in region.options if v)
+    assert counted(box) == len(ms.within(space, findings, region=region.value))
+    region.value, operator.value = "", operator.options[1][1]
+    assert counted(box) == len(ms.within(space, findings, operator=operator.value))
+    operator.value, days.value = "", 365
+    assert counted(box) == len(ms.audit_all(space.with_(stale_after_days=365))) != len(findings)
+
+
+def test_what_nobody_is_is_said_and_no_error(space, box):
+    region, operator, _, shown = box.children
+    operator.value = space.audited.loc[space.audited["department"] == "75", "operator_id"].iloc[0]
+    region.value = next(v for _, v in region.options if v not in ("", "Île-de-France"))
+    assert "does not sit in" in pages.parsed(shown.value).text_content()
+
+
+def test_hostile_names_stay_texts(hostile_space, monkeypatch):
+    monkeypatch.setattr(module, "attended", lambda: True)
+    box = ms.controls(hostile_space)
+    for _, value in box.children[1].options[:6]:
+        box.children[1].value = value
+        page = pages.parsed(box.children[-1].value)
+        assert page.xpath("//script | //img | //@onerror | //*[@id='pwned']") == []
+
+
+def test_without_ipywidgets_or_with_nobody_there_are_none(space, monkeypatch):
+    assert ms.controls(space) is None, "a test is no notebook"
+    monkeypatch.setattr(module, "attended", lambda: True)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    assert ms.controls(space) is None
+
+
+def test_somebody_is_there_where_input_can_be_asked_for():
+    manager, client = start_new_kernel(kernel_name="python3")
+    code, told = "from mssante_audit.report.cards import attended; print(attended())", []
+    try:
+        for there in (True, False):
+            client.allow_stdin = there
+            client.execute_interactive(code, timeout=120, output_hook=told.append)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert [one["content"]["text"].strip() for one in told if "text" in one["content"]] == ["True", "False"]
+
+
+def test_reports_hold_no_widget_and_do_without_the_library(sample_run):
+    notebooks = {
+        file.stem: file.read_text(encoding="utf-8") for file in resource("notebooks").glob("*.ipynb")
+    }
+    controlled = {name for name, text in notebooks.items() if "ms.controls(" in text}
+    assert controlled == {"overview", "stale_contacts"}
+    for name in controlled:
+        assert "widget" not in (sample_run.out / f"{name}.html").read_text(encoding="utf-8").lower()
+    code = "import sys, mssante_audit.report.cards; sys.exit('ipywidgets' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

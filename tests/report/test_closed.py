@@ -13,6 +13,7 @@ import pytest
 from conftest import CATALOGUE
 from conftest import SAMPLE_AS_OF as AS_OF
 from explored import PACKED, unpacked
+from made_up import xml_of
 from typer.testing import CliRunner
 
 from mssante_audit import audits
@@ -31,24 +32,17 @@ from mssante_audit.whitelist import load
 from mssante_audit.whitelist.listxml import FIELDS
 from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
 
-HEAD = (
-    f'<ListeBlancheMSSante xmlns="{NAMESPACE}"><DateDeGeneration>2026-03-02T05:30:00Z</DateDeGeneration>'
-    "<ListeDomaines>"
-).encode()
+HEAD = f'<ListeBlancheMSSante xmlns="{NAMESPACE}"><DateDeGeneration>{AS_OF}</DateDeGeneration><ListeDomaines>'
 EMPTY = "".join(f"<{name}/>" for name in FIELDS)
 
 
 def bomb(row, rows):
-    return gzip.compress(HEAD + row.encode() * rows + b"</ListeDomaines></ListeBlancheMSSante>")
+    return gzip.compress(f"{HEAD}{row * rows}</ListeDomaines></ListeBlancheMSSante>".encode())
 
 
-@pytest.mark.parametrize(
-    "row",
-    ["<Domaine/>", f"<Domaine>{EMPTY}</Domaine>", f"<Domaine>{EMPTY.replace('/>', '> </x>')}</Domaine>"],
-)
-def test_a_list_of_empty_elements_is_refused_early(row):
-    for name in FIELDS:
-        row = row.replace(f"<{name}> </x>", f"<{name}> </{name}>")
+@pytest.mark.parametrize("filled", ["", EMPTY, "".join(f"<{name}> </{name}>" for name in FIELDS)])
+def test_a_list_of_empty_elements_is_refused_early(filled):
+    row = f"<Domaine>{filled}</Domaine>"
     with pytest.raises(WhiteListError, match="this is no white list") as caught:
         load_whitelist(bomb(f"<Domaine>{row}</Domaine>", 150_000))
     assert caught.value.readable_rows <= 150_000
@@ -101,52 +95,39 @@ main.main()
 def test_a_crash_is_one_line_and_status_3(error, told):
     words = [sys.executable, "-c", CRASH.format(error=error)]
     done = subprocess.run([*words, "rules"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (3, "")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
     assert done.stderr.startswith(told)
-    assert done.stderr.count("\n") == 1
     shown = subprocess.run([*words, "--debug", "rules"], capture_output=True, text=True, check=False)
     assert "Traceback" in shown.stderr
 
 
-ROW = "<Domaine>" + "".join(f"<{name}>{{}}</{name}>" for name in FIELDS) + "</Domaine>"
 SECRET = re.compile(r"(?i)durand|zoe|zoé|12.?34.?56|\x9b|\u202e")
 
 
 @pytest.fixture
 def naming(tmp_path):
     """A data folder whose list names a person where nobody should be named, and steers terminals."""
-    contact = "04 65 71 00 01, projet@ch-fable.example"
     told = (
         ("ch-a.mssante.fr", "de zoe.durand@ch-fable.example, 06 12 34 56 78 \x85\u202e", "CH FABLE"),
         ("ch-b.mssante.fr", "pour Mme DURAND Zoé", "Dr Zoé DURAND"),
-        ("ch-b.mssante.fr", "a &#x9b;2J", "M. DURAND Zoé 0612345678"),
+        ("ch-b.mssante.fr", "a \x9b2J", "M. DURAND Zoé 0612345678"),
         ("zoe.durand@ch-c.mssante.fr", "x", "zoe.durand@ch-fable.example"),
     )
-    rows = [
-        ROW.format(
-            domain, about, f"CN=a.example,OU=101010000{n},O={o},ST=Ain (01),C=FR", contact, contact, AS_OF
-        )
-        for n, (domain, about, o) in enumerate(told)
-    ]
-    (tmp_path / "list.xml").write_bytes(
-        HEAD + "".join(rows).encode() + b"</ListeDomaines></ListeBlancheMSSante>"
-    )
+    dn = "CN=a.example,OU=10101000{:02},O={},ST=Ain (01),C=FR"
+    rows = [{"domain": d, "description": x, "dn": dn.format(n, o)} for n, (d, x, o) in enumerate(told)]
+    (tmp_path / "list.xml").write_bytes(xml_of(*rows))
     return tmp_path
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        ("findings", "all", "--all", "--format", "csv"),
-        ("findings", "all", "--all", "--format", "json"),
-        ("findings", "all", "--format", "sarif"),
-        ("domains", "--format", "json"),
-        ("check", "ch-b.mssante.fr"),
-        ("check", "fable"),
+        "findings all --all --format csv", "findings all --all --format json", "findings all --format sarif",
+        "domains --format json", "check ch-b.mssante.fr", "check fable",
     ],
-)
+)  # fmt: skip
 def test_nobody_is_named_where_nobody_should_be(naming, words):
-    done = CliRunner().invoke(app, [*words, "--data", str(naming), "--as-of", AS_OF])
+    done = CliRunner().invoke(app, [*words.split(), "--data", str(naming), "--as-of", AS_OF])
     assert done.exit_code in (0, 1, 4), done.output
     assert "ch-b.mssante.fr" in done.output or "fable" in done.output
     assert SECRET.findall(done.output) == []
@@ -164,9 +145,6 @@ def test_the_site_names_nobody_either(naming, tmp_path):
     assert [SECRET.findall(text) for text in texts if SECRET.search(text)] == []
 
 
-# -- what is written ----------------------------------------------------------------------------------------
-
-
 def ran(*words, **more):
     return subprocess.run(
         [sys.executable, "-m", "mssante_audit", *words], capture_output=True, text=True, check=False, **more
@@ -175,7 +153,6 @@ def ran(*words, **more):
 
 def test_a_device_and_a_pipe_are_written_into_and_a_link_is_not_replaced(tmp_path):
     write_bytes(Path("/dev/null"), b"x")
-    assert Path("/dev/null").is_char_device()
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OutputError, match="pipe"):  # which nobody reads: nobody is waited for
         write_bytes(tmp_path / "pipe", b"x")
@@ -190,9 +167,9 @@ def test_a_device_and_a_pipe_are_written_into_and_a_link_is_not_replaced(tmp_pat
         with pytest.raises(OutputError, match="is a link"):
             write_bytes(tmp_path / name, b"x")
     write_bytes(tmp_path / "null", b"x")
+    assert Path("/dev/null").is_char_device()
     assert (tmp_path / "file").read_text() == "before"
     assert all((tmp_path / name).is_symlink() for name in ("link", "nowhere", "null"))
-    assert not (tmp_path / "not-there").exists()
 
 
 def test_standard_output_can_be_named_as_a_file(naming, tmp_path):
@@ -200,22 +177,18 @@ def test_standard_output_can_be_named_as_a_file(naming, tmp_path):
     piped = ran(*words)
     assert piped.stdout.removeprefix("\ufeff").startswith("domain,"), piped.stderr
     with (tmp_path / "o.csv").open("w") as out:
-        done = subprocess.run([sys.executable, "-m", "mssante_audit", *words], stdout=out, check=False)
-    assert done.returncode == 0
+        subprocess.run([sys.executable, "-m", "mssante_audit", *words], stdout=out, check=True)
     assert (tmp_path / "o.csv").read_text() == piped.stdout
 
 
 def test_what_names_persons_only_its_owner_can_read(naming, tmp_path):
-    given = ("--data", str(naming), "--as-of", AS_OF)
-    done = ran("findings", "all", *given, "--contacts", "all", "--out", str(tmp_path / "f.csv"))
-    assert done.returncode == 0
-    out = tmp_path / "reports"
-    done = ran("report", "dn_consistency", *given, "-p", "contacts=all", "--out", str(out))
-    assert done.returncode in (0, 3)
+    given, out = ("--data", str(naming), "--as-of", AS_OF), tmp_path / "reports"
+    ran("findings", "all", *given, "--contacts", "all", "--out", str(tmp_path / "f.csv"))
+    ran("report", "dn_consistency", *given, "-p", "contacts=all", "--out", str(out))
     made = [tmp_path / "f.csv", out, *out.rglob("*")]
     assert len(made) > 3
     assert [path for path in made if path.stat().st_mode & 0o077] == []
-    assert ran("findings", "all", *given, "--out", str(tmp_path / "shared.csv")).returncode == 0
+    ran("findings", "all", *given, "--out", str(tmp_path / "shared.csv"))
     assert (tmp_path / "shared.csv").stat().st_mode & 0o044
 
 
@@ -235,8 +208,7 @@ def test_a_folder_that_is_a_link_is_not_followed(tmp_path):
 
 
 def test_what_a_killed_run_or_somebody_left_stops_no_run(tmp_path):
-    left = tmp_path / ".run-left"
-    left.mkdir()
+    (left := tmp_path / ".run-left").mkdir()
     (left / ".kernel-a").write_bytes(b"\xff\xfe\x00")
     (left / ".kernel-b").write_bytes(f"{tempfile.gettempdir()}/mssante-kernel-\0".encode())
     (left / ".kernel-c").mkdir()

@@ -1,6 +1,5 @@
 """What an analyst asks in one line: the answers, what is refused, and that hostile text stays text."""
 
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -12,9 +11,8 @@ from conftest import CATALOGUE, SAMPLE_AS_OF
 from pandas.testing import assert_frame_equal
 
 import mssante_audit as ms
-from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
+from mssante_audit.base.errors import InputError, ParameterError, UnknownNameError
 from mssante_audit.findings import registry
-from mssante_audit.findings.frame import Findings
 from mssante_audit.findings.places import row_ranges
 from mssante_audit.snapshot import make_snapshot
 
@@ -28,15 +26,11 @@ def own_registry(monkeypatch):
     registry.catalogue.cache_clear()
 
 
-# -- SQL ------------------------------------------------------------------------------------------
-
-
 def test_sql_asks_of_every_frame_what_pandas_would_say(space, findings):
-    assert space.sql("SELECT count(*) AS n FROM entries")["n"].item() == len(space.entries)
     told = space.sql("SELECT rule, count(*) AS n FROM findings GROUP BY rule").set_index("rule")["n"]
     assert told.to_dict() == findings["rule"].value_counts().to_dict()
     assert space.sql("FROM domains")["domain"].tolist() == list(map(space.shown, ms.domains(space)["domain"]))
-    assert space.sql("FROM register").shape[0] == len(space.register.declarations)
+    assert len(space.sql("FROM register")) == len(space.register.declarations)
     worst = space.sql("SELECT severity FROM findings ORDER BY rank DESC LIMIT 1")
     assert worst["severity"].item() == str(findings["severity"].max())
     joined = space.sql("SELECT count(*) AS n FROM Findings f JOIN \"entries\" e ON list_contains("
@@ -88,8 +82,7 @@ def test_sql_shows_contacts_only_where_the_space_does(space):
     assert hidden.nunique() == clear.nunique(), "two that differ stay different"
     told = " ".join(space.sql("FROM register").astype("str").sum())
     emails = set(space.register.declarations["project_manager_email"].dropna()) - {""}
-    assert emails
-    assert [email for email in emails if email in told] == []
+    assert [email in told for email in emails] == [False] * len(emails) != []
 
 
 def test_an_address_that_is_listed_as_a_domain_is_masked_by_sql_and_in_files(tmp_path):
@@ -106,21 +99,22 @@ def test_without_duckdb_one_line_says_what_to_install(space, monkeypatch):
         space.sql("FROM entries")
 
 
-def test_nothing_but_sql_needs_duckdb():
-    code = (
-        "import sys, mssante_audit.report.desk, mssante_audit.report.run; sys.exit('duckdb' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-# -- thresholds -----------------------------------------------------------------------------------
-
-
-def test_a_threshold_changed_is_the_space_loaded_with_it(space):
-    made = space.with_(stale_after_days=365, concentration_min=2)
-    loaded = ms.load_space(as_of=SAMPLE_AS_OF, thresholds=made.thresholds)
+@pytest.mark.parametrize(
+    ("as_of", "changed"),
+    [
+        (SAMPLE_AS_OF, {"stale_after_days": 365, "concentration_min": 2}),
+        ("2026-03-20", {"observation_max_age_days": 60}),  # what was too old answers again
+    ],
+)
+def test_a_threshold_changed_is_the_space_loaded_with_it(as_of, changed):
+    before = ms.load_space(as_of=as_of)
+    found, domains = ms.audit_all(before), ms.domains(before)
+    made = before.with_(**changed)
+    loaded = ms.load_space(as_of=as_of, thresholds=made.thresholds)
     assert_frame_equal(ms.audit_all(made), ms.audit_all(loaded))
-    assert space.thresholds == ms.Thresholds(), "the space itself stays"
+    assert_frame_equal(ms.domains(made), ms.domains(loaded))
+    assert not ms.audit_all(made).equals(found) or not ms.domains(made).equals(domains)
+    assert before.thresholds == ms.Thresholds(), "the space itself stays"
 
 
 def test_what_moved_is_new_gone_or_changed_and_nothing_else(space, findings):
@@ -128,49 +122,30 @@ def test_what_moved_is_new_gone_or_changed_and_nothing_else(space, findings):
     after = ms.audit_all(other)
     old, new = set(findings["fingerprint"]), set(after["fingerprint"])
     by_kind = found.groupby("moved")["fingerprint"].agg(set).to_dict()
-    assert by_kind["new"] == new - old
-    assert by_kind["gone"] == old - new
-    assert by_kind["changed"] <= old & new
+    assert (by_kind["new"], by_kind["gone"]) == (new - old, old - new)
     both = findings.merge(after, on="fingerprint")
     differing = both[(both["observed_x"] != both["observed_y"]) | (both["rows_x"] != both["rows_y"])]
-    assert by_kind["changed"] >= set(differing["fingerprint"])
+    assert set(differing["fingerprint"]) <= by_kind["changed"] <= old & new
     assert ms.moved(space, space).empty
-    assert isinstance(found, Findings)
 
 
 def test_what_is_not_looked_at_any_more_is_unknown_and_not_gone(space):
-    blind = replace(space, register=None)
-    found = ms.moved(space, blind)
+    found = ms.moved(space, replace(space, register=None))
     lost = found[found["audit"] == "declarations"]
     assert len(lost) > 5
     assert set(lost["moved"]) == {"unknown"}
-    old = space.with_(observation_max_age_days=0)
-    told = ms.moved(space, old)
+    told = ms.moved(space, space.with_(observation_max_age_days=0))
     assert set(told.loc[told["audit"] == "delegation_vs_redirection", "moved"]) <= {"unknown", "changed"}
 
 
-def test_an_observation_that_was_too_old_answers_again():
-    late = ms.load_space(as_of="2026-03-20")
-    assert (ms.domains(late)["receives"] == "unknown").sum() > 100
-    fresh = late.with_(observation_max_age_days=60)
-    assert (ms.domains(fresh)["receives"] == "unknown").sum() < 10
-    loaded = ms.load_space(as_of="2026-03-20", thresholds=ms.Thresholds(observation_max_age_days=60))
-    assert_frame_equal(ms.domains(fresh), ms.domains(loaded))
-
-
-@pytest.mark.parametrize(
-    ("changed", "line"),
-    [
-        ({"stale": 3}, "no threshold 'stale'. There are: list_max_age_days, "),
-        ({"stale_after_days": -1}, "stale_after_days wants 0 to 36500, not -1"),
-        ({"stale_after_days": "365"}, 'stale_after_days wants a whole number, not "365"'),
-        ({"concentration_min": 1}, "concentration_min wants 2 to 1000000, not 1"),
-    ],
-)
-def test_a_threshold_that_is_none_is_refused_in_one_line(space, changed, line):
-    with pytest.raises(ParameterError) as refused:
-        space.with_(**changed)
-    assert str(refused.value).startswith(line)
+def test_a_threshold_that_is_none_is_refused(space):
+    """Ranges: `test_parameters`."""
+    for changed, why in (
+        ({"stale": 3}, "no threshold 'stale'. There are: "),
+        ({"stale_after_days": -1}, "wants 0"),
+    ):
+        with pytest.raises(ParameterError, match=why):
+            space.with_(**changed)
 
 
 def test_a_snapshot_has_its_own_thresholds(space, tmp_path):
@@ -179,9 +154,6 @@ def test_a_snapshot_has_its_own_thresholds(space, tmp_path):
     assert made.sql("SELECT count(*) AS n FROM findings")["n"].item() == len(ms.audit_all(space))
     with pytest.raises(InputError, match="Load its data folder"):
         made.with_(stale_after_days=365)
-
-
-# -- rows, servers, places ------------------------------------------------------------------------
 
 
 def test_a_finding_is_traced_to_its_rows(space, findings):
@@ -195,18 +167,15 @@ def test_a_finding_is_traced_to_its_rows(space, findings):
         # The heads of its columns are no declaration.
         assert row_ranges(told["row"]) == ("" if rows == "1" else rows)
         assert set(told["file"]) <= {file}
-    every = set().union(*findings["rows"])
-    assert set(space.rows_of(findings)["row"]) == every
+    assert set(space.rows_of(findings)["row"]) == set().union(*findings["rows"])
     assert space.rows_of(findings.head(0)).empty
 
 
 def test_the_domains_behind_a_server_are_those_that_name_it(space):
     for kind in ("NS", "MX"):
-        pairs = ms.hosts(space, kind)
-        for host, domains in pairs.groupby("host")["domain"]:
+        for host, domains in ms.hosts(space, kind).groupby("host")["domain"]:
             told = ms.behind(space, f" {host.upper()}. ")
             assert told.loc[told["kind"] == kind, "domain"].tolist() == domains.tolist()
-    host = ms.hosts(space, "NS")["host"].iloc[0]
     with pytest.raises(UnknownNameError, match=f"Near: .*{host}"):
         ms.behind(space, f"{host}x")
     with pytest.raises(InputError, match="no observation"):
@@ -214,28 +183,20 @@ def test_the_domains_behind_a_server_are_those_that_name_it(space):
 
 
 def test_a_region_is_what_reports_are_limited_to(space, findings):
+    """What a place holds: `test_limits`."""
     own = space.audited[space.audited["region"] == "Île-de-France"]
-    for name in ("ile de france", "ÎLE-DE-FRANCE"):
-        assert ms.within(space, space.audited, region=name)["row"].tolist() == own["row"].tolist()
-        assert set(ms.within(space, ms.hosts(space, "MX"), region=name)["domain"]) <= set(own["domain"])
-    touched = ms.within(space, findings, region="ile de france")
-    assert {*own["row"]} & {*findings["rows"].sum()} <= {*touched["rows"].sum()}
-    assert 0 < len(touched) < len(findings)
+    assert ms.within(space, space.audited, region="ile de france")["row"].tolist() == own["row"].tolist()
+    named = ms.within(space, ms.hosts(space, "MX"), region="ÎLE-DE-FRANCE")
+    assert set(named["domain"]) <= set(own["domain"])
+    assert 0 < len(ms.within(space, findings, region="ile de france")) < len(findings)
     with pytest.raises(UnknownNameError):
         ms.within(space, findings, region="atlantide")
     with pytest.raises(ParameterError, match="nobody's place"):
         ms.within(space, pd.DataFrame({"n": [1]}), region="ile de france")
 
 
-# -- an external table ----------------------------------------------------------------------------
-
-ROWS = pd.DataFrame(
-    {
-        "operator_id": ["1010000008", "12A0000001", "2999000003", "399900000300015", "", "x", "1010000008"],
-        "n": range(7),
-    },
-    index=list("abcdefg"),
-)
+NUMBERS = ["1010000008", "12A0000001", "2999000003", "399900000300015", "", "x", "1010000008"]
+ROWS = pd.DataFrame({"operator_id": NUMBERS, "n": range(7)}, index=list("abcdefg"))
 
 
 @pytest.mark.parametrize(
@@ -263,15 +224,21 @@ def test_a_table_is_joined_whatever_a_spreadsheet_made_of_its_numbers(on, number
     assert set(told.index[told["n_theirs"].notna()]) == rows
 
 
-def test_a_table_with_a_number_twice_or_no_such_column_is_refused():
-    with pytest.raises(InputError, match="FINESS 010000008 twice"):
-        ms.join(ROWS, pd.DataFrame({"finess": [10000008, "010000008"]}), "finess")
-    with pytest.raises(ParameterError, match="which column of the table is its FINESS"):
-        ms.join(ROWS, pd.DataFrame({"finess_et": [1], "finess_ej": [2]}), "finess")
-    with pytest.raises(ParameterError, match="no column of the table is its SIRET"):
-        ms.join(ROWS, pd.DataFrame({"x": [1]}), "siret")
-    with pytest.raises(ParameterError, match="no identifier 'rpps'"):
-        ms.join(ROWS, pd.DataFrame({"rpps": [1]}), "rpps")
+@pytest.mark.parametrize(
+    ("table", "on", "why"),
+    [
+        ({"finess": [10000008, "010000008"]}, "finess", "FINESS 010000008 twice"),
+        ({"finess_et": [1], "finess_ej": [2]}, "finess", "which column of the table is its FINESS"),
+        ({"x": [1]}, "siret", "no column of the table is its SIRET"),
+        ({"rpps": [1]}, "rpps", "no identifier 'rpps'"),
+    ],
+)
+def test_a_table_with_a_number_twice_or_no_such_column_is_refused(table, on, why):
+    with pytest.raises((InputError, ParameterError), match=why):
+        ms.join(ROWS, pd.DataFrame(table), on)
+
+
+def test_the_column_of_the_number_can_be_named():
     theirs = pd.DataFrame({"finess_et": [1], "finess_ej": [10000008], "beds": [5]})
     assert ms.join(ROWS, theirs, "finess", column="finess_ej")["beds"].count() == 2
 
@@ -290,11 +257,13 @@ def test_a_table_is_joined_from_its_file(tmp_path, space, suffix):
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path, space):
-    with pytest.raises(ParameterError, match=r"'t.pdf' is of no known format\. End it in \.csv"):
-        space.join(tmp_path / "t.pdf", "finess")
     (tmp_path / "t.xlsx").write_bytes(b"no workbook")
-    for name in ("t.xlsx", "gone.csv"):
-        with pytest.raises(InputError, match=rf"{name}: the table cannot be read"):
+    for name, why in (
+        ("t.pdf", r"'t.pdf' is of no known format\. End it in \.csv"),
+        ("t.xlsx", r"t.xlsx: the table cannot be read"),
+        ("gone.csv", r"gone.csv: the table cannot be read"),
+    ):
+        with pytest.raises((InputError, ParameterError), match=why):
             space.join(tmp_path / name, "finess")
 
 
@@ -306,52 +275,27 @@ def test_certificates_declarations_and_changes_are_frames(space):
     register = space.register.declarations
     assert space.declarations["domain"].tolist() == register["domain"].tolist()
     emails = set(register["project_manager_email"].dropna()) - {""}
-    assert emails
-    assert not emails & set(space.declarations["project_manager_email"])
+    assert emails - set(space.declarations["project_manager_email"]) == emails != set()
     assert space.changes["kind"].tolist() == space.sql("FROM changes")["kind"].tolist() != []
     bare = replace(space, register=None, tls=None, archive=None)
-    for frame, columns in (
-        (bare.certificates, ends),
-        (bare.declarations, register),
-        (bare.changes, space.changes),
+    for frame, columns in zip(
+        (bare.certificates, bare.declarations, bare.changes), (ends, register, space.changes), strict=True
     ):
         assert frame.empty
         assert list(frame) == list(columns)
-
-
-def test_folders_are_compared(space):
-    told = ms.compare(CATALOGUE, CATALOGUE)
-    assert told.changes.empty
-    with pytest.raises(InputError, match="no white list"):
-        ms.compare(CATALOGUE / "anchors", CATALOGUE)
-
-
-def test_findings_and_domains_are_joined_too(space, findings):
-    number = space.audited.loc[space.audited["finess"] != "", "finess"].iloc[0]
-    table = pd.DataFrame({"finess": [number], "beds": [7]})
-    for frame in (findings, ms.domains(space), space.entries):
-        told = ms.join(frame, table, "finess")
-        assert (told["operator_id"] == f"1{number}").tolist() == told["beds"].notna().tolist()
-        assert told["beds"].any()
-
-
-# -- a rule of one's own --------------------------------------------------------------------------
 
 
 def test_a_rule_of_ones_own_is_found_everywhere_rules_are(space, own_registry):
     made = ms.own_rule(
         "LIST_DOMAIN_LONG", "Nom long", "domain.str.len() > 40", severity="error", remedy="Plus court."
     )
-    long = {name for name in space.audited["domain"] if len(name) > 40}
     found = ms.audit(made.name, space)
-    assert set(found["domain"]) == long
+    assert set(found["domain"]) == {name for name in space.audited["domain"] if len(name) > 40}
     assert set(found["severity"]) == {"error"}
     assert set(found["fingerprint"]) <= set(ms.audit_all(space)["fingerprint"])
     assert "Nom long" in ms.findings_table(found, ms.family("Nom long"))
     ms.own_rule("LIST_DOMAIN_LONG", "Nom long", lambda rows: rows["domain"].str.len() > 60)
-    again = ms.audit(made.name, space)
-    assert set(again["domain"]) == {name for name in long if len(name) > 60}
-    assert "Nom long" in ms.rule("LIST_DOMAIN_LONG")._repr_html_()
+    assert {*ms.audit(made.name, space)["domain"]} == {d for d in space.audited["domain"] if len(d) > 60}
 
 
 def test_a_rule_of_ones_own_masks_persons_and_fails_as_any_rule(space, own_registry):
@@ -361,41 +305,35 @@ def test_a_rule_of_ones_own_masks_persons_and_fails_as_any_rule(space, own_regis
     assert not [c for c in set(space.entries["support_email"]) - {""} if c in told]
     ms.own_rule("OWN_WRONG", "Faux", lambda rows: 1 / (len(rows) - len(rows)))
     assert ms.audit("own_wrong", space)["rule"].tolist() == ["AUDIT_RULE_FAILED"]
-    with pytest.raises(InputError, match="severity is 'high'"):
-        ms.own_rule("OWN_OTHER", "x", "row > 0", severity="high")
-    with pytest.raises(InputError, match="DN_ID_LUHN is one of"):
-        ms.own_rule("DN_ID_LUHN", "x", "row > 0")
 
 
 @pytest.mark.parametrize(
-    ("which", "shows", "why"),
+    ("code", "which", "given", "why"),
     [
-        ("domian.str.len() > 40", "description", r"no column 'domian' in the list\. Did you mean 'domain'\?"),
-        (lambda rows: rows["domian"] == "x", "description", "Did you mean 'domain'"),
-        ("row > 1", "beds", r"no column 'beds' in the list\. There are: row, line, domain"),
-        ("domain.str.len()", "description", "neither true nor false of a row"),
-        ("row >", "description", "invalid syntax"),
+        ("OWN_WRONG", "domian.str.len() > 40", {}, r"no column 'domian'.*Did you mean 'domain'\?"),
+        ("OWN_WRONG", lambda rows: rows["domian"] == "x", {}, "Did you mean 'domain'"),
+        ("OWN_WRONG", "row > 1", {"shows": "beds"}, r"no column 'beds'.*There are: row, line, domain"),
+        ("OWN_WRONG", "domain.str.len()", {}, "neither true nor false of a row"),
+        ("OWN_WRONG", "row >", {}, "invalid syntax"),
+        ("OWN_WRONG", "row > 0", {"severity": "high"}, "severity is 'high'"),
+        ("DN_ID_LUHN", "row > 0", {}, "DN_ID_LUHN is one of"),
     ],
 )
-def test_a_rule_of_ones_own_is_checked_when_it_is_made(own_registry, which, shows, why):
-    with pytest.raises(ParameterError, match=why):
-        ms.own_rule("OWN_WRONG", "Faux", which, shows=shows)
+def test_a_rule_of_ones_own_is_checked_when_it_is_made(own_registry, code, which, given, why):
+    with pytest.raises((InputError, ParameterError), match=why):
+        ms.own_rule(code, "Faux", which, **given)
     assert "own_wrong" not in registry.audits()
 
 
-# -- files ----------------------------------------------------------------------------------------
-
+CONTACTS = ["M. DURAND Zoé, 04 65 71 00 01, zoe@x.example", "", "zac@x.example"]
 HOSTILE = pd.DataFrame(
-    {
-        "domain": ["=1+1", "<b>", "é\x00\u202e"],
-        "support_contact": ["M. DURAND Zoé, 04 65 71 00 01, zoe@x.example", "", "zac@x.example"],
-        "n": [1, 2, 3],
-    }
+    {"domain": ["=1+1", "<b>", "é\x00\u202e"], "support_contact": CONTACTS, "n": [1, 2, 3]}
 )
 
 
 @pytest.mark.parametrize("suffix", ["csv", "xlsx", "json", "parquet", "XLSX"])
 def test_a_frame_is_written_as_its_suffix_says_persons_masked(tmp_path, suffix):
+    """Formulas and what a cell cannot hold: `test_export`."""
     file = ms.export(HOSTILE, tmp_path / f"out[1].{suffix}")
     assert [path.name for path in tmp_path.iterdir()] == [f"out[1].{suffix}"]
     assert not any(word in file.read_bytes() for word in (b"DURAND", b"zoe@", b"0465710001"))
@@ -404,7 +342,7 @@ def test_a_frame_is_written_as_its_suffix_says_persons_masked(tmp_path, suffix):
         assert (sheet["A2"].data_type, sheet["A2"].value) == ("s", "=1+1")
         assert "•••" in sheet["B2"].value
     if suffix == "parquet":
-        pd.testing.assert_series_equal(pd.read_parquet(file)["n"], HOSTILE["n"])
+        assert pd.read_parquet(file)["n"].tolist() == HOSTILE["n"].tolist()
     clear = ms.export(HOSTILE, tmp_path / f"clear.{suffix.lower()}", contacts="all")
     if suffix in ("csv", "json"):
         assert "DURAND" in clear.read_text(encoding="utf-8")
@@ -414,15 +352,9 @@ def test_a_count_keeps_its_names_and_what_is_no_format_is_refused(tmp_path):
     counts = pd.Series({"CH FICTIF": 3}, name="domaines").rename_axis("opérateur")
     told = pd.read_csv(ms.export(counts, tmp_path / "n.csv"))
     assert told.to_dict("records") == [{"opérateur": "CH FICTIF", "domaines": 3}]
-    filtered = HOSTILE[HOSTILE["n"] > 1]
-    assert list(pd.read_parquet(ms.export(filtered, tmp_path / "f.parquet"))) == list(HOSTILE)
+    assert list(pd.read_parquet(ms.export(HOSTILE[HOSTILE["n"] > 1], tmp_path / "f.parquet"))) == list(
+        HOSTILE
+    )
     with pytest.raises(ParameterError, match=r"no known format\. End it in \.csv, "):
         ms.export(HOSTILE, tmp_path / "x.pdf")
-    with pytest.raises(OutputError):
-        ms.export(HOSTILE, tmp_path / "nowhere" / "x.csv")
     assert {path.name for path in tmp_path.iterdir()} == {"n.csv", "f.parquet"}
-
-
-def test_findings_are_written_whole(space, findings, tmp_path):
-    told = pd.read_parquet(ms.export(findings, tmp_path / "f.parquet"))
-    assert told["fingerprint"].tolist() == findings["fingerprint"].tolist()

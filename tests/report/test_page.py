@@ -7,27 +7,16 @@ without results.
 
 import re
 from base64 import b64encode
-from hashlib import sha256
 from html import escape
-from itertools import pairwise
 
 import pytest
 from lxml import html as lxml_html
 from nbformat import v4
 
 from mssante_audit.report.execute import Failure
-from mssante_audit.report.page import (
-    Page,
-    index_html,
-    lead_of,
-    outline,
-    policy_of,
-    section_of,
-    title_of,
-    to_html,
-)
+from mssante_audit.report.page import Page, index_html, lead_of, outline, policy_of, to_html
 from mssante_audit.report.results import MIME
-from mssante_audit.report.tables import enable, script, source_of
+from mssante_audit.report.tables import script, source_of
 
 PROVENANCE = {
     "file": "list.xml.gz", "sha256": "0" * 64, "signature": "valid", "signer": "CN=liste.fictif.example,C=FR",
@@ -78,13 +67,9 @@ def body(html):
     return re.sub(r"<style>.*?</style>", "<style/>", html, flags=re.DOTALL)
 
 
-@pytest.fixture
-def page():
-    return to_html(everything(), Page("report", [("Lignes", "2"), ("Opérateur", HOSTILE)], PROVENANCE))
-
-
-def test_every_kind_of_output(page, snapshot):
-    assert body(page) == snapshot
+def test_every_kind_of_output(snapshot):
+    page = Page("report", [("Lignes", "2"), ("Opérateur", HOSTILE)], PROVENANCE)
+    assert body(to_html(everything(), page)) == snapshot
 
 
 def test_a_partial_report_of_a_damaged_list(snapshot):
@@ -111,68 +96,12 @@ def test_the_index_of_a_run(snapshot):
 
 
 def test_the_index_says_the_answer_of_each_report():
-    output = v4.new_output(
-        "display_data", {"text/html": f'<p class="lead"><b>2</b> of\n {escape(HOSTILE)}</p>'}
-    )
-    notebook = v4.new_notebook(cells=[v4.new_code_cell(outputs=[output])])
-    assert lead_of(v4.new_notebook()) == ""
-    lead = lead_of(notebook)
+    told = {"text/html": f'<p class="lead"><b>2</b> of\n {escape(HOSTILE)}</p>'}
+    lead = lead_of(v4.new_notebook(cells=[code(shown(told))]))
     assert lead == f"2 of {' '.join(HOSTILE.split())}"
     text = index_html([index_rows()[0] | {"lead": lead}], PROVENANCE)
     assert HOSTILE not in text
     assert lead in " ".join(lxml_html.fromstring(text).text_content().split())
-
-
-@pytest.mark.parametrize("kind", ["report", "partial", "index", "empty"])
-def test_language_headings_and_landmarks(kind, page):
-    text = {
-        "report": page,
-        "partial": to_html(everything(), Page("report", (), DAMAGED, Failure("E", "", 3))),
-        "index": index_html(index_rows(), DAMAGED),
-        "empty": to_html(v4.new_notebook(), Page("report")),
-    }[kind]
-    tree = lxml_html.fromstring(text)
-    assert text.startswith('<!DOCTYPE html>\n<html lang="fr">')
-    assert tree.xpath("count(//h1)") == tree.xpath("count(//header/h1)") == 1
-    assert [e.tag for e in tree.body if e.tag not in ("a", "nav")] == ["header", "main", "footer"]
-    assert tree.xpath("//a[@class='skip']/@href") == [f"#{tree.xpath('//main/@id')[0]}"]
-    levels = [int(h.tag[1]) for h in tree.iter("h1", "h2", "h3", "h4")]
-    assert all(b - a <= 1 for a, b in pairwise(levels))
-    ids = tree.xpath("//@id")
-    assert len(ids) == len(set(ids))
-    assert {href[1:] for href in tree.xpath("//a/@href") if href.startswith("#")} <= set(ids)
-    assert all(tree.xpath("//img/@alt"))
-    assert tree.xpath("count(//th[not(@scope)])") == 0
-    assert tree.xpath("//title/text()")[0].strip()
-
-
-def test_contents_list_the_second_level(page):
-    tree = lxml_html.fromstring(page)
-    links = [(a.get("href"), a.text) for a in tree.xpath("//nav//a")]
-    assert links == [("#premiere-partie", "Première partie"), ("#premiere-partie-2", "Première partie")]
-
-
-def test_a_report_folds_its_code_away_and_holds_no_noise(page):
-    (code,) = lxml_html.fromstring(page).xpath("//footer/details[@class='code' and not(@open)]")
-    assert "secret_code()" in code.text_content()
-    rest = page.replace("<code>secret_code()</code>", "", page.count("<code>secret_code()</code>"))
-    for absent in ("secret_code", "row_limit", "NOISE", "PLAIN", "RECORD", "RAW"):
-        assert absent not in rest
-
-
-def test_parameters_stand_as_a_table_at_the_end(page):
-    table = lxml_html.fromstring(page).xpath("//footer/details[@class='parameters']//tbody/tr")
-    assert [[c.text_content() for c in row] for row in table] == [["Lignes", "2"], ["Opérateur", HOSTILE]]
-
-
-def test_no_page_asks_for_anything(page):
-    for text in (page, index_html(index_rows(), PROVENANCE)):
-        tree = lxml_html.fromstring(text)
-        assert not tree.xpath("//script | //iframe | //object | //base | //link[not(@href='data:,')]")
-        assert all(src.startswith("data:") for src in tree.xpath("//@src"))
-        assert "http" not in re.sub(r"https://listeblanche\S+", "", text).replace("http-equiv", "")
-        assert "url(" not in text
-        assert "@import" not in text
 
 
 @pytest.mark.parametrize(
@@ -196,16 +125,12 @@ def test_no_output_but_html_can_bring_markup(output):
 
 
 def test_nothing_a_report_says_beside_its_notebook_can_bring_markup():
-    told = {
-        k: HOSTILE if isinstance(v, str) and k[:2] in ("fi", "sh", "si", "da") else v
-        for k, v in DAMAGED.items()
-    }
+    told = DAMAGED | dict.fromkeys(("file", "sha256", "signer"), HOSTILE)
     page = Page(
         "report", [(HOSTILE, HOSTILE)], told | {"signature": "invalid"}, Failure(HOSTILE, HOSTILE, 0, HOSTILE)
     )
     text = to_html(report(), page)
-    tree = lxml_html.fromstring(text)
-    assert not tree.xpath("//script | //img")
+    assert not lxml_html.fromstring(text).xpath("//script | //img")
     assert "{{ 7*7 }}" in text
 
 
@@ -214,23 +139,6 @@ def test_the_policy_names_no_remote_origin_and_no_script_of_its_own():
     assert "default-src 'none'; script-src 'none';" in strict
     for text in (strict, policy_of(source_of(script()))):
         assert not re.search(r"https?:|\*|'unsafe-eval'|script-src[^;]*'unsafe-inline'|'self'", text)
-
-
-def test_the_script_of_the_tables_is_the_one_allowed():
-    text = to_html(report(code(shown({"text/html": enable().text}))), Page("report"))
-    (script,) = lxml_html.fromstring(text).xpath("//script")
-    allowed = b64encode(sha256(script.text.encode()).digest()).decode()
-    assert f"script-src &#39;sha256-{allowed}&#39;;" in text
-
-
-def test_titles_and_sections():
-    notebook = report(
-        v4.new_markdown_cell("## A\n\ntext\n### B ##"), code(), v4.new_markdown_cell("nothing"), code()
-    )
-    assert title_of(notebook, "name") == "Un titre"
-    assert title_of(v4.new_notebook(cells=[code()]), "name") == "name"
-    assert title_of(v4.new_notebook(), "name") == "name"
-    assert [section_of(notebook, i) for i in (0, 2, 4, -1)] == ["Un titre", "B", "B", ""]
 
 
 def test_headings_inside_scripts_are_left_alone():

@@ -3,14 +3,7 @@
 import pytest
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.report.parameters import (
-    PARAMETERS,
-    check_value,
-    declared,
-    kind_of,
-    parse_assignments,
-    shown_value,
-)
+from mssante_audit.report.parameters import check_value, declared, parse_assignments, shown_value
 
 
 def notebook(source, tags=("parameters",)):
@@ -20,32 +13,19 @@ def notebook(source, tags=("parameters",)):
 @pytest.mark.parametrize(
     ("name", "given", "value"),
     [
-        ("data", "a folder", "a folder"),
-        ("data", None, None),
-        ("operator", "Hôpital d’Alpha", "Hôpital d’Alpha"),
+        ("data", None, None), ("data", 3, "3"), ("operator", "Hôpital d’Alpha", "Hôpital d’Alpha"),
+        ("operator", 399900000130016, "399900000130016"), ("contacts", "none", "none"),
         ("as_of", "2026-03-01T06:00:00+01:00", "2026-03-01T06:00:00+01:00"),
-        ("anchors", "a.pem", ["a.pem"]),
-        ("anchors", ("a.pem", "b.pem"), ["a.pem", "b.pem"]),
-        ("anchors", [], []),
-        ("recover", "True", True),
-        ("recover", "1", True),
-        ("recover", 1, True),
-        ("recover", "no", False),
-        ("contacts", "services", "services"),
-        ("operator", 399900000130016, "399900000130016"),
-        ("data", 3, "3"),
-        ("anchors", 1, ["1"]),
+        ("anchors", "a.pem", ["a.pem"]), ("anchors", ("a.pem", "b.pem"), ["a.pem", "b.pem"]),
+        ("anchors", [], []), ("anchors", 1, ["1"]),
+        ("recover", "True", True), ("recover", "1", True), ("recover", 1, True), ("recover", "no", False),
         ("recover", "false", False),
-        ("contacts", "none", "none"),
-        ("row_limit", "1", 1),
-        ("row_limit", 1_000_000, 1_000_000),
-        ("stale_after_days", "0", 0),
+        ("row_limit", "1", 1), ("row_limit", 1_000_000, 1_000_000), ("stale_after_days", "0", 0),
     ],
-)
+)  # fmt: skip
 def test_a_value_of_the_right_type_is_taken(name, given, value):
     taken = check_value(name, given)
-    assert taken == value
-    assert type(taken) is type(value)
+    assert (taken, type(taken)) == (value, type(value))
 
 
 @pytest.mark.parametrize(
@@ -63,15 +43,14 @@ def test_a_value_of_the_right_type_is_taken(name, given, value):
         ("recover", 2, "recover wants true or false, not 2"),
         ("recover", 1.0, "recover wants true or false, not 1.0"),
         ("recover", None, "recover wants true or false, not null"),
-        ("row_limit", "many", 'row_limit wants a whole number, not "many"'),
-        ("row_limit", "1e3", "row_limit wants a whole number"),
+        ("row_limit", "1e3", 'row_limit wants a whole number, not "1e3"'),
         ("row_limit", 1.0, "row_limit wants a whole number, not 1.0"),
         ("row_limit", True, "row_limit wants a whole number, not true"),
         ("row_limit", None, "row_limit wants a whole number, not null"),
         ("row_limit", 0, "row_limit wants 1 to 1000000, not 0"),
+        ("row_limit", "9" * 19, "row_limit wants a whole number"),
         ("stale_after_days", "-1", "stale_after_days wants 0 to 36500, not -1"),
         ("concentration_min", "1", "concentration_min wants 2 to"),
-        ("row_limit", "9" * 19, "row_limit wants a whole number"),
         ("colour", "blue", "no parameter 'colour'. There are: data, as_of"),
     ],
 )
@@ -79,16 +58,6 @@ def test_another_value_is_refused_with_what_is_wanted(name, given, why):
     with pytest.raises(ParameterError) as caught:
         check_value(name, given)
     assert why in str(caught.value)
-
-
-def test_every_parameter_has_a_french_label_an_english_help_and_a_sensible_range():
-    assert len({p.title for p in PARAMETERS.values()}) == len(PARAMETERS)
-    for name, parameter in PARAMETERS.items():
-        assert parameter.title[0].isupper()
-        assert parameter.description.endswith((".", ")"))
-        bounds = {type(one).__name__: one for one in parameter.metadata}
-        if kind_of(name) is int:
-            assert bounds["Ge"].ge < bounds["Le"].le
 
 
 def test_a_notebook_accepts_what_its_cell_assigns():
@@ -124,19 +93,10 @@ def test_assignments_come_once_but_for_lists():
 @pytest.mark.parametrize(
     ("name", "value", "shown"),
     [
-        ("data", "/home/somebody/lists/real", "real"),
-        ("anchors", ["/a/b.pem", "c"], "b.pem, c"),
-        ("anchors", [], "—"),
-        ("operator", None, "—"),
-        ("recover", True, "oui"),
-        ("contacts", "all", "all"),
-        ("row_limit", 500, "500"),
-        (
-            "as_of",
-            "2025-03-01",
-            "1er\N{NO-BREAK SPACE}mars\N{NO-BREAK SPACE}2025 à 00\N{NO-BREAK SPACE}h\N{NO-BREAK SPACE}00 UTC",
-        ),
+        ("data", "/home/somebody/lists/real", "real"), ("anchors", ["/a/b.pem", "c"], "b.pem, c"),
+        ("anchors", [], "—"), ("operator", None, "—"), ("recover", True, "oui"), ("contacts", "all", "all"),
+        ("row_limit", 500, "500"), ("as_of", "2025-03-01", "1er mars 2025 à 00 h 00 UTC"),
     ],
-)
+)  # fmt: skip
 def test_a_reader_sees_words_and_no_folder(name, value, shown):
-    assert shown_value(name, value) == shown
+    assert shown_value(name, value).replace("\N{NO-BREAK SPACE}", " ") == shown

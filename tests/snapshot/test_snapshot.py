@@ -10,7 +10,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import jsonschema
 import pandas as pd
 import pyarrow.parquet as pq
@@ -59,31 +58,26 @@ def shared(space, tmp_path_factory):
 
 def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space, made):
     again = load_space(made)
-    columns = list(space.entries.columns)
-    assert_frame_equal(again.entries[columns], space.entries)
+    assert_frame_equal(again.entries[list(space.entries.columns)], space.entries)
     assert_frame_equal(audit_all(again), audit_all(space))
     assert_frame_equal(waived(again), waived(space))
-    assert again.whitelist.signature == space.whitelist.signature
-    assert again.published == space.published is not None
-    assert (again.as_of, again.thresholds) == (space.as_of, space.thresholds)
-    assert again.register is not None
-    assert space.register is not None
-    assert len(again.register.declarations) == len(space.register.declarations)
+    for told in (
+        lambda s: s.whitelist.signature, lambda s: s.published, lambda s: (s.as_of, s.thresholds),
+        lambda s: len(s.register.declarations),
+    ):  # fmt: skip
+        assert told(again) == told(space) is not None
 
 
-def test_servers_are_judged_by_the_same_certificates_and_lists(tmp_path):
-    data = tmp_path / "data"
-    shutil.copytree(CATALOGUE, data)
-    write_tls(load_space(data, as_of=AS_OF), data, ["<b>"])
+def test_servers_are_judged_by_the_same_certificates_and_lists(space, tmp_path):
+    data = shutil.copytree(CATALOGUE, tmp_path / "data")
+    write_tls(space, data, ["<b>"])
     before = load_space(data, as_of=AS_OF, anchors=[data / "anchors"])
     make_snapshot(before, tmp_path / "kept", data=data)
     after = load_space(tmp_path / "kept")
     for told in (expiries, revocations, servers_shown):
         assert_frame_equal(told(before), told(after))
-    states = [
-        {one.chain.state for one in presented(s).servers.values() if one.chain} for s in (before, after)
-    ]
-    assert states == [{"unknown"}, {"unknown"}]
+    for one in (before, after):
+        assert {s.chain.state for s in presented(one).servers.values() if s.chain} == {"unknown"}
 
 
 def test_contacts_are_there_for_who_may_read_them(space, made, shared):
@@ -96,64 +90,53 @@ def test_contacts_are_there_for_who_may_read_them(space, made, shared):
     assert found["observed"].tolist() == audit_all(replace(space, contacts="none"))["observed"].tolist()
 
 
+def text_of(file):
+    return pd.read_parquet(file).to_csv() if file.suffix == ".parquet" else file.read_text(encoding="utf-8")
+
+
 def test_only_the_owner_reads_what_names_persons_and_none_of_it_is_shared(space, made, shared):
     assert stat.S_IMODE((made / PRIVATE).stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in (made / PRIVATE).iterdir()} == {0o600}
     assert not (shared / PRIVATE).exists()
-    told = {*space.entries["project_email"], *space.entries["support_email"]} - {""}
-    assert len(told) > 2
-    open_ones = [file for folder in (made, shared) for file in folder.glob("*") if file.is_file()]
-    for file in open_ones:
-        text = (
-            pd.read_parquet(file).to_csv() if file.suffix == ".parquet" else file.read_text(encoding="utf-8")
-        )
-        assert not [address for address in told if address in text], file
-
-
-def test_whom_a_domain_or_a_description_names_all_the_same_is_masked_but_for_the_owner(space, made, shared):
+    emails = {*space.entries["project_email"], *space.entries["support_email"]} - {""}
+    assert len(emails) > 2
+    for file in (file for folder in (made, shared) for file in folder.glob("*") if file.is_file()):
+        text = text_of(file)
+        assert not [email for email in emails if email in text], file
+        assert not re.search(r"\w@\w[\w.-]*mssante\.fr", text), file  # a domain may name somebody
     named = space.entries.index[space.entries["domain"].str.contains("@")]
     assert len(named)
-    for file in (*made.glob("*.parquet"), *shared.glob("*.parquet")):
-        texts = pd.read_parquet(file).select_dtypes("str").to_csv()
-        assert not re.search(r"\w@\w[\w.-]*mssante\.fr", texts), file
     assert load_space(made).entries.loc[named, "domain"].equals(space.entries.loc[named, "domain"])
     assert load_space(shared).entries.loc[named, "domain"].str.contains("•••@").all()
 
 
 def test_texts_are_masked_and_numbers_that_look_like_a_phone_are_not():
-    texts = {
-        "description": ["Cabinet de zoe.durand@x.example, 06 12 34 56 78", None],
-        "dn": ["CN=zoe@x.example,OU=0341234567,O=CH", "CN=x.example"],
-        "ou": ["0341234567", ""],
-        "operator_id": ["0341234567", ""],
-        "o": ["CH DU DR SCHWEITZER", ""],
-    }
-    masked = {name: told.tolist() for name, told in unnamed_texts(pd.DataFrame(texts, dtype="str")).items()}
+    same = {"ou": ["0341234567", ""], "operator_id": ["0341234567", ""], "o": ["CH DU DR SCHWEITZER", ""]}
+    about, dn = "Cabinet de zoe.durand@x.example, 06 12 34 56 78", "CN=zoe@x.example,OU=0341234567,O=CH"
+    frame = pd.DataFrame({"description": [about, None], "dn": [dn, "CN=x.example"], **same}, dtype="str")
+    masked = unnamed_texts(frame)
     assert masked.keys() == {"description", "dn"}
     assert masked["description"][0] == "Cabinet de z•••@x.example, 06 •• •• •• 78"
-    assert masked["dn"] == ["CN=z•••@x.example,OU=0341234567,O=CH", "CN=x.example"]
+    assert masked["dn"].tolist() == ["CN=z•••@x.example,OU=0341234567,O=CH", "CN=x.example"]
 
 
 def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space, tmp_path):
-    data = tmp_path / "data"
-    shutil.copytree(CATALOGUE, data)
-    before, register = bound_to(data, {}), data / "declarations.csv"
-    register.write_bytes(register.read_bytes()[:-1])
-    assert bound_to(data, {}) != before
-    shutil.rmtree(data)
-    out = tmp_path / "s"
-    bound = bound_to(CATALOGUE, {"as_of": AS_OF})
+    data, out = shutil.copytree(CATALOGUE, tmp_path / "data"), tmp_path / "s"
+    bound = bound_to(data, {"as_of": AS_OF})
     make_snapshot(space, out, bound=bound)
     assert fresh(out, bound)
-    assert not fresh(out, bound_to(CATALOGUE, {"as_of": AS_OF, "concentration_min": 3}))
+    assert not fresh(out, bound_to(data, {"as_of": AS_OF, "concentration_min": 3}))
     assert not fresh(out, bound, shareable=True)
+    register = data / "declarations.csv"
+    register.write_bytes(register.read_bytes()[:-1])
+    assert not fresh(out, bound_to(data, {"as_of": AS_OF}))
     content = bytearray((out / "entries.parquet").read_bytes())
     content[100] ^= 1
     (out / "entries.parquet").write_bytes(content)
     assert not fresh(out, bound)
     make_snapshot(space, out, bound=bound)
     assert fresh(out, bound)
-    assert {path.name for path in tmp_path.iterdir()} == {".s.lock", "s"}
+    assert {path.name for path in tmp_path.iterdir()} == {".s.lock", "s", "data"}
 
 
 def _of_version(folder):
@@ -193,13 +176,10 @@ def _of_another(folder):
     ],
 )
 def test_what_is_no_whole_snapshot_is_refused_in_a_line(made, tmp_path, harm, said):
-    folder = tmp_path / "s"
-    shutil.copytree(made, folder)
+    folder = shutil.copytree(made, tmp_path / "s")
     harm(folder)
-    with pytest.raises(InputError, match=said) as told:
+    with pytest.raises(InputError, match=rf"^[^\n]*({said})[^\n]*Make it again[^\n]*\Z"):
         load_space(folder)
-    assert "\n" not in str(told.value)
-    assert "Make it again" in str(told.value)
 
 
 def test_one_half_written_is_made_again_and_what_is_none_stays(space, made, tmp_path):
@@ -226,22 +206,12 @@ def test_the_command_makes_it_and_leaves_what_is_up_to_date(tmp_path):
     data.mkdir()
     (data / "list.xml").write_bytes(xml_of({}))
     arguments = ["snapshot", str(out), "--data", str(data), "--as-of", "2026-03-03"]
-    first = CliRunner().invoke(app, arguments)
+    first, again = (CliRunner().invoke(app, arguments) for _ in range(2))
     assert first.exit_code == 0, first.output
     assert is_snapshot(out)
-    again = CliRunner().invoke(app, arguments)
     assert "is up to date" in again.output
     other = CliRunner().invoke(app, ["snapshot", str(tmp_path), "--data", str(data)])
     assert isinstance(other.exception, InputError)
-
-
-def test_a_database_asks_it_without_us(made):
-    asked = duckdb.sql(
-        f"SELECT severity, count(*) FROM '{made}/findings.parquet' GROUP BY severity, rank ORDER BY rank DESC"
-    ).fetchall()
-    counts = pd.read_parquet(made / "findings.parquet")["severity"].value_counts()
-    assert dict(asked) == counts.to_dict()
-    assert asked[0][0] == "critical"
 
 
 ARROW = {"integer": "int", "number": "double", "boolean": "bool", "datetime": "timestamp", "string": "string"}
@@ -268,7 +238,7 @@ def test_what_is_handed_on_says_what_its_files_and_columns_are(made, shared):
         frame = pd.read_parquet(file)
         for name, field in fields.items():
             assert ARROW[field["type"]] in str(columns.field(name).type), (file.name, name)
-            assert field["description"] == described[name].meaning if name in described else field["type"]
+            assert name not in described or field["description"] == described[name].meaning
             choices = field.get("constraints", {}).get("enum")
             assert choices is None or set(frame[name].dropna()) <= {"", *choices}
 
@@ -299,11 +269,11 @@ def frictionless(*words, folder):
 
 def test_frictionless_validates_what_is_handed_on(shared, tmp_path):
     """Both ways: with a file that is not as its schema says, it is not valid."""
+    package = json.loads((shared / PACKAGE).read_text(encoding="utf-8"))
     done = frictionless(PACKAGE, folder=shared)
     assert (done.returncode, "INVALID" in done.stdout) == (0, False), done.stdout
-    package = json.loads((shared / PACKAGE).read_text(encoding="utf-8"))
+    assert done.stdout.count(" VALID ") == len(package["resources"])
     (domains,) = (each for each in package["resources"] if each["name"] == "domains")
-    assert done.stdout.count(" VALID ") == len(package["resources"]) == len(list(shared.glob("*.parquet")))
     shutil.copy(shared / domains["path"], tmp_path)
     (receives,) = (field for field in domains["schema"]["fields"] if field["name"] == "receives")
     receives["constraints"]["enum"] = ["no"]

@@ -33,11 +33,8 @@ def test_every_rule_has_a_page_that_says_all_of_it(sources):
 
 def test_nearly_every_rule_shows_its_case_in_the_sample(sources, sample_space):
     fired = set(ms.audit_all(sample_space)["rule"])
-    shown = {
-        path.stem
-        for path in (sources / "rules").glob("*.md")
-        if "## In the sample" in path.read_text("utf-8")
-    }
+    pages = (sources / "rules").glob("*.md")
+    shown = {path.stem for path in pages if "## In the sample" in path.read_text("utf-8")}
     assert fired <= shown
     assert len(shown) > 100
 
@@ -53,9 +50,8 @@ def test_every_page_is_for_somebody_and_every_link_leads_somewhere(sources):
 
 
 def test_the_api_names_what_is_promised(sources):
-    named = re.findall(
-        r"^\.\. auto\w+:: mssante_audit\.(\w+)$", (sources / "api.md").read_text("utf-8"), re.M
-    )
+    page = (sources / "api.md").read_text("utf-8")
+    named = re.findall(r"^\.\. auto\w+:: mssante_audit\.(\w+)$", page, re.M)
     assert {"AUDITS", *named} == set(ms.__all__)
 
 
@@ -87,9 +83,7 @@ def test_the_site_that_is_there_has_no_link_that_leads_nowhere():
 
 
 def test_pictures_are_those_that_make_takes():
-    texts = [
-        (ROOT / "README.md").read_text("utf-8"),
-        *(p.read_text("utf-8") for p in (ROOT / "docs").glob("*.md")),
-    ]
-    named = {name for text in texts for name in re.findall(r"!\[[^\]]+\]\((?:docs/)?([^)]+\.png)\)", text)}
+    pages = (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    text = "".join(page.read_text("utf-8") for page in pages)
+    named = {*re.findall(r"!\[[^\]]+\]\((?:docs/)?([^)]+\.png)\)", text)}
     assert named == PICTURES.keys() == {path.name for path in (ROOT / "docs").glob("*.png")}

@@ -1,19 +1,15 @@
 """The gate: edits of the sample's list, good and bad, and declarations, each with its verdict."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import CATALOGUE, REAL, REAL_AS_OF
+from conftest import CATALOGUE
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import WhiteListError
@@ -35,28 +31,25 @@ ROW = next(row for row in ROWS if DOMAIN in row)
 END = "    </ListeDomaines>"
 
 
-Judge = Callable[..., Edit]
-
-
 @pytest.fixture(scope="module")
-def space() -> TrustSpace:
+def space():
     """The published list alone."""
     return load_space(LIST, anchors=ANCHORS, as_of="2026-03-03")
 
 
 @pytest.fixture(scope="module")
-def full_space() -> TrustSpace:
+def full_space():
     """The published list with its archive, register, mailboxes and observations."""
     return load_space(CATALOGUE, as_of="2026-03-03")
 
 
 @pytest.fixture
-def judge(space: TrustSpace, tmp_path: Path) -> Judge:
+def judge(space, tmp_path):
     """Judge a proposal against the published list, or that list with other `rows` in the place of one."""
 
-    def judged(xml: str, given: TrustSpace = space, rows: str = "") -> Edit:
+    def judged(xml: str, given: TrustSpace = space, rows: str = ROW) -> Edit:
         before, after = tmp_path / "before.xml", tmp_path / "after.xml"
-        if rows:
+        if rows != ROW:
             before.write_text(XML.replace(ROW, rows), encoding="utf-8")
             published = replace(load_whitelist(before), verdict=given.whitelist.signature)
             given = replace(given, whitelist=published)
@@ -66,8 +59,12 @@ def judge(space: TrustSpace, tmp_path: Path) -> Judge:
     return judged
 
 
+def instead(rows: str) -> str:
+    return XML.replace(ROW, rows)
+
+
 def filled(element: str, text: str) -> str:
-    return XML.replace(ROW, with_field(ROW, element, text))
+    return instead(with_field(ROW, element, text))
 
 
 def added(domain: str) -> str:
@@ -81,46 +78,41 @@ def with_field(row: str, element: str, text: str) -> str:
 RENAMED = ROW.replace(DOMAIN, "clinique-renommee.mssante.fr")
 TWICE = next(row for row in ROWS if XML.count(re.findall("<Nom>.*?<", row)[0]) > 1)
 
-EDITS: dict[str, tuple[str, str, str, set[str]]] = {
-    "a good domain": (added("ch-nouveau.mssante.fr"), "ready", "added", set()),
-    "a misspelt zone": (added("ch-nouveau.msante.fr"), "not-ready", "added", {"LIST_DOMAIN_INVALID"}),
-    "another ending": (added("ch-nouveau.mssante.com"), "not-ready", "added", {"LIST_DOMAIN_INVALID"}),
-    "a space": (added("ch nouveau.mssante.fr"), "not-ready", "added", {"LIST_DOMAIN_INVALID"}),
-    "a new date": (filled("DateMAJ", "2026-03-02T05:00:00Z"), "ready", "restamped", set()),
-    "a description": (filled("Description", "Centre hospitalier"), "ready", "changed", set()),
-    "no contact": (filled("SupportContact", ""), "not-ready", "changed", {"LIST_UNREADABLE_ROW"}),
-    "a field too long": (filled("Description", "x" * 256), "not-ready", "changed", {"EDIT_FIELD_LONG"}),
-    "no date": (filled("DateMAJ", "hier"), "not-ready", "restamped", {"LIST_DATE_UNREADABLE"}),
-    "a date to come": (filled("DateMAJ", "2031-03-02T05:00:00Z"), "not-ready", "restamped", {"EDIT_DATE"}),
-    "another country": (
-        XML.replace(ROW, ROW.replace("C=FR", "C=FRX")), "not-ready", "changed", {"DN_COUNTRY"},
-    ),
-    "a row twice": (XML.replace(ROW, ROW + ROW), "ready", "changed", {"LIST_ROW_DUPLICATE"}),
-    "a certificate more": (XML.replace(ROW, ROW + ROW.replace("CN=", "CN=n")), "ready", "changed", set()),
-    "a row less of two": (XML.replace(TWICE, "", 1), "ready", "changed", set()),
-    "a row less": (XML.replace(ROW, ""), "ready", "removed", set()),
-    "a new name": (XML.replace(ROW, RENAMED), "ready", "renamed", set()),
+EDITS: dict[str, tuple[str, str, str, str]] = {
+    "a good domain": (added("ch-nouveau.mssante.fr"), "ready", "added", ""),
+    "a misspelt zone": (added("ch-nouveau.msante.fr"), "not-ready", "added", "LIST_DOMAIN_INVALID"),
+    "another ending": (added("ch-nouveau.mssante.com"), "not-ready", "added", "LIST_DOMAIN_INVALID"),
+    "a space": (added("ch nouveau.mssante.fr"), "not-ready", "added", "LIST_DOMAIN_INVALID"),
+    "a new date": (filled("DateMAJ", "2026-03-02T05:00:00Z"), "ready", "restamped", ""),
+    "a description": (filled("Description", "Centre hospitalier"), "ready", "changed", ""),
+    "no contact": (filled("SupportContact", ""), "not-ready", "changed", "LIST_UNREADABLE_ROW"),
+    "a field too long": (filled("Description", "x" * 256), "not-ready", "changed", "EDIT_FIELD_LONG"),
+    "no date": (filled("DateMAJ", "hier"), "not-ready", "restamped", "LIST_DATE_UNREADABLE"),
+    "a date to come": (filled("DateMAJ", "2031-03-02T05:00:00Z"), "not-ready", "restamped", "EDIT_DATE"),
+    "another country": (instead(ROW.replace("C=FR", "C=FRX")), "not-ready", "changed", "DN_COUNTRY"),
+    "a row twice": (instead(ROW + ROW), "ready", "changed", "LIST_ROW_DUPLICATE"),
+    "a certificate more": (instead(ROW + ROW.replace("CN=", "CN=n")), "ready", "changed", ""),
+    "a row less of two": (XML.replace(TWICE, "", 1), "ready", "changed", ""),
+    "a row less": (instead(""), "ready", "removed", ""),
+    "a new name": (instead(RENAMED), "ready", "renamed", ""),
     "a new name, and a contact that is none": (
-        XML.replace(ROW, with_field(RENAMED, "SupportContact", "02 61 91 35 61")),
-        "not-ready", "renamed", {"CONTACT_NO_EMAIL"},
+        instead(with_field(RENAMED, "SupportContact", "02 61 91 35 61")),
+        "not-ready", "renamed", "CONTACT_NO_EMAIL",
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("xml", "verdict", "change", "rules"), EDITS.values(), ids=EDITS)
-def test_an_edit_of_a_row(xml: str, verdict: str, change: str, rules: set[str], judge: Judge) -> None:
+@pytest.mark.parametrize(("xml", "verdict", "change", "rule"), EDITS.values(), ids=EDITS)
+def test_an_edit_of_a_row(xml, verdict, change, rule, judge):
     edit = judge(xml)
     (row,) = edit.rows
-    assert (edit.verdict, row.verdict, row.change) == (verdict, verdict, change)
-    assert rules <= {finding.rule for finding in row.findings}
-    assert {finding.severity for finding in row.findings} >= ({"error"} if verdict == "not-ready" else set())
+    assert (edit.verdict, row.verdict, row.change, edit.list) == (verdict, verdict, change, [])
+    assert rule in {finding.rule for finding in row.findings} | {""}
+    assert verdict == "ready" or "error" in {finding.severity for finding in row.findings}
     assert row.before == (DOMAIN if change == "renamed" else "")
-    assert edit.list == []
 
 
-def test_what_the_archive_and_the_register_say_is_held_against_an_edit(
-    judge: Judge, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_archive_and_the_register_say_is_held_against_an_edit(judge, monkeypatch):
     monkeypatch.delenv(SAMPLE_FOLDER)
     sample = resource("data/sample")
     xml = gzip.decompress((sample / LIST.name).read_bytes()).decode()
@@ -129,22 +121,18 @@ def test_what_the_archive_and_the_register_say_is_held_against_an_edit(
     names = [re.findall("<DNCert.*?>(.*?)<", row)[0] for row in rows]
     other = next(dn for dn in names if dn.partition("OU=")[2] not in row)
     space = load_space(sample, as_of="2026-03-03")
-    owned = with_field(row, "DNCertificatOperateur", other)
     for proposed, change, rules in (
-        ("", "removed", {"MAILBOX_UNLISTED", "RECO_NOT_LISTED"}),
-        (owned, "changed", {"CONTACT_FORMER_OPERATOR", "RECO_OPERATOR"}),
+        (with_field(row, "DNCertificatOperateur", other), "changed", "CONTACT_FORMER_OPERATOR RECO_OPERATOR"),
+        ("", "removed", "MAILBOX_UNLISTED RECO_NOT_LISTED"),
     ):
         (edited,) = judge(xml.replace(row, proposed), space).rows
         observed = {finding.rule: finding.observed for finding in edited.findings}
-        assert (edited.change, edited.verdict, rules - observed.keys()) == (change, "not-ready", set())
-        if change == "removed":
-            assert "dans la liste jusqu’au 2 mars 2026" in observed["MAILBOX_UNLISTED"].replace("\xa0", " ")
+        assert (edited.change, edited.verdict, {*rules.split()} - {*observed}) == (change, "not-ready", set())
+    assert "dans la liste jusqu’au 2 mars 2026" in observed["MAILBOX_UNLISTED"].replace("\xa0", " ")
 
 
 @pytest.mark.parametrize("xml", [XML, XML.replace(ROW, "").replace(END, ROW + END)], ids=["same", "moved"])
-def test_an_edit_of_nothing_is_ready_and_finds_nothing(
-    xml: str, full_space: TrustSpace, judge: Judge
-) -> None:
+def test_an_edit_of_nothing_is_ready_and_finds_nothing(xml, full_space, judge):
     edit = judge(xml, full_space)
     assert (edit.verdict, edit.rows, edit.list, edit.introduced, edit.resolved) == ("ready", [], [], 0, 0)
     assert edit.untouched > 200
@@ -165,7 +153,7 @@ LIST_FAULTS = {
 
 
 @pytest.mark.parametrize(("xml", "rule"), LIST_FAULTS.values(), ids=LIST_FAULTS)
-def test_a_fault_of_the_list_is_one_of_the_edit(xml: str, rule: str, judge: Judge) -> None:
+def test_a_fault_of_the_list_is_one_of_the_edit(xml, rule, judge):
     edit = judge(xml)
     assert edit.verdict == "not-ready"
     assert rule in {finding.rule for finding in edit.list if finding.severity in ("error", "critical")}
@@ -176,7 +164,6 @@ def test_a_fault_of_the_list_is_one_of_the_edit(xml: str, rule: str, judge: Judg
 
 ABROAD = ROW.replace("C=FR", "C=FRX")
 UNREACHABLE = with_field(ROW, "SupportContact", "02 61 91 35 61")
-SUPPORT = re.search("<SupportContact>(.*?)<", ROW)[1]  # type: ignore[index]
 STOOD = {
     # a row with an error as it is published, what the edit makes of it; the rule introduced, if one is
     "another row": (ABROAD, ABROAD, ""),
@@ -189,9 +176,7 @@ STOOD = {
     "another error": (ABROAD, with_field(ABROAD, "SupportContact", "02 61 91 35 61"), "CONTACT_NO_EMAIL"),
     "still no address": (UNREACHABLE, UNREACHABLE.replace("35 61", "35 62"), ""),
     "another contact without address": (
-        UNREACHABLE,
-        with_field(with_field(ROW, "ResponsableContact", "02 61 91 35 60"), "SupportContact", SUPPORT),
-        "CONTACT_NO_EMAIL",
+        UNREACHABLE, with_field(ROW, "ResponsableContact", "02 61 91 35 60"), "CONTACT_NO_EMAIL",
     ),
     "another element without text": (
         with_field(ROW, "SupportContact", ""), with_field(ROW, "Description", ""), "LIST_UNREADABLE_ROW",
@@ -200,9 +185,7 @@ STOOD = {
 
 
 @pytest.mark.parametrize(("published", "proposed", "introduced"), STOOD.values(), ids=STOOD)
-def test_a_finding_that_stood_before_makes_no_edit_not_ready(
-    published: str, proposed: str, introduced: str, judge: Judge
-) -> None:
+def test_a_finding_that_stood_before_makes_no_edit_not_ready(published, proposed, introduced, judge):
     after = XML.replace(ROW, proposed)
     if published == proposed:
         other = next(row for row in ROWS if row != ROW)
@@ -227,15 +210,13 @@ OTHER = ABROAD.replace(DOMAIN, "ch-nouveau.mssante.fr")
         (ABROAD, ROW, (1, 1)),
     ],
 )
-def test_what_an_edit_introduces_and_resolves_is_counted_where_it_stands(
-    published: str, proposed: str, counts: tuple[int, int], judge: Judge
-) -> None:
+def test_what_an_edit_introduces_and_resolves_is_counted_where_it_stands(published, proposed, counts, judge):
     edit = judge(XML.replace(ROW, proposed), rows=published)
     assert (edit.introduced, edit.resolved) == counts, edit.rows
     assert edit.untouched > 20
 
 
-def test_an_unreliable_published_list_makes_everything_unknown(judge: Judge, tmp_path: Path) -> None:
+def test_an_unreliable_published_list_makes_everything_unknown(judge, tmp_path):
     old = load_space(LIST, anchors=ANCHORS, as_of="2026-09-01")
     edit = judge(added("ch-nouveau.msante.fr"), old)
     assert (edit.verdict, edit.rows[0].verdict) == ("unknown", "unknown")
@@ -249,9 +230,9 @@ def test_an_unreliable_published_list_makes_everything_unknown(judge: Judge, tmp
 
 
 @pytest.mark.parametrize("text", ["<html/>", "", "domaine;contact\n"], ids=["page", "empty", "register"])
-def test_what_is_no_list_is_refused(text: str, tmp_path: Path) -> None:
-    (tmp_path / "other.xml").write_text(text, encoding="utf-8")
-    for files in ((LIST, tmp_path / "other.xml"), (tmp_path / "other.xml", LIST)):
+def test_what_is_no_list_is_refused(text, tmp_path):
+    (other := tmp_path / "other.xml").write_text(text, encoding="utf-8")
+    for files in ((LIST, other), (other, LIST)):
         done = CliRunner().invoke(app, ["gate", *map(str, files)])
         assert isinstance(done.exception, WhiteListError)
         assert "other.xml" in str(done.exception)
@@ -266,7 +247,7 @@ HOSTILE = "Mme SECRETE Zoé &lt;script>`x` ``` =cmd|x\u202e, 06 12 34 56 78, zoe
 
 
 @pytest.mark.parametrize("language", ["fr", pytest.param("en", marks=pytest.mark.long)])
-def test_each_format_says_the_same_and_masks_persons(language: str, tmp_path: Path) -> None:
+def test_each_format_says_the_same_and_masks_persons(language, tmp_path):
     after = tmp_path / "après <b>.xml"
     row = with_field(ROW.replace(DOMAIN, "`ch`&lt;b>.msante.fr"), "SupportContact", HOSTILE)
     after.write_text(XML.replace(END, row + END), encoding="utf-8")
@@ -274,8 +255,8 @@ def test_each_format_says_the_same_and_masks_persons(language: str, tmp_path: Pa
     answers = {name: run(*how, name) for name in ("text", "json", "markdown", "sarif")}
     assert {status for status, _ in answers.values()} == {1}
     texts = {name: text for name, (_, text) in answers.items()}
-    verdict = "- to be corrected: " if language == "en" else "- à corriger\u00a0: "
-    assert verdict in texts["text"]
+    verdict = "to be corrected: " if language == "en" else "à corriger\u00a0: "
+    assert f"- {verdict}" in texts["text"]
     assert re.search(r"· [^:(]+: .*\(LIST_DOMAIN_INVALID\)", texts["text"]), "title, colon, what was seen"
     edit: dict[str, Any] = json.loads(texts["json"])
     assert list(edit)[:6] == ["verdict", "rows", "list", "introduced", "resolved", "untouched"]
@@ -288,19 +269,15 @@ def test_each_format_says_the_same_and_masks_persons(language: str, tmp_path: Pa
     assert "<Domaine>" in after.read_text("utf-8").splitlines()[place["region"]["startLine"] - 1]
     assert place["artifactLocation"]["uri"].endswith("apr%C3%A8s%20%3Cb%3E.xml")
     for name in ("text", "markdown"):
-        assert "LIST_DOMAIN_INVALID" in texts[name]
-        assert ("to be corrected: 1" if language == "en" else "à corriger\u00a0: 1") in texts[name]
+        assert all(words in texts[name] for words in ("LIST_DOMAIN_INVALID", f"{verdict}1"))
     assert re.search("SECRETE|12 34 56|zoe.secrete|<script|\u202e", "".join(texts.values())) is None
-    assert "`" not in re.sub("`` [^`]* ``", "", texts["markdown"])
-    assert "<" not in re.sub("`` [^`]* ``", "", texts["markdown"])
+    assert not {"`", "<"} & {*re.sub("`` [^`]* ``", "", texts["markdown"])}
 
 
-def test_a_comment_is_no_longer_than_a_pull_request_takes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_comment_is_no_longer_than_a_pull_request_takes(tmp_path, monkeypatch):
     monkeypatch.setattr(cli_gate, "MOST", 5_000)
-    row = with_field(ROW, "Nom", "ch-nouveau.mssante.fr")
-    after = XML.replace("C=FR", "C=FRX").replace(END, row + END)
+    new = ROW.replace(DOMAIN, "ch-nouveau.mssante.fr")
+    after = XML.replace("C=FR", "C=FRX").replace(END, new + END)
     (tmp_path / "after.xml").write_text(after, encoding="utf-8")
     how = ("--anchors", *ANCHORS, "--as-of", "2026-03-03", "--format", "markdown")
     status, text = run(LIST, tmp_path / "after.xml", *how)
@@ -310,66 +287,38 @@ def test_a_comment_is_no_longer_than_a_pull_request_takes(
     assert "format json" in text.splitlines()[-1]
 
 
-def test_files_that_are_mixed_up_are_told_in_a_line(tmp_path: Path) -> None:
+def test_files_that_are_mixed_up_are_told_in_a_line(tmp_path):
     edit = tmp_path / "edit.xml"
     edit.write_text(re.sub("<Signature.*</Signature>", "", added("ch-nouveau.mssante.fr"), flags=re.DOTALL))
-    how = ("--anchors", *ANCHORS, "--as-of", "2026-03-03")
-    notes = ((LIST, 0, "Les deux fichiers sont les mêmes"), (edit, 4, "Fichiers inversés"))
-    for before, status, line in notes:
-        code, text = run(before, LIST, *how)
-        assert (code, f"\n{line}" in text) == (status, True), text
-
-
-@pytest.mark.real
-def test_edits_of_the_real_list(judge: Judge) -> None:
-    if not REAL.exists():
-        pytest.skip("no real list beside the checkout (../shared/real)")
-    file = next(REAL.glob("*.xml.gz"))
-    real = load_space(file, anchors=[REAL / "igc-sante"], as_of=REAL_AS_OF)
-    xml = gzip.decompress(file.read_bytes()).decode()
-    rows = re.findall(r"<Domaine>.*?</Domaine>", xml, re.DOTALL)
-    names = Counter(re.findall("<Nom>(.*?)</Nom>", xml))
-    row = next(row for row in rows[100:] if names[re.findall("<Nom>(.*?)</Nom>", row)[0]] == 1)
-    bad = with_field(row, "SupportContact", "x@@example")
-    renamed = with_field(row, "Nom", "renomme.mssante.fr")
-    expected = {
-        xml: ("ready", []), xml.replace(row, ""): ("ready", ["removed"]),
-        xml.replace(row, renamed): ("ready", ["renamed"]),
-        xml.replace(row, row + row): ("ready", ["changed"]),
-        xml.replace(row, bad): ("not-ready", ["changed"]),
-        xml.replace(row, renamed.replace("mssante", "msante")): ("not-ready", ["renamed"]),
-    }  # fmt: skip
-    for after, verdict in expected.items():
-        edit = judge(after, real)
-        assert (edit.verdict, [row.change for row in edit.rows]) == verdict, edit.rows
+    for before, due, line in ((LIST, 0, "Les deux fichiers sont les mêmes"), (edit, 4, "Fichiers inversés")):
+        status, text = run(before, LIST, "--anchors", *ANCHORS, "--as-of", "2026-03-03")
+        assert (status, f"\n{line}" in text) == (due, True), text
 
 
 @pytest.mark.parametrize("given", ["", "a.xml", "a.xml b.xml --observe", "a.xml b.xml --declaration c.csv"])
-def test_an_edit_or_a_declaration_is_judged(given: str) -> None:
+def test_an_edit_or_a_declaration_is_judged(given):
     done = CliRunner().invoke(app, ["gate", *given.split()])
     assert "BEFORE and AFTER, or --declaration FILE" in str(done.exception)
 
 
-DECLARED = {
-    "": "ready", "ch-neuf.mssante.fr": "ready",  # as it stands, and not listed yet
-    "ch-neuf.msante.fr": "not-ready", "ch neuf": "not-ready",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("domain", "verdict"), DECLARED.items())
-def test_a_declaration(domain: str, verdict: str, full_space: TrustSpace, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("domain", "verdict"),
+    [  # as it stands; not listed yet; misspelt; no domain
+        ("", "ready"), ("ch-neuf.mssante.fr", "ready"),
+        ("ch-neuf.msante.fr", "not-ready"), ("ch neuf", "not-ready"),
+    ],
+)  # fmt: skip
+def test_a_declaration(domain, verdict, full_space, tmp_path):
     register = load_declarations(CATALOGUE / "declarations.csv").declarations
     good = register[register["domain"].isin(full_space.entries["domain"])].tail(1)
-    good = good.assign(domain=domain) if domain else good
-    file = tmp_path / "annexe1.csv"
-    write_register(good, file)
-    edit = judge_declaration(full_space, load_declarations(file), {})
+    write_register(good.assign(domain=domain) if domain else good, tmp_path / "annexe1.csv")
+    edit = judge_declaration(full_space, load_declarations(tmp_path / "annexe1.csv"), {})
     (row,) = edit.rows
     assert (row.change, row.verdict, edit.verdict) == ("declared", verdict, verdict), row.findings
     assert not {"RECO_NOT_LISTED", "RECO_WITHDRAWN_LISTED"} & {finding.rule for finding in row.findings}
 
 
-def test_recipes_of_the_page_name_options_there_are() -> None:
+def test_recipes_of_the_page_name_options_there_are():
     page = (Path(__file__).parents[2] / "docs" / "gate.md").read_text("utf-8")
     recipes = re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     assert len(recipes) == 2
@@ -379,12 +328,9 @@ def test_recipes_of_the_page_name_options_there_are() -> None:
             assert CliRunner().invoke(app, [*command.split(), "--help"]).exit_code == 0
 
 
-def test_a_zone_that_is_nearly_ours() -> None:
-    near = (
-        "ch-x.msante.fr", "ch-x.mssanet.fr", "ch-x.mssante.com", "ch-x-mssante.fr", "ch-x.mssante",
-        "ch-xmssante.fr", "ch-x.mssante-fr",
-    )  # fmt: skip
-    assert {*map(in_zone, near)} == {"ch-x.mssante.fr"}
+def test_a_zone_that_is_nearly_ours():
+    endings = ".msante.fr .mssanet.fr .mssante.com -mssante.fr .mssante mssante.fr .mssante-fr"
+    assert {in_zone(f"ch-x{ending}") for ending in endings.split()} == {"ch-x.mssante.fr"}
     assert in_zone("ch-x.aura.mssantee.fr") == "ch-x.aura.mssante.fr"
     others = ("mssante.example.org", "interop-mssante.example.org", "ch-x.sante.fr", "ch-x.example.fr")
     assert {*map(in_zone, others)} == {""}

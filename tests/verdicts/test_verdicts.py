@@ -1,8 +1,7 @@
 """What is known of each domain: check by check, why, and how it is written."""
 
-from __future__ import annotations
-
 import json
+import re
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +14,7 @@ import pandas as pd
 import pytest
 from conftest import CATALOGUE, REAL
 from jsonschema import Draft202012Validator
-from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
+from made_up import ALPHA, BETA_DN, make_space, xml_of
 from typer.testing import CliRunner
 
 from mssante_audit.audits import audit_all
@@ -23,7 +22,7 @@ from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import CHECKS, FAILED, Rule
-from mssante_audit.findings.causes import actionable, causes
+from mssante_audit.findings.causes import causes
 from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.registry import Audit, catalogue, register
 from mssante_audit.report.cards import view
@@ -55,14 +54,11 @@ def row_of(space: TrustSpace, *findings: Finding) -> dict[str, Any]:
 
 
 @pytest.fixture
-def others(monkeypatch: pytest.MonkeyPatch) -> None:
+def others(monkeypatch):
     """Let a test register audits of its own."""
     monkeypatch.setattr(registry, "registered", {})
     yield
     catalogue.cache_clear()
-
-
-# -- a check ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -72,7 +68,6 @@ def others(monkeypatch: pytest.MonkeyPatch) -> None:
         (Finding("RECO_WITHDRAWN_LISTED", "x", (1,)), "declaration", "fail"),
         (Finding("LIST_PAIR_REPEATED", "x", (1,)), "listed", "warn"),
         (Finding("DN_SHAPE", "x", (1,)), "certificate", "fail"),
-        (Finding("DN_CN_NOT_FQDN", "x", (1,)), "certificate", "fail"),
         (Finding("CONTACT_NO_PHONE", "x", (1,)), "contacts", "warn"),
         (Finding("DN_O_TRUNCATED", "x", (1,)), "certificate", "ok"),  # information
         (Finding("CONTACT_NEAR", "x", (1,)), "contacts", "ok"),  # a warning, and a hint
@@ -82,83 +77,43 @@ def others(monkeypatch: pytest.MonkeyPatch) -> None:
         (Finding("LIST_NAMESPACE", "list"), "listed", "ok"),  # touches no domain by name
     ],
 )
-def test_a_finding_decides_the_check_of_its_rule(finding: Finding, check: str, result: str) -> None:
+def test_a_finding_decides_the_check_of_its_rule(finding, check, result):
     row = row_of(signed(make_space({}, BETA)), finding)
     assert (row[check], row["order"]) == (result, {"fail": "urgent", "warn": "todo", "ok": "ok"}[result])
     assert row["why"].get(check) == (None if result == "ok" else [finding.rule])
-    others = {"listed", "certificate", "contacts"} - {check}
-    assert {row[other] for other in others} == {"ok"}
+    assert {row[other] for other in {"listed", "certificate", "contacts"} - {check}} == {"ok"}
 
 
-def test_the_worst_decides_and_names_all_that_are_as_bad() -> None:
+def test_the_worst_decides_and_names_all_that_are_as_bad():
     codes = ("CONTACT_NO_PHONE", "CONTACT_EMAIL_MALFORMED", "CONTACT_NO_EMAIL", "LIST_PAIR_REPEATED")
     row = row_of(signed(make_space({})), *(Finding(code, "x", (1,)) for code in codes))
     assert sorted(row["why"]["contacts"]) == ["CONTACT_EMAIL_MALFORMED", "CONTACT_NO_EMAIL"]
-    assert [row[name] for name in ("contacts", "listed", "certificate")] == ["fail", "warn", "ok"]
-    assert (row["receives"], row["order"]) == ("unknown", "urgent")
+    assert [row[name] for name in ("contacts", "listed", "receives", "order")] == [
+        "fail", "warn", "unknown", "urgent"
+    ]  # fmt: skip
     assert row["reasons"].replace("\xa0", " ") == (
         "Inscription : même domaine et même certificat, lignes différentes. "
         "DNS : aucune observation du DNS. Messagerie : aucune observation du DNS. "
         "TLS : aucune observation du DNS ; aucune observation de TLS. "
-        "Contacts : adresse électronique impossible ; "
-        "contact sans adresse électronique. "
+        "Contacts : adresse électronique impossible ; contact sans adresse électronique. "
         "Déclaration : aucun registre de déclarations."
     )
-
-
-def test_of_the_dns_faults_are_told_and_what_was_walked_without_one_is_well(sample_space: TrustSpace) -> None:
-    assert sample_space.observation is not None
-    frame, findings = domains(sample_space), actionable(audit_all(sample_space))
-    codes = {code for code, rule in catalogue().items() if rule.check in ("dns", "mail")}
-    at_fault = set(findings.loc[findings["rule"].isin(codes), "domain"])
-    for check in ("dns", "mail"):
-        assert {"fail", "warn", "unknown", "ok"} == set(frame[check])
-    shown = frame[~frame["dns"].isin(["unknown", "ok"]) | ~frame["mail"].isin(["unknown", "ok"])]
-    well = frame[(frame["dns"] == "ok") & (frame["mail"] == "ok") & frame["tls"].isin(["ok", "unknown"])]
-    assert set(well["receives"]) == {"yes"}
-    assert set(frame["receives"]) == {"yes", "degraded", "no", "unknown"}
-    assert all(("receives" in why) == (got != "yes") for why, got in frame[["why", "receives"]].to_numpy())
-    assert at_fault & set(frame["domain"]) <= set(shown["domain"])
-    assert not frame.loc[frame["dns"] == "fail", "receives"].isin(["unknown"]).any()
-    assert "zone du gestionnaire" not in " ".join(frame["reasons"])  # of all domains, and so of none
 
 
 @pytest.mark.parametrize(
     ("at", "tls"), [("2026-03-09T06:30:00Z", ["too-old"]), ("2026-03-09T08:00:00Z", ["too-old", "tls-old"])]
 )
-def test_what_was_seen_too_long_ago_is_unknown_and_its_findings_stay(at: str, tls: list[str]) -> None:
+def test_what_was_seen_too_long_ago_is_unknown_and_its_findings_stay(at, tls):
     old = load_space(as_of=at)
     frame = domains(old)
     frame = frame[frame["why"].map(lambda why: why["dns"] != ["no-name"])]  # that needs no observation
     assert len(frame) > 100
-    for check, codes in (("dns", [["too-old"]]), ("mail", [["too-old"]]), ("tls", [["too-old"], tls])):
-        assert set(frame[check]) == {"unknown"}
-        assert all(why[check] in (*codes, ["not-observed"]) for why in frame["why"])
-    assert set(frame["receives"]) == {"unknown"}
+    for check, codes in (("dns", ["too-old"]), ("mail", ["too-old"]), ("tls", tls)):
+        assert set(frame[check]) == {"unknown"} == set(frame["receives"])
+        assert all(why[check] in (["too-old"], codes, ["not-observed"]) for why in frame["why"])
     assert {"DNS_DELEGATION_DEAD", "DNS_MX_UNRESOLVED", "TLS_EXPIRED"} <= set(audit_all(old)["rule"])
     assert frame["critical"].sum() > 0
-    codes = {code for why in frame["why"] for codes in why.values() for code in codes}
-    assert not {code for code in codes if code.startswith(("DNS_", "TLS_"))}
-
-
-def test_without_an_observation_nothing_decides_what_it_would_tell(sample_space: TrustSpace) -> None:
-    blind = replace(sample_space, observation=None, tls=None)
-    frame = domains(blind)
-    for check, codes in (("dns", ["no_observation"]), ("tls", ["no_observation", "no_tls"])):
-        assert set(frame[check]) == {"unknown"}
-        assert all(why[check] == codes for why in frame["why"])
-    no_tls = domains(replace(sample_space, tls=None))
-    assert {tuple(why["tls"]) for why in no_tls["why"]} == {("no_tls",), ("no_tls", "not-observed")}
-    assert no_tls["dns"].tolist() == domains(sample_space)["dns"].tolist()
-
-
-def test_what_no_audit_decides_or_looked_at_is_unknown_and_says_why() -> None:
-    row = row_of(signed(make_space({})))
-    assert row["order"] == "ok"
-    why = {check: ["no_observation"] for check in ("dns", "mail", "receives")}
-    assert row["why"] == why | {"tls": ["no_observation", "no_tls"], "declaration": ["no_declarations"]}
-    assert {row[check] for check in row["why"]} == {"unknown"}
-    assert pd.isna(row["mailboxes"])
+    assert not re.search("DNS_|TLS_", str(frame["why"].tolist()))
 
 
 def with_register(space: TrustSpace, file: Path, text: str) -> TrustSpace:
@@ -166,19 +121,10 @@ def with_register(space: TrustSpace, file: Path, text: str) -> TrustSpace:
     return signed(replace(space, register=load_declarations(file)))
 
 
-def test_a_register_makes_declarations_known(tmp_path: Path) -> None:
-    space = with_register(make_space({}, BETA), tmp_path / "a.csv", "domain\nch-beta.mssante.fr\n")
-    frame = domains_of(space, audit_all(space)).set_index("domain")
-    assert frame.loc["ch-alpha.mssante.fr", "why"]["declaration"] == ["RECO_NOT_DECLARED"]
-    assert "RECO_NOT_DECLARED" not in frame.loc["ch-beta.mssante.fr", "why"].get("declaration", [])
-    assert (frame["declaration"] != "unknown").all()
-
-
-def test_a_fault_of_several_declarations_is_one_of_each_domain(tmp_path: Path) -> None:
+def test_a_fault_of_several_declarations_is_one_of_each_domain(tmp_path):
     names = ["ch-alpha.mssante.fr", "CH-Beta.mssante.fr", "ch-gamma.mssante.fr"]
-    lines = "".join(f"{name},{number}\n" for name, number in zip(names, ("MSS-1", "MSS-1", ""), strict=True))
-    listed = make_space(*({"domain": name} for name in names))
-    space = with_register(listed, tmp_path / "a.csv", f"domain,contract_number\n{lines}")
+    text = "domain,contract_number\n{},MSS-1\n{},MSS-1\n{},\n".format(*names)
+    space = with_register(make_space(*({"domain": name} for name in names)), tmp_path / "a.csv", text)
     findings = audit_all(space)
     (finding,) = findings[findings["rule"] == "DECL_CONTRACT_SHAPE"].to_dict("records")
     assert (finding["domains"], finding["rows"]) == (2, ())
@@ -187,46 +133,30 @@ def test_a_fault_of_several_declarations_is_one_of_each_domain(tmp_path: Path) -
     assert [why.get("declaration") for why in frame["why"]] == [["DECL_CONTRACT_SHAPE"]] * 2 + [None]
 
 
-# -- a list that is not to be relied on ---------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("status", ["invalid", "absent", "valid-untrusted"])
-def test_a_list_that_is_not_to_be_relied_on_makes_all_unknown(status: str) -> None:
+def test_a_list_that_is_not_to_be_relied_on_makes_all_unknown(status):
     space = signed(make_space({}, BETA), status)
     frame = domains_of(space, findings_frame([Finding("DN_SHAPE", "x", (1,))], space.entries))
     assert set(frame["listed"]) == set(frame["order"]) == {"unknown"}
     assert frame["certificate"].tolist() == ["fail", "ok"]  # what its rows say is still told
-    expected = doubts(space.whitelist, space.as_of, timedelta(days=7))
-    assert expected
+    assert (expected := doubts(space.whitelist, space.as_of, timedelta(days=7)))
     assert [why["listed"] for why in frame["why"]] == [expected, expected]
 
 
-@pytest.mark.parametrize(("days", "code"), [(8, "old"), (-8, "future"), (3, None)])
-def test_its_age_counts(days: int, code: str | None) -> None:
-    space = signed(make_space({}, as_of=AS_OF - timedelta(days=1) + timedelta(days=days)))
-    row = row_of(space)
-    assert (row["listed"], row["why"].get("listed")) == (("unknown", [code]) if code else ("ok", None))
-
-
-def test_every_doubt_and_check_has_its_words() -> None:
+def test_every_doubt_and_check_has_its_words():
     assert DOUBTS["fr"].keys() == DOUBTS["en"].keys()
     for language in ("fr", "en"):
         assert CHECK_NAMES[language].keys() == set(CHECKS)
-        for code in DOUBTS[language]:
-            assert DOUBTS[language][code] in reasons({"listed": [code]}, language)
-    assert reasons({"dns": ["not_audited"]}) == ""
+        assert all(words in reasons({"listed": [code]}, language) for code, words in DOUBTS[language].items())
     once = {"dns": ["zone-dead"], "mail": ["not-reached"], "receives": ["zone-dead"]}
-    assert reasons(once, "en") == (
-        "DNS: no server answers for the zone. Mail: the domain does not say which its mail hosts are."
-    )
-    assert reasons(once | {"dns": ["DNS_DELEGATION_DEAD"]}, "en").endswith(
-        "Receiving: no server answers for the zone."
-    )
+    told = "DNS: no server answers for the zone. Mail: the domain does not say which its mail hosts are."
+    twice = reasons(once | {"dns": ["DNS_DELEGATION_DEAD"]}, "en")
+    assert reasons(once, "en") == told
+    assert twice.endswith("Receiving: no server answers for the zone.")
+    assert reasons({"dns": ["not_audited"]}) == ""
     assert reasons({"contacts": [FAILED]}, "en") == "Contacts: a rule could not be evaluated."
     assert reasons({"certificate": ["DN_ID_LUHN"]}, "en").startswith("Certificate: ")
 
-
-# -- rules that fail, rules of others -----------------------------------------------------------------------
 
 SEEN = Rule(
     "TLS_SEEN_WEAK", family="TLS", severity="warning", source="none", title_fr="TLS faible",
@@ -235,7 +165,7 @@ SEEN = Rule(
 
 
 @pytest.mark.usefixtures("others")
-def test_an_audit_of_a_package_decides_a_check_by_its_rules() -> None:
+def test_an_audit_of_a_package_decides_a_check_by_its_rules():
     register(Audit("tls_seen", "TLS", (SEEN,), lambda space: [Finding("TLS_SEEN_WEAK", "x", (1,))]))
     space = signed(make_space({}, BETA))
     frame = domains_of(space, audit_all(space))
@@ -248,7 +178,7 @@ def test_an_audit_of_a_package_decides_a_check_by_its_rules() -> None:
 
 
 @pytest.mark.usefixtures("others")
-def test_a_rule_that_fails_leaves_its_check_unknown_and_no_domain_well() -> None:
+def test_a_rule_that_fails_leaves_its_check_unknown_and_no_domain_well():
     def breaks(space: TrustSpace) -> list[Finding]:
         raise ValueError("no")
 
@@ -263,28 +193,22 @@ def test_a_rule_that_fails_leaves_its_check_unknown_and_no_domain_well() -> None
     assert set(frame["contacts"]) == {"ok"}
 
 
-def test_a_check_is_one_there_is() -> None:
+def test_a_check_is_one_there_is():
     with pytest.raises(Exception, match=r"check is 'smell'\. Allowed: \"\", listed, certificate"):
         Rule(**SEEN.model_dump() | {"check": "smell"})
-    checks = {rule.check for rule in catalogue().values()}
-    assert checks == {"", *CHECKS}
+    assert {rule.check for rule in catalogue().values()} == {"", *CHECKS}
     # Whatever makes the list unknown is told by its own words, and whatever names a check may decide it.
-    assert all(rule.check == "listed" for rule in catalogue().values() if rule.affects_list)
+    assert {rule.check for rule in catalogue().values() if rule.affects_list} == {"listed"}
 
 
-def test_a_waived_finding_counts_for_nothing(tmp_path: Path) -> None:
+def test_a_waived_finding_counts_for_nothing(tmp_path):
     space = signed(make_space({"support_contact": "support@alpha.example"}))
-    assert domains(space)["contacts"].tolist() == ["warn"]
-    waivers = tmp_path / "waivers.toml"
-    waivers.write_text(
+    (waivers := tmp_path / "waivers.toml").write_text(
         f'[[waiver]]\ndomain = "{ALPHA["domain"]}"\nrule = "CONTACT_NO_PHONE"\nreason = "known"\n'
-        'who = "somebody"\nuntil = 2026-12-31\n',
-        encoding="utf-8",
+        'who = "somebody"\nuntil = 2026-12-31\n'
     )
+    assert domains(space)["contacts"].tolist() == ["warn"]
     assert domains(replace(space, waivers=waivers))["contacts"].tolist() == ["ok"]
-
-
-# -- the command --------------------------------------------------------------------------------------------
 
 
 def run(*arguments: object) -> str:
@@ -298,7 +222,7 @@ def of_the_sample(*arguments: str) -> str:
     return run("--as-of", AT, *arguments)
 
 
-def test_each_format_has_every_domain_of_the_sample(tmp_path: Path, sample_space: TrustSpace) -> None:
+def test_each_format_has_every_domain_of_the_sample(tmp_path, sample_space):
     frame = domains(sample_space)
     rows = json.loads(of_the_sample("--format", "json"))
     Draft202012Validator(schema("domains")).validate(rows)
@@ -309,18 +233,17 @@ def test_each_format_has_every_domain_of_the_sample(tmp_path: Path, sample_space
     assert "Certificat\xa0" not in english
     for suffix in ("csv", "xlsx", "parquet"):
         run("--as-of", AT, "--format", suffix, "--out", tmp_path / f"d.{suffix}")
-    flat = [name for name in frame.columns if name != "why"]
     csv = pd.read_csv(tmp_path / "d.csv", encoding="utf-8-sig", dtype="str", keep_default_na=False)
-    assert list(csv.columns) == flat
+    assert list(csv.columns) == [name for name in frame.columns if name != "why"]
     assert csv["order"].tolist() == frame["order"].tolist()
     (sheet,) = openpyxl.load_workbook(tmp_path / "d.xlsx").worksheets
     assert (sheet.title, sheet.max_row) == ("domains", len(frame) + 1)
     parquet = pd.read_parquet(tmp_path / "d.parquet")
-    assert list(map(json.loads, parquet["why"])) == frame["why"].tolist()
     assert list(parquet.columns) == list(frame.columns)
+    assert list(map(json.loads, parquet["why"])) == frame["why"].tolist()
 
 
-def test_no_contact_is_named_and_no_cell_is_a_formula(tmp_path: Path) -> None:
+def test_no_contact_is_named_and_no_cell_is_a_formula(tmp_path):
     (tmp_path / "list.xml").write_bytes(xml_of({"domain": "=1+1.mssante.fr"}, BETA))
     text = run("--data", tmp_path, "--as-of", AT)
     assert "\n'=1+1.mssante.fr," in text
@@ -328,18 +251,16 @@ def test_no_contact_is_named_and_no_cell_is_a_formula(tmp_path: Path) -> None:
     assert "01 99" not in text
 
 
-@pytest.mark.parametrize("shareable", [False, True])
-def test_a_snapshot_tells_the_same(tmp_path: Path, sample_space: TrustSpace, shareable: bool) -> None:
-    make_snapshot(sample_space, tmp_path / "s", shareable=shareable)
+def test_a_snapshot_that_may_be_shared_tells_the_same(tmp_path, sample_space):
+    make_snapshot(sample_space, tmp_path / "s", shareable=True)
     for more in (("--format", "json"), ("--lang", "en"), ("--region", "Corse")):
         assert run("--data", tmp_path / "s", *more) == of_the_sample(*more)
-    expected = domains(sample_space)
-    if shareable:  # a domain that is an address names somebody
-        expected["domain"] = expected["domain"].map(unnamed).astype(expected["domain"].dtype)
+    expected = domains(sample_space)  # a domain that is an address names somebody
+    expected["domain"] = expected["domain"].map(unnamed).astype(expected["domain"].dtype)
     pd.testing.assert_frame_equal(domains(load_space(tmp_path / "s")), expected)
 
 
-def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path: Path) -> None:
+def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path):
     shutil.copytree(CATALOGUE, tmp_path / "data")
     made = load_space(tmp_path / "data", as_of=AT, anchors=[CATALOGUE / "anchors"])
     make_snapshot(made, tmp_path / "s")
@@ -349,49 +270,38 @@ def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path: 
     for name, receives, order, why in each[["domain", "receives", "order", "reasons"]].to_numpy():
         words = ["check", name, "--data", str(tmp_path / "s")]
         text = CliRunner().invoke(app, words, catch_exceptions=False).stdout
-        assert f"\narrives: {receives}" in text
-        assert f"\nin order: {order}" in text
-        assert all(sentence.rstrip(".") in text for sentence in why.split(". "))
+        expected = (f"\narrives: {receives}", f"\nin order: {order}", *why.rstrip(".").split(". "))
+        assert [words for words in expected if words not in text] == []
     controls = view(load_space(tmp_path / "s"))
     assert answer(domains(made)).text in controls
     assert first_cause(causes(audit_all(made), made.audited, made.published)).text in controls
 
 
-def test_the_sample_has_each_answer_with_its_reason(sample_space: TrustSpace) -> None:
+def test_the_sample_has_each_answer_with_its_reason(sample_space):
     frame = domains(sample_space)
     assert set(frame["order"]) == {"ok", "todo", "urgent"}
     for row in frame.to_dict("records"):
         counted = {row[check] for check in CHECKS if check not in RECEPTION or row["receives"] == "yes"}
         assert row["order"] == ("urgent" if "fail" in counted else "todo" if "warn" in counted else "ok")
-        assert row["why"].keys() - {"receives"} == {check for check in CHECKS if row[check] != "ok"}
+        unwell = {check for check in CHECKS if row[check] != "ok"}
+        assert row["why"].keys() == unwell | ({"receives"} if row["receives"] != "yes" else set())
+        assert (row["dns"], row["receives"]) != ("fail", "unknown")
+    assert {*frame["dns"]} == {*frame["mail"]} == {"fail", "warn", "unknown", "ok"}
+    assert {*frame["receives"]} == {"yes", "degraded", "no", "unknown"}
+    assert "zone du gestionnaire" not in " ".join(frame["reasons"])  # of all domains, and so of none
     late = domains(load_space(as_of="2026-09-01"))  # its list is too old then
     assert (set(late["order"]), set(late["receives"])) == ({"unknown"}, {"unknown", "no"})
     assert (late.loc[late["receives"] == "no", "domain"].str.len() > 63).all()  # no such name can be
 
 
-def test_a_whole_archive_is_looked_at_as_of_its_last_list(tmp_path: Path) -> None:
-    space = archived(tmp_path, on_2026_03_01=[{}], on_2026_03_02=[{}, BETA])
-    assert domains(space)["domain"].tolist() == ["ch-alpha.mssante.fr", "ch-beta.mssante.fr"]
-
-
 @pytest.mark.real
 @pytest.mark.long
-def test_the_real_list() -> None:
+def test_the_real_list():
     if not REAL.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
-    real = open_space(data=str(REAL), as_of="2025-03-01")
-    findings = audit_all(real)
-    frame = domains(real, findings)
-    assert len(frame) == real.audited["domain"].nunique() == 4906
+    frame = domains(open_space(data=str(REAL), as_of="2025-03-01"))
+    assert len(frame) == 4906
     assert set(frame["declaration"]) == {"unknown"}
     assert (frame["listed"] != "unknown").all()
     counts = frame["order"].value_counts()
     assert counts["ok"] > counts["todo"] > counts["urgent"] > 0
-    # Each that is urgent has an error on a row of its own, found anew from the findings.
-    rows = findings.groupby("rule")["rows"].agg(lambda its: {row for rows in its for row in rows})
-    of_domain = real.audited.groupby("domain")["row"].agg(set)
-    for row in frame[frame["order"] == "urgent"].to_dict("records"):
-        codes = [code for check in CHECKS if row[check] == "fail" for code in row["why"][check]]
-        assert codes
-        assert all(of_domain[row["domain"]] & rows[code] for code in codes)
-        assert {catalogue()[code].severity for code in codes} <= {"error", "critical"}

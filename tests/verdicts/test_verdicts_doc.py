@@ -4,8 +4,6 @@ The word in backquotes that opens an example is looked up in the sample: a domai
 name that a finding is about, or a test. "of" names another file of the sample than the folder as a whole.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from dataclasses import replace
@@ -106,7 +104,7 @@ def example(code: str, part: str) -> tuple[str, Seen | None]:
     return ("" if name == "list" else name), where
 
 
-def test_every_rule_of_every_audit_is_reviewed_in_its_place() -> None:
+def test_every_rule_of_every_audit_is_reviewed_in_its_place():
     rules = catalogue()
     assert [*RULES] == [*rules], "those of the catalogue, in its order"
     assert TEXT.count("\n### ") == len(RULES), "each has the shape that is read here"
@@ -114,7 +112,7 @@ def test_every_rule_of_every_audit_is_reviewed_in_its_place() -> None:
     assert verdicts == {code: (rule.severity, rule.confidence) for code, rule in rules.items()}
 
 
-def test_the_contents_lead_to_each_audit() -> None:
+def test_the_contents_lead_to_each_audit():
     headings = re.findall(r"^## (.+)$", TEXT, re.MULTILINE)
     linked = re.findall(r"^- \[([^\]]+)\]\(#([a-z0-9-]+)\)", TEXT, re.MULTILINE)
     assert [title for title, _ in linked] == headings
@@ -124,7 +122,7 @@ def test_the_contents_lead_to_each_audit() -> None:
     assert headings[: len(titles)] == titles
 
 
-def test_the_true_example_is_found_and_the_false_one_is_there_and_not_found() -> None:
+def test_the_true_example_is_found_and_the_false_one_is_there_and_not_found():
     for code in RULES:
         for part in ("true", "false"):
             name, where = example(code, part)
@@ -133,7 +131,7 @@ def test_the_true_example_is_found_and_the_false_one_is_there_and_not_found() ->
             assert where is None or is_found == (part == "true"), (code, part, name)
 
 
-def test_each_part_says_something_of_its_own() -> None:
+def test_each_part_says_something_of_its_own():
     texts = [text for parts in RULES.values() for text in list(parts.values())[3:]]
     assert min(map(len, texts)) > 8
     assert [text for text, count in Counter(texts).items() if count > 1] == []
