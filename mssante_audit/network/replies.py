@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, Reply
 from mssante_audit.observe.observation import Observation
@@ -204,7 +204,7 @@ class ReplyIndex:
         """Return what an address said to a question."""
         asked = (zone, qname, qtype)
         answers = self.answers(*asked, walked=True) if walked and qname == zone else self.answers(*asked)
-        return cast(ServerAnswer, answers.get(address, UNKNOWN))
+        return answers.get(address, UNKNOWN)
 
     def over(self, zone: str, qname: str, qtype: str, address: str, transport: str) -> Reply | None:
         """Return the best reply that came over a transport."""
