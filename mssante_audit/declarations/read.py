@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import unguarded
@@ -55,7 +56,7 @@ class Sheet:
         width, first = len(self.headings), (self.heading_row or 0) + 1
         kept: dict[int, list[str]] = {}
         for number, cells in rows:
-            texts = [*cells[:width], *[""] * (width - len(cells))]
+            texts = cells if len(cells) == width else [*cells[:width], *[""] * (width - len(cells))]
             if number < first or (number == first and is_help(texts)):
                 continue
             if any(texts) or number in always:
@@ -63,7 +64,7 @@ class Sheet:
             if len(kept) > MAX_ROWS:
                 raise too_many_rows(self.file)
         columns = zip(*kept.values(), strict=True) if kept else [()] * width
-        self.columns = [pd.Series(cells, dtype="str") for cells in columns]
+        self.columns = [pd.Series(pd.array(pa.array(cells, pa.large_string()), "str")) for cells in columns]
         self.rows = np.array(list(kept), dtype="int64")
 
 
@@ -100,9 +101,9 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
                 sheet.problems.append(Flag(row, None, "headings-again" if again else "remark"))
     ours = ("headings-again", "remark")
     sheet.problems = [flag for flag in sheet.problems if flag.row not in dropped or flag.kind in ours]
-    places = list(dropped.values())
-    sheet.columns = [column.drop(index=places).reset_index(drop=True) for column in sheet.columns]
-    sheet.rows = np.delete(sheet.rows, places)
+    if places := list(dropped.values()):
+        sheet.columns = [column.drop(index=places).reset_index(drop=True) for column in sheet.columns]
+        sheet.rows = np.delete(sheet.rows, places)
     return sheet
 
 
@@ -159,8 +160,8 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
 
     sheet.fill(flagged())
     for at, column in enumerate(sheet.columns):
-        guarded = column.str.contains("'", regex=False)
-        sheet.columns[at] = column.mask(guarded, column[guarded].map(unguarded))
+        if (guarded := column.str.contains("'", regex=False)).any():
+            sheet.columns[at] = column.mask(guarded, column[guarded].map(unguarded))
     return without_remarks(sheet, mapping)
 
 

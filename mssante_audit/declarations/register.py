@@ -106,7 +106,7 @@ class Register:
         without = [file for file, missing in self.missing.items() if not missing.isdisjoint(columns)]
         unread = self.problems[self.problems["column"].isin(columns) & self.problems["kind"].isin(UNREAD)]
         lost = set(zip(unread["file"], unread["row"], strict=True))
-        places = zip(declarations["file"], declarations["row"], strict=True)
+        places = zip(declarations["file"].tolist(), declarations["row"].tolist(), strict=True)
         there = [file not in without and (file, row) not in lost for file, row in places]
         return declarations[np.array(there, dtype="bool")]
 

@@ -71,23 +71,26 @@ def names_persons(facts: Any) -> bool:
 
 
 def _leaves(facts: Any) -> Iterator[Any]:
-    if isinstance(facts, Mapping | list | tuple):
-        for part in facts.values() if isinstance(facts, Mapping) else facts:
-            yield from _leaves(part)
-    else:
-        yield facts
+    match facts:
+        case list() | tuple():
+            for part in facts:
+                yield from _leaves(part)
+        case Mapping():
+            yield from _leaves([*facts.values()])
+        case _:
+            yield facts
 
 
 def _replaced(facts: Any, of_person: Callable[[Person], Any], of_text: Callable[[str], str]) -> Any:
     match facts:
-        case Mapping():
-            return {name: _replaced(part, of_person, of_text) for name, part in facts.items()}
-        case list() | tuple():
-            return [_replaced(part, of_person, of_text) for part in facts]
+        case str():
+            return facts if isinstance(facts, Shown) else of_text(facts)
         case Person():
             return of_person(facts)
-        case str() if not isinstance(facts, Shown):
-            return of_text(facts)
+        case list() | tuple():
+            return [_replaced(part, of_person, of_text) for part in facts]
+        case Mapping():
+            return {name: _replaced(part, of_person, of_text) for name, part in facts.items()}
     return facts
 
 

@@ -145,10 +145,11 @@ def findings_frame(
     """
     rows_of = entries["row"].tolist()
     domain_of, operator_of, name_of = (
-        dict(zip(rows_of, entries[column], strict=True)) for column in ("domain", "operator_id", "operator")
+        dict(zip(rows_of, entries[column].tolist(), strict=True))
+        for column in ("domain", "operator_id", "operator")
     )
-    places = entries.get("department", [""] * len(entries))
-    departments = dict(zip(entries["operator_id"], places, strict=True)) | {"": ""}
+    places = entries["department"].tolist() if "department" in entries else [""] * len(entries)
+    departments = dict(zip(entries["operator_id"].tolist(), places, strict=True)) | {"": ""}
     records = []
     for finding in findings:
         where = places_of(finding.where, source)

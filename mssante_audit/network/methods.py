@@ -63,11 +63,12 @@ class Methods:
 
     def __init__(self, index: ReplyIndex) -> None:
         self._index, self._siblings = index, index.observation.siblings
+        self.replies_about = cache(self._replies_about)
+        """Returns what a zone's servers said of a name, whatever the type, in the order of the file."""
         self.of = cache(self._of)
         """Returns the method in use for a domain (canonical)."""
 
-    def replies_about(self, zone: str, name: str) -> list[Reply]:
-        """Return what a zone's servers said of a name, whatever the type, in the order of the file."""
+    def _replies_about(self, zone: str, name: str) -> list[Reply]:
         answers = (self._index.answers(zone, name, qtype) for qtype in WALKED)
         replies = (answer.reply for part in answers for answer in part.values() if answer.reply is not None)
         return sorted(replies, key=lambda reply: reply.line)

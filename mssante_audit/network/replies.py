@@ -23,6 +23,7 @@ NO_EVIDENCE = ""
 WALKED = ("MX", "A", "AAAA", "SOA")
 # Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds).
 SLOW = 3000.0
+_OF_EDNS = {"notimp": "notimp", "dropped": "edns", "badvers": "edns"}  # how it takes EDNS → kind of answer
 MAX_RECORDS = 100  # of one name and type: of more BIND takes none (`max-records-per-type`)
 # Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones.
 _MADE_UP = [
@@ -115,12 +116,12 @@ class ReplyIndex:
         if question not in self._questions:
             self.zones_asked.setdefault(question[1:], []).append(reply.zone)
         both = self._questions.setdefault(question, {}).setdefault(reply.address, [None, None])
-        before = both[over_tcp] or reply
-        both[over_tcp] = max(before, reply, key=self._order)
-        answered = reply.qtype == "MX" and reply.outcome == before.outcome == "answer"
-        if answered and reply.answers != before.answers:
-            versions = self._versions.setdefault((reply.zone, reply.qname, reply.address), {})
-            versions |= {before.answers: before, reply.answers: reply}
+        if before := both[over_tcp]:
+            answered = reply.qtype == "MX" and reply.outcome == before.outcome == "answer"
+            if answered and reply.answers != before.answers:
+                versions = self._versions.setdefault((reply.zone, reply.qname, reply.address), {})
+                versions |= {before.answers: before, reply.answers: reply}
+        both[over_tcp] = max(before, reply, key=self._order) if before else reply
         at = (reply.address, over_tcp)
         if reply.silent and self._is_final(reply):
             self._given_up.add(at)
@@ -202,7 +203,8 @@ class ReplyIndex:
         self, zone: str, qname: str, qtype: str, address: str, *, walked: bool = False
     ) -> ServerAnswer:
         """Return what an address said to a question."""
-        answers: dict[str, ServerAnswer] = self.answers(zone, qname, qtype, walked=walked)
+        asked = (zone, qname, qtype)
+        answers = self.answers(*asked, walked=True) if walked and qname == zone else self.answers(*asked)
         return answers.get(address, UNKNOWN)
 
     def over(self, zone: str, qname: str, qtype: str, address: str, transport: str) -> Reply | None:
@@ -223,7 +225,8 @@ class ReplyIndex:
             if compared and other.informs and other.reply and other.reply.records != udp.records:
                 more.append(other.reply)
             others = {_content(reply): reply for reply in reversed(more)}
-            return answer._replace(others=tuple(r for key, r in others.items() if key != _content(udp)))
+            kept = tuple(reply for key, reply in others.items() if key != _content(udp))
+            return answer._replace(others=kept) if kept else answer
         if answer.kind in ("truncated", "silent"):
             if other.informs:  # who answers over TCP is asked all once over UDP: not sent is not silent
                 kind = other.kind if answer.kind == "truncated" else "tcp"
@@ -239,8 +242,7 @@ class ReplyIndex:
         over_tcp = reply.transport == "tcp"
         if self._rank(reply) >= 4:
             edns = "ok" if reply.edns else self.edns(reply.address, over_tcp=over_tcp)
-            kinds = {"notimp": "notimp", "dropped": "edns", "badvers": "edns"}
-            kind = kinds.get(edns, "slow" if _is_slow(reply) else "said")
+            kind = _OF_EDNS.get(edns) or ("slow" if _is_slow(reply) else "said")
             return ServerAnswer(kind, reply) if edns else UNKNOWN
         if reply.silent:
             given_up = {(reply.address, over_tcp), (reply.address, False)} & self._given_up

@@ -80,9 +80,11 @@ class Zone:
         look_up = self._lookups.look_up
         return {name: (look_up(name, "A"), look_up(name, "AAAA")) for name in self.names}
 
-    def known(self, name: str) -> set[str]:
-        """Return the addresses of a server, as the parent gives them and as they are looked up."""
-        return {*self.glue.get(name, ()), *(a for lookup in self.hosts[name] for a in lookup.data)}
+    @cached_property
+    def known(self) -> dict[str, set[str]]:
+        """The addresses of each server, as the parent gives them and as they are looked up."""
+        looked_up = {name: (a for host in hosts for a in host.data) for name, hosts in self.hosts.items()}
+        return {name: {*self.glue.get(name, ()), *addresses} for name, addresses in looked_up.items()}
 
     @cached_property
     def unreached(self) -> dict[str, str]:
@@ -90,7 +92,7 @@ class Zone:
         return {name: why for name in self.names if (why := self._unreached(name))}
 
     def _unreached(self, name: str) -> str:
-        if addresses := self.known(name):
+        if addresses := self.known[name]:
             return "private" if {self.states.get(address) for address in addresses} == {"private"} else ""
         status = min((lookup.status for lookup in self.hosts[name]), key=lambda s: (bool(s), s != "nxdomain"))
         if is_under(name, self.name):
@@ -111,11 +113,11 @@ class Zone:
     @property
     def ipv6_only(self) -> bool:
         """Whether all servers have IPv6 addresses only; of names inside the zone the parent's word counts."""
-        beyond = {name: () if is_under(name, self.name) else self.known(name) for name in self.names}
+        beyond = {name: () if is_under(name, self.name) else self.known[name] for name in self.names}
         addresses = [address for name in self.names for address in self.glue.get(name) or beyond[name]]
         return bool(addresses) and all(":" in address for address in addresses)
 
     def names_of(self, address: str) -> list[str]:
         """Return the names of the server at an address: the one it was asked by, then those it shares."""
         asked = [name for name in self._index.names.get(self.name, {}).get(address, ()) if name]
-        return list(dict.fromkeys((*asked, *(n for n in self.names if address in self.known(n)))))
+        return list(dict.fromkeys((*asked, *(n for n in self.names if address in self.known[n]))))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+from pydantic_core import from_json
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError, OutputError
@@ -141,10 +142,8 @@ class Scan:
 
 
 def _object(raw: bytes) -> dict[str, Any] | None:
-    with suppress(ValueError, RecursionError):
-        content = json.loads(raw.decode())
-        if b"\\u" in raw:
-            json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair is not text
+    with suppress(ValueError):
+        content = from_json(raw)
         if isinstance(content, dict):
             return content
     return None

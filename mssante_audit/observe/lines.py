@@ -176,8 +176,10 @@ class Reply(NamedTuple):
         return self._given(self.chain)
 
     def _given(self, names: Collection[str]) -> frozenset[str]:
-        answers = [r for r in self.records if r.type == self.qtype and r.section == "answer"]
-        return frozenset([r.data for r in answers if r.owner in names])
+        kind = self.qtype
+        return frozenset(
+            [r.data for r in self.records if r.type == kind and r.section == "answer" and r.owner in names]
+        )
 
     def data(self, kind: str, owner: str) -> set[str]:
         """Return the data of an owner's records of a type, in whatever section."""
@@ -192,14 +194,17 @@ class Reply(NamedTuple):
         return glue
 
 
-def reader_of(kind: type[Line]) -> Callable[[Mapping[str, Any]], Line]:
-    """Return what checks a line of this kind; its `ValueError` says which field is not as it should be."""
+def reader_of(kind: type[Line]) -> Callable[..., Line]:
+    """Return what checks a line of this kind, and its number if there is one.
+
+    Its `ValueError` says which field is not as it should be.
+    """
     check = TypeAdapter(kind).validate_python
     names = [name for name in vars(kind)["_fields"] if name != "line"]
 
-    def read(content: Mapping[str, Any]) -> Line:
+    def read(content: Mapping[str, Any], *number: int) -> Line:
         try:
-            return check([content.get(name, ...) for name in names])
+            return check([content.get(name, ...) for name in names] + [*number])
         except ValidationError as errors:
             place = errors.errors()[0]["loc"][0]
             raise ValueError(f"field {names[place] if isinstance(place, int) else place}") from None

@@ -7,7 +7,7 @@ from typing import Any
 
 from mssante_audit.observe.file import DNS, FileRead, read_file
 from mssante_audit.observe.folder import pattern_of
-from mssante_audit.observe.lines import Reply, parse_reply
+from mssante_audit.observe.lines import Record, Reply, parse_reply
 
 # The name that a reply of such a step says something of.
 _ABOUT: dict[str, Callable[[Reply], str]] = {
@@ -73,10 +73,9 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
     replies: list[Reply] = []
     notes: list[str] = []
     done: set[str] = set()
-    shared: dict[Any, Any] = {}  # equal texts and records as one: 10,000 domains take half the memory
-
-    def once(value: Any) -> Any:
-        return shared.setdefault(value, value) if type(value) in (str, tuple) else value
+    shared: dict[
+        tuple[Record, ...], tuple[Record, ...]
+    ] = {}  # equal ones as one, as texts are: half the memory
 
     def take(line: int, content: dict[str, Any]) -> None:
         if "note" in content:
@@ -84,9 +83,10 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
         elif "done" in content:
             done.add(str(content["done"]))
         elif "end" not in content:
-            reply = parse_reply(content)
+            reply = parse_reply(content, line)
             if names is None or reply.step not in _ABOUT or _ABOUT[reply.step](reply) in above:
-                replies.append(Reply._make((*map(once, reply[:-1]), line)))
+                records = shared.setdefault(reply.records, reply.records)
+                replies.append(reply if records is reply.records else reply._replace(records=records))
 
     headers, read = read_file(Path(source), DNS, take)
     last, siblings = headers[-1], dict.fromkeys(header["sibling"] for header in headers)

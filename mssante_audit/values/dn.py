@@ -18,6 +18,7 @@ _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z")
 _QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+(?=[,;+]|\Z)', re.DOTALL)
 _BARE = re.compile(r"(?:[^,;+\\]++|\\.|\\\Z)*+", re.DOTALL)
 _ESCAPE = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.?)", re.DOTALL)
+_TO_ESCAPE = re.compile(r'^[# \t\r\n]|[",+;<>\\\0]|[ \t\r\n]\Z')
 _BLANKS = " \t\r\n"
 _CODE = re.compile(r" *\( *([^()]*?) *\)$")
 # What tools and people write before a DN.
@@ -92,7 +93,7 @@ def parse_dn(text: str) -> DN:
     groups = [sorted(group, key=_place) for group in groups]
     groups.sort(key=lambda group: _place(group[0]))
     canonical, key = (
-        ",".join("+".join(f"{kind}={_escape(form(kind, value))}" for kind, value in g) for g in groups)
+        ",".join(["+".join([f"{kind}={_escape(form(kind, value))}" for kind, value in g]) for g in groups])
         for form in (lambda kind, value: value, _prepared)
     )
     return DN(text, rdns, tuple(sorted(problems)), key, canonical, igc, bool(igc) and kinds == IGC[igc])
@@ -202,6 +203,8 @@ def _unescape(raw: str, problems: set[str]) -> str:
 
 def _escape(value: str) -> str:
     """Write a value as RFC 4514, section 2.4."""
+    if not _TO_ESCAPE.search(value):
+        return value
     escaped = re.sub(r'^#|[",+;<>\\]', r"\\\g<0>", value).replace("\0", "\\00")
     body = escaped.strip(_BLANKS)
     head, _, tail = escaped.partition(body) if body else (escaped, "", "")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -133,8 +134,9 @@ def _presented(space: TrustSpace) -> Presented:
         seen.operators_of.setdefault(domain, set()).add(operator)
     for part in space.parts():
         network = network_of(cast(Observation, part.observation))
+        addresses_of = cache(network.addresses)
         for domain in part.audited["domain"].unique().tolist():
-            addresses = {host: network.addresses(host) for host in network.exchangers(domain)}
+            addresses = {host: addresses_of(host) for host in network.exchangers(domain)}
             every = sorted({address for of_host in addresses.values() for address in of_host})
             seen.of[domain] = [seen.servers[address] for address in every if address in seen.servers]
             seen.missing[domain] = [host for host, of_host in addresses.items() if not of_host]

@@ -56,7 +56,7 @@ def listed_in(space: TrustSpace) -> Listed:
     roots = {structure_key(key): structure_key(first) for key, first in space.structures.items()}
     domains = domain_keys(space.entries["domain"]).tolist()
     operators = grouped(zip(domains, Listed(roots).whose(space.entries["operator_id"]), strict=True))
-    names = grouped(zip(domains, space.entries["dn_key"], strict=True))
+    names = grouped(zip(domains, space.entries["dn_key"].tolist(), strict=True))
     generated = space.whitelist.generated_at
     seen = pd.Timestamp((min(generated, space.as_of) if generated else space.as_of).date())
     since = seen - pd.Timedelta(days=space.thresholds.listing_days)

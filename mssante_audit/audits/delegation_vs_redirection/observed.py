@@ -61,6 +61,7 @@ class Seen:
         names = {domain: canonical(domain) for domain in self.rows}
         self.methods = {domain: self.network.methods.of(name) for domain, name in names.items()}
         self.ways = {domain: self.network.walk.follow(name) for domain, name in names.items() if name}
+        self.met = {domain: list(rests_on(ways)) for domain, ways in self.ways.items()}
         self.declared = declarations(space)
         self._causes: dict[tuple[str, Subject], tuple[list[Any], ...]] = {}
 
@@ -92,8 +93,7 @@ class Seen:
 
     def visits(self, domain: str) -> list[Visit]:
         """Return the zones that the walk comes to, each with what its servers said of the domain."""
-        ways = self.ways.get(domain)
-        return [way for way in rests_on(ways) if isinstance(way, Visit)] if ways else []
+        return [way for way in self.met.get(domain, ()) if isinstance(way, Visit)]
 
     @cached_property
     def zones(self) -> dict[str, list[str]]:

@@ -79,8 +79,7 @@ def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> N
             grace = max(grace, min(timedelta(seconds=int(fields[3])), GRACE_MAX))
     newest = newest_of(list(serials.values()))
     late = sorted(address for address, serial in serials.items() if serial != newest)
-    made = published(newest)
-    if not late or (made is not None and seen.observation.started_at < made + grace):
+    if not late or ((made := published(newest)) and seen.observation.started_at < made + grace):
         return
     ahead = next(address for address, serial in serials.items() if serial == newest)
     behind = [server(zone, address, serial=serials[address]) for address in late]
@@ -217,7 +216,7 @@ def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
 
 
 def _addresses(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
-    known = {name: zone.known(name) for name in zone.names}
+    known = zone.known
     replies = [reply for of_name in zone.hosts.values() for host in of_name for reply in host.replies]
     shared = False
     for first, second in combinations(sorted(known), 2):

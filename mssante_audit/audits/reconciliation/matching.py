@@ -116,7 +116,10 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     compared = worst.set_axis(list(COMPARED), axis=1).astype("str")
     whole = pd.concat([_declared(current, parties).join(compared), rest])
     numbers, others = listed["row"].to_dict(), rows_by(undeclared, "key", "operator_id")
-    of_rest = (tuple(others[place]) for place in zip(rest["domain"], rest["operator_id"], strict=True))
+    of_rest = (
+        tuple(others[place])
+        for place in zip(rest["domain"].tolist(), rest["operator_id"].tolist(), strict=True)
+    )
     whole["rows"] = [*(tuple(sorted(numbers[at] for at in party.rows)) for party in parties), *of_rest]
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
     left = space.thresholds.listing_days - whole["days"]
@@ -150,7 +153,8 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     first = current.drop_duplicates("party").set_index("party")
-    places = grouped(zip(current["party"], current["file"] + ":" + current["row"].astype("str"), strict=True))
+    where = current["file"] + ":" + current["row"].astype("str")
+    places = grouped(zip(current["party"].tolist(), where.tolist(), strict=True))
     columns = {
         "domain": first["domain_key"], "operator_id": first["operator_id"],
         "operator": first["structure_name"].str.strip(), "date": first["date"], "days": first["days"],

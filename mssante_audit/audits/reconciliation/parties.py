@@ -53,8 +53,8 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
     named = _named(every, mapped(every["operator_id"], root))
     later = ~every.index.isin(register.until(space.as_of).index)
     now = _with_twins(latest(every[~later], named[~later]), every[~later], named)
-    declared = pd.Series(list(zip(every["domain_key"], named, strict=True)), every.index, dtype="object")
-    only_later = every[later & ~declared.isin(set(declared[~later]))]
+    declared = pd.MultiIndex.from_arrays([every["domain_key"], named])
+    only_later = every[later & ~declared.isin(declared[~later])]
     parties = _grouped(now, named, register)
     for domain, coming in _grouped(latest(only_later, named[only_later.index]), named, register).items():
         parties.setdefault(domain, []).extend(coming)

@@ -92,7 +92,7 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
     uses = rows_by(entries, "domain", "operator_id", "operator")
     now = grouped((domain, same.get(operator_id, operator_id)) for domain, operator_id, _ in uses)
     called = grouped((domain, names.get(name)) for domain, _, name in uses)
-    held = zip(history["domain"], history["structure"], history["operator"], strict=True)
+    held = zip(*(history[name].tolist() for name in ("domain", "structure", "operator")), strict=True)
     left = [
         bool(structure) and domain in now and structure not in now[domain]
         and not (name in names and names[name] in called[domain])
