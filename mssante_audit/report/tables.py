@@ -67,8 +67,11 @@ def rows_table(
     name: str, caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], after: str = ""
 ) -> Html:
     """Return a table, whose `name` is unique in the page, with HTML below it."""
-    body = [list(zip(columns, row, strict=True)) for row in rows]
-    kinds = [{cell.kind for _, cell in column if cell.shown} for column in zip(*body, strict=True)]
+    labels = list(map(visible, columns))
+    body = [
+        [(label, cell, cell.kind) for label, cell in zip(labels, row, strict=True)] for row in rows
+    ]
+    kinds = [{kind for _, cell, kind in column if cell.shown} for column in zip(*body, strict=True)]
     numbers = {column for column, kind in zip(columns, kinds, strict=False) if kind == {"number"}}
     return macro("tables.table", name, translated(caption), columns, numbers, body, PAPER, after)
 
@@ -116,16 +119,17 @@ def table(
     shown = whole.head(limit)
     columns = [str(column) for column in shown.columns]
     longest, cells = float(whole[bar].max() or 1) if bar else 1.0, []
-    for at, column in enumerate(columns):
-        values = shown.iloc[:, at]
+    for column, values in shown.items():
         length = longest if column == bar else None
         severities = values.dtype == frame.Severity
-        cells.append([severity_cell(v) if severities else _cell(v, length) for v in values])
+        cells.append([severity_cell(v) if severities else _cell(v, length) for v in values.tolist()])
     link = csv_link(whole if csv is None else csv, len(shown), name)
     return rows_table(name, caption or count(len(whole), "ligne"), columns, zip(*cells, strict=True), link)
 
 
 def _cell(value: Any, longest: float | None = None) -> Cell:
+    if isinstance(value, str):
+        return Cell(markup.data(value, TEXT))
     if pd.isna(value) is True:  # of a list it is no answer at all
         return Cell("")
     if isinstance(value, bool):

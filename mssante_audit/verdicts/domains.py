@@ -123,10 +123,9 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
     By ``arrives`` (whether mail arrives: `mssante_audit.network.mail.RECEIVES`) and ``order`` (what is to be
     put right: `mssante_audit.verdicts.checks.ORDERS`) each a number of domains by answer.
     """
-    return {
-        name: {answer: int((domains[column] == answer).sum()) for answer in values}
-        for name, column, values in (("arrives", "receives", RECEIVES), ("order", "order", ORDERS))
-    }
+    axes = (("arrives", "receives", RECEIVES), ("order", "order", ORDERS))
+    counts = {name: Counter(domains[column].tolist()) for name, column, _ in axes}
+    return {name: {answer: counts[name][answer] for answer in values} for name, _, values in axes}
 
 
 def domains_of(
