@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, cached_property
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
@@ -62,9 +62,9 @@ class Dossier:
     """Everything that is told to one operator of itself.
 
     Its `rows` of the list, and of these the `entries`, test entries left out unless there are no others; its
-    `name`, as its certificates have it, or ""; the `findings` that touch it, with its own rows and domains
-    only, and by fingerprint its `remedies`; of those that it can mend `todo`, which make its `points`, and
-    those `doubted`, which would if they were known to hold.
+    `name`, as its certificates have it, or ""; `records` of the findings that touch it, with its own rows and
+    domains only, and by fingerprint its `remedies`; of those that it can mend the `sure`, which make its
+    `points`, and the `unsure`, which would if they were known to hold.
     """
 
     def __init__(self, space: TrustSpace, operator_id: str, *, masked: bool) -> None:
@@ -78,24 +78,21 @@ class Dossier:
         self.name = min(names, key=lambda name: (-names[name], name), default="")
         self._first_name = next(filter(None, self.rows["operator"].tolist()), "")
         self._domain_of = dict(zip(self.rows["row"].tolist(), self.rows["domain"].tolist(), strict=True))
-        shown, differing, is_own = [], {}, self._own_contacts()
-        for finding in common.findings.iloc[common.touching.get(operator_id, [])].to_dict("records"):
+        self.records, differing, is_own = list[dict[str, Any]](), {}, self._own_contacts()
+        for finding in (dict(common.records[at]) for at in common.touching.get(operator_id, ())):
             key, facts = finding["fingerprint"], finding["facts"]
             if not masked and (clear := told_to(common.facts[key], is_own)) is not common.facts[key]:
                 facts, rule = {**clear, "evidence": finding["evidence"]}, registry.rule(finding["rule"])
                 finding |= {part: words.sentence(rule, part, facts) for part in ("observed", "expected")}
             every = pairs(finding["rule"], facts)
             differing[key] = tuple(pair for pair in every if not any(map(self.foreign, pair)))
-            shown.append(self._cut(cast(dict[str, Any], finding)))
-        self.findings = frame.of_records(shown)
+            self.records.append(self._cut(finding))
         self.remedies = {key: typeset(self.safe(common.remedies[key])) for key in differing}
-        asked = [key in common.asked for key in differing]
-        unsure = [key in common.unsure for key in differing]
-        self.todo, self.doubted = (
-            self.findings.loc[[a and u == doubted for a, u in zip(asked, unsure, strict=True)]]
-            for doubted in (False, True)
-        )
-        self.points: tuple[Point, ...] = points_of(self.todo, self.entries, self.remedies, differing)
+        asked = [finding for finding in self.records if finding["fingerprint"] in common.asked]
+        self.unsure = [finding for finding in asked if finding["fingerprint"] in common.unsure]
+        self.sure = [finding for finding in asked if finding["fingerprint"] not in common.unsure]
+        its = dict(zip(self.entries["row"].tolist(), self.entries["domain"].tolist(), strict=True))
+        self.points: tuple[Point, ...] = points_of(self.sure, its, self.remedies, differing)
 
     @property
     def label(self) -> str:
@@ -105,7 +102,7 @@ class Dossier:
     @property
     def caveat(self) -> str:
         """How many findings are not known to hold, and why; "" if all are."""
-        unsure = [self.common.unsure[key] for key in self.doubted["fingerprint"]]
+        unsure = [self.common.unsure[finding["fingerprint"]] for finding in self.unsure]
         what = list(dict.fromkeys(named(name) for names in unsure for name in names))
         text = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
         return format_text(text, n=len(unsure), what=listing(what)) if unsure else ""
@@ -166,6 +163,21 @@ class Dossier:
             return same or (bool(parts) and parts <= reached and not more)
 
         return is_own
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """The findings of `records`, as a frame."""
+        return frame.of_records(self.records) if self.records else self.common.findings.iloc[:0]
+
+    @cached_property
+    def todo(self) -> pd.DataFrame:
+        """Those that are `sure`, as a frame."""
+        return frame.of_records(self.sure)
+
+    @cached_property
+    def doubted(self) -> pd.DataFrame:
+        """Those that are `unsure`, as a frame."""
+        return frame.of_records(self.unsure)
 
     @cached_property
     def domains(self) -> pd.DataFrame:

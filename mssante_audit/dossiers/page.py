@@ -1,18 +1,18 @@
 """The page of one dossier: sections of a template, filled from the dossier's facts."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.export import Values, values
 from mssante_audit.base.language import gettext, percent
 from mssante_audit.dossiers.facts import Dossier
-from mssante_audit.findings.frame import Severity
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.first import counts
 from mssante_audit.report.html import Html, card, joined, macro, names, say
-from mssante_audit.report.tables import table
+from mssante_audit.report.tables import columns_table, severity_cell, table
 
 NOTEBOOK = "operator"  # shows the same sections, with the frames they are made of at hand
 
@@ -43,8 +43,10 @@ def _correct(dossier: Dossier, limit: int) -> Html:
         "|autres constats, sans rien à faire pour vous}",
     }
     parts: dict[str, list[tuple[str, ...]]] = {name: [] for name in kinds}
-    summed, doubted = (set(part["fingerprint"].tolist()) for part in (dossier.todo, dossier.doubted))
-    for finding in dossier.findings.to_dict("records"):
+    summed, doubted = (
+        {finding["fingerprint"] for finding in part} for part in (dossier.sure, dossier.unsure)
+    )
+    for finding in dossier.records:
         key, expected = finding["fingerprint"], finding["expected"]
         parts["findings" if key in summed else "unsure" if key in doubted else "findings-folded"].append((
             finding["severity"], title_of(finding["rule"]), finding["domain"] or "–",
@@ -52,24 +54,33 @@ def _correct(dossier: Dossier, limit: int) -> Html:
             dossier.remedies[key],
         ))  # fmt: skip
     columns = ["Gravité", "Constat", "Domaine", "Constaté", "Que faire"]
-    folds = {
-        say(kinds[name], n=len(part)): _once(
-            pd.DataFrame(part, columns=columns).astype({"Gravité": Severity}), name, limit
-        )
-        for name, part in parts.items()
-        if part
-    }
+    folds = {}
+    for name, part in parts.items():
+        if part:
+            texts = dict(zip(columns, zip(*part, strict=True), strict=True))
+            shown = texts | {"Gravité": list(map(severity_cell, texts["Gravité"]))}
+            folds[say(kinds[name], n=len(part))] = _once(shown, name, limit, _values(texts))
     return macro("dossier.correct", dossier.points[:limit], folds)
 
 
-def _once(rows: pd.DataFrame, name: str, limit: int, **more: Any) -> Html:
+def _once(
+    columns: Mapping[str, Sequence[Any]], name: str, limit: int, csv: Values | None = None, **more: Any
+) -> Html:
     """Return a table without the columns that say the same in all its rows, which are said once above it."""
-    firsts = {column: rows[column].iloc[0] for column in rows.columns[1:]} if len(rows) > 1 else {}
-    texts = {column: first for column, first in firsts.items() if isinstance(first, str)}
-    same = {column: first for column, first in texts.items() if set(rows[column].tolist()) == {first}}
-    alike = [(gettext(column), first) for column, first in same.items() if first]
-    shown = table(rows.drop(columns=[*same]) if same else rows, name=name, limit=limit, **{"csv": rows, **more})
-    return joined(macro("dossier.alike", alike), shown)
+    same = {
+        column: texts[0]
+        for column, texts in list(columns.items())[1:]
+        if len(texts) > 1 and isinstance(texts[0], str) and set(texts) == {texts[0]}
+    }
+    shown = {column: its for column, its in columns.items() if column not in same}
+    alike = [(gettext(column), text) for column, text in same.items() if text]
+    every = _values(shown) if csv is None else csv
+    table = columns_table(shown.items(), name=name, limit=limit, csv=every, **more)
+    return joined(macro("dossier.alike", alike), table)
+
+
+def _values(columns: Mapping[str, Sequence[Any]]) -> Values:
+    return Values(list(columns), list(range(len(columns))), list(zip(*columns.values(), strict=True)))
 
 
 def _peers(dossier: Dossier, limit: int) -> Html:
@@ -91,7 +102,7 @@ def _peers(dossier: Dossier, limit: int) -> Html:
     (low, mid, high), share = peers.whole, percent(peers.more, peers.number) if peers.number else ""
     numbers = {"own": len(dossier.points), "size": size, "n": peers.number, "low": low, "mid": mid}
     caption = say(many if peers.number else few, **numbers, high=high, share=share)
-    return table(pd.DataFrame(columns), name="peers", caption=caption, bar="Vous")
+    return columns_table(columns.items(), name="peers", csv=_values(columns), caption=caption, bar="Vous")
 
 
 def _identity(dossier: Dossier, limit: int) -> Html:
@@ -116,11 +127,11 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     words = "Si le certificat {first} expire, {n:domaine} sur {all} {n:~tombe|tombent}, faute d’un autre."
     alone = len(dossier.common.alone.get(first, set()) & listed)
     caption = say(words, first=first, n=alone, all=len(listed))
-    shown = pd.DataFrame({
-        "Nom (CN)": held["cn"],
-        "Autorité": [igc or say("inconnue") for igc in held["igc"].tolist()],
-        "Domaines": held["domains"],
-    })  # fmt: skip
+    shown = {
+        "Nom (CN)": held["cn"].tolist(),
+        "Autorité": [igc or str(say("inconnue")) for igc in held["igc"].tolist()],
+        "Domaines": held["domains"].tolist(),
+    }
     columns = {
         "until": "Fin", "days": "Jours", "cn": "Nom (CN)", "hosts": "Serveurs", "domains": "Domaines",
         "alone": "Domaines sans autre", "spare": "Jours qui restaient au précédent",
@@ -135,7 +146,7 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     visited = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(ends))
     none = "Aucun de vos certificats n’a été vu sur un serveur."
     return joined(
-        _once(shown, "certificates", limit, bar="Domaines", caption=caption, csv=None),
+        _once(shown, "certificates", limit, bar="Domaines", caption=caption),
         macro("dossier.ends", seen, over, next((end for end in risky if end["days"] >= 0), None)),
         table(written, name="ends", caption=visited, csv=ends, limit=limit, empty=none),
     )
@@ -151,31 +162,31 @@ def _domains(dossier: Dossier, limit: int) -> Html:
     each = [say("{n:domaine} : {how}", n=n, how=how) for how, n in Counter(methods).most_common() if how]
     nothing, unseen, unlisted = say("rien"), say("non observé"), say("pas de registre")
     of_register, statuses = names("declared"), names("statuses")
+    if dossier.space.register is None:
+        of_register, nothing = {}, say("inconnu")
     columns = {
-        "Domaine": listed["domain"],
-        "Description": listed["description"],
-        "Certificats": listed["certificates"],
-        "DNS déclaré": [of_register.get(method, nothing) for method in declared]
-        if dossier.space.register is not None
-        else say("inconnu"),
-        "DNS en service": [method or unseen for method in methods] if seen else unseen,
-        "Pourquoi": listed["why"] if seen else "",
+        "Domaine": listed["domain"].tolist(),
+        "Description": listed["description"].tolist(),
+        "Certificats": listed["certificates"].tolist(),
+        "DNS déclaré": [of_register.get(method, nothing) for method in declared],
+        "DNS en service": [method or unseen if seen else unseen for method in methods],
+        "Pourquoi": listed["why"].tolist() if seen else [""] * len(listed),
         "Déclaration": [statuses.get(status, unlisted) for status in listed["status"].tolist()],
     }
     caption = say("{n:domaine dans la liste|domaines dans la liste}", n=len(listed))
     summary = macro("dossier.methods", seen, each, same, asked)
-    return joined(summary, _once(pd.DataFrame(columns), "domains", limit, csv=listed, caption=caption))
+    return joined(summary, _once(columns, "domains", limit, values(listed), caption=caption))
 
 
 def _contacts(dossier: Dossier, limit: int) -> Html:
     held, called, empty = dossier.contacts, names("contacts"), say("vide")
-    shown = pd.DataFrame({
+    columns = {
         "Contact": [called[kind] for kind in held["kind"].tolist()],
         "Tel que publié": [contact or empty for contact in held["contact"].tolist()],
-        "Domaines": held["domains"],
-    })  # fmt: skip
-    caption = say("{n:contact publié|contacts publiés}", n=len(shown))
-    return table(shown, name="contacts", caption=caption, limit=limit)
+        "Domaines": held["domains"].tolist(),
+    }
+    caption, every = say("{n:contact publié|contacts publiés}", n=len(held)), _values(columns)
+    return columns_table(columns.items(), name="contacts", csv=every, caption=caption, limit=limit)
 
 
 def _changes(dossier: Dossier, limit: int) -> Html:

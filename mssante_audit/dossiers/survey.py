@@ -70,6 +70,7 @@ class Survey:
         self.kinds = {key: kinds for key, facts in self.facts.items() if (kinds := _kinds(facts))}
         codes = zip(raw["fingerprint"], raw["rule"], strict=True)
         self.remedies = {key: remedy(code, told_to(self.facts[key], lambda _: False)) for key, code in codes}
+        self.records = self.findings.to_dict("records")
         self.owners = dict(zip(entries["row"].tolist(), entries["operator_id"].tolist(), strict=True))
         self.touching: defaultdict[str, list[int]] = defaultdict(list)
         columns = zip(self.findings["rows"], self.findings["operator_id"], strict=True)
@@ -145,7 +146,7 @@ class Survey:
 
     def peers(self, operator_id: str) -> Peers:
         """Compare with the operators that hold about as many domains: counts and quartiles, nobody's face."""
-        size, own = (self._counts[operator_id][-2:] if operator_id in self._counts else (0, 0))
+        size, own = self._counts[operator_id][-2:] if operator_id in self._counts else (0, 0)
         low, high = next((band for band in SIZES if band[1] is None or size <= band[1]), SIZES[-1])
         others = [
             counts for other, counts in self._counts.items()
