@@ -71,7 +71,7 @@ class Dossier:
         self.space, self.operator_id, self.masked = space, operator_id, masked
         self.kind = parse_identifier(operator_id).kind
         self.common = common = survey(space)
-        self.rows = (common.unnamed if masked else space.entries).iloc[common.places[operator_id]]
+        self.rows = (common.unnamed if masked else common.entries).iloc[common.places[operator_id]]
         tests = self.rows["is_audit_entry"]
         self.entries = self.rows[~tests] if tests.any() and not tests.all() else self.rows
         names = Counter(name for name in self.entries["operator"].tolist() if name not in ("", CPS_ISSUER))

@@ -86,15 +86,18 @@ class Survey:
     @cached_property
     def unnamed(self) -> pd.DataFrame:
         """The list's rows, whom their texts name masked."""
-        entries = self.space.entries
-        return entries.assign(
-            **unnamed_texts(entries[["domain", "operator", "description", "o", "cn"]]),
-        )
+        masked = unnamed_texts(self.space.entries[["domain", "operator", "description", "o", "cn"]])
+        return _objects(self.space.entries.assign(**masked))
 
     @cached_property
     def answers(self) -> pd.DataFrame:
         """What `mssante_audit.verdicts.domains.domains` says of the space's domains."""
-        return domains(self.space)
+        return _objects(domains(self.space))
+
+    @cached_property
+    def entries(self) -> pd.DataFrame:
+        """The list's rows."""
+        return _objects(self.space.entries)
 
     @cached_property
     def answer_of(self) -> dict[str, int]:
@@ -221,6 +224,11 @@ class Survey:
         keys = {name: parse_dn(name).key for name in ending["name"].unique()}
         spares = dict(zip(moves["certificate"], moves["spare"].tolist(), strict=True))
         return ending.assign(key=ending["name"].map(keys), spare=ending["certificate"].map(spares))
+
+
+def _objects(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with its texts as Python's, of which a few rows are taken ten times as fast."""
+    return frame.astype(dict.fromkeys(frame.select_dtypes("str").columns, "object")).copy()
 
 
 def _kinds(facts: Mapping[str, Any]) -> frozenset[str]:
