@@ -36,6 +36,7 @@ PRIVATE = "private"  # folder that only its owner may enter (0700), its files hi
 ORIGIN = f"{PRIVATE}/data.json"  # where the data lie, and what list, archive and servers were judged by
 PACKAGE = "datapackage.json"  # what one to hand on says of its files (Frictionless Data Package)
 AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"
+UNNAMED = "unnamed"  # what `mssante_audit.snapshot.make.unnamed_columns` is remembered by
 WAIVED = ("reason", "who", "until")  # columns that a waived finding has, and an open one has empty
 
 
@@ -139,25 +140,32 @@ def read_head(folder: Path) -> dict[str, Any]:
 
 
 def _frame(folder: Path, name: str, *needed: str) -> pd.DataFrame:
+    return _frames(folder, name, *needed)[0]
+
+
+def _frames(folder: Path, name: str, *needed: str) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+    """Return a frame in clear, and what its columns that name somebody are where these are masked."""
     path, private = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
     try:
-        frame = pd.read_parquet(path, use_threads=False)
+        frame, masked = pd.read_parquet(path, use_threads=False), {}
         if private.is_file():
-            frame = frame.assign(**pd.read_parquet(private, use_threads=False))
+            clear = pd.read_parquet(private, use_threads=False)
+            masked = {str(column): frame[column] for column in clear.columns if column in frame}
+            frame = frame.assign(**clear)
     except PermissionError:
         raise InputError("may be read by its owner only", file=str(path)) from None
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(path), remedy=AGAIN) from None
     if missing := [column for column in needed if column not in frame.columns]:
         raise InputError(f"lacks the column {missing[0]!r}", file=str(path), remedy=AGAIN)
-    return frame
+    return frame, masked
 
 
 def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
     made_at, made_with = parse_instant(head["as_of"]), Thresholds(**head["thresholds"])
     origin = json.loads((folder / ORIGIN).read_bytes()) if (folder / ORIGIN).is_file() else {}
     data = Path(origin["data"]) if origin.get("data") and Path(origin["data"]).exists() else None
-    entries = _frame(folder, "entries", "row", "domain", "dn", "operator_id", "is_audit_entry")
+    entries, masked = _frames(folder, "entries", "row", "domain", "dn", "operator_id", "is_audit_entry")
     for column in ("project_contact", "support_contact"):  # a snapshot to hand on has none
         if column not in entries:
             entries[column] = pd.Series("", index=entries.index, dtype="str")
@@ -201,6 +209,7 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
         kept_domains=domains.assign(why=pd.Series(map(json.loads, domains["why"]), dtype="object")),
     )
     space.cache.update(_findings(folder, head["audits"]))
+    space.cache[UNNAMED] = masked
     space.cache["changes"] = _frame(folder, "changes")
     return space
 
