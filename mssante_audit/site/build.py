@@ -135,7 +135,7 @@ def _write_api(folder: Path, view: View) -> None:
     for domain, record in zip(listed, records, strict=True):
         file = f"domains/{file_name(domain, record['domain'])}"
         text = json.dumps(record, ensure_ascii=False)
-        (folder / file).write_text(text, encoding="utf-8", errors="backslashreplace")
+        (folder / file).write_bytes(text.encode("utf-8", "backslashreplace"))
         index.append({name: record[name] for name in ("domain", "arrives", "order")} | {"file": file})
     head = {"as_of": view.space.as_of.isoformat(), "made_up": bool(view.provenance.get("made_up"))}
     (folder / "index.json").write_bytes(json_bytes(head | {"domains": index}))

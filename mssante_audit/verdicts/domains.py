@@ -112,7 +112,9 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     frame = space.once(("domains", *audits().values()), made if kept is None else lambda: kept)
 
     def words() -> pd.Series:
-        return pd.Series([reasons(why, language) for why in frame["why"]], dtype="str")
+        whys = {str(why): why for why in frame["why"]}  # few are different
+        texts = {key: reasons(why, language) for key, why in whys.items()}
+        return pd.Series([texts[str(why)] for why in frame["why"]], dtype="str")
 
     return frame.assign(reasons=space.once(("reasons", language, *audits().values()), words))
 
