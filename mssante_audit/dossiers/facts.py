@@ -63,8 +63,8 @@ class Dossier:
 
     Its `rows` of the list, and of these the `entries`, test entries left out unless there are no others; its
     `name`, as its certificates have it, or ""; `records` of the findings that touch it, with its own rows and
-    domains only, and by fingerprint its `remedies`; of those that it can mend the `sure`, which make its
-    `points`, and the `unsure`, which would if they were known to hold.
+    domains only, and by fingerprint its `remedies`; of those that it can mend `todo`, which make its
+    `points`, and those `doubted`, which would if they were known to hold.
     """
 
     def __init__(self, space: TrustSpace, operator_id: str, *, masked: bool) -> None:
@@ -89,10 +89,10 @@ class Dossier:
             self.records.append(self._cut(finding))
         self.remedies = {key: typeset(self.safe(common.remedies[key])) for key in differing}
         asked = [finding for finding in self.records if finding["fingerprint"] in common.asked]
-        self.unsure = [finding for finding in asked if finding["fingerprint"] in common.unsure]
-        self.sure = [finding for finding in asked if finding["fingerprint"] not in common.unsure]
+        self.doubted = [finding for finding in asked if finding["fingerprint"] in common.unsure]
+        self.todo = [finding for finding in asked if finding["fingerprint"] not in common.unsure]
         its = dict(zip(self.entries["row"].tolist(), self.entries["domain"].tolist(), strict=True))
-        self.points: tuple[Point, ...] = points_of(self.sure, its, self.remedies, differing)
+        self.points: tuple[Point, ...] = points_of(self.todo, its, self.remedies, differing)
 
     @property
     def label(self) -> str:
@@ -102,7 +102,7 @@ class Dossier:
     @property
     def caveat(self) -> str:
         """How many findings are not known to hold, and why; "" if all are."""
-        unsure = [self.common.unsure[finding["fingerprint"]] for finding in self.unsure]
+        unsure = [self.common.unsure[finding["fingerprint"]] for finding in self.doubted]
         what = list(dict.fromkeys(named(name) for names in unsure for name in names))
         text = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
         return format_text(text, n=len(unsure), what=listing(what)) if unsure else ""
@@ -168,16 +168,6 @@ class Dossier:
     def findings(self) -> pd.DataFrame:
         """The findings of `records`, as a frame."""
         return frame.of_records(self.records) if self.records else self.common.findings.iloc[:0]
-
-    @cached_property
-    def todo(self) -> pd.DataFrame:
-        """Those that are `sure`, as a frame."""
-        return frame.of_records(self.sure)
-
-    @cached_property
-    def doubted(self) -> pd.DataFrame:
-        """Those that are `unsure`, as a frame."""
-        return frame.of_records(self.unsure)
 
     @cached_property
     def domains(self) -> pd.DataFrame:

@@ -81,7 +81,7 @@ def reminder(dossier: Dossier, on: Stationery) -> str:
     """Return the sentence that says of which letter this is a reminder, and of what; "" if it is none."""
     sent_on, before = on.reminders.get(dossier.operator_id, ("", {}))
     unknown = [key for key, state in before.items() if state == "unknown"]
-    left = [f["rule"] for f in dossier.sure if f["fingerprint"] in before.keys() - unknown]
+    left = [f["rule"] for f in dossier.todo if f["fingerprint"] in before.keys() - unknown]
     if not left:
         return ""
     words = "Rappel de notre lettre du {day} : {k:constat} sur {n} {k:~reste|restent} à corriger ({what})."

@@ -36,30 +36,23 @@ def _answer(dossier: Dossier, limit: int) -> Html:
 
 
 def _correct(dossier: Dossier, limit: int) -> Html:
-    kinds = {
-        "findings": "{n:constat que ces points résument|constats que ces points résument}",
-        "unsure": "{n:constat} à confirmer",
-        "findings-folded": "{n:autre constat, sans rien à faire pour vous"
-        "|autres constats, sans rien à faire pour vous}",
-    }
-    parts: dict[str, list[tuple[str, ...]]] = {name: [] for name in kinds}
-    summed, doubted = (
-        {finding["fingerprint"] for finding in part} for part in (dossier.sure, dossier.unsure)
-    )
+    rest = "{n:autre constat, sans rien à faire pour vous|autres constats, sans rien à faire pour vous}"
+    words = {"unsure": "{n:constat} à confirmer", "findings-folded": rest}
+    words = {"findings": "{n:constat que ces points résument|constats que ces points résument}", **words}
+    columns = ["Gravité", "Constat", "Domaine", "Constaté", "Que faire"]
+    parts: dict[str, list[tuple[str, ...]]] = {name: [] for name in words}
     for finding in dossier.records:
         key, expected = finding["fingerprint"], finding["expected"]
-        parts["findings" if key in summed else "unsure" if key in doubted else "findings-folded"].append((
-            finding["severity"], title_of(finding["rule"]), finding["domain"] or "–",
-            finding["observed"] + (f"{say(' (attendu : ')}{expected})" if expected else ""),
-            dossier.remedies[key],
-        ))  # fmt: skip
-    columns = ["Gravité", "Constat", "Domaine", "Constaté", "Que faire"]
+        name = "unsure" if key in dossier.common.unsure else "findings"
+        observed = finding["observed"] + (f"{say(' (attendu : ')}{expected})" if expected else "")
+        row = (title_of(finding["rule"]), finding["domain"] or "–", observed, dossier.remedies[key])
+        parts[name if key in dossier.common.asked else "findings-folded"].append((finding["severity"], *row))
     folds = {}
     for name, part in parts.items():
         if part:
             texts = dict(zip(columns, zip(*part, strict=True), strict=True))
             shown = texts | {"Gravité": list(map(severity_cell, texts["Gravité"]))}
-            folds[say(kinds[name], n=len(part))] = _once(shown, name, limit, _values(texts))
+            folds[say(words[name], n=len(part))] = _once(shown, name, limit, _values(texts))
     return macro("dossier.correct", dossier.points[:limit], folds)
 
 
@@ -67,16 +60,12 @@ def _once(
     columns: Mapping[str, Sequence[Any]], name: str, limit: int, csv: Values | None = None, **more: Any
 ) -> Html:
     """Return a table without the columns that say the same in all its rows, which are said once above it."""
-    same = {
-        column: texts[0]
-        for column, texts in list(columns.items())[1:]
-        if len(texts) > 1 and isinstance(texts[0], str) and set(texts) == {texts[0]}
-    }
+    texts = {n: its for n, its in [*columns.items()][1:] if len(its) > 1 and isinstance(its[0], str)}
+    same = {column: its[0] for column, its in texts.items() if set(its) == {its[0]}}
     shown = {column: its for column, its in columns.items() if column not in same}
     alike = [(gettext(column), text) for column, text in same.items() if text]
-    every = _values(shown) if csv is None else csv
-    table = columns_table(shown.items(), name=name, limit=limit, csv=every, **more)
-    return joined(macro("dossier.alike", alike), table)
+    rows = columns_table(shown.items(), name=name, limit=limit, csv=csv or _values(shown), **more)
+    return joined(macro("dossier.alike", alike), rows)
 
 
 def _values(columns: Mapping[str, Sequence[Any]]) -> Values:

@@ -229,11 +229,9 @@ def _findings(folder: Path, made: Iterable[str]) -> dict[Hashable, Any]:
     places = grouped((name, at) for at, name in enumerate(frame["audit"].tolist()))
     for name in audits().keys() & made:
         first, end = (places[name][0], places[name][-1] + 1) if name in places else (0, 0)
-        if catalogue().keys() >= set(
-            frame["rule"].iloc[first:end]
-        ):  # what another version found is found anew
-            middle = first + frame["until"].iloc[first:end].tolist().count("")
-            parts = shown.iloc[first:middle], frame.iloc[middle:end]
+        rules, until = (frame[column].iloc[first:end].tolist() for column in ("rule", "until"))
+        if catalogue().keys() >= {*rules}:  # what another version found is found anew
+            parts = shown.iloc[first : first + until.count("")], frame.iloc[first + until.count("") : end]
             kept[audits()[name]] = tuple(part.reset_index(drop=True) for part in parts)
     return kept
 

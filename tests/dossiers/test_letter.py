@@ -195,7 +195,9 @@ def test_a_label_of_several_lines_stays_on_one():
 )
 def test_a_reminder_says_how_much_is_not_known(space, states, sentence):
     made = dossier(space, GROUP)
-    sent = dict(zip(made.todo["fingerprint"].unique()[: states.count("open")], states, strict=False))
+    sent = dict(
+        zip([each["fingerprint"] for each in made.todo][: states.count("open")], states, strict=False)
+    )
     sent |= {f"gone {n}": state for n, state in enumerate(sorted(states)) if state != "open"}
     text = flat(letter_text(made, {}, Stationery(reminders={GROUP: ("2026-02-01", sent)})))
     assert sentence in text
