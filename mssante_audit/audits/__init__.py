@@ -26,10 +26,10 @@ from mssante_audit.audits.declarations import rules as declarations
 from mssante_audit.audits.reconciliation import rules as reconciliation
 from mssante_audit.audits.since import dated
 from mssante_audit.base.errors import AuditError
-from mssante_audit.base.language import LANGUAGES
+from mssante_audit.base.language import LANGUAGES, current_language
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, load_rules
 from mssante_audit.findings.facts import hidden, plain
-from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of
+from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of, typed
 from mssante_audit.findings.held import held
 from mssante_audit.findings.places import Place
 from mssante_audit.findings.registry import Audit, Run, audit_named, input_of, known_needs, ours, provide
@@ -89,8 +89,13 @@ def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:
 
 def audit_all(space: TrustSpace, *, language: str = "") -> pd.DataFrame:
     """Run every audit and return all findings in one frame, worst first."""
-    every = concat(parted(name, space)[0] for name in audits())
-    return worded(every, language=language, contacts=space.contacts)
+
+    def made() -> pd.DataFrame:
+        every = concat(parted(name, space)[0] for name in audits())
+        return worded(every, language=language, contacts=space.contacts)
+
+    language = language or current_language()
+    return typed(space.once(("worded", language, space.contacts, *audits().values()), made))
 
 
 def waived(space: TrustSpace, *names: str, language: str = "") -> pd.DataFrame:

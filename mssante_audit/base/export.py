@@ -53,7 +53,8 @@ def values(frame: pd.DataFrame | Values) -> Values:
     if isinstance(frame, Values):
         return frame
     names = [str(name) for name in frame.columns]
-    flat = [at for at, name in enumerate(names) if name not in OBJECTS or frame.dtypes.iloc[at] != "object"]
+    kinds = zip(names, frame.dtypes.tolist(), strict=True)
+    flat = [at for at, (name, dtype) in enumerate(kinds) if name not in OBJECTS or dtype != "object"]
     columns = [[_plain(value) for value in column.tolist()] for _, column in frame.items()]
     return Values(names, flat, list(zip(*columns, strict=True)))
 

@@ -5,11 +5,12 @@ Every text of a dossier passed `mssante_audit.dossiers.belongings`; peers appear
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
-from typing import Any, cast
+from functools import cache, cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -19,12 +20,10 @@ from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.points import Point, pairs, points_of
-from mssante_audit.dossiers.remedies import theirs
 from mssante_audit.dossiers.survey import Peers, survey
 from mssante_audit.findings import frame, places, registry, words
 from mssante_audit.findings.facts import told_to
 from mssante_audit.report.results import Results, record
-from mssante_audit.snapshot.make import unnamed_texts
 from mssante_audit.space.states import named
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
@@ -32,8 +31,7 @@ from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import mask, unnamed
-from mssante_audit.verdicts.domains import domains
-from mssante_audit.whitelist.rows import CPS_ISSUER
+from mssante_audit.whitelist.rows import CPS_ISSUER, grouped
 
 ANOTHER = "un autre opérateur"
 
@@ -55,7 +53,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         if not listed:
             raise ParameterError("a dossier is about one operator", remedy="This list names none")
         operator_id = max(listed, key=lambda listed_id: len(common.touching.get(listed_id, ())))
-    if not (space.entries["operator_id"] == operator_id).any():
+    if operator_id not in survey(space).places:
         raise UnknownNameError(f"no operator {operator_id!r} in this list")
     return Dossier(space, operator_id, masked=masked and not space.show_contacts)
 
@@ -64,40 +62,37 @@ class Dossier:
     """Everything that is told to one operator of itself.
 
     Its `rows` of the list, and of these the `entries`, test entries left out unless there are no others; its
-    `name`, as its certificates have it, or ""; the `findings` that touch it, with its own rows and domains
-    only, and by fingerprint its `remedies`; of those that it can mend `todo`, which make its `points`, and
-    those `doubted`, which would if they were known to hold.
+    `name`, as its certificates have it, or ""; `records` of the findings that touch it, with its own rows and
+    domains only, and by fingerprint its `remedies`; of those that it can mend `todo`, which make its
+    `points`, and those `doubted`, which would if they were known to hold.
     """
 
     def __init__(self, space: TrustSpace, operator_id: str, *, masked: bool) -> None:
         self.space, self.operator_id, self.masked = space, operator_id, masked
         self.kind = parse_identifier(operator_id).kind
         self.common = common = survey(space)
-        self.rows = space.entries[space.entries["operator_id"] == operator_id]
-        if masked:
-            columns = ["domain", "operator", "description", "o", "cn"]
-            self.rows = self.rows.assign(**unnamed_texts(self.rows[columns]))
+        self.rows = (common.unnamed if masked else common.entries).iloc[common.places[operator_id]]
         tests = self.rows["is_audit_entry"]
-        self.entries = self.rows if tests.all() else self.rows[~tests]
-        names = self.entries.loc[~self.entries["operator"].isin(["", CPS_ISSUER]), "operator"]
-        self.name = str(names.mode().iloc[0]) if len(names) else ""
-        self._first_name = next(filter(None, self.rows["operator"]), "")
+        self.entries = self.rows[~tests] if tests.any() and not tests.all() else self.rows
+        names = Counter(name for name in self.entries["operator"].tolist() if name not in ("", CPS_ISSUER))
+        self.name = min(names, key=lambda name: (-names[name], name), default="")
+        self._first_name = next(filter(None, self.rows["operator"].tolist()), "")
         self._domain_of = dict(zip(self.rows["row"].tolist(), self.rows["domain"].tolist(), strict=True))
-        shown, differing, is_own = [], {}, self._own_contacts()
-        for finding in common.findings.iloc[common.touching.get(operator_id, [])].to_dict("records"):
+        self.records, differing, is_own = list[dict[str, Any]](), {}, self._own_contacts()
+        for finding in (dict(common.records[at]) for at in common.touching.get(operator_id, ())):
             key, facts = finding["fingerprint"], finding["facts"]
             if not masked and (clear := told_to(common.facts[key], is_own)) is not common.facts[key]:
                 facts, rule = {**clear, "evidence": finding["evidence"]}, registry.rule(finding["rule"])
                 finding |= {part: words.sentence(rule, part, facts) for part in ("observed", "expected")}
             every = pairs(finding["rule"], facts)
             differing[key] = tuple(pair for pair in every if not any(map(self.foreign, pair)))
-            shown.append(self._cut(cast(dict[str, Any], finding)))
-        self.findings = frame.of_records(shown)
+            self.records.append(self._cut(finding))
         self.remedies = {key: typeset(self.safe(common.remedies[key])) for key in differing}
-        asked = theirs(self.findings)
-        unsure = asked["fingerprint"].isin(common.unsure)
-        self.todo, self.doubted = asked[~unsure], asked[unsure]
-        self.points: tuple[Point, ...] = points_of(self.todo, self.entries, self.remedies, differing)
+        asked = [finding for finding in self.records if finding["fingerprint"] in common.asked]
+        self.doubted = [finding for finding in asked if finding["fingerprint"] in common.unsure]
+        self.todo = [finding for finding in asked if finding["fingerprint"] not in common.unsure]
+        its = dict(zip(self.entries["row"].tolist(), self.entries["domain"].tolist(), strict=True))
+        self.points: tuple[Point, ...] = points_of(self.todo, its, self.remedies, differing)
 
     @property
     def label(self) -> str:
@@ -107,7 +102,7 @@ class Dossier:
     @property
     def caveat(self) -> str:
         """How many findings are not known to hold, and why; "" if all are."""
-        unsure = [self.common.unsure[key] for key in self.doubted["fingerprint"]]
+        unsure = [self.common.unsure[finding["fingerprint"]] for finding in self.doubted]
         what = list(dict.fromkeys(named(name) for names in unsure for name in names))
         text = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
         return format_text(text, n=len(unsure), what=listing(what)) if unsure else ""
@@ -170,31 +165,43 @@ class Dossier:
         return is_own
 
     @cached_property
+    def findings(self) -> pd.DataFrame:
+        """The findings of `records`, as a frame."""
+        return frame.of_records(self.records) if self.records else self.common.findings.iloc[:0]
+
+    @cached_property
     def domains(self) -> pd.DataFrame:
         """A row a domain: `domain`, `description`, `certificates`, `declared`, `method`, `why`, `status`."""
-        grouped = self.entries.groupby("domain", sort=False)
-        listed = grouped.agg(
-            description=("description", lambda texts: self.safe(" | ".join(dict.fromkeys(texts)))),
-            certificates=("dn_key", "nunique"),
-        ).reset_index()
-        methods = [self.common.methods.get(domain, {}) for domain in listed["domain"]]
+        names, texts, keys = (self.entries[n].tolist() for n in ("domain", "description", "dn_key"))
+        described, certified = (grouped(zip(names, each, strict=True)) for each in (texts, keys))
+        methods = [self.common.methods.get(domain, {}) for domain in described]
         columns = {n: [str(method.get(n, "")) for method in methods] for n in ("declared", "method", "why")}
-        statuses = ((domain_key(domain), self.operator_id) for domain in listed["domain"])
-        columns["why"] = list(map(self.safe, columns["why"]))
-        return listed.assign(**columns, status=[self.common.statuses.get(key, "") for key in statuses])
+        return pd.DataFrame({
+            "domain": list(described),
+            "description": [self.safe(" | ".join(dict.fromkeys(texts))) for texts in described.values()],
+            "certificates": [len(set(keys)) for keys in certified.values()],
+            **columns,
+            "why": list(map(self.safe, columns["why"])),
+            "status": [
+                self.common.statuses.get((domain_key(domain), self.operator_id), "") for domain in described
+            ],
+        })  # fmt: skip
 
     @cached_property
     def verdicts(self) -> pd.DataFrame:
         """Its domains' rows of `mssante_audit.verdicts.domains.domains`."""
-        answered = domains(self.space)
-        return answered[answered["domain"].isin(self.domains["domain"])]
+        places = self.common.answer_of
+        its = sorted(places[domain] for domain in self.domains["domain"].tolist() if domain in places)
+        return self.common.answers.iloc[its]
 
     @cached_property
     def certificates(self) -> pd.DataFrame:
         """One row a certificate name: `cn`, `igc`, `domains`, most first."""
-        called = self.entries["cn"].where(self.entries["cn"] != "", self.entries["dn"])
-        held = self.entries.assign(cn=called).groupby(["cn", "igc"], sort=False)["domain"].nunique()
-        return held.sort_values(ascending=False, kind="stable").reset_index(name="domains")
+        columns = (self.entries[name].tolist() for name in ("cn", "dn", "igc", "domain"))
+        held = grouped(((cn or dn, igc), domain) for cn, dn, igc, domain in zip(*columns, strict=True))
+        rows = [(*certificate, len(set(domains))) for certificate, domains in held.items()]
+        rows.sort(key=lambda row: -row[2])
+        return pd.DataFrame(rows, columns=["cn", "igc", "domains"])
 
     @cached_property
     def presented(self) -> pd.DataFrame | None:
@@ -220,20 +227,21 @@ class Dossier:
     @cached_property
     def contacts(self) -> pd.DataFrame:
         """One row a contact: `kind` (``project`` or ``support``), `contact`, `domains`."""
-        kinds = {"project_contact": "project", "support_contact": "support"}
-        each = self.entries.rename(columns=kinds).melt("domain", list(kinds.values()), "kind", "contact")
         services = self.space.contacts == "services"
 
+        @cache
         def shown(text: str) -> str:
             if self.foreign(text):
                 return gettext(ELSEWHERE)
             return mask(text, services) if self.masked else text
 
-        each["contact"] = each["contact"].map(shown)
-        held = each.drop_duplicates().groupby(["kind", "contact"], sort=False)["domain"].size()
-        listed = held.reset_index(name="domains")
-        by, up = ["kind", "domains"], [True, False]
-        return listed.sort_values(by, ascending=up, kind="stable", ignore_index=True)
+        names, rows = self.entries["domain"].tolist(), list[tuple[str, str, int]]()
+        for kind in ("project", "support"):
+            contacts = map(shown, self.entries[f"{kind}_contact"].tolist())
+            held = grouped(zip(contacts, names, strict=True)).items()
+            counted = [(kind, contact, len(set(domains))) for contact, domains in held]
+            rows += sorted(counted, key=lambda row: -row[2])
+        return pd.DataFrame(rows, columns=["kind", "contact", "domains"])
 
     @cached_property
     def changes(self) -> pd.DataFrame | None:

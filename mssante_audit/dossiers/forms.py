@@ -57,9 +57,9 @@ def reported(dossier: Dossier, key: str) -> frozenset[str]:
     """Return the fields of the form that the audit reports as wrong for a domain."""
     domain = dict(zip(dossier.entries["row"].tolist(), dossier.entries["domain"].tolist(), strict=True))
     wrong = set[str]()
-    for finding in dossier.findings[dossier.findings["severity"] > "info"].to_dict("records"):
+    for finding in dossier.records:
         touched = [domain.get(row, "") for row in finding["rows"]] or [finding["domain"]]
-        if key in map(domain_key, touched):
+        if finding["severity"] != "info" and key in map(domain_key, touched):
             kinds = tuple(map(_CONTACTS.get, dossier.common.kinds.get(finding["fingerprint"], ())))
             names = (n for begin, n in dossier_words()["fields"].items() if finding["rule"].startswith(begin))
             for name in chain.from_iterable(names):

@@ -81,11 +81,11 @@ def reminder(dossier: Dossier, on: Stationery) -> str:
     """Return the sentence that says of which letter this is a reminder, and of what; "" if it is none."""
     sent_on, before = on.reminders.get(dossier.operator_id, ("", {}))
     unknown = [key for key, state in before.items() if state == "unknown"]
-    left = dossier.todo[dossier.todo["fingerprint"].isin(before.keys() - unknown)]
-    if left.empty:
+    left = [f["rule"] for f in dossier.todo if f["fingerprint"] in before.keys() - unknown]
+    if not left:
         return ""
     words = "Rappel de notre lettre du {day} : {k:constat} sur {n} {k:~reste|restent} à corriger ({what})."
-    what = _some([title_of(code) for code in left["rule"].unique()], MOST_CASES, 90)
+    what = _some([title_of(code) for code in dict.fromkeys(left)], MOST_CASES, 90)
     if unknown:
         others = "{n:autre n’a pas pu être vérifié|autres n’ont pas pu être vérifiés}"
         what += f" ; {format_text(others, n=len(unknown))}"
@@ -170,7 +170,7 @@ def _addressees(dossier: Dossier) -> tuple[Address, ...]:
     who, both, entries = one_line(dossier.label, 80), ("project", "support"), dossier.entries
     wrong = {
         (row, kind)
-        for finding in dossier.findings.to_dict("records")
+        for finding in dossier.records
         if finding["rule"].startswith(_WRONG_CONTACT)
         for kind in dossier.common.kinds.get(finding["fingerprint"], both)
         for row in finding["rows"]

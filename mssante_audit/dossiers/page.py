@@ -1,17 +1,18 @@
 """The page of one dossier: sections of a template, filled from the dossier's facts."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.export import Values, values
 from mssante_audit.base.language import gettext, percent
 from mssante_audit.dossiers.facts import Dossier
-from mssante_audit.report.charts import largest
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.first import counts
 from mssante_audit.report.html import Html, card, joined, macro, names, say
-from mssante_audit.report.tables import table
+from mssante_audit.report.tables import columns_table, severity_cell, table
 
 NOTEBOOK = "operator"  # shows the same sections, with the frames they are made of at hand
 
@@ -21,58 +22,62 @@ def section(dossier: Dossier, name: str, limit: int = 500) -> Html:
     return joined(macro("dossier.heading", name), SECTIONS[name](dossier, limit))
 
 
-def _severities(dossier: Dossier) -> pd.Series:
+def _severities(dossier: Dossier) -> dict[str, int]:
     """Return how many points there are of each severity that an operator is asked about, worst first."""
-    counts = pd.Series([point.severity for point in dossier.points], dtype="str").value_counts()
-    return counts.reindex(["critical", "error", "warning"], fill_value=0)
+    counts = Counter(point.severity for point in dossier.points)
+    return {severity: counts[severity] for severity in ("critical", "error", "warning")}
 
 
 def _answer(dossier: Dossier, limit: int) -> Html:
     words = ("{n:critique}", "{n:erreur}", "{n:avertissement}")
-    sentences = [say(text, n=int(n)) for text, n in zip(words, _severities(dossier), strict=True) if n]
+    sentences = [say(text, n=n) for text, n in zip(words, _severities(dossier).values(), strict=True) if n]
     signature = names("signatures")[dossier.space.whitelist.signature.status]
     return macro("dossier.answer", dossier, sentences, counts(dossier.verdicts), signature)
 
 
 def _correct(dossier: Dossier, limit: int) -> Html:
-    findings = dossier.findings
-    expected = (say(" (attendu : ") + findings["expected"] + ")").where(findings["expected"] != "", "")
-    each = pd.DataFrame({
-        "Gravité": findings["severity"],
-        "Constat": findings["rule"].map(title_of),
-        "Domaine": findings["domain"].replace("", "–"),
-        "Constaté": findings["observed"] + expected,
-        "Que faire": [dossier.remedies[key] for key in findings["fingerprint"]],
-    })  # fmt: skip
-    summed, doubted = dossier.todo.index, dossier.doubted.index
-    noun = "{n:constat que ces points résument|constats que ces points résument}"
     rest = "{n:autre constat, sans rien à faire pour vous|autres constats, sans rien à faire pour vous}"
-    parts = (
-        ("findings", noun, each.loc[summed]),
-        ("unsure", "{n:constat} à confirmer", each.loc[doubted]),
-        ("findings-folded", rest, each.drop(index=[*summed, *doubted])),
-    )
-    folds = {
-        say(words, n=len(part)): _once(part.reset_index(drop=True), name, limit)
-        for name, words, part in parts
-        if len(part)
-    }
+    words = {"unsure": "{n:constat} à confirmer", "findings-folded": rest}
+    words = {"findings": "{n:constat que ces points résument|constats que ces points résument}", **words}
+    columns = ["Gravité", "Constat", "Domaine", "Constaté", "Que faire"]
+    parts: dict[str, list[tuple[str, ...]]] = {name: [] for name in words}
+    for finding in dossier.records:
+        key, expected = finding["fingerprint"], finding["expected"]
+        name = "unsure" if key in dossier.common.unsure else "findings"
+        observed = finding["observed"] + (f"{say(' (attendu : ')}{expected})" if expected else "")
+        row = (title_of(finding["rule"]), finding["domain"] or "–", observed, dossier.remedies[key])
+        parts[name if key in dossier.common.asked else "findings-folded"].append((finding["severity"], *row))
+    folds = {}
+    for name, part in parts.items():
+        if part:
+            texts = dict(zip(columns, zip(*part, strict=True), strict=True))
+            shown = texts | {"Gravité": list(map(severity_cell, texts["Gravité"]))}
+            folds[say(words[name], n=len(part))] = _once(shown, name, limit, _values(texts))
     return macro("dossier.correct", dossier.points[:limit], folds)
 
 
-def _once(rows: pd.DataFrame, name: str, limit: int, **more: Any) -> Html:
+def _once(
+    columns: Mapping[str, Sequence[Any]], name: str, limit: int, csv: Values | None = None, **more: Any
+) -> Html:
     """Return a table without the columns that say the same in all its rows, which are said once above it."""
-    values = rows.iloc[:, 1:].select_dtypes(["object", "str"])
-    same = [column for column in values if len(rows) > 1 and values[column].nunique(dropna=False) == 1]
-    alike = [(gettext(str(column)), rows[column].iloc[0]) for column in same if rows[column].iloc[0] != ""]
-    shown = table(rows.drop(columns=same), name=name, limit=limit, **{"csv": rows, **more})
-    return joined(macro("dossier.alike", alike), shown)
+    texts = {n: its for n, its in [*columns.items()][1:] if len(its) > 1 and isinstance(its[0], str)}
+    same = {column: its[0] for column, its in texts.items() if set(its) == {its[0]}}
+    shown = {column: its for column, its in columns.items() if column not in same}
+    alike = [(gettext(column), text) for column, text in same.items() if text]
+    rows = columns_table(shown.items(), name=name, limit=limit, csv=csv or _values(shown), **more)
+    return joined(macro("dossier.alike", alike), rows)
+
+
+def _values(columns: Mapping[str, Sequence[Any]]) -> Values:
+    return Values(list(columns), list(range(len(columns))), list(zip(*columns.values(), strict=True)))
 
 
 def _peers(dossier: Dossier, limit: int) -> Html:
     peers, yours = dossier.peers, _severities(dossier)
-    medians = pd.Series(peers.medians, dtype="float64").reindex(yours.index)
-    shown = pd.DataFrame({"Vous": yours, "Médiane": medians}).dropna(axis="columns", how="all")
+    columns: dict[str, Any] = {"Gravité": [names("severities")[severity] for severity in yours]}
+    columns["Vous"] = list(yours.values())
+    if peers.medians:
+        columns["Médiane"] = [peers.medians[severity] for severity in yours]
     size = "1 domaine" if peers.high == peers.low else "{low} à {high} domaines"
     size = say("{low} domaines et plus" if peers.high is None else size, low=peers.low, high=peers.high or 0)
     few = (
@@ -86,14 +91,15 @@ def _peers(dossier: Dossier, limit: int) -> Html:
     (low, mid, high), share = peers.whole, percent(peers.more, peers.number) if peers.number else ""
     numbers = {"own": len(dossier.points), "size": size, "n": peers.number, "low": low, "mid": mid}
     caption = say(many if peers.number else few, **numbers, high=high, share=share)
-    shown = shown.rename(index=names("severities")).rename_axis("Gravité")
-    return table(shown, name="peers", caption=caption, bar="Vous")
+    return columns_table(columns.items(), name="peers", csv=_values(columns), caption=caption, bar="Vous")
 
 
 def _identity(dossier: Dossier, limit: int) -> Html:
     rows = dossier.entries
     columns = ("department", "operator", "igc")
-    places, operators, authorities = (list(filter(None, rows[name].unique())) for name in columns)
+    places, operators, authorities = (
+        list(filter(None, dict.fromkeys(rows[name].tolist()))) for name in columns
+    )
     kind, called = f" ({dossier.kind})" if dossier.kind else "", names("departments")
     facts = {
         "Nom": operators or say("aucun"),
@@ -105,78 +111,85 @@ def _identity(dossier: Dossier, limit: int) -> Html:
 
 
 def _certificates(dossier: Dossier, limit: int) -> Html:
-    held, only = dossier.certificates, dossier.space.alone  # rows of domains that have no other certificate
-    first, _ = largest(held.set_index("cn")["domains"])
-    alone = only["domain"].isin(dossier.domains["domain"]) & (only["cn"] == first)
+    held, listed = dossier.certificates, set(dossier.domains["domain"].tolist())
+    first = held["cn"].iloc[0]
     words = "Si le certificat {first} expire, {n:domaine} sur {all} {n:~tombe|tombent}, faute d’un autre."
-    n, every = only.loc[alone, "domain"].nunique(), len(dossier.domains)
-    more = {"caption": say(words, first=first, n=n, all=every), "empty": "Aucun certificat.", "csv": None}
-    shown = held.replace({"igc": {"": say("inconnue")}})
-    shown = shown.set_axis(["Nom (CN)", "Autorité", "Domaines"], axis=1)
+    alone = len(dossier.common.alone.get(first, set()) & listed)
+    caption = say(words, first=first, n=alone, all=len(listed))
+    shown = {
+        "Nom (CN)": held["cn"].tolist(),
+        "Autorité": [igc or str(say("inconnue")) for igc in held["igc"].tolist()],
+        "Domaines": held["domains"].tolist(),
+    }
     columns = {
         "until": "Fin", "days": "Jours", "cn": "Nom (CN)", "hosts": "Serveurs", "domains": "Domaines",
         "alone": "Domaines sans autre", "spare": "Jours qui restaient au précédent",
     }  # fmt: skip
-    ends = dossier.presented if dossier.presented is not None else pd.DataFrame(columns=list(columns))
-    risky = ends[ends["alone"] > 0]
-    over, coming = risky[risky["days"] < 0], risky[risky["days"] >= 0].to_dict("records")
     seen = dossier.presented is not None
-    ended = macro("dossier.ends", seen, int(over["alone"].sum()), coming[0] if coming else None)
-    written = ends.assign(spare=ends["spare"].astype("Int64"))[list(columns)].rename(columns=columns)
-    caption = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(ends))
+    ends = dossier.presented if dossier.presented is not None else pd.DataFrame()
+    risky = [end for end in ends.to_dict("records") if end["alone"] > 0]
+    over = sum(end["alone"] for end in risky if end["days"] < 0)
+    written = ends
+    if len(ends):
+        written = ends.assign(spare=ends["spare"].astype("Int64"))[list(columns)].rename(columns=columns)
+    visited = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(ends))
     none = "Aucun de vos certificats n’a été vu sur un serveur."
     return joined(
-        _once(shown, "certificates", limit, bar="Domaines", **more),
-        ended,
-        table(written, name="ends", caption=caption, csv=ends, limit=limit, empty=none),
+        _once(shown, "certificates", limit, bar="Domaines", caption=caption),
+        macro("dossier.ends", seen, over, next((end for end in risky if end["days"] >= 0), None)),
+        table(written, name="ends", caption=visited, csv=ends, limit=limit, empty=none),
     )
 
 
 def _domains(dossier: Dossier, limit: int) -> Html:
     listed, seen = dossier.domains, dossier.space.observation is not None
+    declared, used = listed["declared"].tolist(), listed["method"].tolist()
     means = {"delegated": "delegation", "within-delegated": "delegation", "redirected": "redirection"}
-    asked = listed["declared"].isin(["delegation", "redirection"])
-    same = int((listed["method"].map(means) == listed["declared"])[asked].sum())
-    methods = listed["method"].map(names("methods"))
-    each = [say("{n:domaine} : {how}", n=int(n), how=how) for how, n in methods.value_counts().items()]
-    declared = listed["declared"].map(names("declared")).fillna(say("rien"))
+    asked = sum(method in means.values() for method in declared)
+    same = sum(means.get(method) == other for method, other in zip(used, declared, strict=True))
+    methods = [names("methods").get(method) for method in used]
+    each = [say("{n:domaine} : {how}", n=n, how=how) for how, n in Counter(methods).most_common() if how]
+    nothing, unseen, unlisted = say("rien"), say("non observé"), say("pas de registre")
+    of_register, statuses = names("declared"), names("statuses")
+    if dossier.space.register is None:
+        of_register, nothing = {}, say("inconnu")
     columns = {
-        "Domaine": listed["domain"],
-        "Description": listed["description"],
-        "Certificats": listed["certificates"],
-        "DNS déclaré": declared if dossier.space.register is not None else say("inconnu"),
-        "DNS en service": methods.fillna(say("non observé")) if seen else say("non observé"),
-        "Pourquoi": listed["why"] if seen else "",
-        "Déclaration": listed["status"].map(names("statuses")).fillna(say("pas de registre")),
+        "Domaine": listed["domain"].tolist(),
+        "Description": listed["description"].tolist(),
+        "Certificats": listed["certificates"].tolist(),
+        "DNS déclaré": [of_register.get(method, nothing) for method in declared],
+        "DNS en service": [method or unseen if seen else unseen for method in methods],
+        "Pourquoi": listed["why"].tolist() if seen else [""] * len(listed),
+        "Déclaration": [statuses.get(status, unlisted) for status in listed["status"].tolist()],
     }
-    shown = pd.DataFrame(columns)
     caption = say("{n:domaine dans la liste|domaines dans la liste}", n=len(listed))
-    summary = macro("dossier.methods", seen, each, same, int(asked.sum()))
-    return joined(summary, _once(shown, "domains", limit, csv=listed, caption=caption))
+    summary = macro("dossier.methods", seen, each, same, asked)
+    return joined(summary, _once(columns, "domains", limit, values(listed), caption=caption))
 
 
 def _contacts(dossier: Dossier, limit: int) -> Html:
-    shown = dossier.contacts.assign(kind=dossier.contacts["kind"].map(names("contacts")))
-    shown = shown.replace({"contact": {"": say("vide")}})
-    shown = shown.set_axis(["Contact", "Tel que publié", "Domaines"], axis=1)
-    caption = say("{n:contact publié|contacts publiés}", n=len(shown))
-    return table(shown, name="contacts", caption=caption, limit=limit)
+    held, called, empty = dossier.contacts, names("contacts"), say("vide")
+    columns = {
+        "Contact": [called[kind] for kind in held["kind"].tolist()],
+        "Tel que publié": [contact or empty for contact in held["contact"].tolist()],
+        "Domaines": held["domains"].tolist(),
+    }
+    caption, every = say("{n:contact publié|contacts publiés}", n=len(held)), _values(columns)
+    return columns_table(columns.items(), name="contacts", csv=every, caption=caption, limit=limit)
 
 
 def _changes(dossier: Dossier, limit: int) -> Html:
     held, changes, step = dossier.held, dossier.changes, dossier.common.step
     most, days = max((n for _, n in held), default=0) or 1, (held[-1][0] - held[0][0]).days if held else 0
     lists = macro("dossier.held", [((at - held[0][0]).days / (days or 1), n / most, at, n) for at, n in held])
+    if changes is None or step is None:
+        return joined(lists, table(pd.DataFrame(), empty="Il n’y a pas de liste antérieure à comparer."))
     columns = {
         "kind": "Nature", "domain": "Domaine", "before": "Avant", "after": "Après", "confidence": "Certitude",
     }  # fmt: skip
-    if changes is None or step is None:
-        none, caption = "Il n’y a pas de liste antérieure à comparer.", ""
-        changes = pd.DataFrame(columns=list(columns))
-    else:
-        between = {"a": step.start or "–", "b": step.end or "–"}
-        none = say("Rien n’a changé pour vous entre les listes du {a} et du {b}.", **between)
-        caption = say("{n:changement} entre les listes du {a} et du {b}", n=len(changes), **between)
+    between = {"a": step.start or "–", "b": step.end or "–"}
+    none = say("Rien n’a changé pour vous entre les listes du {a} et du {b}.", **between)
+    caption = say("{n:changement} entre les listes du {a} et du {b}", n=len(changes), **between)
     words = {"kind": names("changes"), "confidence": names("confidences")}
     named = {column: changes[column].map(called) for column, called in words.items()}
     shown = changes.assign(**named).rename(columns=columns)

@@ -11,8 +11,6 @@ from difflib import SequenceMatcher
 from itertools import chain
 from typing import Any
 
-import pandas as pd
-
 from mssante_audit.base.language import current_language, format_text, gettext, typeset
 from mssante_audit.base.markup import visible
 from mssante_audit.base.text import fold
@@ -125,8 +123,8 @@ def _labelled(label: str, text: str) -> str:
 
 
 def points_of(
-    todo: pd.DataFrame,
-    entries: pd.DataFrame,
+    todo: Iterable[Mapping[str, Any]],
+    domain_of: Mapping[int, str],
     remedies: Mapping[str, str],
     differing: Mapping[str, tuple[Pair, ...]],
 ) -> tuple[Point, ...]:
@@ -134,13 +132,12 @@ def points_of(
 
     What to do about each, and the texts in it that differ, are by fingerprint.
     """
-    domain = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     groups: defaultdict[str, defaultdict[Case, list[str]]] = defaultdict(lambda: defaultdict(list))
     worst: dict[str, int] = {}
-    for finding in todo.to_dict("records"):
+    for finding in todo:
         code, key, severity = finding["rule"], finding["fingerprint"], SEVERITIES.index(finding["severity"])
         case = Case(code, finding["observed"], finding["expected"], differing.get(key, ()))
-        names = [domain[row] for row in finding["rows"] if row in domain] or [finding["domain"]]
+        names = [domain_of[row] for row in finding["rows"] if row in domain_of] or [finding["domain"]]
         groups[remedies[key]][case] += filter(None, names)
         worst[remedies[key]] = max(worst.get(remedies[key], 0), severity)
     points = [

@@ -25,10 +25,12 @@ from mssante_audit.findings.facts import told_to
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import LIST, audits
 from mssante_audit.findings.words import worded
+from mssante_audit.snapshot.make import unnamed_columns
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.verdicts.domains import domains, doubts, hosts, method_records
 from mssante_audit.verdicts.presented import expiries, renewals
+from mssante_audit.whitelist.rows import grouped
 
 LISTS = 12  # lists of the archive that are counted at most, the last among them
 PEERS_MIN = 5  # fewer operators of a size are not compared with: one of them could be told from the numbers
@@ -68,12 +70,51 @@ class Survey:
         self.kinds = {key: kinds for key, facts in self.facts.items() if (kinds := _kinds(facts))}
         codes = zip(raw["fingerprint"], raw["rule"], strict=True)
         self.remedies = {key: remedy(code, told_to(self.facts[key], lambda _: False)) for key, code in codes}
+        self.records = self.findings.to_dict("records")
         self.owners = dict(zip(entries["row"].tolist(), entries["operator_id"].tolist(), strict=True))
         self.touching: defaultdict[str, list[int]] = defaultdict(list)
         columns = zip(self.findings["rows"], self.findings["operator_id"], strict=True)
         for position, (rows, named) in enumerate(columns):
             for operator_id in {named, *(self.owners[row] for row in rows)} - {""}:
                 self.touching[operator_id].append(position)
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """Operator → the positions of its rows in the list."""
+        return grouped((operator_id, at) for at, operator_id in enumerate(self.owners.values()))
+
+    @cached_property
+    def unnamed(self) -> pd.DataFrame:
+        """The list's rows, whom their texts name masked."""
+        masked, names = unnamed_columns(self.space), ("domain", "operator", "description", "o", "cn")
+        return _objects(self.space.entries.assign(**{n: masked[n] for n in names if n in masked}))
+
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """What `mssante_audit.verdicts.domains.domains` says of the space's domains."""
+        return _objects(domains(self.space))
+
+    @cached_property
+    def entries(self) -> pd.DataFrame:
+        """The list's rows."""
+        return _objects(self.space.entries)
+
+    @cached_property
+    def answer_of(self) -> dict[str, int]:
+        """Domain → the position of its row in `answers`."""
+        return {domain: at for at, domain in enumerate(self.answers["domain"].tolist())}
+
+    @cached_property
+    def alone(self) -> dict[str, set[str]]:
+        """Name (CN) of a certificate → the domains that have no other."""
+        rows = self.space.alone
+        held = grouped(zip(rows["cn"].tolist(), rows["domain"].tolist(), strict=True))
+        return {cn: set(its) for cn, its in held.items()}
+
+    @cached_property
+    def asked(self) -> set[str]:
+        """The fingerprints of what operators can put right themselves."""
+        return set(theirs(self.findings)["fingerprint"].tolist())
 
     @cached_property
     def belongings(self) -> Belongings:
@@ -86,7 +127,7 @@ class Survey:
 
         No operator is asked to put right what nobody knows to be so today; the list's date it is told.
         """
-        doubted = doubts(self.space, self.findings, domains(self.space)).items()
+        doubted = doubts(self.space, self.findings, self.answers).items()
         return {key: why for key, names in doubted if (why := tuple(n for n in names if n != LIST))}
 
     @cached_property
@@ -94,7 +135,7 @@ class Survey:
         """One row an operator (index ``operator_id``): `domains`, its points by severity, and `todo`, all."""
         audited = self.space.audited
         held = audited[audited["operator_id"] != ""].groupby("operator_id")["domain"].nunique()
-        asked = theirs(self.findings[~self.findings["fingerprint"].isin(self.unsure)])
+        asked = self.findings[self.findings["fingerprint"].isin(self.asked - self.unsure.keys())]
         remedies, ranks = asked["fingerprint"].map(self.remedies), asked["severity"].map(SEVERITIES.index)
         ranked = dict(zip(asked.index, zip(remedies, ranks.astype("int64"), strict=True), strict=True))
         counts = []
@@ -108,17 +149,23 @@ class Survey:
 
     def peers(self, operator_id: str) -> Peers:
         """Compare with the operators that hold about as many domains: counts and quartiles, nobody's face."""
-        standing = self.standing
-        size = int(standing["domains"].get(operator_id, 0))
+        size, own = self._counts[operator_id][-2:] if operator_id in self._counts else (0, 0)
         low, high = next((band for band in SIZES if band[1] is None or size <= band[1]), SIZES[-1])
-        inside = standing["domains"].between(low, high or np.inf) & (standing.index != operator_id)
-        others = standing[inside]
+        others = [
+            counts for other, counts in self._counts.items()
+            if low <= counts[-2] <= (high or counts[-2]) and other != operator_id
+        ]  # fmt: skip
         if len(others) < PEERS_MIN or not size:
             return Peers(low, high)
-        more = int((others["todo"] > standing["todo"][operator_id]).sum())
-        medians = {name: float(others[name].median()) for name in SEVERITIES[1:]}
-        whole = tuple(others["todo"].quantile([0.25, 0.5, 0.75]).tolist())
-        return Peers(low, high, len(others), medians, whole, more)
+        table = np.array(others)
+        medians = dict(zip(SEVERITIES[1:], np.median(table, axis=0).tolist(), strict=False))
+        whole, more = np.quantile(table[:, -1], (0.25, 0.5, 0.75)), int((table[:, -1] > own).sum())
+        return Peers(low, high, len(others), medians, tuple(whole.tolist()), more)
+
+    @cached_property
+    def _counts(self) -> dict[str, tuple[int, ...]]:
+        """Operator → its row of `standing`: points by severity, domains, and all points."""
+        return {str(row[0]): row[1:] for row in self.standing.itertuples(name=None)}
 
     @cached_property
     def methods(self) -> dict[str, dict[Any, Any]]:
@@ -177,6 +224,11 @@ class Survey:
         keys = {name: parse_dn(name).key for name in ending["name"].unique()}
         spares = dict(zip(moves["certificate"], moves["spare"].tolist(), strict=True))
         return ending.assign(key=ending["name"].map(keys), spare=ending["certificate"].map(spares))
+
+
+def _objects(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with its texts as Python's, of which a few rows are taken ten times as fast."""
+    return frame.astype(dict.fromkeys(frame.select_dtypes("str").columns, "object")).copy()
 
 
 def _kinds(facts: Mapping[str, Any]) -> frozenset[str]:

@@ -104,7 +104,9 @@ def loaded(text: str) -> Any:
     """Return the facts of which `dumped` made a text."""
 
     def person(part: dict[str, Any]) -> Any:
-        marks = [mark for mark in part if mark in MARKS]
-        return Person(part[marks[0]], marks[0] == MARKS[1]) if len(marks) == len(part) == 1 else part
+        if len(part) == 1:
+            for mark in part.keys() & MARKS:
+                return Person(part[mark], mark == MARKS[1])
+        return part
 
     return json.loads(text, object_hook=person)

@@ -1,5 +1,6 @@
 """How many findings each run had: the points of the site's trend, numbers and instants in one JSON file."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -49,8 +50,9 @@ def point_of(
 
 def severity_counts(findings: pd.DataFrame) -> dict[str, int]:
     """Return the number of findings by severity, all of them named, worst first; hints are information."""
-    counts = findings["severity"].where(findings["confidence"] != "hint", "info").value_counts()
-    return {severity: int(counts.get(severity, 0)) for severity in reversed(SEVERITIES)}
+    each = zip(findings["severity"].tolist(), findings["confidence"].tolist(), strict=True)
+    counts = Counter("info" if confidence == "hint" else severity for severity, confidence in each)
+    return {severity: counts[severity] for severity in reversed(SEVERITIES)}
 
 
 def read_trend(file: Path) -> tuple[Point, ...]:

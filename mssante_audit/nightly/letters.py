@@ -58,7 +58,7 @@ def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str
         raise InputError("no run has ended here", file=str(output), remedy="`mssante-audit run` does one")
     space = open_space(data=str(run / SNAPSHOT))
     operator_id = select_operator(space, operator) or ""
-    fingerprints = dossier(space, operator_id).todo["fingerprint"].tolist()
+    fingerprints = [finding["fingerprint"] for finding in dossier(space, operator_id).todo]
     letter = {"sent_on": day.isoformat(), "run": run.name, "told": fingerprints}
     with exclusive(output, "a run is at work here"):
         letters = read_letters(output) | {operator_id: letter}

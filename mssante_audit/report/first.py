@@ -84,14 +84,14 @@ def with_contacts(causes: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
 
 def question(domains: pd.DataFrame) -> str:
     """Return the first question for which there are data, ``arrives`` or ``order``."""
-    looked = domains["observed_at"].notna() | (domains["receives"] != "unknown")
-    return "arrives" if looked.any() else "order"
+    looked = domains["observed_at"].notna().any() or {*domains["receives"].tolist()} - {"unknown"}
+    return "arrives" if looked else "order"
 
 
 def unchecked(domains: pd.DataFrame) -> list[str]:
     """Return the names of the checks of which nothing is known for any of the domains."""
     names = CHECK_NAMES[current_language()]
-    return [names[check] for check in CHECKS if len(domains) and (domains[check] == "unknown").all()]
+    return [names[check] for check in CHECKS if set(domains[check].tolist()) == {"unknown"}]
 
 
 def question_asked(domains: pd.DataFrame) -> str:
@@ -148,7 +148,7 @@ def counts(domains: pd.DataFrame) -> Html:
     other = next(axis for axis in QUESTIONS if axis != asked)
     boxes = not domains["mailboxes"].isna().any() and len(domains) > 0
     shown = {axis: [(a, n, gettext(NAMES[axis][a][n > 1])) for a, n in held[axis].items()] for axis in held}
-    inside = domains.groupby(COLUMNS[asked])["mailboxes"].sum()
+    inside = domains.groupby(COLUMNS[asked])["mailboxes"].sum() if boxes else {}
     parts = [
         {"answer": a, "result": RESULT_OF[a], "n": n, "name": name,
          "boxes": int(inside.get(a, 0)) if boxes else None}

@@ -122,6 +122,8 @@ def convert(
         seconds = {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)}
         title, lead = title or title_of(notebook, job.name), lead_of(notebook)
         outcome = Outcome(job.name, title, results, failure, section, seconds, followed, answers, lead)
+        for output in _outputs(notebook):  # its findings are in files of their own
+            output.pop(MIME, None)
         texts = {".html": page, ".ipynb": f"{nbformat.v4.writes(notebook)}\n"}
         written = {suffix: text.encode("utf-8", "backslashreplace") for suffix, text in texts.items()}
         return outcome, written | data_files(outcome, shown, origin)
@@ -146,7 +148,7 @@ def section_of(notebook: Mapping[str, Any], cell: int) -> str:
     return next((headings[-1] for text in reversed(above) if (headings := _SECTION.findall(text))), "")
 
 
-def _outputs(notebook: NotebookNode) -> list[Mapping[str, Any]]:
+def _outputs(notebook: NotebookNode) -> list[dict[str, Any]]:
     """Return what each output of a notebook holds, by its MIME type."""
     return [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", ())]
 

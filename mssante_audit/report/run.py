@@ -29,7 +29,7 @@ from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import answers
 
-WORKERS = min(2, os.cpu_count() or 1)  # Notebooks run at once: each has a kernel of some 140 MB
+WORKERS = min(2, os.cpu_count() or 1)  # Notebooks run at once: each takes some 330 MB
 TOP = 3  # Causes that the index names; the overview has ten
 # What notebooks need beside the list (`registry.known_needs`); one of an audit's name needs what that needs
 NEEDS = {"changes": ("archive",), "contacts_over_time": ("archive",)}
@@ -129,13 +129,14 @@ def run_reports(
     notebooks: Path | None = None,
     shown: Mapping[str, Any] | None = None,
     debug: bool = False,
+    jobs: int = WORKERS,
     listener: Listener = lambda *_: None,
 ) -> Run:
     """Make reports of notebooks into the folder `out`; of all shipped ones, with an explorer beside them.
 
     `names` are of notebooks in a folder (the shipped one if none is given), or paths; `parameters` go to
     those that accept them. `shown` are parameters to show in place of these: what a snapshot was made with.
-    With `debug`, tracebacks are kept, which may hold unmasked values.
+    With `debug`, tracebacks are kept, which may hold unmasked values. `jobs` notebooks run at once.
 
     Raises
     ------
@@ -145,19 +146,19 @@ def run_reports(
         If `out` cannot be written, or another run is writing there.
     """
     given, space, chosen = parameters or {}, None, results.Limits()
-    jobs = plan(find_notebooks(names, notebooks or resources.resource("notebooks")), given)
-    values = {name: value for job in jobs for name, value in job.shown.items()}
+    todo = plan(find_notebooks(names, notebooks or resources.resource("notebooks")), given)
+    values = {name: value for job in todo for name, value in job.shown.items()}
     if "data" in values:  # what the notebooks will load: refused here, before any of them runs
         space = results.open_space(**results.of_space(values))
         chosen = results.limits(space, **{name: values.get(name) for name in settings.LIMITS})
-    jobs = [job for job in jobs if _has_data(job.name, space, asked=bool(names))]
+    todo = [job for job in todo if _has_data(job.name, space, asked=bool(names))]
     if shown:
-        jobs = [replace(j, shown={n: shown.get(n, value) for n, value in j.shown.items()}) for j in jobs]
+        todo = [replace(j, shown={n: shown.get(n, value) for n, value in j.shown.items()}) for j in todo]
     with language.using_language(check_value("lang", given.get("lang", "fr"))), locked(out) as staging:
         outcomes, ledger = [], read_ledger(out)
-        for job in jobs:
+        for job in todo:
             listener(job.name, 0, 1, None)
-        with _executions(jobs, staging) as executions:
+        with _executions(todo, staging, jobs) as executions:
             loaded: Mapping[str, Any] = results.provenance(space) if space else {}
             counts: Mapping[str, Mapping[str, int]] = results.NO_ANSWERS
             screen, begin = {}, ""
@@ -170,7 +171,7 @@ def run_reports(
                 begin = page.text_of(fragment_fromstring(first.first_cause(causes)))
             if space and not names:
                 explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
-            for job, execution in zip(jobs, executions, strict=True):
+            for job, execution in zip(todo, executions, strict=True):
                 ran = execution.result()
                 roots = [scratch_of(staging, job.name), staging, out]
                 outcome, files = page.convert(
@@ -199,15 +200,15 @@ def _has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
 
 
 @contextmanager
-def _executions(jobs: Sequence[Job], staging: Path) -> Iterator[list[Future[Execution]]]:
-    """Run the notebooks, `WORKERS` at once; whoever leaves early, by Ctrl-C above all, stops them."""
+def _executions(jobs: Sequence[Job], staging: Path, workers: int) -> Iterator[list[Future[Execution]]]:
+    """Run the notebooks, `workers` at once; whoever leaves early, by Ctrl-C above all, stops them."""
     stopped = threading.Event()
 
     def run(job: Job) -> Execution:
         with scratch_folder(staging, job.name) as scratch:
             return execute(job.content, job.given, scratch, stopped)
 
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         try:
             yield [pool.submit(run, job) for job in jobs]
         except BaseException:

@@ -67,18 +67,22 @@ def rows_table(
     name: str, caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], after: str = ""
 ) -> Html:
     """Return a table, whose `name` is unique in the page, with HTML below it."""
-    body = [list(zip(columns, row, strict=True)) for row in rows]
-    kinds = [{cell.kind for _, cell in column if cell.shown} for column in zip(*body, strict=True)]
+    labels = list(map(visible, columns))
+    body = [[(label, cell, cell.kind) for label, cell in zip(labels, row, strict=True)] for row in rows]
+    kinds = [{kind for _, cell, kind in column if cell.shown} for column in zip(*body, strict=True)]
     numbers = {column for column, kind in zip(columns, kinds, strict=False) if kind == {"number"}}
     return macro("tables.table", name, translated(caption), columns, numbers, body, PAPER, after)
 
 
-def csv_link(rows: pd.DataFrame, shown: int, name: str) -> Html:
+def csv_link(rows: pd.DataFrame | export.Values, shown: int, name: str) -> Html:
     """Return the link to all rows of a frame as CSV, held in the page itself, which shows some of them."""
-    content = export.csv_text(rows).encode("utf-8-sig", "backslashreplace")
+    every = export.values(rows)
+    content = export.csv_text(every).encode("utf-8-sig", "backslashreplace")
     encoded = b64encode(content).decode("ascii")
     size = max(1, round(len(content) / 1000))
-    return macro("tables.csv_link", f"{name}.csv", f"data:text/csv;base64,{encoded}", shown, len(rows), size)
+    return macro(
+        "tables.csv_link", f"{name}.csv", f"data:text/csv;base64,{encoded}", shown, len(every.rows), size
+    )
 
 
 def table(
@@ -113,19 +117,39 @@ def table(
         return joined(paragraph("none", visible(empty)), rest)
     if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
         whole = whole.reset_index(allow_duplicates=True)
-    shown = whole.head(limit)
-    columns = [str(column) for column in shown.columns]
-    longest, cells = float(whole[bar].max() or 1) if bar else 1.0, []
-    for at, column in enumerate(columns):
-        values = shown.iloc[:, at]
-        length = longest if column == bar else None
-        severities = values.dtype == frame.Severity
-        cells.append([severity_cell(v) if severities else _cell(v, length) for v in values])
-    link = csv_link(whole if csv is None else csv, len(shown), name)
-    return rows_table(name, caption or count(len(whole), "ligne"), columns, zip(*cells, strict=True), link)
+    columns = [
+        (str(column), list(map(severity_cell, its)) if its.dtype == frame.Severity else its.tolist())
+        for column, its in whole.items()
+    ]
+    every = export.values(whole if csv is None else csv)
+    return columns_table(columns, caption=caption, name=name, limit=limit, csv=every, bar=bar)
+
+
+def columns_table(
+    columns: Iterable[tuple[str, Sequence[Any]]],
+    *,
+    name: str,
+    csv: export.Values,
+    caption: str = "",
+    limit: int = 500,
+    bar: str = "",
+) -> Html:
+    """Show columns of values, one at least, or of cells, as `table` does those of a frame."""
+    headings, cells, whole = list[str](), list[list[Cell]](), 0
+    for column, values in columns:
+        bars = [value for value in values if column == bar and pd.notna(value)]
+        longest, whole = float(max(bars) or 1) if bars else None, len(values)
+        headings.append(column)
+        cells.append([_cell(value, longest) for value in values[:limit]])
+    link, rows = csv_link(csv, min(whole, limit), name), zip(*cells, strict=True)
+    return rows_table(name, caption or count(whole, "ligne"), headings, rows, link)
 
 
 def _cell(value: Any, longest: float | None = None) -> Cell:
+    if isinstance(value, Cell):
+        return value
+    if isinstance(value, str):
+        return Cell(markup.data(str(value), TEXT))
     if pd.isna(value) is True:  # of a list it is no answer at all
         return Cell("")
     if isinstance(value, bool):

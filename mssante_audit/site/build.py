@@ -26,7 +26,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.trend import Point
 from mssante_audit.report import explorer, tables
 from mssante_audit.report.findings import title_of
-from mssante_audit.report.html import joined, macro, names, template
+from mssante_audit.report.html import fitted, joined, macro, names, template
 from mssante_audit.report.page import policy_of
 from mssante_audit.site.pages import SitePage, pages
 from mssante_audit.site.view import View
@@ -89,14 +89,14 @@ def _write(path: Path, page: SitePage, view: View) -> None:
         write_bytes(path.with_suffix(".json"), f"{{\n{parts}}}\n".encode("utf-8", "backslashreplace"))
         export.write_workbook(every, path.with_suffix(".xlsx"))
     folder = files("mssante_audit.site")
-    code = tables.script((folder / "site.js").read_text(encoding="utf-8"))
+    code = tables.script((folder / "site.js").read_text(encoding="utf-8")) if every else ""
     style = f"{tables.style()}\n{(folder / 'site.css').read_text(encoding='utf-8')}"
     html = template(f"site_{page.kind}.html.j2").render(
         page.texts, page=page, root="../" * page.path.count("/"), stem=path.stem, tables=shown,
-        policy=policy_of(tables.source_of(code)), script=code, style=style,
+        policy=policy_of(*[tables.source_of(code)] if code else ()), script=code, style=style,
         provenance=view.provenance, view=view,
     )  # fmt: skip
-    write_bytes(path, html.encode("utf-8", "backslashreplace"))
+    write_bytes(path, fitted(html).encode("utf-8", "backslashreplace"))
 
 
 def _take(source: Path, target: Path) -> None:
@@ -135,7 +135,7 @@ def _write_api(folder: Path, view: View) -> None:
     for domain, record in zip(listed, records, strict=True):
         file = f"domains/{file_name(domain, record['domain'])}"
         text = json.dumps(record, ensure_ascii=False)
-        (folder / file).write_text(text, encoding="utf-8", errors="backslashreplace")
+        (folder / file).write_bytes(text.encode("utf-8", "backslashreplace"))
         index.append({name: record[name] for name in ("domain", "arrives", "order")} | {"file": file})
     head = {"as_of": view.space.as_of.isoformat(), "made_up": bool(view.provenance.get("made_up"))}
     (folder / "index.json").write_bytes(json_bytes(head | {"domains": index}))

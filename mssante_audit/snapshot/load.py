@@ -4,7 +4,7 @@ How a snapshot lies in its folder: docs/snapshot.md. Its ``snapshot.json`` is wr
 """
 
 import json
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from mssante_audit.space.states import State
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.space.trust import load_space as load_files
 from mssante_audit.whitelist.load import WhiteList
+from mssante_audit.whitelist.rows import grouped
 from mssante_audit.whitelist.signature import Verdict
 
 FILE, VERSION = "snapshot.json", 5
@@ -36,6 +37,8 @@ PRIVATE = "private"  # folder that only its owner may enter (0700), its files hi
 ORIGIN = f"{PRIVATE}/data.json"  # where the data lie, and what list, archive and servers were judged by
 PACKAGE = "datapackage.json"  # what one to hand on says of its files (Frictionless Data Package)
 AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"
+UNNAMED = "unnamed"  # what `mssante_audit.snapshot.make.unnamed_columns` is remembered by
+CLEAR = ("subject", "facts", "domain", "operator")  # columns of findings that are private in clear
 WAIVED = ("reason", "who", "until")  # columns that a waived finding has, and an open one has empty
 
 
@@ -139,25 +142,32 @@ def read_head(folder: Path) -> dict[str, Any]:
 
 
 def _frame(folder: Path, name: str, *needed: str) -> pd.DataFrame:
+    return _frames(folder, name, *needed)[0]
+
+
+def _frames(folder: Path, name: str, *needed: str) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+    """Return a frame in clear, and what its columns that name somebody are where these are masked."""
     path, private = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
     try:
-        frame = pd.read_parquet(path, use_threads=False)
+        frame, masked = pd.read_parquet(path, use_threads=False), {}
         if private.is_file():
-            frame = frame.assign(**pd.read_parquet(private, use_threads=False))
+            clear = pd.read_parquet(private, use_threads=False)
+            masked = {str(column): frame[column] for column in clear.columns if column in frame}
+            frame = frame.assign(**clear)
     except PermissionError:
         raise InputError("may be read by its owner only", file=str(path)) from None
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(path), remedy=AGAIN) from None
     if missing := [column for column in needed if column not in frame.columns]:
         raise InputError(f"lacks the column {missing[0]!r}", file=str(path), remedy=AGAIN)
-    return frame
+    return frame, masked
 
 
 def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
     made_at, made_with = parse_instant(head["as_of"]), Thresholds(**head["thresholds"])
     origin = json.loads((folder / ORIGIN).read_bytes()) if (folder / ORIGIN).is_file() else {}
     data = Path(origin["data"]) if origin.get("data") and Path(origin["data"]).exists() else None
-    entries = _frame(folder, "entries", "row", "domain", "dn", "operator_id", "is_audit_entry")
+    entries, masked = _frames(folder, "entries", "row", "domain", "dn", "operator_id", "is_audit_entry")
     for column in ("project_contact", "support_contact"):  # a snapshot to hand on has none
         if column not in entries:
             entries[column] = pd.Series("", index=entries.index, dtype="str")
@@ -198,9 +208,10 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
         mailboxes=mailboxes,
         archive=find_archive(data, origin["anchors"], origin["signer"]) if data and data.is_dir() else None,
         judged=tuple(State(**state) for state in head["inputs"]),
-        kept_domains=domains.assign(why=pd.Series(map(json.loads, domains["why"]), dtype="object")),
+        kept_domains=domains.assign(why=_parsed(domains["why"])),
     )
     space.cache.update(_findings(folder, head["audits"]))
+    space.cache[UNNAMED] = masked
     space.cache["changes"] = _frame(folder, "changes")
     return space
 
@@ -208,18 +219,23 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
 def _findings(folder: Path, made: Iterable[str]) -> dict[Hashable, Any]:
     """Return what audits found, open and waived, as `mssante_audit.audits` remembers it."""
     frame = _frame(folder, "findings", "audit", "rule", "severity", "rank", "until", "fingerprint")
-    for name in ("subject", "facts", "domain", "operator"):
-        frame[name] = frame.get(f"own_{name}", frame[name])
-    for name in ("subject", "facts", "rows", "where"):  # one text of all is read ten times as fast as each
-        frame[name] = pd.Series(loaded(f"[{','.join(frame[name].tolist())}]"), frame.index, dtype="object")
-    frame = from_json(frame)
-    frame["severity"] = frame["severity"].astype(Severity)
-    kept: dict[Hashable, Any] = {}
+    clear = {name: frame.get(f"own_{name}", frame[name]) for name in CLEAR}
+    parsed = {name: _parsed(clear[name], loaded) for name in ("subject", "facts")}
+    parsed |= {name: _parsed(frame[name]) for name in ("rows", "where")}
+    clear |= parsed | {"severity": frame["severity"].astype(Severity)}
+    frame = from_json(frame[[*COLUMNS, *WAIVED]].assign(**clear))
+    kept, shown = dict[Hashable, Any](), frame[list(COLUMNS)]
+    # Of each audit they lie side by side, the open ones first.
+    places = grouped((name, at) for at, name in enumerate(frame["audit"].tolist()))
     for name in audits().keys() & made:
-        of_audit = frame[frame["audit"] == name]
-        if catalogue().keys() >= set(of_audit["rule"]):  # what another version found is found anew
-            waived = of_audit["until"] != ""
-            open_ones = of_audit.loc[~waived, list(COLUMNS)].reset_index(drop=True)
-            aside = of_audit.loc[waived, [*COLUMNS, *WAIVED]].reset_index(drop=True)
-            kept[audits()[name]] = open_ones, aside
+        first, end = (places[name][0], places[name][-1] + 1) if name in places else (0, 0)
+        rules, until = (frame[column].iloc[first:end].tolist() for column in ("rule", "until"))
+        if catalogue().keys() >= {*rules}:  # what another version found is found anew
+            parts = shown.iloc[first : first + until.count("")], frame.iloc[first + until.count("") : end]
+            kept[audits()[name]] = tuple(part.reset_index(drop=True) for part in parts)
     return kept
+
+
+def _parsed(texts: pd.Series, read: Callable[[str], Any] = json.loads) -> pd.Series:
+    """Return that of which a column has the JSON: one text of all is read ten times as fast as each."""
+    return pd.Series(read(f"[{','.join(texts.tolist())}]"), texts.index, dtype="object")

@@ -207,6 +207,12 @@ def naming(frame: pd.DataFrame) -> list[str]:
     return [column for column in frame.columns if _NAMING.fullmatch(column)]
 
 
+def unnamed_columns(space: TrustSpace) -> dict[str, pd.Series]:
+    """Return the columns of a space's list with texts that name somebody, with these masked."""
+    entries = space.entries
+    return space.once(load.UNNAMED, lambda: unnamed_texts(entries.drop(columns=naming(entries))))
+
+
 def unnamed_texts(frame: pd.DataFrame) -> dict[str, pd.Series]:
     """Return by name the columns of texts that name somebody though they should not, with these masked."""
 

@@ -131,7 +131,8 @@ _ADDRESS = (
     rf"(?:{_DOT}{_PART}+){{0,4}}"
 )
 _NAMING = re.compile(rf"{_KEPT}|{_PHONE}|{_ADDRESS}|{_FOR}|{_CIVILITY}|{_DOCTOR}")
-_ODD = re.compile(r"[^ -~]|  |[&\\]|%(?:25)*(?:40|2[0eE])")
+# What `_plain` changes: French letters and signs it does not.
+_ODD = re.compile(r"[^ -~ÀÂÄÆÇÈÉÊËÎÏÔÖÙÛÜŸŒàâäæçèéêëîïôöùûüÿœ’«»°–]|  |[&\\]|%(?:25)*(?:40|2[0eE])")
 _WRITTEN = re.compile(
     r"\s+|&(?:amp\\?;)*(?:#x?[0-9a-f]{1,7}|[a-z]{2,9})\\?;|%(?:25)*(?:40|2[0e])|\\[^\w\s]|.",
     re.DOTALL | re.IGNORECASE,

@@ -112,7 +112,9 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     frame = space.once(("domains", *audits().values()), made if kept is None else lambda: kept)
 
     def words() -> pd.Series:
-        return pd.Series([reasons(why, language) for why in frame["why"]], dtype="str")
+        whys = {str(why): why for why in frame["why"]}  # few are different
+        texts = {key: reasons(why, language) for key, why in whys.items()}
+        return pd.Series([texts[str(why)] for why in frame["why"]], dtype="str")
 
     return frame.assign(reasons=space.once(("reasons", language, *audits().values()), words))
 
@@ -123,10 +125,9 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
     By ``arrives`` (whether mail arrives: `mssante_audit.network.mail.RECEIVES`) and ``order`` (what is to be
     put right: `mssante_audit.verdicts.checks.ORDERS`) each a number of domains by answer.
     """
-    return {
-        name: {answer: int((domains[column] == answer).sum()) for answer in values}
-        for name, column, values in (("arrives", "receives", RECEIVES), ("order", "order", ORDERS))
-    }
+    axes = (("arrives", "receives", RECEIVES), ("order", "order", ORDERS))
+    counts = {name: Counter(domains[column].tolist()) for name, column, _ in axes}
+    return {name: {answer: counts[name][answer] for answer in values} for name, _, values in axes}
 
 
 def domains_of(

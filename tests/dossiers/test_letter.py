@@ -178,7 +178,9 @@ def test_a_name_carries_no_header_and_no_line_in(show):
 )
 def test_a_reminder_says_how_much_is_not_known(space, states, sentence):
     made = dossier(space, GROUP)
-    sent = dict(zip(made.todo["fingerprint"].unique()[: states.count("open")], states, strict=False))
+    sent = dict(
+        zip([each["fingerprint"] for each in made.todo][: states.count("open")], states, strict=False)
+    )
     sent |= {f"gone {n}": state for n, state in enumerate(sorted(states)) if state != "open"}
     text = plain(letter_text(made, {}, Stationery(reminders={GROUP: ("2026-02-01", sent)})))
     assert sentence in text
