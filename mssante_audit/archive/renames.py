@@ -62,6 +62,9 @@ def find_renames(
         old, new = left()
         if not (old and new):
             return renames
+        sides = ([row for rows in side.values() for row in rows] for side in (old, new))
+        if not set.intersection(*({tuple(p(row) for p in parts) for row in rows} for rows in sides)):
+            continue  # as for most parts: then all rows need not be looked at
         before, after = (
             {key: held[0] for key, held in groups.items() if len({*held}) == 1}
             for groups in (

@@ -128,25 +128,21 @@ def _plain(sheet: Sheet, field: Field, texts: pd.Series, problems: list[Problem]
 
 def _typed(sheet: Sheet, field: Field, texts: pd.Series, problems: list[Problem]) -> dict[str, pd.Series]:
     """Return the columns of a box or a date; what cannot be read becomes a problem."""
-    read: list[tuple[Any, str]] = []
-    codes, distinct = pd.factorize(texts)
-    for text in distinct.tolist():
+    read: dict[str, tuple[Any, str]] = {}
+    for text in texts.unique().tolist():
         if field.kind == "date":
-            read.append(read_date(text))
+            read[text] = read_date(text)
         else:
             tick = read_box(text)
-            read.append((tick, "box" if tick is None and text != UNSEEN else ""))
-    values = pd.Series(
-        [value for value, _ in read], dtype="boolean" if field.kind == "box" else "datetime64[s]"
-    )
-    kinds = np.array([kind for _, kind in read], dtype="object")[codes]
-    for kind in {*kinds} - {""}:
-        problems += _problems(sheet, field, kinds == kind, kind, texts)
-    typed = values.take(codes).set_axis(texts.index)
+            read[text] = tick, "box" if tick is None and text != UNSEEN else ""
+    kinds = texts.map({text: kind for text, (_, kind) in read.items()})
+    for kind in {kind for _, kind in read.values()} - {""}:
+        problems += _problems(sheet, field, (kinds == kind).to_numpy(), kind, texts)
+    values = texts.map({text: value for text, (value, _) in read.items()})
     if field.kind == "box":
-        return {field.name: typed}
-    as_written = texts.mask(typed.isna() & (kinds == ""), "")
-    return {field.name: typed, f"{field.name}_text": as_written}
+        return {field.name: values.astype("boolean")}
+    as_written = texts.mask(values.isna() & (kinds == ""), "")
+    return {field.name: values.astype("datetime64[s]"), f"{field.name}_text": as_written}
 
 
 def _both_names(sheet: Sheet, texts: pd.Series, problems: list[Problem]) -> dict[str, pd.Series]:

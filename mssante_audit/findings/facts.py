@@ -71,14 +71,11 @@ def names_persons(facts: Any) -> bool:
 
 
 def _leaves(facts: Any) -> Iterator[Any]:
-    match facts:
-        case list() | tuple():
-            for part in facts:
-                yield from _leaves(part)
-        case Mapping():
-            yield from _leaves([*facts.values()])
-        case _:
-            yield facts
+    if isinstance(facts, Mapping | list | tuple):
+        for part in facts.values() if isinstance(facts, Mapping) else facts:
+            yield from _leaves(part)
+    else:
+        yield facts
 
 
 def _replaced(facts: Any, of_person: Callable[[Person], Any], of_text: Callable[[str], str]) -> Any:

@@ -288,8 +288,6 @@ def rests_on(ways: Ways) -> Iterator[Visit | Elsewhere | MailHost]:
     """Yield all that a walk rests on: visits, names looked up, mail hosts."""
     for step in ways.met:
         yield step
-        if isinstance(step, Visit):
-            for *_, more in step.led:
-                yield from rests_on(more)
-        elif isinstance(step, Elsewhere):
-            yield from rests_on(step.ways)
+        below = [more for *_, more in step.led] if isinstance(step, Visit) else []
+        for more in [step.ways] if isinstance(step, Elsewhere) else below:
+            yield from rests_on(more)

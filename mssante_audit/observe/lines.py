@@ -176,10 +176,8 @@ class Reply(NamedTuple):
         return self._given(self.chain)
 
     def _given(self, names: Collection[str]) -> frozenset[str]:
-        kind = self.qtype
-        return frozenset(
-            [r.data for r in self.records if r.type == kind and r.section == "answer" and r.owner in names]
-        )
+        answers = [r for r in self.records if r.type == self.qtype and r.section == "answer"]
+        return frozenset([r.data for r in answers if r.owner in names])
 
     def data(self, kind: str, owner: str) -> set[str]:
         """Return the data of an owner's records of a type, in whatever section."""
@@ -195,10 +193,7 @@ class Reply(NamedTuple):
 
 
 def reader_of(kind: type[Line]) -> Callable[..., Line]:
-    """Return what checks a line of this kind, and its number if there is one.
-
-    Its `ValueError` says which field is not as it should be.
-    """
+    """Return what checks a line, with its number or without; its `ValueError` says which field is wrong."""
     check = TypeAdapter(kind).validate_python
     names = [name for name in vars(kind)["_fields"] if name != "line"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mssante_audit.observe.file import DNS, FileRead, read_file
 from mssante_audit.observe.folder import pattern_of
-from mssante_audit.observe.lines import Record, Reply, parse_reply
+from mssante_audit.observe.lines import Reply, parse_reply
 
 # The name that a reply of such a step says something of.
 _ABOUT: dict[str, Callable[[Reply], str]] = {
@@ -73,9 +73,7 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
     replies: list[Reply] = []
     notes: list[str] = []
     done: set[str] = set()
-    shared: dict[
-        tuple[Record, ...], tuple[Record, ...]
-    ] = {}  # equal ones as one, as texts are: half the memory
+    shared: dict[Any, Any] = {}  # equal records as one, as texts are: 10,000 domains take half the memory
 
     def take(line: int, content: dict[str, Any]) -> None:
         if "note" in content:

@@ -116,10 +116,7 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     compared = worst.set_axis(list(COMPARED), axis=1).astype("str")
     whole = pd.concat([_declared(current, parties).join(compared), rest])
     numbers, others = listed["row"].to_dict(), rows_by(undeclared, "key", "operator_id")
-    of_rest = (
-        tuple(others[place])
-        for place in zip(rest["domain"].tolist(), rest["operator_id"].tolist(), strict=True)
-    )
+    of_rest = (tuple(others[place]) for place in zip(rest["domain"], rest["operator_id"], strict=True))
     whole["rows"] = [*(tuple(sorted(numbers[at] for at in party.rows)) for party in parties), *of_rest]
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
     left = space.thresholds.listing_days - whole["days"]
