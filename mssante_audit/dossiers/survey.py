@@ -70,7 +70,7 @@ class Survey:
         self.kinds = {key: kinds for key, facts in self.facts.items() if (kinds := _kinds(facts))}
         codes = zip(raw["fingerprint"], raw["rule"], strict=True)
         self.remedies = {key: remedy(code, told_to(self.facts[key], lambda _: False)) for key, code in codes}
-        self.records = self.findings.to_dict("records")
+        self.records: list[dict[Any, Any]] = self.findings.to_dict("records")
         self.owners = dict(zip(entries["row"].tolist(), entries["operator_id"].tolist(), strict=True))
         self.touching: defaultdict[str, list[int]] = defaultdict(list)
         columns = zip(self.findings["rows"], self.findings["operator_id"], strict=True)

@@ -148,7 +148,7 @@ def counts(domains: pd.DataFrame) -> Html:
     other = next(axis for axis in QUESTIONS if axis != asked)
     boxes = not domains["mailboxes"].isna().any() and len(domains) > 0
     shown = {axis: [(a, n, gettext(NAMES[axis][a][n > 1])) for a, n in held[axis].items()] for axis in held}
-    inside = domains.groupby(COLUMNS[asked])["mailboxes"].sum() if boxes else {}
+    inside = domains.groupby(COLUMNS[asked])["mailboxes"].sum().to_dict() if boxes else {}
     parts = [
         {"answer": a, "result": RESULT_OF[a], "n": n, "name": name,
          "boxes": int(inside.get(a, 0)) if boxes else None}
