@@ -1,5 +1,7 @@
 """Reading files: regular ones only, up to a bound, and never a wait."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -7,11 +9,16 @@ import stat
 import tomllib
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MB = 1024 * 1024
+# What a Parquet file may hold, unpacked: a few kilobytes can say a value a million times.
+MAX_CELLS, MAX_TEXTS = 100_000_000, 1024 * MB
 _KINDS = {
     stat.S_IFDIR: "it is a folder", stat.S_IFIFO: "it is a pipe", stat.S_IFSOCK: "it is a socket",
     stat.S_IFCHR: "it is a device", stat.S_IFBLK: "it is a device",
@@ -94,3 +101,23 @@ def parse_json(content: bytes | str, file: str, **hooks: Any) -> Any:
         raise InputError("is nested too deeply", file=file) from None
     except ValueError:
         raise InputError("not JSON: a number of thousands of digits", file=file) from None
+
+
+def read_parquet(path: str | Path) -> pd.DataFrame:
+    """Return the frame of a Parquet file; one that holds too much is an `InputError`, others as pandas'."""
+    import pyarrow
+    from pyarrow import compute, parquet
+
+    whole = parquet.ParquetFile(path)
+    schema = whole.schema_arrow
+    if whole.metadata.num_rows * len(schema) > MAX_CELLS:
+        raise InputError("holds more than {} values", f"{MAX_CELLS:,}", file=str(path))
+    texts = [f.name for f in schema if f.type in (pyarrow.string(), pyarrow.large_string())]
+    # Each distinct text once, until it is known how long they are together.
+    table = parquet.read_table(path, read_dictionary=texts, use_threads=False)
+    chunks = [chunk for name in texts for chunk in table[name].chunks]
+    lengths = (compute.binary_length(chunk.dictionary).take(chunk.indices) for chunk in chunks)
+    if sum(compute.sum(each).as_py() or 0 for each in lengths) > MAX_TEXTS:
+        raise InputError("holds more than {} MB of texts", MAX_TEXTS // MB, file=str(path))
+    frame: pd.DataFrame = table.cast(schema).to_pandas()
+    return frame

@@ -23,6 +23,7 @@ from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.export import WRITERS, parquet_bytes, write_workbook
 from mssante_audit.base.frames import dtypes, frame_of
 from mssante_audit.base.language import LANGUAGES
+from mssante_audit.base.reading import read_parquet
 from mssante_audit.base.staging import private
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import columns
@@ -175,7 +176,7 @@ def join(
 def _read(path: Path) -> pd.DataFrame:
     readers: dict[str, Callable[..., Any]] = {
         ".csv": partial(pd.read_csv, sep=None, engine="python"), ".xlsx": pd.read_excel,
-        ".json": pd.read_json, ".parquet": pd.read_parquet,
+        ".json": pd.read_json, ".parquet": read_parquet,
     }  # fmt: skip
     suffix = path.suffix.lower()
     if suffix not in readers:

@@ -17,6 +17,7 @@ from mssante_audit.archive.store import find_archive
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.reading import read_parquet
 from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample
 from mssante_audit.base.state import read_state
 from mssante_audit.declarations.register import Register, Scope
@@ -149,9 +150,9 @@ def _frames(folder: Path, name: str, *needed: str) -> tuple[pd.DataFrame, dict[s
     """Return a frame in clear, and what its columns that name somebody are where these are masked."""
     path, private = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
     try:
-        frame, masked = pd.read_parquet(path, use_threads=False), {}
+        frame, masked = read_parquet(path), {}
         if private.is_file():
-            clear = pd.read_parquet(private, use_threads=False)
+            clear = read_parquet(private)
             masked = {str(column): frame[column] for column in clear.columns if column in frame}
             frame = frame.assign(**clear)
     except PermissionError:
@@ -193,7 +194,7 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
     if (kept := head["register"]) and problems.is_file():
         missing = {file: frozenset(columns) for file, columns in kept["missing"].items()}
         scope = Scope.model_validate(kept["scope"]) if kept["scope"] else None
-        frames = _frame(folder, "register"), pd.read_parquet(problems)
+        frames = _frame(folder, "register"), read_parquet(problems)
         register = Register(*frames, missing, kept["source"], kept["sha256"], scope)
     domains = _frame(folder, "domains")
     space = TrustSpace(

@@ -2,10 +2,20 @@
 
 import time
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.reading import open_regular, parse_json, parse_toml, read_bytes, read_text
+from mssante_audit.base.reading import (
+    open_regular,
+    parse_json,
+    parse_toml,
+    read_bytes,
+    read_parquet,
+    read_text,
+)
 
 
 def test_a_file_is_read_up_to_a_bound(tmp_path):
@@ -66,3 +76,17 @@ def test_json_that_cannot_be_used_is_one_line(content, words):
         parse_json(content, "a.json")
     assert "\n" not in str(refused.value)
     assert str(refused.value).startswith("a.json")
+
+
+@pytest.mark.parametrize(
+    ("rows", "text", "words"),
+    [
+        (10**6, "x" * 10**6, "holds more than 1024 MB of texts"),
+        (10**8 + 1, "x", "holds more than 100,000,000 values"),
+    ],
+)
+def test_a_few_kilobytes_of_parquet_do_not_fill_the_memory(tmp_path, rows, text, words):
+    same = pa.DictionaryArray.from_arrays(np.zeros(rows, "int8"), [text])
+    parquet.write_table(pa.table({"a": same}), tmp_path / "a.parquet", compression="zstd", store_schema=False)
+    with pytest.raises(InputError, match=words):
+        read_parquet(tmp_path / "a.parquet")
