@@ -171,11 +171,12 @@ def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, 
 
 
 def _value(part: str, start: int, labels: Labels) -> str:
-    """Return what stands after a label, up to the next one."""
-    patterns = "|".join(labels)
-    following = re.compile(rf"(?<!\S)(?:{patterns})").search(part, start)
-    end = following.start() if following else len(part)
-    value = _NOISE.sub("", " ".join(part[start:end].split()))
+    """Return what stands after a label, up to the next one, or to the mark before that if it is a box."""
+    following = re.compile(rf"(?<!\S)(?:{'|'.join(labels)})").search(part, start)
+    text = part[start : following.start() if following else len(part)]
+    if following and any(re.match(p, following[0]) and names[0] in _BOXES for p, names in labels.items()):
+        text = _MARK.sub("", text)
+    value = _NOISE.sub("", " ".join(text.split()))
     value = _LEADER.sub("", value).strip().removeprefix(":").strip()
     return re.sub(r"(?<!\s)\s*(?:\[\s*[xX]?\s*\]|[☐☒☑✓✔✗✘])$", "", value)
 

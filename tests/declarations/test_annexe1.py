@@ -81,6 +81,7 @@ READABLE = {
     "another owner's password": (lambda: built(lambda w: w.encrypt("", **OWNED)), {}),
     "a text": (lambda: text_pdf(LINES), {}),
     "a box": (lambda: text_pdf(LINES.replace("[ ] Je demande", "[ X ] Je demande")), {"withdrawal": "X"}),
+    "a bare mark": (lambda: text_pdf(LINES.replace("[ ] Je demande", "x Je demande")), {"withdrawal": "X"}),
     "a cross": (lambda: text_pdf(LINES.replace("[ ] Méthode 1", "x Méthode 1")), {"delegation": "X"}),
 }  # fmt: skip
 """Forms, and texts laid out like them: made how, and what differs in what is read."""
