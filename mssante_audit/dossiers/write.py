@@ -32,7 +32,7 @@ from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.survey import survey
 from mssante_audit.report import page, results
 from mssante_audit.report.execute import failure_of
-from mssante_audit.report.html import Html, fitted, joined, macro, note, template, trusted
+from mssante_audit.report.html import Html, joined, macro, note, template, trusted
 from mssante_audit.report.parameters import tellable
 from mssante_audit.report.results import NO_ANSWERS, of_space
 from mssante_audit.report.run import plan
@@ -177,12 +177,8 @@ def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -
         provenance: Mapping[str, Any] = record.provenance if record else {}
         head = page.Page(NOTEBOOK, page.labelled(shown), provenance, failure)
         look = macro("tables.enable", trusted(style()), trusted(script()))
-        html = fitted(page.page_html(head, title, joined(look, *parts), where))
-        files = {
-            ".html": html.encode("utf-8", "backslashreplace"),
-            **page.data_files(outcome, shown, provenance),
-            **letter,
-        }
+        html = page.page_html(head, title, joined(look, *parts), where).encode("utf-8", "backslashreplace")
+        files = {".html": html, **page.data_files(outcome, shown, provenance), **letter}
         made_at = datetime.now(UTC).replace(microsecond=0).isoformat()
         digests = {suffix: digest(content) for suffix, content in files.items()}
         counts, status = record.by_severity if record else None, "failed" if failure else "done"

@@ -23,10 +23,6 @@ from mssante_audit.verdicts.words import OUTCOME_WORDS
 
 TEMPLATE = Path(__file__).parent / "template"
 _STRONG = re.compile(r"\*\*(.+?)\*\*")
-_STYLE, _SCRIPT = (re.compile(rf"(<{tag}[^>]*>)(.*?)(?=</{tag}>)", re.DOTALL) for tag in ("style", "script"))
-_NAMED, _NAME = re.compile(r'(?:class|id)="([^"]+)"'), re.compile(r"[\w-]+")
-_RULE, _COMMENT = re.compile(r"([^{}]+)\{((?:[^{}]|\{[^{}]*\})*)\}"), re.compile(r"/\*.*?\*/", re.DOTALL)
-_IDLE = re.compile(r":(?:is|not|where)\((?:[^()]|\([^()]*\))*\)")  # tells nothing of what has to be there
 
 
 class Html(Markup):
@@ -187,44 +183,6 @@ def environment() -> jinja2.Environment:
         "instant": lambda at: language.moment(datetime.fromisoformat(at)) if at else gettext("inconnue"),
     }  # fmt: skip
     return made
-
-
-def fitted(html: str) -> str:
-    """Return a page without the rules of its style that are for classes and names that it has not.
-
-    A night leaves a thousand pages, each with its style in it: the whole style would be most of them.
-    """
-    held = {name for names in _NAMED.findall(html) for name in names.split()}
-    held.update(*(_words(code) for _, code in _SCRIPT.findall(html)))
-    return _STYLE.sub(lambda style: style[1] + _kept(_rules(style[2]), held), html)
-
-
-@cache
-def _words(code: str) -> frozenset[str]:
-    return frozenset(_NAME.findall(code))
-
-
-@cache
-def _rules(style: str) -> list[tuple[str, list[set[str]], Any]]:
-    """Return the rules of a style: selector, names that a page has all of where it applies, and content.
-
-    The content of a media query are its rules.
-    """
-    rules = []
-    for selector, content in _RULE.findall(_COMMENT.sub("", style)):
-        telling = _IDLE.sub("", _IDLE.sub("", selector)) if selector.strip()[:6] != "@media" else ""
-        needed = [set(re.findall(r"[.#]([\w-]+)", part)) for part in telling.split(",")]
-        rules.append((selector.strip(), needed, " ".join(content.split()) if telling else _rules(content)))
-    return rules
-
-
-def _kept(rules: Iterable[tuple[str, list[set[str]], Any]], held: set[str]) -> str:
-    shown = ""
-    for selector, needed, content in rules:
-        if any(map(held.issuperset, needed)):
-            inside = content if isinstance(content, str) else _kept(content, held)
-            shown += f"{selector}{{{inside}}}\n" if inside else ""
-    return shown
 
 
 def paragraph(kind: str, *sentences: str) -> Html:

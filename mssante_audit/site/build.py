@@ -26,7 +26,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.trend import Point
 from mssante_audit.report import explorer, tables
 from mssante_audit.report.findings import title_of
-from mssante_audit.report.html import fitted, joined, macro, names, template
+from mssante_audit.report.html import joined, macro, names, template
 from mssante_audit.report.page import policy_of
 from mssante_audit.site.pages import SitePage, pages
 from mssante_audit.site.view import View
@@ -96,7 +96,7 @@ def _write(path: Path, page: SitePage, view: View) -> None:
         policy=policy_of(*[tables.source_of(code)] if code else ()), script=code, style=style,
         provenance=view.provenance, view=view,
     )  # fmt: skip
-    write_bytes(path, fitted(html).encode("utf-8", "backslashreplace"))
+    write_bytes(path, html.encode("utf-8", "backslashreplace"))
 
 
 def _take(source: Path, target: Path) -> None:
