@@ -168,6 +168,14 @@ def test_a_file_cut_anywhere_says_the_same_or_nothing(tmp_path: Path) -> None:
             assert mail.receives in (before[domain].receives, "unknown"), length
 
 
+def test_files_say_the_same_under_whatever_names(tmp_path: Path) -> None:
+    space_of(str(tmp_path), *pair("spot check"))
+    for file, name in zip(sorted((tmp_path / "observations").iterdir()), ("zz", "aa"), strict=True):
+        file.rename(file.with_name(f"dns-{name}.jsonl.gz"))
+    mail_of = mails_of(load_space(tmp_path, as_of=AS_OF))
+    assert {name: (mail.receives, mail.cause) for name, mail in mail_of.items()} == answers("spot check")
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_two_answers_of_one_server_are_told_and_their_order_is_nothing(first: bool, tmp_path: Path) -> None:
     lines = lines_of(Scene())

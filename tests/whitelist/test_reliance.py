@@ -186,6 +186,14 @@ def test_the_exit_status_tells_whether_both_lists_are_to_be_relied_on(place, bef
     assert shown_as == ({"unknown"} if status else {"certain", "likely"}), "cut and unsigned is no better"
 
 
+@pytest.mark.parametrize("events", [(), ("--events",)])
+def test_every_format_has_it(place, tmp_path, events):
+    for suffix, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+        out = tmp_path / f"a.{suffix}"
+        run(place, "before", "unsigned", *events, "--format", suffix, "--out", str(out))
+        assert set(read(out)["confidence"]) == {"unknown"}
+
+
 def test_compare_takes_paths_lists_and_dates(place: Path, kept: Path) -> None:
     files = [place / "before.xml.gz", place / "after.xml.gz"]
     given = {"archive": kept} | trusted(place)
