@@ -92,7 +92,7 @@ def read_certificates(load: Callable[[bytes], Any], content: bytes) -> list[x509
         loaded = load(content)
         certificates = [loaded] if isinstance(loaded, x509.Certificate) else list(loaded)
         for c in certificates:
-            _ = c.subject, c.issuer, c.public_key(), c.extensions
+            _ = c.subject.rfc4514_string(), c.issuer.rfc4514_string(), c.public_key(), c.extensions
             _ = c.not_valid_before_utc, c.not_valid_after_utc
     return certificates
 

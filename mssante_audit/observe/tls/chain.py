@@ -133,7 +133,7 @@ def judge(sent: Sequence[bytes], trusted: Certificates, crls: Sequence[Path], at
         state = "whole" if links == [certificate, *read][: len(links)] else "unordered"
     with warnings.catch_warnings(action="ignore"):  # of a serial that is negative
         status = revocation(path, crls, at)
-    return Chain(leaf, state, "", read_certificate(path[-1].public_bytes(Encoding.DER)).subject, status)
+    return Chain(leaf, state, "", path[-1].subject.rfc4514_string(), status)
 
 
 def _path(
