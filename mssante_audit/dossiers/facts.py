@@ -74,6 +74,7 @@ class Dossier:
         self.rows = (common.unnamed if masked else common.entries).iloc[common.places[operator_id]]
         tests = self.rows["is_audit_entry"]
         self.entries = self.rows[~tests] if tests.any() and not tests.all() else self.rows
+        self.domain_of = dict(zip(self.entries["row"].tolist(), self.entries["domain"].tolist(), strict=True))
         names = Counter(name for name in self.entries["operator"].tolist() if name not in ("", CPS_ISSUER))
         self.name = min(names, key=lambda name: (-names[name], name), default="")
         self._first_name = next(filter(None, self.rows["operator"].tolist()), "")
@@ -91,8 +92,7 @@ class Dossier:
         asked = [finding for finding in self.records if finding["fingerprint"] in common.asked]
         self.doubted = [finding for finding in asked if finding["fingerprint"] in common.unsure]
         self.todo = [finding for finding in asked if finding["fingerprint"] not in common.unsure]
-        its = dict(zip(self.entries["row"].tolist(), self.entries["domain"].tolist(), strict=True))
-        self.points: tuple[Point, ...] = points_of(self.todo, its, self.remedies, differing)
+        self.points: tuple[Point, ...] = points_of(self.todo, self.domain_of, self.remedies, differing)
 
     @property
     def label(self) -> str:

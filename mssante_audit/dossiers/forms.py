@@ -55,10 +55,9 @@ def forms(dossier: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
 
 def reported(dossier: Dossier, key: str) -> frozenset[str]:
     """Return the fields of the form that the audit reports as wrong for a domain."""
-    domain = dict(zip(dossier.entries["row"].tolist(), dossier.entries["domain"].tolist(), strict=True))
     wrong = set[str]()
     for finding in dossier.records:
-        touched = [domain.get(row, "") for row in finding["rows"]] or [finding["domain"]]
+        touched = [dossier.domain_of.get(row, "") for row in finding["rows"]] or [finding["domain"]]
         if finding["severity"] != "info" and key in map(domain_key, touched):
             kinds = tuple(map(_CONTACTS.get, dossier.common.kinds.get(finding["fingerprint"], ())))
             names = (n for begin, n in dossier_words()["fields"].items() if finding["rule"].startswith(begin))

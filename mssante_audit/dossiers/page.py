@@ -52,7 +52,8 @@ def _correct(dossier: Dossier, limit: int) -> Html:
         if part:
             texts = dict(zip(columns, zip(*part, strict=True), strict=True))
             shown = texts | {"Gravité": list(map(severity_cell, texts["Gravité"]))}
-            folds[say(words[name], n=len(part))] = _once(shown, name, limit, _values(texts))
+            every = Values(columns, list(range(len(columns))), part)
+            folds[say(words[name], n=len(part))] = _once(shown, name, limit, every)
     return macro("dossier.correct", dossier.points[:limit], folds)
 
 
@@ -64,12 +65,8 @@ def _once(
     same = {column: its[0] for column, its in texts.items() if set(its) == {its[0]}}
     shown = {column: its for column, its in columns.items() if column not in same}
     alike = [(gettext(column), text) for column, text in same.items() if text]
-    rows = columns_table(shown.items(), name=name, limit=limit, csv=csv or _values(shown), **more)
+    rows = columns_table(shown.items(), name=name, limit=limit, csv=csv, **more)
     return joined(macro("dossier.alike", alike), rows)
-
-
-def _values(columns: Mapping[str, Sequence[Any]]) -> Values:
-    return Values(list(columns), list(range(len(columns))), list(zip(*columns.values(), strict=True)))
 
 
 def _peers(dossier: Dossier, limit: int) -> Html:
@@ -91,7 +88,7 @@ def _peers(dossier: Dossier, limit: int) -> Html:
     (low, mid, high), share = peers.whole, percent(peers.more, peers.number) if peers.number else ""
     numbers = {"own": len(dossier.points), "size": size, "n": peers.number, "low": low, "mid": mid}
     caption = say(many if peers.number else few, **numbers, high=high, share=share)
-    return columns_table(columns.items(), name="peers", csv=_values(columns), caption=caption, bar="Vous")
+    return columns_table(columns.items(), name="peers", caption=caption, bar="Vous")
 
 
 def _identity(dossier: Dossier, limit: int) -> Html:
@@ -174,8 +171,8 @@ def _contacts(dossier: Dossier, limit: int) -> Html:
         "Tel que publié": [contact or empty for contact in held["contact"].tolist()],
         "Domaines": held["domains"].tolist(),
     }
-    caption, every = say("{n:contact publié|contacts publiés}", n=len(held)), _values(columns)
-    return columns_table(columns.items(), name="contacts", csv=every, caption=caption, limit=limit)
+    caption = say("{n:contact publié|contacts publiés}", n=len(held))
+    return columns_table(columns.items(), name="contacts", caption=caption, limit=limit)
 
 
 def _changes(dossier: Dossier, limit: int) -> Html:

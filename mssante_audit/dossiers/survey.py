@@ -25,7 +25,7 @@ from mssante_audit.findings.facts import told_to
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import LIST, audits
 from mssante_audit.findings.words import worded
-from mssante_audit.snapshot.make import unnamed_columns
+from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.verdicts.domains import domains, doubts, hosts, method_records
@@ -86,8 +86,8 @@ class Survey:
     @cached_property
     def unnamed(self) -> pd.DataFrame:
         """The list's rows, whom their texts name masked."""
-        masked, names = unnamed_columns(self.space), ("domain", "operator", "description", "o", "cn")
-        return _objects(self.space.entries.assign(**{n: masked[n] for n in names if n in masked}))
+        columns = ("domain", "operator", "description", "o", "cn")
+        return _objects(unnamed_rows(self.space, self.space.entries, *columns))
 
     @cached_property
     def answers(self) -> pd.DataFrame:

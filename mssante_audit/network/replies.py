@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, Reply
 from mssante_audit.observe.observation import Observation
-from mssante_audit.values.hosts import is_public
+from mssante_audit.values.hosts import can_be_asked, is_public
 from mssante_audit.whitelist.rows import grouped
 
 # Kinds of answers that only some resolvers take: those that do not validate, that go on over TCP, that wait,
@@ -203,7 +203,7 @@ class ReplyIndex:
         self, zone: str, qname: str, qtype: str, address: str, *, walked: bool = False
     ) -> ServerAnswer:
         """Return what an address said to a question."""
-        asked = (zone, qname, qtype)
+        asked = (zone, qname, qtype)  # to a zone's own name alone it matters (`_answer`): the rest is one
         answers = self.answers(*asked, walked=True) if walked and qname == zone else self.answers(*asked)
         return answers.get(address, UNKNOWN)
 
@@ -262,9 +262,7 @@ class ReplyIndex:
 
     def _can_be_asked(self, address: str) -> bool | None:
         ip = _ip(address)
-        if ip is None or ip.is_multicast or ip.is_unspecified or address in self._private:
-            return False
-        if address == "255.255.255.255" or not (self.laboratory or is_public(ip)):
+        if ip is None or address in self._private or not can_be_asked(ip, laboratory=self.laboratory):
             return False
         return None if ip.version == 6 and not self.ipv6 else True
 

@@ -83,8 +83,10 @@ class Zone:
     @cached_property
     def known(self) -> dict[str, set[str]]:
         """The addresses of each server, as the parent gives them and as they are looked up."""
-        looked_up = {name: (a for host in hosts for a in host.data) for name, hosts in self.hosts.items()}
-        return {name: {*self.glue.get(name, ()), *addresses} for name, addresses in looked_up.items()}
+        return {
+            name: {*self.glue.get(name, ()), *(address for host in hosts for address in host.data)}
+            for name, hosts in self.hosts.items()
+        }
 
     @cached_property
     def unreached(self) -> dict[str, str]:

@@ -51,8 +51,10 @@ def _refusal(errors: ValidationError, text: str, file: Path) -> InputError:
         there = [*(sections()[above[0]] if above else Config).model_fields]
         near = difflib.get_close_matches(key.lower(), there, n=1)
         elsewhere = [name for name, part in sections().items() if key in part.model_fields]
-        remedy = f"It goes into [{elsewhere[0]}]" if elsewhere else f"There are: {', '.join(there)}"
-        remedy = f"Nearest: {near[0]!r}" if near else remedy
+        if near:
+            remedy = f"Nearest: {near[0]!r}"
+        else:
+            remedy = f"It goes into [{elsewhere[0]}]" if elsewhere else f"There are: {', '.join(there)}"
     else:
         message = settings.fault(Config, first)
         if first["type"] == "missing":

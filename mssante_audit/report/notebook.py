@@ -21,7 +21,7 @@ from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.report import charts, collection, findings, first, results, svg, tables
 from mssante_audit.report.html import Figure, Html, Prose, key_figures, lead, macro, names, note, say
 from mssante_audit.report.parameters import check_value
-from mssante_audit.snapshot.make import unnamed_columns
+from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.story import Chronicle, chronicle
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts import domains, presented
@@ -54,8 +54,7 @@ def open_report(name: str, **parameters: Any) -> Report:
     touching = results.touching(frame.concat([audit(its, space) for its in made]), space, chosen)
     entries = results.limited(space.audited, chosen)
     if not space.show_contacts:  # names of operators and descriptions are shown, and may name persons
-        masked = unnamed_columns(space)
-        entries = entries.assign(**{n: masked[n] for n in ("operator", "description", "o") if n in masked})
+        entries = unnamed_rows(space, entries, "operator", "description", "o")
     return Report(name, space, chosen, entries, touching, made, row_limit, since)
 
 

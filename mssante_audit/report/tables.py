@@ -129,19 +129,20 @@ def columns_table(
     columns: Iterable[tuple[str, Sequence[Any]]],
     *,
     name: str,
-    csv: export.Values,
+    csv: export.Values | None = None,
     caption: str = "",
     limit: int = 500,
     bar: str = "",
 ) -> Html:
-    """Show columns of values, one at least, or of cells, as `table` does those of a frame."""
-    headings, cells, whole = list[str](), list[list[Cell]](), 0
-    for column, values in columns:
-        bars = [value for value in values if column == bar and pd.notna(value)]
-        longest, whole = float(max(bars) or 1) if bars else None, len(values)
-        headings.append(column)
-        cells.append([_cell(value, longest) for value in values[:limit]])
-    link, rows = csv_link(csv, min(whole, limit), name), zip(*cells, strict=True)
+    """Show columns of values, one at least, as `table` does those of a frame; `csv` has those of cells."""
+    headings, values = zip(*columns, strict=True)
+    cells, whole = [], len(values[0])
+    for column, its in zip(headings, values, strict=True):
+        bars = [value for value in its if column == bar and pd.notna(value)]
+        longest = float(max(bars) or 1) if bars else None
+        cells.append([_cell(value, longest) for value in its[:limit]])
+    every = csv or export.Values(list(headings), list(range(len(headings))), list(zip(*values, strict=True)))
+    link, rows = csv_link(every, min(whole, limit), name), zip(*cells, strict=True)
     return rows_table(name, caption or count(whole, "ligne"), headings, rows, link)
 
 

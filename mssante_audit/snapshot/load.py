@@ -38,7 +38,7 @@ PRIVATE = "private"  # folder that only its owner may enter (0700), its files hi
 ORIGIN = f"{PRIVATE}/data.json"  # where the data lie, and what list, archive and servers were judged by
 PACKAGE = "datapackage.json"  # what one to hand on says of its files (Frictionless Data Package)
 AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"
-UNNAMED = "unnamed"  # what `mssante_audit.snapshot.make.unnamed_columns` is remembered by
+UNNAMED = "unnamed"  # what `mssante_audit.snapshot.make.unnamed_rows` is remembered by
 CLEAR = ("subject", "facts", "domain", "operator")  # columns of findings that are private in clear
 WAIVED = ("reason", "who", "until")  # columns that a waived finding has, and an open one has empty
 

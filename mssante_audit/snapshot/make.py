@@ -207,10 +207,11 @@ def naming(frame: pd.DataFrame) -> list[str]:
     return [column for column in frame.columns if _NAMING.fullmatch(column)]
 
 
-def unnamed_columns(space: TrustSpace) -> dict[str, pd.Series]:
-    """Return the columns of a space's list with texts that name somebody, with these masked."""
+def unnamed_rows(space: TrustSpace, rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return rows of a space's list with whom texts in some columns name masked, which is done once."""
     entries = space.entries
-    return space.once(load.UNNAMED, lambda: unnamed_texts(entries.drop(columns=naming(entries))))
+    masked = space.once(load.UNNAMED, lambda: unnamed_texts(entries.drop(columns=naming(entries))))
+    return rows.assign(**{name: masked[name] for name in columns if name in masked})
 
 
 def unnamed_texts(frame: pd.DataFrame) -> dict[str, pd.Series]:

@@ -29,6 +29,12 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     return address.is_global and not (address.is_multicast or any(address in local for local in _LOCAL))
 
 
+def can_be_asked(address: IPv4Address | IPv6Address, *, laboratory: bool) -> bool:
+    """Tell whether a server that others name may be asked there; a laboratory's need not be public."""
+    nobodys = address.is_multicast or address.is_unspecified or str(address) == "255.255.255.255"
+    return not nobodys and (laboratory or is_public(address))
+
+
 def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | int]]:
     """Tell what keeps a text from being a full host name, as facts; nothing if it is one.
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from dns.inet import is_address
+
 from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Seen, server
 from mssante_audit.findings.frame import Subject
 from mssante_audit.network.hosts import MailHost
@@ -235,18 +237,17 @@ def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply])
     largest = max((len(reply.answers) for reply in replies), default=0)
     if largest > SET_MAX:
         seen.add("DNS_SET_LARGE", (domain, "MX"), [domain], replies, name=domain, type="MX", count=largest)
-    hosts = {t: seen.network.hosts.host(t) for t in targets}
-    states = {t: "null" if t == NOBODY else host.state for t, host in hosts.items()}
+    states = {t: "null" if t == NOBODY else seen.network.hosts.host(t).state for t in targets}
     if len(targets) > 1 and {*states.values()} <= OUT_OF_REACH:
-        each = [{"name": target, "status": why} for target, why in states.items()]
-        seen.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], replies, hosts=each)
+        hosts = [{"name": target, "status": why} for target, why in states.items()]
+        seen.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], replies, hosts=hosts)
     declared, method = seen.declaration(domain), seen.methods[domain]
     redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
     if redirected and targets != [declared.mail]:
         subject, wanted = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
         seen.add("DNS_MX_DECLARED", subject, [domain], replies, wanted, exchangers=targets)
     names = sorted(seen.certificates[domain])
-    named = [t for t in targets if t != NOBODY and t not in hosts[t].public]  # not an address
+    named = [t for t in targets if t != NOBODY and not is_address(t)]
     if named and names and not set(names).intersection(named):
         subject = (" ".join(named), " ".join(names))
         seen.add("DNS_MX_CERTIFICATE", subject, [domain], replies, {"names": names}, exchangers=named)
@@ -284,7 +285,7 @@ def _nothing(
 def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
     """Check a mail host once, for all the domains that name it."""
     name, alias, replies = host.name, host.alias, [*host.v4.replies, *host.v6.replies]
-    if name in host.public:  # an address stands for its name
+    if is_address(name):
         seen.add("DNS_MX_ADDRESS", name, domains, _some(seen, domains), name=name)
         return
     # What is wrong with a zone that a domain is reached through has rules of its own.

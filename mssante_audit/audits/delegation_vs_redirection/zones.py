@@ -79,7 +79,8 @@ def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> N
             grace = max(grace, min(timedelta(seconds=int(fields[3])), GRACE_MAX))
     newest = newest_of(list(serials.values()))
     late = sorted(address for address, serial in serials.items() if serial != newest)
-    if not late or ((made := published(newest)) and seen.observation.started_at < made + grace):
+    made = published(newest)
+    if not late or (made is not None and seen.observation.started_at < made + grace):
         return
     ahead = next(address for address, serial in serials.items() if serial == newest)
     behind = [server(zone, address, serial=serials[address]) for address in late]

@@ -11,7 +11,7 @@ from mssante_audit.observe.dns.asker import Asker
 from mssante_audit.observe.dns.exchange import reaches
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply
-from mssante_audit.values.hosts import is_public
+from mssante_audit.values.hosts import can_be_asked
 
 MAX_ALIASES = 13  # aliases followed from one name: no resolver follows more than twelve, as measured
 MAX_SPARE = 8  # names of servers of a mail host's zone that are looked up though others have glue
@@ -53,9 +53,7 @@ class Resolver:
 
     def is_private(self, address: str) -> bool:
         """Whether `address`, which others' zones give, is none to ask: not public outside of a laboratory."""
-        ip = ipaddress.ip_address(address)
-        odd = ip.is_multicast or ip.is_unspecified or address == "255.255.255.255"
-        return odd or not (self._private or is_public(ip))
+        return not can_be_asked(ipaddress.ip_address(address), laboratory=self._private)
 
     async def addresses(self, domain: str, name: str) -> tuple[str, ...]:
         """Return the addresses of a server, IPv4 first; empty if there are none, or none could be learnt."""

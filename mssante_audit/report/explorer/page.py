@@ -26,7 +26,7 @@ from mssante_audit.findings.words import sentence
 from mssante_audit.report import first, page, results, tables, tiles
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import macro, template
-from mssante_audit.snapshot.make import unnamed_columns
+from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
@@ -133,8 +133,7 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     places = {name: place for place, name in enumerate(names)}
     listed = space.audited[space.audited["domain"].isin(set(names))]
     if not space.show_contacts:
-        masked = unnamed_columns(space)
-        listed = listed.assign(**{n: masked[n] for n in ("description", "operator") if n in masked})
+        listed = unnamed_rows(space, listed, "description", "operator")
     ordered = ordered.assign(operator=list(map(space.shown, ordered["operator"])))
     whys, texts = (Places(count_from().__next__) for _ in range(2))
 
