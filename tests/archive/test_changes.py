@@ -4,14 +4,13 @@ import csv
 import itertools
 import json
 import re
-import tomllib
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from made_lists import DN, row, xml
 from made_lists import START as AT
 from typer.testing import CliRunner
@@ -33,7 +32,7 @@ from tools.sample.archive import EVENT_COLUMNS, TIMES, UNCHANGED_DAYS, tell_stor
 from tools.sample.make import SAMPLE_AS_OF
 from tools.sample.space import Row
 
-CASES = tomllib.loads(Path(__file__).with_name("changes.toml").read_text(encoding="utf-8"))
+CASES = toml("archive/changes")
 OTHER = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
 
 

@@ -3,14 +3,12 @@
 import json
 import random
 import time
-import tomllib
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from typer.testing import CliRunner
 
 from mssante_audit.audits import audit_all
@@ -24,7 +22,7 @@ from mssante_audit.whitelist.search import check, search
 from mssante_audit.whitelist.signature import Verdict
 
 ALONE = ("--data", str(CATALOGUE / "listeblanchemssante.xml.gz"), "--anchors", str(CATALOGUE / "anchors"))
-CASES = tomllib.loads(Path(__file__).with_name("check.toml").read_text(encoding="utf-8"))
+CASES = toml("cli/check")
 LISTED = ["ch-alpha.mssante.fr", "ch-beta.mssante.fr", "chirurgie@ch-gamma.mssante.fr", "ch-delta.example"]
 
 

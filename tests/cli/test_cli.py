@@ -8,14 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from commands import ran
-from conftest import CATALOGUE, REAL
+from conftest import CATALOGUE, REAL, toml
 
 from mssante_audit import audits
 from mssante_audit.cli import main as cli
@@ -29,7 +28,7 @@ from mssante_audit.report.run import Outcome, Run
 from mssante_audit.space.trust import load_space
 from mssante_audit.values.person import mask
 
-CASES = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
+CASES = toml("cli/commands")
 FILES = Path(__file__).parents[1] / "files"
 PROGRAM = (sys.executable, "-m", "mssante_audit")
 AS_OF = "2026-03-03T06:00:00Z"

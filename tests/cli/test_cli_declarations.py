@@ -3,12 +3,11 @@
 import ast
 import json
 import re
-import tomllib
 from pathlib import Path
 
 import openpyxl
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from pypdf import PdfReader
 
 from mssante_audit.audits.declarations import messages as module
@@ -21,7 +20,7 @@ AS_OF = ("--as-of", "2026-03-03")
 PACKAGE = Path(module.__file__).parents[2]
 SPACES = {0xA0: " ", 0x202F: " "}
 SAMPLE = CATALOGUE / "declarations.csv"
-CASES = tomllib.loads(Path(__file__).with_name("declarations.toml").read_text(encoding="utf-8"))
+CASES = toml("cli/declarations")
 ROW = CASES["row"]
 
 

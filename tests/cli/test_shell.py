@@ -5,12 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
-from pathlib import Path
 
 import pytest
 from commands import ran
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -19,7 +17,7 @@ from mssante_audit.cli.main import app
 from mssante_audit.findings.registry import audits, catalogue
 from tools.man_page import commands, page, roff
 
-CASES = tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
+CASES = toml("cli/commands")
 AS_OF = "2026-03-03"
 
 

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from conftest import toml
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -21,7 +22,7 @@ from mssante_audit.nightly.config import checked, load_config, schema, sections,
 from mssante_audit.nightly.settings import Config
 from mssante_audit.observe.dns.settings import ObserveSettings
 
-CASES = tomllib.loads(Path(__file__).with_name("settings.toml").read_text(encoding="utf-8"))
+CASES = toml("nightly/settings")
 SMALLEST = '[data]\nfolder = "data"\n'
 
 

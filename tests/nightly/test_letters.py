@@ -1,7 +1,6 @@
 """Letters that went out: what became of what each told, whom to remind; how long findings are open."""
 
 import json
-import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import toml
 from typer.testing import CliRunner
 
 import mssante_audit as ms
@@ -22,7 +22,7 @@ from mssante_audit.nightly.letters import FILE, note_sent, read_letters, reminde
 from mssante_audit.nightly.night import Result, Run, stamp_of
 from mssante_audit.space.states import State
 
-CASES = tomllib.loads(Path(__file__).with_name("letters.toml").read_text(encoding="utf-8"))
+CASES = toml("nightly/letters")
 OPERATOR = "399900000300015"
 FIRST = datetime(2026, 3, 3, 6, tzinfo=UTC)
 

@@ -4,13 +4,12 @@ import gzip
 import json
 import os
 import shutil
-import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copytree
 
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from made_nights import rewrite
 
 from mssante_audit.nightly.night import Run, files_of, read_run, shown_run, write_run
@@ -18,7 +17,7 @@ from mssante_audit.nightly.run import outdated, outdated_observations, remove_ru
 from mssante_audit.nightly.settings import Retention
 from mssante_audit.observe.file import Form
 
-CASES = tomllib.loads(Path(__file__).with_name("retention.toml").read_text(encoding="utf-8"))
+CASES = toml("nightly/retention")
 NOW = datetime(2026, 3, 31, 6, tzinfo=UTC)
 STAMPS = [f"2026-03-{day:02}T060000Z" for day in range(1, 31)]
 

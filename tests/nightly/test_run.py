@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections import Counter
 from pathlib import Path
 from shutil import copy, copytree
 
 import pandas as pd
 import pytest
-from conftest import CATALOGUE, REAL
+from conftest import CATALOGUE, REAL, toml
 from filelock import FileLock
 from foreign import french, french_in
 from lxml import html
@@ -27,7 +26,7 @@ from mssante_audit.nightly.mail import COLUMNS
 from mssante_audit.nightly.run import run
 from mssante_audit.values.contacts import names_nobody
 
-CASES = tomllib.loads(Path(__file__).with_name("settings.toml").read_text(encoding="utf-8"))
+CASES = toml("nightly/settings")
 
 
 def fits_a_mail(text: str) -> bool:

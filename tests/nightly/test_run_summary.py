@@ -1,11 +1,10 @@
 """The mail: what is critical, new and unknown, whom to call for what; its lines are narrow and plain."""
 
-import tomllib
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import toml
 from foreign import ENGLISH, FRENCH
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +17,7 @@ from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.mail import COLUMNS, page, subject, summary
 from mssante_audit.space.states import STATES
 
-CASES = tomllib.loads(Path(__file__).with_name("mail.toml").read_text(encoding="utf-8"))
+CASES = toml("nightly/mail")
 
 
 @settings(deadline=None)

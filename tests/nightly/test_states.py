@@ -7,7 +7,6 @@ reader's language.
 import json
 import re
 import shutil
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from cryptography.hazmat.primitives.serialization import Encoding
 from foreign import ENGLISH, FRENCH
 from loopback import Answer, give, serving
@@ -51,7 +50,7 @@ FIRST, SECOND, THIRD = at("2026-03-02T05:30:00Z"), at("2026-03-03T10:00:00Z"), a
 """When the lists of the three nights are made."""
 
 
-CASES = tomllib.loads(Path(__file__).with_name("states.toml").read_text(encoding="utf-8"))
+CASES = toml("nightly/states")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ They run in a network namespace of the test's own, with its root, on the real po
 import asyncio
 import json
 import sys
-import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
@@ -14,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from dnslab import Script, Scripted, in_namespace
 from dnsscripts import names_server, zone_server
 from smtplab import Script as Talk
@@ -35,7 +34,7 @@ FORM = {
     "dn_igc_sante": DN, "dn_igc_cps": "", "delegation": True, "redirection": False, "mail_server": "",
     "primary_server": "ns1.{}", "secondary_server": "ns2.{}",
 }  # fmt: skip
-CASES = tomllib.loads(Path(__file__).with_name("gate_observe.toml").read_text(encoding="utf-8"))
+CASES = toml("observe/gate_observe")
 
 
 FILES = {"all": [*CASES], "right": ["right", "redirected, right", "right, nobody at the mail server"]}

@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import dns.message
 import pytest
+from conftest import toml
 from dnslab import asked, in_namespace, need_servers, reply, send
 from dnsscripts import OPERATOR, PARENT, child, parent, settings
 from dnsworld import DOMAINS, METHODS, NOBODY, PARENT_KNOT, PARENT_NSD, ROOT, quick
@@ -161,7 +161,7 @@ for server in started: server.stop()
 def test_from_the_shipped_root_hints_down_over_ipv4_and_ipv6(tmp_path):
     """On the root servers' own addresses, in a namespace with nothing else; defaults but for the pace."""
     need_servers()
-    servers = tomllib.loads((HERE / "from_the_root.toml").read_text(encoding="utf-8"))
+    servers = toml("observe/from_the_root")
     addresses = [address for server in servers.values() for address in server["addresses"]]
     code = FROM_THE_ROOT.format(folder=str(tmp_path), servers=servers)
     done = in_namespace(code, *(f"{a}/{128 if ':' in a else 32}" for a in addresses))
