@@ -49,7 +49,7 @@ class Settings:
 
     @property
     def shown(self) -> str:
-        """The address without credentials, as it is told and logged."""
+        """The address without credentials, as it is shown and logged."""
         return masked_url(self.url)
 
     def failed(self, code: str, why: str, *, again: bool = False, remedy: str | None = None) -> FetchError:

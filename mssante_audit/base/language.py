@@ -26,7 +26,7 @@ _languages = ["fr"]
 
 
 def current_language() -> str:
-    """Return the language that readers are told things in."""
+    """Return the language of readers."""
     return _languages[-1]
 
 

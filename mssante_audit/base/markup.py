@@ -14,7 +14,7 @@ SHOWN_TEXT = 400  # characters of one text that are shown
 def data(text: str, limit: int = SHOWN_TEXT, more: str | None = None) -> Markup:
     """Return a text of the data as HTML, with its blanks, cut at `limit` and followed by `more`.
 
-    Where `more` is not given, the reader is told that the CSV has the whole text.
+    Where `more` is not given, the reader learns that the CSV has the whole text.
 
     >>> str(data("<b>")), str(data("abcd", 2, ""))
     ('<bdi>&lt;b&gt;</bdi>', '<bdi>ab…</bdi>')

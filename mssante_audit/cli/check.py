@@ -23,7 +23,7 @@ NAMES = {
     "todo": "à corriger", "project": "projet", "support": "technique", "critical": "critique",
     "error": "erreur", "warning": "avertissement",
 }  # fmt: skip
-SHOWN = 5  # findings that are told of a domain
+SHOWN = 5  # findings that are shown of a domain
 
 
 @in_readers_language("en")

@@ -362,7 +362,7 @@ def _why(error: Exception) -> str:
     """Return in a line what went wrong, naming no person; where memory ran out there may be none for more."""
     no_memory = "takes more memory than there is"
     if isinstance(error, MemoryError | SystemError) or "failed to map segment" in str(error):
-        sys.unraisablehook = lambda _: None  # what cannot even be torn down is not told
+        sys.unraisablehook = lambda _: None  # what cannot even be torn down is not reported
         return no_memory
     try:
         from mssante_audit.values.person import describe_error

@@ -38,7 +38,7 @@ def _shared() -> str | None:
     return os.environ.get(f"{VARIABLES}_DATA") or None
 
 
-# -- how it is told, and how much is asked at once ----------------------------------------------------------
+# -- how it is shown, and how much is asked at once ----------------------------------------------------------
 
 TableFormat = Annotated[Table, Option(help="Format to write.")]
 TextFormat = Annotated[Layout, Option(help="Format to write.")]

@@ -1,6 +1,6 @@
 """The command ``receive``: can one domain receive mail, asked now, whatever was observed before.
 
-Nobody is visited: what mail servers present is told by the observation of TLS that there is.
+Nobody is visited: what mail servers present comes from the observation of TLS that there is.
 """
 
 from __future__ import annotations

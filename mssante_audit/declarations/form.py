@@ -182,7 +182,7 @@ def _value(part: str, start: int, labels: Labels) -> str:
 
 
 def _names(part: str) -> dict[str, str]:
-    """Read the two lines of DN, told apart by their labels or, where both stand, by their order."""
+    """Read the two lines of DN, distinguished by their labels or, where both stand, by their order."""
     text = _LEADER.sub("", _NOISE.sub("", " ".join(part.split())))
     labelled = re.search(
         r"(?<!\S)IGC Santé\s*:?\s(.*?)(?<!\S)IGC CPS\s*:?(?:\s|$)(.*)", text.rpartition("deux lignes)")[2]

@@ -59,7 +59,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
 
 
 class Dossier:
-    """Everything that is told to one operator of itself.
+    """Everything that one operator learns of itself.
 
     Its `rows` of the list, and of these the `entries`, test entries left out unless there are no others; its
     `name`, as its certificates have it, or ""; `records` of the findings that touch it, with its own rows and

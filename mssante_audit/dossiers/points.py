@@ -1,4 +1,4 @@
-"""What an operator has to put right: its findings, those of one remedy told once.
+"""What an operator has to put right: its findings, those of one remedy as one point.
 
 Two texts of a finding's facts that differ are shown with what differs in brackets, and no space of it unseen.
 """
@@ -24,7 +24,7 @@ from mssante_audit.values.dn import parse_dn
 MOST_TEXT = 300  # characters of what was observed
 SHOWN = 3  # cases of a point in a dossier
 MOST_PARTS = 6  # texts that stand side by side in one case
-MOST_DIFFERENCES = 3  # texts told apart letter by letter, of one case
+MOST_DIFFERENCES = 3  # texts compared letter by letter, of one case
 # Share of letters in common, whatever their case, from which on two texts are compared by letters.
 ALIKE = 0.85
 MOST = 600  # characters of a text that are compared: more than a field of the list holds

@@ -32,7 +32,7 @@ class Stationery:
     contacts_to: str = Letter().contacts_to
     # Where the manager takes changes of contacts (e-mail), and Annexe 1 (post).
     form_to: str = Letter().form_to
-    # Of each operator to remind the day of the last letter (ISO 8601), and how what it told stands.
+    # Of each operator to remind the day of the last letter (ISO 8601), and how the findings in it stand.
     reminders: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
 
     @property

@@ -33,7 +33,7 @@ from mssante_audit.verdicts.presented import expiries, renewals
 from mssante_audit.whitelist.rows import grouped
 
 LISTS = 12  # lists of the archive that are counted at most, the last among them
-PEERS_MIN = 5  # fewer operators of a size are not compared with: one of them could be told from the numbers
+PEERS_MIN = 5  # fewer operators of a size are not compared with: the numbers could give one of them away
 SIZES = ((1, 1), (2, 9), (10, 49), (50, None))  # operators by how many domains they hold: the peers of each
 
 
@@ -42,7 +42,7 @@ class Peers(NamedTuple):
 
     low: int
     high: int | None  # domains of the operators compared with, from `low` to `high`
-    number: int = 0  # how many they are, this operator not counted; 0 if they are too few to be told of
+    number: int = 0  # how many they are, this operator not counted; 0 if they are too few to be shown
     # Median of their points to put right, by severity; `whole` has the quartiles of all of them.
     medians: Mapping[str, float] | None = None
     whole: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -50,7 +50,7 @@ class Peers(NamedTuple):
 
 
 def survey(space: TrustSpace) -> Survey:
-    """Return what the dossiers of a space have in common in the language spoken."""
+    """Return what the dossiers of a space have in common in the current language."""
     return space.once(("survey", current_language()), lambda: Survey(space))
 
 
@@ -125,7 +125,7 @@ class Survey:
     def unsure(self) -> dict[str, tuple[str, ...]]:
         """Fingerprint → inputs in doubt or too old that a finding rests on, but for the list.
 
-        No operator is asked to put right what nobody knows to be so today; the list's date it is told.
+        No operator is asked to put right what nobody knows to be so today; the list's date is shown.
         """
         doubted = doubts(self.space, self.findings, self.answers).items()
         return {key: why for key, names in doubted if (why := tuple(n for n in names if n != LIST))}

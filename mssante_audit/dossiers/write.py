@@ -331,7 +331,7 @@ def _stale(
 
 
 def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) -> str:
-    """Return the page that lists dossiers, in the order given and the language spoken."""
+    """Return the page that lists dossiers, in the order given, in the current language."""
     failed, code = sum(dossier.status == "failed" for dossier in dossiers), script()
     context = {"dossiers": dossiers, "failed": failed, "provenance": provenance, "script": code}
     html = template("dossiers.html.j2")

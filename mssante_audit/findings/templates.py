@@ -61,7 +61,7 @@ def asked(rule: Rule, part: str, language: str) -> set[str]:
 
 
 def phrase(package: str, name: str, value: Any, language: str = "") -> str:
-    """Return what a macro of a package's ``words_LANGUAGE.j2`` says of one value; in that spoken, if ""."""
+    """Return what a macro of a package's ``words_LANGUAGE.j2`` says of a value, in the current one if ""."""
     language = language or written.current_language()
     with written.using_language(language):
         return str(_words(package, _environment(language))[name](value))

@@ -15,7 +15,7 @@ from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
 # States of mail hosts that some sender reaches.
 REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "long", "own", *PARTIAL)
 RECEIVES = ("yes", "degraded", "no", "unknown")
-# What decides, by answer, the first to be told where there are several; `yes` has none.
+# What decides, by answer, the first to be reported where there are several; `yes` has none.
 CAUSES: Mapping[str, tuple[str, ...]] = {
     "no": ("no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
            "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private"),

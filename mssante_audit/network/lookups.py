@@ -150,7 +150,7 @@ class Lookups:
         return {}
 
     def _kind(self, answers: Mapping[str, ServerAnswer]) -> str | None:
-        """Return how answers are heard, "" if so by all resolvers; ``None`` if that is not known."""
+        """Return which resolvers take the answers, "" if all do; ``None`` if that is not known."""
         kinds = set()
         for answer in answers.values():
             refused = self._chains.refuses(answer.replies[0].zone, answer)
@@ -191,7 +191,7 @@ class Lookups:
         return None if not_known else not aliases
 
     def _failing(self, name: str, qtype: str, depth: int) -> Found:
-        """Tell a lookup that failed for certain from one of which too little was heard."""
+        """Tell a lookup that failed for certain from one of which too few replies are there."""
         if (name, qtype) in self._under_way:
             return Found("failed")
         if depth > _DEPTH:

@@ -6,7 +6,7 @@ address or an alias; ``wildcard``: answers, but only as any name beside it would
 one without MX, address or alias; ``outside``: not under the parent zone; ``unknown``: could not be observed
 (silence, refusals, or never asked).
 
-Why a method was found is told in facts, by a ``code``: ``no-name`` (the DNS cannot carry such a name),
+Why a method was found is in facts, by a ``code``: ``no-name`` (the DNS cannot carry such a name),
 ``outside`` (it does not lie under the ``zone``), ``unasked`` (the ``zone``'s servers were not asked about
 it), ``replies`` (they gave nothing else: ``outcomes``, servers by outcome), ``delegates-any`` (the ``zone``
 delegates any name), ``wildcard`` (it gives any name the same answer, of these ``types``), ``delegated`` (so
@@ -140,7 +140,7 @@ class Methods:
         return all(self._alike(reply, [f"{label}.{reply.qname}" for label in self._siblings]))
 
     def _alike(self, reply: Reply, names: Iterable[str]) -> list[bool]:
-        """Tell of other names that the same server told of whether it said the same."""
+        """Tell of other names that the same server answered for whether it answered the same."""
         others = [self._index.answer(reply.zone, n, reply.qtype, reply.address).reply for n in names]
         telling = [other for other in others if other is not None and other.outcome in INFORMATIVE]
         return [other.outcome == "answer" and own_answers(other) == own_answers(reply) for other in telling]

@@ -85,7 +85,7 @@ def _certificates(bundle: Path) -> None:
 
 
 def _raised(check: Callable[[], object], place: str = "") -> Iterator[AuditError]:
-    """Yield what a check raises, told of a place in the settings."""
+    """Yield what a check raises, with its place in the settings."""
     try:
         check()
     except AuditError as error:

@@ -1,6 +1,6 @@
-"""Whom a night is told to at its end: the user's own programs, a mail server, a web address.
+"""Who is notified at the end of a night: the user's own programs, a mail server, a web address.
 
-Sent over verified TLS, within a time; no secret is told. Nothing that becomes of any of them changes the run.
+Sent over verified TLS, within a time; no secret is shown. No failure of theirs changes the run.
 """
 
 import json
@@ -24,7 +24,7 @@ from mssante_audit.nightly.settings import LOOPBACK, Mail, Webhook
 from mssante_audit.nightly.steps import run_program
 
 PREFIX = "MSSANTE_"  # of the variables that tell a program what happened
-_MOST = 300  # characters of an answer, or bytes of what a program that failed printed last, that are told
+_MOST = 300  # characters of an answer, or bytes of what a program that failed printed last, that are shown
 
 
 def run_hooks(night: Night) -> Result:
@@ -53,7 +53,7 @@ def run_hooks(night: Night) -> Result:
 
 
 def facts_of(night: Night) -> dict[str, Any]:
-    """Return what a program is told, by the name of the variable without `PREFIX`, in small letters."""
+    """Return what is handed to a program, by the name of the variable without `PREFIX`, in small letters."""
     counts = night.audited.get("counts", {}) | night.audited.get("by_severity", {})
     return {
         "run": night.folder.name,

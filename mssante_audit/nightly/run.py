@@ -1,7 +1,7 @@
 """The nightly run: its steps one after the other, then retention, hooks, mail.
 
 The next start goes on with a run that was killed at any instant: steps that were done are not done again.
-The ledger and the trend change at its end, so that what nobody was told of stays new. Retention removes
+The ledger and the trend change at its end, so that what nobody was notified of stays new. Retention removes
 earlier runs and observations and nothing else; it never follows a link, and leaves what the site shows, the
 last good run, the newest whole observation of each kind and those that answer today.
 """

@@ -82,7 +82,7 @@ class Job:
         return {n: v for n, v in given.items() if n not in files} | {"data": str(folder)}
 
 
-HANDED = TypeAdapter(Job)  # how the process of a step is told what to do
+HANDED = TypeAdapter(Job)  # how the process of a step gets its job
 
 
 def fetch(job: Job) -> Done:
@@ -138,7 +138,7 @@ def _rows(job: Job) -> pd.DataFrame:
 
 def audit(job: Job) -> Done:
     """Run every audit, and compare with what the run before found."""
-    # The run's own copy: what nobody was told of yet must be new to the next run too.
+    # The run's own copy: what nobody was notified of yet must be new to the next run too.
     noted, given = ledger.read_ledger(job.state), job.config.parameters(job.as_of)
     scope = ledger.scope_of("run", tellable(given))
     before = ledger.inputs_before(noted, scope, job.as_of)

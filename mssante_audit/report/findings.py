@@ -162,7 +162,7 @@ def domain_cell(finding: Finding, links: Links) -> Cell:
 
 
 def _where_cell(finding: Finding) -> Cell:
-    """Return where a finding stands, as readers are told: lines of an observation are replies of the DNS."""
+    """Return where a finding stands, in words for readers: lines of an observation are replies of the DNS."""
     sources = {place.source for place in finding["where"]}
     observed = evidence(finding["where"], gettext("réponses")) if DNS in sources else str(finding["evidence"])
     # A register's rows with the file's name, or what earlier lists show.

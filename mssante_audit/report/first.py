@@ -33,7 +33,7 @@ _ADDRESS = re.compile(r" \([\d.:a-f]+[.:][\d.:a-f]*\)")
 # A server that presents a certificate of its own name, and no other: its name once is enough
 _TWICE = re.compile(r"(?<!\S)([\w-]+(?:\.[\w-]+)+)((?:\s?: [^;]*?)?)(?: \w+ |\s?; )\1(?=\s?;|$)")
 CAUSES = 10  # Causes that are shown
-MARKS = dict(zip(RESULTS, "✔!✖?", strict=True))  # A shape each: nothing is told by colour alone
+MARKS = dict(zip(RESULTS, "✔!✖?", strict=True))  # A shape each: nothing is shown by colour alone
 # Each question, and the sentence that answers it
 QUESTIONS = {"arrives": "Le courrier arrive-t-il ?", "order": "La liste est-elle en règle ?"}
 ANSWERS = {
@@ -117,7 +117,7 @@ def answer(domains: pd.DataFrame) -> Html:
 
 
 def _codes(whys: pd.Series, of: str) -> Counter[str]:
-    """Count the codes that decide one of the things told of some domains."""
+    """Count the codes that decide one of the answers on some domains."""
     return Counter(code for why in whys for code in why.get(of, ()))
 
 

@@ -40,7 +40,7 @@ MIME = "application/vnd.mssante-audit+json"  # Of the output that carries a note
 LIBRARIES = ("lxml", "matplotlib", "mssante-audit", "pandas", "papermill", "signxml")
 # Answers where there is no domain
 NO_ANSWERS = {"arrives": dict.fromkeys(RECEIVES, 0), "order": dict.fromkeys(ORDERS, 0)}
-ACCEPTED = ("fingerprint", "rule", "domain", "operator")  # What is told of a finding that was waived
+ACCEPTED = ("fingerprint", "rule", "domain", "operator")  # What is kept of a finding that was waived
 
 
 def schema() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A chart: matplotlib's figure as SVG of a page, where text is text and colours are the page's.
 
-Each mark says its value when pointed at or in focus, and a reader who sees none of it is told the numbers.
+Each mark says its value when pointed at or in focus, and who sees none of it gets the numbers as text.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Tables(cells.Links):
     ) -> Shown:
         """Return findings, by their positions, information and hints folded below the others.
 
-        Columns that the page makes needless are left out; `instead` is what some are told with: of the
+        Columns that the page makes needless are left out; `instead` is what some are shown with: of the
         domains of a finding, the one that the page is about.
         """
         view, instead = self.view, instead or {}

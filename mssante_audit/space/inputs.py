@@ -1,4 +1,4 @@
-"""The files that a trust space is loaded from: found, told apart by hash, packed to go elsewhere."""
+"""The files that a trust space is loaded from: found, distinguished by hash, packed to go elsewhere."""
 
 import hashlib
 import pickle

@@ -21,7 +21,7 @@ from mssante_audit.findings.facts import seen
 from mssante_audit.findings.templates import phrase
 from mssante_audit.space.trust import TrustSpace
 
-MOST = 31  # lists looked at one by one; a longer archive is told of its last ones unless a start is given
+MOST = 31  # lists looked at one by one; of a longer archive the last ones unless a start is given
 # The columns that words add to those of `mssante_audit.archive.changes` and `events`.
 FRAME = (
     Column("before", "str", 'what a change changed, or ""; may name persons'),

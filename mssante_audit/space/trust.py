@@ -346,5 +346,5 @@ def load_space(
     parts["mailboxes"] = beside("mailboxes", mailboxes)
     parts["waivers"] = waivers if os.path.lexists(waivers) else None
     space = TrustSpace(whitelist, instant, limits, contacts, **parts)
-    _ = space.covered  # a scope that names nobody is told at once
+    _ = space.covered  # a scope that names nobody is refused at once
     return space

@@ -27,7 +27,7 @@ _SHAPES = {
         ("SIRET", r"\d{14}"), ("RPPS", r"\d{14}"),
     )
 }  # fmt: skip
-# A word for a number, written before one whose kind is not told.
+# A word for a number, written before one whose kind is not named.
 _NUMBER_OF = re.compile(r"^(?:N[Oº]?|NUM[EÉ]RO|ID(?:ENTIFIANT)?)(?=[0-9])")
 # A kind by its name, and what follows it.
 _KIND_BEFORE = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)(?![A-Z])(.{1,60})", re.I | re.S)
@@ -70,7 +70,7 @@ class DepartmentName:
     label: str
     """As written, without the code."""
     code: str
-    """Code in `DEPARTMENTS`: the one written, else the label's; "" if it cannot be told."""
+    """Code in `DEPARTMENTS`: the one written, else the label's; "" if it is not known."""
     problems: tuple[str, ...]
     """``form`` (not ``Label (code)``); ``unknown`` (label or code not in the table); ``mismatch`` (label and
     code of two départements)."""

@@ -146,7 +146,7 @@ def load_whitelist(
     Parameters
     ----------
     source
-        An XML file, plain or compressed by gzip (told by its first bytes), or its bytes.
+        An XML file, plain or compressed by gzip (recognised by its first bytes), or its bytes.
     recover
         Load the readable rows of a damaged list.
     any_namespace

@@ -132,7 +132,7 @@ class RevocationList:
         return self.issuers[issuer]
 
     def entry(self, certificate: x509.Certificate) -> tuple[datetime, str] | None:
-        """Return since when and why a certificate is not to be believed: a lost key may be told late."""
+        """Return since when and why a certificate is not to be believed: a lost key may be reported late."""
         place = self.places.get(certificate.serial_number)
         if place is None:
             return None

@@ -80,7 +80,7 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
     else being the same, on two rows each (one row is a slip) with a contact in common; or if operators of one
     name share domains, always with the same contacts. Name and département are not enough (three hospitals
     of one département bear one name), nor are contacts (a supplier gives its customer's). "" is left out.
-    `known` is what other lists show: its identifiers are told too, the first being of `entries` if one is.
+    `known` is what other lists show: its identifiers come too, the first being of `entries` if one is.
     """
     ids = {*entries["operator_id"]} - {""}
     every = {*ids, *(known or {})}

@@ -27,7 +27,7 @@ from mssante_audit.whitelist.rows import grouped
 
 _WORDS = language.words_of("mssante_audit.audits.declarations")
 FEW = 3  # rows up to which each has its own line; of more that say the same, one line tells
-MOST = 20  # lines that say one thing of the same fields in other words; those after them are told by one
+MOST = 20  # lines that say one thing of the same fields in other words; those after them are one line
 MANY = 20_000  # lines of one rule in a file, and kinds of cells that one doubt is
 RANGES = 20  # ranges of rows that one line names
 # Kinds of problems that are none any more in a register that is written again.
@@ -80,7 +80,7 @@ def line(message: Message, register: Register) -> str:
 
 
 def bounded(every: Sequence[Message]) -> list[Message]:
-    """Return messages of which at most `MOST` say one thing of the same fields, the others told at once."""
+    """Return messages of which at most `MOST` say one thing of the same fields, the others put together."""
     kept: list[Message] = []
     for same in grouped(((m.file, m.code, m.columns), m) for m in every).values():
         kept += same[:MOST]
@@ -216,7 +216,7 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
     columns = (shown[name] for name in ("rule", "severity", "where", "observed", "expected"))
     for facts, code, severity, where, observed, expected in zip(raw["facts"], *columns, strict=True):
         write = visible(facts.get("write") or "", spaces=True)
-        # What is expected is told unless it is what to write.
+        # What is expected is shown unless it is what to write.
         place = isinstance(facts.get("place"), Mapping) and facts["place"]
         right = expected if place or not expected else "" if write else _phrase("right", expected)
         for file, places in grouped((place.file, place) for place in where).items():

@@ -48,7 +48,7 @@ def form_findings(
 ) -> Iterator[Finding]:
     """Yield what is wrong with the declarations; those of after the day of `as_of` lie in the future.
 
-    One cause is one finding; with `each` every row is told by itself, rows that a later declaration replaced
+    One cause is one finding; with `each` every row is a finding, rows that a later declaration replaced
     too. A `space` tells who serves a domain, whose numbers are one structure's, and what others are called.
     """
     every, now = register.declarations, register.at(as_of)

@@ -69,7 +69,7 @@ class Seen:
         self, rule: str, subject: Subject, domains: Iterable[str], replies: Iterable[Reply],
         wanted: Mapping[str, Any] | None = None, /, **seen: Any,
     ) -> None:  # fmt: skip
-        """Report that a subject touches domains, the replies that show it, and what is seen, told once."""
+        """Report that a subject touches domains, the replies that show it, and what is seen, once."""
         lines = (reply.line for reply in replies)
         more: tuple[Iterable[Any], ...] = (domains, [seen], [] if wanted is None else [wanted], lines)
         for kept, new in zip(self._causes.setdefault((rule, subject), ([], [], [], [])), more, strict=True):

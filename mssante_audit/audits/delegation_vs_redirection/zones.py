@@ -262,7 +262,7 @@ def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
 
 
 def _signature(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
-    """Report what validating resolvers make of the zone; of what was not heard nothing is said."""
+    """Report what validating resolvers make of the zone; replies that are missing show nothing."""
     name, chains, ds = zone.name, seen.network.chains, seen.network.chains.ds_of(zone.name)
     keyed = [reply for reply in zone.replies("DNSKEY").values() if reply.outcome in ("answer", "nodata")]
     replies = [*keyed, *seen.network.index.about(name, "DS"), *zone.referrals]

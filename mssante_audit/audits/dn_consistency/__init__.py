@@ -39,7 +39,7 @@ def _of_dn(text: str) -> _Faults:
     kinds = [kind for kind, _ in dn.rdns]
     if dn.igc == "IGC-CPS" and dn.get("O") != CPS_ISSUER:
         yield "DN_SHAPE", {"dn": text, "wrong": "issuer", "missing": [], "extra": []}
-    elif not dn.igc:  # told by the shape that it is nearest to
+    elif not dn.igc:  # reported by the shape that it is nearest to
         shape = IGC["IGC-CPS" if "L" in kinds and "ST" not in kinds else "IGC-Santé"]
         missing = [kind for kind in shape if not dn.get(kind).strip()]
         extra = [kind for i, kind in enumerate(kinds) if kind not in shape or kind in kinds[:i]]
@@ -167,7 +167,7 @@ class _Text:
 
     dn: DN
     faults: list[str]
-    best: str  # the same values as the form writes them, "" if that cannot be told
+    best: str  # the same values as the form writes them, "" if that is not known
     domains: dict[str, list[int]] = field(default_factory=dict)
 
     @property
@@ -215,7 +215,7 @@ def _spellings(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _proposed(text: _Text, spelt: Mapping[str, _Text]) -> str:
-    """Return what is to be written in place of a text, "" if it is right or that cannot be told."""
+    """Return what is to be written in place of a text, "" if it is right or that is not known."""
     right = [other for other, read in spelt.items() if not read.faults]
     if not text.faults or text.best in right:
         return text.best if text.faults else ""

@@ -18,7 +18,7 @@ from mssante_audit.values.contacts import Contact, is_service
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped, joined
 
-# Problem of a contact → rule; a person's address is told once for an operator (`_personal`).
+# Problem of a contact → rule; a person's address is reported once for an operator (`_personal`).
 FLAGS = {
     "no-phone": "CONTACT_NO_PHONE", "no-email": "CONTACT_NO_EMAIL", "markup": "CONTACT_MARKUP",
     "phone-malformed": "CONTACT_PHONE_MALFORMED", "email-malformed": "CONTACT_EMAIL_MALFORMED",

@@ -26,7 +26,7 @@ _Run = tuple[int, int, list[Use], list[Use]]
 
 
 def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[tuple[list[Use], Finding]]:
-    """Find the runs of each operator, both kinds of contact together: the contacts, and what is told of them.
+    """Find the runs of each operator, both kinds of contact together: the contacts, and the finding.
 
     Two ways of counting are known: the whole number (``…00 10``, ``…00 11``), in steps of at most `MAX_GAP`,
     at least three in a row without a gap; and its first group (``9 99 …``, ``10 99 …``, ``17 99 …``; source:

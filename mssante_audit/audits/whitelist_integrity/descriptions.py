@@ -50,7 +50,7 @@ def is_garbled(description: str) -> bool:
 
 
 def repaired(description: str) -> str:
-    """Return a garbled description as it was, "" if that cannot be told.
+    """Return a garbled description as it was, "" if that is not known.
 
     Three conversions are undone: UTF-8 read as Windows-1252, bytes sign-extended to 16 bits (``￮`` for ``î``:
     in real lists; the library ftfy does not know that), and character references left from HTML.

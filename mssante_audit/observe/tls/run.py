@@ -78,7 +78,7 @@ def observe_tls(
     """Visit mail servers and write the observation file; `dns` names the one of the DNS that named them.
 
     Servers are visited without SNI, as Postfix does. After all first visits, and `pause` seconds after the
-    last one to that address, whoever told nothing of its certificate is visited again, and who presents
+    last one to that address, whoever showed no certificate is visited again, and who presents
     another one than listed is asked for it by name (SNI).
 
     `out` is a new file; with `resume`, one to go on with: whom it tells of is not visited again.
@@ -105,7 +105,7 @@ def observe_tls(
 
 @dataclass
 class _State:
-    """What visits met: the last without SNI; `named`: one with SNI told something; `failed`: a handshake."""
+    """What visits met: the last without SNI; `named`: one with SNI met more; `failed`: a handshake."""
 
     outcome: str = ""
     tries: int = 0
