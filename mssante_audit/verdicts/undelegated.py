@@ -29,6 +29,8 @@ SERVERS, MAIL, CERTIFICATE = "DECLARED_SERVERS", "DECLARED_MAIL", "DECLARED_CERT
 MOST_VISITED = 6  # addresses of mail servers visited for one declaration
 # Causes that each server's own answer tells already.
 _OF_SERVERS = {*OF_SERVERS.values(), *DEAD, "one-server", "mx-unanswered", "parent-silent"}
+# Causes that the rules of an observation warn of.
+_WARNED = ("exchangers-ipv6", "private-among")
 _NOT_KNOWN = ("exchangers-lost", "hosts-unheard", "servers-unheard", "not-reached", "not-observed")
 
 
@@ -81,7 +83,9 @@ def ask_declared(
         if part.cause in _NOT_KNOWN:
             yield fault(UNANSWERED, reason(part.cause))
         else:
-            yield fault(MAIL, about(part))._replace(remedy=causes()[part.cause]["do"])
+            severity = "warning" if part.cause in _WARNED else "error"
+            finding = fault(MAIL, about(part), severity=severity)
+            yield finding._replace(remedy=causes()[part.cause]["do"])
     keys = {parse_dn(row[name]).key for name in ("dn_igc_sante", "dn_igc_cps") if row[name].strip()}
     for address, host in addresses:
         seen_there = visit(address, tls.port, "", tls, offers_of(tls))
