@@ -83,10 +83,19 @@ class Lookups:
         of_zone = self._index.answers(zone, name, qtype)
         merging = every and bool(zone)
         whole = merging and zone != "."
+        denials: list[Reply] = []
         if whole:
-            servers = self.servers(zone, depth)
-            if servers is None or any(not of_zone.get(address, UNKNOWN).kind for address in servers):
-                return Found("", (), zone)
+            above = [z for z in self._index.zones_asked[name, qtype] if self._is_above(z, zone)]
+            for asked in (zone, *above):
+                servers = self.servers(asked, depth)
+                of_servers = self._index.answers(asked, name, qtype)
+                given = [of_servers.get(address, UNKNOWN) for address in servers or ()]
+                if servers is None or any(not answer.kind for answer in given):
+                    return Found("", (), zone)
+                denials += [answer.reply for answer in given if answer.reply and answer.reply.denies]
+                if asked != zone:
+                    mine = [reply for answer in given for reply in answer.replies]
+                    replies += [reply for reply in mine if reply.outcome != "referral"]
         kind = self._kind(answers)
         named = self._is_named(zone, frozenset(a for a, answer in of_zone.items() if answer.failed))
         own_sets = self._own_sets(zone, of_zone) if whole and zone != self._index.parent else ""
@@ -97,9 +106,14 @@ class Lookups:
             lookup = Found("found", (data,), zone, tuple(r for r in replies if r.answers)[:1])
         else:
             parts = [self._of_reply(reply, qtype, every, links, depth) for reply in replies]
+            parts += [Found("nodata", (), zone, (reply,)) for reply in denials]
             order = {"found": 0, "nxdomain": 1}
             lookup = _merged(parts) if merging else min(parts, key=lambda p: order.get(p.status, 2))
         return lookup._replace(partly=kind or ("" if named else "alias") or own_sets or lookup.partly)
+
+    def _is_above(self, zone: str, lower: str) -> bool:
+        """Whether all servers of a zone are asked of names in a lower one (`observe.dns.resolve`)."""
+        return "." in zone.strip(".") and zone not in (lower, self._index.parent) and is_under(lower, zone)
 
     def _own_sets(self, zone: str, of_zone: Mapping[str, ServerAnswer]) -> str | None:
         """Return how the servers answer that a zone names beside its data, "" if well; ``None``: not known.

@@ -98,7 +98,12 @@ class Walk:
             # Where only IPv6 leads there and the observer has none, that is all there is to say.
             part = visit.part if visit.part.receives == "degraded" else NOT_REACHED
             return Ways(visit.part, part, frozenset(), (visit,))
-        below = together(zone, led, [[reply.address for reply in replies] for replies in saying.values()])
+        at = [[reply.address for reply in replies] for replies in saying.values()]
+        denying = [a for a, answer in visit.answers.items() if answer.reply and answer.reply.denies]
+        if denying and visit.part is YES:
+            led.append(Ways(YES, Part("no-mail", {"name": name, "zone": zone})))
+            at.append(denying)
+        below = together(zone, led, at)
         return Ways(visit.part.then(below.dns), below.mail, below.hosts, (visit,))
 
     def _visit(self, zone: str, referrals: Sequence[Reply], name: str) -> Visit:

@@ -147,6 +147,17 @@ class Reply(NamedTuple):
         return self.outcome == "lame" and any(k in (self.qtype, "CNAME") for k, _ in own_answers(self))
 
     @property
+    def denies(self) -> bool:
+        """Whether it says without authority that there is nothing, as a server does that lost the zone.
+
+        Knot Resolver and unbound may believe that, Knot Resolver also a name that is referred to itself
+        (measured); a referral upwards nobody believes.
+        """
+        if self.outcome != "lame" or self.weak or self.rcode not in ("NOERROR", "NXDOMAIN"):
+            return False
+        return {r.owner for r in self.records if r.section == "authority" and r.type == "NS"} <= {self.qname}
+
+    @property
     def usable(self) -> bool:
         """Whether it says what a name has, for a resolver."""
         return self.outcome in CONCLUSIVE or self.weak

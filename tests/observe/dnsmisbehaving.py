@@ -161,7 +161,8 @@ def alone(query: Message, message: Message) -> Message:
 SPOILT: dict[str, Spoil] = {
     "servfail": saying(2), "refuse": saying(5), "nxdomain": saying(3, -1, aa=True), "formerr": saying(1, -1),
     "notimp": saying(4, -1), "badvers": saying(dns.rcode.BADVERS, 0), "lame": flagged(off=dns.flags.AA),
-    "no-aa": flagged(off=dns.flags.AA), "no-soa": no_soa, "recursive": recursive, "truncated": truncated,
+    "denied": saying(3, 0), "no-aa": flagged(off=dns.flags.AA), "no-soa": no_soa, "recursive": recursive,
+    "truncated": truncated,
     "upward": lambda query, _: reply(query, aa=False, authority=[". NS a.root-servers.net."]),
     "hollow": lambda query, _: reply(query, aa=False), "self-alias": alias_of(""), "alias-alone": alone,
     "alias-too": alias_of("mx2.mail.example.", apart=True), "nodata": empty, "sideways": sideways,

@@ -213,7 +213,10 @@ def _elsewhere(seen: Seen, domain: str, alias: Elsewhere) -> None:
         seen.add("DNS_MX_BOGUS", name, [domain], replies, name=name, fault=_fault(seen, looked_up))
     if len(looked_up.sets) > 1:
         ends = [reply for reply in replies if not reply.alias]
-        servers = [{"names": [r.server], "address": r.address, "exchangers": sorted(r.answers)} for r in ends]
+        servers = [
+            {"names": [r.server], "address": r.address, "exchangers": sorted(r.answers), "transport": ""}
+            for r in ends
+        ]
         subject = tuple(" ".join((reply.address, *sorted(reply.answers))) for reply in ends)
         seen.add("DNS_MX_DISAGREE", subject, [domain], replies, servers=servers)
 

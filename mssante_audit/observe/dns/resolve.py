@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from mssante_audit.observe.dns.asker import Asker
 from mssante_audit.observe.dns.exchange import reaches
-from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply
 from mssante_audit.values.hosts import can_be_asked
 
 MAX_ALIASES = 13  # aliases followed from one name: no resolver follows more than twelve, as measured
 MAX_SPARE = 8  # names of servers of a mail host's zone that are looked up though others have glue
+MAX_CUTS = 12  # zones on the way to a mail host that are asked
 # Addresses of servers asked for one zone (a reply can name 500 servers, each with as many addresses).
 MAX_SERVERS = 64
 Chain = tuple[str, ...]
@@ -71,27 +72,46 @@ class Resolver:
         for name in names:
             if len(names) > 2 * MAX_ALIASES:
                 break
-            zone, reply = await self._search(domain, name, qtype, ())
+            lowest, reply = await self._search(domain, name, qtype, ())
             given = [reply] if reply else []
-            if zone not in ("", "."):
-                if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
-                    more = (*await self._named(domain, spare), *self.zones.get(zone, ()))
-                    self.zones[zone] = tuple(sorted({server.address: server for server in more}.values()))
-                servers = self.zones.get(zone, ())[:MAX_SERVERS]
-                given = await self.ask_all(domain, zone, servers, name, qtype)
-                if zone != self._asker.settings.parent_zone:
-                    # Those that the zone names itself, beside its data (RFC 2181, 5.4.1).
-                    names_itself = set().union(
-                        *(r.data("NS", zone) for r in given if r.outcome != "referral")
-                    )
-                    unasked = sorted(names_itself.difference(server.name for server in servers))[:MAX_SPARE]
-                    asked = {server.address for server in servers}
-                    others = [s for s in await self._named(domain, unasked) if s.address not in asked]
-                    given += await self.ask_all(domain, zone, others, name, qtype)
+            # Servers of the zones above may lack the delegation, or have another name in its place.
+            zones = [zone for zone in upwards(name) if zone in self.zones and self._is_asked_whole(zone)]
+            if lowest not in ("", ".", *zones):
+                zones.append(lowest)
+            for zone in zones:  # which grows
+                of_zone = await self._whole_zone(domain, zone, name, qtype)
+                for referral in (r for r in of_zone if r.outcome == "referral"):
+                    await self._enter(domain, referral, ())
+                    if referral.cut not in zones and len(zones) < MAX_CUTS:
+                        zones.append(referral.cut)
+                given += of_zone
             await self._look_at_signatures(given)
             replies += given
             names += sorted({reply.alias for reply in given if reply.alias}.difference(names))
         return replies
+
+    def _is_asked_whole(self, zone: str) -> bool:
+        """Whether each server of a zone is asked of a mail host below: not the root's, nor a top-level one's.
+
+        Nor those of the parent zone: the walk asks them all.
+        """
+        return "." in zone.strip(".") and zone != self._asker.settings.parent_zone
+
+    async def _whole_zone(self, domain: str, zone: str, name: str, qtype: str) -> list[Reply]:
+        """Ask each of a zone's servers, as those above and the zone itself name them."""
+        if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
+            more = (*await self._named(domain, spare), *self.zones.get(zone, ()))
+            self.zones[zone] = tuple(sorted({server.address: server for server in more}.values()))
+        servers = self.zones.get(zone, ())[:MAX_SERVERS]
+        given = await self.ask_all(domain, zone, servers, name, qtype)
+        if zone != self._asker.settings.parent_zone:
+            # Those that the zone names itself, beside its data (RFC 2181, 5.4.1).
+            names_itself = set().union(*(r.data("NS", zone) for r in given if r.outcome != "referral"))
+            unasked = sorted(names_itself.difference(server.name for server in servers))[:MAX_SPARE]
+            asked = {server.address for server in servers}
+            others = [s for s in await self._named(domain, unasked) if s.address not in asked]
+            given += await self.ask_all(domain, zone, others, name, qtype)
+        return given
 
     async def ask_all(
         self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "address"
@@ -155,22 +175,28 @@ class Resolver:
             if reply is None or reply.outcome != "referral":
                 return zone, reply
             zone = reply.cut
-            if reply.data("DS", zone):
-                self._signed.add(zone)
-            if zone not in self.zones:
-                names = sorted(reply.data("NS", zone))
-                glue = reply.addresses(names)
-                reached = tuple(Server(n, a) for n in glue for a in sorted(glue[n]) if self.usable(a))
-                others = tuple(name for name in names if name not in {server.name for server in reached})
-                if not reached:
-                    reached, others = await self._reach(domain, others, zone, chain)
-                if reached or not chain:  # in the middle of a chain, failing proves nothing
-                    self.zones.setdefault(zone, reached)
-                    self._spare.setdefault(zone, others)
+            await self._enter(domain, reply, chain)
             servers = self.zones.get(zone, ())
         if not chain:
             self._asker.skip(Ask(domain, "address", zone, qname, qtype, "", ""))
         return zone, None
+
+    async def _enter(self, domain: str, referral: Reply, chain: Chain) -> None:
+        """Learn the servers of the zone that a referral hands over, unless they are known."""
+        zone = referral.cut
+        if referral.data("DS", zone):
+            self._signed.add(zone)
+        if zone in self.zones:
+            return
+        names = sorted(referral.data("NS", zone))
+        glue = referral.addresses(names)
+        reached = tuple(Server(n, a) for n in glue for a in sorted(glue[n]) if self.usable(a))
+        others = tuple(name for name in names if name not in {server.name for server in reached})
+        if not reached:
+            reached, others = await self._reach(domain, others, zone, chain)
+        if reached or not chain:  # in the middle of a chain, failing proves nothing
+            self.zones.setdefault(zone, reached)
+            self._spare.setdefault(zone, others)
 
     async def _reach(
         self, domain: str, names: Sequence[str], zone: str, chain: Chain
