@@ -33,6 +33,19 @@ class Found(NamedTuple):
     servers of its zone have no names but aliases: BIND does not follow them), ``own`` (those that its zone
     names itself do not answer) or ``long`` (`ALIASES`)."""
     links: int = 0
+    parts: tuple["Found", ...] = ()
+    """What the answers of different servers come to, where there are several."""
+
+    @property
+    def ends(self) -> tuple["Found", ...]:
+        """What each answer comes to."""
+        return self.parts or (self,)
+
+    @property
+    def end(self) -> str:
+        """The name that has nothing of the type asked for, or the data."""
+        last = self.replies[-1]
+        return last.alias or last.qname
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -106,7 +119,7 @@ class Lookups:
             lookup = Found("found", (data,), zone, tuple(r for r in replies if r.answers)[:1])
         else:
             parts = [self._of_reply(reply, qtype, every, links, depth) for reply in replies]
-            parts += [Found("nodata", (), zone, (reply,)) for reply in denials]
+            parts += [Found("nxdomain", (), zone, (reply,)) for reply in denials]
             order = {"found": 0, "nxdomain": 1}
             lookup = _merged(parts) if merging else min(parts, key=lambda p: order.get(p.status, 2))
         return lookup._replace(partly=kind or ("" if named else "alias") or own_sets or lookup.partly)
@@ -282,6 +295,7 @@ def _merged(parts: Sequence[Found]) -> Found:
         tuple(dict.fromkeys(reply for part in parts for reply in part.replies)),
         next((part.partly for part in parts if part.partly), ""),
         max(part.links for part in parts),
+        tuple(dict.fromkeys(end for part in parts for end in part.ends)),
     )
 
 

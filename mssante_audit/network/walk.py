@@ -92,6 +92,8 @@ class Walk:
             for reply in answer.replies:
                 for content in self._contents(reply):
                     saying.setdefault(content, []).append(reply)
+        if len(saying) > 1:  # resolvers ask another server for the address
+            saying.pop(("failing",), None)
         led = [self._led(zone, name, content, replies, depth) for content, replies in saying.items()]
         visit = visit._replace(led=tuple(zip(saying, map(tuple, saying.values()), led, strict=True)))
         if not visit.part.arrives or not led:
@@ -104,6 +106,8 @@ class Walk:
             led.append(Ways(YES, Part("no-mail", {"name": name, "zone": zone})))
             at.append(denying)
         below = together(zone, led, at)
+        if below.whole.receives == "no" and any(not server.state for server in visit.servers):
+            return Ways(Part("servers-unheard", {"zone": zone}), NOT_REACHED, frozenset(), (visit,))
         return Ways(visit.part.then(below.dns), below.mail, below.hosts, (visit,))
 
     def _visit(self, zone: str, referrals: Sequence[Reply], name: str) -> Visit:
@@ -231,13 +235,13 @@ class Walk:
             contents.append(("alias", reply.alias, len(reply.chain) - 1, reply.alias in reply.chain[:-1]))
         if contents or reply.outcome in ("nxdomain", "answer"):
             return contents or [("nxdomain",) if reply.outcome == "nxdomain" else ("unheard",)]
-        addresses: set[str] = set()
-        for qtype in ("A", "AAAA"):
-            more = self._index.answer(reply.zone, reply.qname, qtype, reply.address)
-            if not more.informs or not more.reply:
-                return [("unheard",)]
-            addresses |= more.reply.answers
-        return [("implicit", frozenset(addresses)) if addresses else ("nothing",)]
+        answers = [self._index.answer(reply.zone, reply.qname, t, reply.address) for t in ("A", "AAAA")]
+        if any(answer.kind == NO_EVIDENCE for answer in answers):
+            return [("unheard",)]
+        addresses = frozenset().union(*(more.answers for answer in answers for more in answer.replies))
+        if addresses:
+            return [("implicit", addresses)]
+        return [("failing",) if any(answer.failed for answer in answers) else ("nothing",)]
 
     def _led(self, zone: str, name: str, content: Content, replies: Sequence[Reply], depth: int) -> Ways:
         """Return where a content leads that servers of a zone give."""
@@ -255,6 +259,8 @@ class Walk:
                 return lost._replace(met=(Elsewhere(target, Found("loop"), lost),))
             case "implicit", addresses:
                 return self._hosts.implicit(name, addresses)
+            case ("failing",):
+                return Ways(YES, Part("exchangers-lost", {"hosts": [name]}))
             case ("unheard",):
                 return Ways(YES, Part("hosts-unheard", {"name": name}))
             case ("nxdomain",):
@@ -265,22 +271,27 @@ class Walk:
         """Look up the mail of a name that the walk does not come to."""
         lookup = self._lookups.look_up(name, "MX", every=True)
         if links + lookup.links > MOST_ALIASES:
-            lookup = lookup._replace(status="loop", sets=())
+            lookup = lookup._replace(status="loop", sets=(), parts=())
         if lookup.status and links + lookup.links > ALIASES:
             lookup = lookup._replace(partly=lookup.partly or "long")
         if not lookup.status:
             ways = Ways(Part("hosts-unheard", {"name": name}), NOT_REACHED)
-        elif lookup.status not in ("found", "nodata"):
-            ways = Ways(Part("alias-lost", {"name": name, "zone": lookup.zone}), NOT_REACHED)
         else:
-            end = next((r.alias or r.qname for r in reversed(lookup.replies) if not r.answers), name)
-            sets = lookup.sets if lookup.status == "found" else (frozenset[str](),)
-            hosts = self._hosts
-            led = [hosts.of_mx(exchangers_in(data)) if data else hosts.implicit(end, None) for data in sets]
-            ways = together(lookup.zone, led, [()] * len(led))
-            if how := OF_SERVERS.get(lookup.partly):
+            ways = together(
+                lookup.zone, [self._at_end(name, end) for end in lookup.ends], [()] * len(lookup.ends)
+            )
+            if (how := OF_SERVERS.get(lookup.partly)) and ways.dns.arrives:
                 ways = ways._replace(dns=Part(how, {"zone": lookup.zone}).then(ways.dns))
         return ways._replace(met=(Elsewhere(name, lookup, ways),))
+
+    def _at_end(self, name: str, found: Found) -> Ways:
+        """Return where an answer for the mail of a name leads, at the end of its aliases."""
+        match found.status:
+            case "found":
+                return self._hosts.of_mx(exchangers_in(found.data))
+            case "nodata":
+                return self._hosts.implicit(found.end, None)
+        return Ways(Part("alias-lost", {"name": name, "zone": found.zone}), NOT_REACHED)
 
 
 def exchangers_in(data: Iterable[str]) -> tuple[tuple[int, str], ...]:

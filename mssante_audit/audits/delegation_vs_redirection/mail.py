@@ -127,6 +127,8 @@ def _some(seen: Seen, domains: list[str]) -> list[Reply]:
 
 def leads_nowhere(alias: Elsewhere) -> str:
     """Return why there is no mail host at a name that was looked up, "" if there may be."""
+    if alias.ways.whole.arrives:
+        return ""
     if alias.found.status in ("nxdomain", "loop"):
         return alias.found.status
     states = [host.state for host in rests_on(alias.ways) if isinstance(host, MailHost)]
@@ -211,13 +213,13 @@ def _elsewhere(seen: Seen, domain: str, alias: Elsewhere) -> None:
         seen.add("DNS_MX_HOST_DEAD", name, [domain], replies, name=name, alias="", **more)
     if looked_up.partly == "bogus":
         seen.add("DNS_MX_BOGUS", name, [domain], replies, name=name, fault=_fault(seen, looked_up))
-    if len(looked_up.sets) > 1:
-        ends = [reply for reply in replies if not reply.alias]
-        servers = [
-            {"names": [r.server], "address": r.address, "exchangers": sorted(r.answers), "transport": ""}
-            for r in ends
-        ]
-        subject = tuple(" ".join((reply.address, *sorted(reply.answers))) for reply in ends)
+    servers = [
+        {"names": [last.server], "address": last.address, "transport": "",
+         "exchangers": [end.end] if end.status == "nodata" else sorted(last.answers)}
+        for end in looked_up.ends for last in end.replies[-1:]
+    ]  # fmt: skip
+    if len({(end.status, end.end if end.status == "nodata" else end.sets) for end in looked_up.ends}) > 1:
+        subject = tuple(" ".join((facts["address"], *facts["exchangers"])) for facts in servers)
         seen.add("DNS_MX_DISAGREE", subject, [domain], replies, servers=servers)
 
 

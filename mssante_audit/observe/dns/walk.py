@@ -205,7 +205,7 @@ class Walker:
         for name in names:
             replies = await self._resolver.everywhere(domain, name, "MX")
             await self._follow(domain, replies)
-            ends = {o.qname for o in replies if (o.usable or o.denies) and not o.answers and not o.alias}
+            ends = {o.qname for o in replies if o.usable and not o.answers and not o.alias}
             await self._look_up(domain, sorted(ends))
 
     async def _follow(self, domain: str, replies: Iterable[Reply]) -> None:
