@@ -36,7 +36,11 @@ def server_findings(seen: Seen) -> None:
         zone = seen.network.zone(name)
         soa, dead = zone.replies("SOA"), name in seen.dead
         if dead:
-            states = {a: state if state not in SERVING else index.edns(a) for a, state in zone.states.items()}
+            edns = {address: index.edns(address) for address in zone.states}
+            states = {
+                address: edns[address] if state in SERVING and edns[address] not in ("", "ok") else state
+                for address, state in zone.states.items()
+            }
             servers = [server(zone, address, state=state) for address, state in sorted(states.items())]
             subject = tuple(sorted(states)) or zone.names
             lost = [{"name": n, "status": why} for n, why in zone.unreached.items() if why != "private"]
