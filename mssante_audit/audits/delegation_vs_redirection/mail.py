@@ -213,7 +213,7 @@ def _elsewhere(seen: Seen, domain: str, alias: Elsewhere) -> None:
         seen.add("DNS_MX_HOST_DEAD", name, [domain], replies, name=name, alias="", **more)
     if looked_up.partly == "bogus":
         seen.add("DNS_MX_BOGUS", name, [domain], replies, name=name, fault=_fault(seen, looked_up))
-    servers = [
+    servers: list[dict[str, Any]] = [
         {"names": [last.server], "address": last.address, "transport": "",
          "exchangers": [end.end] if end.status == "nodata" else sorted(last.answers)}
         for end in looked_up.ends for last in end.replies[-1:]

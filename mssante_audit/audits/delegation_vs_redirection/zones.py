@@ -36,11 +36,10 @@ def server_findings(seen: Seen) -> None:
         zone = seen.network.zone(name)
         soa, dead = zone.replies("SOA"), name in seen.dead
         if dead:
-            edns = {address: index.edns(address) for address in zone.states}
-            states = {
-                address: edns[address] if state in SERVING and edns[address] not in ("", "ok") else state
-                for address, state in zone.states.items()
-            }
+            states = dict(zone.states)
+            for address in [address for address, state in states.items() if state in SERVING]:
+                if (how := index.edns(address)) not in ("", "ok"):
+                    states[address] = how
             servers = [server(zone, address, state=state) for address, state in sorted(states.items())]
             subject = tuple(sorted(states)) or zone.names
             lost = [{"name": n, "status": why} for n, why in zone.unreached.items() if why != "private"]
