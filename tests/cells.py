@@ -16,7 +16,6 @@ def plain(text: str) -> str:
 
 
 def cells(name: str) -> list[dict[str, Any]]:
-    """Return the cells of a notebook."""
     found: list[dict[str, Any]] = json.loads(
         (resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8")
     )["cells"]
@@ -24,7 +23,6 @@ def cells(name: str) -> list[dict[str, Any]]:
 
 
 def source_of(name: str, ident: str) -> str:
-    """Return the source of one cell of a notebook."""
     (cell,) = [cell for cell in cells(name) if cell["id"] == ident]
     return "".join(cell["source"])
 

@@ -12,8 +12,6 @@ from mssante_audit.cli import main as cli
 
 
 class Done(NamedTuple):
-    """What became of a command."""
-
     returncode: int
     stdout: str
     stderr: str

@@ -86,7 +86,6 @@ def files_of(folder: Path) -> list[str]:
 
 
 def found_in(folder: Path, file: str) -> Counter:
-    """Audit a file of a sample, alone or with what it is held against."""
     if file in list_files(folder):
         return found(load(folder / file, folder), file)
     if file in OF:
@@ -127,14 +126,11 @@ def test_observations_of_a_clean_list(tmp_path):
     assert rules <= {"DNS_METHOD_UNKNOWN", "DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, "the list's own"
 
 
-def test_truth_is_about_the_files_that_are_there():
+def test_truth_is_about_the_files_that_are_there_and_every_rule_has_a_defect():
     # tests/archive/test_changes.py holds the audits to the lines about the archive.
     files = {line[0] for line in truth(SAMPLE)} - {"archive"}
     assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION, TLS, EXTRACTION, CUT}
-
-
-def test_every_rule_has_a_defect():
-    """All but those on a change of signer: all lists have one."""
+    # All but those on a change of signer: all lists have one.
     signers = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"}
     made = {o.code for o in catalogue().values() if o.audit} - signers
     assert {line[1] for line in truth(SAMPLE)} == made
@@ -187,7 +183,7 @@ def test_signer_is_trusted_as_of_the_samples_date_and_later():
     assert verdict.not_after > datetime(2027, 12, 31, tzinfo=UTC)
 
 
-def test_addresses_and_phones_are_those_kept_for_fiction():
+def test_addresses_phones_and_hosts_are_those_kept_for_fiction():
     contacts = "\n".join(all_contacts(SAMPLE))
     addresses = {address.lower() for address in re.findall(r"[\w.+-]+@+[\w.-]+", contacts)}
     assert len(addresses) > 25
@@ -197,9 +193,6 @@ def test_addresses_and_phones_are_those_kept_for_fiction():
     assert len(numbers) > 20
     malformed = "01990012"
     assert {number for number in numbers if not fiction.fullmatch(number)} == {malformed}
-
-
-def test_hosts_and_outside_domains_are_reserved_names():
     entries = load(SAMPLE / LIST_FILE).entries
     names = {*entries["domain"], *entries["cn"]} - {"", "serveur", "serveur-mss"}
     assert not {name for name in names if not name.endswith((".mssante.fr", ".example"))}

@@ -1,4 +1,4 @@
-"""The archive: what is kept, what goes to quarantine, what is flagged; killed, locked, tampered with."""
+"""The archive: what is kept, quarantined, flagged; killed, locked, tampered with; as docs/archive.md says."""
 
 import gzip
 import hashlib
@@ -10,19 +10,26 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from shutil import copytree
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commands import ran
+from conftest import CATALOGUE
 from made_lists import START, row, xml
+from typer.testing import CliRunner
 
 from mssante_audit.archive.history import VERSION, bring_up_to_date, frame_of, history_of
 from mssante_audit.archive.keep import import_lists, locked
-from mssante_audit.archive.store import Archive, Record, append, read_log, verify
+from mssante_audit.archive.store import Archive, Record, append, open_archive, read_log, verify
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.state import write_state
+from mssante_audit.cli.main import app
+from mssante_audit.findings.waivers import load_waivers
 from tools.sample.signing import make_chain, sign
 
 DAY = timedelta(days=1)
@@ -349,3 +356,50 @@ def test_a_history_that_was_changed_is_not_believed_and_told(archive, chain) -> 
     (archive.folder / records[0].file).unlink()
     gone = history_of(fresh(archive))
     assert gone["first_seen"].min() == START + DAY, "a list that is gone is no longer counted"
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def block(language: str, about: str = "") -> str:
+    text = (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
+    (fits,) = [code for code in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL) if about in code]
+    return fits
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copytree(CATALOGUE / "archive", tmp_path / "archive")
+    bring_up_to_date(open_archive(tmp_path / "archive"))
+    monkeypatch.chdir(tmp_path / "archive")
+    return tmp_path / "archive"
+
+
+def test_the_history_and_the_facts_of_events_can_be_asked(here: Path) -> None:
+    rows = duckdb.sql(block("sql", "history.parquet")).fetchall()
+    assert [str(row[2])[:10] for row in rows] == ["2025-09-01"] * 10
+    assert rows[0][3] > 20
+    exec(block("python", "history.parquet"), names := {})
+    assert 0 < len(names["gone"]) < len(names["history"])
+    assert names["came"].sum() == names["history"]["domain"].nunique()
+    assert pd.api.types.is_string_dtype(names["history"]["domain"])
+    words = "changes 2025-09-01 2025-11-03 --archive . --events --format parquet --out events.parquet"
+    done = CliRunner().invoke(app, [*words.split(), "--anchors", str(CATALOGUE / "anchors")])
+    assert done.exit_code == 0, done.output
+    rows = duckdb.sql(block("sql", "events.parquet")).fetchall()
+    assert rows == [("GROUPEMENT E-SANTE DE CHEMINSONGE", "MESSAGERIES FICTIVES DE LANDEFACTICE", 4)]
+
+
+def test_compare(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copytree(here, here.parent / "data" / "archive")
+    copytree(CATALOGUE / "anchors", here.parent / "igc-sante")
+    monkeypatch.chdir(here.parent)
+    exec(block("python", "compare"), names := {})
+    assert names["found"].doubts == ((), ())
+    assert set(names["found"].events["confidence"]) == {"certain", "likely"}
+
+
+def test_waiver(tmp_path: Path) -> None:
+    file = tmp_path / "waivers.toml"
+    file.write_text(block("toml"), encoding="utf-8")
+    assert load_waivers(file)[0].rule == "DN_CONCENTRATION"

@@ -50,7 +50,6 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def named(text: str) -> Made:
-    """Return a certificate that bears a text in every name it has."""
     kinds = (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
     with warnings.catch_warnings(action="ignore"):  # of its length
         name = x509.Name([x509.NameAttribute(kind, text, _validate=False) for kind in kinds])

@@ -141,7 +141,6 @@ def test_it_is_the_one_that_failed_and_all_others_are_told(run):
 
 
 def registered(part: Callable[[TrustSpace], object]) -> None:
-    """Register an audit of its own for a test."""
     register(Audit("others", "Autres", (RULE,), part))
 
 

@@ -10,12 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from dns_changes import changed, faulty, mx, together
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_clear import told_in_clear
 from made_up import ALPHA, make_space, xml_of
-from made_up_dns import AT, BETA_MX, DELEGATED, REDIRECTED, ROWS, TWO, Scene
+from made_up_dns import AT, BETA_MX, DELEGATED, REDIRECTED, ROWS, TWO, Scene, changed, faulty, mx, together
 from test_receives import AS_OF, elsewhere
 
 from mssante_audit.cli.receive import steps

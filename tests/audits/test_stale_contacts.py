@@ -28,7 +28,6 @@ found, _ = finders("stale_contacts")
 
 
 def rows(*contacts: str, kind: str = "project", **fields: str) -> list[Row]:
-    """Return a row of its own domain for each contact."""
     names = (f"d{i:03}.mssante.fr" for i in range(len(contacts)))
     return [{"domain": n, f"{kind}_contact": c, **fields} for n, c in zip(names, contacts, strict=True)]
 
@@ -73,7 +72,6 @@ OLD_ROW = {"updated_at_text": "2024-03-02T23:59:59Z"}
 
 
 def both_at(project: str, support: str) -> Row:
-    """Return both contacts of a row, with these addresses."""
     return {"project_contact": f"01 99 00 00 31, {project}", "support_contact": f"01 99 00 00 32, {support}"}
 
 

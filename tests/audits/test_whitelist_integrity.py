@@ -242,15 +242,12 @@ def test_a_change_of_signer(tmp_path: Path, status, earlier: list[str], rule: st
     assert seen == ([(rule, "old", "new", since)] if rule else [])
 
 
-def test_age_is_counted_at_the_date_of_the_audit() -> None:
+def test_age_is_counted_at_the_date_of_the_audit_and_without_a_date_a_list_is_unreadable() -> None:
     generated = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
     assert found(make_space({}, as_of=generated + timedelta(days=7))) == []
     old = make_space({}, as_of=generated + timedelta(days=7, seconds=1))
     assert found(old) == [("LIST_OLD", ())]
     assert texts(old, "LIST_OLD")[0][1] == "7\u00a0jours au plus"
-
-
-def test_a_list_without_a_date_is_unreadable_not_old() -> None:
     assert found(make_space({}, generated="hier")) == [("LIST_UNREADABLE_ROW", ())]
 
 

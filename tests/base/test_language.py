@@ -188,23 +188,22 @@ def test_what_is_no_language_is_refused_by_the_parameters_name(lang):
         enable(lang)
 
 
-def test_enable_says_the_language_of_what_follows_and_keeps_it():
+def test_enable_says_the_language_and_a_notebook_of_one_s_own_need_not_know_it(tmp_path):
     with using_language("fr"):
         enable("en")
         enable()
         assert (current_language(), 'LANGUAGE = "en"' in enable().text) == ("en", True)
+    notebook = Path(__file__).parents[1] / "files" / "plain.ipynb"
+    assert run_reports([str(notebook)], out=tmp_path, parameters={"lang": "en"}).exit_status() == 0
+    assert html.parse(str(tmp_path / "plain.html")).getroot().get("lang") == "en"
 
 
 @pytest.mark.long
-def test_names_of_codes_in_cells_are_english_too(reports):
+def test_names_of_codes_are_english_too_and_numbers_the_same_in_both_languages(reports, sample_run):
     page = html.parse(str(reports / "certificates.html")).getroot()
     cells = {"".join(data.itertext()) for data in page.xpath("//table[@id='unseen']//bdi")}
     assert cells & set(OUTCOME_WORDS["en"].values())
     assert not cells & (set(OUTCOME_WORDS["fr"].values()) - set(OUTCOME_WORDS["en"].values()))
-
-
-@pytest.mark.long
-def test_a_report_says_the_same_numbers_in_both_languages(reports, sample_run):
     counted = [numbers_of(folder / "declarations.html") for folder in (reports, sample_run.out)]
     assert counted[0] == counted[1] != []
 
@@ -279,9 +278,3 @@ def test_data_are_not_translated():
     assert {"<bdi>Contacts</bdi>", "<bdi>Aucun constat.</bdi>"} <= {*re.findall("<bdi>.*?</bdi>", shown)}
     assert ">Domain</th>" in shown.replace("\n", "")
     assert "Aucun constat.: 1" in drawn
-
-
-def test_a_notebook_of_one_s_own_need_not_know_languages(tmp_path):
-    notebook = Path(__file__).parents[1] / "files" / "plain.ipynb"
-    assert run_reports([str(notebook)], out=tmp_path, parameters={"lang": "en"}).exit_status() == 0
-    assert html.parse(str(tmp_path / "plain.html")).getroot().get("lang") == "en"

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from contrast import CONTRAST
+from legible import CONTRAST
 from playwright.sync_api import Page, expect
 
 from mssante_audit.base.resources import resource

@@ -26,7 +26,6 @@ ROW = CASES["row"]
 
 @pytest.fixture
 def run(run, tmp_path, monkeypatch):
-    """Return a function that runs a command of declarations in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: run("declarations", *arguments)
 
@@ -43,7 +42,7 @@ def test_template_then_import(run, tmp_path):
     assert "a template is an .xlsx file" in run("template", "register.csv").stderr
 
 
-def test_import_tells_what_is_wrong_row_by_row_in_french(run):
+def test_import_tells_what_is_wrong_row_by_row_in_french_and_english(run):
     done = run("import", SAMPLE, *AS_OF)
     assert done.returncode == 1
     lines = done.stdout.translate(SPACES).splitlines()
@@ -61,9 +60,6 @@ def test_import_tells_what_is_wrong_row_by_row_in_french(run):
     counted = r"declarations\.csv : 104 déclarations, (\d+) points à corriger ; (\d+) à vérifier"
     todo = re.fullmatch(counted, lines[-1])
     assert int(todo[1]) + int(todo[2]) == len(lines) - 1
-
-
-def test_import_in_english(run):
     lines = run("import", SAMPLE, *AS_OF, "--lang", "en").stdout.splitlines()
     date = "cell AG21: Date: not a date (31/02/2026). Type: DD/MM/YYYY (DECL_UNREADABLE)"
     assert f"declarations.csv, {date}" in lines

@@ -21,8 +21,6 @@ FULL = dict.fromkeys(fields(), "") | READ
 
 @pytest.fixture
 def load(tmp_path):
-    """Return a function that writes a PDF and loads it."""
-
     def write_and_load(content):
         (tmp_path / "form.pdf").write_bytes(content)
         return load_declarations(tmp_path / "form.pdf")
@@ -36,7 +34,6 @@ def written(register):
 
 
 def printed(draw=lambda canvas: None):
-    """Return a PDF on which something is drawn."""
     out = io.BytesIO()
     canvas = Canvas(out, pagesize=PAGE, invariant=1)
     draw(canvas)
@@ -57,7 +54,6 @@ def text_pdf(lines):
 
 
 def built(build, raw=None):
-    """Return a PDF, the form that is filled if none is given, changed."""
     writer = PdfWriter(io.BytesIO(raw or write_form(FULL)))
     build(writer)
     out = io.BytesIO()

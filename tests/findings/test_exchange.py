@@ -7,7 +7,6 @@ from typing import Any
 
 import jsonschema
 import pandas as pd
-import pytest
 from made_findings import framed, made
 from made_up import make_space
 from typer.testing import CliRunner
@@ -32,11 +31,6 @@ def run_of(log: Any) -> dict[str, Any]:
 
 def states(run: dict[str, Any]) -> dict[str, str]:
     return {r["partialFingerprints"][KEY]: r.get("baselineState", "") for r in run["results"]}
-
-
-@pytest.fixture(scope="module")
-def findings(sample_space: TrustSpace) -> pd.DataFrame:
-    return audit_all(sample_space)
 
 
 def log_of(space: TrustSpace, findings: pd.DataFrame, follow_up: FollowUp | None = None) -> dict[str, Any]:

@@ -60,14 +60,11 @@ def test_mailboxes_are_counted_by_domain_kind_and_structure(size: int, end: str)
     assert counts.frame.dtypes.astype(str).tolist() == ["str", "str", "str", "int64"]
 
 
-def test_columns_are_found_by_name_in_any_order_and_after_a_mark() -> None:
+def test_columns_are_found_by_name_and_an_address_that_comes_again_is_counted_once() -> None:
     table = [row.split("|") for row in text(ROWS).decode().splitlines()]
     for order in (range(len(HEADINGS) - 1, -1, -1), (6, 0, 5, 1)):
         turned = "\n".join("|".join(row[i] for i in order) for row in table)
         assert lines(counted(turned.encode("utf-8-sig"))) == COUNTED
-
-
-def test_an_address_that_comes_again_is_counted_once() -> None:
     again = ("ORG", "a@un.mssante.fr", "3", "99900000100011")
     counts = counted(text([*ROWS, again, again, ("PER", "A@un.mssante.fr", "", "")]))
     assert (counts.repeated, counts.frame["mailboxes"].sum()) == (2, len(ROWS) + 1)

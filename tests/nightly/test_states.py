@@ -55,8 +55,6 @@ CASES = toml("nightly/states")
 
 @dataclass(frozen=True)
 class Lists:
-    """Makes lists of the sample's rows."""
-
     rows: list[Row]
     chain: Any
     other: Any
@@ -96,8 +94,6 @@ class Told:
 
 @dataclass(frozen=True)
 class Nights(Place):
-    """A folder of data in which nights are played."""
-
     lists: Lists
 
     @property
@@ -106,7 +102,6 @@ class Nights(Place):
 
     @property
     def page(self) -> str:
-        """The first page that is shown."""
         return (self.site / "index.html").read_text(encoding="utf-8")
 
     def trust(self) -> None:
@@ -119,7 +114,6 @@ class Nights(Place):
         (self.data / "list.xml").write_bytes(content)
 
     def set(self, *, lang: str = "en", fetch: str = "", **more: Any) -> None:
-        """Write audit.toml: a list is fetched from an address, if one is given."""
         self.settings({
             "lang": lang,
             "data": {"folder": "data", "anchors": ["anchors"], "signer": SAMPLE_SIGNER},

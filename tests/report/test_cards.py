@@ -32,7 +32,7 @@ def parsed(shown):
     return page
 
 
-def test_a_space_says_what_was_loaded_and_what_is_not_there(space):
+def test_a_space_says_what_was_loaded_what_is_not_there_and_no_contact(space):
     told = " ".join(parsed(space).text_content().split())
     assert f"{space.audited['domain'].nunique()}\N{NO-BREAK SPACE}domaines" in space._repr_html_()
     assert "personnes masquées" in told
@@ -45,6 +45,8 @@ def test_a_space_says_what_was_loaded_and_what_is_not_there(space):
     assert "! de 93" in parsed(ms.load_space(as_of="2026-06-03")).text_content().replace(
         "\N{NO-BREAK SPACE}", " "
     )
+    contacts = set(space.entries["project_email"]) | set(space.entries["support_email"]) - {""}
+    assert [c for c in contacts if c and c in space._repr_html_()] == []
 
 
 def test_a_long_list_shows_itself_before_it_is_audited(space, monkeypatch):
@@ -85,11 +87,6 @@ def test_what_cannot_be_read_beside_the_list_leaves_the_rest_shown(space, tmp_pa
     told = parsed(replace(space, waivers=tmp_path / "waivers.toml")).text_content()
     assert "Verdicts inconnus" in told
     assert "Signature" in told
-
-
-def test_no_contact_is_in_what_a_space_shows(space):
-    contacts = set(space.entries["project_email"]) | set(space.entries["support_email"]) - {""}
-    assert [c for c in contacts if c and c in space._repr_html_()] == []
 
 
 def test_hostile_texts_stay_texts_wherever_an_object_shows_itself(space):

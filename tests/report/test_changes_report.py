@@ -29,7 +29,6 @@ def opened(folder=None, **given):
 
 
 def told(report, ident):
-    """What a cell of the notebook shows of a report."""
     story = report.story
     given = {"report": report, "space": report.space, "story": story, "row_limit": 5}
     given |= {"changes": worded_changes(story.whole.changes), "events": worded_events(story.events)}

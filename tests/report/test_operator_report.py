@@ -31,7 +31,6 @@ GROUP = "1679900001"
 
 @pytest.fixture(scope="module")
 def has(space):
-    """What each operator of the sample has."""
     return belonging(space)
 
 
@@ -70,14 +69,11 @@ def test_nothing_of_any_other_operator_of_the_real_list(real_space):
     assert median(len(written[operator_id][".html"].encode()) for operator_id in by_size[::40]) <= 120_000
 
 
-def test_contacts_shown_are_the_operators_own():
+def test_contacts_shown_are_the_operators_own_and_the_notebook_s_report_names_no_other(run, has):
     space = load_space(as_of=AS_OF, contacts="all")
     texts = written_for(space, GROUP)
     assert "dsi@gcs-cheminsonge.example" in texts[".html"]
     assert [suffix for suffix, text in texts.items() if leaks(text, belonging(space), GROUP)] == []
-
-
-def test_the_notebooks_report_names_no_other_either(run, has):
     for suffix in (".html", ".ipynb", ".findings.csv", ".results.json"):
         assert leaks((run.out / f"operator{suffix}").read_text(encoding="utf-8"), has, GROUP) == [], suffix
 

@@ -60,10 +60,15 @@ def test_another_value_is_refused_with_what_is_wanted(name, given, why):
     assert why in str(caught.value)
 
 
-def test_a_notebook_accepts_what_its_cell_assigns():
+def test_a_notebook_accepts_what_its_cell_assigns_and_assignments_come_once():
     source = ["data: str | None = None\n", "row_limit = 500\n", "anchors: list[str] = []\n"]
     assert declared(notebook(source), "a") == {"data": None, "row_limit": 500, "anchors": []}
     assert declared(notebook(source, tags=()), "a") == {}
+    assert parse_assignments(["data=a=b"]) == {"data": "a=b"}
+    with pytest.raises(ParameterError, match="'row_limit' is given twice"):
+        parse_assignments(["row_limit=1", "row_limit=2"])
+    with pytest.raises(ParameterError, match="'row_limit' is not name=value"):
+        parse_assignments(["row_limit"])
 
 
 @pytest.mark.parametrize(
@@ -80,14 +85,6 @@ def test_a_cell_that_is_no_list_of_parameters_is_refused(source, why):
     with pytest.raises(ParameterError) as caught:
         declared(notebook(source), "a")
     assert str(caught.value).startswith(why)
-
-
-def test_assignments_come_once_but_for_lists():
-    assert parse_assignments(["data=a=b"]) == {"data": "a=b"}
-    with pytest.raises(ParameterError, match="'row_limit' is given twice"):
-        parse_assignments(["row_limit=1", "row_limit=2"])
-    with pytest.raises(ParameterError, match="'row_limit' is not name=value"):
-        parse_assignments(["row_limit"])
 
 
 @pytest.mark.parametrize(

@@ -62,14 +62,11 @@ def test_no_text_of_the_data_becomes_markup_or_a_formula():
     assert row["observed"] == "'=1+1"
 
 
-def test_a_long_text_is_cut_and_says_so():
+def test_a_long_text_is_cut_and_says_so_and_what_is_invisible_is_shown():
     page = shown(found(1, "x" * 2000))
     text = page.xpath("//tbody/tr/td[5]/bdi")[0].text_content()
     assert text == "x" * SHOWN_TEXT + "… (texte coupé\N{NO-BREAK SPACE}: voir le CSV)"
     assert "x" * 2000 in downloaded(page)
-
-
-def test_what_is_invisible_is_shown():
     assert tables.visible("a\u200bb\u202ec\x07d\u2066e\ufeff") == "a\\u200bb\\u202ec\\u0007d\\u2066e\\ufeff"
     assert tables.visible("Évry – « 1 € » \N{NO-BREAK SPACE}") == "Évry – « 1 € » \N{NO-BREAK SPACE}"
 

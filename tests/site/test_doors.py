@@ -23,11 +23,6 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 AS_OF = "2026-03-03T06:00:00Z"
 
 
-@pytest.fixture(scope="module")
-def space(sample_space):
-    return sample_space
-
-
 def built(folder, space, told=None):
     folder.mkdir()
     found = audits.audit_all(space)

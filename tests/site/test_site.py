@@ -248,7 +248,6 @@ def built(tmp_path, space: TrustSpace, findings=None, **more) -> Path:
 
 @pytest.fixture(scope="module")
 def small_space(tmp_path_factory):
-    """A list of two rows."""
     data = tmp_path_factory.mktemp("small")
     (data / "list.xml").write_bytes(xml_of({}, {"domain": "ch-beta.mssante.fr", "dn": BETA_DN}))
     return load_space(data, as_of=AS_OF)

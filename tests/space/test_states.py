@@ -22,11 +22,6 @@ AS_OF = "2026-03-03T06:00:00Z"
 Change = Callable[[TrustSpace], TrustSpace]
 
 
-@pytest.fixture(scope="module")
-def space() -> TrustSpace:
-    return load_space(as_of=AS_OF)
-
-
 def state(space: TrustSpace, name: str, **how: Any) -> State | None:
     return next((state for state in states_of(space, **how) if state.name == name), None)
 
@@ -41,11 +36,15 @@ def without(space: TrustSpace, need: str) -> TrustSpace:
     return replace(space, **{"register" if need == "declarations" else need: None})
 
 
-def test_the_sample_is_well_on_its_day(space: TrustSpace) -> None:
+def test_the_sample_is_well_on_its_day_and_what_could_not_be_read_is_damaged(space: TrustSpace) -> None:
     assert {state.state for state in space.states} == {"ok"}
     ages = {"list": 1, "register": 5, "dns": 1, "mailboxes": 1, "archive": 1}
     assert {state.name: state.age_days for state in space.states}.items() >= ages.items()
     assert unsure(space).keys() == lacking(space).keys()
+    broken = replace(space, register=None, faults={"register": [InputError("empty file")]})
+    found = state(broken, "register")
+    assert (found.state, found.why["error"]) == ("damaged", "empty file")
+    assert "empty file" in worded(found, "en")
 
 
 def dated_like_today(space: TrustSpace) -> TrustSpace:
@@ -118,13 +117,6 @@ def test_what_goes_with_an_input_is_of_audits_that_rest_on_it(space: TrustSpace,
     touched = {catalogue()[code].audit for code in changed["rule"]}
     assert touched <= {*resting({input_of(need)})}
     assert resting({LIST}) == [*audits()]
-
-
-def test_what_could_not_be_read_is_damaged(space: TrustSpace) -> None:
-    broken = replace(space, register=None, faults={"register": [InputError("empty file")]})
-    found = state(broken, "register")
-    assert (found.state, found.why["error"]) == ("damaged", "empty file")
-    assert "empty file" in worded(found, "en")
 
 
 @pytest.mark.parametrize("language", [*LANGUAGES])

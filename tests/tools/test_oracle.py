@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from dnscases import CASES
-from dnshard import HARD
+from dnscases import CASES, HARD
 from dnsresolvers import ADDRESSES
 
 from mssante_audit.findings.registry import catalogue

@@ -50,8 +50,11 @@ def test_canonical_text_escapes_what_must_be(text, canonical) -> None:
     assert "escape" not in parse_dn(canonical).problems
 
 
-def test_quotation_marks_inside_a_value_are_part_of_the_name() -> None:
+def test_quotation_marks_are_part_of_the_name_and_what_was_not_pasted_stays() -> None:
     assert parse_dn('O=CLINIQUE "BETA"').key != parse_dn("O=CLINIQUE BETA").key
+    assert [parse_dn(UNREADABLE).get(kind) for kind in ("CN", "C", "ST")] == ["mss.alpha.example", "FR", ""]
+    assert [*map(pasted_dn, CASES["stays"])] == CASES["stays"]
+    assert parse_dn(pasted_dn(r"/C=FR/O=CH, DE L\xC3\x89TOILE/CN=a/b")).get("O") == "CH, DE L\u00c9TOILE"
 
 
 @pytest.mark.parametrize("value", CASES["prepared"])
@@ -63,10 +66,6 @@ def test_key_prepares_values_as_rfc_4518(value) -> None:
 def test_what_is_wrong_is_said(text, problem) -> None:
     dn = parse_dn(text)
     assert (problem in dn.problems, dn.igc, dn.order_ok) == (True, "", False)
-
-
-def test_what_can_be_read_of_an_unreadable_name_is_read() -> None:
-    assert [parse_dn(UNREADABLE).get(kind) for kind in ("CN", "C", "ST")] == ["mss.alpha.example", "FR", ""]
 
 
 @pytest.mark.parametrize(("text", "igc", "in_order"), CASES["shapes"])
@@ -122,8 +121,3 @@ def test_key_tells_names_apart(first: list[tuple[str, str]], other: list[tuple[s
 @pytest.mark.parametrize("text", CASES["pasted"])
 def test_one_name_however_tools_and_people_paste_it(text) -> None:
     assert pasted_dn(text) == CASES["pasted"][0]
-
-
-def test_what_was_not_pasted_stays_and_values_of_what_was_are_kept() -> None:
-    assert [*map(pasted_dn, CASES["stays"])] == CASES["stays"]
-    assert parse_dn(pasted_dn(r"/C=FR/O=CH, DE L\xC3\x89TOILE/CN=a/b")).get("O") == "CH, DE L\u00c9TOILE"

@@ -43,7 +43,6 @@ BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn
 
 
 def signed(space: TrustSpace, status: str = "valid") -> TrustSpace:
-    """Return a space whose list's signature is worth so much."""
     space.whitelist.__dict__["signature"] = Verdict(status, "made up")
     return space
 
@@ -55,7 +54,6 @@ def row_of(space: TrustSpace, *findings: Finding) -> dict[str, Any]:
 
 @pytest.fixture
 def others(monkeypatch):
-    """Let a test register audits of its own."""
     monkeypatch.setattr(registry, "registered", {})
     yield
     catalogue.cache_clear()

@@ -104,15 +104,12 @@ def example(code: str, part: str) -> tuple[str, Seen | None]:
     return ("" if name == "list" else name), where
 
 
-def test_every_rule_of_every_audit_is_reviewed_in_its_place():
+def test_every_rule_is_reviewed_in_its_place_and_the_contents_lead_to_each_audit():
     rules = catalogue()
     assert [*RULES] == [*rules], "those of the catalogue, in its order"
     assert TEXT.count("\n### ") == len(RULES), "each has the shape that is read here"
     verdicts = {code: (text["severity"], text["confidence"]) for code, text in RULES.items()}
     assert verdicts == {code: (rule.severity, rule.confidence) for code, rule in rules.items()}
-
-
-def test_the_contents_lead_to_each_audit():
     headings = re.findall(r"^## (.+)$", TEXT, re.MULTILINE)
     linked = re.findall(r"^- \[([^\]]+)\]\(#([a-z0-9-]+)\)", TEXT, re.MULTILINE)
     assert [title for title, _ in linked] == headings
