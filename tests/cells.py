@@ -22,11 +22,6 @@ def cells(name: str) -> list[dict[str, Any]]:
     return found
 
 
-def source_of(name: str, ident: str) -> str:
-    (cell,) = [cell for cell in cells(name) if cell["id"] == ident]
-    return "".join(cell["source"])
-
-
 def shown(name: str, *idents: str, **given: Any) -> Any:
     """Run a notebook's imports and some of its cells, after what the cells before them would have set.
 
@@ -35,7 +30,8 @@ def shown(name: str, *idents: str, **given: Any) -> Any:
     scope: dict[str, Any] = {"lang": "fr", **given}
     value = None
     for ident in (IMPORTS, *idents):
-        body = ast.parse(source_of(name, ident)).body
+        (source,) = ("".join(cell["source"]) for cell in cells(name) if cell["id"] == ident)
+        body = ast.parse(source).body
         last = body.pop()
         assert isinstance(last, ast.Expr), f"{name}: {ident} shows nothing"
         exec(compile(ast.Module(body, []), f"{name}:{ident}", "exec"), scope)  # our own notebooks

@@ -26,13 +26,10 @@ def space(shipped):
     return ms.load_space()
 
 
-def test_audits_find_the_story_and_nothing_else(space):
+def test_audits_find_the_story_and_readme_tells_rules_and_numbers(space):
     found = audit_all(space).groupby("rule")["domains"].sum().to_dict()
     assert found == STORY
     assert waived(space)["rule"].tolist() == ["CONTACT_PERSONAL"]
-
-
-def test_readme_tells_rules_and_numbers(space):
     text = (DEMO / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", text)) == STORY.keys()
     mail = ms.domains(space)["receives"].value_counts()

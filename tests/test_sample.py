@@ -65,11 +65,6 @@ def list_files(folder: Path) -> list[str]:
     return [LIST_FILE, *sorted(f"variants/{file.name}" for file in (folder / "variants").iterdir())]
 
 
-def all_contacts(folder: Path) -> list[str]:
-    entries = pd.concat([load(folder / file).entries for file in list_files(folder)])
-    return sorted({*entries["project_contact"], *entries["support_contact"]})
-
-
 def register_files(folder: Path) -> list[str]:
     kept = [file for file in (folder / "registers").rglob("*.*") if file.name != "scope.toml"]
     return [REGISTER, *sorted(str(file.relative_to(folder)) for file in kept)]
@@ -79,10 +74,6 @@ OF = {
     OBSERVATION: "delegation_vs_redirection", TLS: "certificates", EXTRACTION: "mailboxes", CUT: "mailboxes",
 }  # fmt: skip
 """Audits of what lies beside the list."""
-
-
-def files_of(folder: Path) -> list[str]:
-    return [*list_files(folder), *register_files(folder), *OF]
 
 
 def found_in(folder: Path, file: str) -> Counter:
@@ -107,7 +98,7 @@ def samples(tmp_path_factory):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("file", files_of(SAMPLE))
+@pytest.mark.parametrize("file", [*list_files(SAMPLE), *register_files(SAMPLE), *OF])
 def test_audits_find_in_each_file_what_the_truth_says(file, seed, samples):
     expected = Counter({line: n for line, n in truth(samples[seed]).items() if line[0] == file})
     assert expected, "a file about which the truth says nothing"
@@ -184,7 +175,8 @@ def test_signer_is_trusted_as_of_the_samples_date_and_later():
 
 
 def test_addresses_phones_and_hosts_are_those_kept_for_fiction():
-    contacts = "\n".join(all_contacts(SAMPLE))
+    entries = pd.concat([load(SAMPLE / file).entries for file in list_files(SAMPLE)])
+    contacts = "\n".join({*entries["project_contact"], *entries["support_contact"]})
     addresses = {address.lower() for address in re.findall(r"[\w.+-]+@+[\w.-]+", contacts)}
     assert len(addresses) > 25
     assert {a for a in addresses if not re.search(r"\.(?:example|invalid|test)$", a)} == {IMPOSSIBLE_ADDRESS}

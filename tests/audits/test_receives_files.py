@@ -155,18 +155,6 @@ def test_lines_less_leave_what_a_file_says_or_nothing(kind: str, data: st.DataOb
         assert receives in allowed, (field, value)
 
 
-def test_a_file_cut_anywhere_says_the_same_or_nothing(tmp_path: Path) -> None:
-    file = tmp_path / "dns.jsonl.gz"
-    write(file, LIVELY)
-    data, domains = file.read_bytes(), [DELEGATED, REDIRECTED]
-    before = mails(load_observation(file), domains, AS_OF, 7)
-    assert [before[domain].receives for domain in domains] == ["degraded", "yes"]
-    for length in range(400, len(data), 97):
-        file.write_bytes(data[:length])
-        for domain, mail in mails(load_observation(file), domains, AS_OF, 7).items():
-            assert mail.receives in (before[domain].receives, "unknown"), length
-
-
 def test_files_say_the_same_under_whatever_names(tmp_path: Path) -> None:
     space_of(str(tmp_path), *pair("spot check"))
     for file, name in zip(sorted((tmp_path / "observations").iterdir()), ("zz", "aa"), strict=True):

@@ -353,15 +353,12 @@ def test_a_row_added_after_the_list() -> None:
     assert found(make_space(tool)) == [("LIST_STAMPED_AFTER", (1,))]
 
 
-def test_a_cut_list_is_judged_row_by_row_and_says_so() -> None:
+def test_a_cut_list_is_judged_row_by_row_and_one_description_sets_no_domain_aside() -> None:
     other = {"domain": "ch-songe" + TAIL, "project_contact": "01 99 00 00 77, zoe.fictive@alpha.example"}
     xml = xml_of({}, other, {"domain": "ch-fin" + TAIL})
     assert "CONTACT_DISAGREEMENT" in set(findings_of("stale_contacts", make_space(xml=xml))["rule"])
     cut = make_space(xml=xml[: xml.rindex(b"<Domaine>") + 40])
     assert set(findings_of("stale_contacts", cut)["rule"]) == {"CONTACT_PERSONAL"}
     assert "n’ont pas été appliquées" in texts(cut, "LIST_DAMAGED")[0][0]
-
-
-def test_one_row_s_description_does_not_set_a_domain_aside() -> None:
     space = make_space({"description": "Domaine de test"}, {"dn": BETA_DN})
     assert not space.entries["is_audit_entry"].any()

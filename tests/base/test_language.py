@@ -54,12 +54,8 @@ def dossiers(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_catalogue_has_every_text_and_none_for_nothing(name, capsys):
+def test_a_catalogue_has_every_text_none_for_nothing_and_asks_for_what_texts_give(name, capsys):
     assert main([name]) == 0, capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_translation_asks_for_what_the_text_gives(name):
     for text, told in catalogue(name).items():
         assert asked(told) == asked(text), text
         assert sorted(MARKED.findall(told)) == sorted(MARKED.findall(text)), text
@@ -204,14 +200,10 @@ def test_names_of_codes_are_english_too_and_numbers_the_same_in_both_languages(r
     cells = {"".join(data.itertext()) for data in page.xpath("//table[@id='unseen']//bdi")}
     assert cells & set(OUTCOME_WORDS["en"].values())
     assert not cells & (set(OUTCOME_WORDS["fr"].values()) - set(OUTCOME_WORDS["en"].values()))
-    counted = [numbers_of(folder / "declarations.html") for folder in (reports, sample_run.out)]
+    pages = [html.parse(str(folder / "declarations.html")) for folder in (reports, sample_run.out)]
+    numbers = "//dl[@class='figures']//dd | //ul[@class='severities']/li | //svg//text"
+    counted = [[re.sub(r"\D", "", "".join(n.itertext())) for n in page.xpath(numbers)] for page in pages]
     assert counted[0] == counted[1] != []
-
-
-def numbers_of(path: Path) -> list[str]:
-    numbers = "//dl[@class='figures']//dd | //ul[@class='severities']/li"
-    told = html.parse(str(path)).getroot().xpath(f"{numbers} | //svg//text")
-    return [re.sub(r"\D", "", "".join(one.itertext())) for one in told]
 
 
 @pytest.mark.long
@@ -261,16 +253,13 @@ def test_every_report_and_the_site_end_with_a_glossary(reports, english_site, do
         assert terms == sorted(terms, key=str.casefold)
 
 
-def test_a_glossary_says_each_term_in_one_sentence_of_each_language():
+def test_a_glossary_says_each_term_in_each_language_and_data_are_not_translated():
     french, english = (words_of("mssante_audit.report", "glossary.toml")[name] for name in LANGUAGES)
     assert all(french[term]["meaning"] != english[term]["meaning"] for term in french)
     for entry in (*french.values(), *english.values()):
         assert entry["meaning"].endswith("."), entry
         assert len(re.findall(r"[.!?] ", entry["meaning"])) == 0, entry
         assert "'" not in entry["term"] + entry["meaning"], entry
-
-
-def test_data_are_not_translated():
     frame = pd.DataFrame({"Domaine": ["Contacts", "Aucun constat."], "Lignes": 1})
     with using_language("en"):
         shown = table(frame, name="t").text

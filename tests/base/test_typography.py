@@ -17,15 +17,12 @@ def test_a_share_has_a_decimal_below_ten_percent_only_and_is_never_shown_as_noth
     assert language.percent(part, whole) == f"{text}{NARROW}%"
 
 
-def test_a_number_does_not_break_and_typesetting_is_idempotent():
+def test_typesetting_is_idempotent_breaks_no_number_and_nouns_agree():
     assert language.number(1234567) == f"1{NARROW}234{NARROW}567"
     assert [language.number(value) for value in (2.5, 3.0, float("nan"))] == ["2,5", "3", "–"]
     once = language.typeset("l'ANS : « oui » ; non ? 10 %")
     assert once == f"l’ANS{NBSP}: «{NBSP}oui{NBSP}»{NARROW}; non{NARROW}? 10{NARROW}%"
     assert language.typeset(once) == once
-
-
-def test_nouns_agree_with_their_number_and_few_are_listed():
     assert [language.severity_name("error", n) for n in (0, 1, 2)] == ["erreur", "erreur", "erreurs"]
     assert language.count(2, "signal", "signaux") == f"2{NBSP}signaux"
     lengths = [language.duration(days).replace(NBSP, " ") for days in (1, 91, 183, 365, 730, 1461, 400)]

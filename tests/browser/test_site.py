@@ -92,14 +92,13 @@ def test_what_is_typed_on_the_first_page_is_searched_in_the_explorer(visit, samp
     assert opened.alarms == []
 
 
-def test_a_table_sorts_by_mouse_and_keyboard(visit, sample_site):
+def test_a_table_sorts_by_mouse_and_keyboard_and_without_scripts_all_but_the_search_is_there(
+    visit, sample_site
+):
     page = visit(sample_site.folder / "operateurs.html").page
     order = "[...document.querySelectorAll('tbody tr')].map(r => +r.cells[1].dataset.order)"
     check_sorting(page, page.locator("th", has_text="Domaines"), order)
-
-
-def test_without_scripts_everything_but_the_search_is_there(visit, sample_site):
-    """Every row of a table: `test_reports`, of the same template."""
+    # Every row of a table: `test_reports`, of the same template.
     page = visit(page_of(sample_site, "index"), script=False).page
     assert not page.locator("#recherche").is_visible()
     assert page.get_by_role("link", name="tous les opérateurs", exact=True).first.is_visible()

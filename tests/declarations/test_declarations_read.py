@@ -100,7 +100,7 @@ def test_csv_of_any_separator_and_encoding(load, separator, encoding):
     assert kinds(register) == []
 
 
-def test_every_format_is_written_and_read_again(load, tmp_path):
+def test_every_format_is_written_and_read_again_without_a_formula(load, tmp_path):
     rows = [ROW, ROW | {"representative_phone": "+33 1 99 00 00 01", "domain": "=1+1"}]
     original = load(json.dumps(rows), "a.json")
     for suffix in ("csv", "xlsx", "json", "jsonl"):
@@ -111,9 +111,6 @@ def test_every_format_is_written_and_read_again(load, tmp_path):
         pd.testing.assert_frame_equal(again.declarations[same], original.declarations[same])
     with pytest.raises(InputError, match=r"cannot write a register as '\.ods'"):
         write_register(original.declarations, tmp_path / "a.ods")
-
-
-def test_nothing_written_is_a_formula(load, tmp_path):
     hostile = load(json.dumps([ROW | {"description": '=HYPERLINK("http://pwned.example/")'}]), "a.json")
     write_register(hostile.declarations, tmp_path / "out.xlsx")
     cells = openpyxl.load_workbook(tmp_path / "out.xlsx")[SHEET].iter_rows(min_row=3)

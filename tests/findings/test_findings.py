@@ -186,15 +186,12 @@ def _asked(template: str) -> set[str]:
     return meta.find_undeclared_variables(Environment().parse(re.sub(filters, "| default", template)))
 
 
-def test_contacts_are_personal_and_nothing_else_is() -> None:
+def test_contacts_alone_are_personal_and_texts_are_of_the_history_and_a_family_of_one_audit() -> None:
     personal = {rule.code for rule in RULES if rule.personal}
     assert personal == {rule.code for rule in RULES if rule.audit == "stale_contacts"} - {
         "CONTACT_STAMP_OLD",
         "CONTACT_UNCHANGED",
     } | {"DECL_PUBLIC_CONSUMER", "LIST_LETTER_FOREIGN", "RECO_CONTACT", "RECO_CONTACT_OLD"}
-
-
-def test_texts_are_of_the_history_and_a_family_of_one_audit() -> None:
     assert all(set(rule.texts) <= set(CONTENT) for rule in RULES)
     assert all(rule.texts or not rule.needs_all_rows for rule in RULES)
     dated = {rule.audit for rule in RULES if rule.texts}

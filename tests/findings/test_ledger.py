@@ -12,7 +12,7 @@ from conftest import CATALOGUE
 from made_findings import framed, made
 
 from mssante_audit.audits import audit_all
-from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.base.state import state_bytes
 from mssante_audit.findings.catalogue import FAILED
@@ -112,7 +112,7 @@ def test_an_archived_list_may_show_a_finding_before_any_run() -> None:
     assert "1er septembre 2025" in follow_up_html(second, frame(2)).replace("\xa0", " ")
 
 
-def test_a_run_made_again_says_the_same_and_runs_are_compared_within_a_scope() -> None:
+def test_a_run_made_again_says_the_same_and_runs_know_what_came_before_in_their_scope() -> None:
     ledger: dict[str, Any] = {}
     follow(ledger, "x", DAYS[0], frame(1))
     once = follow(ledger, "x", DAYS[1], frame(1, 2))
@@ -125,9 +125,6 @@ def test_a_run_made_again_says_the_same_and_runs_are_compared_within_a_scope() -
     ledger: dict[str, Any] = {}
     runs = [follow(ledger, scope, DAYS[n], frame(1)) for n, scope in enumerate((same, "other", same))]
     assert [run.status for run in runs] == [("",), ("",), ("open",)]
-
-
-def test_what_the_inputs_were_is_known_to_later_runs_only() -> None:
     ledger: dict[str, Any] = {}
     for day, size in zip(DAYS, (1, 2, 3), strict=True):
         follow(ledger, "x", day, frame(1))
@@ -231,20 +228,6 @@ def test_a_trend_of_another_version_or_damaged_is_refused_and_kept(file):
             with pytest.raises(InputError, match=r"trend\.json"):
                 use()
         assert file.read_text() == content
-
-
-def test_a_trend_that_cannot_be_written_is_as_it_was(file, monkeypatch):
-    before = add_point(file, Point("2026-03-02", COUNTS))
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("os.replace", full)
-        with pytest.raises(OutputError, match="no space left"):
-            add_point(file, Point("2026-03-03", COUNTS))
-    assert read_trend(file) == before
-    assert list(file.parent.iterdir()) == [file]
 
 
 def test_the_point_of_a_run_counts_what_it_found(sample_space):

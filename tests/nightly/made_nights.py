@@ -107,12 +107,9 @@ def make_place(folder: Path, settings: Values = SETTINGS) -> Place:
     for name in ("archive", "anchors"):
         copytree(CATALOGUE / name, folder / "data" / name)
     made = Place(folder)
-    made.settings(with_anchors(settings))
+    data = {"folder": "data", "anchors": ["data/anchors"], **settings.get("data", {})}
+    made.settings({**settings, "data": data})
     return made
-
-
-def with_anchors(values: Values) -> dict[str, Any]:
-    return {**values, "data": {"folder": "data", "anchors": ["data/anchors"], **values.get("data", {})}}
 
 
 STEPS = ("fetch", "observe", "observe_tls", "audit", "reports", "dossiers", "site", "retention", "hooks")

@@ -381,10 +381,6 @@ def list_state(nights: Nights, published: Record | None = None) -> State:
     return next(s for s in states_of(space, known=before, published=published) if s.name == "list")
 
 
-def refuse(request: Any) -> None:
-    request.send_error(503)
-
-
 PAGE = b"<!DOCTYPE html><html><body>login</body></html>"
 
 
@@ -423,7 +419,7 @@ def test_a_refused_list_is_told_in_the_readers_language_and_as_what_is_new(name,
         issuing = Made(GOOD.issuing.public_bytes(Encoding.DER), KEYS[1])
         revoked = revocations(issuing, at(MORNING), revoked=[GOOD.signer.serial_number])
         (nights.data / "a.crl").write_bytes(revoked)
-    case, failed = CASES["refused"][name], {"a page": PAGE, "an error": refuse}.get(name)
+    case, failed = CASES["refused"][name], {"a page": PAGE, "an error": give(b"", 503)}.get(name)
     expected = CASES["failed" if failed else "doubted"]
     for lang, when, foreign in (("fr", NOON, ENGLISH), ("en", EVENING, FRENCH)):
         published = failed or LISTS.made(**case["list"])

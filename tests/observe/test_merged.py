@@ -129,22 +129,20 @@ def test_what_two_files_show_of_one_subject_is_one_finding(folder):
 
 def test_a_run_that_was_stopped_answers_for_what_it_was_done_with(folder):
     whole = folder.observe()
-    cut = rewrite(folder.observe(at=AT + HOUR), lambda lines: lines[: last_of(lines, DELEGATED) + 1])
+    cut = rewrite(
+        folder.observe(at=AT + HOUR), lambda lines: lines[: places(lines, domain=DELEGATED)[-1] + 1]
+    )
     answers = used(folder.space())
     assert answers[DELEGATED] == ("delegated", cut.name)
     assert answers[REDIRECTED] == ("redirected", whole.name)
-    rewrite(cut, lambda lines: lines[: first_of(lines, "mss.alpha.example")])
+    rewrite(cut, lambda ls: ls[: places(ls, qname="mss.alpha.example")[0]])
     assert used(folder.space())[DELEGATED] == ("delegated", whole.name), "its exchanger was not looked up yet"
     whole.unlink()
     assert used(folder.space())[DELEGATED] == ("delegated", cut.name), "better than nothing"
 
 
-def last_of(lines: list[dict], domain: str) -> int:
-    return max(i for i, line in enumerate(lines) if line.get("domain") == domain)
-
-
-def first_of(lines: list[dict], qname: str) -> int:
-    return next(i for i, line in enumerate(lines) if line.get("qname") == qname)
+def places(lines: list[dict], **wanted: str) -> list[int]:
+    return [i for i, line in enumerate(lines) if wanted.items() <= line.items()]
 
 
 def test_what_is_of_the_future_is_set_aside_and_said(folder, run):

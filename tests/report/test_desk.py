@@ -111,7 +111,7 @@ def test_a_threshold_changed_is_the_space_loaded_with_it(as_of, changed):
     assert before.thresholds == ms.Thresholds(), "the space itself stays"
 
 
-def test_what_moved_is_new_gone_or_changed_and_nothing_else(space, findings):
+def test_what_moved_is_new_gone_or_changed_and_unknown_where_nobody_looks(space, findings):
     found = ms.moved(space, other := space.with_(stale_after_days=365, concentration_min=1000))
     after = ms.audit_all(other)
     old, new = set(findings["fingerprint"]), set(after["fingerprint"])
@@ -121,9 +121,6 @@ def test_what_moved_is_new_gone_or_changed_and_nothing_else(space, findings):
     differing = both[(both["observed_x"] != both["observed_y"]) | (both["rows_x"] != both["rows_y"])]
     assert set(differing["fingerprint"]) <= by_kind["changed"] <= old & new
     assert ms.moved(space, space).empty
-
-
-def test_what_is_not_looked_at_any_more_is_unknown_and_not_gone(space):
     found = ms.moved(space, replace(space, register=None))
     lost = found[found["audit"] == "declarations"]
     assert len(lost) > 5
@@ -273,7 +270,7 @@ def test_certificates_declarations_and_changes_are_frames(space):
         assert list(frame) == list(columns)
 
 
-def test_a_rule_of_ones_own_is_found_everywhere_rules_are(space, own_registry):
+def test_a_rule_of_ones_own_is_found_everywhere_masks_persons_and_fails_as_any_rule(space, own_registry):
     made = ms.own_rule(
         "LIST_DOMAIN_LONG", "Nom long", "domain.str.len() > 40", severity="error", remedy="Plus court."
     )
@@ -284,9 +281,6 @@ def test_a_rule_of_ones_own_is_found_everywhere_rules_are(space, own_registry):
     assert "Nom long" in ms.findings_table(found, ms.family("Nom long"))
     ms.own_rule("LIST_DOMAIN_LONG", "Nom long", lambda rows: rows["domain"].str.len() > 60)
     assert {*ms.audit(made.name, space)["domain"]} == {d for d in space.audited["domain"] if len(d) > 60}
-
-
-def test_a_rule_of_ones_own_masks_persons_and_fails_as_any_rule(space, own_registry):
     ms.own_rule("OWN_CONTACTS", "Contacts", "domain.str.len() > 40", shows="support_contact")
     told = " ".join(ms.audit("own_contacts", replace(space, contacts="none"))["observed"])
     assert "•••" in told

@@ -197,9 +197,10 @@ def test_bad_usage_is_refused_before_anything_is_made(tmp_path, names, parameter
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unknown_operator_is_refused_before_anything_is_made(tmp_path):
-    with pytest.raises(UnknownNameError, match="no operator 'nobody'"):
-        run_reports(out=tmp_path / "out", parameters={"operator": "nobody"})
+def test_an_unknown_operator_or_place_is_refused_before_anything_is_made(tmp_path):
+    for kind, name in (("operator", "nobody"), ("region", "nowhere")):
+        with pytest.raises(UnknownNameError, match=f"no {kind} '{name}'"):
+            run_reports(out=tmp_path / "out", parameters={kind: name})
     assert not (tmp_path / "out").exists()
 
 

@@ -6,15 +6,15 @@ from operator import getitem
 
 import pandas as pd
 import pytest
+from commands import said
 from conftest import CATALOGUE
 from conftest import SAMPLE_AS_OF as AS_OF
 from jsonschema import Draft202012Validator, FormatChecker
-from typer.testing import CliRunner
 
 from mssante_audit.audits import audit, audit_all
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.export import OBJECTS, records
-from mssante_audit.cli.main import Schema, app
+from mssante_audit.cli.main import Schema
 from mssante_audit.dossiers.write import write_dossiers
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.report.execute import Failure
@@ -32,9 +32,7 @@ from mssante_audit.snapshot import make_snapshot
 
 
 def asked(*arguments):
-    done = CliRunner().invoke(app, list(arguments))
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
+    return json.loads(said(*arguments))
 
 
 @pytest.fixture(scope="module")

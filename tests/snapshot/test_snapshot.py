@@ -146,10 +146,6 @@ def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {".s.lock", "s", "data"}
 
 
-def _of_version(folder):
-    write_state(folder / FILE, 99, read_head(folder))
-
-
 def _edited(folder):
     text = (folder / FILE).read_text(encoding="utf-8")
     (folder / FILE).write_text(text.replace('"shareable": false', '"shareable": true'), encoding="utf-8")
@@ -173,7 +169,10 @@ def _of_another(folder):
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (_of_version, "is not of version 5, the only one that this program knows"),
+        (
+            lambda folder: write_state(folder / FILE, 99, read_head(folder)),
+            "is not of version 5, the only one that this program knows",
+        ),
         (_edited, "was changed since it was written"),
         (lambda folder: (folder / FILE).write_text("{", encoding="utf-8"), "cannot be read"),
         (lambda folder: (folder / FILE).unlink(), "no snapshot, or one half written"),
@@ -189,7 +188,7 @@ def test_what_is_no_whole_snapshot_is_refused_in_a_line(made, tmp_path, harm, sa
         load_space(folder)
 
 
-def test_one_half_written_is_made_again_and_what_is_none_stays(space, made, tmp_path):
+def test_one_half_written_is_made_again_and_other_settings_are_refused(space, made, tmp_path):
     folder = tmp_path / "s"
     shutil.copytree(made, folder)
     (folder / FILE).unlink()
@@ -199,9 +198,6 @@ def test_one_half_written_is_made_again_and_what_is_none_stays(space, made, tmp_
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="holds something else than a snapshot"):
         make_snapshot(space, folder)
-
-
-def test_other_settings_than_it_was_made_with_are_refused(made):
     with pytest.raises(InputError, match="as_of"):
         load_space(made, as_of="2026-03-04")
     with pytest.raises(InputError, match="anchors"):

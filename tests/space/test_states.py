@@ -97,7 +97,9 @@ def test_an_input_is_in_doubt_where_it_should_be_and_may_be_tolerated(
 
 
 @pytest.mark.parametrize("need", [*known_needs()])
-def test_an_input_is_absent_only_where_it_was_there(space: TrustSpace, need: str) -> None:
+def test_an_input_is_absent_only_where_it_was_there_and_what_rests_on_it_goes(
+    space: TrustSpace, need: str
+) -> None:
     name, bare = input_of(need), without(space, need)
     assert state(bare, name) is None
     known = figures(space, space.states)
@@ -107,11 +109,7 @@ def test_an_input_is_absent_only_where_it_was_there(space: TrustSpace, need: str
     assert left[name] == known[name], "the next run misses it too"
     spared = states_of(bare, Inputs(tolerated=(name,)), known)
     assert name not in figures(bare, spared, known)
-
-
-@pytest.mark.parametrize("need", [*known_needs()])
-def test_what_goes_with_an_input_is_of_audits_that_rest_on_it(space: TrustSpace, need: str) -> None:
-    """The registry says which audits look at what: it is held to it by taking each input away."""
+    # The registry says which audits look at what: it is held to it by taking each input away.
     whole, bare = (audit_all(s)[["fingerprint", "rule"]] for s in (space, without(space, need)))
     changed = pd.concat([whole, bare]).drop_duplicates("fingerprint", keep=False)
     touched = {catalogue()[code].audit for code in changed["rule"]}

@@ -132,16 +132,13 @@ def test_a_right_signature_of_a_wrong_signer_is_untrusted(keys, write, bad, why)
     assert why in result.why
 
 
-def test_certificate_files_of_every_kind_are_read_and_pins_are_fingerprints(chain, write):
+def test_certificate_files_of_every_kind_are_read_and_others_refused_by_name(chain, write, tmp_path):
     for name, encoding in (("a.pem", Encoding.PEM), ("a.p7b", Encoding.PEM), ("a.p7b", Encoding.DER)):
         file = write(name, chain.root, chain.issuing, encoding=encoding)
         assert set(load_certificates(file)) == {chain.root, chain.issuing}
     assert load_certificates(write("one.cer", chain.root, encoding=Encoding.DER)) == [chain.root]
     assert {len(pin) for pins in pinned().values() for pin in pins} == {95}
     assert pinned()["trusted"].isdisjoint(pinned()["test"])
-
-
-def test_a_file_without_certificate_is_refused_by_name(tmp_path):
     for content in (b"", b"no certificate", b"\x30\x82\xff\xff", b"-----BEGIN CERTIFICATE-----\n"):
         (tmp_path / "x.cer").write_bytes(content)
         with pytest.raises(InputError, match=r"x\.cer: no certificate that can be read"):
