@@ -153,7 +153,9 @@ def test_two_lists_of_one_second_and_what_dates_and_names_find(archive, chain) -
         opened.find("hier")
 
 
-def test_verify_tells_files_deleted_truncated_replaced_and_renamed(archive, chain) -> None:
+def test_verify_tells_what_is_wrong_with_files_and_a_torn_line_of_the_log_harms_no_other(
+    archive, chain, tmp_path
+) -> None:
     lists = [sign(xml(ROWS, START + i * DAY), chain) for i in range(5)]
     paths = [archive.folder / record.file for record in put(archive, *lists)]
     assert faults_of(archive) == {}
@@ -165,9 +167,6 @@ def test_verify_tells_files_deleted_truncated_replaced_and_renamed(archive, chai
     faults = faults_of(archive)
     assert faults.keys() == {path.name for path in why}
     assert all(fault in faults[path.name] for path, fault in why.items())
-
-
-def test_a_torn_line_of_the_log_harms_no_other(tmp_path) -> None:
     append(tmp_path, Record("2026-01-01T00:00:00+00:00", "fetch", "kept", flags=("older",)))
     with (tmp_path / "log.jsonl").open("ab") as log:
         log.write(b'{"at": "2026-01-02T0')
@@ -296,7 +295,7 @@ def test_history_is_the_same_in_whatever_order_lists_are_imported(archive, chain
         pd.testing.assert_frame_equal(frame_of(table), history_of(fresh(archive)))
 
 
-def test_what_the_history_says(archive, chain) -> None:
+def test_what_the_history_says_and_that_it_is_read_without_a_thread(archive, chain) -> None:
     empty = history_of(archive)
     assert (len(empty), empty.dtypes["first_seen"]) == (0, "datetime64[us, UTC]")
     put(archive, *story(chain))
@@ -307,6 +306,9 @@ def test_what_the_history_says(archive, chain) -> None:
     leurre = history.loc["ch-leurre.mssante.fr"]
     dates = [f"{leurre[name]:%m-%d}" for name in ("stamp_first", "stamp_last")]
     assert (leurre["snapshots"], dates) == (6, ["01-01", "01-06"]), "a new date is no new content"
+    # One that still held a Python object when the interpreter ended would abort a run that is over.
+    done = ran(sys.executable, "-c", THREADS, archive.folder, archive.anchors[0])
+    assert done == (0, f"{len(history_of(fresh(archive)))} 0\n", "")
 
 
 THREADS = """
@@ -317,13 +319,6 @@ from mssante_audit.archive.store import open_archive
 archive, before = open_archive(sys.argv[1], [sys.argv[2]]), len(os.listdir("/proc/self/task"))
 print(len(bring_up_to_date(archive)), len(os.listdir("/proc/self/task")) - before)
 """
-
-
-def test_the_history_is_read_without_a_thread(archive, chain) -> None:
-    """One that still held a Python object when the interpreter ended would abort a run that is over."""
-    put(archive, *story(chain))
-    done = ran(sys.executable, "-c", THREADS, archive.folder, archive.anchors[0])
-    assert done == (0, f"{len(history_of(fresh(archive)))} 0\n", "")
 
 
 def test_a_history_that_was_changed_is_not_believed_and_told(archive, chain) -> None:

@@ -204,11 +204,9 @@ def test_findings_show_bounded_harmless_texts(register: Make) -> None:
 
 
 OTHER = {
-    "structure_name": "CH BETA",
-    "structure_id": "1679900001",
-    "domain": "ch-beta.mssante.fr",
+    "structure_name": "CH BETA", "structure_id": "1679900001", "domain": "ch-beta.mssante.fr",
     "dn_igc_sante": "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR",
-}
+}  # fmt: skip
 
 
 SECOND = {"domain": "labo-alpha.mssante.fr"}

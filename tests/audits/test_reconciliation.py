@@ -39,13 +39,10 @@ def test_absent_is_normal_for_a_few_days_up_to_the_lists_own_date(declared_space
         assert ("RECO_NOT_LISTED" in set(audit(space)["rule"])) == (expected == "not-listed")
 
 
-def test_one_of_several_certificates_is_enough_and_the_worst_contact_counts(declared_space):
+def test_one_right_certificate_is_enough_and_contacts_are_masked_unless_shown(declared_space):
     contact = {"project_contact": "01 99 00 00 07, projet@alpha.example"}
     findings = audit(declared_space([LISTED | {"dn": NEW}, LISTED, LISTED | contact], [{}]))
     assert dict(findings[["rule", "rows"]].values) == {"RECO_CONTACT": (3,), "RECO_DN_UNDECLARED": (1,)}
-
-
-def test_contacts_are_masked_unless_shown(declared_space):
     space = declared_space([LISTED], [PHONE])
     (shown,), (hidden,), (none,) = (
         masked_audit("reconciliation", replace(space, contacts=contacts)).to_dict("records")

@@ -36,7 +36,6 @@ def test_dates_and_english_have_their_own_typography():
     with using_language("en"):
         assert language.moment(FIRST) == f"1{NBSP}March{NBSP}2025 at 05:30 UTC"
         assert language.month(FIRST) == f"March{NBSP}2025"
-    with using_language("en"):
         assert (language.number(6494), language.percent(1, 100_000)) == ("6,494", "less than 0.1%")
         assert [language.percent(*share) for share in ((1, 12), (1, 3), (0, 0))] == ["8.3%", "33%", "–"]
         assert [language.severity_name("error", n) for n in (0, 1)] == ["errors", "error"]

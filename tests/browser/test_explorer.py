@@ -416,10 +416,9 @@ def test_inside_a_notebook_it_works_without_an_address_of_its_own(visit, sample,
 # -- search -----------------------------------------------------------------------------------------
 
 KINDS = {
-    "ch": ("hôpital", "CH", "centre hospitalier"),
-    "ehpad": ("maison de retraite", "Ehpad"),
+    "ch": ("hôpital", "CH", "centre hospitalier"), "ehpad": ("maison de retraite", "Ehpad"),
     "labo": ("laboratoire",),
-}
+}  # fmt: skip
 
 
 def typed(domain, draw):

@@ -83,11 +83,8 @@ def test_a_table_sorts_by_mouse_and_keyboard(long_table):
 def test_a_table_finds_and_pages_in_french(long_table):
     page, name, rows = long_table
     box = page.locator(f".table:has(#{name})")
-    info, shown, search = (
-        box.get_by_role("status"),
-        box.locator("tbody tr:visible"),
-        box.get_by_label("Rechercher"),
-    )
+    info, search = box.get_by_role("status"), box.get_by_label("Rechercher")
+    shown = box.locator("tbody tr:visible")
     assert (info.inner_text(), shown.count()) == (f"Lignes 1 à 10 sur {rows}", 10)
     box.get_by_label("Page suivante").click()
     assert info.inner_text().startswith("Lignes 11 à ")

@@ -19,15 +19,10 @@ from mssante_audit.site.view import page_name
 pytestmark = pytest.mark.browser
 
 KINDS = {
-    "index": "index.html",
-    "follow_up": "suivi.html",
-    "findings": "constats.html",
-    "operators": "operateurs.html",
-    "rules": "regles.html",
-    "audit": "audits/dn_consistency.html",
-    "rule": "regles/DN_SHAPE.html",
-    "operator": "operateurs/",
-}
+    "index": "index.html", "follow_up": "suivi.html", "findings": "constats.html",
+    "operators": "operateurs.html", "rules": "regles.html", "audit": "audits/dn_consistency.html",
+    "rule": "regles/DN_SHAPE.html", "operator": "operateurs/",
+}  # fmt: skip
 """A page of each kind; of the operators the one with most findings."""
 
 

@@ -71,13 +71,10 @@ def test_what_is_wrong_is_one_line_and_status_2(run, arguments, line):
     assert err.startswith(f"mssante-audit: {line}")
 
 
-def test_a_line_cannot_steer_the_terminal(run):
+def test_a_line_cannot_steer_the_terminal_and_debug_shows_the_traceback(run, monkeypatch):
     _, _, err = run("report", "\x1b[2J\u202eevil\nmssante-audit: all is well")
     assert "b[2J" in err
     assert [err.count(sign) for sign in ("\x1b", "\u202e", "\n")] == [0, 0, 1]
-
-
-def test_debug_shows_the_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["mssante-audit", "--debug", "rules", "NOTHING"])
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(LookupError):

@@ -101,18 +101,10 @@ def forms_of(made):
     return forms
 
 
-def test_contacts_are_left_out_of_what_others_read(space):
-    masked = dossier(space, GROUP, masked=True)
-    message = parsed(letter_files(masked)[".eml"])
-    assert [a.addr_spec for a in message["To"].addresses] == ["destinataire@a-completer.invalid"]
-    assert "@gcs-cheminsonge" not in body(message).replace("•••@gcs-cheminsonge", "")
-    assert {values["public_project_email"] for values in forms_of(masked).values()} == {""}
-
-
 BOXES = ("signature_present", "delegation", "redirection", "withdrawal")
 
 
-def test_it_goes_to_the_project_contact_of_the_list_with_forms_filled_from_the_register(space):
+def test_it_goes_to_the_project_contact_with_forms_from_the_register_and_to_others_without_contacts(space):
     made = dossier(space, GROUP)
     message = parsed(letter_files(made)[".eml"])
     listed = set(space.audited.loc[space.audited["operator_id"] == GROUP, "project_email"])
@@ -125,6 +117,11 @@ def test_it_goes_to_the_project_contact_of_the_list_with_forms_filled_from_the_r
     assert values["public_project_email"] == "mssante@gcs-cheminsonge.example"
     for empty in ("date", "signatory_last_name", "signatory_first_name", "primary_server", *BOXES):
         assert values[empty] in ("", "/Off"), empty
+    masked = dossier(space, GROUP, masked=True)
+    message = parsed(letter_files(masked)[".eml"])
+    assert [a.addr_spec for a in message["To"].addresses] == ["destinataire@a-completer.invalid"]
+    assert "@gcs-cheminsonge" not in body(message).replace("•••@gcs-cheminsonge", "")
+    assert {values["public_project_email"] for values in forms_of(masked).values()} == {""}
 
 
 def test_without_the_extra_pdf_the_form_is_plain_text(space, monkeypatch):

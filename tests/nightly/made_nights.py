@@ -107,20 +107,19 @@ def make_place(folder: Path, settings: Values = SETTINGS) -> Place:
     for name in ("archive", "anchors"):
         copytree(CATALOGUE / name, folder / "data" / name)
     made = Place(folder)
-    data = {"folder": "data", "anchors": ["data/anchors"], **settings.get("data", {})}
-    made.settings({**settings, "data": data})
+    made.settings(with_anchors(settings))
     return made
+
+
+def with_anchors(values: Values) -> dict[str, Any]:
+    return {**values, "data": {"folder": "data", "anchors": ["data/anchors"], **values.get("data", {})}}
 
 
 STEPS = ("fetch", "observe", "observe_tls", "audit", "reports", "dossiers", "site", "retention", "hooks")
 HOSTILE = (
-    "ch-a.mssante.fr",
-    "x" * 150,
-    "<script>",
-    "\N{RIGHT-TO-LEFT OVERRIDE}nwp",
-    "a\nb\tc\x1b[2J\x9b1m",
+    "ch-a.mssante.fr", "x" * 150, "<script>", "\N{RIGHT-TO-LEFT OVERRIDE}nwp", "a\nb\tc\x1b[2J\x9b1m",
     "é\x00",
-)
+)  # fmt: skip
 NOTHING = dict.fromkeys(("critical", "error", "warning", "info"), 0)
 WHY = {
     "error": "not gzip", "made": "2026-03-03", "before": "2026-03-02", "signer": "alb",

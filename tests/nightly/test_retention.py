@@ -194,13 +194,11 @@ def seen(folder: Path, day: int, *, only: str = "", complete: bool = True, kind:
 AFTER_TEN_DAYS = Retention(observation_days=10)
 
 
-def test_old_observations_go_but_those_that_answer_today(tmp_path):
+def test_old_observations_go_but_those_that_answer_today_and_the_newest_whole_one(tmp_path):
     files = [seen(tmp_path, day) for day in (1, 2, 3, 25)]
     assert outdated_observations(tmp_path, AFTER_TEN_DAYS, NOW, {files[1].name}) == [files[0], files[2]]
     assert outdated_observations(tmp_path, Retention(observation_days=0), NOW, ()) == []
-
-
-def test_the_newest_whole_observation_stays_however_old(tmp_path):
+    (tmp_path := tmp_path / "other").mkdir()
     old, whole = seen(tmp_path, 1), seen(tmp_path, 2)
     spot, stopped = seen(tmp_path, 3, only="*.aura.*"), seen(tmp_path, 4, complete=False)
     young = seen(tmp_path, 25, only="ch-a.mssante.fr")

@@ -37,10 +37,14 @@ def need_servers() -> None:
 NAMESPACED = "a network namespace cannot be made here: be root, with util-linux and iproute2"
 
 
+def can_unshare() -> bool:
+    probe = ["sh", "-c", "unshare -nm ip link set lo up"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
 def in_namespace(code: str, *addresses: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Run Python in a namespace of network and mounts: nothing but its loopback and `addresses` on it."""
-    probe = "unshare -nm ip link set lo up"
-    need(subprocess.run(["sh", "-c", probe], capture_output=True, check=False).returncode == 0, NAMESPACED)
+    need(can_unshare(), NAMESPACED)
     setup = "ip link set lo up\n" if addresses else ""
     setup += "".join(f"ip addr add {a} dev lo {'nodad' if ':' in a else ''}\n" for a in addresses)
     script = f'set -e\n{setup}exec {sys.executable} -c "$CODE"'

@@ -217,17 +217,14 @@ def test_records_made_to_be_slow_are_not_all_read(monkeypatch):
         (True, 0, {"answer": ["autre.mssante.fr MX 10 a.example."]}, ("malformed", "")),
         (False, 0, {"authority": [f"{NAME} NS a.example."]}, ("referral", NAME)),
         (True, 0, {"authority": [f"{NAME} NS a.example."]}, ("referral", NAME)),
-        (False, 0, {"authority": ["mssante.fr NS a.example."]}, ("lame", "")),
-        (False, 0, {}, ("lame", "")),
+        (False, 0, {"authority": ["mssante.fr NS a.example."]}, ("lame", "")), (False, 0, {}, ("lame", "")),
         (True, 0, {}, ("nodata", "")),
         (True, 0, {"authority": ["mssante.fr SOA a. b. 1 2 3 4 5"]}, ("nodata", "")),
         (True, 0, {"authority": [f"{NAME} SOA a. b. 1 2 3 4 5"]}, ("nodata", NAME)),
         (True, 3, {"authority": ["mssante.fr SOA a. b. 1 2 3 4 5"]}, ("nxdomain", "")),
-        (False, 3, {}, ("lame", "")),
-        (True, 2, {}, ("servfail", "")),
-        (False, 9, {}, ("refused", "")),
+        (False, 3, {}, ("lame", "")), (True, 2, {}, ("servfail", "")), (False, 9, {}, ("refused", "")),
     ],
-)
+)  # fmt: skip
 def test_outcomes(aa, rcode, sections, expected):
     message = reply(QUERY, aa=aa, **sections)
     message.set_rcode(rcode)
@@ -388,10 +385,7 @@ def test_nobody_there_is_unreachable_at_once(port):
     ("script", "outcome"),
     [
         (good, "answer"),
-        (
-            lambda q, t: [piece for byte in framed(mx(q).to_wire()) for piece in (bytes([byte]), 0.02)],
-            "timeout",
-        ),
+        (lambda q, t: [x for byte in framed(mx(q).to_wire()) for x in (bytes([byte]), 0.02)], "timeout"),
         (lambda q, t: [0.5], "timeout"),
         (lambda q, t: [], "unreachable"),
         (lambda q, t: [framed(mx(q).to_wire())[:20]], "malformed"),

@@ -43,26 +43,17 @@ def entries(rows):
     )
 
 
-SOME = entries(
-    [
-        *((f"a{i}.example", "1010000016", "CH ALPHA", "mss.alpha.example", "01", 10) for i in range(6)),
-        *((f"b{i}.example", "1750000017", "CH BETA", "mss.beta.example", "75", 800) for i in range(3)),
-        ("c.example", "1970100018", "CH GAMMA", "mss.gamma.example", "971", 3000),
-        ("d.example", "", "", "", "", None),
-        ("a0.example", "1750000017", "CH BETA", "mss.beta.example", "75", 400),
-    ]
-)
+SOME = entries([
+    *((f"a{i}.example", "1010000016", "CH ALPHA", "mss.alpha.example", "01", 10) for i in range(6)),
+    *((f"b{i}.example", "1750000017", "CH BETA", "mss.beta.example", "75", 800) for i in range(3)),
+    ("c.example", "1970100018", "CH GAMMA", "mss.gamma.example", "971", 3000),
+    ("d", "", "", "", "", None), ("a0.example", "1750000017", "CH BETA", "mss.beta.example", "75", 400),
+])  # fmt: skip
 NONE = entries([])
-FOUND = framed(
-    [
-        made("LIST_UNSIGNED"),
-        *(made("DN_SPELLINGS", (i,)) for i in (1, 2, 3)),
-        *(made("DN_ID_LUHN", (i,)) for i in (7, 8)),
-        made("CONTACT_NO_EMAIL", (7, 8)),
-        made("DN_O_TRUNCATED", (10,)),
-    ],
-    SOME,
-)
+FOUND = framed([
+    made("LIST_UNSIGNED"), *(made("DN_SPELLINGS", (i,)) for i in (1, 2, 3)), made("DN_O_TRUNCATED", (10,)),
+    *(made("DN_ID_LUHN", (i,)) for i in (7, 8)), made("CONTACT_NO_EMAIL", (7, 8)),
+], SOME)  # fmt: skip
 SPACE = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(concentration_min=3))
 
 
@@ -293,6 +284,7 @@ def test_lines_have_a_scale_each_and_tell_their_points():
     assert "Erreurs : 1 le 1er mars 2026, 1 le 5 mars 2026 ; entre 1 et 1" in plain(chart.alt)
 
 
+LATER = entries([("a.example", "", "", "", "", -2)])
 OLDER = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(stale_after_days=400, concentration_min=4))
 
 
@@ -303,8 +295,8 @@ OLDER = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(stale_after_days=400,
         ("age", SOME, "5 lignes sur 12 (42 %) portent une date de plus de 400 jours ; 1 ligne sans date"),
         (
             "age",
-            entries([("a.example", "", "", "", "", -2)]),
-            "0 ligne sur 1 (0 %) porte une date de plus de 400 jours ; 1 ligne sans",
+            entries([("a", "", "", "", "", -2)]),
+            "0 ligne sur 1 (0 %) porte une date de plus de 400 jours",
         ),
         ("concentration", SOME, "1 nom de certificat porte 4 domaines ou plus sans autre certificat, 45 %"),
     ],

@@ -51,23 +51,13 @@ def test_sql_sees_a_frame_handed_over_and_no_variable_and_says_what_to_install(s
 @pytest.mark.parametrize(
     "query",
     [
-        "SELECT * FROM '{file}'",
-        "SELECT * FROM read_csv('{file}')",
-        "SELECT * FROM read_text('{file}')",
-        "SELECT * FROM glob('{file}*')",
-        "COPY entries TO '{file}.csv'",
-        "EXPORT DATABASE '{file}.d'",
-        "ATTACH '{file}.db'",
-        "INSTALL httpfs",
-        "LOAD '{file}'",
-        "SET enable_external_access = true",
-        "SET temp_directory = '{file}'",
-        "SELECT * FROM 'https://host.example/x.parquet'",
-        "SELEC 1",
-        "SELECT 1 / 'x' FROM entries",
-        "",
+        "SELECT * FROM '{file}'", "SELECT * FROM read_csv('{file}')", "SELECT * FROM read_text('{file}')",
+        "SELECT * FROM glob('{file}*')", "COPY entries TO '{file}.csv'", "EXPORT DATABASE '{file}.d'",
+        "ATTACH '{file}.db'", "INSTALL httpfs", "LOAD '{file}'", "SET enable_external_access = true",
+        "SET temp_directory = '{file}'", "SELECT * FROM 'https://host.example/x.parquet'", "SELEC 1",
+        "SELECT 1 / 'x' FROM entries", "",
     ],
-)
+)  # fmt: skip
 def test_sql_reaches_nothing_else_and_says_in_one_line_what_is_wrong(space, tmp_path, query):
     file = tmp_path / "secret"
     file.write_text("a,b\n1,2\n")
@@ -190,19 +180,14 @@ ROWS = pd.DataFrame({"operator_id": NUMBERS, "n": range(7)}, index=list("abcdefg
 @pytest.mark.parametrize(
     ("on", "numbers", "rows"),
     [
-        ("finess", [10000008], {"a", "g"}),
-        ("finess", [10000008.0, None, np.nan], {"a", "g"}),
-        ("finess", ["010000008", "", "  "], {"a", "g"}),
-        ("finess", ["01 000 0008"], {"a", "g"}),
-        ("finess", ["2a0000001"], {"b"}),
-        ("siren", [999000003], {"c", "d"}),
-        ("siren", ["999 000 003 00015"], {"c", "d"}),
-        ("siret", [99900000300015], {"d"}),
-        ("siret", [99900000300015.0], {"d"}),
-        ("siret", ["99900000300015.0"], {"d"}),
+        ("finess", [10000008], {"a", "g"}), ("finess", [10000008.0, None, np.nan], {"a", "g"}),
+        ("finess", ["010000008", "", "  "], {"a", "g"}), ("finess", ["01 000 0008"], {"a", "g"}),
+        ("finess", ["2a0000001"], {"b"}), ("siren", [999000003], {"c", "d"}),
+        ("siren", ["999 000 003 00015"], {"c", "d"}), ("siret", [99900000300015], {"d"}),
+        ("siret", [99900000300015.0], {"d"}), ("siret", ["99900000300015.0"], {"d"}),
         ("siret", ["", None], set()),
     ],
-)
+)  # fmt: skip
 def test_a_table_is_joined_whatever_a_spreadsheet_made_of_its_numbers(on, numbers, rows):
     table = pd.DataFrame({f"Num_{on.upper()}": pd.Series(numbers, dtype="object"), "beds": 12, "n": 0})
     told = ms.join(ROWS, table, on)

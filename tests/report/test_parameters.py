@@ -31,10 +31,8 @@ def test_a_value_of_the_right_type_is_taken(name, given, value):
 @pytest.mark.parametrize(
     ("name", "given", "why"),
     [
-        ("data", "", "data is empty"),
-        ("data", 3.5, "data wants a text, not 3.5"),
-        ("data", True, "data wants a text, not true"),
-        ("data", "a\x00b", "is not of the right form"),
+        ("data", "", "data is empty"), ("data", 3.5, "data wants a text, not 3.5"),
+        ("data", True, "data wants a text, not true"), ("data", "a\x00b", "is not of the right form"),
         ("operator", "x" * 5000, "is not of the right form"),
         ("as_of", "yesterday", "as_of: 'yesterday' is not a date. Write it as"),
         ("anchors", None, "anchors wants a text, not null"),
@@ -53,7 +51,7 @@ def test_a_value_of_the_right_type_is_taken(name, given, value):
         ("concentration_min", "1", "concentration_min wants 2 to"),
         ("colour", "blue", "no parameter 'colour'. There are: data, as_of"),
     ],
-)
+)  # fmt: skip
 def test_another_value_is_refused_with_what_is_wanted(name, given, why):
     with pytest.raises(ParameterError) as caught:
         check_value(name, given)

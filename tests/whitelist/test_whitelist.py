@@ -237,7 +237,7 @@ def test_a_list_cut_anywhere_is_refused_and_its_whole_rows_recovered(content):
         pd.testing.assert_frame_equal(whitelist.entries, whole.head(rows))
 
 
-def test_a_row_cut_in_the_middle_is_told_and_a_broken_last_one_leaves_the_signature():
+def test_a_row_or_an_archive_cut_in_the_middle_is_told_and_a_broken_last_row_leaves_the_signature():
     whitelist = load_whitelist(xml()[: xml().rindex(b"<SupportContact>") + 20], recover=True)
     assert len(whitelist.entries) == 2
     assert problems(whitelist) == [(None, "cut", "Domaine")]
@@ -247,6 +247,8 @@ def test_a_row_cut_in_the_middle_is_told_and_a_broken_last_one_leaves_the_signat
     whitelist, _ = refused(content, 2)
     assert (whitelist.signed, whitelist.signature.status) == (True, "invalid")
     assert (whitelist.signature.verified_rows, "damaged" in whitelist.signature.why) == (0, True)
+    for broken in (gzip.compress(xml())[:-8] + bytes(8), gzip.compress(xml()) + b"garbage"):
+        refused(broken, 3, "compressed file breaks off")
 
 
 @pytest.mark.parametrize("bad", [b"\0", b"a & b", b"\xe9", b"&eacute;", b"</Nom>", b"]]>"])
@@ -269,11 +271,6 @@ def test_broken_xml_in_many_rows_and_small_reads(monkeypatch):
         assert whitelist.entries["domain"].tolist() == [f"ch-{number}.mssante.fr" for number in good]
         assert whitelist.entries["line"].tolist() == [4 + 8 * (number - 1) for number in good]
         assert len(whitelist.problems) == 33
-
-
-@pytest.mark.parametrize("broken", [gzip.compress(xml())[:-8] + bytes(8), gzip.compress(xml()) + b"garbage"])
-def test_a_compressed_list_with_a_wrong_checksum_or_garbage_behind_is_damaged(broken):
-    refused(broken, 3, "compressed file breaks off")
 
 
 @pytest.mark.parametrize(
