@@ -16,17 +16,10 @@ def plain(text: str) -> str:
 
 
 def cells(name: str) -> list[dict[str, Any]]:
-    """Return the cells of a notebook."""
     found: list[dict[str, Any]] = json.loads(
         (resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8")
     )["cells"]
     return found
-
-
-def source_of(name: str, ident: str) -> str:
-    """Return the source of one cell of a notebook."""
-    (cell,) = [cell for cell in cells(name) if cell["id"] == ident]
-    return "".join(cell["source"])
 
 
 def shown(name: str, *idents: str, **given: Any) -> Any:
@@ -37,7 +30,8 @@ def shown(name: str, *idents: str, **given: Any) -> Any:
     scope: dict[str, Any] = {"lang": "fr", **given}
     value = None
     for ident in (IMPORTS, *idents):
-        body = ast.parse(source_of(name, ident)).body
+        (source,) = ("".join(cell["source"]) for cell in cells(name) if cell["id"] == ident)
+        body = ast.parse(source).body
         last = body.pop()
         assert isinstance(last, ast.Expr), f"{name}: {ident} shows nothing"
         exec(compile(ast.Module(body, []), f"{name}:{ident}", "exec"), scope)  # our own notebooks

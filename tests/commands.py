@@ -7,13 +7,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
+from typer.testing import CliRunner
 
 from mssante_audit.cli import main as cli
 
 
 class Done(NamedTuple):
-    """What became of a command."""
-
     returncode: int
     stdout: str
     stderr: str
@@ -23,6 +22,13 @@ def ran(*words: str, **how: Any) -> Done:
     """Run a program, somewhere or in an environment; return status, output and errors."""
     done = subprocess.run(words, **how, capture_output=True, text=True, check=False, timeout=300)
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def said(*words: object, status: int = 0) -> str:
+    """Return what the command line prints, which ends with a status; what it refuses is raised."""
+    done = CliRunner().invoke(cli.app, [*map(str, words)], catch_exceptions=False)
+    assert done.exit_code == status, done.output
+    return done.stdout
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from typing import Any
 import forked
 import pandas as pd
 import pytest
+from commands import run as run
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -142,7 +143,6 @@ def umask() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def payloads() -> tuple[str, ...]:
-    """The texts of `hostile_run` that must stay texts."""
     return PAYLOADS
 
 
@@ -172,6 +172,16 @@ def sample_space() -> TrustSpace:
 
 
 @pytest.fixture(scope="session")
+def space(sample_space: TrustSpace) -> TrustSpace:
+    return sample_space
+
+
+@pytest.fixture(scope="session")
+def findings(sample_space: TrustSpace) -> pd.DataFrame:
+    return audit_all(sample_space)
+
+
+@pytest.fixture(scope="session")
 def sample_run(tmp_path_factory) -> Run:
     return run_reports(out=tmp_path_factory.mktemp("sample"), parameters={"as_of": SAMPLE_AS_OF})
 
@@ -193,7 +203,6 @@ def english_site(english_run, sample_space, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_data(tmp_path_factory) -> Path:
-    """A folder with the real list, and beside it what the sample has of a register and an observation."""
     if not REAL.exists():
         pytest.skip("no real list beside the checkout (../shared/real)")
     folder = tmp_path_factory.mktemp("real")
@@ -282,8 +291,6 @@ def authority(tmp_path_factory) -> tuple[Path, ssl.SSLContext]:
 
 @dataclass(frozen=True)
 class Site:
-    """A site, and what it was built from."""
-
     folder: Path
     space: TrustSpace
     findings: pd.DataFrame

@@ -17,12 +17,10 @@ PACKED = re.compile(r'(?<=id="data">)[\w+/=]*(?=</script>)')
 
 
 def unpacked(html):
-    """What the page's script reads."""
     return json.loads(gzip.decompress(b64decode(PACKED.search(html)[0])))
 
 
 def called(domain):
-    """What the page calls a domain."""
     return visible(unnamed(domain))
 
 

@@ -31,7 +31,6 @@ QUOTED = (
 
 DATA = re.compile(r"\b[A-Z]{1,2}=[^,|]*|[\w-]+(?:\.[\w-]+)+")
 """Parts of certificates' names, and hosts."""
-PLACES = (*DEPARTMENTS.values(), *REGIONS)
 
 
 @cache
@@ -61,7 +60,7 @@ def texts_of(page) -> list[str]:
 
 def french(texts, *named: str, words: re.Pattern = FRENCH) -> list[str]:
     """Which texts say something in French outside data and places, and what is `named` beside."""
-    parts = (QUOTED, PLACES, {*names_of_the_data(), *named})
+    parts = (QUOTED, (*DEPARTMENTS.values(), *REGIONS), {*names_of_the_data(), *named})
     names = [name for part in parts for name in sorted(part, key=len, reverse=True)]
     found = []
     for text in texts:

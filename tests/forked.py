@@ -76,24 +76,16 @@ def _execute_child(self: Any, args: Any, executable: Any, preexec_fn: Any, *rest
     if words[1:2] == ["-P"]:  # the folder of a process of ours holds no module
         del words[1]
     shell = rest[6]
-    if (
-        words[:2] != [EXECUTABLE, "-m"]
-        or not words[2].startswith(SERVED)
-        or shell
-        or preexec_fn
-        or executable
-    ):
+    ours = words[:2] == [EXECUTABLE, "-m"] and words[2].startswith(SERVED)
+    if not ours or shell or preexec_fn or executable:
         _real["_execute_child"](self, args, executable, preexec_fn, *rest)
         return
     cwd, env, pipes, session = rest[2], rest[3], rest[7:13], rest[-2]
     p2cread, _, _, c2pwrite, _, errwrite = pipes
     request = {
-        "words": words[2:],
-        "folder": os.fspath(cwd or os.getcwd()),
-        "environment": dict(os.environ if env is None else env),
-        "session": bool(session),
-        "parent": os.getpid(),
-    }
+        "words": words[2:], "folder": os.fspath(cwd or os.getcwd()), "session": bool(session),
+        "environment": dict(os.environ if env is None else env), "parent": os.getpid(),
+    }  # fmt: skip
     self._forked = socket.socket(socket.AF_UNIX)
     self._forked.connect(SERVER.address())
     fds = [own if given == -1 else given for own, given in enumerate((p2cread, c2pwrite, errwrite))]

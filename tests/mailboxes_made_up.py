@@ -26,12 +26,10 @@ def line(kind: str, address: str, named: str = "", structure: str = "") -> str:
 
 
 def text(rows: Iterable[Row], end: str = "\n") -> bytes:
-    """Return an extraction of rows."""
     return "".join(f"{one}{end}" for one in ("|".join(HEADINGS), *(line(*row) for row in rows))).encode()
 
 
 def many(numbers: dict[str, int], named: str = "", structure: str = "") -> list[Row]:
-    """Return so many mailboxes of each domain."""
     return [
         ("PER", f"{CANARY}.{i}@{domain}", named, structure) for domain, n in numbers.items() for i in range(n)
     ]

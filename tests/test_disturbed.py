@@ -69,8 +69,6 @@ COMMANDS, READING = EVERY["writing"], EVERY["reading"]
 
 @dataclass
 class Place:
-    """A folder in which a command is run."""
-
     folder: Path
     words: tuple[str, ...]
 
@@ -114,7 +112,6 @@ UNLIKE, OBSERVED = (".xlsx", ".gz", ".results.json", ".history.json"), ("dns.jso
 
 
 def complete(path: Path) -> bool:
-    """Tell whether an observation came to its end."""
     return any(content.get("complete") for _, content in Scan(path.read_bytes()).lines())
 
 
@@ -230,7 +227,6 @@ def test_two_at_once_leave_what_one_leaves(command, tmp_path, undisturbed):
 
 
 def commands(command: typer.main.Any, name: str = "") -> Iterator[str]:
-    """Yield the names of all commands, those of groups too."""
     if hasattr(command, "commands"):
         for own, below in command.commands.items():
             yield from commands(below, f"{name} {own}".strip())

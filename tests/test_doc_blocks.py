@@ -27,15 +27,13 @@ from mssante_audit.snapshot.make import make_snapshot
 from mssante_audit.space.trust import load_space
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [
     (str(page.relative_to(ROOT)), kind, code)
-    for page in PAGES
+    for page in [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md"))]
     for kind, code in re.findall(r"^```(\w+)\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 ]
 
-OTHERS = toml("doc_blocks")
-ELSEWHERE = {tuple(block.split()): tests for block, tests in OTHERS.items()}
+ELSEWHERE = {tuple(block.split()): tests for block, tests in toml("doc_blocks").items()}
 
 
 def blocks(*kinds: str) -> list[tuple[str, str]]:

@@ -17,7 +17,6 @@ from mssante_audit.base.resources import SAMPLE_AS_OF, SAMPLE_FOLDER
 from mssante_audit.verdicts.domains import answers
 
 ROOT = Path(__file__).parents[1]
-READMES = ("README.md", "README.fr.md")
 pytestmark = pytest.mark.slow
 
 FIRST = "make report"
@@ -75,7 +74,7 @@ def test_every_command_is_tried_or_left_with_a_reason():
 
 
 def test_the_first_command_leaves_the_answer_on_the_page(fresh, shipped):
-    assert [next(iter(given(readme))) for readme in READMES] == [FIRST, FIRST]
+    assert [next(iter(given(readme))) for readme in ("README.md", "README.fr.md")] == [FIRST, FIRST]
     done = run(FIRST, fresh)
     assert done.returncode == 0, done.stderr
     mail, order, page, own = done.stdout.splitlines()[-4:]

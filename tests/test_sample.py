@@ -65,11 +65,6 @@ def list_files(folder: Path) -> list[str]:
     return [LIST_FILE, *sorted(f"variants/{file.name}" for file in (folder / "variants").iterdir())]
 
 
-def all_contacts(folder: Path) -> list[str]:
-    entries = pd.concat([load(folder / file).entries for file in list_files(folder)])
-    return sorted({*entries["project_contact"], *entries["support_contact"]})
-
-
 def register_files(folder: Path) -> list[str]:
     kept = [file for file in (folder / "registers").rglob("*.*") if file.name != "scope.toml"]
     return [REGISTER, *sorted(str(file.relative_to(folder)) for file in kept)]
@@ -81,12 +76,7 @@ OF = {
 """Audits of what lies beside the list."""
 
 
-def files_of(folder: Path) -> list[str]:
-    return [*list_files(folder), *register_files(folder), *OF]
-
-
 def found_in(folder: Path, file: str) -> Counter:
-    """Audit a file of a sample, alone or with what it is held against."""
     if file in list_files(folder):
         return found(load(folder / file, folder), file)
     if file in OF:
@@ -108,7 +98,7 @@ def samples(tmp_path_factory):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("file", files_of(SAMPLE))
+@pytest.mark.parametrize("file", [*list_files(SAMPLE), *register_files(SAMPLE), *OF])
 def test_audits_find_in_each_file_what_the_truth_says(file, seed, samples):
     expected = Counter({line: n for line, n in truth(samples[seed]).items() if line[0] == file})
     assert expected, "a file about which the truth says nothing"
@@ -127,14 +117,11 @@ def test_observations_of_a_clean_list(tmp_path):
     assert rules <= {"DNS_METHOD_UNKNOWN", "DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, "the list's own"
 
 
-def test_truth_is_about_the_files_that_are_there():
+def test_truth_is_about_the_files_that_are_there_and_every_rule_has_a_defect():
     # tests/archive/test_changes.py holds the audits to the lines about the archive.
     files = {line[0] for line in truth(SAMPLE)} - {"archive"}
     assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION, TLS, EXTRACTION, CUT}
-
-
-def test_every_rule_has_a_defect():
-    """All but those on a change of signer: all lists have one."""
+    # All but those on a change of signer: all lists have one.
     signers = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"}
     made = {o.code for o in catalogue().values() if o.audit} - signers
     assert {line[1] for line in truth(SAMPLE)} == made
@@ -187,8 +174,9 @@ def test_signer_is_trusted_as_of_the_samples_date_and_later():
     assert verdict.not_after > datetime(2027, 12, 31, tzinfo=UTC)
 
 
-def test_addresses_and_phones_are_those_kept_for_fiction():
-    contacts = "\n".join(all_contacts(SAMPLE))
+def test_addresses_phones_and_hosts_are_those_kept_for_fiction():
+    entries = pd.concat([load(SAMPLE / file).entries for file in list_files(SAMPLE)])
+    contacts = "\n".join({*entries["project_contact"], *entries["support_contact"]})
     addresses = {address.lower() for address in re.findall(r"[\w.+-]+@+[\w.-]+", contacts)}
     assert len(addresses) > 25
     assert {a for a in addresses if not re.search(r"\.(?:example|invalid|test)$", a)} == {IMPOSSIBLE_ADDRESS}
@@ -197,9 +185,6 @@ def test_addresses_and_phones_are_those_kept_for_fiction():
     assert len(numbers) > 20
     malformed = "01990012"
     assert {number for number in numbers if not fiction.fullmatch(number)} == {malformed}
-
-
-def test_hosts_and_outside_domains_are_reserved_names():
     entries = load(SAMPLE / LIST_FILE).entries
     names = {*entries["domain"], *entries["cn"]} - {"", "serveur", "serveur-mss"}
     assert not {name for name in names if not name.endswith((".mssante.fr", ".example"))}

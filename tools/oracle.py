@@ -24,8 +24,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "tests" / "observe"), str(HERE.parent), str(HERE)]
 import dnsresolvers  # noqa: E402
 import verdicts_table  # noqa: E402
-from dnscases import CASES, ROOT, Case  # noqa: E402
-from dnshard import HARD  # noqa: E402
+from dnscases import CASES, HARD, ROOT, Case  # noqa: E402
 from dnslab import HOW, KNOT, NAMESPACED, NSD, can_unshare, in_namespace  # noqa: E402
 
 from mssante_audit.findings.registry import rule  # noqa: E402

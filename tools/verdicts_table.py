@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dnshard import HARD, Hard
+from dnscases import HARD, Hard
 from dnsresolvers import ADDRESSES, Resolved, read_resolved
 
 BEGIN, END = "<!-- cases: written by make oracle -->", "<!-- end of cases -->"
@@ -91,7 +91,7 @@ def written(page: str, table: list[str], versions: str) -> str:
     before, _, rest = page.partition(BEGIN)
     head = (
         f"Made in one run ({versions}),",
-        "on servers of the tests (`tests/observe/dnshard.py`). *arrives*: the resolver comes to a public",
+        "on servers of the tests (`tests/observe/dnshard.toml`). *arrives*: the resolver comes to a public",
         "address of a mail host; a resolver is named where most come to something else. Zonemaster is shown",
         f"from level WARNING up, without what it says of the clean zone `{CLEAN}`; *no zone*: it sees",
         "zones only.",

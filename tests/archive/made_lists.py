@@ -38,13 +38,18 @@ def revocations(
     extension: x509.ExtensionType | None = None,
     critical: bool = True,
     number: int | None = None,
-    reason: x509.ReasonFlags = x509.ReasonFlags.key_compromise,
+    reason: str = "key_compromise",
+    on: datetime | None = None,
+    lost: datetime | None = None,
 ) -> bytes:
     builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.certificate.subject)
     builder = builder.last_update(made).next_update(made + timedelta(7))
     for serial in range(1, revoked + 1) if isinstance(revoked, int) else revoked:
-        each = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(made - timedelta(1))
-        each = each.add_extension(x509.CRLReason(reason), critical=False)
+        each = x509.RevokedCertificateBuilder(serial, on or made - timedelta(1))
+        if reason:
+            each = each.add_extension(x509.CRLReason(x509.ReasonFlags[reason]), critical=False)
+        if lost:
+            each = each.add_extension(x509.InvalidityDate(lost.replace(tzinfo=None)), critical=False)
         builder = builder.add_revoked_certificate(each.build())
     if number is not None:
         builder = builder.add_extension(x509.CRLNumber(number), critical=False)

@@ -1,4 +1,4 @@
-"""The archive: what is kept, what goes to quarantine, what is flagged; killed, locked, tampered with."""
+"""The archive: what is kept, quarantined, flagged; killed, locked, tampered with; as docs/archive.md says."""
 
 import gzip
 import hashlib
@@ -10,19 +10,26 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from shutil import copytree
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commands import ran
+from conftest import CATALOGUE
 from made_lists import START, row, xml
+from typer.testing import CliRunner
 
 from mssante_audit.archive.history import VERSION, bring_up_to_date, frame_of, history_of
 from mssante_audit.archive.keep import import_lists, locked
-from mssante_audit.archive.store import Archive, Record, append, read_log, verify
+from mssante_audit.archive.store import Archive, Record, append, open_archive, read_log, verify
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.state import write_state
+from mssante_audit.cli.main import app
+from mssante_audit.findings.waivers import load_waivers
 from tools.sample.signing import make_chain, sign
 
 DAY = timedelta(days=1)
@@ -129,27 +136,26 @@ def test_an_older_a_shrunken_and_a_future_list_are_kept_and_flagged(archive, cha
     assert fresh(archive).until(NOW + 31 * DAY)[-1].name == future.file
 
 
-def test_two_lists_of_one_second(archive, chain) -> None:
+def test_two_lists_of_one_second_and_what_dates_and_names_find(archive, chain) -> None:
     first, second = put(archive, sign(xml(ROWS), chain), sign(xml([*ROWS[:5], row("ch-autre")]), chain))
     assert second.flags == ("same-second",)
     names, opened = sorted((first.file, second.file)), fresh(archive)
     assert [*(s.name for s in opened.snapshots), opened.until(NOW)[-1].name] == [*names, names[-1]]
-
-
-def test_dates_and_names_find_lists(archive, chain) -> None:
-    first, second = put(archive, sign(xml(ROWS), chain), sign(xml(ROWS, START + 2 * DAY), chain))
+    (third,) = put(archive, sign(xml(ROWS, START + 2 * DAY), chain))
     opened = fresh(archive)
     for text in ("2026-01-01", "2026-01-02", "2026-01-03T05:00:00Z"):  # a date is its whole day
-        assert opened.find(text).name == first.file
-    for text in ("2027-01-01", second.file):
-        assert opened.find(text).name == second.file
+        assert opened.find(text).name == names[-1]
+    for text in ("2027-01-01", third.file):
+        assert opened.find(text).name == third.file
     with pytest.raises(InputError, match=r"no list of 2025-12-31 or before.*2026-01-01"):
         opened.find("2025-12-31")
     with pytest.raises(InputError, match="is not a date"):
         opened.find("hier")
 
 
-def test_verify_tells_files_deleted_truncated_replaced_and_renamed(archive, chain) -> None:
+def test_verify_tells_what_is_wrong_with_files_and_a_torn_line_of_the_log_harms_no_other(
+    archive, chain, tmp_path
+) -> None:
     lists = [sign(xml(ROWS, START + i * DAY), chain) for i in range(5)]
     paths = [archive.folder / record.file for record in put(archive, *lists)]
     assert faults_of(archive) == {}
@@ -161,9 +167,6 @@ def test_verify_tells_files_deleted_truncated_replaced_and_renamed(archive, chai
     faults = faults_of(archive)
     assert faults.keys() == {path.name for path in why}
     assert all(fault in faults[path.name] for path, fault in why.items())
-
-
-def test_a_torn_line_of_the_log_harms_no_other(tmp_path) -> None:
     append(tmp_path, Record("2026-01-01T00:00:00+00:00", "fetch", "kept", flags=("older",)))
     with (tmp_path / "log.jsonl").open("ab") as log:
         log.write(b'{"at": "2026-01-02T0')
@@ -292,7 +295,7 @@ def test_history_is_the_same_in_whatever_order_lists_are_imported(archive, chain
         pd.testing.assert_frame_equal(frame_of(table), history_of(fresh(archive)))
 
 
-def test_what_the_history_says(archive, chain) -> None:
+def test_what_the_history_says_and_that_it_is_read_without_a_thread(archive, chain) -> None:
     empty = history_of(archive)
     assert (len(empty), empty.dtypes["first_seen"]) == (0, "datetime64[us, UTC]")
     put(archive, *story(chain))
@@ -303,6 +306,9 @@ def test_what_the_history_says(archive, chain) -> None:
     leurre = history.loc["ch-leurre.mssante.fr"]
     dates = [f"{leurre[name]:%m-%d}" for name in ("stamp_first", "stamp_last")]
     assert (leurre["snapshots"], dates) == (6, ["01-01", "01-06"]), "a new date is no new content"
+    # One that still held a Python object when the interpreter ended would abort a run that is over.
+    done = ran(sys.executable, "-c", THREADS, archive.folder, archive.anchors[0])
+    assert done == (0, f"{len(history_of(fresh(archive)))} 0\n", "")
 
 
 THREADS = """
@@ -313,13 +319,6 @@ from mssante_audit.archive.store import open_archive
 archive, before = open_archive(sys.argv[1], [sys.argv[2]]), len(os.listdir("/proc/self/task"))
 print(len(bring_up_to_date(archive)), len(os.listdir("/proc/self/task")) - before)
 """
-
-
-def test_the_history_is_read_without_a_thread(archive, chain) -> None:
-    """One that still held a Python object when the interpreter ended would abort a run that is over."""
-    put(archive, *story(chain))
-    done = ran(sys.executable, "-c", THREADS, archive.folder, archive.anchors[0])
-    assert done == (0, f"{len(history_of(fresh(archive)))} 0\n", "")
 
 
 def test_a_history_that_was_changed_is_not_believed_and_told(archive, chain) -> None:
@@ -349,3 +348,50 @@ def test_a_history_that_was_changed_is_not_believed_and_told(archive, chain) -> 
     (archive.folder / records[0].file).unlink()
     gone = history_of(fresh(archive))
     assert gone["first_seen"].min() == START + DAY, "a list that is gone is no longer counted"
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def block(language: str, about: str = "") -> str:
+    text = (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
+    (fits,) = [code for code in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL) if about in code]
+    return fits
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copytree(CATALOGUE / "archive", tmp_path / "archive")
+    bring_up_to_date(open_archive(tmp_path / "archive"))
+    monkeypatch.chdir(tmp_path / "archive")
+    return tmp_path / "archive"
+
+
+def test_the_history_and_the_facts_of_events_can_be_asked(here: Path) -> None:
+    rows = duckdb.sql(block("sql", "history.parquet")).fetchall()
+    assert [str(row[2])[:10] for row in rows] == ["2025-09-01"] * 10
+    assert rows[0][3] > 20
+    exec(block("python", "history.parquet"), names := {})
+    assert 0 < len(names["gone"]) < len(names["history"])
+    assert names["came"].sum() == names["history"]["domain"].nunique()
+    assert pd.api.types.is_string_dtype(names["history"]["domain"])
+    words = "changes 2025-09-01 2025-11-03 --archive . --events --format parquet --out events.parquet"
+    done = CliRunner().invoke(app, [*words.split(), "--anchors", str(CATALOGUE / "anchors")])
+    assert done.exit_code == 0, done.output
+    rows = duckdb.sql(block("sql", "events.parquet")).fetchall()
+    assert rows == [("GROUPEMENT E-SANTE DE CHEMINSONGE", "MESSAGERIES FICTIVES DE LANDEFACTICE", 4)]
+
+
+def test_compare(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copytree(here, here.parent / "data" / "archive")
+    copytree(CATALOGUE / "anchors", here.parent / "igc-sante")
+    monkeypatch.chdir(here.parent)
+    exec(block("python", "compare"), names := {})
+    assert names["found"].doubts == ((), ())
+    assert set(names["found"].events["confidence"]) == {"certain", "likely"}
+
+
+def test_waiver(tmp_path: Path) -> None:
+    file = tmp_path / "waivers.toml"
+    file.write_text(block("toml"), encoding="utf-8")
+    assert load_waivers(file)[0].rule == "DN_CONCENTRATION"

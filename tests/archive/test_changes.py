@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import said
 from conftest import CATALOGUE, toml
 from made_lists import DN, row, xml
 from made_lists import START as AT
-from typer.testing import CliRunner
 
 from mssante_audit.archive.changes import KINDS, Side
 from mssante_audit.archive.events import EVENTS, Span, between, span
@@ -21,7 +21,6 @@ from mssante_audit.archive.store import open_archive
 from mssante_audit.audits import audit
 from mssante_audit.base.errors import WhiteListError
 from mssante_audit.base.export import csv_text
-from mssante_audit.cli.main import app
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.places import row_ranges
 from mssante_audit.space.story import worded_changes, worded_events
@@ -221,9 +220,7 @@ SIGNED = ("--archive", str(CATALOGUE / "archive"), "--anchors", str(CATALOGUE / 
 
 
 def run(*arguments: str, status: int = 0) -> list[dict[str, str]]:
-    done = CliRunner().invoke(app, ["changes", *arguments, "--format", "json"])
-    assert done.exit_code == status, done.output
-    return json.loads(done.stdout)
+    return json.loads(said("changes", *arguments, "--format", "json", status=status))
 
 
 def test_dates_of_an_archive() -> None:
@@ -252,24 +249,18 @@ def test_every_kind_of_event_has_a_sentence_in_each_language(spans) -> None:
     assert not [text for text in english if re.search("[’éèêà]| a | de ", text)]
 
 
-def test_a_new_row_that_is_a_copy_is_named_with_whose() -> None:
+def test_a_copy_is_named_with_whose_two_persons_masked_are_two_and_hostile_texts_are_no_formula() -> None:
     whose = row("ssiad-songe", description="SSIAD du Songe")
     for name, copied in (("clinique-mirage", True), ("clinique-songe", False)):
         found = changed([whose, *BASE], [whose, *BASE, row(name, description="SSIAD du Songe")])
         (text,) = worded_changes(found.changes, language="fr")["after"]
         assert ("ligne copiée de ssiad-songe.mssante.fr ?" in text.replace("\xa0", " ")) == copied
-
-
-def test_two_persons_masked_are_still_two() -> None:
     before = [*BASE, row("ch-a", project="zoe@alpha.example"), row("ch-b", project="zac@alpha.example")]
     after = [*BASE, row("ch-a", project="zac@alpha.example"), row("ch-b", project="zoe@alpha.example")]
     changes = worded_changes(changed(before, after).changes)
     zoe, zac = "contact projet : z•••@alpha.example (1)", "contact projet : z•••@alpha.example (2)"
     assert changes[["before", "after"]].values.tolist() == [[zoe, zac], [zac, zoe]]
     assert changes["facts"].tolist()[0]["after"] == "z•••@alpha.example (2)"
-
-
-def test_hostile_texts_of_a_change_are_no_formula_and_no_control_character() -> None:
     hostile = row("ch-a", description="=1+1", dn="CN=\u202ex,OU=1759900001,O=\u202eCH")
     events = changed(BASE, [*BASE, hostile]).events
     assert "\u202e" not in "".join(worded_events(events)["sentence"])
@@ -282,11 +273,11 @@ def test_files(tmp_path: Path) -> None:
     Path(files[0]).write_bytes(xml(BASE))
     Path(files[1]).write_bytes(xml([*BASE, row("ch-neuf")])[:-30])
     with pytest.raises(WhiteListError, match="rows are readable"):  # exit status 2
-        CliRunner().invoke(app, ["changes", *files], catch_exceptions=False)
+        said("changes", *files)
     records = run(*files, "--recover", status=4)
     assert [(r["kind"], r["domain"]) for r in records] == [("added", "ch-neuf.mssante.fr")]
-    text = CliRunner().invoke(app, ["changes", *files, "--recover"]).stdout
+    text = said("changes", *files, "--recover", status=4)
     assert text.startswith("kind,domain,before,after,event")
     out = tmp_path / "out.csv"
-    assert CliRunner().invoke(app, ["changes", *files, "--recover", "--out", str(out)]).exit_code == 4
+    said("changes", *files, "--recover", "--out", out, status=4)
     assert out.read_text(encoding="utf-8-sig") == text

@@ -42,7 +42,6 @@ def outcomes(archive: Archive) -> list[str]:
 
 
 def getting(archive: Archive, answer: Answer, times: int = 1, **changes: object) -> list[Record]:
-    """Fetch from a server that answers so."""
     with serving(answer) as url:
         return [fetch(archive, quick(url, **changes), now=NOW) for _ in range(times)]
 
@@ -114,7 +113,7 @@ def flooding(sent: list[int], status: int, **headers: str) -> Answer:
     return answer
 
 
-def test_of_ten_gigabytes_and_of_what_comes_with_a_redirect_little_is_read(archive, listed) -> None:
+def test_of_ten_gigabytes_of_what_comes_with_a_redirect_and_of_a_bomb_little_is_read(archive, listed) -> None:
     sent: list[int] = []
     with pytest.raises(FetchError, match="larger than 4000000 bytes"):
         getting(archive, flooding(sent, 200), max_bytes=4_000_000)
@@ -123,9 +122,6 @@ def test_of_ten_gigabytes_and_of_what_comes_with_a_redirect_little_is_read(archi
     (record,) = getting(archive, lambda asked: (give(listed) if asked.path == "/new.xml" else flood)(asked))
     assert record.outcome == "kept"
     assert sum(sent) < 120 * 2**20
-
-
-def test_a_bomb_in_gzip(archive) -> None:
     bomb = gzip.compress(b"\0" * (600 * 2**20), 1)
     assert getting(archive, give(bomb, Content_Encoding="gzip"))[0].outcome == "quarantined"
 
@@ -177,12 +173,19 @@ def test_what_is_no_list_is_refused_in_time_and_told_in_the_log(archive, answer,
     assert list((archive.folder / "quarantine").iterdir()) == []
 
 
-def test_addresses_that_are_not_https_and_where_nobody_listens(archive) -> None:
+def test_addresses_and_proxies_that_cannot_be_used_are_one_line_without_a_password(
+    archive, environment
+) -> None:
     with pytest.raises(FetchError, match="connection failed"):
         fetch(archive, quick("http://127.0.0.1:9/list.xml"), now=NOW)
     for url in ("http://liste.example/l.xml", "file:///etc/passwd", "liste", "", "http://[bad"):
         with pytest.raises(FetchError, match=r"not https|no web address"):
             fetch(archive, quick(url), now=NOW)
+    for scheme in ("socks5", "ftp"):
+        environment.setenv("HTTPS_PROXY", f"{scheme}://zoe:secret@proxy.example:1080")
+        with pytest.raises(FetchError, match=r"proxy .*@proxy\.example.*Set HTTPS_PROXY") as raised:
+            fetch(archive, quick("https://liste.example/list.xml"), now=NOW)
+        assert "secret" not in str(raised.value)
 
 
 def test_tls_is_verified_by_the_bundle_and_by_the_hosts_name(archive, listed, authority, tmp_path, chain):
@@ -262,14 +265,6 @@ def test_a_proxy_is_gone_through_unless_the_host_is_left_out(archive, listed, au
             assert len(asked) == 1
             environment.delenv("NO_PROXY")
             assert proxy_of(url) == ""  # loopback never
-
-
-def test_a_proxy_that_cannot_be_used_is_one_line_without_its_password(archive, environment) -> None:
-    for scheme in ("socks5", "ftp"):
-        environment.setenv("HTTPS_PROXY", f"{scheme}://zoe:secret@proxy.example:1080")
-        with pytest.raises(FetchError, match=r"proxy .*@proxy\.example.*Set HTTPS_PROXY") as raised:
-            fetch(archive, quick("https://liste.example/list.xml"), now=NOW)
-        assert "secret" not in str(raised.value)
 
 
 def test_command_line(archive, listed, tmp_path) -> None:

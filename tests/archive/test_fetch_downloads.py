@@ -100,7 +100,6 @@ def test_one_that_never_ends_is_not_read_to_its_end(data, anchors, monkeypatch) 
 
 
 def in_turn(data: Path, anchors: Sequence[Path], *contents: bytes) -> list[Fetched]:
-    """Fetch from one address that has another list each time."""
     turns = iter(contents)
     with serving(lambda request: give(next(turns))(request)) as url:
         return [fetch_crls(data, anchors, quick(url), urls=[url])[0] for _ in contents]
@@ -150,7 +149,6 @@ CHAIN = make_chain(keys=KEYS)
 ISSUING = Made(CHAIN.issuing.public_bytes(Encoding.DER), KEYS[1])
 ABOVE = Made(CHAIN.root.public_bytes(Encoding.DER), KEYS[0])
 SIGNER = CHAIN.signer.serial_number
-HOLD = x509.ReasonFlags.certificate_hold
 REVOKING = crl(ISSUING, NOW - 2 * DAY, revoked=[SIGNER], number=2)
 
 
@@ -164,7 +162,7 @@ REVOKING = crl(ISSUING, NOW - 2 * DAY, revoked=[SIGNER], number=2)
         (REVOKING, crl(ISSUING, NOW, revoked=0, number=3), "kept", "revoked"),
         (crl(ISSUING, NOW - 2 * DAY, revoked=[9], number=2), crl(ISSUING, NOW, revoked=0), "kept", "good"),
         # a hold that was lifted
-        (crl(ISSUING, NOW - 9 * DAY, revoked=[SIGNER], number=2, reason=HOLD),
+        (crl(ISSUING, NOW - 9 * DAY, revoked=[SIGNER], number=2, reason="certificate_hold"),
          crl(ISSUING, NOW, revoked=0, number=3), "kept", "good"),
     ],
 )  # fmt: skip

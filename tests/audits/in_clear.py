@@ -39,7 +39,6 @@ def finders(name: str, but: str = "") -> tuple[Callable[..., Found], Callable[..
 
 
 def by_rule(name: str, space: TrustSpace) -> dict[str, list[tuple[int, ...]]]:
-    """Return the rows of one audit's findings by rule."""
     findings = told_in_clear(name, space)
     return grouped(zip(findings["rule"], findings["rows"], strict=True))
 

@@ -11,7 +11,6 @@ from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
 
 Row = dict[str, str]
 AS_OF = datetime(2026, 3, 3, tzinfo=UTC)
-GENERATED = "2026-03-02T05:30:00Z"
 ELEMENTS = ("Nom", "Description", "DNCertificatOperateur", "ResponsableContact", "SupportContact", "DateMAJ")
 """Elements of a row, in the order of `ALPHA`."""
 
@@ -26,8 +25,7 @@ ALPHA = {
 BETA_DN = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
 
 
-def xml_of(*rows: Row, generated: str = GENERATED, namespace: str = NAMESPACE) -> bytes:
-    """Write rows (each over `ALPHA`) as a white list."""
+def xml_of(*rows: Row, generated: str = "2026-03-02T05:30:00Z", namespace: str = NAMESPACE) -> bytes:
     domains = []
     for row in rows:
         texts = zip(ELEMENTS, (ALPHA | row).values(), strict=True)

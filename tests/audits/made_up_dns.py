@@ -1,11 +1,11 @@
-"""A small made-up DNS, clean until a test changes it, observed by the real walker."""
+"""A small made-up DNS, clean until a test changes it, observed by the real walker; and what tests change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import Any, Self
 
 from in_clear import by_rule
 from made_up import ALPHA, BETA_DN, make_space
@@ -13,6 +13,7 @@ from made_up import ALPHA, BETA_DN, make_space
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.space.trust import Thresholds, TrustSpace
+from tools.sample.dns_signing import Signer
 from tools.sample.dns_world import NameServer, World, Zone, observe_world
 
 AT = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
@@ -65,12 +66,10 @@ class Scene:
         addresses: tuple[str, ...] = (ONE, TWO),
         above: Zone | None = None,
     ) -> Zone:
-        """Delegate a zone to servers that carry it."""
         (above or self.parent).add(name, "NS", *servers)
         return self.world.serve(Zone(name).soa(2026030101).add(name, "NS", *servers), *addresses)
 
     def servers(self, *names: str, parent: bool = True) -> Self:
-        """Have ch-alpha's zone and the parent name these servers."""
         self.zone.records[DELEGATED]["NS"] = [*names]
         if parent:
             self.parent.records[DELEGATED]["NS"] = [*names]
@@ -107,9 +106,71 @@ class Scene:
         return space
 
     def found(self, *rules: str) -> dict[str, list[tuple[int, ...]]]:
-        """Return the findings' rows by rule."""
         found = by_rule("delegation_vs_redirection", self.space())
         return {rule: rows for rule, rows in found.items() if not rules or rule in rules}
 
 
 Change = Callable[[Scene], object]
+
+
+def changed(*changes: Change, **scene: Any) -> Scene:
+    """Return a scene after these changes."""
+    made = Scene(**scene)
+    together(*changes)(made)
+    return made
+
+
+def together(*changes: Change) -> Change:
+    def change(scene: Scene) -> None:
+        for part in changes:
+            part(scene)
+
+    return change
+
+
+def listing(*domains: str, **columns: str) -> Change:
+    more = [{"domain": domain, **columns} for domain in domains]
+    return lambda scene: setattr(scene, "rows", (*scene.rows, *more))
+
+
+def mx(*data: str) -> Change:
+    def change(scene: Scene) -> None:
+        scene.zone.records[DELEGATED].pop("MX", None)
+        if data:
+            scene.zone.add(DELEGATED, "MX", *data)
+
+    return change
+
+
+def host(name: str, *addresses: str) -> Change:
+    return lambda scene: scene.host(name, *addresses)
+
+
+def servers(*names: str, **where: bool) -> Change:
+    return lambda scene: scene.servers(*names, **where)
+
+
+def has(kind: str, *data: str, name: str = DELEGATED) -> Change:
+    """Have the zone of ch-alpha, or the root for another name, hold a record."""
+    return lambda s: (s.zone if name == DELEGATED else s.world.root).add(name, kind, *data)
+
+
+def does(scene: Scene, *addresses: str, **faults: Any) -> None:
+    """Have servers, those of the zone unless others are given, misbehave."""
+    for address in addresses or (ONE, TWO):
+        for name, value in faults.items():
+            setattr(scene.server(address), name, value)
+
+
+def faulty(*addresses: str, **faults: Any) -> Change:
+    return lambda scene: does(scene, *addresses, **faults)
+
+
+def chained(scene: Scene) -> None:
+    """Sign the parent, whose DS is in the root, and ch-alpha."""
+    child, parent = Signer(scene.zone, AT), Signer(scene.parent, AT)
+    scene.parent.records[DELEGATED]["DS"] = [child.ds()]
+    scene.world.root.signed = True
+    scene.world.root.add("mssante.fr", "DS", parent.ds())
+    parent.sign()
+    child.sign()

@@ -11,14 +11,13 @@ from made_up import make_space
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.space.trust import Thresholds, TrustSpace
 
-OLD = "01/06/2025"
 DECLARED: dict[str, Any] = {
     "structure_name": "CH ALPHA", "structure_id": "1759900004", "beneficiary_id": "",
     "domain": "ch-alpha.mssante.fr", "description": "Domaine de messagerie MSSanté du CH Alpha",
     "dn_igc_sante": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR", "dn_igc_cps": "",
     "public_project_phone": "+33 1 99 00 00 01", "public_project_email": "Projet@Alpha.example",
     "public_technical_phone": "0199000002", "public_technical_email": "support@alpha.example",
-    "withdrawal": "", "date": OLD,
+    "withdrawal": "", "date": "01/06/2025",
 }  # fmt: skip
 BETA = "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR"
 LISTED = {"domain": "ch-alpha.mssante.fr"}

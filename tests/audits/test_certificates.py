@@ -10,10 +10,8 @@ from typing import Any, Self
 
 import pandas as pd
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 from in_clear import by_rule, told_in_clear
+from made_lists import revocations
 from made_up import ALPHA, BETA_DN
 from made_up_dns import ALPHA_MX, BETA_MX, DELEGATED, REDIRECTED, Scene
 
@@ -130,9 +128,6 @@ def wires(tmp_path: Path) -> Wires:
 
 def test_servers_that_present_what_is_listed_are_no_finding(wires: Wires) -> None:
     assert wires.found() == {}
-
-
-def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires) -> None:
     space = wires.space()
     assert lacking(replace(space, tls=None))["certificates"] == ("tls",)
     assert "certificates" in lacking(replace(space, observation=None))
@@ -191,12 +186,8 @@ def test_an_authority_that_may_not_and_one_that_nobody_knows_are_told_apart(wire
 
 def test_a_revoked_certificate_is_told_by_the_list_of_its_issuer_alone(wires: Wires) -> None:
     def revoking(issuer: Made, file: str) -> Path:
-        serial, day = GOOD.certificate.serial_number, timedelta(1)
-        revoked = x509.RevokedCertificateBuilder(serial, MADE + day).build()
-        crl = x509.CertificateRevocationListBuilder(BETWEEN.certificate.subject, MADE, MADE + 365 * day)
-        signed = crl.add_revoked_certificate(revoked).sign(issuer.key, hashes.SHA256())
-        path = wires.tmp_path / file
-        path.write_bytes(signed.public_bytes(Encoding.DER))
+        path, forged = wires.tmp_path / file, Made(BETWEEN.der, issuer.key)
+        path.write_bytes(revocations(forged, AT - timedelta(1), revoked=[GOOD.certificate.serial_number]))
         return path
 
     wires.crls = [revoking(FOREIGN, "forged.crl")]

@@ -39,8 +39,6 @@ LATELY, LATER, SINCE, BEFORE = "25/02/2026", "04/03/2026", "01/07/2025", "01/05/
 GONE, UNDATED = {"withdrawal": "X"}, {"date": ""}
 TWO = [LISTED, LISTED | {"dn": NEW}]
 PROJECT = {"project_contact": "01 99 00 00 09, projet@alpha.example"}
-ONLY_ALPHA = Scope(operators=("CH ALPHA",))
-ONLY_BETA = Scope(operators=("1679900001",))
 
 
 class Case(NamedTuple):
@@ -56,9 +54,9 @@ class Case(NamedTuple):
 
 CASES: dict[str, list[Case]] = {
     "undeclared": [Case([LISTED], [ELSEWHERE | when]) for when in ({}, {"date": LATELY})],
-    "outside": [Case([LISTED], [OF_BETA | ELSEWHERE], scope=ONLY_BETA)],
+    "outside": [Case([LISTED], [OF_BETA | ELSEWHERE], scope=Scope(operators=("1679900001",)))],
     "undeclared-beside": [Case([LISTED, HELD], [{}]), Case([HELD, LISTED], [OF_BETA])],
-    "outside-beside": [Case([LISTED, HELD], [{}], "as-declared", ONLY_ALPHA)],
+    "outside-beside": [Case([LISTED, HELD], [{}], "as-declared", Scope(operators=("CH ALPHA",)))],
     "of-a-later-day": [Case([LISTED], [{"date": LATER}]), Case([ELSEWHERE], [{"date": LATER}])],
     "box-unreadable": [Case(rows, [{"withdrawal": "?"}]) for rows in ([LISTED], [ELSEWHERE])],
     "withdrawn-lately": [Case([LISTED], [GONE | {"date": LATELY}])],

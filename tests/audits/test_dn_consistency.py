@@ -25,7 +25,6 @@ found, texts = finders("dn_consistency")
 
 
 def rows(*dns: str) -> list[Row]:
-    """Return a row of its own domain for each DN."""
     return [{"domain": f"d{i}.mssante.fr", "dn": dn} for i, dn in enumerate(dns)]
 
 

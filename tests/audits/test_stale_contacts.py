@@ -28,7 +28,6 @@ found, _ = finders("stale_contacts")
 
 
 def rows(*contacts: str, kind: str = "project", **fields: str) -> list[Row]:
-    """Return a row of its own domain for each contact."""
     names = (f"d{i:03}.mssante.fr" for i in range(len(contacts)))
     return [{"domain": n, f"{kind}_contact": c, **fields} for n, c in zip(names, contacts, strict=True)]
 
@@ -73,7 +72,6 @@ OLD_ROW = {"updated_at_text": "2024-03-02T23:59:59Z"}
 
 
 def both_at(project: str, support: str) -> Row:
-    """Return both contacts of a row, with these addresses."""
     return {"project_contact": f"01 99 00 00 31, {project}", "support_contact": f"01 99 00 00 32, {support}"}
 
 
@@ -449,15 +447,12 @@ def test_one_date_on_the_rows_of_many_operators_says_nothing() -> None:
     assert told(make_space(*contacts, *others))["observed"].count("sans date") == 2
 
 
-def test_a_finding_is_known_by_its_operator_and_what_differs() -> None:
+def test_a_finding_is_known_by_its_operator_and_what_differs_and_how_old_is_too_old_is_a_setting() -> None:
     before, after = rows(USUAL, USUAL, OTHER), rows(OTHER, "01 99 00 00 55, dpo@alpha.example", USUAL)
     assert told(make_space(*before))["fingerprint"] == told(make_space(*after))["fingerprint"]
     near = "01 99 00 40 01, projet@alpha.example"
     three, two = (told(make_space(*rows(*[USUAL] * count, near)), NEAR) for count in (3, 2))
     assert three["fingerprint"] == two["fingerprint"]
-
-
-def test_how_old_is_too_old_is_a_setting() -> None:
     space = replace(make_space(OLD_ROW), thresholds=Thresholds(stale_after_days=9999))
     assert found(space, OLD) == []
 

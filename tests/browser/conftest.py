@@ -96,7 +96,6 @@ def look(chromium):
 
 @pytest.fixture(scope="session")
 def dossiers(tmp_path_factory):
-    """The folder of the dossier of one operator of the sample."""
     out = tmp_path_factory.mktemp("dossiers")
     write_dossiers(out, parameters={"as_of": SAMPLE_AS_OF}, operators=["1679900001"])
     return out

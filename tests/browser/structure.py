@@ -34,12 +34,10 @@ def check_sorting(page: Page, header: Locator, order: str) -> None:
 
 
 def check_fits(page: Page, width: int) -> None:
-    """Assert that a page does not scroll sideways."""
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def check_first_screen(page: Page, places: Sequence[str], height: int) -> None:
-    """Assert that what stands in some places is seen without scrolling."""
     for place in places:
         box = page.locator(place).first.bounding_box()
         assert box["y"] + box["height"] <= height

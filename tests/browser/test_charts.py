@@ -44,7 +44,6 @@ HARD = [
 
 
 def page_of(parts, out):
-    """Write what cells show as a report's page."""
     outputs = [v4.new_output("display_data", {"text/html": html}) for html in (ms.enable().text, *parts)]
     out.write_text(to_html(v4.new_notebook(cells=[v4.new_code_cell(outputs=outputs)]), Page("x")), "utf-8")
     return out
@@ -81,13 +80,10 @@ def illegible(page, looks=MEDIA):
     return charts, wrong
 
 
-def test_every_chart_of_the_gallery_is_legible(visit, gallery):
+def test_every_chart_of_the_gallery_and_of_hard_values_is_legible(visit, gallery, tmp_path):
     charts, wrong = illegible(visit(gallery).page)
     assert wrong == []
     assert charts == gallery.read_text(encoding="utf-8").count('class="drawn"') + 1  # severities
-
-
-def test_charts_of_hard_values_are_legible(visit, tmp_path):
     page = visit(page_of([html_of(draw()) for draw in HARD], tmp_path / "hard.html")).page
     assert illegible(page) == (len(HARD), [])
 
@@ -163,14 +159,13 @@ def test_marks_are_reached_by_the_keyboard_and_say_their_number(visit, tmp_path)
     assert page.evaluate(focused) is None, "a chart is one stop"
 
 
-def test_a_number_that_stands_beside_its_mark_is_its_name_too(visit, gallery):
+def test_a_number_beside_its_mark_is_its_name_and_without_a_script_every_mark_is_a_stop(
+    visit, gallery, tmp_path
+):
     page = visit(gallery).page
     mark = page.locator(".counts [role=img]").first
     mark.hover()
     assert page.locator(".tip").inner_text() == mark.get_attribute("aria-label")
     assert mark.get_attribute("aria-label").split()[0] == page.locator(".counts dt b").first.inner_text()
-
-
-def test_without_a_script_every_mark_is_a_stop(visit, tmp_path):
     path = page_of([ms.bars(pd.Series({"a": 3, "b": 2}), title="t").html()], tmp_path / "plain.html")
     assert visit(path, script=False).page.locator("[role=img][tabindex='0']").count() == 2

@@ -5,13 +5,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from contrast import CONTRAST
+from dnslab import free_port
+from legible import CONTRAST
 from playwright.sync_api import Page, expect
 
 from mssante_audit.base.resources import resource
@@ -24,12 +24,6 @@ OUTPUT = ".jp-NotebookPanel .jp-OutputArea-output"
 ERRORS = f'{OUTPUT}[data-mime-type="application/vnd.jupyter.error"]'
 PATIENCE = 30_000
 """Milliseconds for what takes a few seconds on an idle machine."""
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,23 @@
-"""The reports in a real browser, offline: tables, hostile text, phone, paper, accessibility."""
+"""Reports and dossiers in a real browser, offline: tables, hostile text, phone, paper, accessibility."""
 
 import csv
 import io
+import stat
 import unicodedata
+from io import BytesIO
 
 import pandas as pd
 import pytest
+from conftest import SAMPLE_AS_OF
 from playwright.sync_api import expect
 from pypdf import PdfReader
-from structure import (
-    check_first_screen,
-    check_fits,
-    check_nothing_got_in,
-    check_sorting,
-    check_structure,
-)
+from structure import check_first_screen, check_fits, check_nothing_got_in, check_sorting, check_structure
 
 from mssante_audit.base.export import csv_text
 from mssante_audit.base.resources import resource
+from mssante_audit.dossiers import write_dossiers
+from mssante_audit.dossiers.facts import dossier
+from mssante_audit.dossiers.survey import survey
 from mssante_audit.report.run import find_notebooks
 from mssante_audit.report.tables import PAPER
 
@@ -83,11 +83,8 @@ def test_a_table_sorts_by_mouse_and_keyboard(long_table):
 def test_a_table_finds_and_pages_in_french(long_table):
     page, name, rows = long_table
     box = page.locator(f".table:has(#{name})")
-    info, shown, search = (
-        box.get_by_role("status"),
-        box.locator("tbody tr:visible"),
-        box.get_by_label("Rechercher"),
-    )
+    info, search = box.get_by_role("status"), box.get_by_label("Rechercher")
+    shown = box.locator("tbody tr:visible")
     assert (info.inner_text(), shown.count()) == (f"Lignes 1 à 10 sur {rows}", 10)
     box.get_by_label("Page suivante").click()
     assert info.inner_text().startswith("Lignes 11 à ")
@@ -190,3 +187,52 @@ def test_a_phone_does_not_scroll_sideways(look, run, name):
     check_fits(page, 390)
     shown = "all => all.map(td => td.offsetWidth).filter(w => w)"
     assert min(page.locator("td[data-label]").evaluate_all(shown)) > 300
+
+
+@pytest.fixture(scope="module")
+def small(sample_space):
+    """The dossier of the small operator that has most to put right."""
+    standing = survey(sample_space).standing
+    return dossier(sample_space, str(standing.loc[standing["domains"] < 10, "todo"].idxmax()))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, small):
+    out = tmp_path_factory.mktemp("dossiers") / "out"
+    (made,) = write_dossiers(out, parameters={"as_of": SAMPLE_AS_OF}, operators=[small.operator_id]).outcomes
+    return out / f"{made.file}.html"
+
+
+@pytest.mark.parametrize(("width", "most"), [(1280, 200), (390, 380)])
+def test_the_answer_is_near_the_top_and_each_point_a_card_to_tick_off(visit, made, small, width, most):
+    opened = visit(made, width=width)
+    page = opened.page
+    assert page.locator(".counts .track").bounding_box()["y"] <= most
+    assert page.locator("h1").inner_text() == small.label
+    cards = page.locator("ol.points > li")
+    assert cards.count() == len(small.points) > 1
+    for card, point in zip(cards.all(), small.points, strict=True):
+        text = plain(card.inner_text())
+        for part in (point.title, point.remedy, point.addressee, *point.domains[:5]):
+            assert plain(part) in text
+        box = card.get_by_role("checkbox")
+        assert point.title in box.get_attribute("aria-label")
+        box.check()
+    assert page.locator("ol.points input:checked").count() == len(small.points)
+    check_fits(page, width)
+    assert opened.alarms == []
+
+
+def test_its_paper_has_two_pages_with_every_point_and_only_its_owner_reads_contacts_in_clear(
+    visit, made, small, tmp_path
+):
+    pdf = PdfReader(BytesIO(visit(made).page.pdf(format="A4", prefer_css_page_size=True)))
+    assert len(pdf.pages) <= 2
+    printed = plain("".join(page.extract_text() for page in pdf.pages))
+    assert all(plain(part) in printed for point in small.points for part in (point.title, point.remedy))
+    assert stat.S_IMODE(made.parent.stat().st_mode) == 0o700
+    files = [path for path in made.parent.iterdir() if path.name != ".lock"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    masked = tmp_path / "masked"
+    write_dossiers(masked, parameters={"as_of": SAMPLE_AS_OF}, operators=[small.operator_id], masked=True)
+    assert stat.S_IMODE((masked / "index.html").stat().st_mode) == 0o644

@@ -26,7 +26,6 @@ ROW = CASES["row"]
 
 @pytest.fixture
 def run(run, tmp_path, monkeypatch):
-    """Return a function that runs a command of declarations in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return lambda *arguments: run("declarations", *arguments)
 
@@ -43,7 +42,7 @@ def test_template_then_import(run, tmp_path):
     assert "a template is an .xlsx file" in run("template", "register.csv").stderr
 
 
-def test_import_tells_what_is_wrong_row_by_row_in_french(run):
+def test_import_tells_what_is_wrong_row_by_row_in_french_and_english(run):
     done = run("import", SAMPLE, *AS_OF)
     assert done.returncode == 1
     lines = done.stdout.translate(SPACES).splitlines()
@@ -61,9 +60,6 @@ def test_import_tells_what_is_wrong_row_by_row_in_french(run):
     counted = r"declarations\.csv : 104 déclarations, (\d+) points à corriger ; (\d+) à vérifier"
     todo = re.fullmatch(counted, lines[-1])
     assert int(todo[1]) + int(todo[2]) == len(lines) - 1
-
-
-def test_import_in_english(run):
     lines = run("import", SAMPLE, *AS_OF, "--lang", "en").stdout.splitlines()
     date = "cell AG21: Date: not a date (31/02/2026). Type: DD/MM/YYYY (DECL_UNREADABLE)"
     assert f"declarations.csv, {date}" in lines
@@ -83,16 +79,13 @@ def test_import_for_machines_masks_contacts(run, tmp_path):
     assert "contact projet : mss@gmail.com" in [f["observed"] for f in shown["findings"]]
 
 
-def test_what_to_write_is_told_ready_to_copy_and_each_fault_once(tmp_path):
+def test_each_fault_is_told_once_ready_to_copy_and_fix_keeps_columns_it_does_not_know(tmp_path, run):
     rows = [{**ROW, "domain": f"ch-{n}.mssante.fr", **case["cell"]} for n, case in enumerate(CASES["write"])]
     (tmp_path / "r.json").write_text(json.dumps(rows), encoding="utf-8")
     messages = module.messages(load_declarations(tmp_path / "r.json"), parse_instant(AS_OF[1]))
     for number, case in enumerate(CASES["write"], 1):
         (only,) = [line for line in messages if number in line.rows and {*line.columns} & {*case["cell"]}]
         assert case["text"] in only.text.translate(SPACES)
-
-
-def test_fix_keeps_columns_that_it_does_not_know(run, tmp_path):
     kept = "ch-x.mssante.fr;à rappeler;Domaine A;Domaine B;;\nch-y.mssante.fr;;Domaine;Domaine;;\n"
     (tmp_path / "r.csv").write_text(f"domain;Remarques;description;Description\n{kept}", encoding="utf-8")
     run("fix", "r.csv", "out.csv", *AS_OF)

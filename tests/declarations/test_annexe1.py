@@ -21,8 +21,6 @@ FULL = dict.fromkeys(fields(), "") | READ
 
 @pytest.fixture
 def load(tmp_path):
-    """Return a function that writes a PDF and loads it."""
-
     def write_and_load(content):
         (tmp_path / "form.pdf").write_bytes(content)
         return load_declarations(tmp_path / "form.pdf")
@@ -36,7 +34,6 @@ def written(register):
 
 
 def printed(draw=lambda canvas: None):
-    """Return a PDF on which something is drawn."""
     out = io.BytesIO()
     canvas = Canvas(out, pagesize=PAGE, invariant=1)
     draw(canvas)
@@ -57,7 +54,6 @@ def text_pdf(lines):
 
 
 def built(build, raw=None):
-    """Return a PDF, the form that is filled if none is given, changed."""
     writer = PdfWriter(io.BytesIO(raw or write_form(FULL)))
     build(writer)
     out = io.BytesIO()
@@ -186,16 +182,14 @@ def test_a_pdf_truncated_anywhere_ends_in_a_clear_error_or_is_flagged(load):
         assert len(register.problems) or written(register) == FULL
 
 
-def test_without_the_extra_the_remedy_is_told(load, monkeypatch):
+def test_without_the_extra_the_remedy_is_told_and_a_huge_pdf_is_refused(load, monkeypatch):
+    monkeypatch.setattr(annexe1_read, "MAX_PDF", 100)
+    with pytest.raises(InputError, match="larger than"):
+        load(write_form(FULL))
+    monkeypatch.undo()
     raw = write_form(FULL)
     monkeypatch.setitem(__import__("sys").modules, "pypdf", None)
     needed = r"PDF needs pypdf. Install it: pip install \"mssante-audit\[pdf\]\""
     for act in (lambda: load(raw), lambda: write_form(FULL)):
         with pytest.raises(InputError, match=needed):
             act()
-
-
-def test_a_huge_pdf_is_refused(load, monkeypatch):
-    monkeypatch.setattr(annexe1_read, "MAX_PDF", 100)
-    with pytest.raises(InputError, match="larger than"):
-        load(write_form(FULL))

@@ -25,8 +25,7 @@ RIGHT = {name: text for name, text in READ.items() if not name.startswith(OTHERS
     "dn_igc_sante": DN, "delegation": "X", "primary_server": "ns1.alpha.example",
     "secondary_server": "ns2.alpha.example",
 }  # fmt: skip
-CELLS = toml("declarations/cells")
-DEFECTS = [*CELLS["register"]["defects"], {"beneficiary_id": "9" * 200}]
+DEFECTS = [*toml("declarations/cells")["register"]["defects"], {"beneficiary_id": "9" * 200}]
 ROWS = [
     dict.fromkeys(FORM, "") | RIGHT | {"domain": f"ch-{number}.mssante.fr"} | changes
     for number, changes in enumerate(DEFECTS)

@@ -19,8 +19,6 @@ FULL = {name: text for name, text in READ.items() if name.startswith(OF_FORM)} |
 
 @pytest.fixture
 def load(tmp_path):
-    """Return a function that loads records, each over nothing."""
-
     def made(*changes, without=()):
         names = [name for name in fields() if name not in without]
         rows = [{n: t for n, t in (dict.fromkeys(names, "") | c).items() if n in names} for c in changes]
@@ -30,13 +28,10 @@ def load(tmp_path):
     return made
 
 
-def test_what_is_struck_out_is_empty_in_every_field(load):
+def test_what_is_struck_out_is_empty_in_every_field_no_date_and_no_tick(load):
     register = load(*(dict.fromkeys(TEXTS, text) for text in STRUCK), {"domain": "a.mssante.fr"})
     assert (register.declarations.loc[: len(STRUCK) - 1, TEXTS] == "").all(axis=None)
     assert register.problems.empty
-
-
-def test_a_stroke_is_no_date_and_no_tick_and_a_cross_is_one(load):
     register = load({"date": "néant", "withdrawal": "néant", "delegation": "x", "redirection": "/"})
     (row,) = register.declarations.to_dict("records")
     assert (row["date_text"], row["withdrawal"], row["delegation"]) == ("", False, True)

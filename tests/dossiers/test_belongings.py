@@ -68,7 +68,7 @@ def test_what_only_looks_like_it_is_left_alone(whose, text):
     assert whose.foreign(text, BETA) == (), text
 
 
-def test_a_domain_below_anothers_is_its_own(whose):
+def test_a_domain_below_anothers_is_its_own_and_what_two_have_is_foreign_to_neither(whose):
     assert whose.is_own_domain("Unit.CH-alpha.mssante.fr.", BETA)
     assert not whose.is_own_domain("ch-alpha.mssante.fr", BETA)
     for text, operator_id in (
@@ -76,6 +76,10 @@ def test_a_domain_below_anothers_is_its_own(whose):
         ("other.ch-alpha.mssante.fr", BETA),
     ):  # fmt: skip
         assert whose.foreign(text, operator_id)
+    for owner in ("1759900053", "1759900061"):
+        assert whose.foreign("HOMONYME DE PARIS", owner) == ()
+    assert whose.foreign("HOMONYME DE PARIS", ALPHA)
+    assert whose.foreign("1759900061", "1759900053")
 
 
 @pytest.mark.parametrize(
@@ -93,24 +97,22 @@ def test_short_and_common_names_only_where_they_are_meant(whose, text, seen):
     assert bool(whose.foreign(text, operator_id)) is seen
 
 
-def test_what_two_have_is_foreign_to_neither(whose):
-    for owner in ("1759900053", "1759900061"):
-        assert whose.foreign("HOMONYME DE PARIS", owner) == ()
-    assert whose.foreign("HOMONYME DE PARIS", ALPHA)
-    assert whose.foreign("1759900061", "1759900053")
-
-
 def of(*rows):
     """A space with an operator that all lists here have."""
     return make_space(row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"), *rows)
 
 
-def test_a_person_is_whose_contact_names_it():
+def test_a_person_is_whose_contact_names_it_and_of_two_names_the_longer_is_meant():
     beta = row("b.mssante.fr", BETA, "CH BETA", "mss.beta.example", support_contact="0199000009")
     whose = Belongings(of(beta))
     assert whose.foreign("Mme Durand, Zoé", BETA)
     assert whose.foreign("écrire à durand zoe", BETA)
     assert whose.foreign("rue Durand", BETA) == ()
+    north = "1759900079"
+    whose = Belongings(of(row("nord.mssante.fr", north, "CH ALPHA NORD", "mss.nord.example")))
+    assert whose.foreign("CH ALPHA NORD : 3 lignes", north) == ()
+    assert whose.foreign("CH ALPHA NORD", ALPHA)
+    assert whose.foreign("CH ALPHA SUD", north)
 
 
 def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_path):
@@ -138,11 +140,3 @@ def test_what_an_earlier_list_gave_is_still_ones_own(sample_space):
 
 def test_long_texts_are_read_in_time_that_grows_with_them(whose):
     assert whose.foreign("a." * 50_000 + "1 " * 50_000 + "ch " * 50_000 + "ch-alpha.mssante.fr", BETA)
-
-
-def test_of_two_names_one_inside_the_other_the_longer_is_meant():
-    north = "1759900079"
-    whose = Belongings(of(row("nord.mssante.fr", north, "CH ALPHA NORD", "mss.nord.example")))
-    assert whose.foreign("CH ALPHA NORD : 3 lignes", north) == ()
-    assert whose.foreign("CH ALPHA NORD", ALPHA)
-    assert whose.foreign("CH ALPHA SUD", north)

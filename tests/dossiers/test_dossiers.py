@@ -1,4 +1,4 @@
-"""Dossiers in bulk: what is written, what is kept, what a failure leaves."""
+"""Dossiers in bulk: what is written and kept, what a failure leaves; on a Dask cluster too."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,6 +25,7 @@ from test_report import everything_in
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError, UnknownNameError
 from mssante_audit.base.resources import resource
+from mssante_audit.cli import reports as cli
 from mssante_audit.dossiers import page
 from mssante_audit.dossiers import write as dossiers
 from mssante_audit.dossiers.write import Order, from_space, read_dossiers, write_dossiers
@@ -93,7 +95,6 @@ def test_the_index_for_machines_tells_the_same(sample, listed):
 
 @pytest.fixture
 def two(listed, tmp_path):
-    """The dossiers of two operators."""
     return write_dossiers(tmp_path / "out", parameters=listed, operators=[ONE, OTHER])
 
 
@@ -241,17 +242,14 @@ def test_a_worker_that_cannot_be_had_fails_its_dossiers_only(listed, tmp_path):
     assert record["status"] == "failed"
 
 
-def test_a_worker_with_other_code_refuses():
-    with pytest.raises(InputError, match=r"other code than its caller\. Install this version"):
-        dossiers.make_dossier(Order("", {}, "0" * 64), ONE)
-
-
-def test_only_an_identifier_of_figures_names_its_files():
+def test_only_an_identifier_of_figures_names_its_files_and_other_code_is_refused():
     odd = "../../etc/passwd", "/etc/passwd", "index", "CON", "a" * 300, "é", ".", "1\n2", "2A0000001", "1/2"
     for identifier in odd:
         assert re.fullmatch(r"operateur-[0-9a-f]{12}", dossiers.file_name(identifier)), identifier
     assert dossiers.file_name("010000001") == "010000001"
     assert dossiers.file_name("a1") != dossiers.file_name("A1")
+    with pytest.raises(InputError, match=r"other code than its caller\. Install this version"):
+        dossiers.make_dossier(Order("", {}, "0" * 64), ONE)
 
 
 def test_the_index_escapes_what_it_is_given(payloads, sample_space):
@@ -288,12 +286,10 @@ def test_the_command_tells_each_dossier_and_the_index(listed, tmp_path):
 @pytest.mark.parametrize(
     ("sent", "status", "jobs"),
     [
-        (signal.SIGINT, 130, 1),
-        (signal.SIGTERM, 143, 1),
-        (signal.SIGKILL, -9, 1),
+        (signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 1), (signal.SIGKILL, -9, 1),
         pytest.param(signal.SIGINT, 130, 2, marks=forking),
     ],
-)
+)  # fmt: skip
 def test_an_interrupted_run_leaves_no_process_and_what_was_there(listed, tmp_path, sent, status, jobs):
     out = tmp_path / "out"
     out.mkdir()
@@ -323,3 +319,79 @@ def test_a_dossier_of_300_rows_stays_small():
     assert len(html) <= 210_000
     assert html.decode().count("non observé") == 1  # what all rows say is said once
     assert html.decode().count('<td data-label="Domaine"') >= 300
+
+
+SOME = ("159990000", "1349900019", "1970190005", "1980590012", "5123", "7219900008")
+
+
+def started(module, *arguments):
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command = [sys.executable, "-m", f"distributed.cli.{module}", *map(str, arguments)]
+    return subprocess.Popen(command, **quiet)
+
+
+def until(happened):
+    """Wait for something: a loaded machine is slow."""
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """The address of a scheduler of Dask, on loopback."""
+    pytest.importorskip("distributed", reason='Dask is not installed: pip install "mssante-audit[dask]"')
+    file = tmp_path / "scheduler.json"
+    process = started("dask_scheduler", "--host", "127.0.0.1", "--port", 0, "--scheduler-file", file)
+    try:
+        until(lambda: file.exists() and file.read_text().endswith("}"))
+        address = json.loads(file.read_text())["address"]
+        assert address.startswith("tcp://127.0.0.1:")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def workers(scheduler, tmp_path):
+    options = ("--host", "127.0.0.1", "--no-nanny", "--nthreads", 1, "--local-directory")
+    processes = [started("dask_worker", scheduler, *options, tmp_path / f"worker{n}") for n in range(2)]
+    yield processes
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(20)
+
+
+@pytest.mark.long
+def test_a_worker_killed_half_way_costs_no_dossier(scheduler, workers, tmp_path):
+    (tmp_path / "data").mkdir()  # data of one's own are sent
+    copy(CATALOGUE / "listeblanchemssante.xml.gz", tmp_path / "data" / "list.xml.gz")
+    some = {"parameters": {"as_of": AS_OF, "data": str(tmp_path / "data")}, "operators": SOME}
+    alone = write_dossiers(tmp_path / "alone", **some)
+
+    def kill_one(done, of, dossier):
+        if done == 2:
+            os.kill(workers[0].pid, 9)
+
+    with cli.cluster(scheduler) as cluster:
+        client = cluster["executor"]._client
+        client.wait_for_workers(2, timeout=60)
+        run = write_dossiers(tmp_path / "cluster", **some, listener=kill_one, **cluster)
+        until(lambda: len(client.scheduler_info()["workers"]) == 1)
+    assert workers[0].wait(5) == -9
+    assert {d.status for d in run.outcomes} == {"done"}
+    assert_same(run, alone)
+
+
+def test_without_scheduler_or_worker_it_says_so(scheduler, monkeypatch):
+    monkeypatch.setattr(cli, "PATIENCE", 1)
+    for address, why in (
+        (scheduler, r"the Dask cluster has no worker\. Start one: dask worker tcp://"),
+        ("tcp://127.0.0.1:9", "no Dask scheduler answers"),
+        ("nothing at all", "no Dask scheduler answers"),
+    ):
+        with pytest.raises(InputError, match=why), cli.cluster(address):
+            pass

@@ -7,13 +7,11 @@ from typing import Any
 
 import jsonschema
 import pandas as pd
-import pytest
+from commands import said
 from made_findings import framed, made
 from made_up import make_space
-from typer.testing import CliRunner
 
 from mssante_audit.audits import audit_all, unsure, waived
-from mssante_audit.cli.main import app
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import FollowUp, follow
 from mssante_audit.findings.registry import catalogue
@@ -32,11 +30,6 @@ def run_of(log: Any) -> dict[str, Any]:
 
 def states(run: dict[str, Any]) -> dict[str, str]:
     return {r["partialFingerprints"][KEY]: r.get("baselineState", "") for r in run["results"]}
-
-
-@pytest.fixture(scope="module")
-def findings(sample_space: TrustSpace) -> pd.DataFrame:
-    return audit_all(sample_space)
 
 
 def log_of(space: TrustSpace, findings: pd.DataFrame, follow_up: FollowUp | None = None) -> dict[str, Any]:
@@ -106,9 +99,8 @@ def test_hostile_texts_stay_texts(payloads: tuple[str, ...]) -> None:
 
 def test_the_command_writes_it(tmp_path) -> None:
     given = ["findings", "dn_consistency", "--format", "sarif", "--as-of", "2026-03-03T06:00:00Z"]
-    shown = CliRunner().invoke(app, given)
-    assert shown.exit_code == 0
-    results = run_of(json.loads(shown.output))["results"]
+    shown = said(*given)
+    results = run_of(json.loads(shown))["results"]
     assert {result["properties"]["audit"] for result in results} == {"dn_consistency"}
-    assert CliRunner().invoke(app, [*given, "--out", str(tmp_path / "f")]).exit_code == 0
-    assert (tmp_path / "f").read_text(encoding="utf-8") == shown.output
+    said(*given, "--out", tmp_path / "f")
+    assert (tmp_path / "f").read_text(encoding="utf-8") == shown

@@ -1,11 +1,20 @@
+import re
+from importlib.resources import files
+from itertools import groupby
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jinja2 import Environment, meta
 from made_findings import framed, made
 
+from mssante_audit import AUDITS
+from mssante_audit.archive.history import CONTENT
 from mssante_audit.base.export import records
-from mssante_audit.findings.catalogue import Rule
+from mssante_audit.findings import registry
+from mssante_audit.findings.catalogue import SOURCES, Rule
 from mssante_audit.findings.facts import clear, dumped, hidden, loaded
 from mssante_audit.findings.frame import COLUMNS, Finding, Severity, concat, findings_frame
 from mssante_audit.findings.places import DNS, REGISTER, Place, evidence, places_from, places_of, row_ranges
@@ -19,11 +28,15 @@ ENTRIES = pd.DataFrame(
 )  # fmt: skip
 
 
-def test_an_empty_frame_has_every_column_and_dtype():
+def test_an_empty_frame_has_every_column_and_a_finding_may_be_less_sure_than_its_rule():
     empty, full = framed([], ENTRIES), framed([made("LIST_ROW_DUPLICATE", (1,))], ENTRIES)
     assert list(empty.columns) == list(COLUMNS)
     assert empty.dtypes.tolist() == full.dtypes.tolist()
     assert empty["severity"].dtype == Severity
+    findings = [made("DN_ID_LUHN", (1,)), made("DN_ID_LUHN", (4,), confidence="hint")]
+    assert framed(findings, ENTRIES)["confidence"].tolist() == ["certain", "hint"]
+    with pytest.raises(ValueError, match="'sure' is no confidence"):
+        framed([made("DN_ID_LUHN", (1,), confidence="sure")], ENTRIES)
 
 
 def test_domains_and_operator_follow_from_the_rows():
@@ -36,18 +49,15 @@ def test_domains_and_operator_follow_from_the_rows():
     assert places == {"2": ("2A", "Corse"), "3": ("988", "")}
 
 
-def test_worst_and_widest_first_also_when_put_together():
+def test_worst_and_widest_come_first_and_a_list_not_to_be_relied_on_before_all():
     info = framed([made("DN_CONCENTRATION", (1, 3, 4))], ENTRIES)
     rest = framed([made("DN_ID_LUHN", (1,)), made("DN_ID_LUHN", (2, 3))], ENTRIES)
     assert concat([info, rest])["evidence"].tolist() == ["2-3", "1", "1, 3-4"]
     assert concat([]).dtypes.tolist() == info.dtypes.tolist()
-
-
-def test_a_finding_may_be_surer_or_less_sure_than_its_rule():
-    findings = [made("DN_ID_LUHN", (1,)), made("DN_ID_LUHN", (4,), confidence="hint")]
-    assert framed(findings, ENTRIES)["confidence"].tolist() == ["certain", "hint"]
-    with pytest.raises(ValueError, match="'sure' is no confidence"):
-        framed([made("DN_ID_LUHN", (1,), confidence="sure")], ENTRIES)
+    findings = [made("DN_UNREADABLE", (1, 2, 3)), made("LIST_OLD"), made("DN_CONCENTRATION", (1, 2))]
+    first = ["LIST_OLD", "DN_UNREADABLE", "DN_CONCENTRATION"]
+    assert framed(findings, ENTRIES)["rule"].tolist() == first
+    assert concat(framed([finding], ENTRIES) for finding in findings)["rule"].tolist() == first
 
 
 def test_mailboxes_of_all_domains_count_and_come_before_the_number_of_domains():
@@ -111,22 +121,80 @@ def test_evidence_says_in_words_where_a_finding_stands(where, words):
     assert evidence(places_of(where, "l.xml")) == words
 
 
-def test_a_finding_without_rows_touches_no_domain():
+def test_a_finding_without_rows_touches_no_domain_but_may_name_some_and_an_operator():
     frame = framed([made("LIST_UNSIGNED", register="liste.csv")], ENTRIES)
     assert frame.loc[0, ["domains", "rows"]].tolist() == [0, ()]
     with pytest.raises(LookupError, match="no rule"):
         framed([made("NO_SUCH_RULE")], ENTRIES)
-
-
-def test_a_finding_may_name_domains_and_operator_that_no_row_tells():
     more = {"domains": ("z.example", "a.example"), "operator_id": "9", "operator": "NEUF"}
     (record,) = framed([made("LIST_UNSIGNED", (1,), **more)], ENTRIES).to_dict("records")
     names = ("domain", "domains", "operator_id", "operator")
     assert [record[name] for name in names] == ["a.example", 2, "9", "NEUF"]
 
 
-def test_a_list_not_to_be_relied_on_comes_before_whatever_its_rows_have() -> None:
-    findings = [made("DN_UNREADABLE", (1, 2, 3)), made("LIST_OLD"), made("DN_CONCENTRATION", (1, 2))]
-    first = ["LIST_OLD", "DN_UNREADABLE", "DN_CONCENTRATION"]
-    assert framed(findings, ENTRIES)["rule"].tolist() == first
-    assert concat(framed([finding], ENTRIES) for finding in findings)["rule"].tolist() == first
+AUDIT_SOURCES = Path(__file__).parents[2] / "mssante_audit" / "audits"
+RULES = list(registry.catalogue().values())
+CODE = re.compile(r"\"((?:LIST|DN|CONTACT|DECL|RECO|DNS|MAILBOX|TLS)_[A-Z0-9_]+)\"")
+
+
+@pytest.mark.parametrize("audit", AUDITS)
+def test_an_audit_raises_the_rules_of_its_file_and_no_other(audit: str) -> None:
+    files = [file.read_text(encoding="utf-8") for file in (AUDIT_SOURCES / audit).glob("*.py")]
+    codes = {code for text in files for code in CODE.findall(text)}
+    assert codes == {rule.code for rule in RULES if rule.audit == audit}
+
+
+TEXTS = [f"{name}_{language}" for name in ("title", "why", "remedy") for language in ("fr", "en")]
+
+
+def test_fields() -> None:
+    changes = (AUDIT_SOURCES.parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
+    for rule in RULES:
+        assert re.match(rf"(?:{'|'.join(SOURCES)})\b", rule.source), rule.code
+        for text in (rule.family, rule.source, *(getattr(rule, name) for name in TEXTS)):
+            assert text == text.strip() != "", rule.code
+            assert not re.search("  |\n", text), rule.code
+        assert f"\n## {rule.added_in} " in changes, rule.code
+        for text in (rule.why_fr, rule.why_en, rule.remedy_fr, rule.remedy_en):
+            assert text.endswith((".", ".)")), rule.code
+        for text in (rule.title_fr, rule.title_en):
+            assert len(text.rstrip(".")) == len(text) <= 70, rule.code
+
+
+def test_texts_have_french_typography_and_words_of_the_same_facts_in_both_languages() -> None:
+    """No-break spaces inside « », before ; ! ? and before :, and typographic apostrophes."""
+    for rule in RULES:
+        for text in (rule.family, rule.title_fr, rule.why_fr, rule.remedy_fr):
+            assert not re.search(r"(?<!\u00a0)»|«(?!\u00a0)|(?<!\u00a0):(?!//)|'", text), (rule.code, text)
+            assert not re.search(r"(?<!\u202f)[;!?]", re.sub("«[^»]*»", "", text)), (rule.code, text)
+    for rule in RULES:
+        for part in ("observed", "expected", "evidence"):
+            french, english = (getattr(rule, f"{part}_{language}") for language in ("fr", "en"))
+            assert (bool(french), _asked(french)) == (bool(english), _asked(english)), rule.code
+
+
+@pytest.mark.parametrize("words", sorted({rule.words for rule in RULES if rule.words}))
+def test_macros_are_there_in_both_languages_and_take_the_same_facts(words: str) -> None:
+    texts = [(files(words) / f"words_{lang}.j2").read_text(encoding="utf-8") for lang in ("fr", "en")]
+    macros = [re.findall(r"macro (\w+\(.*?\))", text) for text in texts]
+    assert macros[0] == macros[1] != []
+    assert _asked(texts[0]) == _asked(texts[1])
+
+
+def _asked(template: str) -> set[str]:
+    filters = r"\| *(?:number|count|damage|percent|listing|day|lasting|moment|named|visible)\b"
+    return meta.find_undeclared_variables(Environment().parse(re.sub(filters, "| default", template)))
+
+
+def test_contacts_alone_are_personal_and_texts_are_of_the_history_and_a_family_of_one_audit() -> None:
+    personal = {rule.code for rule in RULES if rule.personal}
+    assert personal == {rule.code for rule in RULES if rule.audit == "stale_contacts"} - {
+        "CONTACT_STAMP_OLD",
+        "CONTACT_UNCHANGED",
+    } | {"DECL_PUBLIC_CONSUMER", "LIST_LETTER_FOREIGN", "RECO_CONTACT", "RECO_CONTACT_OLD"}
+    assert all(set(rule.texts) <= set(CONTENT) for rule in RULES)
+    assert all(rule.texts or not rule.needs_all_rows for rule in RULES)
+    dated = {rule.audit for rule in RULES if rule.texts}
+    assert dated == {"dn_consistency", "stale_contacts", "whitelist_integrity"}
+    runs = [key for key, _ in groupby((rule.audit, rule.family) for rule in RULES)]
+    assert len(runs) == len({family for _, family in runs})

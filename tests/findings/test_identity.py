@@ -44,8 +44,11 @@ def rules_gone(name: str, space: TrustSpace, entries: pd.DataFrame, findings: pd
     return findings.loc[~findings["fingerprint"].isin(after["fingerprint"]), "rule"].tolist()
 
 
-def test_no_two_findings_of_a_rule_are_known_by_the_same(findings: pd.DataFrame) -> None:
+def test_no_two_findings_are_known_by_the_same_whatever_the_order_of_rows(
+    findings: pd.DataFrame, name: str, space: TrustSpace
+) -> None:
     assert findings.loc[findings["fingerprint"].duplicated(), "rule"].tolist() == []
+    assert rules_gone(name, space, space.entries[::-1], findings) == []
 
 
 def test_words_fill_in_every_language_and_facts_survive_a_file(findings: pd.DataFrame) -> None:
@@ -63,7 +66,3 @@ def test_rows_that_leave_change_no_other(findings: pd.DataFrame, name: str, spac
     leaving = others.iloc[:: max(len(others) // 5, 1)].tolist()[:5]
     groups = findings[findings["domains"] > 1]
     assert rules_gone(name, space, space.entries[~rows.isin(leaving)], groups) == []
-
-
-def test_the_order_of_rows_changes_no_finding(findings: pd.DataFrame, name: str, space: TrustSpace) -> None:
-    assert rules_gone(name, space, space.entries[::-1], findings) == []

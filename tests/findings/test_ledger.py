@@ -1,7 +1,8 @@
-"""What earlier runs findings: new, still open, fixed; in the page, the CSV and the summary."""
+"""What earlier runs found: new, still open, fixed; in page, CSV and summary; points of the trend."""
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from conftest import CATALOGUE
 from made_findings import framed, made
 
+from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.base.state import state_bytes
@@ -23,6 +25,7 @@ from mssante_audit.findings.ledger import (
     scope_of,
     write_ledger,
 )
+from mssante_audit.findings.trend import Point, add_point, point_of, read_trend
 from mssante_audit.report.findings import follow_up_html
 from mssante_audit.report.run import run_reports
 
@@ -109,15 +112,12 @@ def test_an_archived_list_may_show_a_finding_before_any_run() -> None:
     assert "1er septembre 2025" in follow_up_html(second, frame(2)).replace("\xa0", " ")
 
 
-def test_a_run_made_again_says_the_same() -> None:
+def test_a_run_made_again_says_the_same_and_runs_know_what_came_before_in_their_scope() -> None:
     ledger: dict[str, Any] = {}
     follow(ledger, "x", DAYS[0], frame(1))
     once = follow(ledger, "x", DAYS[1], frame(1, 2))
     follow(ledger, "x", DAYS[2], frame(3))
     assert follow(ledger, "x", DAYS[1], frame(1, 2)) == once
-
-
-def test_runs_are_compared_within_a_scope() -> None:
     given = {"data": "data", "operator": None, "recover": False, **Thresholds().model_dump()}
     same = scope_of("x", given)
     assert same == scope_of("x", {"data": "data", "anchors": ["a"], "lang": "en", "row_limit": 1})
@@ -125,9 +125,6 @@ def test_runs_are_compared_within_a_scope() -> None:
     ledger: dict[str, Any] = {}
     runs = [follow(ledger, scope, DAYS[n], frame(1)) for n, scope in enumerate((same, "other", same))]
     assert [run.status for run in runs] == [("",), ("",), ("open",)]
-
-
-def test_what_the_inputs_were_is_known_to_later_runs_only() -> None:
     ledger: dict[str, Any] = {}
     for day, size in zip(DAYS, (1, 2, 3), strict=True):
         follow(ledger, "x", day, frame(1))
@@ -199,3 +196,47 @@ def test_reports_say_what_is_new_open_and_unknown(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not of version"):
         report("2026-03-03")
     assert (tmp_path / "ledger.json").read_bytes() == newer
+
+
+COUNTS = {"critical": 1, "error": 2, "warning": 3, "info": 4}
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "trend.json"
+
+
+def test_points_come_back_in_order_of_time_and_a_run_made_again_replaces_its_own(file):
+    assert read_trend(file) == ()
+    late = Point("2026-03-02T06:00:00+00:00", COUNTS, new=1, open=9, fixed=2, waived=3)
+    early = Point("2026-03-01T06:00:00+00:00", COUNTS, open=10)
+    add_point(file, late)
+    assert add_point(file, early) == (early, late) == read_trend(file)
+    assert add_point(file, replace(late, at="2026-03-02T07:00:00+01:00", open=6)) == (
+        early, replace(late, open=6),
+    )  # fmt: skip
+
+
+def test_a_trend_of_another_version_or_damaged_is_refused_and_kept(file):
+    add_point(file, Point("2026-03-02", COUNTS, open=10))
+    good = file.read_text()
+    newer, edited = good.replace('"version": 1', '"version": 2'), good.replace('"open": 10', '"open": 11')
+    for content in (newer, edited, "", "[]", "{}"):
+        assert content != good
+        file.write_text(content)
+        for use in (lambda: read_trend(file), lambda: add_point(file, Point("2026-03-02", COUNTS))):
+            with pytest.raises(InputError, match=r"trend\.json"):
+                use()
+        assert file.read_text() == content
+
+
+def test_the_point_of_a_run_counts_what_it_found(sample_space):
+    as_of, findings, ledger = sample_space.as_of, audit_all(sample_space), {}
+    follow(ledger, "run", "2026-03-02", findings.iloc[2:])
+    run = follow(ledger, "run", as_of.isoformat(), findings.iloc[1:])
+    point = point_of(as_of, findings.iloc[1:], findings.head(3), run)
+    assert (point.new, point.open, point.fixed, point.waived) == (1, len(findings) - 2, 0, 3)
+    assert sum(point.counts.values()) == len(findings) - 1
+    assert list(point.counts) == ["critical", "error", "warning", "info"]
+    first = point_of(as_of, findings, pd.DataFrame(), None)
+    assert (first.new, first.open, first.fixed) == (0, len(findings), 0)

@@ -106,7 +106,6 @@ class Case:
         return _NAMED.sub(named, value)
 
     def filled(self, base: Cells, cells: Cells) -> Cells:
-        """Fill in a form or a row."""
         own = cells.get("by", "A")
         return {name: self.written(cells.get(name, text), own) for name, text in base.items()} | {
             name: self.written(text, own)
@@ -129,7 +128,6 @@ def _spread(told: Cells) -> Iterator[Cells]:
 
 
 def cases() -> list[Case]:
-    """Return every situation, in the order of the files."""
     found: list[Case] = []
     for file in sorted(HERE.glob("*.toml")):
         content = tomllib.loads(file.read_text(encoding="utf-8"))

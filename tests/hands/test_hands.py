@@ -47,8 +47,6 @@ _PLACES = re.compile(r"declarations\.\w+:([0-9, -]+)")
 
 
 class Judged(NamedTuple):
-    """What was told of a register."""
-
     told: dict[str, list[tuple[str, str]]]  # by case: rule, and the finding in words
     whole: set[str]  # rules told of no row
     states: dict[str, str]

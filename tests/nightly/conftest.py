@@ -67,8 +67,6 @@ def later(first_night, place) -> Place:
 
 @pytest.fixture
 def settings(place):
-    """A function that changes sections of the shortest settings."""
-
     def change(**sections):
         merged = {
             name: {**SETTINGS.get(name, {}), **value} if isinstance(value, Mapping) else value
@@ -95,6 +93,5 @@ def zone(tmp_path):
 
 @pytest.fixture
 def served():
-    """A function that serves a content on loopback and returns its address."""
     with ExitStack() as servers:
         yield lambda content: servers.enter_context(serving(give(content)))

@@ -46,7 +46,6 @@ class Place:
         return sorted(f for f in (self.output / "runs").iterdir() if not f.name.startswith("."))
 
     def settings(self, values: Values) -> None:
-        """Write audit.toml."""
         plain = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
         lines = [f"{name} = {json.dumps(value)}" for name, value in plain.items()]
         for name, section in values.items():
@@ -65,7 +64,6 @@ class Place:
         )  # fmt: skip
 
     def run(self, as_of: str = AS_OF, *, fresh: bool = False, **environment: str) -> tuple[int, str, str]:
-        """Do a run; return status, output and errors."""
         process = self.start(*(("--as-of", as_of) if as_of else ()), fresh=fresh, **environment)
         out, errors = process.communicate(timeout=300)
         return process.returncode, out, errors
@@ -94,7 +92,6 @@ class Place:
         return [json.loads(line) for line in lines]
 
     def outcomes(self) -> dict[str, str]:
-        """What became of the steps of the last run."""
         return {step["step"]: step["outcome"] for step in self.state("run.json")["steps"]}
 
 
@@ -120,13 +117,9 @@ def with_anchors(values: Values) -> dict[str, Any]:
 
 STEPS = ("fetch", "observe", "observe_tls", "audit", "reports", "dossiers", "site", "retention", "hooks")
 HOSTILE = (
-    "ch-a.mssante.fr",
-    "x" * 150,
-    "<script>",
-    "\N{RIGHT-TO-LEFT OVERRIDE}nwp",
-    "a\nb\tc\x1b[2J\x9b1m",
+    "ch-a.mssante.fr", "x" * 150, "<script>", "\N{RIGHT-TO-LEFT OVERRIDE}nwp", "a\nb\tc\x1b[2J\x9b1m",
     "é\x00",
-)
+)  # fmt: skip
 NOTHING = dict.fromkeys(("critical", "error", "warning", "info"), 0)
 WHY = {
     "error": "not gzip", "made": "2026-03-03", "before": "2026-03-02", "signer": "alb",
@@ -190,7 +183,6 @@ def night(
 
 
 def rewrite(run: Path, **changes: object) -> None:
-    """Change what the head of a run says."""
     head = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps(head | changes))
 

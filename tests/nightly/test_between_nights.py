@@ -84,8 +84,7 @@ def files(site: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "why"),
-    [(unsigned, "aucune signature"), (login, "ne se lit pas, ou pas en entier")],
+    ("spoil", "why"), [(unsigned, "aucune signature"), (login, "ne se lit pas, ou pas en entier")]
 )
 def test_every_page_says_which_list_is_not_well_and_why_and_of_when_the_site_is(later, spoil, why):
     good = files(later.runs[-1] / "site")

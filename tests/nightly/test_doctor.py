@@ -33,7 +33,7 @@ def variant(name: str) -> bytes:
     return (CATALOGUE / "variants" / f"{name}.xml").read_bytes()
 
 
-def test_a_machine_that_has_all(place):
+def test_a_machine_that_has_all_and_no_run_at_all_which_is_ill(place):
     done = CliRunner().invoke(app, ["doctor", "--config", str(place.folder / "audit.toml")])
     assert (done.exit_code, done.stderr) == (0, "")
     assert not place.output.exists()
@@ -43,6 +43,7 @@ def test_a_machine_that_has_all(place):
         "python", "packages", "memory", "time zone", "settings", "output", "disk", "white list", "signature"
     }  # fmt: skip
     assert [s for s in signs(place) if s.state != "ok" and not s.remedy] == []
+    assert told(place) == (1, "ill      last run: there was none. Look at what should start it\n")
 
 
 def test_packages_that_are_missing_are_named(monkeypatch):
@@ -249,10 +250,6 @@ def parsed(text: str) -> dict[str, dict[tuple[str, ...], float]]:
     families = list(text_string_to_metric_families(text))
     assert all(family.type == "gauge" and family.documentation for family in families)
     return {f.name: {tuple(s.labels.values()): s.value for s in f.samples} for f in families}
-
-
-def test_no_run_at_all_is_ill(place) -> None:
-    assert told(place) == (1, "ill      last run: there was none. Look at what should start it\n")
 
 
 def test_the_metrics_of_a_night(later) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from dnslab import free_port
-from frames import visits_of
 from made_nights import signs
 from smtplab import Script, saying, serving, tls
+from tlsmade import visits_of
 
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import load_tls

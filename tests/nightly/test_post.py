@@ -34,8 +34,6 @@ PASSWORD_ASCII = "open-sesame-7731"
 
 @dataclass
 class Heard:
-    """What a server was told."""
-
     port: int
     commands: list[str] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
@@ -89,8 +87,6 @@ def smtp(tls: ssl.SSLContext | None, *, implicit: bool = False, login: str = "23
 
 @contextmanager
 def web(tls: ssl.SSLContext | None, status: int = 200) -> Iterator[Heard]:
-    """Take what is posted."""
-
     class Session(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             heard.commands.append(f"{self.path} {self.headers['Authorization']}")
@@ -282,10 +278,18 @@ def test_hooks_are_told_facts_and_paths(first_said, two_nights, failed_night):
     assert told[2]["failure"]["MSSANTE_FAILED_STEPS"] == "audit"
 
 
-def test_words_are_no_shell_line():
+def test_words_are_no_shell_line_and_what_a_hook_started_ends_with_it(tmp_path):
     given = ["; touch pwned", "$(touch pwned)", "*"]
     fault = run_hook(["sh", "-c", 'echo "$@"; exit 1', "sh", *given], dict(os.environ), 30)
     assert fault == f"exit status 1: {' '.join(given)}"
+    begin = time.monotonic()
+    words = ["sh", "-c", 'sleep 60 & echo $! > "$0"; wait', str(tmp_path / "pid")]
+    assert run_hook(words, dict(os.environ), 2) == "not done after 2 s, and ended"
+    assert time.monotonic() - begin < 20
+    child, until = int((tmp_path / "pid").read_text()), time.monotonic() + 5
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until, "what the hook started is still there"
+        time.sleep(0.05)
 
 
 def test_hooks_that_fail_are_told_and_harm_nothing(place, settings, tmp_path):
@@ -301,17 +305,6 @@ def test_hooks_that_fail_are_told_and_harm_nothing(place, settings, tmp_path):
     assert "FAILED hooks: /nowhere/at-all (success): cannot be started" in out
     faults = [record["fault"] for record in place.log() if record["event"] == "hook"]
     assert faults == [*commands.values()]
-
-
-def test_a_hook_that_takes_too_long_is_ended_with_what_it_started(tmp_path):
-    begin = time.monotonic()
-    words = ["sh", "-c", 'sleep 60 & echo $! > "$0"; wait', str(tmp_path / "pid")]
-    assert run_hook(words, dict(os.environ), 2) == "not done after 2 s, and ended"
-    assert time.monotonic() - begin < 20
-    child, until = int((tmp_path / "pid").read_text()), time.monotonic() + 5
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < until, "what the hook started is still there"
-        time.sleep(0.05)
 
 
 def test_a_hook_cannot_read_what_the_run_is_given():

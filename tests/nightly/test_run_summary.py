@@ -53,11 +53,19 @@ def test_its_first_lines_say_what_is_critical_and_new_and_unknown_and_what_to_do
     assert 0 < text.index(case["line"]) < 800
 
 
-def test_what_is_worst_decides_whether_things_got_better():
+def test_what_is_worst_decides_and_each_cause_is_named_with_whom_it_touches():
     told = night(new=1, fixed=9)
     facts = told.results["audit"].facts
     facts["new_by_severity"].update(critical=1)
     assert "WORSE" in summary(told)
+    text = " ".join(summary(night(critical=12, lost=1)).split())
+    first = "critical, Aucun serveur ne répond: CH A, ch-a.mssante.fr, since 3 Feb"
+    assert f"FIRST, {first}" in text
+    assert "CRITICAL: 12 findings (12 causes, 1 said above) - critical, Aucun serveur ne répond:" in text
+    assert "ch-a.mssante.fr and 1 other domain, 1 mailbox, since 3 February 2026" in text
+    assert "- and 2 other causes" in text
+    assert "CRITICAL, AND NOTHING IS KNOWN OF THEM NOW: 1 finding (1 cause) -" in text
+    assert "NEW since 2 March 2026: none FIXED: none FOUND 12,345 critical" in text
 
 
 FAILED = (
@@ -98,17 +106,6 @@ def test_it_is_a_page_for_a_phone_whose_links_lead_to_the_site_that_is_named():
         assert {sev.text_content().strip() for sev in tree.find_class("sev")} == {"✖ critique"}
         assert "<script>" in tree.text_content()
         assert ("font: 16px" in text, "prefers-color-scheme: dark" in text) == (True, True)
-
-
-def test_each_cause_is_named_with_whom_it_touches_and_since_when():
-    text = " ".join(summary(night(critical=12, lost=1)).split())
-    first = "critical, Aucun serveur ne répond: CH A, ch-a.mssante.fr, since 3 Feb"
-    assert f"FIRST, {first}" in text
-    assert "CRITICAL: 12 findings (12 causes, 1 said above) - critical, Aucun serveur ne répond:" in text
-    assert "ch-a.mssante.fr and 1 other domain, 1 mailbox, since 3 February 2026" in text
-    assert "- and 2 other causes" in text
-    assert "CRITICAL, AND NOTHING IS KNOWN OF THEM NOW: 1 finding (1 cause) -" in text
-    assert "NEW since 2 March 2026: none FIXED: none FOUND 12,345 critical" in text
 
 
 @pytest.mark.parametrize("lang", ["fr", "en"])

@@ -87,13 +87,6 @@ def published(true: Lists, made: datetime, fault: str) -> bytes:
     return true.made(made - timedelta(days=20 if fault == "older" else 0), **OF_LIST.get(fault, ("", {}))[1])
 
 
-def age_observation(data: Path) -> None:
-    observation = next((data / "observations").glob("dns-*"))
-    text = gzip.decompress(observation.read_bytes()).replace(b"2026-03-02T", b"2026-01-20T")
-    observation.with_name("dns-2026-01-20T060000Z.jsonl.gz").write_bytes(gzip.compress(text))
-    observation.unlink()
-
-
 def killed_before(step: str):
     """Return what does the steps of a run that is killed before one of them."""
 
@@ -125,7 +118,10 @@ def test_three_weeks_of_nights_are_told_as_they_were(lists, tmp_path):  # noqa: 
         world.put_back()
         spoil(world.nights, OF_OTHERS.get(fault, ((), {}))[1])
         if fault == "old observation":
-            age_observation(world.nights.data)
+            observation = next((world.nights.data / "observations").glob("dns-*"))
+            text = gzip.decompress(observation.read_bytes()).replace(b"2026-03-02T", b"2026-01-20T")
+            observation.unlink()
+            observation.with_name("dns-2026-01-20T060000Z.jsonl.gz").write_bytes(gzip.compress(text))
         content = published(replace(lists, rows=rows), made, fault)
         with serving(give(content)) as url:
             world.nights.set(lang="fr", inputs={"mailboxes_max_age_days": 99}, fetch=url)

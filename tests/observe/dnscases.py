@@ -153,3 +153,40 @@ PARENT_ZONES = {
     "melange.fr": (("ns3.gestion.example", P3),),
 }
 """Parent zone → its servers."""
+
+
+ALL = BIND, UNBOUND, UNBOUND_VALIDATING, KNOT = "BIND", "unbound", "unbound, validating", "Knot Resolver"
+NONE = ()
+
+
+@dataclass(frozen=True)
+class Hard(Case):
+    """A case with its truth, in the words at the head of the file."""
+
+    method: str = ""
+    reached: tuple[str, ...] | None = ALL  # ``None``: by chance
+    unsound: str = ""
+    postfix: bool = False
+    learns: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        usual = "delegated" if any(" NS " in line for line in self.parent) else "redirected"
+        object.__setattr__(self, "method", self.method or usual)
+        if self.reached == "by chance":
+            object.__setattr__(self, "reached", None)
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """The zones whose servers are asked for first."""
+        return (self.learns.replace("@", self.domain),) if self.learns else ()
+
+    @property
+    def receives(self) -> str:
+        """What we must say: `yes`, `degraded` or `no`."""
+        if self.reached == NONE:
+            return "degraded" if self.postfix else "no"
+        return "yes" if self.reached == ALL and not self.unsound else "degraded"
+
+
+HARD = read("dnshard.toml", Hard)

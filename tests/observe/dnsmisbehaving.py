@@ -119,11 +119,6 @@ def no_middle(query: Message, message: Message) -> Message:
     return message
 
 
-def without_opt(_query: Message, message: Message) -> Message:
-    message.use_edns(-1)
-    return message
-
-
 def without_signatures(query: Message, _message: Message) -> Message:
     plain = dns.message.make_query(query.question[0].name, query.question[0].rdtype)
     message = forward(plain, "udp")
@@ -166,7 +161,7 @@ SPOILT: dict[str, Spoil] = {
     "upward": lambda query, _: reply(query, aa=False, authority=[". NS a.root-servers.net."]),
     "hollow": lambda query, _: reply(query, aa=False), "self-alias": alias_of(""), "alias-alone": alone,
     "alias-too": alias_of("mx2.mail.example.", apart=True), "nodata": empty, "sideways": sideways,
-    "lower": lower, "no-middle": no_middle, "no-opt": without_opt, "no-sig": without_signatures,
-    "other-mx": other_mx,
+    "lower": lower, "no-middle": no_middle, "no-sig": without_signatures, "other-mx": other_mx,
+    "no-opt": lambda _, message: message.use_edns(-1) or message,
 }  # fmt: skip
 """What is done to a good reply."""

@@ -18,7 +18,7 @@ import dns.exception
 import dns.message
 import dns.rcode
 import dns.rdatatype
-from dnscases import ROOT
+from dnscases import ALL, BIND, KNOT, ROOT, UNBOUND
 from dnslab import Daemon, configured, need
 
 PROGRAMS = {"named": "bind9", "unbound": "unbound", "kresd": "knot-resolver"}  # resolver → its package
@@ -26,8 +26,7 @@ PLACES = {name: shutil.which(name) or shutil.which(name, path="/usr/sbin") for n
 MISSING = tuple(PROGRAMS[name] for name, place in PLACES.items() if not place)
 HOW = f"resolvers are missing: `apt-get install --no-install-recommends {' '.join(PROGRAMS.values())}`"
 
-BIND, UNBOUND, UNBOUND_VALIDATING, KNOT = "BIND", "unbound", "unbound, validating", "Knot Resolver"
-ADDRESSES = {BIND: "127.0.57.1", UNBOUND: "127.0.57.2", UNBOUND_VALIDATING: "127.0.57.3", KNOT: "127.0.57.4"}
+ADDRESSES = {name: f"127.0.57.{number}" for number, name in enumerate(ALL, 1)}
 """The resolvers that are asked; all but the second validate."""
 PATIENCE = 8.0  # seconds that a sender's stub waits for each of its `TRIES`
 TRIES = 3

@@ -42,7 +42,6 @@ from mssante_audit.space.trust import Thresholds, TrustSpace
 
 
 def addresses(cases: Sequence[Case] = CASES) -> tuple[str, ...]:
-    """Return the addresses of all servers, as `dnslab.in_namespace` takes them."""
     scripted = {address: does for case in cases for address, does in case.scripted}
     others = [elsewhere(address) for address, does in scripted.items() if does.startswith("elsewhere")]
     return tuple(f"{a}/{128 if ':' in a else 32}" for a in (*dnscases.SHARED, *scripted, *others))

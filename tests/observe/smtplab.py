@@ -10,8 +10,6 @@ Script = Callable[["Wire"], Awaitable[None]]
 
 
 class Wire:
-    """A connection that a script speaks over."""
-
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
 

@@ -1,25 +1,30 @@
-"""``mssante-audit observe dns``: what it writes, what it says, how it ends."""
+"""``mssante-audit observe dns``: what it writes and says, how it ends; docs/observing.md says what is so."""
 
 import gzip
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from subprocess import PIPE
 
 import pytest
 from commands import Done
+from conftest import CATALOGUE
 from dnslab import answering, in_namespace
-from dnsscripts import PARENT
-from dnsworld import OP_NSD
+from dnsworld import OP_NSD, PARENT
 from made_up import xml_of
+from typer.main import get_command
 
+from mssante_audit.cli.observe import app
 from mssante_audit.network import methods
 from mssante_audit.observe.dns.run import ObserveSettings
 from mssante_audit.observe.file import DNS
 from mssante_audit.observe.folder import observation_files
+from mssante_audit.observe.lines import OUTCOMES, STEPS, Reply
 from mssante_audit.observe.observation import load_observation
 
 
@@ -65,6 +70,7 @@ def test_the_command_observes_a_list(observed, listed):
     [
         ("--resume", "no observation to go on with"),
         ("--parent-server 192.0.2.1", "Write NAME=ADDRESS"),
+        ("--parent-server =192.0.2.1", "Write NAME=ADDRESS"),
         ("--resolver nom.example", "not an address"),
         ("--parent-zone a..b", "not a zone's name"),
         ("--timeout 0", "timeout wants more than 0"),
@@ -136,3 +142,41 @@ def test_without_a_network_the_command_says_so_at_once_and_touches_nothing(obser
     assert done.stderr == "mssante-audit: no network: no route to any server. Nothing was written\n"
     assert observation_files(listed) == [file]
     assert file.read_bytes() == before
+
+
+TEXT = (Path(__file__).parents[2] / "docs" / "observing.md").read_text(encoding="utf-8")
+OPTIONS = {p.opts[0]: p for p in get_command(app).commands["dns"].params if p.opts[0] != "--data"}  # type: ignore[attr-defined]
+
+
+def rows(heading: str) -> list[list[str]]:
+    lines = TEXT.partition(f"## {heading}\n")[2].partition("\n## ")[0].splitlines()
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| ")
+    ][2:]
+
+
+def test_the_page_quotes_the_sample_s_lines_and_tells_every_field_step_and_outcome():
+    (file,) = (CATALOGUE / "observations").glob("dns-*.gz")
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    quoted = re.findall(r"```json\n(.*)\n```", TEXT)
+    assert len(quoted) == 3
+    assert quoted[1] == lines[18]
+    assert set(quoted) <= set(lines)
+    fields = re.findall(r"`(\w+)`", " ".join(cells[0] for cells in rows("The file")))
+    assert fields == list(Reply._fields[:-1])
+    assert all(f"`{step}`" in TEXT for step in STEPS)
+    assert [cells[0].strip("`") for cells in rows("Outcomes")] == list(OUTCOMES)
+
+
+def test_the_page_tells_every_option_with_its_default_and_how_polite_it_is():
+    defaults = {cells[0].strip("`").split()[0]: cells[1].strip("`") for cells in rows("Options")}
+    assert defaults.keys() == OPTIONS.keys()
+    for name, option in OPTIONS.items():
+        if isinstance(option.default, int | float) and not isinstance(option.default, bool):
+            assert float(defaults[name]) == option.default
+        elif isinstance(option.default, str) and option.default:
+            assert defaults[name] == option.default
+    given = {name: field.default for name, field in ObserveSettings.model_fields.items()}
+    assert f"at most {given['per_second']:.0f} queries a second in all" in TEXT
+    assert f"{given['per_server_in_flight']} under way to one address" in TEXT
+    assert f"after {given['retry_delay']:.0f} and {3 * given['retry_delay']:.0f} seconds" in TEXT

@@ -1,24 +1,31 @@
-"""Any bytes of a reply end in an outcome; one odd record costs only itself."""
+"""One question: servers that follow a script, and any bytes of a reply; each ends in an outcome."""
 
+import asyncio
 import json
 import re
 import struct
+import time
 from copy import copy
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import dns.flags
 import dns.message
 import dns.name
 import dns.rrset
 import pytest
-from dnslab import reply
+from dns.rdatatype import MX
+from dnslab import framed, reply, send
+from dnsworld import quick
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mssante_audit.observe.dns import asker as asking
 from mssante_audit.observe.dns import exchange
+from mssante_audit.observe.dns.asker import Ask, Asker
 from mssante_audit.observe.dns.exchange import is_reply_to, query_wire, read_message
 from mssante_audit.observe.dns.names import canonical
-from mssante_audit.observe.lines import OUTCOMES, Ask, Reply, parse_reply
+from mssante_audit.observe.lines import OUTCOMES, Reply, parse_reply
 
 NAME = "ch-valfictif.mssante.fr"
 QUERY = dns.message.make_query(NAME, "MX", use_edns=0, want_dnssec=True)
@@ -93,7 +100,6 @@ def test_a_reply_with_bytes_changed_or_missing_ends_in_an_outcome(changes, lengt
     is_reply_to(bytes(wire[:length]), query_wire(NAME, "MX"))
 
 
-HEAD = b"\0\1\x84\0\0\1\0\1\0\0\0\0"
 QUESTION = query_wire(NAME, "MX", edns=False)[12:]
 
 
@@ -132,12 +138,9 @@ def test_one_odd_record_leaves_the_mail_exchangers_and_alone_is_no_absence(odd):
 KEY = rr(250, b"\0" * 16, owner=b"\0", rdclass=255)
 
 
-def test_a_key_nobody_gave_leaves_the_mail_exchangers():
+def test_an_odd_record_or_a_key_leaves_exchangers_a_referral_and_an_error_what_they_are():
     line = observed(struct.pack("!6H", 1, 0x8400, 1, 1, 0, 1) + QUESTION + MX1 + KEY)
     assert (line.outcome, [r.data for r in line.records]) == ("answer", [f"10 mx.{NAME}"])
-
-
-def test_an_odd_record_leaves_a_referral_and_an_error_what_they_are():
     ns = rr(2, b"\2ns\xc0\x0c")
     line = observed(message(ns, ODD["a signature of two bytes"], section=1, flags=0x8000))
     assert (line.outcome, line.cut) == ("referral", NAME)
@@ -179,11 +182,18 @@ def test_unknown_types_and_odd_characters_are_text():
     assert canonical(line.records[2].data) == line.records[2].data
 
 
-def test_huge_data_is_read_and_nothing_is_not():
+def test_huge_data_are_read_thousands_of_records_cut_and_a_truncated_reply_may_end_anywhere():
     line = observed(message(MX1, rr(65400, b"\xaa" * 60_000)))
     assert (line.outcome, line.records[1].data.replace(" ", "")) == ("answer", "\\#60000" + "aa" * 60_000)
-    for wire in (b"", b"\0" * 11, HEAD):
+    for wire in (b"", b"\0" * 11, b"\0\1\x84\0\0\1\0\1\0\0\0\0"):
         assert observed(wire).outcome == "malformed"
+    many = reply(QUERY, answer=[f"{NAME} MX 10 h{n}.example." for n in range(exchange.MAX_RECORDS + 500)])
+    decoded = read_message(many.to_wire(max_size=65535))
+    assert len(decoded.records) == exchange.MAX_RECORDS
+    assert "cut" in decoded.flags
+    cut = reply(QUERY, answer=[f"{NAME} MX 10 a.example."])
+    cut.flags |= dns.flags.TC
+    assert observed(cut.to_wire()[:-3]).outcome == "truncated"
 
 
 def test_records_made_to_be_slow_are_not_all_read(monkeypatch):
@@ -198,19 +208,6 @@ def test_records_made_to_be_slow_are_not_all_read(monkeypatch):
     assert len(read) < 4 * exchange.MAX_ODD
 
 
-def test_a_reply_of_thousands_of_records_is_cut():
-    message = reply(QUERY, answer=[f"{NAME} MX 10 h{n}.example." for n in range(exchange.MAX_RECORDS + 500)])
-    decoded = read_message(message.to_wire(max_size=65535))
-    assert len(decoded.records) == exchange.MAX_RECORDS
-    assert "cut" in decoded.flags
-
-
-def test_a_truncated_reply_may_end_anywhere():
-    message = reply(QUERY, answer=[f"{NAME} MX 10 a.example."])
-    message.flags |= dns.flags.TC
-    assert observed(message.to_wire()[:-3]).outcome == "truncated"
-
-
 @pytest.mark.parametrize(
     ("aa", "rcode", "sections", "expected"),
     [
@@ -220,17 +217,14 @@ def test_a_truncated_reply_may_end_anywhere():
         (True, 0, {"answer": ["autre.mssante.fr MX 10 a.example."]}, ("malformed", "")),
         (False, 0, {"authority": [f"{NAME} NS a.example."]}, ("referral", NAME)),
         (True, 0, {"authority": [f"{NAME} NS a.example."]}, ("referral", NAME)),
-        (False, 0, {"authority": ["mssante.fr NS a.example."]}, ("lame", "")),
-        (False, 0, {}, ("lame", "")),
+        (False, 0, {"authority": ["mssante.fr NS a.example."]}, ("lame", "")), (False, 0, {}, ("lame", "")),
         (True, 0, {}, ("nodata", "")),
         (True, 0, {"authority": ["mssante.fr SOA a. b. 1 2 3 4 5"]}, ("nodata", "")),
         (True, 0, {"authority": [f"{NAME} SOA a. b. 1 2 3 4 5"]}, ("nodata", NAME)),
         (True, 3, {"authority": ["mssante.fr SOA a. b. 1 2 3 4 5"]}, ("nxdomain", "")),
-        (False, 3, {}, ("lame", "")),
-        (True, 2, {}, ("servfail", "")),
-        (False, 9, {}, ("refused", "")),
+        (False, 3, {}, ("lame", "")), (True, 2, {}, ("servfail", "")), (False, 9, {}, ("refused", "")),
     ],
-)
+)  # fmt: skip
 def test_outcomes(aa, rcode, sections, expected):
     message = reply(QUERY, aa=aa, **sections)
     message.set_rcode(rcode)
@@ -273,3 +267,194 @@ def test_any_text_is_a_name_or_is_not(text):
     if name:
         assert canonical(name) == name
         query_wire(name, "MX")
+
+
+SERVER = "127.0.54.1"
+ASK = Ask(NAME, "walk", "mssante.fr", NAME, "MX", "ns.example", SERVER)
+TCP = ASK._replace(transport="tcp")
+
+
+def ask(port: int, *asks: Ask, in_turn=False, **settings) -> tuple[list[Reply], list[dict], Asker]:
+    """Ask all, at once or in turn; return the last observed of each, every line written, and the asker."""
+    lines: list[dict] = []
+
+    async def run() -> tuple[list[Reply], Asker]:
+        asker = Asker(quick(port, **settings), lines.append)
+        if in_turn:
+            return [await asker.ask(a) for a in asks], asker
+        return list(await asyncio.gather(*map(asker.ask, asks))), asker
+
+    observed, asker = asyncio.run(run())
+    return observed, lines, asker
+
+
+def named(count: int) -> list[Ask]:
+    return [ASK._replace(qname=f"n{n}.mssante.fr") for n in range(count)]
+
+
+def mx(query: dns.message.Message) -> dns.message.Message:
+    return reply(query, answer=[f"{query.question[0].name} MX 10 mx.example."])
+
+
+def good(query: dns.message.Message, transport: str) -> list[bytes | float]:
+    return send(mx(query), transport)
+
+
+def forged(query: dns.message.Message, transport: str) -> list[bytes | float]:
+    wrong_id, wrong_name, wrong_type = (mx(query) for _ in range(3))
+    wrong_id.id ^= 0x5555
+    wrong_name.question = dns.message.make_query("autre.mssante.fr", "MX").question
+    wrong_type.question = dns.message.make_query(NAME, "A").question
+    return [m.to_wire() for m in (wrong_id, wrong_name, wrong_type)] + [b"", b"\0", query.to_wire()]
+
+
+def test_forged_replies_alone_are_a_silence_and_beside_others_ignored_and_counted(port, serve):
+    server = serve(SERVER, lambda q, t: [*forged(q, t), *good(q, t)])
+    (observed,), _, asker = ask(port, ASK)
+    assert observed.outcome == "answer"
+    assert observed.ignored == 3, "those with the right id: another name, another type, a query"
+    assert asker.ignored == {SERVER: 6}
+    server.stop()
+    serve(SERVER, forged, tcp=False)
+    _, lines, asker = ask(port, ASK)
+    assert [line["outcome"] for line in lines] == [*["timeout"] * 3, "unreachable"], "and once over TCP"
+    assert asker.ignored == {SERVER: 18}
+
+
+@pytest.mark.parametrize(
+    ("sender", "address"), [({"from_address": "127.0.54.2"}, "127.0.54.2"), ({"from_port": 0}, SERVER)]
+)
+def test_a_reply_from_elsewhere_is_ignored(port, serve, sender, address):
+    serve(SERVER, good, **sender, tcp=False)
+    (observed,), _, asker = ask(port, ASK, retries=0)
+    assert (observed.outcome, observed.ignored) == ("timeout", 1)
+    assert asker.ignored == {address: 1}
+
+
+def test_silence_by_chance_is_not_held_against_edns(port, serve):
+    """A server that comes up between the second try and the last is not called deaf to EDNS."""
+    start = time.monotonic()
+    serve(SERVER, lambda q, t: good(q, t) if time.monotonic() - start > 0.5 else [])
+    (observed,), lines, _ = ask(port, ASK, timeout=0.1, retry_delay=0.2)
+    assert [(line["edns"], line["outcome"]) for line in lines] == [
+        (True, "timeout"), (True, "timeout"), (False, "answer"), (True, "answer"),
+    ]  # fmt: skip
+    assert observed.edns
+
+
+def test_where_udp_is_filtered_tcp_is_asked(port, serve, monkeypatch):
+    monkeypatch.setattr(asking, "SLOWEST", 0.1)  # each silence doubles the wait for the next name
+    server = serve(SERVER, lambda q, t: good(q, t) if t == "tcp" else [])
+    replies, _, _ = ask(port, TCP, *named(20), in_turn=True, timeout=0.1)
+    assert {(o.transport, o.outcome) for o in replies} == {("tcp", "answer")}
+    # Each name once: whether a resolver without TCP gets an answer hangs on it.
+    assert sum(transport == "udp" for _, _, transport in server.queries) <= len(replies) + 2
+
+
+def test_a_server_silent_over_udp_to_some_questions_only_is_heard_on_the_others(port, serve):
+    serve(SERVER, lambda q, t: good(q, t) if t == "tcp" or q.question[0].rdtype == MX else [])
+    asks = (TCP._replace(qtype="SOA"), ASK._replace(qtype="SOA"), ASK)
+    (_, soa, mx_reply), _, _ = ask(port, *asks, in_turn=True, timeout=0.1)
+    assert (soa.transport, mx_reply.transport, mx_reply.outcome) == ("tcp", "udp", "answer")
+
+
+def test_a_lost_query_does_not_count_against_edns(port, serve):
+    seen: list[str] = []
+
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        name = query.question[0].name.to_text()
+        seen.append(name)
+        return [] if name.startswith("perdu") and seen.count(name) < 3 else good(query, transport)
+
+    serve(SERVER, script)
+
+    asks = (ASK, *(ASK._replace(qname=f"{name}.mssante.fr") for name in ("perdu", "apres")))
+    (_, lost, after), _, _ = ask(port, *asks, in_turn=True, timeout=0.1)
+    assert (lost.attempt, lost.outcome, lost.edns, after.edns) == (3, "answer", True, True)
+
+
+def test_nobody_there_is_unreachable_at_once(port):
+    start = time.monotonic()
+    observed, lines, _ = ask(port, ASK, TCP, retries=0, timeout=5)
+    assert time.monotonic() - start < 1
+    assert {line["outcome"] for line in lines} == {"unreachable"}
+    assert observed[0].rtt is None
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        (good, "answer"),
+        (lambda q, t: [x for byte in framed(mx(q).to_wire()) for x in (bytes([byte]), 0.02)], "timeout"),
+        (lambda q, t: [0.5], "timeout"),
+        (lambda q, t: [], "unreachable"),
+        (lambda q, t: [framed(mx(q).to_wire())[:20]], "malformed"),
+        (lambda q, t: [framed(b"\xff" * 40)] * 20, "malformed"),
+        (lambda q, t: [framed(b"")] * 20, "malformed"),
+        (lambda q, t: [framed(forged(q, t)[0]), *good(q, t)], "answer"),
+    ],
+)
+def test_over_tcp(port, serve, script, outcome):
+    serve(SERVER, script)
+    (observed,), _, _ = ask(port, TCP, retries=0)
+    assert observed.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("servers", "limit"), [(1, {"per_server": 100.0}), (10, {"per_second": 100.0})], ids=["each", "all"]
+)
+def test_limits_hold(port, serve, servers, limit):
+    times: list[float] = []
+
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        times.append(time.monotonic())
+        return good(query, transport)
+
+    addresses = [f"127.0.54.{n}" for n in range(10, 10 + servers)]
+    for address in addresses:
+        serve(address, script, tcp=False)
+    asks = [a._replace(address=addresses[n % servers]) for n, a in enumerate(named(60))]
+    start = time.monotonic()
+    observed, _, _ = ask(port, *asks, timeout=2.0, **limit)
+    assert {o.outcome for o in observed} == {"answer"}
+    assert 0.4 < time.monotonic() - start < 2, "a few at once, then 100 a second"
+    gaps = sorted(b - a for a, b in pairwise(sorted(times)))
+    assert max(gaps) - min(gaps) > 0.001, "jitter"
+
+
+def test_no_second_has_more_queries_than_allowed_over_both_transports(port, serve):
+    def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        message = mx(query)
+        if transport == "udp":
+            message.flags |= dns.flags.TC
+        return send(message, transport)
+
+    serve(SERVER, script)
+    observed, lines, _ = ask(port, *named(70), per_server=50.0, timeout=2.0)
+    assert {(o.outcome, o.transport) for o in observed} == {("answer", "tcp")}
+    sent = sorted(datetime.fromisoformat(line["at"]).timestamp() for line in lines)
+    assert len(sent) == 140
+    # A busy machine may be late with one, and in time with the next: 60 ms are allowed for that.
+    assert min(last - first for first, last in zip(sent, sent[50:], strict=False)) > 0.94
+
+
+def test_no_more_under_way_than_allowed(port, serve):
+    serve(SERVER, lambda q, t: [], tcp=False)
+    observed, lines, _ = ask(port, *named(50), per_server_in_flight=3, timeout=0.1)
+    sent = [line for line in lines if line["attempt"] and line["transport"] == "udp"]
+    assert len(sent) == 3 + 2, "three at once, then one of them probes twice more"
+    assert [o.outcome for o in observed] == ["timeout"] * 50
+
+
+def test_a_server_that_comes_back_is_asked_what_had_to_wait(port, serve):
+    start = time.monotonic()
+    serve(SERVER, lambda q, t: good(q, t) if time.monotonic() - start > 0.3 else [], tcp=False)
+    observed, _, _ = ask(port, *named(20), timeout=0.2, retry_delay=0.3)
+    assert {o.outcome for o in observed} == {"answer"}
+
+
+def test_each_question_has_a_port_of_its_own(port, serve):
+    server = serve(SERVER, good)
+    observed, _, _ = ask(port, *named(40), per_server_in_flight=50, timeout=5.0)
+    assert {o.outcome for o in observed} == {"answer"}
+    assert len(server.ports) > 20

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from conftest import CATALOGUE, toml
 from dnslab import Script, Scripted, in_namespace
-from dnsscripts import names_server, zone_server
+from dnsworld import names_server, zone_server
 from smtplab import Script as Talk
 from smtplab import saying, serving, tls
 from typer.testing import CliRunner
@@ -56,7 +56,6 @@ def zone(domain: str, operator: str, given: dict[str, Any]) -> Script:
 
 
 def form(domain: str, operator: str, case: dict[str, Any]) -> dict[str, object]:
-    """Return what a declaration says."""
     said = FORM | case.get("form", {})
     if "redirected" in case:
         said |= {"delegation": False, "redirection": True, "mail_server": case["redirected"]}

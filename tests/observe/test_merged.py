@@ -1,29 +1,38 @@
-"""Several observation files in one data folder: merged by domain, each judged from one; and what changed."""
+"""Several observations in one data folder: each domain judged from one; what changed, certificates too."""
 
 import gzip
 import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from cells import shown
 from in_clear import told_in_clear
 from lxml import html as lxml_html
 from made_up import ALPHA, BETA_DN, xml_of
 from made_up_dns import AT, DELEGATED, REDIRECTED, Scene
+from test_certificates import ONE as SERVER
+from test_certificates import OTHER_DN, Wires
+from tlsmade import write_visits
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.network import methods
-from mssante_audit.observe.folder import default_path
+from mssante_audit.observe.folder import default_path, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
+from mssante_audit.observe.tls.observation import changes, chosen
+from mssante_audit.observe.tls.run import MailServer
+from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.verdicts.differences import Answers, answers_of, differences
 from mssante_audit.verdicts.domains import domains, hosts
+from mssante_audit.verdicts.presented import renewals
+from tools.sample.certificates import Made, make
 from tools.sample.dns_world import observe_world
 
 INSIDE = f"service.{DELEGATED}"
@@ -67,7 +76,6 @@ def rewrite(file: Path, change: Callable[[list[dict]], list[dict]]) -> Path:
 
 
 def headed(file: Path, **changes: object) -> str:
-    """Change the headers of a file; return its name."""
     edited = rewrite(file, lambda lines: [line | changes if "format" in line else line for line in lines])
     return edited.name
 
@@ -121,22 +129,19 @@ def test_what_two_files_show_of_one_subject_is_one_finding(folder):
 
 def test_a_run_that_was_stopped_answers_for_what_it_was_done_with(folder):
     whole = folder.observe()
-    cut = rewrite(folder.observe(at=AT + HOUR), lambda lines: lines[: last_of(lines, DELEGATED) + 1])
+    cut = folder.observe(at=AT + HOUR)
+    rewrite(cut, lambda ls: ls[: places(ls, domain=DELEGATED)[-1] + 1])
     answers = used(folder.space())
     assert answers[DELEGATED] == ("delegated", cut.name)
     assert answers[REDIRECTED] == ("redirected", whole.name)
-    rewrite(cut, lambda lines: lines[: first_of(lines, "mss.alpha.example")])
+    rewrite(cut, lambda ls: ls[: places(ls, qname="mss.alpha.example")[0]])
     assert used(folder.space())[DELEGATED] == ("delegated", whole.name), "its exchanger was not looked up yet"
     whole.unlink()
     assert used(folder.space())[DELEGATED] == ("delegated", cut.name), "better than nothing"
 
 
-def last_of(lines: list[dict], domain: str) -> int:
-    return max(i for i, line in enumerate(lines) if line.get("domain") == domain)
-
-
-def first_of(lines: list[dict], qname: str) -> int:
-    return next(i for i, line in enumerate(lines) if line.get("qname") == qname)
+def places(lines: list[dict], **wanted: str) -> list[int]:
+    return [i for i, line in enumerate(lines) if wanted.items() <= line.items()]
 
 
 def test_what_is_of_the_future_is_set_aside_and_said(folder, run):
@@ -167,18 +172,14 @@ def test_an_old_file_is_neither_opened_nor_refused_where_a_newer_one_is_whole(fo
     assert folder.space().observation.older == ()
 
 
-def test_the_newest_file_is_refused_if_it_is_none(folder):
-    folder.observe()
-    default_path(folder.path, AT + HOUR).write_bytes(b"")
-    with pytest.raises(ObservationError, match="not a DNS observation"):
-        folder.space()
-
-
-def test_a_spot_check_of_a_domain_no_longer_listed_does_no_harm(folder):
+def test_a_spot_check_of_a_domain_no_longer_listed_does_no_harm_and_no_newest_file_is_refused(folder):
     whole = folder.observe().name
     folder.observe("parti.mssante.fr", at=AT + HOUR)
     assert {file for _, file in used(folder.space()).values()} == {whole}
     assert folder.space().observation.source == whole
+    default_path(folder.path, AT + 2 * HOUR).write_bytes(b"")
+    with pytest.raises(ObservationError, match="not a DNS observation"):
+        folder.space()
 
 
 @pytest.mark.parametrize(("refreshed", "other"), [(DELEGATED, REDIRECTED), (REDIRECTED, DELEGATED)])
@@ -286,3 +287,105 @@ def test_what_one_did_not_ask_or_hear_is_unknown_and_not_gone(folder):
 def test_what_is_no_observation_is_one_clear_line(run, first, why):
     done = run("observe", "diff", first, "2026-03-02")
     assert (done.returncode, why in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr
+
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = timedelta(1)
+SERVERS = {"first": "192.0.2.1", "second": "192.0.2.2", "third": "192.0.2.3", "alpha": SERVER}
+FIRST = SERVERS["first"]
+CA = make("CN=AC FICTIVE,C=FR", ca=True, days=9_999)
+OTHER_CA = make("CN=AC NOUVELLE,C=FR", ca=True, days=9_999)
+NAME, OTHER = "CN=mx.alpha.example,O=CH ALPHA,C=FR", "CN=mx2.alpha.example,O=CH ALPHA,C=FR"
+
+
+def write(folder: Path, day: float, port: int = 25, /, **seen: Made | None) -> Path:
+    """Write an observation: what each server of `SERVERS` presented, ``None`` for one that was busy."""
+    visits = [
+        (
+            MailServer(SERVERS[name], port, ("mx.alpha.example",)),
+            Visit("presented", chain=(made.der,), protocol="TLSv1.3") if made else Visit("busy"),
+        )
+        for name, made in seen.items()
+    ]
+    return write_visits(folder, START + day * DAY, visits)
+
+
+def changes_told(folder: Path, day: float = 100) -> list[tuple[str, str, int]]:
+    rows = changes(find_observations(folder, "tls"), START + day * DAY)
+    return list(zip(rows["address"], rows["kind"], rows["spare"], strict=True))
+
+
+OLD = make(NAME, CA, days=50)
+
+
+@pytest.mark.parametrize(
+    ("new", "kind"),
+    [
+        (make(NAME, CA, days=400), "renewed"),
+        (make(NAME.replace("CH ALPHA", "CH  ALPHA"), CA, days=400), "renewed"),
+        (make(NAME, OTHER_CA, days=400), "issuer"),
+        (make(OTHER, CA, days=400), "replaced"),
+        (make(OTHER, OTHER_CA, days=400), "replaced"),
+    ],
+)
+def test_a_change_is_told_with_what_it_changed(tmp_path, new, kind):
+    for day, made in ((0, OLD), (10, OLD), (20, new)):
+        write(tmp_path, day, first=made)
+    assert changes_told(tmp_path) == [(FIRST, kind, 30)]
+    (row,) = changes(find_observations(tmp_path, "tls"), START + 100 * DAY).to_dict("records")
+    assert (row["last"], row["at"]) == (START + 10 * DAY, START + 20 * DAY)
+    assert (row["before"], row["until_before"]) == (NAME, START + 50 * DAY)
+
+
+def test_what_is_the_same_or_not_seen_has_not_changed_and_there_and_back_are_two_changes(tmp_path):
+    write(tmp_path / "late", 0, first=OLD)
+    write(tmp_path / "late", 52, first=make(NAME, CA, days=400))
+    assert changes_told(tmp_path / "late") == [(FIRST, "renewed", -2)], "less than nothing to spare"
+    write(tmp_path, 0, first=OLD, second=None)
+    write(tmp_path, 1, first=None, second=OLD)
+    write(tmp_path, 2, first=OLD, second=OLD)
+    (tmp_path / "observations" / "tls-2026-01-02T120000Z.jsonl.gz").write_bytes(b"nonsense")
+    write(tmp_path, 3, 26, first=OLD)
+    assert changes_told(tmp_path) == []
+    for day, made in enumerate((OLD, make(OTHER, CA), OLD, make(OTHER, CA))):
+        write(tmp_path / "back", day, first=made)
+    assert [kind for _, kind, _ in changes_told(tmp_path / "back", 2.5)] == ["replaced", "replaced"]
+
+
+def test_of_long_ago_one_observation_a_week_is_looked_at(tmp_path):
+    for day in range(60):
+        write(tmp_path, day)
+    begun = [file.begun for file in chosen(find_observations(tmp_path, "tls"), START + 60 * DAY)]
+    assert 14 <= len(begun) <= 22
+    assert (begun, begun[-1]) == (sorted(begun), START + 59 * DAY)
+
+
+def test_two_observations_are_compared_by_the_command(tmp_path, run):
+    first = write(tmp_path, 0, first=OLD, second=OLD)
+    then = write(tmp_path, 1, first=make(OTHER, OTHER_CA, days=400), third=OLD)
+    text = run("observe", "diff", first, then).stdout
+    assert f"{FIRST} port 25 (mx.alpha.example): replaced, 49 days before the end" in text
+    assert f"  {NAME} -> {OTHER}" in text
+    assert "presented a certificate in one of them only, and so unknown: 2" in text
+    shown = run("observe", "diff", first, then, "--format", "json").stdout
+    assert [row["kind"] for row in json.loads(shown)] == ["replaced"]
+    assert "nothing changed" in run("observe", "diff", then, then).stdout
+
+
+@pytest.mark.parametrize(
+    ("days", "order"),
+    [(15, "presented-first"), (-5, "listed-first"), (5, ""), (-99, "listed-first"), (None, "unlisted")],
+)
+def test_a_new_name_is_held_against_the_list(tmp_path, monkeypatch, days, order):
+    """The old name was seen until day 0, the new one from day 10; the archive begins 99 days before."""
+    wires = Wires(tmp_path)
+    for day, text in ((0, OTHER_DN), (10, ALPHA["dn"])):
+        write(tmp_path, day, alpha=make(text, CA, days=900))
+    rows = [(DELEGATED, OTHER_DN, START - 99 * DAY)]
+    rows += [] if days is None else [(DELEGATED, ALPHA["dn"], START + days * DAY)]
+    history = pd.DataFrame(rows, columns=["domain", "dn", "first_seen"])
+    monkeypatch.setattr("mssante_audit.verdicts.presented.past_of", lambda _: (history, START - 99 * DAY, AT))
+    files = {"tls": tuple(find_observations(tmp_path, "tls"))}
+    (row,) = renewals(replace(wires.space(), files=files)).to_dict("records")
+    assert (row["kind"], row["order"], row["domains"]) == ("replaced", order, (DELEGATED,))
+    assert pd.notna(row["listed"]) == (days is not None)

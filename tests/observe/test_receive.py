@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from dnslab import asked
-from dnsscripts import OPERATOR, PARENT, names_server, parent, zone_server
+from dnsworld import OPERATOR, PARENT, names_server, parent, zone_server
 from made_up import ALPHA, xml_of
 from tlsmade import write_visits
 
@@ -24,7 +24,6 @@ LATELY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - 
 
 @pytest.fixture
 def receive(run, port):
-    """Run the command on a domain."""
     servers = (f"--parent-server=ns.gestion.example={PARENT}", f"--resolver={RESOLVER}", f"--port={port}")
     how = (*servers, "--timeout=0.6", "--retries=0")
     return lambda *more, domain=DOMAIN: run("receive", domain, *how, *more)

@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from mssante_audit.network import network_of
 from mssante_audit.observe.file import TLS
 from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.lines import instant
+from mssante_audit.observe.tls.observation import TlsObservation, Visited
 from mssante_audit.observe.tls.run import MailServer, lines_of, servers_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
@@ -79,3 +82,9 @@ def _visits(space: TrustSpace, at: datetime, payloads: Sequence[str]) -> Iterato
         yield server, seen
         if seen.chain:
             yield server, replace(seen, sni=server.hosts[0])
+
+
+def visits_of(seen: TlsObservation, *, by_name: bool = False) -> pd.DataFrame:
+    """Return the visits without SNI, or those with it, a row each."""
+    chosen = [visit for visit in seen.visits if bool(visit.sni) is by_name]
+    return pd.DataFrame(chosen, columns=list(Visited._fields))

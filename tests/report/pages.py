@@ -18,7 +18,6 @@ def page_of(run, name):
 
 
 def attached(href):
-    """The text of a CSV file that is held in a page."""
     kind, _, content = href.partition(",")
     assert kind == "data:text/csv;base64"
     return b64decode(content).decode("utf-8-sig")

@@ -6,14 +6,14 @@ from shutil import copy
 
 import pandas as pd
 import pytest
+from commands import said
 from conftest import CATALOGUE
 from pages import page_of
-from typer.testing import CliRunner
 
 from mssante_audit.audits import audit
+from mssante_audit.base.errors import InputError
 from mssante_audit.base.language import plain
 from mssante_audit.base.markup import visible
-from mssante_audit.cli.main import app
 from mssante_audit.findings.causes import actionable
 from mssante_audit.report.certificates import calendar
 from mssante_audit.report.run import run_reports
@@ -100,7 +100,7 @@ def read(text):
     return events
 
 
-def test_an_event_tells_when_whose_and_what_falls():
+def test_an_event_tells_when_whose_and_what_falls_and_counts_many():
     (event,) = read(calendar(ends(), AS_OF))
     assert event["UID"] == f"{'ab' * 32}@mssante-audit"
     assert (event["DTSTART"], event["DTSTAMP"]) == ("20260313T060000Z", "20260303T060000Z")
@@ -115,6 +115,11 @@ def test_an_event_tells_when_whose_and_what_falls():
     assert none["SUMMARY"] == "Fin du certificat mx.alpha.example"
     assert "Boîtes" not in none["DESCRIPTION"]
     assert read(calendar(ends().head(0), AS_OF)) == []
+    names = tuple(f"d{n}.mssante.fr" for n in range(100))
+    far = pd.Timestamp("9999-12-31", tz="UTC").as_unit("us")
+    (event,) = read(calendar(ends(falling=names, until=far), AS_OF))
+    assert "et 80 de plus" in event["DESCRIPTION"]
+    assert event["DTSTART"] == "99991231T000000Z"
 
 
 HOSTILE = 'CN=é"\\;,\r\nEND:VEVENT\r\n\x1b]0;x\x07\u202e' + "é" * 300
@@ -128,28 +133,15 @@ def test_nothing_that_a_certificate_says_ends_a_line_or_an_event(field):
     assert not re.search("[\x00-\x09\x0b\x0c\x0e-\x1f\u202e]", text)
 
 
-def test_many_domains_are_counted_and_far_ends_are_dates():
-    names = tuple(f"d{n}.mssante.fr" for n in range(100))
-    far = pd.Timestamp("9999-12-31", tz="UTC").as_unit("us")
-    (event,) = read(calendar(ends(falling=names, until=far), AS_OF))
-    assert "et 80 de plus" in event["DESCRIPTION"]
-    assert event["DTSTART"] == "99991231T000000Z"
-
-
-def test_the_report_has_it_beside_it_and_the_command_writes_the_same(certificates_run):
+def test_it_has_a_calendar_that_the_command_writes_too_or_says_what_it_lacks(certificates_run, tmp_path):
     kept = (certificates_run.out / "certificates.ics").read_bytes().decode()
     events = read(kept)
     assert len({event["UID"] for event in events}) == len(events) > 5
     folder = certificates_run.out.parent
     given = ["certificates", "--data", str(folder / "data"), "--as-of", "2026-03-03T06:00:00Z"]
-    done = CliRunner().invoke(app, [*given, "--format", "ics", "--out", str(folder / "own.ics")])
-    assert done.exit_code == 0, done.output
+    said(*given, "--format", "ics", "--out", folder / "own.ics")
     assert (folder / "own.ics").read_bytes().decode() == kept
-    shown = CliRunner().invoke(app, [*given, "--format", "json"])
-    assert shown.output.count('"certificate"') == len(events)
-
-
-def test_without_an_observation_of_tls_the_command_says_so(tmp_path):
+    assert said(*given, "--format", "json").count('"certificate"') == len(events)
     copy(max((CATALOGUE / "archive").glob("*.xml.gz")), tmp_path)
-    done = CliRunner().invoke(app, ["certificates", "--data", str(tmp_path)])
-    assert "no observation of TLS" in str(done.exception)
+    with pytest.raises(InputError, match="no observation of TLS"):
+        said("certificates", "--data", tmp_path)

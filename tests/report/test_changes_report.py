@@ -29,7 +29,6 @@ def opened(folder=None, **given):
 
 
 def told(report, ident):
-    """What a cell of the notebook shows of a report."""
     story = report.story
     given = {"report": report, "space": report.space, "story": story, "row_limit": 5}
     given |= {"changes": worded_changes(story.whole.changes), "events": worded_events(story.events)}
@@ -73,11 +72,16 @@ def test_one_list_is_a_story_too(tmp_path):
         assert chart.caption.endswith(".")
 
 
-def test_no_archive_is_said(tmp_path):
+def test_no_archive_and_one_without_a_list_that_can_be_read_are_said(tmp_path):
     copy(CATALOGUE / "listeblanchemssante.xml.gz", tmp_path / "list.xml.gz")
     assert "Pas d’archive" in collection(load_space(tmp_path, as_of=AS_OF))
     with pytest.raises(InputError, match="holds no archive"):
         run_reports(["changes"], out=tmp_path / "out", parameters={"data": str(tmp_path), "as_of": AS_OF})
+    copytree(CATALOGUE, tmp_path / "data")
+    for file in (tmp_path / "data" / "archive").glob("*.gz"):
+        file.write_bytes(b"")
+    with pytest.raises(InputError, match=r"2025-09-01T.*the file is empty.*Put the right file back"):
+        chronicle(load_space(tmp_path / "data", as_of=AS_OF))
 
 
 def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path):
@@ -125,14 +129,6 @@ def test_a_list_that_cannot_be_read_or_is_another_is_left_out_and_named(tmp_path
     assert "L’historique ne peut être établi" in state
     assert all(told(report, ident).caption for ident in ("timeline", "ages"))
     assert story.ages["censored"].sum() > 100, "of its own first list"
-
-
-def test_no_list_at_all_that_can_be_read(tmp_path):
-    copytree(CATALOGUE, tmp_path / "data")
-    for file in (tmp_path / "data" / "archive").glob("*.gz"):
-        file.write_bytes(b"")
-    with pytest.raises(InputError, match=r"2025-09-01T.*the file is empty.*Put the right file back"):
-        chronicle(load_space(tmp_path / "data", as_of=AS_OF))
 
 
 def test_a_deleted_list_is_as_if_it_had_never_been_kept(tmp_path):

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib.resources import files
+from itertools import combinations, pairwise
 from types import SimpleNamespace
 
 import pandas as pd
@@ -14,7 +16,8 @@ from made_findings import framed, made
 
 from mssante_audit.base.errors import InputError, OutputError, ParameterError
 from mssante_audit.base.settings import Thresholds
-from mssante_audit.report.charts import bars, lines
+from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.report.charts import STYLES, bars, lines
 from mssante_audit.report.notebook import Report
 from mssante_audit.report.results import EVERYBODY
 from mssante_audit.report.svg import COLOURS
@@ -40,31 +43,21 @@ def entries(rows):
     )
 
 
-SOME = entries(
-    [
-        *((f"a{i}.example", "1010000016", "CH ALPHA", "mss.alpha.example", "01", 10) for i in range(6)),
-        *((f"b{i}.example", "1750000017", "CH BETA", "mss.beta.example", "75", 800) for i in range(3)),
-        ("c.example", "1970100018", "CH GAMMA", "mss.gamma.example", "971", 3000),
-        ("d.example", "", "", "", "", None),
-        ("a0.example", "1750000017", "CH BETA", "mss.beta.example", "75", 400),
-    ]
-)
+SOME = entries([
+    *((f"a{i}.example", "1010000016", "CH ALPHA", "mss.alpha.example", "01", 10) for i in range(6)),
+    *((f"b{i}.example", "1750000017", "CH BETA", "mss.beta.example", "75", 800) for i in range(3)),
+    ("c.example", "1970100018", "CH GAMMA", "mss.gamma.example", "971", 3000),
+    ("d", "", "", "", "", None), ("a0.example", "1750000017", "CH BETA", "mss.beta.example", "75", 400),
+])  # fmt: skip
 NONE = entries([])
-FOUND = framed(
-    [
-        made("LIST_UNSIGNED"),
-        *(made("DN_SPELLINGS", (i,)) for i in (1, 2, 3)),
-        *(made("DN_ID_LUHN", (i,)) for i in (7, 8)),
-        made("CONTACT_NO_EMAIL", (7, 8)),
-        made("DN_O_TRUNCATED", (10,)),
-    ],
-    SOME,
-)
+FOUND = framed([
+    made("LIST_UNSIGNED"), *(made("DN_SPELLINGS", (i,)) for i in (1, 2, 3)), made("DN_O_TRUNCATED", (10,)),
+    *(made("DN_ID_LUHN", (i,)) for i in (7, 8)), made("CONTACT_NO_EMAIL", (7, 8)),
+], SOME)  # fmt: skip
 SPACE = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(concentration_min=3))
 
 
 def drawn(name, ident, some=SOME, found=FOUND, space=SPACE):
-    """The chart of a notebook's cell, of made-up entries and findings."""
     space = SimpleNamespace(**vars(space), audited=some)
     space.alone = TrustSpace.alone.func(space)
     report = Report(name, space, EVERYBODY, some, found, (), 500)
@@ -119,14 +112,11 @@ def test_matplotlib_is_imported_when_the_first_chart_is_drawn():
     assert done.stdout.split() == ["[]", "True"]
 
 
-def test_a_chart_of_nothing_says_so(draw):
+def test_a_chart_of_nothing_says_so_and_hostile_names_are_drawn_as_text(draw):
     chart = draw(NONE, FOUND.head(0))
     assert parsed(chart).xpath("//@aria-label") == [chart.title, chart.alt]
     assert chart.alt
     assert plain(chart.caption).startswith(("Aucun", "0 ", "En tête : aucun"))
-
-
-def test_hostile_names_are_drawn_as_text_and_escaped(draw):
     hostile = SOME.assign(operator=HOSTILE, cn=HOSTILE)
     chart = draw(hostile, framed([made("DN_SPELLINGS", (1,))], hostile))
     page = parsed(chart)
@@ -138,16 +128,13 @@ def test_hostile_names_are_drawn_as_text_and_escaped(draw):
     assert "\x00" not in chart.html()
 
 
-def test_a_bar_tells_its_number_and_is_in_proportion():
+def test_bars_are_in_proportion_stacked_and_explained():
     for missing, dtype in ((math.nan, "float"), (None, "object"), (pd.NA, "Int64")):
         chart = bars(pd.Series({"a": 4, "b": 1, "c": missing}, dtype=dtype), title="Nombres")
         page = parsed(chart)
         assert marks(page) == [("a : 4", 0, 420, "strong"), ("b : 1", 0, 105, "strong")]
         assert texts(page) == ["a", "4", "b", "1", "c", "–", "Nombres"], "what is not known is no zero"
         assert chart.alt == "Barres – Nombres. a : 4 ; b : 1 ; c : –."
-
-
-def test_bars_of_a_frame_are_stacked_and_explained():
     frame = pd.DataFrame({"info": [2, 0], "autre": [1.5, 0]}, index=["x", "y"])
     chart = bars(frame, title="t", styles=["grey", "gold"])
     assert marks(parsed(chart)) == [("x : 2 info.", 0, 240, "grey"), ("x : 1,5 autre", 240, 180, "gold")]
@@ -189,7 +176,7 @@ def test_every_part_of_bars_over_time_is_drawn_above_the_one_before():
     assert [text.get_text() for text in axes.texts] == ["7", "12", "1"]
 
 
-def test_what_is_shown_is_a_figure_that_can_be_changed_and_saved(tmp_path):
+def test_what_is_shown_is_a_figure_to_change_and_save_or_on_axes_that_are_given(tmp_path):
     chart = bars(pd.Series({"CH FICTIF": 4, "CH INVENTÉ": 1}), title="Domaines", color="gold", alpha=0.5)
     assert [bar.get_facecolor() for bar in chart.axes.patches] == [(1.0, 215 / 255, 0.0, 0.5)] * 2
     chart.axes.text(0, 0, "Une remarque de plus")
@@ -201,9 +188,6 @@ def test_what_is_shown_is_a_figure_that_can_be_changed_and_saved(tmp_path):
         chart.save(tmp_path / "nowhere" / "x.png")
     with pytest.raises(ParameterError, match=r"no format '\.xyz'"):
         chart.save(tmp_path / "x.xyz")
-
-
-def test_a_chart_is_drawn_on_axes_that_are_given():
     from matplotlib.figure import Figure
 
     left, right = Figure().subplots(1, 2)
@@ -300,6 +284,7 @@ def test_lines_have_a_scale_each_and_tell_their_points():
     assert "Erreurs : 1 le 1er mars 2026, 1 le 5 mars 2026 ; entre 1 et 1" in plain(chart.alt)
 
 
+LATER = entries([("a.example", "", "", "", "", -2)])
 OLDER = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(stale_after_days=400, concentration_min=4))
 
 
@@ -310,8 +295,8 @@ OLDER = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(stale_after_days=400,
         ("age", SOME, "5 lignes sur 12 (42 %) portent une date de plus de 400 jours ; 1 ligne sans date"),
         (
             "age",
-            entries([("a.example", "", "", "", "", -2)]),
-            "0 ligne sur 1 (0 %) porte une date de plus de 400 jours ; 1 ligne sans",
+            entries([("a", "", "", "", "", -2)]),
+            "0 ligne sur 1 (0 %) porte une date de plus de 400 jours",
         ),
         ("concentration", SOME, "1 nom de certificat porte 4 domaines ou plus sans autre certificat, 45 %"),
     ],
@@ -350,3 +335,84 @@ def test_a_tile_shortens_a_large_number_and_collectivities_have_one_when_they_ha
     chart = drawn("overview", "departments", SOME.assign(department="988"))
     assert tiles_of(chart)[0]["Nouvelle-Calédonie (988) : 11"] == "s5"
     assert "Nouvelle-Calédonie (988) : 11" in plain(chart.alt)
+
+
+CSS = (files("mssante_audit.report") / "tables.css").read_text(encoding="utf-8")
+VISION = {
+    "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216),
+                   (-0.003882, -0.048116, 1.051998)),
+    "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413),
+                     (-0.011820, 0.042940, 0.968881)),
+}  # fmt: skip
+"""How linear red, green and blue are seen (Machado, Oliveira and Fernandes 2009, severity 1.0)."""
+TOGETHER = {
+    "severities": tuple(SEVERITIES),
+    "plain": tuple(s for s in STYLES if s not in SEVERITIES),
+    "statuses": ("critical", "error", "warning", "strong", "light", "grey"),
+    "verdicts": ("ok", "warn", "fail"),
+}
+"""Styles that stand in one chart."""
+LEAST = 14
+"""Distance in CIELAB: 2.3 is just seen where two colours touch; these stand apart, and in small marks."""
+
+
+def colour(style, theme):
+    """The colour of a style on the screen, from its variable."""
+    name = f"{style}-fill" if style in SEVERITIES else style
+    pair = re.search(rf"--{name}: light-dark\((\S+), (\S+)\)", CSS).groups()
+    text = pair[theme == "dark"].lstrip("#")
+    return "".join(2 * c for c in text) if len(text) == 3 else text
+
+
+def linear(text):
+    parts = (int(text[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    return [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+
+
+def luminance(text):
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear(text), strict=True))
+
+
+def lab(text, vision):
+    """A colour in CIELAB (D65), as it is seen."""
+    red, green, blue = (
+        min(1, max(0, sum(w * c for w, c in zip(row, linear(text), strict=True)))) for row in VISION[vision]
+    )
+    x = (0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.95047
+    y = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    z = (0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.08883
+    x, y, z = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in (x, y, z))
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+def distance(one, other, vision):
+    return sum((a - b) ** 2 for a, b in zip(lab(one, vision), lab(other, vision), strict=True)) ** 0.5
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("group", TOGETHER)
+@pytest.mark.parametrize("vision", VISION)
+def test_colours_of_one_chart_are_told_apart(group, theme, vision):
+    near = {
+        (a, b): round(found)
+        for a, b in combinations(TOGETHER[group], 2)
+        if (found := distance(colour(a, theme), colour(b, theme), vision)) < LEAST
+    }
+    assert near == {}
+
+
+def test_colours_alike_would_be_seen_and_a_saved_drawing_has_the_pages_light_ones():
+    assert distance("ff0000", "00a000", "normal") > 100
+    assert distance("a05000", "507000", "deuteranopia") < LEAST < distance("a05000", "507000", "normal")
+    names = COLOURS.keys() - {"paper", "inverse"}
+    assert {name: f"#{colour(name, 'light')}" for name in names} == {name: COLOURS[name] for name in names}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_severities_and_shades_are_steps_of_grey(theme):
+    sign = 1 if theme == "light" else -1  # what is worst stands out most
+    severities = [sign * luminance(colour(severity, theme)) for severity in reversed(SEVERITIES)]
+    shades = [sign * luminance(colour(f"s{k}", theme)) for k in reversed(range(SHADES))]
+    assert all(b > a + 0.03 for a, b in pairwise(severities))
+    assert all(b > a + 0.01 for a, b in pairwise(shades))

@@ -19,7 +19,6 @@ from mssante_audit.whitelist.load import load_whitelist
 
 
 def told(space, ident, statuses=None, row_limit=1000):
-    """What a cell of the notebook shows of statuses."""
     frame = status(space) if statuses is None else statuses
     counts = frame["status"].astype("str").value_counts().reindex(list(names("statuses")), fill_value=0)
     report = Report("declarations", space, EVERYBODY, space.audited, concat([]), (), row_limit)

@@ -62,11 +62,16 @@ def test_every_column_is_that_of_the_frame(made, told):
         assert own == frame[severity].tolist(), severity
 
 
-def test_the_worst_come_first_and_of_these_those_with_most_mailboxes(told):
+def test_the_worst_come_first_and_only_its_own_script_may_run(told, made):
     assert told["question"] == "arrives"
     ranks = [("no", "degraded", "unknown", "yes").index(answer) for answer in values(told, "arrives")]
     keys = list(zip(ranks, [-n for n in told["rows"]["boxes"]], strict=True))
     assert keys == sorted(keys)
+    page = made[0]
+    script = re.search(r'<script type="module">(.*?)</script>', page, re.DOTALL)[1]
+    allowed = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{allowed}&#39;;" in page
+    assert not re.search(r"<[^>]*\s(on\w+|style)=", page.replace(script, ""))
 
 
 def test_history_is_what_the_lists_say_one_by_one(space, told):
@@ -131,7 +136,6 @@ def test_certificates_that_changed_are_told_of_each_domain(space, told, tmp_path
 
 
 def emails_in(space):
-    """The addresses that name somebody."""
     emails = {*space.audited["support_email"], *space.audited["project_email"]} - {""}
     return {email for email in emails if not names_nobody(email)}
 
@@ -198,14 +202,6 @@ def test_in_a_notebook_it_stands_in_a_sandbox_and_a_file_is_made_when_asked_for(
     explorer.save(tmp_path / "x.html")
     assert (tmp_path / "x.html").read_text(encoding="utf-8") == explorer.html
     assert "<strong>Exemple fictif</strong>, situation au 3" in explorer.html.partition("</header>")[0]
-
-
-def test_only_its_own_script_may_run(made):
-    page = made[0]
-    script = re.search(r'<script type="module">(.*?)</script>', page, re.DOTALL)[1]
-    allowed = b64encode(sha256(script.encode()).digest()).decode()
-    assert f"script-src &#39;sha256-{allowed}&#39;;" in page
-    assert not re.search(r"<[^>]*\s(on\w+|style)=", page.replace(script, ""))
 
 
 @pytest.mark.real

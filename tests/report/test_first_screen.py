@@ -29,7 +29,6 @@ def numbers(text):
 
 
 def counted_of(space):
-    """Findings, domains and causes of a space."""
     found = ms.audit_all(space)
     domains = ms.domains(space, found)
     return found, domains, ms.causes(found, space.audited, space.published, ms.doubts(space, found, domains))

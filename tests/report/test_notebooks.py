@@ -1,19 +1,23 @@
-"""The shipped notebooks: their sources, and what they put out when the production engine runs them."""
+"""The shipped notebooks and guides: their sources, and what they put out when the engine runs them."""
 
 import ast
 import json
+import re
+import tempfile
 from inspect import signature
 
 import nbformat
 import pytest
+from lxml import html as lxml_html
 from pages import page_of as page
 
 from mssante_audit.base.resources import resource
+from mssante_audit.findings import registry
 from mssante_audit.findings.causes import actionable
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.report.parameters import PARAMETERS, declared, kind_of
 from mssante_audit.report.results import open_space
-from mssante_audit.report.run import find_notebooks, run_reports
+from mssante_audit.report.run import ONE_OPERATOR, find_notebooks, run_reports
 from mssante_audit.space.trust import Thresholds
 
 NAMES = ("overview", "dn_consistency", "stale_contacts", "declarations", "delegation_vs_redirection")
@@ -55,7 +59,7 @@ def name(request):
     return request.param
 
 
-def test_parameters_are_typed_and_default_to_what_the_package_does(name):
+def test_parameters_are_typed_used_and_default_to_what_the_package_does(name):
     defaults = declared(source(name), name)
     cell = next(c for c in source(name)["cells"] if "parameters" in c["metadata"].get("tags", []))
     written = [node for node in ast.parse(code(cell)).body if isinstance(node, ast.AnnAssign)]
@@ -71,9 +75,6 @@ def test_parameters_are_typed_and_default_to_what_the_package_does(name):
             assert value == (list(spaces[parameter]) if kind is tuple else spaces[parameter])
     assert defaults["row_limit"] == 500
     assert {"data", "as_of", "operator"} <= defaults.keys()
-
-
-def test_every_parameter_is_used(name):
     cells = [c for c in source(name)["cells"] if c["cell_type"] == "code"]
     rest = [ast.parse(code(c)) for c in cells if "parameters" not in c["metadata"].get("tags", [])]
     used = {node.id for cell in rest for node in ast.walk(cell) if isinstance(node, ast.Name)}
@@ -115,15 +116,12 @@ def test_every_report_is_whole_and_within_its_budget(made, request):
     assert max(file.stat().st_size for file in run.out.glob("*.html")) <= SIZE_MAX
 
 
-def test_every_cell_shows_something_and_nothing_goes_wrong(sample_run, name):
+def test_every_cell_shows_something_and_every_finding_is_in_a_table(sample_run, name):
     cells = nbformat.read(sample_run.out / f"{name}.ipynb", 4).cells
     for cell in cells:
         if cell.cell_type == "code" and not cell.metadata.get("tags") and called(cell) != "controls":
             shows = isinstance(ast.parse(code(cell)).body[-1], ast.Expr)
             assert [o.output_type for o in cell.outputs] == ["execute_result"] * shows, cell.source
-
-
-def test_every_finding_is_in_a_table(sample_run, name):
     (outcome,) = (o for o in sample_run.outcomes if o.name == name)
     told = [c for c in outcome.results.findings["rule"] if TOLD_IN.get(a := catalogue()[c].audit, a) == name]
     tables = page(sample_run, name).xpath("//table[@data-rows]")
@@ -148,3 +146,76 @@ def test_one_operator_and_a_row_limit(sample_run, tmp_path):
     assert len(tables) == len(set(zip(told, away, strict=True)))
     assert report.xpath("//p[@class='csv'][contains(., 'toutes sont dans le fichier CSV')]")
     assert operator in report.xpath("//p[@class='limits']")[0].text_content()
+
+
+GUIDES = ("README", "cookbook", "follow_up")
+AS_OF = "2026-03-03"
+
+
+def cells(name):
+    return json.loads((resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+
+
+def test_the_readme_links_to_every_notebook():
+    text = "".join("".join(cell["source"]) for cell in cells("README"))
+    linked = set(re.findall(r"\]\((\w+)\.ipynb\)", text))
+    everything = {path.stem for path in resource("notebooks").glob("*.ipynb")}
+    assert linked == everything - {"README"}
+    assert everything - find_notebooks((), resource("notebooks")).keys() == {*GUIDES, *ONE_OPERATOR}
+
+
+@pytest.fixture(scope="module")
+def answers(shipped, tmp_path_factory):
+    """What each cell of the cookbook shows of the sample as of its day, by the cell's name."""
+    scope, shown = {}, {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("cookbook")))
+        patch.setattr(registry, "registered", dict(registry.registered))
+        for cell in cells("cookbook"):
+            if cell["cell_type"] == "code" and cell["id"] != "data":
+                source = "".join(cell["source"]).replace("load_space(data)", f"load_space(as_of={AS_OF!r})")
+                body = ast.parse(source)
+                last = ast.Expression(body.body.pop().value)
+                exec(compile(body, cell["id"], "exec"), scope)  # our own notebook
+                if cell["id"] != "load":  # itables wants a kernel
+                    shown[cell["id"]] = eval(compile(last, cell["id"], "eval"), scope)
+        yield scope, shown
+    registry.catalogue.cache_clear()
+
+
+def test_the_cookbooks_answers_are_right(answers):
+    scope, shown = answers
+    entries, findings = scope["entries"], scope["findings"]
+    assert shown["search"]["domain"].iloc[0] == "ch-moulinvirtuel.mssante.fr"
+    assert shown["listed"].listed
+    assert set(shown["changes"]["confidence"]) <= {"certain", "likely"}, "the archive's lists are verified"
+    there = {*entries.loc[entries["region"] == scope["region"], "row"]}
+    assert len(shown["region"]) >= findings["rows"].map(lambda own: not there.isdisjoint(own)).sum() > 3
+    long = entries.loc[entries["domain"].str.len() > 40, "domain"].nunique()
+    assert len(lxml_html.fromstring(shown["rule"]).findall(".//tbody/tr")) == long > 0
+    number = entries.loc[entries["department"] == "44", "domain"].nunique()
+    assert f"Loire-Atlantique (44) : {number}" in shown["tiles"].alt.replace("\N{NO-BREAK SPACE}", " ")
+    assert set(shown["behind"]["host"]) == {scope["hosts"].mode()[0]}
+    assert len(shown["behind"]) >= scope["hosts"].value_counts().iloc[0]
+    assert {*zip(shown["join"]["finess"], shown["join"]["lits"], strict=True)} == {("359900099", 240)}
+    assert set(shown["moved"]["moved"]) <= {"new", "changed"}
+    ages = {"CONTACT_PERSONAL", "CONTACT_STAMP_OLD", "CONTACT_UNCHANGED"}
+    assert {"CONTACT_UNCHANGED"} <= set(shown["moved"]["rule"]) <= ages
+    assert tuple(shown["rows"].loc["row"]) == findings["rows"].iloc[0][:3]
+    grave = findings[findings["severity"] >= "error"]
+    assert shown["sql"]["constats"].iloc[0] == grave["operator"].value_counts().iloc[0]
+    assert shown["parquet"]["domain"].tolist() == entries["domain"].unique().tolist()
+    assert shown.keys() == {cell["id"] for cell in cells("cookbook")[3:] if cell["cell_type"] == "code"}
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_a_guide_runs_on_the_sample_and_on_a_hostile_list_by_changing_one_cell(
+    name, shipped, hostile_data, tmp_path
+):
+    text = (resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8")
+    line = json.dumps("data: str | None = None")
+    assert text.count(line) == 1
+    own = tmp_path / f"{name}_own.ipynb"
+    own.write_text(text.replace(line, json.dumps(f"data = {str(hostile_data)!r}")), encoding="utf-8")
+    run = run_reports([name, str(own)], out=tmp_path / "out")
+    assert [outcome.failure for outcome in run.outcomes] == [None, None]

@@ -36,8 +36,6 @@ def share(n, whole):
 
 @dataclass(frozen=True)
 class Page:
-    """A report, and what it was made of."""
-
     name: str
     root: lxml_html.HtmlElement
     space: ms.TrustSpace
@@ -71,7 +69,6 @@ class Page:
 
     @cached_property
     def found(self):
-        """The findings of the page, of all its files."""
         names = self.root.xpath("//a[contains(@download, '-table.csv')]/@download")
         return pd.concat([self.csv(name.removesuffix(".csv")) for name in names], ignore_index=True)
 

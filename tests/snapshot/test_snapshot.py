@@ -1,4 +1,4 @@
-"""The snapshot: made once, the same as what it was made of, whole or refused, without names where shared."""
+"""The snapshot: the same as what it was made of, whole or refused, no names where shared; docs/data.md."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import jsonschema
 import pandas as pd
@@ -18,10 +19,13 @@ from conftest import CATALOGUE
 from conftest import SAMPLE_AS_OF as AS_OF
 from made_up import make_space, xml_of
 from pandas.testing import assert_frame_equal
+from test_report import CANARY, canary_list
 from tlsmade import write_tls
 from typer.testing import CliRunner
 
 from mssante_audit import load_space
+from mssante_audit.archive.changes import Side
+from mssante_audit.archive.events import between, span
 from mssante_audit.audits import audit_all, waived
 from mssante_audit.audits.certificates.presented import presented
 from mssante_audit.base.digest import digest
@@ -30,16 +34,19 @@ from mssante_audit.base.state import write_state
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.declarations.write import template_book, write_register
+from mssante_audit.findings.causes import causes
+from mssante_audit.findings.frame import IN_FILES
+from mssante_audit.findings.places import Place
+from mssante_audit.network import methods
 from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES, register_schema
 from mssante_audit.snapshot.load import FILE, PACKAGE, PRIVATE, VERSION, read_head
-from mssante_audit.snapshot.make import bound_to, fresh, unnamed_texts
+from mssante_audit.snapshot.make import bound_to, fresh, naming, unnamed_texts
+from mssante_audit.space.story import worded_changes, worded_events
+from mssante_audit.verdicts import domains_of
 from mssante_audit.verdicts.presented import expiries, revocations, servers_shown
-
-
-@pytest.fixture(scope="module")
-def space(sample_space):
-    return sample_space
+from mssante_audit.whitelist.load import load_whitelist
+from tools.data_dictionary import page
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +146,6 @@ def test_it_is_kept_while_it_is_bound_to_the_same_and_whole(space, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {".s.lock", "s", "data"}
 
 
-def _of_version(folder):
-    write_state(folder / FILE, 99, read_head(folder))
-
-
 def _edited(folder):
     text = (folder / FILE).read_text(encoding="utf-8")
     (folder / FILE).write_text(text.replace('"shareable": false', '"shareable": true'), encoding="utf-8")
@@ -166,7 +169,10 @@ def _of_another(folder):
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (_of_version, "is not of version 5, the only one that this program knows"),
+        (
+            lambda folder: write_state(folder / FILE, 99, read_head(folder)),
+            "is not of version 5, the only one",
+        ),
         (_edited, "was changed since it was written"),
         (lambda folder: (folder / FILE).write_text("{", encoding="utf-8"), "cannot be read"),
         (lambda folder: (folder / FILE).unlink(), "no snapshot, or one half written"),
@@ -182,7 +188,7 @@ def test_what_is_no_whole_snapshot_is_refused_in_a_line(made, tmp_path, harm, sa
         load_space(folder)
 
 
-def test_one_half_written_is_made_again_and_what_is_none_stays(space, made, tmp_path):
+def test_one_half_written_is_made_again_and_other_settings_are_refused(space, made, tmp_path):
     folder = tmp_path / "s"
     shutil.copytree(made, folder)
     (folder / FILE).unlink()
@@ -192,9 +198,6 @@ def test_one_half_written_is_made_again_and_what_is_none_stays(space, made, tmp_
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="holds something else than a snapshot"):
         make_snapshot(space, folder)
-
-
-def test_other_settings_than_it_was_made_with_are_refused(made):
     with pytest.raises(InputError, match="as_of"):
         load_space(made, as_of="2026-03-04")
     with pytest.raises(InputError, match="anchors"):
@@ -218,7 +221,6 @@ ARROW = {"integer": "int", "number": "double", "boolean": "bool", "datetime": "t
 
 
 def held(content, profile):
-    """Hold what is written to Frictionless' own profile (tests/schemas/README.md)."""
     schemas = Path(__file__).parents[1] / "schemas"
     jsonschema.Draft4Validator(json.loads((schemas / profile).read_text("utf-8"))).validate(content)
 
@@ -280,3 +282,96 @@ def test_frictionless_validates_what_is_handed_on(shared, tmp_path):
     (tmp_path / PACKAGE).write_text(json.dumps(package | {"resources": [domains]}), encoding="utf-8")
     done = frictionless(PACKAGE, folder=tmp_path)
     assert (done.returncode, "INVALID" in done.stdout) == (1, True), done.stdout
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def dtype_of(series):
+    """Return a dtype as docstrings name it."""
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return "ordered category" if series.dtype.ordered else "category"
+    if series.dtype != "object":
+        return str(series.dtype)
+    kinds = {type(value) for value in series}
+    if kinds != {tuple}:
+        return f"object ({', '.join(kind.__name__ for kind in kinds)})"
+    (inside,) = {type(one) for value in series for one in value}
+    return "object (places)" if inside is Place else f"object (tuple of {inside.__name__})"
+
+
+def frames_of(space):
+    found = audit_all(space)
+    told = span(space.archive, "2025-09-01", "2026-03-02")
+    return {
+        "entries": space.entries,
+        "problems": load_whitelist(canary_list()[:-200], recover=True).problems,
+        "findings": found,
+        "causes": causes(found, space.audited, space.published, {found["fingerprint"].iloc[0]: {"dns": 9}}),
+        "domains": domains_of(space, found),
+        "mailboxes": space.mailboxes.counts.frame,
+        "methods": methods(space.observation, space.audited["domain"]),
+        "changes": worded_changes(told.changes),
+        "events": worded_events(told.events),
+        "register": space.register.declarations,
+        "history": space.archive.history,
+    }
+
+
+@pytest.fixture(scope="module")
+def frames(sample_space, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls") / "data"
+    copytree(CATALOGUE, folder)
+    write_tls(sample_space, folder, ["421 later"])
+    return {**frames_of(sample_space), "servers": load_space(folder, as_of=AS_OF).tls.servers}
+
+
+def test_the_page_is_what_would_be_written():
+    assert (ROOT / "docs" / "data.md").read_text(encoding="utf-8") == page(), "run `make dictionary`"
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_every_column_is_described_as_it_is_and_none_besides(name, frames):
+    frame = frames[name]
+    assert len(frame)
+    assert [(one.name, one.dtype) for one in FRAMES[name][1]()] == [(c, dtype_of(frame[c])) for c in frame]
+
+
+def test_every_file_of_a_snapshot_is_described(sample_space, tmp_path):
+    make_snapshot(sample_space, tmp_path / "s", shareable=True)
+    make_snapshot(sample_space, tmp_path / "own")
+    files = {file.stem: pd.read_parquet(file) for file in (tmp_path / "s").glob("*.parquet")}
+    assert files.keys() == FRAMES.keys() - {"causes", "events", "history"}
+    for name, frame in files.items():
+        told = [one.name for one in FRAMES[name][1]()]
+        private = tmp_path / "own" / PRIVATE / f"{name}.parquet"
+        apart = list(pd.read_parquet(private).columns) if name in ("entries", "register") else []
+        apart = [c for c in apart if c not in frame.columns]  # the others are masked where all may read
+        more = [one.name for one in IN_FILES] if name == "findings" else []
+        assert [c for c in frame.columns if c not in more] == [c for c in told if c not in apart]
+        assert set(frame.columns) <= {*told, *more}
+
+
+@pytest.mark.parametrize("name", ["entries", "register", "history"])
+def test_what_is_said_to_name_persons_is_what_lies_apart(name, frames):
+    assert [one.name for one in FRAMES[name][1]() if one.personal] == naming(frames[name])
+
+
+def test_no_column_names_a_person_that_is_not_said_to(tmp_path):
+    (tmp_path / "list.xml").write_bytes(canary_list())
+    space = load_space(tmp_path / "list.xml", as_of=AS_OF, contacts="all")
+    before = space.entries.assign(project_contact="m. canari, canari@ch-alpha.example")
+    told = between(Side(before), Side(space.entries))
+    frames = {
+        "entries": space.entries, "findings": audit_all(space), "events": worded_events(told.events),
+        "changes": worded_changes(told.changes, contacts="all"),
+        "domains": domains_of(space, audit_all(space)),
+    }  # fmt: skip
+    for name, frame in frames.items():
+        naming_some = {c for c in frame.columns if CANARY.search(frame[c].to_csv().encode())}
+        assert naming_some <= {one.name for one in FRAMES[name][1]() if one.personal}, name
+        assert naming_some or name in ("events", "domains"), name
+    hidden = worded_changes(told.changes)
+    assert not CANARY.search(hidden.to_csv().encode())
+    assert hidden["before"].nunique() == 1
+    assert hidden["after"].nunique() == told.changes["facts"].map(lambda facts: facts["after"]).nunique()

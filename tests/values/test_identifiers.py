@@ -1,4 +1,6 @@
-"""Identifiers of structures and names of départements. All numbers are made up."""
+"""Identifiers of structures, names of départements, public addresses. All numbers are made up."""
+
+from ipaddress import ip_address
 
 import pytest
 from conftest import toml
@@ -6,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import luhn
 
+from mssante_audit.values.hosts import is_public
 from mssante_audit.values.identifiers import (
     DEPARTMENTS,
     KINDS,
@@ -18,10 +21,6 @@ from mssante_audit.values.identifiers import (
 
 CASES = toml("values/identifiers")
 LONG = ("FINESS " + "1" * 200, "FINESS" + "1" * 200, "FINESS" + "1" * 200)
-
-
-def with_key(number: str) -> str:
-    return number + luhn.calc_check_digit(number)
 
 
 @pytest.mark.parametrize(("text", "kind", "department"), CASES["kinds"])
@@ -46,7 +45,7 @@ def test_la_poste_has_its_own_rule(nic: int) -> None:
 
 @given(st.sampled_from("123"), st.from_regex(r"[0-9]{8}", fullmatch=True), st.integers(0, 9))
 def test_one_check_digit_in_ten_is_right(kind: str, body: str, digit: int) -> None:
-    number = body if kind != "3" else with_key(body) + "0001"
+    number = body if kind != "3" else f"{body}{luhn.calc_check_digit(body)}0001"
     right = luhn.calc_check_digit(number) == str(digit)
     if not number.startswith("356000000"):
         assert (parse_identifier(f"{kind}{number}{digit}").problems == ()) == right
@@ -87,16 +86,25 @@ def test_departement_problems(text, code, problems) -> None:
     assert (read.code, read.problems) == (code, tuple(problems))
 
 
-def test_finess_of_no_departement() -> None:
+def test_a_structure_is_known_by_any_of_its_numbers_and_nine_digits_alone_by_what_is_known() -> None:
+    for text, identifier, key in (*CASES["structures"]["written"], LONG):
+        assert (identifier_of(text), structure_key(text)) == (identifier, key), text
+    for text, among, key in CASES["structures"]["among"]:
+        assert structure_key(text, among) == key, text
     numbers = ("", "2", "20", "200000000", "96", "970500000", "2C0000000", "990000000")
     assert {*map(finess_department, numbers)} == {""}
 
 
-@pytest.mark.parametrize(("text", "identifier", "key"), [*CASES["structures"]["written"], LONG])
-def test_a_structure_is_known_by_any_of_its_numbers(text, identifier, key) -> None:
-    assert (identifier_of(text), structure_key(text)) == (identifier, key)
-
-
-@pytest.mark.parametrize(("text", "among", "key"), CASES["structures"]["among"])
-def test_nine_digits_alone_are_finess_or_siren_by_what_is_known(text, among, key) -> None:
-    assert structure_key(text, among) == key
+@pytest.mark.parametrize(
+    ("public", "addresses"),
+    [
+        (True, "82.64.5.5 2001:660:9::25 2a00:1450::1 ::ffff:82.64.5.5 2003::1 64:ff9c::1"),
+        (False, "10.1.2.3 127.0.0.1 100.64.0.1 192.0.2.1 224.0.0.1 0.0.0.0 255.255.255.255"),
+        (False, "::1 fe80::1 fc00::1 ff0e::1 2001:db8::1 3fff::1 fec0::1 5f00::1 ::ffff:10.1.2.3"),
+        (False, "64:ff9b::5240:505 64:ff9b:1::1 2002:5240:505::1"),
+    ],
+)
+def test_an_address_that_others_cannot_reach_is_not_public(public: bool, addresses: str) -> None:
+    assert {text: is_public(ip_address(text)) for text in addresses.split()} == dict.fromkeys(
+        addresses.split(), public
+    )

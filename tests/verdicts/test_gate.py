@@ -33,7 +33,6 @@ END = "    </ListeDomaines>"
 
 @pytest.fixture(scope="module")
 def space():
-    """The published list alone."""
     return load_space(LIST, anchors=ANCHORS, as_of="2026-03-03")
 
 

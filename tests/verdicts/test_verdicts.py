@@ -6,19 +6,17 @@ import shutil
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pandas as pd
 import pytest
+from commands import said
 from conftest import CATALOGUE, REAL
 from jsonschema import Draft202012Validator
 from made_up import ALPHA, BETA_DN, make_space, xml_of
-from typer.testing import CliRunner
 
 from mssante_audit.audits import audit_all
-from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import CHECKS, FAILED, Rule
@@ -43,7 +41,6 @@ BETA = {"domain": "ch-beta.mssante.fr", "description": "Domaine du CH Beta", "dn
 
 
 def signed(space: TrustSpace, status: str = "valid") -> TrustSpace:
-    """Return a space whose list's signature is worth so much."""
     space.whitelist.__dict__["signature"] = Verdict(status, "made up")
     return space
 
@@ -55,7 +52,6 @@ def row_of(space: TrustSpace, *findings: Finding) -> dict[str, Any]:
 
 @pytest.fixture
 def others(monkeypatch):
-    """Let a test register audits of its own."""
     monkeypatch.setattr(registry, "registered", {})
     yield
     catalogue.cache_clear()
@@ -116,15 +112,12 @@ def test_what_was_seen_too_long_ago_is_unknown_and_its_findings_stay(at, tls):
     assert not re.search("DNS_|TLS_", str(frame["why"].tolist()))
 
 
-def with_register(space: TrustSpace, file: Path, text: str) -> TrustSpace:
-    file.write_text(text, encoding="utf-8")
-    return signed(replace(space, register=load_declarations(file)))
-
-
 def test_a_fault_of_several_declarations_is_one_of_each_domain(tmp_path):
     names = ["ch-alpha.mssante.fr", "CH-Beta.mssante.fr", "ch-gamma.mssante.fr"]
     text = "domain,contract_number\n{},MSS-1\n{},MSS-1\n{},\n".format(*names)
-    space = with_register(make_space(*({"domain": name} for name in names)), tmp_path / "a.csv", text)
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    space = make_space(*({"domain": name} for name in names))
+    space = signed(replace(space, register=load_declarations(tmp_path / "a.csv")))
     findings = audit_all(space)
     (finding,) = findings[findings["rule"] == "DECL_CONTRACT_SHAPE"].to_dict("records")
     assert (finding["domains"], finding["rows"]) == (2, ())
@@ -211,15 +204,9 @@ def test_a_waived_finding_counts_for_nothing(tmp_path):
     assert domains(replace(space, waivers=waivers))["contacts"].tolist() == ["ok"]
 
 
-def run(*arguments: object) -> str:
-    result = CliRunner().invoke(app, ["domains", *map(str, arguments)], catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
 @cache
 def of_the_sample(*arguments: str) -> str:
-    return run("--as-of", AT, *arguments)
+    return said("domains", "--as-of", AT, *arguments)
 
 
 def test_each_format_has_every_domain_of_the_sample(tmp_path, sample_space):
@@ -232,7 +219,7 @@ def test_each_format_has_every_domain_of_the_sample(tmp_path, sample_space):
     assert ("Certificat\xa0: " in french, "Certificate: " in english) == (True, True)
     assert "Certificat\xa0" not in english
     for suffix in ("csv", "xlsx", "parquet"):
-        run("--as-of", AT, "--format", suffix, "--out", tmp_path / f"d.{suffix}")
+        said("domains", "--as-of", AT, "--format", suffix, "--out", tmp_path / f"d.{suffix}")
     csv = pd.read_csv(tmp_path / "d.csv", encoding="utf-8-sig", dtype="str", keep_default_na=False)
     assert list(csv.columns) == [name for name in frame.columns if name != "why"]
     assert csv["order"].tolist() == frame["order"].tolist()
@@ -245,7 +232,7 @@ def test_each_format_has_every_domain_of_the_sample(tmp_path, sample_space):
 
 def test_no_contact_is_named_and_no_cell_is_a_formula(tmp_path):
     (tmp_path / "list.xml").write_bytes(xml_of({"domain": "=1+1.mssante.fr"}, BETA))
-    text = run("--data", tmp_path, "--as-of", AT)
+    text = said("domains", "--data", tmp_path, "--as-of", AT)
     assert "\n'=1+1.mssante.fr," in text
     assert "alpha.example" not in text.replace("mss.alpha.example", "")
     assert "01 99" not in text
@@ -254,7 +241,7 @@ def test_no_contact_is_named_and_no_cell_is_a_formula(tmp_path):
 def test_a_snapshot_that_may_be_shared_tells_the_same(tmp_path, sample_space):
     make_snapshot(sample_space, tmp_path / "s", shareable=True)
     for more in (("--format", "json"), ("--lang", "en"), ("--region", "Corse")):
-        assert run("--data", tmp_path / "s", *more) == of_the_sample(*more)
+        assert said("domains", "--data", tmp_path / "s", *more) == of_the_sample(*more)
     expected = domains(sample_space)  # a domain that is an address names somebody
     expected["domain"] = expected["domain"].map(unnamed).astype(expected["domain"].dtype)
     pd.testing.assert_frame_equal(domains(load_space(tmp_path / "s")), expected)
@@ -268,8 +255,7 @@ def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path):
     each = domains(made, language="en").drop_duplicates(["receives", "order"])
     assert len(each) > 5
     for name, receives, order, why in each[["domain", "receives", "order", "reasons"]].to_numpy():
-        words = ["check", name, "--data", str(tmp_path / "s")]
-        text = CliRunner().invoke(app, words, catch_exceptions=False).stdout
+        text = said("check", name, "--data", tmp_path / "s")
         expected = (f"\narrives: {receives}", f"\nin order: {order}", *why.rstrip(".").split(". "))
         assert [words for words in expected if words not in text] == []
     controls = view(load_space(tmp_path / "s"))

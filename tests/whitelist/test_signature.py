@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import REAL
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from made_lists import row, xml
+from made_lists import revocations, row, xml
 
 from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
@@ -18,6 +17,7 @@ from mssante_audit.whitelist import certificates
 from mssante_audit.whitelist.certificates import fingerprint, load_certificates, pinned, pinned_files
 from mssante_audit.whitelist.load import load_whitelist
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, verify_signature
+from tools.sample.certificates import Made
 from tools.sample.signing import make_chain, make_keys, sign
 
 MADE = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
@@ -66,8 +66,6 @@ def verdict(content, anchors=(), at=None):
 
 @pytest.fixture
 def pin(monkeypatch):
-    """Put certificates in the place of the pinned ones."""
-
     def pinned_now(kind, *trusted):
         pins = {"trusted": frozenset(), "test": frozenset()} | {kind: frozenset(map(fingerprint, trusted))}
         monkeypatch.setattr(certificates, "pinned", lambda: pins)
@@ -85,7 +83,7 @@ def test_a_good_signature_is_valid_and_tells_who_signed(signed, chain, anchors):
     assert pickle.loads(pickle.dumps(result)) == result
 
 
-def test_what_the_anchors_given_make_of_it(signed, chain, write):
+def test_what_the_anchors_given_make_of_it_and_the_signers_own_certificate_is_none(signed, chain, write):
     other = make_chain()
     for given, status, why in (
         ((), "valid-untrusted", "no anchor is known"),
@@ -96,6 +94,8 @@ def test_what_the_anchors_given_make_of_it(signed, chain, write):
         result = verdict(signed, [write("anchors.pem", *given)] if given else [])
         assert (result.status, result.verified_rows) == (status, 3)
         assert why in result.why
+    with pytest.raises(InputError, match="no CA certificate"):
+        verdict(signed, [write("signer.pem", chain.signer)])
 
 
 @pytest.mark.parametrize(
@@ -132,19 +132,13 @@ def test_a_right_signature_of_a_wrong_signer_is_untrusted(keys, write, bad, why)
     assert why in result.why
 
 
-def test_the_signers_own_certificate_is_no_anchor(signed, chain, write):
-    with pytest.raises(InputError, match="no CA certificate"):
-        verdict(signed, [write("signer.pem", chain.signer)])
-
-
-def test_certificate_files_of_every_kind_are_read(chain, write):
+def test_certificate_files_of_every_kind_are_read_and_others_refused_by_name(chain, write, tmp_path):
     for name, encoding in (("a.pem", Encoding.PEM), ("a.p7b", Encoding.PEM), ("a.p7b", Encoding.DER)):
         file = write(name, chain.root, chain.issuing, encoding=encoding)
         assert set(load_certificates(file)) == {chain.root, chain.issuing}
     assert load_certificates(write("one.cer", chain.root, encoding=Encoding.DER)) == [chain.root]
-
-
-def test_a_file_without_certificate_is_refused_by_name(tmp_path):
+    assert {len(pin) for pins in pinned().values() for pin in pins} == {95}
+    assert pinned()["trusted"].isdisjoint(pinned()["test"])
     for content in (b"", b"no certificate", b"\x30\x82\xff\xff", b"-----BEGIN CERTIFICATE-----\n"):
         (tmp_path / "x.cer").write_bytes(content)
         with pytest.raises(InputError, match=r"x\.cer: no certificate that can be read"):
@@ -191,21 +185,13 @@ def test_the_test_chain_is_trusted_by_file_and_not_by_folder(signed, chain, writ
     assert verdict(signed, [tmp_path]).status == "valid-untrusted"
 
 
-def test_pins_are_fingerprints():
-    assert {len(pin) for pins in pinned().values() for pin in pins} == {95}
-    assert pinned()["trusted"].isdisjoint(pinned()["test"])
-
-
-def test_a_signer_of_another_name_is_not_the_one_expected(signed, chain, anchors):
+def test_a_signer_of_another_name_is_not_the_one_expected_nor_the_samples_elsewhere(signed, chain, anchors):
     listed = load_whitelist(signed)
     result = verify_signature(listed, anchors)
     assert (result.status, result.reason, result.expected) == ("valid-untrusted", "signer", SIGNER)
     assert result.why == f"the signer is {SAMPLE_SIGNER}, not {SIGNER}"
     assert (result.anchor, result.verified_rows) == (chain.root.subject.rfc4514_string(), 3)
     assert verify_signature(listed, anchors, signer=SAMPLE_SIGNER.upper()).reason == "signer"
-
-
-def test_the_samples_signer_is_expected_under_the_samples_anchor_only():
     space = load_space(as_of="2026-03-03")
     assert (space.whitelist.signature.status, space.whitelist.signature.expected) == ("valid", SAMPLE_SIGNER)
     assert load_space(as_of="2026-03-03", signer=SIGNER).whitelist.signature.reason == "signer"
@@ -215,23 +201,11 @@ def test_the_samples_signer_is_expected_under_the_samples_anchor_only():
 def revoke(keys, chain, tmp_path):
     """Write a revocation list of the issuing authority (or of the root), which may name the signer."""
 
-    def written(name="a.crl", made=MADE, revoked=None, lost=None, by=1, extension=None, of=None, reason=""):
-        issuer = (chain.root, chain.issuing)[by]
-        builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
-        builder = builder.last_update(made).next_update(made + timedelta(7))
-        if revoked:
-            entry = x509.RevokedCertificateBuilder().revocation_date(revoked)
-            entry = entry.serial_number((of or chain.signer).serial_number)
-            if lost:
-                entry = entry.add_extension(x509.InvalidityDate(lost.replace(tzinfo=None)), False)
-            if reason:
-                entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags[reason]), False)
-            builder = builder.add_revoked_certificate(entry.build())
-        if extension:
-            builder = builder.add_extension(extension, True)
-        crl = builder.sign(keys[by], hashes.SHA256())
-        encoding = Encoding.PEM if name.endswith("pem.crl") else Encoding.DER
-        (tmp_path / name).write_bytes(crl.public_bytes(encoding))
+    def written(name="a.crl", made=MADE, *, revoked=None, by=1, of=chain.signer, reason="", **how):
+        issuer = Made((chain.root, chain.issuing)[by].public_bytes(Encoding.DER), keys[by])
+        serials, pem = [of.serial_number] if revoked else [], name.endswith("pem.crl")
+        crl = revocations(issuer, made, revoked=serials, on=revoked, pem=pem, reason=reason, **how)
+        (tmp_path / name).write_bytes(crl)
         return tmp_path / name
 
     return written
@@ -281,9 +255,13 @@ def test_a_revocation_list_speaks_of_the_lists_time(signed, anchors, revoke, mad
     assert why in verdict(signed, [*anchors, crl]).revocation_why
 
 
-def test_a_revoked_authority_revokes_what_it_issued(signed, chain, anchors, revoke):
+def test_a_revoked_authority_revokes_what_it_issued_and_a_changed_list_is_read_again(
+    signed, chain, anchors, revoke
+):
     of_root = revoke("root.crl", by=0, of=chain.issuing, revoked=MADE - DAY)
     assert told_with(signed, anchors, revoke(), of_root) == REVOKED
+    assert told_with(signed, anchors, revoke()) == GOOD
+    assert told_with(signed, anchors, revoke(revoked=MADE - DAY)) == REVOKED
 
 
 def test_a_revocation_list_of_nobody_says_nothing(signed, anchors, tmp_path, revoke):
@@ -297,11 +275,6 @@ def test_a_revocation_list_of_nobody_says_nothing(signed, anchors, tmp_path, rev
     os.mkfifo(tmp_path / "d.crl")
     odd = [tmp_path / f"{name}.crl" for name in "bcd"]
     assert told_with(signed, anchors, forged, *odd) == UNKNOWN
-
-
-def test_a_list_that_has_changed_is_read_again(signed, anchors, revoke):
-    assert told_with(signed, anchors, revoke()) == GOOD
-    assert told_with(signed, anchors, revoke(revoked=MADE - DAY)) == REVOKED
 
 
 def test_they_are_found_beside_a_list_and_beside_its_archive(signed, chain, anchors, revoke, tmp_path):
