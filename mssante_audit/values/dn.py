@@ -10,16 +10,24 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from mssante_audit.base.text import normalize
+
 # The two shapes of a certificate's DN, attributes in order. Source: form (Annexe 1).
 IGC = {"IGC-Santé": ("CN", "OU", "O", "ST", "C"), "IGC-CPS": ("CN", "OU", "L", "O", "C")}
 _SHAPES = {frozenset(order): name for name, order in IGC.items()}
 _RANK = {kind: rank for rank, kind in enumerate(("CN", "OU", "L", "O", "ST", "C"))}
-_KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*\Z")
-_QUOTED = re.compile(r'"((?:[^"\\]++|\\.)*+)"[ \t\r\n]*+(?=[,;+]|\Z)', re.DOTALL)
-_BARE = re.compile(r"(?:[^,;+\\]++|\\.|\\\Z)*+", re.DOTALL)
+# A part of a DN up to its separator, read if it is ``TYPE=value``.
+_PART = re.compile(
+    r"""(?:(?P<type>\s*+[A-Za-z0-9][A-Za-z0-9.-]*+\s*+)=(?P<before>[ \t\r\n]*+)
+    (?:"(?P<quoted>(?:[^"\\]++|\\.)*+)"|(?P<bare>(?:[^,;+\\ \t\r\n]++|[ \t\r\n]++(?![,;+]|\Z)|\\.|\\\Z)*+))
+    (?P<behind>[ \t\r\n]*+)(?=[,;+]|\Z)|(?:[^,;+\\]++|\\.|\\\Z)*+)(?P<separator>[,;+]|\Z)""",
+    re.DOTALL | re.VERBOSE,
+)
 _ESCAPE = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.?)", re.DOTALL)
 _TO_ESCAPE = re.compile(r'^[# \t\r\n]|[",+;<>\\\0]|[ \t\r\n]\Z')
 _BLANKS = " \t\r\n"
+# What a bare value has and should not.
+_BARE_SIGNS = {'"': "quotes", "<": "escape", ">": "escape", "\0": "escape"}
 _CODE = re.compile(r" *\( *([^()]*?) *\)$")
 # What tools and people write before a DN.
 _BEFORE = re.compile(
@@ -79,14 +87,12 @@ def parse_dn(text: str) -> DN:
     'a, b'
     """
     problems = _characters(text)
-    if not text.strip():
-        return DN(text, (), ("empty", *sorted(problems)), "", text, "", False)
-    groups = _groups(text, problems)
+    groups = _groups(text, problems) if text.strip() else []
     rdns = tuple(rdn for group in groups for rdn in group)
     kinds = tuple(kind for kind, _ in rdns)
     if len(set(kinds)) < len(kinds):
         problems.add("repeated")
-    if "unreadable" in problems:
+    if not problems.isdisjoint({"empty", "unreadable"}):
         return DN(text, rdns, tuple(sorted(problems)), _fold(text), text, "", False)
     plain = "multivalued" not in problems and all(value.strip() for _, value in rdns)
     igc = _SHAPES.get(frozenset(kinds), "") if plain and len(kinds) == 5 else ""
@@ -133,54 +139,28 @@ def _place(rdn: tuple[str, str]) -> tuple[int, str]:
 def _groups(text: str, problems: set[str]) -> list[list[tuple[str, str]]]:
     """Split a text into RDNs, each a list of (type, value), adding what is odd to `problems`. Linear time."""
     groups: list[list[tuple[str, str]]] = []
-    end, separator = -1, ""
-    while end < len(text):
-        start, joined = end + 1, separator == "+"
-        end = _bare_end(text, start)
-        equals = text.find("=", start, end)
-        kind = text[start : max(equals, start)].strip()
-        if not _KIND.match(kind):
+    separator = ""
+    for part in _PART.finditer(text):
+        joined, separator = separator == "+", part["separator"]
+        problems |= {"+": {"multivalued"}, ";": {"separator"}}.get(separator, set())
+        if part["type"] is None:
             problems.add("unreadable")
         else:
-            if kind != text[start:equals]:
+            kind, raw = part["type"].strip(), part["quoted"]
+            if kind != part["type"] or part["before"] or part["behind"]:
                 problems.add("spacing")
-            value, end = _value(text, equals + 1, problems)
+            if raw is None:
+                raw = part["bare"]
+                problems |= {_BARE_SIGNS[sign] for sign in _ESCAPE.sub("", raw) if sign in _BARE_SIGNS}
+                problems |= {"escape"} if raw.startswith("#") else set()
+            else:
+                problems.add("quotes")
             if not (joined and groups):
                 groups.append([])
-            groups[-1].append((kind.upper(), value))
-        separator = text[end : end + 1]
-        problems |= {"+": {"multivalued"}, ";": {"separator"}}.get(separator, set())
+            groups[-1].append((kind.upper(), _unescape(raw, problems)))
+        if not separator:
+            break
     return groups
-
-
-def _value(text: str, start: int, problems: set[str]) -> tuple[str, int]:
-    """Read the value that starts at `start`; return it and where it ends."""
-    while start < len(text) and text[start] in _BLANKS:
-        start += 1
-        problems.add("spacing")
-    if quoted := _QUOTED.match(text, start):
-        problems.add("quotes")
-        if text[quoted.end() - 1] != '"':
-            problems.add("spacing")
-        return _unescape(quoted[1], problems), quoted.end()
-    end = _bare_end(text, start)
-    raw = text[start:end].rstrip(_BLANKS)
-    if (len(raw) - len(raw.rstrip("\\"))) % 2:
-        raw = text[start : min(start + len(raw) + 1, end)]  # the last blank was escaped
-    if len(raw) < end - start:
-        problems.add("spacing")
-    unescaped = _ESCAPE.sub("", raw)
-    if '"' in unescaped:
-        problems.add("quotes")
-    if raw.startswith("#") or "<" in unescaped or ">" in unescaped or "\0" in unescaped:
-        problems.add("escape")
-    return _unescape(raw, problems), end
-
-
-def _bare_end(text: str, start: int) -> int:
-    """Return where an unquoted part that starts at `start` ends: at a separator, or with the text."""
-    bare = _BARE.match(text, start)
-    return bare.end() if bare else start
 
 
 def _unescape(raw: str, problems: set[str]) -> str:
@@ -220,19 +200,17 @@ def _fold(value: str) -> str:
     """Prepare a value for comparing (RFC 4518, section 2)."""
     if value.isascii() and value.isprintable():
         return " ".join(value.casefold().split())
-    shown = "".join(" " if c.isspace() else c for c in value if c.isspace() or not _silent(c))
-    folded = unicodedata.normalize("NFD", shown)
+    folded = unicodedata.normalize("NFD", normalize(value))
     for _ in range(2):  # once is not enough: Unicode 15, section 3.13, compatibility caseless match
         folded = unicodedata.normalize("NFKC", folded.casefold())
-    return " ".join("".join(c for c in folded if not _silent(c)).split())
-
-
-def _silent(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cf")
+    return " ".join(folded.split())
 
 
 def _characters(text: str) -> set[str]:
     odd = not (text.isascii() and text.isprintable())
     kinds = {unicodedata.category(c) for c in set(text) - {" "}} if odd else set()
-    faults = {"doubled": "  " in text, "nbsp": "Zs" in kinds, "control": kinds & {"Cc", "Cf", "Zl", "Zp"}}
+    faults = {
+        "empty": not text.strip(), "doubled": "  " in text, "nbsp": "Zs" in kinds,
+        "control": kinds & {"Cc", "Cf", "Zl", "Zp"},
+    }  # fmt: skip
     return {problem for problem, is_there in faults.items() if is_there}
