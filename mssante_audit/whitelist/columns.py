@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_department, parse_identifier, region_of
-from mssante_audit.whitelist.listxml import FIELDS, Problem, Reading, instant
+from mssante_audit.whitelist.listxml import FIELDS, Reading, instant
 
 _TEST_TOKEN = re.compile(
     r"(?:audit|tests?|(?!protest$|contest$).*test|(?:pre|p)prod(?:uction)?|recette|qualif|demo|poc)$"
@@ -31,8 +31,7 @@ def entries_frame(reading: Reading) -> pd.DataFrame:
         blank = pc.equal(pc.ascii_trim_whitespace(texts[name]), "")
         for index in pc.indices_nonzero(blank).to_pylist():
             if (index + 1, element) not in missing:
-                message = f"{element} is empty"
-                reading.add(Problem(index + 1, reading.lines[index], "empty", element, message))
+                reading.problem("empty", element, f"{element} is empty", reading.lines[index], index + 1)
     lines = np.array(reading.lines, dtype="int64")
     columns: dict[str, Any] = {"row": np.arange(1, len(lines) + 1), "line": lines}
     columns |= {name: as_str(text) for name, text in texts.items()}
@@ -42,7 +41,7 @@ def entries_frame(reading: Reading) -> pd.DataFrame:
     odd = instants.isna() & np.array([text.strip(whitespace) != "" for text in distinct], dtype="bool")
     for index in np.flatnonzero(odd[codes]).tolist():
         message = "DateMAJ is no time with its zone, such as 2025-02-28T15:42:07Z"
-        reading.add(Problem(index + 1, reading.lines[index], "date", "DateMAJ", message))
+        reading.problem("date", "DateMAJ", message, reading.lines[index], index + 1)
     columns["updated_at"] = instants.take(codes)
     columns |= _parsed(texts["dn"], _names, DN_COLUMNS)
     for kind in ("project", "support"):

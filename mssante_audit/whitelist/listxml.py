@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable, Sized
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Iterable, Iterator, Sized
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
@@ -47,8 +47,7 @@ _CUT_CODES = {
 _INSTANT = re.compile(r"\s*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)\s*\Z", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is not as the form of a white list has it."""
 
     row: int | None
@@ -73,23 +72,10 @@ def instant(text: str) -> datetime | None:
         return None
 
 
-def read_list(
-    chunks: Iterable[bytes], *, source: str, any_namespace: bool = False, max_field: int = 255
-) -> Reading:
-    """Read a white list from pieces of its uncompressed XML; `EOFError` means that the rest cannot be had.
-
-    The rows of a damaged list are read, too: `Reading.damage` says how it is damaged. What is no white list,
-    or a hostile one, is a `WhiteListError`.
-    """
-    reading = Reading(source, any_namespace, max_field)
-    reading.read(chunks)
-    return reading
-
-
 class Reading:
     """What could be read, and the state between expat's calls."""
 
-    def __init__(self, source: str, any_namespace: bool, max_field: int) -> None:
+    def __init__(self, source: str, *, any_namespace: bool = False, max_field: int = 255) -> None:
         self.source, self.any_namespace, self.max_field = source, any_namespace, max_field
         self.namespace = ""
         self.generated_at: datetime | None = None  # DateDeGeneration (UTC), None if it cannot be read
@@ -108,13 +94,12 @@ class Reading:
         self.others = 0
         self.texts: list[str] = []  # of the rows since the last flush, as `FIELDS`, row after row
         self.empty = 0  # fields of the rows so far that hold nothing
-        self.seen: dict[str, int] = {}  # children of the root: how often, of <xmlns> the line
+        self.seen: dict[str, int] = {}  # children of the root that may be there, and their first line
         self.values: dict[str, str] = {}  # texts of the root's children that are read
         self.list_name = self.row_name = self.date_name = ""
         self.fields: dict[str, str] = {}
         self.encoding = "utf-8"
-        self.skipped: bytes | None = None  # after broken XML: the last bytes passed over in search of a row,
-        self.skipped_to = 0  # and the line of their first
+        self.over = False  # whether what follows broken XML has no row any more
         self._open_parser(1)
 
     def _open_parser(self, line: int, opening: bytes = b"") -> None:
@@ -125,7 +110,7 @@ class Reading:
         parser.buffer_size = MAX_TEXT
         parser.XmlDeclHandler = self._declared
         dtd = "a document type (DTD) is declared: white lists have none, and entities are not read"
-        parser.StartDoctypeDeclHandler = lambda *_: self._refuse(dtd)
+        parser.StartDoctypeDeclHandler = lambda *_: self.refuse(dtd)
         parser.StartNamespaceDeclHandler = lambda prefix, uri: self._count_other(uri or "")
         parser.Parse(opening, False)
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
@@ -138,50 +123,56 @@ class Reading:
     def _in_list(self) -> bool:
         return len(self.path) == 2 and self.path[1] == self.list_name
 
-    def error(self, message: str, line: int | None, remedy: str | None = None) -> WhiteListError:
-        """Return what refuses the list, with how many of its rows are readable."""
-        error = WhiteListError(message, file=self.source, line=line, remedy=remedy)
+    def refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
+        """Refuse the list, saying how many of its rows are readable."""
+        error = WhiteListError(message, file=self.source, line=line or self._line, remedy=remedy)
         error.readable_rows = len(self.lines)
-        return error
+        raise error
 
-    def add(self, problem: Problem) -> None:
-        """Take note of a problem, unless there are too many."""
-        if len(self.problems) >= MAX_PROBLEMS:
-            raise self.error(f"more than {MAX_PROBLEMS} problems: this is no white list", problem.line)
-        self.problems.append(problem)
-
-    def _refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
-        raise self.error(message, line or self._line, remedy)
+    def refuse_damage(self) -> None:
+        """Refuse the list if it is damaged."""
+        if self.damage:
+            message = f"{self.damage}; {len(self.lines)} rows are readable"
+            self.refuse(message, "Load them with recover=True (--recover)", self.damage_line)
 
     def _refuse_namespace(self, namespace: str) -> NoReturn:
         remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
-        self._refuse(f"the root is in {namespace}, not in {NAMESPACE!r}", remedy)
+        self.refuse(f"the root is in {namespace}, not in {NAMESPACE!r}", remedy)
 
-    def _problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
-        row = len(self.lines) + 1 if self.row else None
-        self.add(Problem(row, line or self._line, kind, element, message))
+    def problem(
+        self, kind: str, element: str, message: str, line: int | None = None, row: int | None = None
+    ) -> None:
+        """Take note of a problem, by default of the open row and here, unless there are too many."""
+        row, line = row or (len(self.lines) + 1 if self.row else None), line or self._line
+        if len(self.problems) >= MAX_PROBLEMS:
+            self.refuse(f"more than {MAX_PROBLEMS} problems: this is no white list", None, line)
+        self.problems.append(Problem(row, line, kind, element, message))
 
     def _count_other(self, name: str, attributes: Sized = ()) -> None:
         """Count what is not rows and fields; refuse too much or too deep of it."""
         self.others += 1 + len(attributes) + len(name) // 64
         if self.others > MAX_OTHERS:
-            self._refuse(f"more than {MAX_OTHERS} elements and attributes beside the rows")
+            self.refuse(f"more than {MAX_OTHERS} elements and attributes beside the rows")
         if len(self.path) > MAX_DEPTH:
-            self._refuse(f"elements nested more than {MAX_DEPTH} deep")
+            self.refuse(f"elements nested more than {MAX_DEPTH} deep")
 
-    def read(self, chunks: Iterable[bytes]) -> None:
-        """Read the list."""
-        unflushed = 0
+    def read(self, chunks: Iterable[bytes]) -> Reading:
+        """Read the list from pieces of its uncompressed XML; `EOFError` means that the rest cannot be had.
+
+        The rows of a damaged list are read, too: `damage` says how it is damaged. What is no white list, or a
+        hostile one, is a `WhiteListError`.
+        """
+        pieces, unflushed = iter(chunks), 0
         try:
-            for chunk in chunks:
-                self._feed(chunk)
-                unflushed += len(chunk)
+            for piece in pieces:
+                self._feed(piece, pieces)
+                unflushed += len(piece)
                 if unflushed > _FLUSH:
                     self._flush()
                     unflushed = 0
-            if self.skipped is None:
+            if not self.over:
                 if not self.fed:
-                    self._refuse("the file is empty")
+                    self.refuse("the file is empty")
                 self.parser.Parse(b"", True)
         except expat.ExpatError as error:
             self._breaks(expat.ErrorString(error.code), "cut" if error.code in _CUT_CODES else "broken")
@@ -189,44 +180,45 @@ class Reading:
             self._breaks(f"the compressed file breaks off: {error}", "compressed")
         self._flush()
         self._finish()
+        return self
 
-    def _feed(self, chunk: bytes) -> None:
+    def _feed(self, piece: bytes, pieces: Iterator[bytes]) -> None:
         """Parse a piece; where the XML is broken inside the list, go on from the next row."""
-        if self.skipped is not None:
-            chunk = self._find_row(chunk)
-        while chunk:
+        while piece:
             try:
-                self.parser.Parse(chunk, False)
+                self.parser.Parse(piece, False)
             except expat.ExpatError as error:
                 self._breaks(expat.ErrorString(error.code), "broken")
-                self.skipped_to, self.skipped = self._line, b""
-                chunk = self._find_row(chunk[max(self.parser.ErrorByteIndex - self.fed, 0) :])
+                piece = self._next_row(piece[max(self.parser.ErrorByteIndex - self.fed, 0) :], pieces)
                 continue
-            self.fed += len(chunk)
+            self.fed += len(piece)
             if sum(map(len, self.text)) > max(MAX_TEXT, self.max_field):
-                self._refuse(f"a text of more than {max(MAX_TEXT, self.max_field)} characters")
+                self.refuse(f"a text of more than {max(MAX_TEXT, self.max_field)} characters")
             if self.fed - max(self.parser.CurrentByteIndex, 0) > MAX_TOKEN:
-                self._refuse(f"a tag or comment of more than {MAX_TOKEN} bytes")
+                self.refuse(f"a tag or comment of more than {MAX_TOKEN} bytes")
             if len(self.row) > MAX_OTHERS:
-                self._refuse(f"a row of more than {MAX_OTHERS // 2} elements")
+                self.refuse(f"a row of more than {MAX_OTHERS // 2} elements")
             return
 
-    def _find_row(self, chunk: bytes) -> bytes:
-        """Return `chunk` from where the list goes on, with a parser ready for it; nothing if it does not."""
-        searched = (self.skipped or b"") + chunk
-        place = _GOES_ON.search(searched) if self._in_list() else None
-        passed = place.start() if place else max(len(searched) - len(b"</ListeDomaines"), 0)
-        line = self.skipped_to + searched.count(b"\n", 0, passed)
-        if not place:
-            self.skipped_to, self.skipped = line, searched[passed:]
-            return b""
-        opening = (
-            f'<?xml version="1.0" encoding="{self.encoding}"?>'
-            f"<ListeBlancheMSSante xmlns={quoteattr(self.namespace)}><ListeDomaines>"
-        )
-        self._open_parser(line, opening.encode())
-        self.skipped = None
-        return searched[passed:]
+    def _next_row(self, rest: bytes, pieces: Iterator[bytes]) -> bytes:
+        """Return the XML from where the list goes on, with a parser ready for it; nothing if it does not."""
+        line = self._line
+        while self._in_list():
+            if place := _GOES_ON.search(rest):
+                opening = (
+                    f'<?xml version="1.0" encoding="{self.encoding}"?>'
+                    f"<ListeBlancheMSSante xmlns={quoteattr(self.namespace)}><ListeDomaines>"
+                )
+                self._open_parser(line + rest.count(b"\n", 0, place.start()), opening.encode())
+                return rest[place.start() :]
+            passed = max(len(rest) - len(b"</ListeDomaines"), 0)
+            line += rest.count(b"\n", 0, passed)
+            if not (more := next(pieces, b"")):
+                break
+            rest = rest[passed:] + more
+        self.over = True
+        deque(pieces, maxlen=0)
+        return b""
 
     def _flush(self) -> None:
         """Move texts read to Arrow; refuse those too long, and too many that are empty."""
@@ -238,16 +230,16 @@ class Reading:
             if (longest := pc.max(lengths).as_py() or 0) > self.max_field:
                 message = f"{longest} characters in <{element}>, more than {self.max_field}"
                 remedy = "If the list is to be trusted, load it with a larger max_field"
-                self._refuse(message, remedy, self.lines[first + pc.index(lengths, longest).as_py()])
+                self.refuse(message, remedy, self.lines[first + pc.index(lengths, longest).as_py()])
             chunks.append(chunk)
         self.texts.clear()
         if self.empty > MAX_PROBLEMS:  # each will be one
-            self._refuse(f"more than {MAX_PROBLEMS} fields that are empty or missing: this is no white list")
+            self.refuse(f"more than {MAX_PROBLEMS} fields that are empty or missing: this is no white list")
 
     def _breaks(self, why: str, kind: str) -> None:
         """Take note that the XML is broken here, and drop the row it is broken in."""
         if not self.list_name:
-            self._refuse(f"no XML: {why}")
+            self.refuse(f"no XML: {why}")
         cut = kind == "cut"
         if cut and len(self.path) == 1:
             kind, why = "unclosed", "the end of the file is missing"
@@ -261,12 +253,12 @@ class Reading:
         problems, row, at = self.problems, len(self.lines) + 1, len(self.problems)
         while at and problems[at - 1].row == row:
             at -= 1
-        problems[at:] = [replace(problem, row=None) for problem in problems[at:]]
+        problems[at:] = [problem._replace(row=None) for problem in problems[at:]]
         line = self.row[0] if self.row else self._line
         self.row.clear()
         self.text.clear()
         del self.path[2:]
-        self._problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
+        self.problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
 
     def _spoil(self, kind: str, why: str) -> None:
         if not self.damage:
@@ -280,7 +272,7 @@ class Reading:
     def _declared(self, version: str, encoding: str | None, standalone: int) -> None:
         self.encoding = encoding or self.encoding
         if self.encoding.lower() not in ENCODINGS:
-            self._refuse(f"the encoding {self.encoding[:32]!r} is not one of {', '.join(ENCODINGS)}")
+            self.refuse(f"the encoding {self.encoding[:32]!r} is not one of {', '.join(ENCODINGS)}")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         path, row = self.path, self.row
@@ -289,57 +281,53 @@ class Reading:
             self._drop_text()
         path.append(name)
         if row:
+            right = depth == 3 and name in self.fields
             if depth == 3:
                 row.append(name)
-            if attributes or depth > 3 or name not in self.fields:
-                self._start_odd(name, attributes)
-        elif depth == 2 and name == self.row_name and path[1] == self.list_name:
+        elif right := depth == 2 and name == self.row_name and path[1] == self.list_name:
             row.append(self._line)
-            if attributes:
-                self._start_odd(name, attributes)
-        else:
-            self._start_outside(name, attributes)
+        if attributes or not right:
+            self._start_odd(name, attributes)
 
     def _start_odd(self, name: str, attributes: dict[str, str]) -> None:
-        """Open an element of a row that is none of its fields, or has attributes."""
+        """Open an element that is neither a row nor one of its fields, or has attributes."""
         self._count_other(name, attributes)
-        inside, element = self.path[3:], shown_name(name)
-        if name == SIGNATURE and len(inside) < 3:
-            self._misplaced_signature()
-        elif name == self.row_name and inside:
-            self._problem("misplaced", "Domaine", "a row inside a row: not loaded")
-        elif len(inside) == 1 and name not in self.fields:
-            self._problem("unexpected", element, "an element that rows do not have")
-        if len(inside) == 2 and inside[0] != SIGNATURE:
-            message = f"an element inside {shown_name(inside[0])}; its text is kept there"
-            self._problem("unexpected", element, message)
-        if attributes and len(inside) < 3 and SIGNATURE not in inside:
-            self._problem("attribute", element, "an attribute, which white lists do not have here")
-
-    def _start_outside(self, name: str, attributes: dict[str, str]) -> None:
-        """Open an element that is neither row nor in one."""
-        depth = len(self.path)
-        self._count_other(name, attributes)
+        depth, element = len(self.path), shown_name(name)
         if depth == 1:
             self._open_root(name)
+        elif self.row:
+            self._start_inside(name, element, attributes)
         elif name == self.row_name:
-            self._problem("misplaced", "Domaine", "a row outside root/ListeDomaines: not loaded")
-        elif depth == 2 and name in (self.list_name, self.date_name, SIGNATURE):
-            self.seen[name] = self.seen.get(name, 0) + 1
-            if self.seen[name] > 1:
-                self._problem("repeated", shown_name(name), f"more than one {shown_name(name)}")
-        elif depth == 2 and name == "xmlns" and not self.namespace:
-            self.seen[name] = self._line
+            self.problem("misplaced", "Domaine", "a row outside root/ListeDomaines: not loaded")
+        elif depth == 2 and name in self.children:
+            if name in self.seen:
+                self.problem("repeated", element, f"more than one {element}")
+            self.seen.setdefault(name, self._line)
         elif name == SIGNATURE:
             self._misplaced_signature()
         elif depth == 2 or (depth == 3 and self.path[1] in (self.list_name, self.date_name)):
-            self._problem("unexpected", shown_name(name), _UNEXPECTED)
+            self.problem("unexpected", element, _UNEXPECTED)
+
+    def _start_inside(self, name: str, element: str, attributes: dict[str, str]) -> None:
+        """Open an odd element of a row, or the row if that has attributes."""
+        inside = self.path[3:]
+        if name == SIGNATURE and len(inside) < 3:
+            self._misplaced_signature()
+        elif name == self.row_name and inside:
+            self.problem("misplaced", "Domaine", "a row inside a row: not loaded")
+        elif len(inside) == 1 and name not in self.fields:
+            self.problem("unexpected", element, "an element that rows do not have")
+        if len(inside) == 2 and inside[0] != SIGNATURE:
+            message = f"an element inside {shown_name(inside[0])}; its text is kept there"
+            self.problem("unexpected", element, message)
+        if attributes and len(inside) < 3 and SIGNATURE not in inside:
+            self.problem("attribute", element, "an attribute, which white lists do not have here")
 
     def _open_root(self, name: str) -> None:
         namespace, _, local = name.rpartition(" ")
         if local != "ListeBlancheMSSante":
             root = shown_name(name)
-            self._refuse(f"no white list: the root element is <{root}>, not <ListeBlancheMSSante>")
+            self.refuse(f"no white list: the root element is <{root}>, not <ListeBlancheMSSante>")
         if namespace not in (NAMESPACE, "") and not self.any_namespace:
             self._refuse_namespace(f"the namespace {namespace[:128]!r}")
         self.namespace = namespace
@@ -348,6 +336,7 @@ class Reading:
         self.list_name, self.row_name, self.date_name = (prefix + local for local in names)
         self.fields = {prefix + local: local for local in FIELDS}
         self.right = [*self.fields]
+        self.children = {self.list_name, self.date_name, SIGNATURE, *([] if namespace else ["xmlns"])}
 
     def _end(self, name: str) -> None:
         path, row = self.path, self.row
@@ -373,7 +362,7 @@ class Reading:
         """Forget the text between tags; report it where only white space may stand."""
         if self.row or len(self.path) == 1 or self._in_list():
             if not "".join(self.text).isspace():
-                self._problem("text", shown_name(self.path[-1]), "text outside the fields")
+                self.problem("text", shown_name(self.path[-1]), "text outside the fields")
             self.text.clear()
 
     def _mend(self) -> list[str]:
@@ -383,18 +372,18 @@ class Reading:
         for name, value in zip(self.row[1::2], self.row[2::2], strict=True):
             if local := self.fields.get(name):
                 if local in texts:
-                    self._problem("repeated", local, f"more than one {local}: the first is kept", line)
+                    self.problem("repeated", local, f"more than one {local}: the first is kept", line)
                 texts.setdefault(local, value)
         for local in FIELDS:
             if local not in texts:
-                self._problem("missing", local, f"no {local}", line)
+                self.problem("missing", local, f"no {local}", line)
         if list(texts) != [local for local in FIELDS if local in texts]:
-            self._problem("order", "Domaine", "the elements of the row are in another order", line)
+            self.problem("order", "Domaine", "the elements of the row are in another order", line)
         return [texts.get(local, "") for local in FIELDS]
 
     def _finish(self) -> None:
         self.signed = SIGNATURE in self.seen
-        as_child = self.seen.pop("xmlns", 0)
+        as_child = self.seen.get("xmlns", 0)
         if as_child and self.values.get("xmlns", "").strip() == NAMESPACE:
             text = "the namespace is a child element <xmlns> of the root, not its declaration"
             self.damage = f"{text}; {self.damage}" if self.damage else text
@@ -403,12 +392,12 @@ class Reading:
         elif not self.namespace and not self.any_namespace:
             self._refuse_namespace("no namespace")
         elif as_child:
-            self._problem("unexpected", "xmlns", _UNEXPECTED, as_child)
+            self.problem("unexpected", "xmlns", _UNEXPECTED, as_child)
         for name in (self.date_name, self.list_name):
             if name not in self.seen:
-                self._problem("missing", shown_name(name), f"no {shown_name(name)}")
+                self.problem("missing", shown_name(name), f"no {shown_name(name)}")
         generated = self.values.get(self.date_name, "")
         self.generated_at = instant(generated)
         if self.generated_at is None and self.date_name in self.seen:
             kind = "date" if generated.strip() else "empty"
-            self.add(Problem(None, 1, kind, "DateDeGeneration", "no readable time with its zone"))
+            self.problem(kind, "DateDeGeneration", "no readable time with its zone", 1)

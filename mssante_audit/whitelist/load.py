@@ -12,7 +12,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mssante_audit.base.errors import InputError, WhiteListError
-from mssante_audit.base.frames import Column, described
+from mssante_audit.base.frames import Column, described, frame_of
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.reading import open_regular
 from mssante_audit.whitelist.columns import as_str, entries_frame, is_audit_domain, texts_of
-from mssante_audit.whitelist.listxml import NAMESPACE, Reading, read_list
+from mssante_audit.whitelist.listxml import NAMESPACE, Reading
 
 if TYPE_CHECKING:
     from mssante_audit.whitelist.signature import Verdict
@@ -114,8 +114,7 @@ class WhiteList:
         Bytes that are no list, or a damaged one, are a `WhiteListError`.
         """
         reading, _ = _read(content, "<bytes>", any_namespace=True, max_field=len(content))
-        if reading.damage:
-            raise _damaged(reading)
+        reading.refuse_damage()
         same = [as_str(texts).equals(self.entries[name].array) for name, texts in texts_of(reading).items()]
         return all(same) and reading.generated_at == self.generated_at
 
@@ -168,12 +167,11 @@ def load_whitelist(
     name = "<bytes>" if isinstance(origin, bytes) else str(origin)
     try:
         reading, sha256 = _read(origin, name, any_namespace=any_namespace, max_field=max_field)
-        if reading.damage and not recover:
-            raise _damaged(reading)
+        if not recover:
+            reading.refuse_damage()
         entries = entries_frame(reading)
         problems = sorted(reading.problems, key=lambda p: (p.line, p.row or 0))
-        types = {column.name: column.dtype for column in PROBLEMS}
-        frame = pd.DataFrame([astuple(p) for p in problems], columns=[*types], dtype="object").astype(types)
+        frame = frame_of(problems, PROBLEMS)
     except MemoryError:
         raise WhiteListError("takes more memory than there is", file=name) from None
     return WhiteList(
@@ -195,7 +193,7 @@ def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]
 
     pieces = hashed()
     try:
-        reading = read_list(pieces, source=name, **limits)
+        reading = Reading(name, **limits).read(pieces)
         with suppress(EOFError):
             deque(pieces, maxlen=0)
     except OSError as error:
@@ -229,11 +227,6 @@ def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
                 yield piece
         except (gzip.BadGzipFile, zlib.error) as error:
             raise EOFError(str(error)) from error
-
-
-def _damaged(reading: Reading) -> WhiteListError:
-    message = f"{reading.damage}; {len(reading.lines)} rows are readable"
-    return reading.error(message, reading.damage_line, "Load them with recover=True (--recover)")
 
 
 def is_html(content: bytes | bytearray) -> bool:

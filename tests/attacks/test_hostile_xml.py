@@ -9,7 +9,7 @@ import pytest
 
 from mssante_audit.base.errors import WhiteListError
 from mssante_audit.whitelist import load as whitelist_module
-from mssante_audit.whitelist.listxml import read_list
+from mssante_audit.whitelist.listxml import Reading
 from mssante_audit.whitelist.load import NAMESPACE, load_whitelist
 
 ROOT = f'<ListeBlancheMSSante xmlns="{NAMESPACE}">'
@@ -93,7 +93,7 @@ def test_a_gigabyte_of_one_thing_is_refused_early_and_costs_little(before, piece
     tracemalloc.start()
     try:
         with pytest.raises(WhiteListError) as raised:
-            read_list(endless(before, piece, GIGABYTE), source="hostile.xml")
+            Reading("hostile.xml").read(endless(before, piece, GIGABYTE))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
