@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mssante_audit.base.instants import instants
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -89,12 +87,10 @@ def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, Any] | Sequence[
 
     kinds = kinds if isinstance(kinds, Mapping) else dtypes(kinds)
     frame = pd.DataFrame(list(rows), columns=list(kinds))
-    times = {
-        name: instants(frame[name], "ISO8601")
-        for name, kind in kinds.items()
-        if kind in ("instant", "datetime64[us, UTC]")
-    }
-    return frame.astype({name: kind for name, kind in kinds.items() if name not in times}).assign(**times)
+    times = [name for name, kind in kinds.items() if kind in ("instant", "datetime64[us, UTC]")]
+    for name in times:
+        frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
+    return frame.astype({**kinds, **dict.fromkeys(times, "datetime64[us, UTC]")})
 
 
 def json_schema(

@@ -1,14 +1,8 @@
 """Instants: dates and times as users and files write them, as UTC."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from mssante_audit.base.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # By how much a clock may be wrong: a list dated so far ahead is not yet one of the future.
 SKEW = timedelta(hours=1)
@@ -39,10 +33,3 @@ def asked_instant(text: str | datetime | None) -> datetime:
     if not 1900 <= instant.year < 3000:
         raise InputError("{} is too far away", repr(str(text)), remedy="Name a year from 1900 to 2999")
     return instant
-
-
-def instants(values: pd.Series, form: str | None = None) -> pd.Series:
-    """Return a column as instants, in UTC and microseconds; `form` is how texts are written."""
-    import pandas as pd
-
-    return pd.to_datetime(values, utc=True, format=form).astype("datetime64[us, UTC]")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.frames import Column, described, frame_of
 from mssante_audit.base.instants import SKEW
@@ -120,13 +121,13 @@ class WhiteList:
 
     def content(self) -> bytes:
         """Return the uncompressed XML, read again; an `InputError` if the file is gone or has changed."""
-        content = io.BytesIO()
+        content, sha256 = io.BytesIO(), hashlib.sha256()
         try:
             with suppress(EOFError):
-                content.writelines(_pieces(self.origin, self.source))
+                content.writelines(_pieces(self.origin, self.source, sha256))
         except (OSError, InputError):
             raise InputError("cannot be read again", file=self.source) from None
-        if hashlib.sha256(content.getbuffer()).hexdigest() != self.sha256:
+        if sha256.hexdigest() != self.sha256:
             raise InputError("has changed since it was loaded", file=self.source, remedy="Load it again")
         return content.getvalue()
 
@@ -184,38 +185,32 @@ def load_whitelist(
 
 def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]:
     """Read a list's XML, and its hash with it, all of it even where reading stopped."""
-    digest = hashlib.sha256()
-
-    def hashed() -> Iterator[bytes]:
-        for piece in _pieces(origin, name):
-            digest.update(piece)
-            yield piece
-
-    pieces = hashed()
+    sha256 = hashlib.sha256()
+    pieces = _pieces(origin, name, sha256)
     try:
         reading = Reading(name, **limits).read(pieces)
         with suppress(EOFError):
             deque(pieces, maxlen=0)
     except OSError as error:
         raise InputError("cannot be read ({})", error.strerror or error, file=name) from error
-    return reading, digest.hexdigest()
+    return reading, sha256.hexdigest()
 
 
 def sha256_of(file: Path) -> str:
     """Return the `WhiteList.sha256` of a file without reading its rows; "" if it cannot be read whole."""
-    return hashlib.sha256(content).hexdigest() if (content := content_of(file)) else ""
+    return digest(content) if (content := content_of(file)) else ""
 
 
 def content_of(file: Path) -> bytes:
     """Return the uncompressed XML of a file; "" if it cannot be read whole."""
     try:
-        return b"".join(_pieces(file, str(file)))
+        return b"".join(_pieces(file, str(file), hashlib.sha256()))
     except (OSError, EOFError, InputError):
         return b""
 
 
-def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
-    """Yield the uncompressed XML; `EOFError` where a compressed file breaks off."""
+def _pieces(origin: Path | bytes, name: str, sha256: Any) -> Iterator[bytes]:
+    """Yield the uncompressed XML, hashed into `sha256`; `EOFError` where a compressed file breaks off."""
     total = 0
     with io.BufferedReader(io.BytesIO(origin)) if isinstance(origin, bytes) else open_regular(origin) as raw:
         stream = gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
@@ -224,6 +219,7 @@ def _pieces(origin: Path | bytes, name: str) -> Iterator[bytes]:
                 total += len(piece)
                 if total > MAX_BYTES:
                     raise WhiteListError("more than {} MiB of XML", MAX_BYTES // 2**20, file=name)
+                sha256.update(piece)
                 yield piece
         except (gzip.BadGzipFile, zlib.error) as error:
             raise EOFError(str(error)) from error

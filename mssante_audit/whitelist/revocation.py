@@ -78,9 +78,9 @@ class RevocationList:
     issuers: dict[x509.Certificate, bool] = field(default_factory=dict)  # whether each signed it, and may
 
     @cached_property
-    def places(self) -> dict[int, int]:
-        """Where each serial number stands in it."""
-        return {entry.serial_number: place for place, entry in enumerate(self.crl)}
+    def entries(self) -> dict[int, x509.RevokedCertificate]:
+        """What it says of each serial number."""
+        return {entry.serial_number: entry for entry in self.crl}
 
     @cached_property
     def point(self) -> Any:
@@ -133,10 +133,8 @@ class RevocationList:
 
     def entry(self, certificate: x509.Certificate) -> tuple[datetime, str] | None:
         """Return since when and why a certificate is not to be believed: a lost key may be reported late."""
-        place = self.places.get(certificate.serial_number)
-        if place is None:
+        if not (entry := self.entries.get(certificate.serial_number)):
             return None
-        entry = self.crl[place]
         since, lost = entry.revocation_date_utc, _extension(entry, x509.InvalidityDate)
         named = _extension(entry, x509.CRLReason)
         reason = "" if not named or named.reason == x509.ReasonFlags.unspecified else named.reason.value
