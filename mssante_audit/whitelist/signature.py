@@ -128,10 +128,10 @@ def verify_signature(
     at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
     if not whitelist.signed:
         return Verdict("absent", "the list has no signature", at=at)
-    if whitelist.damaged:
-        return Verdict("invalid", f"the file is damaged: {whitelist.damage}", "damaged", at=at)
     verdict, made = Verdict("invalid", "", at=at), whitelist.generated_at
     try:
+        if whitelist.damaged:
+            raise _InvalidError(f"the file is damaged: {whitelist.damage}", "damaged")
         content = whitelist.content()
         leaf = _signer(content)
         start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
@@ -142,29 +142,26 @@ def verify_signature(
         )  # fmt: skip
         if not whitelist.same_as(_signed_bytes(content, leaf)):  # whatever both parsers make of the file
             raise _InvalidError("the rows loaded are not the rows signed", "content")
-    except _InvalidError as error:
-        return replace(verdict, why=str(error), reason=error.reason)
+        verdict = replace(verdict, status="valid-untrusted", verified_rows=len(whitelist.entries))
+        chain = _chain(leaf, trusted, at)
+        expected = signer or SIGNER
+        if not signer and {*chain} & {*trusted_certificates([sample_folder() / "anchors"])}:
+            expected = SAMPLE_SIGNER
+        status = revocation(chain, crls, at)
+        verdict = replace(
+            verdict, anchor=_name(chain[-1].subject), expected=expected, revocation=status.answer,
+            revocation_why=status.why,
+        )  # fmt: skip
+        if (names := common_names(leaf)) != [expected]:
+            named = _line(", ".join(names)) or "nobody named"
+            raise _InvalidError(f"the signer is {named}, not {_line(expected)}", "signer")
+        if status.answer == "revoked":
+            raise _InvalidError(f"the signer's certificate is revoked: {status.why}", "revoked")
     except WhiteListError as error:
         why = _line(f"what is signed is no white list ({error.message})")
         return replace(verdict, why=why, reason="content")
-    verdict = replace(verdict, verified_rows=len(whitelist.entries))
-    try:
-        chain = _chain(leaf, trusted, at)
     except _InvalidError as error:
-        return replace(verdict, status="valid-untrusted", why=str(error), reason=error.reason)
-    expected = signer or SIGNER
-    if not signer and {*chain} & {*trusted_certificates([sample_folder() / "anchors"])}:
-        expected = SAMPLE_SIGNER
-    status = revocation(chain, crls, at)
-    verdict = replace(
-        verdict, status="valid-untrusted", anchor=_name(chain[-1].subject), expected=expected,
-        revocation=status.answer, revocation_why=status.why,
-    )  # fmt: skip
-    if (names := common_names(leaf)) != [expected]:
-        why = f"the signer is {_line(', '.join(names)) or 'nobody named'}, not {_line(expected)}"
-        return replace(verdict, why=why, reason="signer")
-    if status.answer == "revoked":
-        return replace(verdict, why=f"the signer's certificate is revoked: {status.why}", reason="revoked")
+        return replace(verdict, why=str(error), reason=error.reason)
     return replace(verdict, status="valid", why="the signature is right and the signer chains to an anchor")
 
 
@@ -220,13 +217,14 @@ def _signer(content: bytes) -> x509.Certificate:
         raise _InvalidError("the signature is not the last child of the root", "form")
     info, _, key_info = _children(signatures[0], "SignedInfo", "SignatureValue", "KeyInfo")
     canonical, _, reference = _children(info, "CanonicalizationMethod", "SignatureMethod", "Reference")
-    _require(canonical, "Algorithm", EXCLUSIVE_C14N)
-    _require(reference, "URI", "")
     transforms, _, _ = _children(reference, "Transforms", "DigestMethod", "DigestValue")
     enveloped, exclusive = _children(transforms, "Transform", "Transform")
-    _require(enveloped, "Algorithm", ENVELOPED)
-    _require(exclusive, "Algorithm", EXCLUSIVE_C14N)
-    for parameterless in (canonical, enveloped, exclusive):
+    methods = ((canonical, EXCLUSIVE_C14N), (enveloped, ENVELOPED), (exclusive, EXCLUSIVE_C14N))
+    for element, attribute, value in ((reference, "URI", ""), *((e, "Algorithm", m) for e, m in methods)):
+        if element.get(attribute) != value:
+            local, actual = etree.QName(element).localname, str(element.get(attribute))[:128]
+            raise _InvalidError(f"{attribute} of {local} is {actual!r}, not {value!r}", "form")
+    for parameterless, _ in methods:
         _children(parameterless)
     (data,) = _children(key_info, "X509Data")
     (certificate,) = _children(data, "X509Certificate")
@@ -244,12 +242,6 @@ def _children(parent: etree._Element, *names: str) -> list[etree._Element]:
         local = etree.QName(parent).localname
         raise _InvalidError(f"{local} does not hold {', '.join(names) or 'nothing'}, and only that", "form")
     return children
-
-
-def _require(element: etree._Element, attribute: str, value: str) -> None:
-    if element.get(attribute) != value:
-        local, actual = etree.QName(element).localname, str(element.get(attribute))[:128]
-        raise _InvalidError(f"{attribute} of {local} is {actual!r}, not {value!r}", "form")
 
 
 def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
