@@ -38,6 +38,7 @@ LOOK_ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТХаеорсухіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρυι", "ABESIJKMHOPCTXaeopcyxijshdqwABEZHIKMNOPTYXaovpui"
 )
 _BEYOND_LATIN = re.compile("[^\0-\u024f\u2000-\u206f]")
+_LATIN = re.compile("LATIN|ORDINAL|^MICRO SIGN$")  # names of letters that French texts may have
 
 
 def foreign_letters(text: str) -> list[str]:
@@ -48,13 +49,9 @@ def foreign_letters(text: str) -> list[str]:
     """
     if not _BEYOND_LATIN.search(text):
         return []
-    named = {
-        c: unicodedata.name(c, "")
-        for c in dict.fromkeys(text)
-        if c.isalpha() and not c.isascii() and not is_hidden(c)
-    }
-    foreign = {c: name for c, name in named.items() if "LATIN" not in name and "ORDINAL" not in name}
-    return [f"U+{ord(c):04X} {name}".strip() for c, name in foreign.items() if name != "MICRO SIGN"]
+    letters = (c for c in dict.fromkeys(text) if c.isalpha() and not c.isascii() and not is_hidden(c))
+    named = ((c, unicodedata.name(c, "")) for c in letters)
+    return [f"U+{ord(c):04X} {name}".strip() for c, name in named if not _LATIN.search(name)]
 
 
 def latin(text: str) -> str:
