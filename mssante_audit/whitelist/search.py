@@ -71,8 +71,8 @@ class Index:
                 for word in f"{words} {_shortened(words)}".split():
                     self.places[word][at] = counts
 
-    def ranked(self, typed: str) -> tuple[list[int], bool]:
-        """Return the documents that have the words, the best first, or else the nearest, and which it is.
+    def ranked(self, typed: str) -> list[str]:
+        """Return the domains that have the words, the best first, or else the nearest few.
 
         What kind of house it is need not be right.
         """
@@ -96,8 +96,8 @@ class Index:
             matches = {at for at in matches if _LEAST * scores[at] >= most}
         exact, names = (wanted, f"{wanted} mssante fr"), self.names
         ranks = {at: (self.folded[at] not in exact, -scores[at], len(names[at]), names[at]) for at in matches}
-        best = sorted(matches, key=ranks.__getitem__)
-        return best if whole else best[:_MOST_NEAR], whole
+        best = [self.documents[at].domain for at in sorted(matches, key=ranks.__getitem__)]
+        return best if whole else best[:_MOST_NEAR]
 
     def _having(self, word: str) -> dict[int, int]:
         """Return the documents that have a word, with how much that counts."""
@@ -129,8 +129,7 @@ class Index:
 
 def search(entries: pd.DataFrame, words: str, limit: int = 10, index: Index | None = None) -> pd.DataFrame:
     """Return the first row of each domain that words find, the best first, or else of the nearest."""
-    index = index or Index(documents(entries))
-    domains = [index.documents[at].domain for at in index.ranked(words)[0][:limit]]
+    domains = (index or Index(documents(entries))).ranked(words)[:limit]
     rows = entries.drop_duplicates("domain").set_index("domain", drop=False)[list(SHOWN)]
     return rows.loc[domains].reset_index(drop=True)
 
