@@ -308,9 +308,9 @@ def read_phone(text: str) -> str:
         if _FRENCH.fullmatch(digits):
             if digits.startswith("0508"):  # Saint-Pierre-et-Miquelon, whose code is followed by six digits
                 return f"+508{digits[4:]}"
-            for code, beginning in _OVERSEAS.items():
+            for code in (code for code, beginning in _OVERSEAS.items() if beginning.match(digits)):
                 number = phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
-                if beginning.match(digits) and phonenumbers.is_valid_number(number):
+                if phonenumbers.is_valid_number(number):
                     return f"+{code}{digits[1:]}"
             return f"+33{digits[1:]}"
         if SHORT.fullmatch(digits):

@@ -151,7 +151,7 @@ def _groups(text: str, problems: set[str]) -> list[list[tuple[str, str]]]:
                 problems.add("spacing")
             if raw is None:
                 raw = part["bare"]
-                problems |= {_BARE_SIGNS[sign] for sign in _ESCAPE.sub("", raw) if sign in _BARE_SIGNS}
+                problems |= {_BARE_SIGNS[sign] for sign in _BARE_SIGNS.keys() & {*_ESCAPE.sub("", raw)}}
                 problems |= {"escape"} if raw.startswith("#") else set()
             else:
                 problems.add("quotes")
