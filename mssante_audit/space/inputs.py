@@ -1,6 +1,5 @@
 """The files that a trust space is loaded from: found, distinguished by hash, packed to go elsewhere."""
 
-import hashlib
 import pickle
 import re
 import sys
@@ -31,10 +30,7 @@ class Bundle:
     @property
     def sha256(self) -> str:
         """Hash of it all."""
-        hashed = hashlib.sha256(repr((self.data, self.anchors)).encode() + pickle.dumps(self.mailboxes))
-        for name in sorted(self.files):
-            hashed.update(f"{name}\0{digest(self.files[name])}\0".encode())
-        return hashed.hexdigest()
+        return digest(pickle.dumps(self))
 
     def unpack(self, folder: Path) -> tuple[Path, list[Path]]:
         """Write the files below `folder`, never elsewhere (`InputError`); say where data and anchors are."""
@@ -77,42 +73,32 @@ def inputs_digest(data: str | Path | None, anchors: Sequence[str | Path] = ()) -
     return _digest((p.relative_to(root) if p.is_relative_to(root) else p.name, p) for p in files)
 
 
-def _digest(files: Iterable[tuple[str | Path, Path]], head: str = "") -> str:
-    hashed = hashlib.sha256(head.encode())
-    for name, path in files:
-        content = path.read_bytes() if path.is_file() else b""
-        hashed.update(f"{name}\0{digest(content)}\0".encode())
-    return hashed.hexdigest()
+def _digest(files: Iterable[tuple[object, Path]]) -> str:
+    return digest("".join(f"{name}\0{digest(path.read_bytes())}\0" for name, path in files if path.is_file()))
 
 
 def code_digest() -> str:
     """Return a hash of code, rules and templates, of others' audits too, and of the versions it runs with."""
-    hashed = hashlib.sha256(f"{own_digest()}\0{unusable()}\0".encode())
+    parts: list[object] = [own_digest(), unusable()]
     for name, audit in theirs().items():
         modules = {getattr(part, "__module__", type(part).__module__) for part in audit.parts}
-        code = [_module_digest(m) for m in sorted(modules) if not m.startswith("mssante_audit.")]
-        hashed.update(f"{name}\0{audit.rules}\0{audit.needs}\0{code}\0".encode())
-    return hashed.hexdigest()
-
-
-@cache
-def _module_digest(module: str) -> str:
-    """Return a hash of the files of the package that a module is of; a notebook has none."""
-    package = sys.modules.get(module.partition(".")[0])
-    places = [Path(place) for place in getattr(package, "__path__", ())]
-    files = [path for place in places for path in sorted(place.rglob("*")) if path.is_file()]
-    if not places and (file := getattr(package, "__file__", None)):
-        files = [Path(file)]
-    return _digest((path.name, path) for path in files if path.suffix != ".pyc")
+        packages = sorted({module.partition(".")[0] for module in modules})
+        parts += [name, audit.rules, audit.needs, *map(_package_digest, packages)]
+    return digest(repr(parts))
 
 
 @cache
 def own_digest() -> str:
-    """Return the digest of this package's code and of what is installed for it."""
-    package = Path(__file__).parent.parent
+    """Return a hash of this package's files and of what is installed for it."""
     needed = [text for text in requires("mssante-audit") or () if "extra ==" not in text]
     names = sorted(re.split(r"[^\w.-]", text)[0] for text in needed)
-    sources = [p for p in sorted(package.rglob("*")) if p.is_file() and p.suffix != ".pyc"]
-    inside = ((p.relative_to(package), p) for p in sources)
-    parts = ((name.as_posix(), p) for name, p in inside if name.parts[0] not in ("data", "notebooks"))
-    return _digest(parts, "\0".join(f"{name} {version(name)}" for name in names))
+    return digest(repr([_package_digest("mssante_audit"), *((name, version(name)) for name in names)]))
+
+
+@cache
+def _package_digest(name: str) -> str:
+    """Return a hash of the files of a package, or of the one of a module; a notebook has none."""
+    package = sys.modules.get(name)
+    places = getattr(package, "__path__", None) or filter(None, [getattr(package, "__file__", None)])
+    files = [(place, path) for place in map(Path, places) for path in (place, *sorted(place.rglob("*")))]
+    return _digest((path.relative_to(place), path) for place, path in files if path.suffix != ".pyc")
