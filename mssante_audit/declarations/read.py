@@ -188,19 +188,14 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
     hooks: dict[str, Any] = {"object_pairs_hook": tuple}  # with keys that come twice
     hooks |= {"parse_int": str, "parse_constant": str, "parse_float": lambda text: text.removesuffix(".0")}
     text = _decoded(file, raw)
-    records: list[tuple[int, Any]] = []
-    problems: list[Flag] = []
+    records: list[tuple[int, Any]]
     if lines:
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                try:
-                    records.append((number, parse_json(line, file, **hooks)))
-                except InputError:
-                    problems.append(Flag(number, None, "record"))
-                if len(records) + len(problems) > MAX_ROWS:
-                    raise too_many_rows(file)
-        if not records and problems:
-            raise InputError("no line is JSON", file=file, line=problems[0].row)
+        records = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        for at, (number, line) in enumerate(records[: MAX_ROWS + 1]):
+            with suppress(InputError):  # what is no JSON stays a text, which is no record
+                records[at] = number, parse_json(line, file, **hooks)
+        if records and all(isinstance(record, str) for _, record in records):
+            raise InputError("no line is JSON", file=file, line=records[0][0])
     else:
         content = parse_json(text, file, **hooks)
         content = dict(content).get("declarations") if isinstance(content, tuple) else content
@@ -208,12 +203,13 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
             remedy = 'Write [{"domain": "…", …}, …], or one record a line as .jsonl'
             raise InputError("not a list of records", file=file, remedy=remedy)
         records = list(enumerate(content, 1))
-    return _records(file, records, problems)
+    return _records(file, records)
 
 
-def _records(file: str, records: list[tuple[int, Any]], problems: list[Flag]) -> Sheet:
+def _records(file: str, records: list[tuple[int, Any]]) -> Sheet:
     if len(records) > MAX_ROWS:
         raise too_many_rows(file)
+    problems: list[Flag] = []
     places: dict[str, int] = {}
     filled: dict[int, dict[int, str]] = {}
     for row, record in records:
