@@ -147,13 +147,14 @@ def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> 
 def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -> Made:
     """Make one dossier from its space, or why there is none; of a failed one, what there is of its page."""
     with using_language(order.given["lang"]):
-        begin, parts, dossier, letter, error = time.perf_counter(), list[Html](), None, {}, None
+        begin, dossier, letter, error = time.perf_counter(), None, {}, None
+        above, parts = list[Html](), list[Html]()
         try:
             if isinstance(source, Exception):
                 raise source
             dossier = facts.dossier(source, operator_id, masked=order.masked)
             if again := reminder(dossier, order.on):
-                parts.append(note(again, kind="caution"))
+                above.append(note(again, kind="caution"))
             for name in SECTIONS:
                 parts.append(section(dossier, name, order.given["row_limit"]))
             letter = letter_files(dossier, order.on)
@@ -177,7 +178,9 @@ def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -
         provenance: Mapping[str, Any] = record.provenance if record else {}
         head = page.Page(NOTEBOOK, page.labelled(shown), provenance, failure)
         look = macro("tables.enable", trusted(style()), trusted(script()))
-        html = page.page_html(head, title, joined(look, *parts), where).encode("utf-8", "backslashreplace")
+        html = page.page_html(head, title, joined(look, *above, *parts), where).encode(
+            "utf-8", "backslashreplace"
+        )
         files = {".html": html, **page.data_files(outcome, shown, provenance), **letter}
         made_at = datetime.now(UTC).replace(microsecond=0).isoformat()
         digests = {suffix: digest(content) for suffix, content in files.items()}

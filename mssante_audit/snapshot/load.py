@@ -132,9 +132,14 @@ def read_head(folder: Path) -> dict[str, Any]:
         raise InputError("no snapshot, or one half written", file=str(folder), remedy=AGAIN)
     for name, hashed in head["files"].items():
         part = folder / name
-        if not part.is_file() or not part.resolve().is_relative_to(folder.resolve()):
+        try:
+            there = part.is_file() and part.resolve().is_relative_to(folder.resolve())
+            same = there and digest(part.read_bytes()) == hashed
+        except PermissionError:
+            raise InputError("may be read by its owner only", file=str(part)) from None
+        if not there:
             raise InputError("is missing in the snapshot", file=str(part), remedy=AGAIN)
-        if digest(part.read_bytes()) != hashed:
+        if not same:
             raise InputError("is not the file that the snapshot was made with", file=str(part), remedy=AGAIN)
     return head
 
@@ -146,8 +151,6 @@ def _frame(folder: Path, name: str, *needed: str) -> pd.DataFrame:
         frame = read_parquet(path)
         if private.is_file():
             frame = frame.assign(**read_parquet(private))
-    except PermissionError:
-        raise InputError("may be read by its owner only", file=str(path)) from None
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(path), remedy=AGAIN) from None
     if missing := [column for column in needed if column not in frame.columns]:

@@ -145,6 +145,14 @@ def test_a_failed_dossier_leaves_the_last_good_one(two, listed, monkeypatch):
     assert not [name for name in everything_in(run.out) if name.startswith("failed/")]
 
 
+def test_a_reminder_that_fails_says_in_which_section(listed, monkeypatch):
+    breaking(monkeypatch, lambda: {}["nothing"])
+    monkeypatch.setattr(dossiers, "reminder", lambda *_: "Rappel de notre lettre.")
+    (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, {**listed, "operator": ONE})
+    made = from_space(Order("", job.shown, ""), open_space(**listed), ONE)
+    assert made.dossier.failure["section"] == "Parmi les opérateurs de votre taille"
+
+
 @pytest.mark.parametrize(
     ("parameters", "operators", "error", "why"),
     [

@@ -188,6 +188,15 @@ def test_what_is_no_whole_snapshot_is_refused_in_a_line(made, tmp_path, harm, sa
         load_space(folder)
 
 
+def test_who_may_not_read_it_gets_one_line(made, monkeypatch):
+    def denied(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(InputError, match="may be read by its owner only"):
+        load_space(made)
+
+
 def test_one_half_written_is_made_again_and_other_settings_are_refused(space, made, tmp_path):
     folder = tmp_path / "s"
     shutil.copytree(made, folder)
