@@ -184,7 +184,8 @@ def _servers(space: TrustSpace) -> Iterator[Finding]:
             facts: dict[str, Any] = {"host": server.name, "protocol": server.protocol}
             yield Finding(rule, server.address, seen.rows_of(seen.domains([server])), facts)
         served = seen.served.get(server.address, ()) if server.by_name else ()
-        if domains := [domain for domain in served if seen.right_by_name(domain, server)]:
+        takers = [domain for domain in served if seen.takes(domain, server.by_name, server.at)]
+        if domains := [domain for domain in takers if not seen.right(domain, server)]:
             by_name = server.by_name.leaf.subject if server.by_name else ""
             facts = {"host": server.name, "asked": server.sni, "right": by_name, "default": server.subject}
             yield Finding("TLS_SNI_ONLY", server.address, seen.rows_of(domains), facts)

@@ -65,12 +65,6 @@ def label(column: str) -> dict[str, str]:
     return {"column": column, "label": fields()[column].label}
 
 
-def missing(lacks: Mapping[str, bool]) -> Faults:
-    """Yield one fact of all fields that are missing."""
-    if any(lacks.values()):
-        yield {"missing": [label(name) for name, lack in lacks.items() if lack]}
-
-
 def _cells(row: Row, *columns: str) -> list[tuple[str, str]]:
     """Return column and text of the cells of some columns that hold anything."""
     return [(name, row[name]) for name in columns if row[name].strip()]
@@ -81,9 +75,26 @@ def _dns(row: Row) -> list[tuple[str, DN]]:
     return [(name, parse_dn(pasted_dn(text))) for name, text in _cells(row, *LINES)]
 
 
-def asked(check: Check) -> Check:
+def _asked(check: Check) -> Check:
     """Return a check that looks only at the declarations that ask for no withdrawal."""
     return lambda row: check(row) if row["withdrawal"] is False else ()
+
+
+def _lacks(row: Row, name: str) -> bool:
+    """Tell whether a cell is empty; where it is one of a person's two names, the other may hold both."""
+    other = name.replace("_last_", "_first_") if "_last_" in name else name.replace("_first_", "_last_")
+    both = other != name and len(names.words(row[other]) - names.PARTICLES) > 1
+    return not row[name].strip() and not both
+
+
+def _missing(*columns: str) -> Check:
+    """Return the check that no field is missing, which yields all those that are."""
+
+    def check(row: Row) -> Faults:
+        if lacking := [label(name) for name in columns if _lacks(row, name)]:
+            yield {"missing": lacking}
+
+    return check
 
 
 def _method(row: Row) -> Faults:
@@ -286,11 +297,6 @@ def _shows(row: Row, value: str, dn: DN) -> bool:
     return bool(ou) and (same or _is_one(ou, value))
 
 
-def date_given(row: Row) -> Faults:
-    """Tell the date of a declaration."""
-    yield {"date": f"{row['date']:%Y-%m-%d}"}
-
-
 def _dates_order(row: Row) -> Faults:
     wrong = next((pair for pair in DATES if row[pair[0]] > row[pair[1]]), None)  # never of a missing one
     if wrong:
@@ -303,40 +309,26 @@ def _withdrawal_contradicted(row: Row) -> Faults:
         yield from ({"field": label(name)} for name in boxes or dict(_cells(row, *SERVERS)))
 
 
-def _unnamed(row: Row, name: str, other: str) -> bool:
-    """Tell whether one of the two names of a person is missing, and the other cell cannot hold both."""
-    return not row[name].strip() and len(names.words(row[other]) - names.PARTICLES) < 2
-
-
-def incomplete(*columns: str) -> Check:
-    """Return the check that a person is named, with all else that is asked; one cell may hold both names."""
-    last, first = (name for name in columns if name.endswith("_name") and name != "structure_name")
-    other = {last: first, first: last}
-    return lambda row: missing({
-        name: _unnamed(row, name, other[name]) if name in other else not row[name].strip() for name in columns
-    })  # fmt: skip
-
-
-def signatory(row: Row) -> Faults:
+def _signatory(row: Row) -> Faults:
     """Check that the declaration is signed, by somebody who is named."""
-    unsigned = row["signature_present"] is False
-    return missing({SIGNATORY[0]: _unnamed(row, *SIGNATORY), "signature_present": unsigned})
+    lacks = {SIGNATORY[0]: _lacks(row, SIGNATORY[0]), "signature_present": row["signature_present"] is False}
+    if any(lacks.values()):
+        yield {"missing": [label(name) for name, lack in lacks.items() if lack]}
 
 
-def first_name_missing(row: Row) -> Faults:
+def _first_name(row: Row) -> Faults:
     """Check that a signatory whose last name is given also has a first name."""
-    last, first = SIGNATORY
-    return missing({first: bool(row[last].strip()) and _unnamed(row, first, last)})
+    return _missing(SIGNATORY[1])(row) if row[SIGNATORY[0]].strip() else ()
 
 
-def signatory_other(row: Row) -> Faults:
+def _signatory_other(row: Row) -> Faults:
     """Tell the declarations that somebody else than the legal representative signed."""
     signed, named = (names.words(*map(row.__getitem__, who)) for who in (SIGNATORY, REPRESENTATIVE[1:3]))
     if signed and named and not names.same_person(signed, named):
         yield {}
 
 
-def technical_copy(row: Row) -> Faults:
+def _technical_copy(row: Row) -> Faults:
     """Check that the technical manager is given only if another than the project manager."""
     ours, theirs = ([row[name] for name in who] for who in (TECHNICAL, MANAGER))
     named = names.words(*ours[:2]) if ours[0].strip() else None
@@ -357,9 +349,9 @@ def _same_reach(ours: str, theirs: str) -> bool:
 _METHODS = (*METHODS, "withdrawal")
 # Rule, the columns it must know, and its check. Rules without columns look only at cells that are filled.
 CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
-    ("DECL_METHOD", _METHODS, asked(_method)),
-    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), asked(partial(_servers, lacking=True))),
-    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), asked(partial(_servers, lacking=False))),
+    ("DECL_METHOD", _METHODS, _asked(_method)),
+    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), _asked(partial(_servers, lacking=True))),
+    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), _asked(partial(_servers, lacking=False))),
     ("DECL_SERVER_NAME", (), _server_name),
     ("DECL_SERVER_SAME", (), _server_same),
     ("DECL_DN_LINES", ("withdrawal", *LINES), _dn_lines),
@@ -369,24 +361,23 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
      _texts("domain", lambda text: not is_domain(text) or in_zone(domain_key(text)), proposals.domain_from)),
     ("DECL_DOMAIN_OUTSIDE", ("domain",),
      _texts("domain_key", lambda d: HOST.fullmatch(d) and not d.endswith(f".{ZONE}") and not in_zone(d))),
-    ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), asked(_absent("description"))),
-    ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"),
-     asked(lambda row: missing({name: not row[name].strip() for name in PUBLIC}))),
+    ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), _asked(_absent("description"))),
+    ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"), _asked(_missing(*PUBLIC))),
     ("DECL_CONTACT_MALFORMED", (), _contact_malformed),
     ("DECL_PUBLIC_CONSUMER", (), _public_consumer),
-    ("DECL_MANAGER_MISSING", ("withdrawal", *MANAGER), asked(incomplete(*MANAGER))),
-    ("DECL_TECHNICAL_COPY", (*TECHNICAL, *MANAGER), technical_copy),
+    ("DECL_MANAGER_MISSING", ("withdrawal", *MANAGER), _asked(_missing(*MANAGER))),
+    ("DECL_TECHNICAL_COPY", (*TECHNICAL, *MANAGER), _technical_copy),
     # The manager fills it, so that it may be empty.
     ("DECL_CONTRACT_SHAPE", ("contract_number",), _texts("contract_number", _contract_wrong, _contract_from)),
-    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *REPRESENTATIVE), asked(incomplete(*REPRESENTATIVE))),
-    ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), asked(_absent("postal_address"))),
+    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *REPRESENTATIVE), _asked(_missing(*REPRESENTATIVE))),
+    ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), _asked(_absent("postal_address"))),
     ("DECL_ID_MISSING", ("structure_id",), _absent("structure_id")),
     ("DECL_ID_SHAPE", (), lambda row: _ids_wrong(row, "kind", "shape")),
     ("DECL_ID_LUHN", (), lambda row: _ids_wrong(row, "luhn")),
     ("DECL_DATE_MISSING", ("date",), _absent("date_text")),
     ("DECL_DATES_ORDER", (), _dates_order),
-    ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), signatory),
-    ("DECL_SIGNATORY", SIGNATORY, first_name_missing),
-    ("DECL_SIGNATORY_OTHER", (*SIGNATORY, *REPRESENTATIVE[1:3]), signatory_other),
+    ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), _signatory),
+    ("DECL_SIGNATORY", SIGNATORY, _first_name),
+    ("DECL_SIGNATORY_OTHER", (*SIGNATORY, *REPRESENTATIVE[1:3]), _signatory_other),
     ("DECL_WITHDRAWAL_CONTRADICTED", (*_METHODS, *SERVERS), _withdrawal_contradicted),
 )  # fmt: skip

@@ -4,8 +4,7 @@ Each distinct text is looked at once; its finding names all its rows. What is pr
 is what another row of the operator writes, or the same values as the form writes them.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +27,9 @@ _LAYOUT = ("spacing", "nbsp", "control", "separator", "escape")  # problems of a
 # Faults that the certificate may have: a quotation mark in a name, a département without its blank.
 _UNSURE = {"inside", "department"}
 
-_Faults = Iterator[tuple[str, dict[str, Any]]]  # rules that texts break, with the facts
 
-
-def _of_dn(text: str) -> _Faults:
+def _of_dn(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the rules that a DN breaks, with the facts."""
     dn = parse_dn(text)
     if "unreadable" in dn.problems:
         yield "DN_UNREADABLE", {"dn": text}
@@ -49,42 +47,33 @@ def _of_dn(text: str) -> _Faults:
         yield "DN_COUNTRY", {"country": dn.get("C")}
 
 
-def _of_identifier(ou: str) -> _Faults:
-    identifier = parse_identifier(ou)
-    if wrong := {"kind", "shape", "luhn"} & {*identifier.problems}:
-        yield "DN_ID_LUHN" if wrong == {"luhn"} else "DN_ID_SHAPE", {"kind": identifier.kind, "ou": ou}
-
-
-def _of_finess(ou: str, st: str) -> _Faults:
-    finess, name = parse_identifier(ou), parse_department(st)
-    sure = finess.department and name.code and "mismatch" not in name.problems
-    if sure and finess.department != name.code:
-        where = f"{DEPARTMENTS[finess.department]} ({finess.department})"
-        yield "DN_FINESS_DEPARTMENT", {"finess": finess.value[1:], "department": where, "st": st}
-
-
-def _of_server(cn: str) -> _Faults:
-    if faults := host_faults(cn, any_case=True):
-        yield "DN_CN_NOT_FQDN", {"cn": cn, "faults": faults}
-
-
-def _of_operator(o: str) -> _Faults:
-    if len(o) == CUT_AT:
-        yield "DN_O_TRUNCATED", {"o": o}
-
-
-_OF_TEXTS: tuple[tuple[tuple[str, ...], Callable[..., _Faults]], ...] = (
-    (("dn",), _of_dn), (("ou",), _of_identifier), (("ou", "st"), _of_finess), (("cn",), _of_server),
-    (("o",), _of_operator),
-)  # fmt: skip
-
-
 def _texts(space: TrustSpace) -> Iterator[Finding]:
-    for columns, faults in _OF_TEXTS:
-        for texts, rows in rows_by(space.audited, *columns).items():
-            # An absent DN is LIST_UNREADABLE_ROW, what lacks in one DN_SHAPE.
-            for rule, facts in faults(*texts) if texts[0].strip() else ():
-                yield Finding(rule, texts if len(texts) > 1 else texts[0], rows, facts)
+    """Report what is wrong with values by themselves; an absent one is LIST_UNREADABLE_ROW or DN_SHAPE."""
+
+    def held(*columns: str) -> Iterator[tuple[Any, list[int]]]:
+        rows = rows_by(space.audited, *columns).items()
+        return ((texts if len(texts) > 1 else texts[0], its) for texts, its in rows if texts[0].strip())
+
+    for dn, rows in held("dn"):
+        yield from (Finding(rule, dn, rows, facts) for rule, facts in _of_dn(dn))
+    for ou, rows in held("ou"):
+        identifier = parse_identifier(ou)
+        if wrong := {"kind", "shape", "luhn"} & {*identifier.problems}:
+            rule = "DN_ID_LUHN" if wrong == {"luhn"} else "DN_ID_SHAPE"
+            yield Finding(rule, ou, rows, {"kind": identifier.kind, "ou": ou})
+    for (ou, st), rows in held("ou", "st"):
+        finess, name = parse_identifier(ou), parse_department(st)
+        sure = finess.department and name.code and "mismatch" not in name.problems
+        if sure and finess.department != name.code:
+            where = f"{DEPARTMENTS[finess.department]} ({finess.department})"
+            facts = {"finess": finess.value[1:], "department": where, "st": st}
+            yield Finding("DN_FINESS_DEPARTMENT", (ou, st), rows, facts)
+    for cn, rows in held("cn"):
+        if faults := host_faults(cn, any_case=True):
+            yield Finding("DN_CN_NOT_FQDN", cn, rows, {"cn": cn, "faults": faults})
+    for o, rows in held("o"):
+        if len(o) == CUT_AT:
+            yield Finding("DN_O_TRUNCATED", o, rows, {"o": o})
 
 
 def _departments(space: TrustSpace) -> Iterator[Finding]:
@@ -250,13 +239,10 @@ def _read(text: str, usual: Collection[str]) -> _Text:
 
 def _usual_departments(space: TrustSpace) -> set[str]:
     """Return the spellings of départements that may be proposed: official ones, and those of many rows."""
-    borne = Counter(space.audited["st"].tolist())
-    read = {text: parse_department(text) for text in borne}
-    sizes = Counter[str]()
-    for text, name in read.items():
-        sizes[name.code] += borne[text]
-    sound = [(text, USUAL_SHARE * sizes[name.code]) for text, name in read.items() if not name.problems]
-    often = {text for text, least in sound if borne[text] >= least}
+    borne = space.audited["st"].value_counts()
+    read = {text: parse_department(text) for text in borne.index}
+    shares = borne / borne.groupby(lambda text: read[text].code).transform("sum")
+    often = {text for text, share in shares.items() if share >= USUAL_SHARE and not read[text].problems}
     return often | {f"{label} ({code})" for code, label in DEPARTMENTS.items()}
 
 

@@ -16,7 +16,7 @@ from mssante_audit.declarations.values import domain_keys, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Coordinates, parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
-from mssante_audit.whitelist.rows import grouped, rows_by
+from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
 # Statuses of a domain, worst first.
 STATUSES = (
@@ -43,7 +43,8 @@ _CUT = 250  # characters from which a listed description may be cut: at 255, bla
 NOBODY = -1  # the party of a row that no declaration is about
 # The columns of the list and of the register that are looked at.
 _LISTED = [
-    "row", "operator_id", "operator", "dn", "dn_key", "project_contact", "support_contact", "description",
+    "row", "key", "operator_id", "operator", "dn", "dn_key", "project_contact", "support_contact",
+    "description",
 ]  # fmt: skip
 _DECLARED = [
     "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "beneficiary_id",
@@ -95,9 +96,9 @@ def match(space: TrustSpace) -> Match:
 
 
 def _matched(register: Register, space: TrustSpace) -> Match:
-    key = domain_keys(space.entries["domain"])
-    kept = ~space.entries["is_audit_entry"] | key.isin(register.declarations["domain_key"])
-    listed = space.entries.loc[kept, _LISTED].assign(key=key[kept])
+    listed = space.entries.assign(key=domain_keys(space.entries["domain"]))
+    kept = ~listed["is_audit_entry"] | listed["key"].isin(register.declarations["domain_key"])
+    listed = listed.loc[kept, _LISTED]
     parties = [party for group in parties_of(register, space, listed).values() for party in group]
     holder = {row: number for number, party in enumerate(parties) for row in party.rows}
     listed["party"] = [holder.get(row, NOBODY) for row in listed.index.tolist()]
@@ -129,11 +130,9 @@ def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -
     """Return one row a domain of the statuses of a `Match`: the worst of its operators, with all rows."""
     if operators is not None:
         parties = parties[parties["operator_id"].isin(operators)]
-    every = grouped(
-        (d, row) for d, rows in zip(parties["domain"], parties["rows"], strict=True) for row in rows
-    )
+    every = grouped(zip(parties["domain"], parties["rows"], strict=True))
     whole = parties.drop_duplicates("domain", ignore_index=True)[_ORDER]
-    whole["rows"] = [tuple(sorted(every.get(domain, ()))) for domain in whole["domain"]]
+    whole["rows"] = [tuple(sorted(all_rows(every[domain]))) for domain in whole["domain"]]
     return whole
 
 
@@ -151,17 +150,14 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     first = current.drop_duplicates("party").set_index("party")
     where = current["file"] + ":" + current["row"].astype("str")
-    places = grouped(zip(current["party"].tolist(), where.tolist(), strict=True))
+    more = [(party.withdrawn, party.later, bool(party.lent), party.relisted) for party in parties]
+    of_party = pd.DataFrame(more, columns=["withdrawal", "later", "lent", "relisted"], dtype="boolean")
     columns = {
         "domain": first["domain_key"], "operator_id": first["operator_id"],
         "operator": first["structure_name"].str.strip(), "date": first["date"], "days": first["days"],
-        "evidence": pd.Series({party: "; ".join(each) for party, each in places.items()}, dtype="str"),
-        "withdrawal": pd.Series([party.withdrawn for party in parties], dtype="boolean"),
-        "later": pd.Series([party.later for party in parties], dtype="bool"),
-        "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
-        "relisted": pd.Series([party.relisted for party in parties], dtype="bool"),
+        "evidence": where.groupby(current["party"]).agg("; ".join).astype("str"),
     }  # fmt: skip
-    return pd.DataFrame(columns).assign(party=range(len(parties)), outside=False)
+    return pd.DataFrame(columns).join(of_party).assign(party=range(len(parties)), outside=False)
 
 
 def _statuses(whole: pd.DataFrame, listing_days: int) -> np.ndarray:
@@ -243,20 +239,15 @@ def _compared(
 
 def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     """Return the pairs with ``certificates_match``: whether a certificate beside the declared one is, too."""
-    right = pairs["dn_match"].isin(["same", "spelling"])
-    beside = pairs[(pairs["dn_match"] == "differs") & pairs["party"].isin(pairs.loc[right, "party"])]
-    numbers = beside["party"].unique().tolist()
-    made = [(n, at) for n in numbers for at in (*parties[n].at, *parties[n].earlier)]
-    lines = register.declarations.loc[[at for _, at in made], list(LINES)]
-    named = {
-        (number, _name(pasted_dn(text)))
-        for line in LINES
-        for (number, _), text in zip(made, lines[line].tolist(), strict=True)
-    }
-    keys = zip(beside["party"].tolist(), beside["dn_key"].tolist(), strict=True)
-    verdicts = ["same" if key in named else "differs" for key in keys]
-    every = pd.Series(verdicts, beside.index, dtype="str").reindex(pairs.index, fill_value="")
-    return pairs.assign(certificates_match=every.astype(_VERDICTS["certificates"]))
+    right = pairs.loc[pairs["dn_match"].isin(["same", "spelling"]), "party"]
+    beside = (pairs["dn_match"] == "differs") & pairs["party"].isin(right)
+    named: set[tuple[int, str]] = set()
+    for number in pairs.loc[beside, "party"].unique().tolist():
+        made = register.declarations.loc[[*parties[number].at, *parties[number].earlier], list(LINES)]
+        named |= {(number, _name(pasted_dn(text))) for text in made.to_numpy().ravel()}
+    keys = zip(pairs["party"].tolist(), pairs["dn_key"].tolist(), strict=True)
+    verdicts = np.where(beside, np.where([key in named for key in keys], "same", "differs"), "")
+    return pairs.assign(certificates_match=pd.Categorical(verdicts, dtype=_VERDICTS["certificates"]))
 
 
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
