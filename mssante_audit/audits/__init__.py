@@ -111,12 +111,11 @@ def lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:
 
 def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     """Return the audits of which nothing can be said, each with the inputs that lack or are in doubt."""
-    doubtful = {state.name for state in space.states if state.doubtful}
-    inputs = {
-        name: {*map(input_of, each.lacking(space)), *doubtful.intersection(each.rests)}
-        for name, each in audits().items()
-    }
-    return {name: tuple(sorted(names)) for name, names in inputs.items() if names}
+    doubtful, inputs = {state.name for state in space.states if state.doubtful}, {}
+    for name, each in audits().items():
+        if names := {*map(input_of, each.lacking(space)), *doubtful.intersection(each.rests)}:
+            inputs[name] = tuple(sorted(names))
+    return inputs
 
 
 def missing(space: TrustSpace) -> dict[str, list[str]]:
@@ -164,13 +163,15 @@ def _made_by(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
         if over := [code for code, count in counts.items() if count > most]:
             raise AuditError(f"more than {most} findings of {', '.join(over)}: the others are left out")
     except Exception as error:
-        name = getattr(part, "__name__", type(part).__name__)
         # In one line, and where it was raised; an error of ours says that itself.
-        text, last = unnamed(" ".join(str(error).split())), traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(last.filename).name}:{last.lineno}"
-        why = {"error": f"{type(error).__name__}: {text}", "place": place}
+        last, text = traceback.extract_tb(error.__traceback__)[-1], unnamed(" ".join(str(error).split()))
+        why = {
+            "error": f"{type(error).__name__}: {text}",
+            "place": f"{Path(last.filename).name}:{last.lineno}",
+        }
         if isinstance(error, AuditError):
             why = {"error": text, "place": getattr(error, "place", "")}
+        name = getattr(part, "__name__", type(part).__name__)
         kept.append(Finding(FAILED, (audit.name, name), facts={"audit": audit.name, "part": name, **why}))
     return kept
 
@@ -191,17 +192,14 @@ def _checked(audit: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
             "first_seen": ((finding.first_seen,), datetime | None),
             "operator": ((finding.operator_id, finding.operator), str),
         }
+        its = f"a finding of {finding.rule}"
         for name, (values, kind) in fields.items():
             if not all(isinstance(value, kind) for value in values):
-                raise TypeError(
-                    f"{name} of a finding of {finding.rule} holds what it may not (help(Finding))"
-                )
+                raise TypeError(f"{name} of {its} holds what it may not (help(Finding))")
         if strange := sorted(set(finding.rows) - rows):
-            raise LookupError(
-                f"a finding of {finding.rule} names the row {strange[0]}, which the list has not"
-            )
+            raise LookupError(f"{its} names the row {strange[0]}, which the list has not")
         if finding.confidence not in ("", *CONFIDENCES):
-            raise ValueError(f"a finding of {finding.rule} has the confidence {finding.confidence!r}")
+            raise ValueError(f"{its} has the confidence {finding.confidence!r}")
         f"{finding.operator_id}{finding.operator}".encode()  # half a character is none of a column's
         facts = hidden(plain(finding.facts))
         for text, language in product(("observed", "expected", "evidence"), LANGUAGES):

@@ -91,12 +91,11 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
     names = {name: fold(name) for name in {*history["operator"], *entries["operator"]} - {"", CPS_ISSUER}}
     uses = rows_by(entries, "domain", "operator_id", "operator")
     now = grouped((domain, same.get(operator_id, operator_id)) for domain, operator_id, _ in uses)
-    called = grouped((domain, names.get(name)) for domain, _, name in uses)
-    held = zip(*(history[name].tolist() for name in ("domain", "structure", "operator")), strict=True)
+    called = {(domain, names[name]) for domain, _, name in uses if name in names}
     left = [
-        bool(structure) and domain in now and structure not in now[domain]
-        and not (name in names and names[name] in called[domain])
-        for domain, structure, name in held
+        bool(structure) and structure not in now.get(domain, [structure])
+        and (domain, names.get(name)) not in called
+        for domain, structure, name in history[["domain", "structure", "operator"]].to_numpy()
     ]  # fmt: skip
     served = {
         (str(domain), str(former)): rows

@@ -120,15 +120,15 @@ def disagreements(
         wrong, right = _to_correct(every, stamps)
         spans = [stamps.span(party.rows) or ("", "") for party in every]
         domains = [{domain_of[row] for row in party.rows} for party in every]
+        contacts = [
+            used.seen(used.most_used(party.spelt))
+            | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
+            for party, (since, until) in zip(every, spans, strict=True)
+        ]
         facts: dict[str, Any] = {
-            "contacts": [
-                used.seen(used.most_used(party.spelt))
-                | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
-                for party, (since, until) in zip(every, spans, strict=True)
-            ],
-            "right": [used.best_of(right.spelt)] if right in left else [],
+            "contacts": contacts, "right": [used.best_of(right.spelt)] if right in left else [],
             "same_domain": len(set().union(*domains)) < sum(map(len, domains)),
-        }
+        }  # fmt: skip
         rows = used.rows_of(use for party in wrong or every for use in party.uses)
         sure = "likely" if wrong else "hint"
         subject: tuple[str | Person, ...] = (operator_id, kind)
@@ -214,16 +214,11 @@ def strange_findings(
     space: TrustSpace, uses: Iterable[used.Use], others: Lent, domain_of: Mapping[int, str]
 ) -> Iterator[Finding]:
     """Report, for each two operators, the rows of one that bear the contacts of the other by mistake."""
-    if not others.strange:
-        return
-    entries = space.audited
-    place = {key: where for key, *where in rows_by(entries, "operator_id", "operator_kind", "department")}
-    sizes = entries["operator_id"].value_counts()
-    of_owner = grouped(
-        (others.owners.get(use.operator_id), use)
-        for use in uses
-        if use not in others.uses and any(use.coordinates)
-    )
+    columns = ("operator_id", "operator_kind", "department")
+    place = {key: where for key, *where in rows_by(space.audited, *columns)}
+    sizes = space.audited["operator_id"].value_counts()
+    reaching = (use for use in uses if use not in others.uses and any(use.coordinates))
+    of_owner = grouped((others.owners.get(use.operator_id), use) for use in reaching)
     for (operator_id, lender), strange in others.strange.items():
         rows, kinds = used.rows_of(strange), {use.kind for use in strange}
         domains = {domain_of[row] for row in rows}
@@ -247,8 +242,6 @@ def strange_findings(
 
 def _usual(uses: list[used.Use], kind: str) -> list[used.Use]:
     """Return the texts of the contact of a kind that more than half of these rows bear, if there is one."""
-    reaching = (use for use in uses if use.kind == kind and any(use.coordinates))
-    by_contact = grouped((use.coordinates, use) for use in reaching)
-    counts = {contact: len(used.rows_of(texts)) for contact, texts in by_contact.items()}
-    most = max(counts, key=counts.__getitem__, default=None)
-    return by_contact[most] if most and 2 * counts[most] > sum(counts.values()) else []
+    by_contact = grouped((use.coordinates, use) for use in uses if use.kind == kind)
+    counts = [len(used.rows_of(texts)) for texts in by_contact.values()]
+    return next((texts for texts in by_contact.values() if 2 * len(used.rows_of(texts)) > sum(counts)), [])

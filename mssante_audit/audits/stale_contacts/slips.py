@@ -3,8 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
-from itertools import combinations, pairwise
-from operator import itemgetter
+from itertools import accumulate, chain, combinations, pairwise
+from operator import eq, itemgetter
 from typing import NamedTuple
 
 import pandas as pd
@@ -33,15 +33,9 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
     data), which makes no telephone number, so that gaps do not matter. All else in the contacts is equal.
     What most rows of an operator and kind hold, the `majority`, is the original and no part of the run.
     """
-    numbered = [
-        (use, groups, (use.operator_id, use.kind, rest))
-        for use in uses
-        for groups, rest in [_read(use)]
-        if groups
-    ]
-    first = grouped(
-        ((*key, *groups[1:]), (int(groups[0]), use)) for use, groups, key in numbered if groups[1:]
-    )
+    read = [(use, *_read(use)) for use in uses]
+    numbered = [(use, groups, (use.operator_id, use.kind, rest)) for use, groups, rest in read if groups]
+    first = grouped(((*key, *more), (int(number), use)) for use, (number, *more), key in numbered if more)
     counted: list[tuple[tuple[str, ...], _Run]] = []
     for (operator_id, _, _, *others), of_key in first.items():
         numbers = {number for number, _ in of_key}
@@ -51,9 +45,8 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
     whole = grouped((key, (int("".join(groups)), use)) for use, groups, key in numbered)
     for (operator_id, _, _), of_key in whole.items():
         ordered = sorted({number for number, _ in of_key})
-        gaps = [at for at in range(1, len(ordered)) if ordered[at] - ordered[at - 1] > MAX_GAP]
-        for start, end in pairwise([0, *gaps, len(ordered)]):
-            stretch = {*ordered[start:end]}
+        steps = accumulate((b - a > MAX_GAP for a, b in pairwise(ordered)), initial=0)
+        for stretch in map(set, grouped(zip(steps, ordered, strict=True)).values()):
             if any({number - 1, number + 1} <= stretch for number in stretch):
                 counted.append(((operator_id,), _run(of_key, stretch, majority)))
     findings = []
@@ -256,18 +249,14 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
             keys = group[first], group[second]
             names = [{fold(n) for use in contacts[key] for n in use.contact.names} for key in keys]
             one_person = not all(names) or not names[0].isdisjoint(names[1])
-            if one_person and ("@" not in first or _one_letter(first, second)):
+            local, other = first.partition("@")[0], second.partition("@")[0]
+            start = [*map(eq, local, other), False].index(False)
+            inside = local[:start][-1:].isalpha()  # what differs is no initial
+            if one_person and ("@" not in first or (inside and one_slip(local, other))):
                 pairs_of = near.setdefault((keys[0][0], first, second), [])
                 if keys not in pairs_of:
                     pairs_of.append(keys)
     return near
-
-
-def _one_letter(email: str, other: str) -> bool:
-    first, second = email.partition("@")[0], other.partition("@")[0]
-    start = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
-    is_initial = start == 0 or not first[start - 1].isalpha()
-    return not is_initial and one_slip(first, second)
 
 
 def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> Near:
@@ -312,12 +301,9 @@ def near_findings(near: Near, contacts: Mapping[Reached, list[Use]]) -> Iterator
         few, many = bearing[operator_id, values[rare]], bearing[operator_id, values[usual]]
         shared = any(first == second for first, second in zip(*(key[2] for key in pairs_of[0]), strict=True))
         known = shared and len(many) >= TYPO_RATIO * len(few)
-        facts = {
-            "contacts": spellings(
-                use for side in (usual, rare) for p in pairs_of for use in contacts[p[side]]
-            ),
-            "right": [best_of(contacts[pair[usual]]) for pair in pairs_of] if known else [],
-        }
+        ordered = (contacts[pair[side]] for side in (usual, rare) for pair in pairs_of)
+        right = [best_of(contacts[pair[usual]]) for pair in pairs_of] if known else []
+        facts = {"contacts": spellings(chain.from_iterable(ordered)), "right": right}
         rows = tuple(few if len(few) < len(many) else few | many)
         yield Finding("CONTACT_NEAR", (operator_id, *map(Person, values)), rows, facts)
 
