@@ -31,8 +31,6 @@ _HOURS = re.compile(r"\(?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)
 _NUMBER_OF = re.compile(
     r"(?:(?:contrat|num[ée]ro)\b|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?(?:\s*n[°º])?\s*:?", re.I
 )
-_CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
-_ENDS = re.compile(r"^[\s.,;]+|(?<![\s.,;])[\s.,;]+$")
 _POSTCODE = re.compile(r"(?<!\d)(97133|97150|97[1-6](?=\d\d\b)|98[4-8](?=\d\d\b)|\d\d(?=\d{3}\b))")
 # Beginnings of postal codes of several départements: Saint-Barthélemy and Saint-Martin left 971 in 2007.
 _DEPARTMENTS_OF = {"20": ("2A", "2B"), "97133": ("971", "977"), "97150": ("971", "978")}
@@ -47,9 +45,7 @@ DATES = (
     ("answered_on", "effective_on"), ("received_on", "effective_on"),
 )  # fmt: skip
 PUBLIC = ("public_project_phone", "public_project_email", "public_technical_phone", "public_technical_email")
-PHONES, EMAILS = (
-    tuple(name for name, field in fields().items() if field.kind == kind) for kind in ("phone", "email")
-)
+CONTACTS = tuple(name for name, field in fields().items() if field.kind in ("phone", "email"))
 LINES = {"dn_igc_sante": "IGC-Santé", "dn_igc_cps": "IGC-CPS"}
 IDS = ("structure_id", "beneficiary_id")
 _PERSON = ("last_name", "first_name", "phone", "email")
@@ -229,11 +225,15 @@ def is_domain(text: str) -> bool:
     return bool(HOST.fullmatch(text.strip().removesuffix(".")))
 
 
-def _texts(
-    column: str, is_wrong: Callable[[str], object], write: Callable[[str], str] = lambda _: ""
-) -> Check:
-    """Return the check that the texts of a column are none that is wrong, and what to write instead."""
-    return lambda row: [{"text": text, "write": write(text)}] if is_wrong(text := row[column]) else ()
+def _domain_invalid(row: Row) -> Faults:
+    if not is_domain(text := row["domain"]) or in_zone(row["domain_key"]):
+        yield {"text": text, "write": proposals.domain_from(text)}
+
+
+def _domain_outside(row: Row) -> Faults:
+    key = row["domain_key"]
+    if HOST.fullmatch(key) and not key.endswith(f".{ZONE}") and not in_zone(key):
+        yield {"text": key, "write": ""}
 
 
 def _absent(column: str) -> Check:
@@ -241,8 +241,8 @@ def _absent(column: str) -> Check:
 
 
 def _contact_malformed(row: Row) -> Faults:
-    for name, text in _cells(row, *PHONES, *EMAILS):
-        phone = name in PHONES
+    for name, text in _cells(row, *CONTACTS):
+        phone = fields()[name].kind == "phone"
         contact = parse_contact(_HOURS.sub("", text) if phone else text)
         left = [r for r in contact.leftovers if not phone or not _EXTENSION.fullmatch(r.strip(" \t()[]:.-"))]
         if len(contact.phones if phone else contact.emails) != 1 or contact.malformed or left:
@@ -264,14 +264,12 @@ def contract_number(text: str) -> str:
     return re.sub(r"[\W_]", "", _NUMBER_OF.sub("", text)).upper()
 
 
-def _contract_wrong(text: str) -> bool:
-    return bool(text.strip()) and not _CONTRACT.fullmatch(contract_number(text))
-
-
-def _contract_from(text: str) -> str:
-    """Return a contract number with the leading zero that a spreadsheet dropped."""
-    number = contract_number(text)
-    return f"0{number}" if re.fullmatch("[0-9]{9}", number) else ""
+def _contract_shape(row: Row) -> Faults:
+    """Check a contract number, which may be empty: the manager fills it."""
+    number = contract_number(row["contract_number"])
+    if row["contract_number"].strip() and not re.fullmatch("[0-9A-Z]{10}", number):
+        is_cut = re.fullmatch("[0-9]{9}", number)  # a spreadsheet drops a leading zero
+        yield {"text": row["contract_number"], "write": f"0{number}" if is_cut else ""}
 
 
 def _ids_wrong(row: Row, *problems: str) -> Faults:
@@ -280,12 +278,10 @@ def _ids_wrong(row: Row, *problems: str) -> Faults:
     dns = [dn for _, dn in _dns(row)]
     for name, text in _cells(row, *IDS):
         value = _identifier_of(text)
-        if set(problems).isdisjoint(_identifier(value).problems):
-            continue
-        if not (value.isdigit() and len(value) == 9 and any(_shows(row, value, dn) for dn in dns)):
-            writings = [proposals.identifier_from(value, ou) for ou in (*(dn.get("OU") for dn in dns), "")]
-            write = next(filter(None, writings), "")
-            wrong.setdefault((text, write), []).append(label(name))
+        is_shown = value.isdigit() and len(value) == 9 and any(_shows(row, value, dn) for dn in dns)
+        if not is_shown and not set(problems).isdisjoint(_identifier(value).problems):
+            writings = (proposals.identifier_from(value, ou) for ou in (*(dn.get("OU") for dn in dns), ""))
+            wrong.setdefault((text, next(filter(None, writings), "")), []).append(label(name))
     for (text, write), where in wrong.items():
         yield {"text": text, "fields": where, "write": write}
 
@@ -339,11 +335,10 @@ def _technical_copy(row: Row) -> Faults:
 
 def _same_reach(ours: str, theirs: str) -> bool:
     """Tell whether a number or address is the other one, however spelt; an empty one is."""
-    first, second = _ENDS.sub("", ours), _ENDS.sub("", theirs)
-    if not first or first.casefold() == second.casefold():
-        return True
+    first, second = (re.sub(r"^[\s.,;]+|(?<![\s.,;])[\s.,;]+$", "", text) for text in (ours, theirs))
     reached = parse_contact(first).coordinates
-    return any(reached) and reached == parse_contact(second).coordinates
+    same = any(reached) and reached == parse_contact(second).coordinates
+    return not first or first.casefold() == second.casefold() or same
 
 
 _METHODS = (*METHODS, "withdrawal")
@@ -357,18 +352,15 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
     ("DECL_DN_LINES", ("withdrawal", *LINES), _dn_lines),
     ("DECL_DN_SHAPE", (), _dn_shape),
     ("DECL_DEPARTMENT", (), _department),
-    ("DECL_DOMAIN_INVALID", ("domain",),
-     _texts("domain", lambda text: not is_domain(text) or in_zone(domain_key(text)), proposals.domain_from)),
-    ("DECL_DOMAIN_OUTSIDE", ("domain",),
-     _texts("domain_key", lambda d: HOST.fullmatch(d) and not d.endswith(f".{ZONE}") and not in_zone(d))),
+    ("DECL_DOMAIN_INVALID", ("domain",), _domain_invalid),
+    ("DECL_DOMAIN_OUTSIDE", ("domain",), _domain_outside),
     ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), _asked(_absent("description"))),
     ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"), _asked(_missing(*PUBLIC))),
     ("DECL_CONTACT_MALFORMED", (), _contact_malformed),
     ("DECL_PUBLIC_CONSUMER", (), _public_consumer),
     ("DECL_MANAGER_MISSING", ("withdrawal", *MANAGER), _asked(_missing(*MANAGER))),
     ("DECL_TECHNICAL_COPY", (*TECHNICAL, *MANAGER), _technical_copy),
-    # The manager fills it, so that it may be empty.
-    ("DECL_CONTRACT_SHAPE", ("contract_number",), _texts("contract_number", _contract_wrong, _contract_from)),
+    ("DECL_CONTRACT_SHAPE", ("contract_number",), _contract_shape),
     ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *REPRESENTATIVE), _asked(_missing(*REPRESENTATIVE))),
     ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), _asked(_absent("postal_address"))),
     ("DECL_ID_MISSING", ("structure_id",), _absent("structure_id")),

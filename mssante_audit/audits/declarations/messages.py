@@ -171,13 +171,13 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
                 shown = visible(value.strip(), spaces=True) if value.strip() and level != "column" else None
                 if kind == "control":
                     shown = _cell(register, file, those, column, show_contacts)
-                remedy = _remedy(kind, level, column, value)
+                remedy = _of_cell(kind, level, column, value)
                 text = ". ".join(filter(None, [_doubt_text(kind, column, shown), remedy]))
                 columns = (column,) if column else ()
                 yield Message(severity, code, file, those, columns, f"{text.rstrip('.')} ({code})")
 
 
-def _remedy(kind: str, level: str, column: str, value: str) -> str:
+def _of_cell(kind: str, level: str, column: str, value: str) -> str:
     """Return what to do about a cell or a column of which the reader is in doubt."""
     if level == "unread" and column in fields():
         write = date_from(value) if kind == "date-two-digits" else ""
@@ -210,8 +210,8 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
     yield from (_rest(code, register.source) for code, findings in every.items() if len(findings) > MANY)
     kept = (f for code, findings in every.items() if code not in READING.values() for f in findings[:MANY])
     raw = findings_frame(kept, NO_ENTRIES)
-    shown = worded(raw, contacts="all" if show_contacts else "none")
     lines: dict[tuple[Any, ...], list[tuple[int, ...]]] = {}
+    shown = worded(raw, contacts="all" if show_contacts else "none")
     columns = (shown[name] for name in ("rule", "severity", "where", "observed", "expected"))
     for facts, code, severity, where, observed, expected in zip(raw["facts"], *columns, strict=True):
         write = visible(facts.get("write") or "", spaces=True)
@@ -220,9 +220,10 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
         right = expected if place or not expected else "" if write else _phrase("right", expected)
         for file, places in grouped((place.file, place) for place in where).items():
             names = tuple(place.column for place in places if place.column)
-            text = _of_rule(code, names, observed, right, write)
-            lines.setdefault((str(severity), code, file, names, text), []).append(places[0].rows)
-    for (severity, code, file, names, text), each in lines.items():
+            key = (code, str(severity), file, names, observed, right, write)
+            lines.setdefault(key, []).append(places[0].rows)
+    for (code, severity, file, names, *words), each in lines.items():
+        text = _of_rule(code, names, *words)
         for rows in [tuple(sorted({*chain(*each)}))] if len(each) > FEW else each:
             yield Message(severity, code, file, rows, names, text)
 

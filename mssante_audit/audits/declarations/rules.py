@@ -107,16 +107,10 @@ def finding(
     domains = tuple(domain for domain in dict.fromkeys(row.domain for row in stated) if domain)
     named = [text for name, text in _texts(facts) if name == "column" and text in fields()]
     columns = tuple(dict.fromkeys(named)) or COLUMNS.get(code, ("",))
-    places = [Place(REGISTER, row.file, (row.row,), str(column)) for column in columns for row in stated]
-    return Finding(
-        code,
-        subject,
-        where=(*places, *rows),
-        facts={**facts, "domains": domains} if len(domains) > 1 else facts,
-        domains=() if rows else domains,
-        operator_id=stated[0].operator_id,
-        operator=stated[0].operator.strip(),
-    )
+    where = [Place(REGISTER, row.file, (row.row,), str(column)) for column in columns for row in stated]
+    facts = {**facts, "domains": domains} if len(domains) > 1 else facts
+    owner = (stated[0].operator_id, stated[0].operator.strip())
+    return Finding(code, subject, (*where, *rows), facts, () if rows else domains, *owner)
 
 
 def _texts(facts: Any, name: str = "") -> Iterator[tuple[str, str | Person]]:
@@ -140,19 +134,14 @@ def _read_findings(register: Register) -> Iterator[Finding]:
         level, is_field = KINDS[kind].level, column in fields()
         of_rows = every["row"].isin(group["row"]) | (level == "column")
         where = every[(every["file"] == file) & of_rows]
-        whose = where.iloc[0].to_dict() if where["operator_id"].nunique() == 1 else {}
-        rows = tuple(row for row in group["row"].tolist() if row)
+        owner = where[["operator_id", "structure_name"]].drop_duplicates("operator_id").to_numpy().tolist()
+        number, name = owner[0] if len(owner) == 1 else ("", "")
+        place = Place(REGISTER, file, tuple(filter(None, group["row"].tolist())), column if is_field else "")
         label = fields()[column].label if is_field else column
         values = [value.strip(" ()") for value in dict.fromkeys(group["value"]) if value.strip()]
-        yield Finding(
-            READING[level],
-            (file, column, kind),
-            where=(Place(REGISTER, file, rows, column if is_field else ""),),
-            facts={"field": {"column": column, "label": label}, "kind": kind, "values": values},
-            domains=tuple(domain for domain in dict.fromkeys(where["domain_key"]) if domain),
-            operator_id=whose.get("operator_id", ""),
-            operator=whose.get("structure_name", "").strip(),
-        )
+        facts = {"field": {"column": column, "label": label}, "kind": kind, "values": values}
+        domains = tuple(filter(None, where["domain_key"].unique().tolist()))
+        yield Finding(READING[level], (file, column, kind), (place,), facts, domains, number, name.strip())
 
 
 def _names(register: Register | None, space: TrustSpace | None) -> dict[str, frozenset[str]]:

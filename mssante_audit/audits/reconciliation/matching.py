@@ -117,8 +117,8 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     compared = worst.set_axis(list(COMPARED), axis=1).astype("str")
     whole = pd.concat([_declared(current, parties).join(compared), rest])
     numbers, others = listed["row"].to_dict(), rows_by(undeclared, "key", "operator_id")
-    of_rest = (tuple(others[place]) for place in zip(rest["domain"], rest["operator_id"], strict=True))
-    whole["rows"] = [*(tuple(sorted(numbers[at] for at in party.rows)) for party in parties), *of_rest]
+    of_parties = [tuple(sorted(numbers[at] for at in party.rows)) for party in parties]
+    whole["rows"] = [*of_parties, *map(tuple, others.values())]
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
     left = space.thresholds.listing_days - whole["days"]
     whole["days_left"] = left.where(whole["status"] == "under-way")
@@ -193,19 +193,17 @@ def _compared(
     register: Register, current: pd.DataFrame, listed: pd.DataFrame, parties: Sequence[Party]
 ) -> pd.DataFrame:
     asked = current.loc[[parties[n].withdrawn is False and not parties[n].later for n in current["party"]]]
-    lent = {number: list(party.lent) for number, party in enumerate(parties) if party.lent}
-    held = [listed, *(listed.loc[rows].assign(party=number) for number, rows in lent.items())]
-    rows = pd.concat(held) if lent else listed
+    lent = [listed.loc[[*p.lent]].assign(party=number) for number, p in enumerate(parties) if p.lent]
+    rows = pd.concat([listed, *lent])
     pairs = asked.reset_index(names="at").merge(rows, on="party", suffixes=("", "_listed"))
 
     def compare(name: str, columns: tuple[str, ...], given: pd.Series, same: Iterable[bool]) -> None:
         held = pairs["at"].isin(register.having(asked, *columns).index) & given
-        code = {verdict: at for at, verdict in enumerate(COMPARED[name])}
-        codes = np.where(held, np.where(np.fromiter(same, bool), code["same"], code["differs"]), code[""])
-        pairs[match_of(name)] = pd.Categorical.from_codes(codes, dtype=_VERDICTS[name])
+        verdicts = np.where(held, np.where(np.fromiter(same, bool), "same", "differs"), "")
+        pairs[match_of(name)] = pd.Categorical(verdicts, dtype=_VERDICTS[name])
 
     def texts(*columns: str) -> Iterable[tuple[str, ...]]:
-        return zip(*(pairs[column].tolist() for column in columns), strict=True)
+        return pairs[[*columns]].itertuples(index=False, name=None)
 
     foreign = pairs["party"].isin([number for number, party in enumerate(parties) if party.foreign])
     ids = (pairs["operator_id"] != "") & (pairs["operator_id_listed"] != "")
@@ -288,20 +286,15 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
 
     That is the time of the first list with the contact that is listed now; "" where no earlier list tells.
     """
-    past = past_of(space)
-    if past is None or pairs.empty:
-        return pd.Series("", index=pairs.index, dtype="str")
-    history = past[0]
-    key = domain_keys(history["domain"])
-    groups = history[key.isin(pairs["domain_key"])].groupby(key, sort=False)
-    earlier = {name: rows[[column, "first_seen", "last_seen"]] for name, rows in groups}
-    instants = []
+    past, instants = past_of(space), []
+    history = past[0] if past else pd.DataFrame(columns=["domain", column, "first_seen", "last_seen"])
+    spells = history[[column, "first_seen", "last_seen"]].itertuples(index=False, name=None)
+    earlier = grouped(zip(domain_keys(history["domain"]), spells, strict=True))
     columns = ["domain_key", column, phone, email, "date"]
     for name, listed, telephone, address, date in pairs[columns].itertuples(index=False, name=None):
-        rows = earlier.get(name, history.iloc[:0])
-        old = rows[[same_contact(telephone, address, text) for text in rows[column]]]
-        now = rows[[_reached(text) == _reached(listed) for text in rows[column]]]
-        since, until = now["first_seen"].min(), old["last_seen"].max()
-        replaced = until < since and date < since.tz_localize(None).normalize()
-        instants.append(since.isoformat() if replaced else "")
+        rows = earlier.get(name, [])
+        until = [last for text, _, last in rows if same_contact(telephone, address, text)]
+        since = min((first for text, first, _ in rows if _reached(text) == _reached(listed)), default=None)
+        replaced = since and until and max(until) < since and date < since.tz_localize(None).normalize()
+        instants.append(since.isoformat() if since and replaced else "")
     return pd.Series(instants, index=pairs.index, dtype="str")
