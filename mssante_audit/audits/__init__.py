@@ -10,6 +10,7 @@ from importlib.resources import files
 from itertools import product
 from numbers import Integral
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -45,29 +46,27 @@ from mssante_audit.values.person import Person, unnamed
 
 
 def _ours(
-    name: str, fr: str, en: str, runs: tuple[Run, ...], needs: tuple[str, ...] = (),
-    uses: tuple[str, ...] = (),
-) -> Audit:  # fmt: skip
-    """Return one of our audits: the folder that has its rules, titles, what finds, what it needs and uses."""
+    module: ModuleType, fr: str, en: str, needs: tuple[str, ...] = (), uses: tuple[str, ...] = ()
+) -> Audit:
+    """Return one of our audits: the folder that has its rules and a module with what finds."""
+    name = module.__name__.removeprefix(f"{__package__}.").partition(".")[0]
     rules = load_rules(files(f"{__package__}.{name}") / "rules.toml")
-    return Audit(name, {"fr": fr, "en": en}, rules, runs, needs, uses)
+    return Audit(name, {"fr": fr, "en": en}, rules, module.RUNS, needs, uses)
 
 
+_ARCHIVE, _REGISTER = ("archive",), ("declarations",)
 provide((
-    _ours("whitelist_integrity", "Intégrité de la liste blanche", "Integrity of the white list",
-          whitelist_integrity.RUNS, uses=("archive",)),
-    _ours("dn_consistency", "Noms de certificat", "Certificate names", dn_consistency.RUNS),
-    _ours("stale_contacts", "Contacts", "Contacts", stale_contacts.RUNS, uses=("archive",)),
-    _ours("declarations", "Déclarations des opérateurs", "Operators’ declarations",
-          declarations.RUNS, needs=("declarations",)),
-    _ours("reconciliation", "Registre et liste rapprochés", "Register and list reconciled",
-          reconciliation.RUNS, needs=("declarations",), uses=("archive",)),
-    _ours("delegation_vs_redirection", "Délégation ou redirection (DNS)", "Delegation or redirection (DNS)",
-          delegation_vs_redirection.RUNS, needs=("observation",), uses=("declarations",)),
-    _ours("certificates", "Certificats présentés (TLS)", "Certificates presented (TLS)",
-          certificates.RUNS, needs=("observation", "tls")),
-    _ours("mailboxes", "Boîtes aux lettres publiées", "Published mailboxes",
-          mailboxes.RUNS, needs=("mailboxes",), uses=("archive",)),
+    _ours(whitelist_integrity, "Intégrité de la liste blanche", "Integrity of the white list", (), _ARCHIVE),
+    _ours(dn_consistency, "Noms de certificat", "Certificate names"),
+    _ours(stale_contacts, "Contacts", "Contacts", (), _ARCHIVE),
+    _ours(declarations, "Déclarations des opérateurs", "Operators’ declarations", _REGISTER),
+    _ours(reconciliation, "Registre et liste rapprochés", "Register and list reconciled",
+          _REGISTER, _ARCHIVE),
+    _ours(delegation_vs_redirection, "Délégation ou redirection (DNS)", "Delegation or redirection (DNS)",
+          ("observation",), _REGISTER),
+    _ours(certificates, "Certificats présentés (TLS)", "Certificates presented (TLS)",
+          ("observation", "tls")),
+    _ours(mailboxes, "Boîtes aux lettres publiées", "Published mailboxes", ("mailboxes",), _ARCHIVE),
 ))  # fmt: skip
 
 # Of a rule in one part of an audit, or two a row of the list; more is left out (`AUDIT_RULE_FAILED`).

@@ -5,6 +5,7 @@ That a contact changed is read off the lists, never off `DateMAJ`, which moves w
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 
 import pandas as pd
 
@@ -106,13 +107,12 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
     then: dict[str, list[pd.DataFrame]] = {}
     columns = entries.loc[entries["domain"].isin(formers.keys()), ["row", "operator_id", "domain", *_BOTH]]
     for row, operator_id, domain, *texts in columns.itertuples(index=False, name=None):
-        for former in formers[domain]:
+        for former, (column, text) in product(formers[domain], zip(KINDS, texts, strict=True)):
             before = served[domain, former]
-            for (column, kind), text in zip(KINDS.items(), texts, strict=True):
-                if _bears(before[column], text) and not _had(history, operator_id, former, text, before):
-                    then.setdefault(former, []).append(before)
-                    contacts = borne.setdefault((operator_id, former), {})
-                    contacts.setdefault((kind, text), []).append(row)
+            if _bears(before[column], text) and not _had(history, operator_id, former, text, before):
+                then.setdefault(former, []).append(before)
+                contacts = borne.setdefault((operator_id, former), {})
+                contacts.setdefault((KINDS[column], text), []).append(row)
     for (operator_id, former), contacts in borne.items():
         last = pd.concat(then[former]).sort_values("last_seen", kind="stable").iloc[-1]
         facts = {

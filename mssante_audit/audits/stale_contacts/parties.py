@@ -6,6 +6,7 @@ One whose few rows bear the contacts of an operator that it has no domain in com
 mistake.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,27 +65,24 @@ def parties(
     """Return the parties of each operator and kind, the largest first, contacts that agree or are `near`."""
     like = grouped(pair for first, second in near for pair in ((first, second), (second, first)))
     every: dict[tuple[str, str], list[Party]] = {}
-    heads: dict[tuple[str, ...], list[tuple[Coordinates, Party]]] = {}
+    heads: defaultdict[tuple[str, ...], list[tuple[Coordinates, Party]]] = defaultdict(list)
     party_of: dict[used.Reached, Party] = {}
     largest = sorted(contacts, key=lambda key: (-len(used.rows_of(contacts[key])), *map(sorted, key[2])))
     for key in largest:
-        owner, reached = key[:2], key[2]
-        phones, emails = reached
+        owner, reached, (phones, emails) = key[:2], key[2], key[2]
         # Contacts are found by places, so that a list of many needs no comparing of all pairs.
-        one_side = [*((phone, "*") for phone in phones), *(("*", email) for email in emails)]
-        lacking = [*product(phones, emails), *((p, "") for p in phones), *(("", e) for e in emails)]
+        one_side = [*product(phones, "*"), *product("*", emails)]
         party = next((party_of[other] for other in like.get(key, ()) if other in party_of), None)
         is_head = party is not None
         if party is None:
-            looked_up = lacking if phones and emails else one_side
-            around = (head for place in looked_up for head in heads.get((*owner, *place), ()))
+            asked = product((*phones, ""), (*emails, "")) if phones and emails else one_side
+            around = (head for place in asked for head in heads[*owner, *place])
             party = next((party for head, party in around if agree(reached, head)), None)
         if party is None:
             party, is_head = Party(reached), True
             every.setdefault(owner, []).append(party)
-        if is_head:
-            for place in (*product(phones or ("",), emails or ("",)), *one_side):
-                heads.setdefault((*owner, *place), []).append((reached, party))
+        for place in (*product(phones or ("",), emails or ("",)), *one_side) if is_head else ():
+            heads[*owner, *place].append((reached, party))
         party.uses += contacts[key]
         party_of[key] = party
     several = {owner: group for owner, group in every.items() if len(group) > 1}
@@ -108,7 +106,7 @@ def disagreements(
     Its rows are those to be corrected; all of them, as a hint, where that is open. Both kinds are one finding
     where they have rows in common.
     """
-    findings: dict[tuple[str, str], list[Finding]] = {}
+    findings: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
     for (operator_id, kind), every in of_operators.items():
         left = [
             party
@@ -132,7 +130,7 @@ def disagreements(
         rows = used.rows_of(use for party in wrong or every for use in party.uses)
         sure = "likely" if wrong else "hint"
         subject: tuple[str | Person, ...] = (operator_id, kind)
-        of_operator = findings.setdefault((operator_id, sure), [])
+        of_operator = findings[operator_id, sure]
         if of_operator and not set(rows).isdisjoint(of_operator[-1].rows):
             same = of_operator.pop()
             subject, rows = parts_of(same.subject), (*rows, *same.rows)

@@ -54,17 +54,14 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
         merged: list[_Run] = []
         for low, high, members, originals in sorted(same, key=itemgetter(0)):
             if merged and low <= merged[-1][1]:
-                lowest, highest, before, meant = merged.pop()
-                merged.append((lowest, max(highest, high), before + members, meant + originals))
-            else:
-                merged.append((low, high, members, originals))
+                low, highest, before, meant = merged.pop()
+                high, members, originals = max(highest, high), before + members, meant + originals
+            merged.append((low, high, members, originals))
         for low, _, members, originals in merged:
             # Of each kind the first and the last are shown.
             of_kind = grouped((use.kind, use) for use in members).values()
-            facts = {
-                "contacts": distinct(use for group in of_kind for use in (group[0], group[-1])),
-                "right": [best_of([use]) for use in dict.fromkeys(originals)],
-            }
+            shown = distinct(use for group in of_kind for use in (group[0], group[-1]))
+            facts = {"contacts": shown, "right": [best_of([use]) for use in dict.fromkeys(originals)]}
             subject = (operator_id, Person(" ".join((str(low), *others))))
             if members:
                 findings.append((members, Finding("CONTACT_AUTOFILL", subject, rows_of(members), facts)))
@@ -74,9 +71,8 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
 def _read(use: Use) -> tuple[list[str], str]:
     """Return the groups of digits of a contact's number, and its words but for that; nothing without one."""
     text = " ".join(use.contact.text.split())
-    if number := _NUMBER.search(text):
-        return re.findall(r"\d+", number[0]), fold(f"{text[: number.start()]} {text[number.end() :]}")
-    return [], ""
+    number = _NUMBER.search(text)
+    return (re.findall(r"\d+", number[0]), fold(_NUMBER.sub(" ", text, 1))) if number else ([], "")
 
 
 def _run(of_key: list[tuple[int, Use]], numbers: set[int], majority: Mapping[tuple[str, str], Use]) -> _Run:
@@ -142,13 +138,11 @@ def typos(mail: MailDomains) -> dict[str, str]:
     `TYPO_RATIO` times more frequent.
     """
     owners = grouped((domain, operator) for operator, domains in mail.uses.items() for domain in domains)
-    meant = {
-        wrong: right
-        for wrong, right in _slips(mail.rows)
-        if len(right.rpartition(".")[0]) >= TYPO_LETTERS
-        and not {*owners[wrong]}.isdisjoint(owners[right])
-        and not any(wrong in mail.usual[operator_id] for operator_id in owners[wrong])
-    }
+    meant = {}
+    for wrong, right in _slips(mail.rows):
+        has_both = len(right.rpartition(".")[0]) >= TYPO_LETTERS and {*owners[wrong]} & {*owners[right]}
+        if has_both and not any(wrong in mail.usual[operator_id] for operator_id in owners[wrong]):
+            meant[wrong] = right
     parted = {domain: domain.rpartition(".") for domain in mail.rows}
     by_ending = grouped((parted[domain][2], rows) for domain, rows in mail.rows.items())
     rows = {ending: set().union(*groups) for ending, groups in by_ending.items()}
@@ -194,7 +188,7 @@ def elsewhere_findings(
     space: TrustSpace, mail: MailDomains, owners: Mapping[str, str], left: Set[Use]
 ) -> Iterator[Finding]:
     """Report establishments all of whose contacts are a supplier's, or one another's: perhaps merged."""
-    kinds = {key[0]: key[1] for key in rows_by(space.audited, "operator_id", "operator_kind")}
+    kinds = dict(rows_by(space.audited, "operator_id", "operator_kind").keys())
     homes = grouped((domain, operator_id) for operator_id in mail.uses for domain in mail.usual[operator_id])
     for operator_id, domains in mail.uses.items():
         strange: dict[str, list[Use]] = {}
