@@ -56,9 +56,9 @@ def _ours(
 
 _ARCHIVE, _REGISTER = ("archive",), ("declarations",)
 provide((
-    _ours(whitelist_integrity, "Intégrité de la liste blanche", "Integrity of the white list", (), _ARCHIVE),
+    _ours(whitelist_integrity, "Intégrité de la liste blanche", "Integrity of the white list", uses=_ARCHIVE),
     _ours(dn_consistency, "Noms de certificat", "Certificate names"),
-    _ours(stale_contacts, "Contacts", "Contacts", (), _ARCHIVE),
+    _ours(stale_contacts, "Contacts", "Contacts", uses=_ARCHIVE),
     _ours(declarations, "Déclarations des opérateurs", "Operators’ declarations", _REGISTER),
     _ours(reconciliation, "Registre et liste rapprochés", "Register and list reconciled",
           _REGISTER, _ARCHIVE),
