@@ -52,14 +52,17 @@ def root_of(numbers: Iterable[str], structures: Mapping[str, str]) -> Callable[[
     return root
 
 
+def day_of(space: TrustSpace) -> pd.Timestamp:
+    """Return the day up to which declarations count: the list's, or the audit's if that is earlier."""
+    return pd.Timestamp(min(space.whitelist.generated_at or space.as_of, space.as_of).date())
+
+
 def _listed_in(space: TrustSpace, root: Callable[[str], str]) -> Listed:
     """Return what the list of a space says."""
     domains = domain_keys(space.entries["domain"]).tolist()
     operators = grouped(zip(domains, mapped(space.entries["operator_id"], root), strict=True))
     names = grouped(zip(domains, space.entries["dn_key"].tolist(), strict=True))
-    generated = space.whitelist.generated_at
-    seen = pd.Timestamp((min(generated, space.as_of) if generated else space.as_of).date())
-    since = seen - pd.Timedelta(days=space.thresholds.listing_days)
+    since = day_of(space) - pd.Timedelta(days=space.thresholds.listing_days)
     return Listed({domain: {*ids} for domain, ids in operators.items()}, names, since)
 
 

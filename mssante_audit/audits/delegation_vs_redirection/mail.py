@@ -263,13 +263,12 @@ def _nothing(
             seen.add("DNS_NO_MX", end, [domain], replies, alias=end, status=status)
             return
     hosts = [way for way in met if isinstance(way, MailHost)]
-    for host in hosts:
-        if host.addresses:
-            addresses = sorted(host.addresses)
-            subject = (operator, *addresses)
-            seen.add("DNS_MX_IMPLICIT", subject, [domain], method.replies, addresses=addresses)
-            _reach(seen, subject, host._replace(name=method.name), [domain], [domain], method.replies)
-            return
+    if reached := [host for host in hosts if host.addresses]:
+        addresses = sorted(reached[0].addresses)
+        subject, host = (operator, *addresses), reached[0]._replace(name=method.name)
+        seen.add("DNS_MX_IMPLICIT", subject, [domain], method.replies, addresses=addresses)
+        _reach(seen, subject, host, [domain], [domain], method.replies)
+        return
     if not aliases and not hosts and answers:
         status = "nxdomain" if any(content[0] == "nxdomain" for content, _ in answers) else "nodata"
         zone = method.zone or method.name

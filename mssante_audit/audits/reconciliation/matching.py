@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 import numpy as np
 import pandas as pd
 
+from mssante_audit.audits.declarations.several import day_of
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
 from mssante_audit.base.frames import Column, dtypes
@@ -99,15 +100,13 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     listed = space.entries.assign(key=domain_keys(space.entries["domain"]))
     kept = ~listed["is_audit_entry"] | listed["key"].isin(register.declarations["domain_key"])
     listed = listed.loc[kept, _LISTED]
-    parties = [party for group in parties_of(register, space, listed).values() for party in group]
+    parties = parties_of(register, space, listed)
     holder = {row: number for number, party in enumerate(parties) for row in party.rows}
     listed["party"] = [holder.get(row, NOBODY) for row in listed.index.tolist()]
     labels = [(number, at) for number, party in enumerate(parties) for at in party.at]
     current = register.declarations.loc[[at for _, at in labels]].assign(party=[n for n, _ in labels])
     current = current.sort_values(["party", "date"], na_position="last", kind="stable")
-    made = space.whitelist.generated_at
-    seen = pd.Timestamp((min(made, space.as_of) if made else space.as_of).date())
-    current["days"] = (seen - due_from(current)).dt.days.astype("Int64")
+    current["days"] = (day_of(space) - due_from(current)).dt.days.astype("Int64")
     pairs = _compared(register, current, listed, parties)
     undeclared = listed[listed["party"] == NOBODY]  # one row a domain and operator
     rest = undeclared[["key", "operator_id", "operator", "party"]].drop_duplicates(["key", "operator_id"])

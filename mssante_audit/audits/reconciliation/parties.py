@@ -39,8 +39,8 @@ class Party:
     foreign: bool = False  # whether all these rows are of another operator than declared
 
 
-def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> dict[str, list[Party]]:
-    """Return the parties of each declared domain that matter against the `listed` rows with their keys."""
+def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> list[Party]:
+    """Return the parties of declared domains that matter against the `listed` rows with their keys."""
     every = register.declarations[register.declarations["domain_key"] != ""]
     root = root_of(every["operator_id"], space.structures)
     every = every.assign(whose=mapped(every["operator_id"], root))
@@ -61,7 +61,7 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> d
         if asked is not pd.NA and asked and party.date is not None and party.withdrawn is False:
             party.relisted |= bool(date < party.date)
     _give_rows(parties, every, listed, root)
-    return {domain: _deciding(of_domain) for domain, of_domain in parties.items()}
+    return [party for of_domain in parties.values() for party in _deciding(of_domain)]
 
 
 def _with_twins(now: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
@@ -135,20 +135,19 @@ def _give_rows(
 
 def _give_left(parties: list[Party], rows: dict[int, tuple[str, ...]], every: pd.DataFrame) -> None:
     """Give rows that no identifier claims to whom declared their certificate, or is it by name."""
-    owners: dict[tuple[str, str], Party] = {}
+    of_dn: dict[str, Party] = {}
+    of_number: dict[str, Party] = {}
+    columns = ["dn_igc_sante", "dn_igc_cps", "structure_name", "operator_id"]
     for party in parties:
-        columns = ["dn_igc_sante", "dn_igc_cps", "structure_name", "operator_id"]
         for *lines, name, number in every.loc[party.at, columns].itertuples(index=False, name=None):
-            owners |= {("dn", parse_dn(pasted_dn(text)).key): party for text in lines if text.strip()}
-            for _, operator, operator_id in rows.values():
-                if fold(name) == fold(operator) != "" and _akin(number, operator_id):
-                    owners["name", operator_id] = party
+            of_dn |= {parse_dn(pasted_dn(text)).key: party for text in lines if text.strip()}
+            named = [other for _, operator, other in rows.values() if fold(name) == fold(operator) != ""]
+            of_number |= {other: party for other in named if _akin(number, other)}
     unknown = next((party for party in reversed(parties) if not party.structure), None)
     others: list[int] = []
-    for row, (key, _, operator_id) in rows.items():
-        owner = owners.get(("dn", key)) or owners.get(("name", operator_id)) or unknown
-        if owner is None and len(parties) == 1 and not operator_id:
-            owner = parties[0]
+    for row, (key, _, number) in rows.items():
+        alone = parties[0] if len(parties) == 1 and not number else None
+        owner = of_dn.get(key) or of_number.get(number) or unknown or alone
         (owner.rows if owner else others).append(row)
     lending = [party for party in parties if not party.withdrawn or not party.known]
     if others and lending and not any(party.rows for party in parties):
@@ -171,17 +170,16 @@ def _deciding(parties: list[Party]) -> list[Party]:
         if any(party.withdrawn != last.withdrawn for party in undated):
             last.withdrawn = None
         return [last]
-    dated = all(party.date is not None for party in holding)
-    if last.rows or last.later or not dated or last.date is None:
+    dated = all(party.date is not None for party in (*holding, last))
+    if last.rows or last.later or not dated:
         return holding
     if not last.structure:  # whose declaration it is nobody can tell
         for party in holding:
             party.withdrawn = party.withdrawn if party.withdrawn == last.withdrawn else None
-        return holding
-    if last.withdrawn is not False:  # a former operator's
-        return holding
-    last.lent, last.foreign = [row for party in holding for row in party.rows], True
-    return [*holding, last]
+    elif last.withdrawn is False:  # else a former operator's
+        last.lent, last.foreign = [row for party in holding for row in party.rows], True
+        holding.append(last)
+    return holding
 
 
 def _last(parties: Sequence[Party]) -> Party:

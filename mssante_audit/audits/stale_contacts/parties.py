@@ -119,7 +119,7 @@ def disagreements(
         spans = [stamps.span(party.rows) or ("", "") for party in every]
         domains = [{domain_of[row] for row in party.rows} for party in every]
         contacts = [
-            used.seen(used.most_used(party.spelt))
+            used.spellings(party.spelt)[0]
             | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
             for party, (since, until) in zip(every, spans, strict=True)
         ]
