@@ -136,18 +136,18 @@ def _dn_shape(row: Row) -> Faults:
 @cache
 def _dn_fault(text: str, igc: str) -> dict[str, Any] | None:
     """Return None for a text of the right shape, else what is wrong and what would be right, if one knows."""
-    dn = parse_dn(pasted_dn(text))
+    dn, place = parse_dn(pasted_dn(text)), {}
     if dn.igc != igc or (igc == "IGC-CPS" and dn.get("O") != "GIP-CPS"):
-        fault, right = "attributes", ",".join(f"{kind}=…" for kind in IGC[igc])
+        fault, right, write = "attributes", ",".join(f"{kind}=…" for kind in IGC[igc]), ""
     elif not dn.order_ok:
-        fault, right = "order", dn.canonical
+        fault, right, write = "order", dn.canonical, dn.canonical
     elif dn.get("C").strip().upper() != "FR":
-        fault, right = "country", "C=FR"
+        fault, right, write = "country", "C=FR", re.sub(r",C=[^,]*$", ",C=FR", dn.canonical)
     elif parse_department(dn.get("ST") or dn.get("L")).problems:
-        fault, right = "department", ""
+        fault, right, (place, write) = "department", "", proposals.department_from(dn)
     else:
         return None
-    return {"fault": fault, "right": right, **proposals.dn_from(dn, fault)}
+    return {"fault": fault, "right": right, "place": place, "write": write}
 
 
 def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Faults:
