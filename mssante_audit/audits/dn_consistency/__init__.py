@@ -5,7 +5,7 @@ is what another row of the operator writes, or the same values as the form write
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mssante_audit.base.text import fold, has_hidden, is_hidden
@@ -21,7 +21,7 @@ CUT_AT = 40  # length at which names of operators are cut (data)
 # A spelling of a département that is not official is proposed if so many of its rows bear it. No source.
 USUAL_SHARE = 0.2
 _DEPARTMENT = {
-    "form": "DN_DEPARTMENT_FORM", "unknown": "DN_DEPARTMENT_UNKNOWN", "mismatch": "DN_DEPARTMENT_MISMATCH",
+    "mismatch": "DN_DEPARTMENT_MISMATCH", "unknown": "DN_DEPARTMENT_UNKNOWN", "form": "DN_DEPARTMENT_FORM",
 }  # fmt: skip
 _LAYOUT = ("spacing", "nbsp", "control", "separator", "escape")  # problems of a DN that no certificate has
 # Faults that the certificate may have: a quotation mark in a name, a département without its blank.
@@ -87,15 +87,15 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
         name = names[st]
         if not name.problems or not st.strip() or _spaced_department(st):
             continue  # DN_SHAPE, DN_SPELLINGS
-        problem = next(p for p in ("mismatch", "unknown", "form") if p in name.problems)
+        problem = next(p for p in _DEPARTMENT if p in name.problems)
         likely = {name.code, parse_department(name.label).code} if problem == "mismatch" else {name.code}
         best = {text for code in likely for text in written.get((operator_id, code), ())}
-        if not best and problem != "mismatch":
-            label, others = fold(name.label), everywhere.get(name.code, ())
-            near = problem == "form"
-            best = {o for o in others if near or one_slip(label, fold(parse_department(o).label))}
-        if not best and problem == "form":
-            best = {f"{DEPARTMENTS.get(name.code, name.label)} ({name.code})"}
+        others = everywhere.get(name.code, []) if not best and problem != "mismatch" else []
+        if problem == "form":
+            best = best or {*others} or {f"{DEPARTMENTS.get(name.code, name.label)} ({name.code})"}
+        else:
+            label = fold(name.label)
+            best |= {other for other in others if one_slip(label, fold(parse_department(other).label))}
         facts = {"st": st, "best": best.pop() if len(best) == 1 else ""}
         yield Finding(_DEPARTMENT[problem], (operator_id, st), rows, facts)
 
@@ -157,7 +157,7 @@ class _Text:
     dn: DN
     faults: list[str]
     best: str  # the same values as the form writes them, "" if that is not known
-    domains: dict[str, list[int]] = field(default_factory=dict)
+    domains: dict[str, list[int]]  # with their rows
 
     @property
     def rows(self) -> list[int]:
@@ -171,18 +171,16 @@ class _Text:
 def _spellings(space: TrustSpace) -> Iterator[Finding]:
     """Find names in several spellings, and spellings that no certificate has."""
     usual = {text.casefold() for text in _usual_departments(space)}
-    written: dict[str, _Text] = {}
     operators: dict[str, dict[str, dict[str, _Text]]] = {}
     made_up_for: set[str] = set()
-    columns = ("operator_id", "dn_key", "dn", "domain")
-    for (operator_id, key, text, domain), rows in rows_by(space.audited, *columns).items():
-        read = written.get(text) or written.setdefault(text, _read(text, usual))
+    uses = rows_by(space.audited, "operator_id", "dn_key", "dn", "domain").items()
+    for (operator_id, key, text), held in grouped((key[:3], (key[3], rows)) for key, rows in uses).items():
+        read = _read(text, dict(held), usual)
         if "unreadable" in read.dn.problems or not key:
             continue  # DN_UNREADABLE; an absent DN is LIST_UNREADABLE_ROW
-        read.domains[domain] = rows
         operators.setdefault(operator_id or key, {}).setdefault(key, {})[text] = read
         if not read.is_wrong and read.dn.igc:
-            made_up_for.add(domain)
+            made_up_for.update(read.domains)
     for operator, names in operators.items():
         odd = [texts for texts in names.values() if len(texts) > 1 or any(t.faults for t in texts.values())]
         every = [text for texts in odd for text in texts.values()]
@@ -216,7 +214,7 @@ def _proposed(text: _Text, spelt: Mapping[str, _Text]) -> str:
     return right[0] if len(right) == 1 and not doubled else ""
 
 
-def _read(text: str, usual: Collection[str]) -> _Text:
+def _read(text: str, domains: dict[str, list[int]], usual: Collection[str]) -> _Text:
     dn = parse_dn(text)
     best = dn.canonical
     if has_hidden(best):
@@ -230,11 +228,10 @@ def _read(text: str, usual: Collection[str]) -> _Text:
         faults.append("order")
     if dn.igc and not faults and best != text:
         faults.append("form")
-    place = _spaced_department(dn.get("ST") or dn.get("L"))
-    if place:
+    if place := _spaced_department(dn.get("ST") or dn.get("L")):
         faults.append("department")
         best = best.replace(dn.get("ST") or dn.get("L"), place) if place.casefold() in usual else ""
-    return _Text(dn, faults, "" if "inside" in faults else best)
+    return _Text(dn, faults, "" if "inside" in faults else best, domains)
 
 
 def _usual_departments(space: TrustSpace) -> set[str]:
