@@ -6,6 +6,7 @@ That a contact changed is read off the lists, never off `DateMAJ`, which moves w
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
+from typing import Any
 
 import pandas as pd
 
@@ -98,10 +99,7 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
         and (domain, names.get(name)) not in called
         for domain, structure, name in history[["domain", "structure", "operator"]].to_numpy()
     ]  # fmt: skip
-    served = {
-        (str(domain), str(former)): rows
-        for (domain, former), rows in history[left].groupby(["domain", "structure"], sort=False)
-    }
+    served: dict[Any, pd.DataFrame] = dict(iter(history[left].groupby(["domain", "structure"], sort=False)))
     formers = grouped(served)
     borne: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
     then: dict[str, list[pd.DataFrame]] = {}
@@ -115,11 +113,9 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
                 contacts.setdefault((KINDS[column], text), []).append(row)
     for (operator_id, former), contacts in borne.items():
         last = pd.concat(then[former]).sort_values("last_seen", kind="stable").iloc[-1]
-        facts = {
-            "contacts": [{"kind": kind, "text": Person(text)} for kind, text in contacts],
-            "former": {"operator": last["operator_id"], "name": last["operator"]},
-            "until": last["last_seen"],
-        }
+        named = [{"kind": kind, "text": Person(text)} for kind, text in contacts]
+        owner = {"operator": last["operator_id"], "name": last["operator"]}
+        facts = {"contacts": named, "former": owner, "until": last["last_seen"]}
         subject = (operator_id, last["operator_id"])
         yield Finding("CONTACT_FORMER_OPERATOR", subject, all_rows(contacts.values()), facts)
 
