@@ -153,4 +153,4 @@ def _servers(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
     for *visit, outcome, sent, by_name in observed.servers[columns].itertuples(index=False, name=None):
         chain = judged(sent, visit[2]) if outcome == "presented" else None
         outcome = "lost" if outcome == "presented" and chain is None else outcome
-        yield SeenServer(*visit, outcome, chain, judged(by_name, visit[2]))
+        yield SeenServer(*visit, outcome=outcome, chain=chain, by_name=judged(by_name, visit[2]))

@@ -136,7 +136,8 @@ def _dn_shape(row: Row) -> Faults:
 @cache
 def _dn_fault(text: str, igc: str) -> dict[str, Any] | None:
     """Return None for a text of the right shape, else what is wrong and what would be right, if one knows."""
-    dn, place = parse_dn(pasted_dn(text)), {}
+    dn = parse_dn(pasted_dn(text))
+    place: dict[str, str] = {}
     if dn.igc != igc or (igc == "IGC-CPS" and dn.get("O") != "GIP-CPS"):
         fault, right, write = "attributes", ",".join(f"{kind}=…" for kind in IGC[igc]), ""
     elif not dn.order_ok:

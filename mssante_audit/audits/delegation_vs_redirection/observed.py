@@ -130,10 +130,10 @@ def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Find
             run(seen)
             source, day = seen.observation.source, f"{seen.observation.started_at:%Y-%m-%d}"
             label = f"{source}, {day}" if len(parts) > 1 else day
-            for cause, (domains, lines, *facts) in seen.causes.items():
+            for cause, (domains, lines, *values) in seen.causes.items():
                 if rows := all_rows(seen.rows[domain] for domain in dict.fromkeys(domains)):
                     places = [Place(DNS, source, tuple(sorted({*lines})), label=label)] if lines else []
-                    _extend(causes, cause, (*rows, *places), *facts)
+                    _extend(causes, cause, (*rows, *places), *values)
         for (rule, subject), (where, *both) in causes.items():
             once = ([*{repr(value): value for value in values}.values()] for values in both)
             facts = {name: values for name, values in zip(("seen", "wanted"), once, strict=True) if values}

@@ -237,9 +237,9 @@ def _read(text: str, domains: dict[str, list[int]], usual: Collection[str]) -> _
 def _usual_departments(space: TrustSpace) -> set[str]:
     """Return the spellings of départements that may be proposed: official ones, and those of many rows."""
     borne = space.audited["st"].value_counts()
-    read = {text: parse_department(text) for text in borne.index}
+    read = {text: parse_department(text) for text in borne.index.tolist()}
     shares = borne / borne.groupby(lambda text: read[text].code).transform("sum")
-    often = {text for text, share in shares.items() if share >= USUAL_SHARE and not read[text].problems}
+    often = {text for text in read if shares[text] >= USUAL_SHARE and not read[text].problems}
     return often | {f"{label} ({code})" for code, label in DEPARTMENTS.items()}
 
 

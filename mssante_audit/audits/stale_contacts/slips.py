@@ -188,7 +188,7 @@ def elsewhere_findings(
     space: TrustSpace, mail: MailDomains, owners: Mapping[str, str], left: Set[Use]
 ) -> Iterator[Finding]:
     """Report establishments all of whose contacts are a supplier's, or one another's: perhaps merged."""
-    kinds = dict(rows_by(space.audited, "operator_id", "operator_kind").keys())
+    kinds = {key[0]: key[1] for key in rows_by(space.audited, "operator_id", "operator_kind")}
     homes = grouped((domain, operator_id) for operator_id in mail.uses for domain in mail.usual[operator_id])
     for operator_id, domains in mail.uses.items():
         strange: dict[str, list[Use]] = {}
