@@ -217,7 +217,8 @@ def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Faults:
         comparable = line == "dn_igc_sante" and dn.igc == "IGC-Santé" and name and number.strip()
         if comparable and _is_one(ou, number) and not names.may_be_one(name, o):
             mine = structure_key(ou)
-            another = any(names.named_like(o, theirs) for key, theirs in known.items() if key != mine)
+            others = (name for key, theirs in known.items() if key != mine for name in theirs)
+            another = names.telling(o) and any(names.telling(o) == names.telling(other) for other in others)
             yield {"name": " ".join(name.split()), "o": o, "another": "yes" if another else "no"}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, due_from, filled
 from mssante_audit.declarations.values import domain_keys, mapped
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import Coordinates, parse_contact
+from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
@@ -257,7 +257,6 @@ def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs.drop_duplicates(["party", "row_listed"], ignore_index=True)
 
 
-@lru_cache(10_000)
 def _name(text: str) -> str:
     """Return the key of a DN, "" for a text that is none, or no more than a part of one."""
     dn = parse_dn(text)
@@ -269,15 +268,10 @@ def match_of(name: str) -> str:
     return f"{name.removesuffix('_match')}_match"
 
 
-@cache
-def _reached(text: str) -> Coordinates:
-    return parse_contact(text).coordinates
-
-
 def same_contact(phone: str, email: str, listed: str) -> bool:
     """Tell whether the listed contact has the declared phone and address; an unreadable one is not held."""
-    phones, emails = _reached(listed)
-    return _reached(phone)[0] <= phones and _reached(email)[1] <= emails
+    phones, emails = parse_contact(listed).coordinates
+    return phones.issuperset(parse_contact(phone).phones) and emails.issuperset(parse_contact(email).emails)
 
 
 def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, email: str) -> pd.Series:
@@ -293,7 +287,9 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
     for name, listed, telephone, address, date in pairs[columns].itertuples(index=False, name=None):
         rows = earlier.get(name, [])
         until = [last for text, _, last in rows if same_contact(telephone, address, text)]
-        since = min((first for text, first, _ in rows if _reached(text) == _reached(listed)), default=None)
+        reached = parse_contact(listed).coordinates
+        bearing = [first for text, first, _ in rows if parse_contact(text).coordinates == reached]
+        since = min(bearing, default=None)
         replaced = since and until and max(until) < since and date < since.tz_localize(None).normalize()
         instants.append(since.isoformat() if since and replaced else "")
     return pd.Series(instants, index=pairs.index, dtype="str")

@@ -4,7 +4,6 @@ That a contact changed is read off the lists, never off `DateMAJ`, which moves w
 """
 
 from collections.abc import Iterator
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -136,7 +135,6 @@ def _bears(texts: pd.Series, text: str) -> bool:
     return bool(text.strip()) and any(agree(_reached(text), _reached(other)) for other in texts.unique())
 
 
-@cache
 def _reached(text: str) -> Coordinates:
     """Return what a contact reaches, without accents; where that is nothing, what it says."""
     contact = parse_contact(text)
