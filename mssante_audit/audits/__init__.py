@@ -164,14 +164,14 @@ def _made_by(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
     except Exception as error:
         # In one line, and where it was raised; an error of ours says that itself.
         last, text = traceback.extract_tb(error.__traceback__)[-1], unnamed(" ".join(str(error).split()))
-        why = {
-            "error": f"{type(error).__name__}: {text}",
-            "place": f"{Path(last.filename).name}:{last.lineno}",
-        }
+        place = f"{Path(last.filename).name}:{last.lineno}"
         if isinstance(error, AuditError):
-            why = {"error": text, "place": getattr(error, "place", "")}
+            place = getattr(error, "place", "")
+        else:
+            text = f"{type(error).__name__}: {text}"
         name = getattr(part, "__name__", type(part).__name__)
-        kept.append(Finding(FAILED, (audit.name, name), facts={"audit": audit.name, "part": name, **why}))
+        facts = {"audit": audit.name, "part": name, "error": text, "place": place}
+        kept.append(Finding(FAILED, (audit.name, name), facts=facts))
     return kept
 
 

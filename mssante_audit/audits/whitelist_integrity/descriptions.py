@@ -177,17 +177,19 @@ def whose(space: TrustSpace) -> Iterator[Finding]:
         pair = [{"domain": domain, "description": next(iter(foreign[domain]))} for domain in both]
         of_both = all_rows(rows[domain] for domain in both)
         yield Finding("LIST_DESCRIPTION_SWAPPED", both, of_both, {"pair": pair})
-    places = {("".join(label[1:]), label[0]): domain for domain, label in labels.items() if _is_place(label)}
-    for domain, texts in foreign.items():
-        if domain in explained or not _is_place(labels[domain]):
-            continue
-        kind = labels[domain][0]
-        kinds = sorted(HOSPITALS) if kind in HOSPITALS else [kind]
+    # Names that are a kind of establishment and something that tells which.
+    kinds = {domain: label for domain, label in labels.items() if label and label[0] in KINDS}
+    parted = {
+        d: ("".join(rest), kind) for d, (kind, *rest) in kinds.items() if len("".join(rest)) >= _TELLING
+    }
+    places = {place: domain for domain, place in parted.items()}
+    for domain in (d for d in foreign if d in parted and d not in explained):
+        texts, (_, kind) = foreign[domain], parted[domain]
+        same_kind = sorted(HOSPITALS) if kind in HOSPITALS else [kind]
         for text, named in texts.items():
-            starts = (at + 1 for at, word in enumerate(named) if word in kinds)
+            starts = (at + 1 for at, word in enumerate(named) if word in same_kind)
             names = ["".join(named[at : at + n]) for at in starts for n in range(_LONGEST_NAME, 0, -1)]
-            listed = [places[key] for key in product(names, kinds) if key in places]
-            if listed:
+            if listed := [places[key] for key in product(names, same_kind) if key in places]:
                 facts = {"domain": domain, "description": text, "other": listed[0]}
                 yield Finding("LIST_DESCRIPTION_ELSEWHERE", domain, rows[domain], facts)
                 break
@@ -213,11 +215,6 @@ def _exchanged(
         for other in sorted(others):
             if domain < other and domain in points.get(other, ()):
                 yield domain, other
-
-
-def _is_place(label: list[str]) -> bool:
-    """Tell whether a domain's name is a kind of establishment and something that tells which."""
-    return bool(label) and label[0] in KINDS and len("".join(label[1:])) >= _TELLING
 
 
 def contradictions(space: TrustSpace) -> Iterator[Finding]:
