@@ -368,3 +368,8 @@ def test_a_cut_list_is_judged_row_by_row_and_says_so() -> None:
 def test_one_row_s_description_does_not_set_a_domain_aside() -> None:
     space = make_space({"description": "Domaine de test"}, {"dn": BETA_DN})
     assert not space.entries["is_audit_entry"].any()
+
+
+def test_a_domain_without_a_name_is_nobodys_parent():
+    space = make_space({}, {"domain": "", "dn": BETA_DN})
+    assert found(space, "LIST_SUBDOMAIN_OPERATOR", OPERATORS) == []

@@ -67,7 +67,7 @@ def shared(space: TrustSpace) -> Iterator[Finding]:
             causes.setdefault(("", *sorted(of_domain)), []).append(domain)
         above = takewhile(ZONE.__ne__, above_of(domain))  # the manager's zone is nobody's parent
         parent = next((name for name in above if name in rows), "")
-        if parent in owners and of_domain.keys().isdisjoint(owners[parent]):
+        if parent and of_domain.keys().isdisjoint(owners.get(parent, of_domain)):
             causes.setdefault((parent, *sorted(of_domain)), []).append(domain)
     for (parent, *ids), domains in causes.items():
         facts: dict[str, Any] = {"domains": len(domains), "owners": named(domains[0])}
