@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from mssante_audit.network import network_of
 from mssante_audit.observe.observation import Observation
@@ -153,4 +153,5 @@ def _servers(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
     for *visit, outcome, sent, by_name in observed.servers[columns].itertuples(index=False, name=None):
         chain = judged(sent, visit[2]) if outcome == "presented" else None
         outcome = "lost" if outcome == "presented" and chain is None else outcome
-        yield SeenServer(*visit, outcome=outcome, chain=chain, by_name=judged(by_name, visit[2]))
+        values: tuple[Any, ...] = (*visit, outcome, chain, judged(by_name, visit[2]))
+        yield SeenServer(*values)
