@@ -10,6 +10,7 @@ from importlib.resources import files
 from itertools import product
 from numbers import Integral
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -45,29 +46,27 @@ from mssante_audit.values.person import Person, unnamed
 
 
 def _ours(
-    name: str, fr: str, en: str, runs: tuple[Run, ...], needs: tuple[str, ...] = (),
-    uses: tuple[str, ...] = (),
-) -> Audit:  # fmt: skip
-    """Return one of our audits: the folder that has its rules, titles, what finds, what it needs and uses."""
+    module: ModuleType, fr: str, en: str, needs: tuple[str, ...] = (), uses: tuple[str, ...] = ()
+) -> Audit:
+    """Return one of our audits: the folder that has its rules and a module with what finds."""
+    name = module.__name__.removeprefix(f"{__package__}.").partition(".")[0]
     rules = load_rules(files(f"{__package__}.{name}") / "rules.toml")
-    return Audit(name, {"fr": fr, "en": en}, rules, runs, needs, uses)
+    return Audit(name, {"fr": fr, "en": en}, rules, module.RUNS, needs, uses)
 
 
+_ARCHIVE, _REGISTER = ("archive",), ("declarations",)
 provide((
-    _ours("whitelist_integrity", "Intégrité de la liste blanche", "Integrity of the white list",
-          whitelist_integrity.RUNS, uses=("archive",)),
-    _ours("dn_consistency", "Noms de certificat", "Certificate names", dn_consistency.RUNS),
-    _ours("stale_contacts", "Contacts", "Contacts", stale_contacts.RUNS, uses=("archive",)),
-    _ours("declarations", "Déclarations des opérateurs", "Operators’ declarations",
-          declarations.RUNS, needs=("declarations",)),
-    _ours("reconciliation", "Registre et liste rapprochés", "Register and list reconciled",
-          reconciliation.RUNS, needs=("declarations",), uses=("archive",)),
-    _ours("delegation_vs_redirection", "Délégation ou redirection (DNS)", "Delegation or redirection (DNS)",
-          delegation_vs_redirection.RUNS, needs=("observation",), uses=("declarations",)),
-    _ours("certificates", "Certificats présentés (TLS)", "Certificates presented (TLS)",
-          certificates.RUNS, needs=("observation", "tls")),
-    _ours("mailboxes", "Boîtes aux lettres publiées", "Published mailboxes",
-          mailboxes.RUNS, needs=("mailboxes",), uses=("archive",)),
+    _ours(whitelist_integrity, "Intégrité de la liste blanche", "Integrity of the white list", uses=_ARCHIVE),
+    _ours(dn_consistency, "Noms de certificat", "Certificate names"),
+    _ours(stale_contacts, "Contacts", "Contacts", uses=_ARCHIVE),
+    _ours(declarations, "Déclarations des opérateurs", "Operators’ declarations", _REGISTER),
+    _ours(reconciliation, "Registre et liste rapprochés", "Register and list reconciled",
+          _REGISTER, _ARCHIVE),
+    _ours(delegation_vs_redirection, "Délégation ou redirection (DNS)", "Delegation or redirection (DNS)",
+          ("observation",), _REGISTER),
+    _ours(certificates, "Certificats présentés (TLS)", "Certificates presented (TLS)",
+          ("observation", "tls")),
+    _ours(mailboxes, "Boîtes aux lettres publiées", "Published mailboxes", ("mailboxes",), _ARCHIVE),
 ))  # fmt: skip
 
 # Of a rule in one part of an audit, or two a row of the list; more is left out (`AUDIT_RULE_FAILED`).
@@ -111,12 +110,11 @@ def lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:
 
 def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     """Return the audits of which nothing can be said, each with the inputs that lack or are in doubt."""
-    doubtful = {state.name for state in space.states if state.doubtful}
-    inputs = {
-        name: {*map(input_of, each.lacking(space)), *doubtful.intersection(each.rests)}
-        for name, each in audits().items()
-    }
-    return {name: tuple(sorted(names)) for name, names in inputs.items() if names}
+    doubtful, inputs = {state.name for state in space.states if state.doubtful}, {}
+    for name, each in audits().items():
+        if names := {*map(input_of, each.lacking(space)), *doubtful.intersection(each.rests)}:
+            inputs[name] = tuple(sorted(names))
+    return inputs
 
 
 def missing(space: TrustSpace) -> dict[str, list[str]]:
@@ -164,14 +162,16 @@ def _made_by(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
         if over := [code for code, count in counts.items() if count > most]:
             raise AuditError(f"more than {most} findings of {', '.join(over)}: the others are left out")
     except Exception as error:
-        name = getattr(part, "__name__", type(part).__name__)
         # In one line, and where it was raised; an error of ours says that itself.
-        text, last = unnamed(" ".join(str(error).split())), traceback.extract_tb(error.__traceback__)[-1]
+        last, text = traceback.extract_tb(error.__traceback__)[-1], unnamed(" ".join(str(error).split()))
         place = f"{Path(last.filename).name}:{last.lineno}"
-        why = {"error": f"{type(error).__name__}: {text}", "place": place}
         if isinstance(error, AuditError):
-            why = {"error": text, "place": getattr(error, "place", "")}
-        kept.append(Finding(FAILED, (audit.name, name), facts={"audit": audit.name, "part": name, **why}))
+            place = getattr(error, "place", "")
+        else:
+            text = f"{type(error).__name__}: {text}"
+        name = getattr(part, "__name__", type(part).__name__)
+        facts = {"audit": audit.name, "part": name, "error": text, "place": place}
+        kept.append(Finding(FAILED, (audit.name, name), facts=facts))
     return kept
 
 
@@ -191,17 +191,14 @@ def _checked(audit: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
             "first_seen": ((finding.first_seen,), datetime | None),
             "operator": ((finding.operator_id, finding.operator), str),
         }
+        its = f"a finding of {finding.rule}"
         for name, (values, kind) in fields.items():
             if not all(isinstance(value, kind) for value in values):
-                raise TypeError(
-                    f"{name} of a finding of {finding.rule} holds what it may not (help(Finding))"
-                )
+                raise TypeError(f"{name} of {its} holds what it may not (help(Finding))")
         if strange := sorted(set(finding.rows) - rows):
-            raise LookupError(
-                f"a finding of {finding.rule} names the row {strange[0]}, which the list has not"
-            )
+            raise LookupError(f"{its} names the row {strange[0]}, which the list has not")
         if finding.confidence not in ("", *CONFIDENCES):
-            raise ValueError(f"a finding of {finding.rule} has the confidence {finding.confidence!r}")
+            raise ValueError(f"{its} has the confidence {finding.confidence!r}")
         f"{finding.operator_id}{finding.operator}".encode()  # half a character is none of a column's
         facts = hidden(plain(finding.facts))
         for text, language in product(("observed", "expected", "evidence"), LANGUAGES):

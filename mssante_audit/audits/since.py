@@ -16,18 +16,15 @@ def past_of(space: TrustSpace) -> tuple[pd.DataFrame, datetime, datetime] | None
     ``None`` where the list is none of the archive's, or the first, or a list of the archive cannot be read.
     """
     archive = space.archive
-    if archive is None:
+    until = archive.until(space.as_of) if archive else ()
+    same = [snapshot for snapshot in until if space.whitelist.sha256.startswith(snapshot.sha)]
+    if archive is None or not same or same[-1] == archive.snapshots[0]:
         return None
-    same = [s for s in archive.until(space.as_of) if space.whitelist.sha256.startswith(s.sha)]
-    earlier = [s for s in archive.snapshots if same and s <= same[-1]]
-    if len(earlier) < 2:
-        return None
-    last = same[-1].generated_at
+    first, last = archive.snapshots[0].generated_at, same[-1].generated_at
     try:
-        history = archive.history
+        return archive.history[archive.history["first_seen"] <= last], first, last
     except InputError:
         return None
-    return history[history["first_seen"] <= last], earlier[0].generated_at, last
 
 
 def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:

@@ -358,3 +358,8 @@ def test_a_cut_list_is_judged_row_by_row_and_one_description_sets_no_domain_asid
     assert "n’ont pas été appliquées" in texts(cut, "LIST_DAMAGED")[0][0]
     space = make_space({"description": "Domaine de test"}, {"dn": BETA_DN})
     assert not space.entries["is_audit_entry"].any()
+
+
+def test_a_domain_without_a_name_is_nobodys_parent():
+    space = make_space({}, {"domain": "", "dn": BETA_DN})
+    assert found(space, "LIST_SUBDOMAIN_OPERATOR", OPERATORS) == []

@@ -13,7 +13,7 @@ from mssante_audit.findings import Finding
 from mssante_audit.observe.tls.chain import WEAK
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.whitelist.rows import all_rows, grouped, operator_names
+from mssante_audit.whitelist.rows import all_rows, grouped
 
 _STATE_RULES = {
     "unknown": "TLS_CHAIN_UNKNOWN", "self-signed": "TLS_CHAIN_UNKNOWN", "refused": "TLS_CHAIN_UNKNOWN",
@@ -101,7 +101,7 @@ def _validity(space: TrustSpace) -> Iterator[Finding]:
 
 def _not_listed(space: TrustSpace) -> Iterator[Finding]:
     """Names presented that the list does not have for the domain: alone, or beside one that it has."""
-    seen, owners = presented(space), operator_names(space.entries)
+    seen, owners = presented(space), space.operator_names
     unlisted: dict[tuple[str, str], list[tuple[str, SeenServer]]] = {}
     newer: set[str] = set()
     for domain, servers in seen.readable():
@@ -184,31 +184,29 @@ def _servers(space: TrustSpace) -> Iterator[Finding]:
             facts: dict[str, Any] = {"host": server.name, "protocol": server.protocol}
             yield Finding(rule, server.address, seen.rows_of(seen.domains([server])), facts)
         served = seen.served.get(server.address, ()) if server.by_name else ()
-        if domains := [domain for domain in served if seen.right_by_name(domain, server)]:
+        takers = [domain for domain in served if seen.takes(domain, server.by_name, server.at)]
+        if domains := [domain for domain in takers if not seen.right(domain, server)]:
             by_name = server.by_name.leaf.subject if server.by_name else ""
             facts = {"host": server.name, "asked": server.sni, "right": by_name, "default": server.subject}
             yield Finding("TLS_SNI_ONLY", server.address, seen.rows_of(domains), facts)
-    half_right: dict[str, list[str]] = {}
+    wrong: list[tuple[str, tuple[str, set[str]]]] = []
     for domain, servers in seen.of.items():
-        telling = [server for server in servers if server.outcome in TELLING]
-        wrong = [server for server in telling if not seen.right(domain, server)]
-        for server in wrong if len(wrong) < len(telling) else ():
-            half_right.setdefault(server.address, []).append(domain)
-    for address, domains in half_right.items():
-        beside = {other.name for domain in domains for other in seen.of[domain] if seen.right(domain, other)}
+        right = {server.name for server in servers if seen.right(domain, server)}
+        others = (s for s in servers if s.outcome in TELLING and s.name not in right)
+        wrong += [(server.address, (domain, right)) for server in others if right]
+    for address, uses in grouped(wrong).items():
+        beside = set().union(*(right for _, right in uses))
         facts = {"host": seen.servers[address].name, "beside": sorted(beside)[:MOST]}
-        yield Finding("TLS_SERVERS_DIFFER", address, seen.rows_of(domains), facts)
+        yield Finding("TLS_SERVERS_DIFFER", address, seen.rows_of(domain for domain, _ in uses), facts)
 
 
 def _unseen(space: TrustSpace) -> Iterator[Finding]:
     """Servers that were not seen, by what was met instead."""
     seen = presented(space)
-    unseen: dict[str, list[tuple[str, str]]] = {}
-    for domain, servers in seen.of.items():
-        met = [(server.outcome, server.name) for server in servers if server.outcome not in TELLING]
-        for outcome, name in (*met, *(("unvisited", name) for name in seen.missing[domain])):
-            unseen.setdefault(outcome, []).append((name, domain))
-    for outcome, uses in unseen.items():
+    visited = [(s.outcome, (s.name, domain)) for domain, servers in seen.of.items() for s in servers]
+    met = [(outcome, use) for outcome, use in visited if outcome not in TELLING]
+    met += [("unvisited", (name, domain)) for domain, names in seen.missing.items() for name in names]
+    for outcome, uses in grouped(met).items():
         names = sorted({name for name, _ in uses})
         facts = {"outcome": outcome, "hosts": names[:MOST], "more": max(0, len(names) - MOST)}
         yield Finding("TLS_UNSEEN", outcome, seen.rows_of(dict.fromkeys(domain for _, domain in uses)), facts)

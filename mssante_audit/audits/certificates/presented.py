@@ -1,11 +1,11 @@
 """What the mail servers of listed domains present, beside what the list has for them."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from mssante_audit.network import network_of
 from mssante_audit.observe.observation import Observation
@@ -18,9 +18,6 @@ from mssante_audit.whitelist.signature import trust
 
 OLD = ("SSLv3", "TLSv1", "TLSv1.1")
 MOST = 6  # names, hosts and servers named in one finding
-_COLUMNS = (
-    "address", "hosts", "at", "outcome", "detail", "protocol", "demanded", "sni", "chain", "sni_chain",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +27,11 @@ class SeenServer:
     address: str
     hosts: tuple[str, ...]
     at: datetime
-    outcome: str  # how the visit ended; ``lost`` if the files do not hold the certificate presented
     detail: str
     protocol: str
     demanded: bool  # whether it asked for a client's certificate
     sni: str  # the name that it was asked for by SNI in another visit, "" if none
+    outcome: str  # how the visit ended; ``lost`` if the files do not hold the certificate presented
     chain: Chain | None  # None if it presented no certificate, or the files do not hold it
     by_name: Chain | None  # what it presented when asked by SNI
 
@@ -59,19 +56,37 @@ class SeenServer:
         return f"{', '.join(self.hosts[:3])}{'…' if len(self.hosts) > 3 else ''} ({self.address})"
 
 
-@dataclass
 class Presented:
-    """The domains of a list with the servers that stand for them."""
+    """The domains of a list with the servers that stand for them; empty without both observations."""
 
-    servers: dict[str, SeenServer] = field(default_factory=dict)  # by address
-    of: dict[str, list[SeenServer]] = field(default_factory=dict)  # domain → those visited, by address
-    missing: dict[str, list[str]] = field(default_factory=dict)  # domain → hosts and addresses not visited
-    served: dict[str, list[str]] = field(default_factory=dict)  # address → domains
-    rows: dict[str, list[int]] = field(default_factory=dict)  # domain → its rows
-    listed: dict[str, dict[str, dict[str, list[int]]]] = field(default_factory=dict)
-    """Domain → key of a name → its texts → its rows."""
-    operators: dict[str, set[str]] = field(default_factory=dict)  # key of a name → whose it is in the list
-    operators_of: dict[str, set[str]] = field(default_factory=dict)  # domain → operators
+    def __init__(self, space: TrustSpace) -> None:
+        self.servers: dict[str, SeenServer] = {}  # by address
+        self.of: dict[str, list[SeenServer]] = {}  # domain → those visited, by address
+        self.missing: dict[str, list[str]] = {}  # domain → hosts and addresses not visited
+        self.served: dict[str, list[str]] = {}  # address → domains
+        self.rows = space.domain_rows
+        self.listed: dict[str, dict[str, dict[str, list[int]]]] = {}  # domain → key of a name → text → rows
+        self.operators: dict[str, set[str]] = {}  # key of a name → whose it is in the list
+        self.operators_of: dict[str, set[str]] = {}  # domain → operators
+        if space.observation is None or space.tls is None:
+            return
+        self.servers = {server.address: server for server in _servers(space, space.tls)}
+        listed = rows_by(space.audited, "domain", "dn_key", "dn", "operator_id").items()
+        for (domain, key, text, operator), rows in listed:
+            self.listed.setdefault(domain, {}).setdefault(key, {}).setdefault(text, []).extend(rows)
+            self.operators.setdefault(key, set()).add(operator)
+            self.operators_of.setdefault(domain, set()).add(operator)
+        for part in space.parts():
+            network = network_of(cast(Observation, part.observation))
+            addresses_of = cache(network.addresses)
+            for domain in part.audited["domain"].unique().tolist():
+                addresses = {host: addresses_of(host) for host in network.exchangers(domain)}
+                every = sorted({address for of_host in addresses.values() for address in of_host})
+                self.of[domain] = [self.servers[address] for address in every if address in self.servers]
+                self.missing[domain] = [host for host, of_host in addresses.items() if not of_host]
+                self.missing[domain] += [address for address in every if address not in self.servers]
+                for server in self.of[domain]:
+                    self.served.setdefault(server.address, []).append(domain)
 
     def domains(self, servers: Iterable[SeenServer]) -> list[str]:
         """Return the domains that servers stand for, in list order."""
@@ -84,13 +99,10 @@ class Presented:
 
     def right(self, domain: str, server: SeenServer) -> bool:
         """Whether a peer that compares names, dates and chain takes what a server presents for a domain."""
-        return self._takes(domain, server.chain, server.at)
+        return self.takes(domain, server.chain, server.at)
 
-    def right_by_name(self, domain: str, server: SeenServer) -> bool:
-        """Whether it would take what the server presents to who asks for it by SNI, and only that."""
-        return not self.right(domain, server) and self._takes(domain, server.by_name, server.at)
-
-    def _takes(self, domain: str, chain: Chain | None, at: datetime) -> bool:
+    def takes(self, domain: str, chain: Chain | None, at: datetime) -> bool:
+        """Whether that peer takes a chain."""
         if chain is None or chain.refused or not chain.leaf.in_time(at):
             return False
         return parse_dn(chain.leaf.subject).key in self.listed[domain]
@@ -119,31 +131,7 @@ class Presented:
 
 def presented(space: TrustSpace) -> Presented:
     """Return what a space's servers present, nothing without both observations; worked out once for it."""
-    return space.once("certificates", lambda: _presented(space))
-
-
-def _presented(space: TrustSpace) -> Presented:
-    if space.observation is None or space.tls is None:
-        return Presented()
-    servers = {server.address: server for server in _servers(space, space.tls)}
-    seen = Presented(servers, rows=space.domain_rows)
-    listed = rows_by(space.audited, "domain", "dn_key", "dn", "operator_id").items()
-    for (domain, key, text, operator), rows in listed:
-        seen.listed.setdefault(domain, {}).setdefault(key, {}).setdefault(text, []).extend(rows)
-        seen.operators.setdefault(key, set()).add(operator)
-        seen.operators_of.setdefault(domain, set()).add(operator)
-    for part in space.parts():
-        network = network_of(cast(Observation, part.observation))
-        addresses_of = cache(network.addresses)
-        for domain in part.audited["domain"].unique().tolist():
-            addresses = {host: addresses_of(host) for host in network.exchangers(domain)}
-            every = sorted({address for of_host in addresses.values() for address in of_host})
-            seen.of[domain] = [seen.servers[address] for address in every if address in seen.servers]
-            seen.missing[domain] = [host for host, of_host in addresses.items() if not of_host]
-            seen.missing[domain] += [address for address in every if address not in seen.servers]
-            for server in seen.of[domain]:
-                seen.served.setdefault(server.address, []).append(domain)
-    return seen
+    return space.once("certificates", lambda: Presented(space))
 
 
 def _servers(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
@@ -159,9 +147,11 @@ def _servers(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
             chains[key] = judge([observed.certificates[name] for name in sent], trusted, crls, at)
         return chains[key]
 
-    for values in zip(*(observed.servers[name].tolist() for name in _COLUMNS), strict=True):
-        address, hosts, at, outcome, detail, protocol, demanded, sni, sent, sent_by_name = values
-        chain = judged(sent, at) if outcome == "presented" else None
+    columns = [
+        "address", "hosts", "at", "detail", "protocol", "demanded", "sni", "outcome", "chain", "sni_chain",
+    ]  # fmt: skip
+    for *visit, outcome, sent, by_name in observed.servers[columns].itertuples(index=False, name=None):
+        chain = judged(sent, visit[2]) if outcome == "presented" else None
         outcome = "lost" if outcome == "presented" and chain is None else outcome
-        visit = (address, hosts, at, outcome, detail, protocol, demanded, sni)
-        yield SeenServer(*visit, chain, judged(sent_by_name, at))
+        values: tuple[Any, ...] = (*visit, outcome, chain, judged(by_name, visit[2]))
+        yield SeenServer(*values)

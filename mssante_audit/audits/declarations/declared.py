@@ -31,8 +31,6 @@ _HOURS = re.compile(r"\(?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)
 _NUMBER_OF = re.compile(
     r"(?:(?:contrat|num[ée]ro)\b|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?(?:\s*n[°º])?\s*:?", re.I
 )
-_CONTRACT = re.compile(r"[0-9A-Za-z]{10}")
-_ENDS = re.compile(r"^[\s.,;]+|(?<![\s.,;])[\s.,;]+$")
 _POSTCODE = re.compile(r"(?<!\d)(97133|97150|97[1-6](?=\d\d\b)|98[4-8](?=\d\d\b)|\d\d(?=\d{3}\b))")
 # Beginnings of postal codes of several départements: Saint-Barthélemy and Saint-Martin left 971 in 2007.
 _DEPARTMENTS_OF = {"20": ("2A", "2B"), "97133": ("971", "977"), "97150": ("971", "978")}
@@ -47,9 +45,7 @@ DATES = (
     ("answered_on", "effective_on"), ("received_on", "effective_on"),
 )  # fmt: skip
 PUBLIC = ("public_project_phone", "public_project_email", "public_technical_phone", "public_technical_email")
-PHONES, EMAILS = (
-    tuple(name for name, field in fields().items() if field.kind == kind) for kind in ("phone", "email")
-)
+CONTACTS = tuple(name for name, field in fields().items() if field.kind in ("phone", "email"))
 LINES = {"dn_igc_sante": "IGC-Santé", "dn_igc_cps": "IGC-CPS"}
 IDS = ("structure_id", "beneficiary_id")
 _PERSON = ("last_name", "first_name", "phone", "email")
@@ -65,12 +61,6 @@ def label(column: str) -> dict[str, str]:
     return {"column": column, "label": fields()[column].label}
 
 
-def missing(lacks: Mapping[str, bool]) -> Faults:
-    """Yield one fact of all fields that are missing."""
-    if any(lacks.values()):
-        yield {"missing": [label(name) for name, lack in lacks.items() if lack]}
-
-
 def _cells(row: Row, *columns: str) -> list[tuple[str, str]]:
     """Return column and text of the cells of some columns that hold anything."""
     return [(name, row[name]) for name in columns if row[name].strip()]
@@ -81,9 +71,26 @@ def _dns(row: Row) -> list[tuple[str, DN]]:
     return [(name, parse_dn(pasted_dn(text))) for name, text in _cells(row, *LINES)]
 
 
-def asked(check: Check) -> Check:
+def _asked(check: Check) -> Check:
     """Return a check that looks only at the declarations that ask for no withdrawal."""
     return lambda row: check(row) if row["withdrawal"] is False else ()
+
+
+def _lacks(row: Row, name: str) -> bool:
+    """Tell whether a cell is empty; where it is one of a person's two names, the other may hold both."""
+    other = name.replace("_last_", "_first_") if "_last_" in name else name.replace("_first_", "_last_")
+    both = other != name and len(names.words(row[other]) - names.PARTICLES) > 1
+    return not row[name].strip() and not both
+
+
+def _missing(*columns: str) -> Check:
+    """Return the check that no field is missing, which yields all those that are."""
+
+    def check(row: Row) -> Faults:
+        if lacking := [label(name) for name in columns if _lacks(row, name)]:
+            yield {"missing": lacking}
+
+    return check
 
 
 def _method(row: Row) -> Faults:
@@ -130,17 +137,18 @@ def _dn_shape(row: Row) -> Faults:
 def _dn_fault(text: str, igc: str) -> dict[str, Any] | None:
     """Return None for a text of the right shape, else what is wrong and what would be right, if one knows."""
     dn = parse_dn(pasted_dn(text))
+    place: dict[str, str] = {}
     if dn.igc != igc or (igc == "IGC-CPS" and dn.get("O") != "GIP-CPS"):
-        fault, right = "attributes", ",".join(f"{kind}=…" for kind in IGC[igc])
+        fault, right, write = "attributes", ",".join(f"{kind}=…" for kind in IGC[igc]), ""
     elif not dn.order_ok:
-        fault, right = "order", dn.canonical
+        fault, right, write = "order", dn.canonical, dn.canonical
     elif dn.get("C").strip().upper() != "FR":
-        fault, right = "country", "C=FR"
+        fault, right, write = "country", "C=FR", re.sub(r",C=[^,]*$", ",C=FR", dn.canonical)
     elif parse_department(dn.get("ST") or dn.get("L")).problems:
-        fault, right = "department", ""
+        fault, right, (place, write) = "department", "", proposals.department_from(dn)
     else:
         return None
-    return {"fault": fault, "right": right, **proposals.dn_from(dn, fault)}
+    return {"fault": fault, "right": right, "place": place, "write": write}
 
 
 def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Faults:
@@ -209,7 +217,8 @@ def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Faults:
         comparable = line == "dn_igc_sante" and dn.igc == "IGC-Santé" and name and number.strip()
         if comparable and _is_one(ou, number) and not names.may_be_one(name, o):
             mine = structure_key(ou)
-            another = any(names.named_like(o, theirs) for key, theirs in known.items() if key != mine)
+            others = (name for key, theirs in known.items() if key != mine for name in theirs)
+            another = names.telling(o) and any(names.telling(o) == names.telling(other) for other in others)
             yield {"name": " ".join(name.split()), "o": o, "another": "yes" if another else "no"}
 
 
@@ -218,11 +227,15 @@ def is_domain(text: str) -> bool:
     return bool(HOST.fullmatch(text.strip().removesuffix(".")))
 
 
-def _texts(
-    column: str, is_wrong: Callable[[str], object], write: Callable[[str], str] = lambda _: ""
-) -> Check:
-    """Return the check that the texts of a column are none that is wrong, and what to write instead."""
-    return lambda row: [{"text": text, "write": write(text)}] if is_wrong(text := row[column]) else ()
+def _domain_invalid(row: Row) -> Faults:
+    if not is_domain(text := row["domain"]) or in_zone(row["domain_key"]):
+        yield {"text": text, "write": proposals.domain_from(text)}
+
+
+def _domain_outside(row: Row) -> Faults:
+    key = row["domain_key"]
+    if HOST.fullmatch(key) and not key.endswith(f".{ZONE}") and not in_zone(key):
+        yield {"text": key, "write": ""}
 
 
 def _absent(column: str) -> Check:
@@ -230,8 +243,8 @@ def _absent(column: str) -> Check:
 
 
 def _contact_malformed(row: Row) -> Faults:
-    for name, text in _cells(row, *PHONES, *EMAILS):
-        phone = name in PHONES
+    for name, text in _cells(row, *CONTACTS):
+        phone = fields()[name].kind == "phone"
         contact = parse_contact(_HOURS.sub("", text) if phone else text)
         left = [r for r in contact.leftovers if not phone or not _EXTENSION.fullmatch(r.strip(" \t()[]:.-"))]
         if len(contact.phones if phone else contact.emails) != 1 or contact.malformed or left:
@@ -253,14 +266,12 @@ def contract_number(text: str) -> str:
     return re.sub(r"[\W_]", "", _NUMBER_OF.sub("", text)).upper()
 
 
-def _contract_wrong(text: str) -> bool:
-    return bool(text.strip()) and not _CONTRACT.fullmatch(contract_number(text))
-
-
-def _contract_from(text: str) -> str:
-    """Return a contract number with the leading zero that a spreadsheet dropped."""
-    number = contract_number(text)
-    return f"0{number}" if re.fullmatch("[0-9]{9}", number) else ""
+def _contract_shape(row: Row) -> Faults:
+    """Check a contract number, which may be empty: the manager fills it."""
+    number = contract_number(row["contract_number"])
+    if row["contract_number"].strip() and not re.fullmatch("[0-9A-Z]{10}", number):
+        is_cut = re.fullmatch("[0-9]{9}", number)  # a spreadsheet drops a leading zero
+        yield {"text": row["contract_number"], "write": f"0{number}" if is_cut else ""}
 
 
 def _ids_wrong(row: Row, *problems: str) -> Faults:
@@ -269,12 +280,10 @@ def _ids_wrong(row: Row, *problems: str) -> Faults:
     dns = [dn for _, dn in _dns(row)]
     for name, text in _cells(row, *IDS):
         value = _identifier_of(text)
-        if set(problems).isdisjoint(_identifier(value).problems):
-            continue
-        if not (value.isdigit() and len(value) == 9 and any(_shows(row, value, dn) for dn in dns)):
-            writings = [proposals.identifier_from(value, ou) for ou in (*(dn.get("OU") for dn in dns), "")]
-            write = next(filter(None, writings), "")
-            wrong.setdefault((text, write), []).append(label(name))
+        is_shown = value.isdigit() and len(value) == 9 and any(_shows(row, value, dn) for dn in dns)
+        if not is_shown and not set(problems).isdisjoint(_identifier(value).problems):
+            writings = (proposals.identifier_from(value, ou) for ou in (*(dn.get("OU") for dn in dns), ""))
+            wrong.setdefault((text, next(filter(None, writings), "")), []).append(label(name))
     for (text, write), where in wrong.items():
         yield {"text": text, "fields": where, "write": write}
 
@@ -284,11 +293,6 @@ def _shows(row: Row, value: str, dn: DN) -> bool:
     finess, ou = _identifier(f"1{value}"), dn.get("OU")
     same = not finess.problems and names.one_structure(row["structure_name"], finess.value, dn.get("O"), ou)
     return bool(ou) and (same or _is_one(ou, value))
-
-
-def date_given(row: Row) -> Faults:
-    """Tell the date of a declaration."""
-    yield {"date": f"{row['date']:%Y-%m-%d}"}
 
 
 def _dates_order(row: Row) -> Faults:
@@ -303,40 +307,26 @@ def _withdrawal_contradicted(row: Row) -> Faults:
         yield from ({"field": label(name)} for name in boxes or dict(_cells(row, *SERVERS)))
 
 
-def _unnamed(row: Row, name: str, other: str) -> bool:
-    """Tell whether one of the two names of a person is missing, and the other cell cannot hold both."""
-    return not row[name].strip() and len(names.words(row[other]) - names.PARTICLES) < 2
-
-
-def incomplete(*columns: str) -> Check:
-    """Return the check that a person is named, with all else that is asked; one cell may hold both names."""
-    last, first = (name for name in columns if name.endswith("_name") and name != "structure_name")
-    other = {last: first, first: last}
-    return lambda row: missing({
-        name: _unnamed(row, name, other[name]) if name in other else not row[name].strip() for name in columns
-    })  # fmt: skip
-
-
-def signatory(row: Row) -> Faults:
+def _signatory(row: Row) -> Faults:
     """Check that the declaration is signed, by somebody who is named."""
-    unsigned = row["signature_present"] is False
-    return missing({SIGNATORY[0]: _unnamed(row, *SIGNATORY), "signature_present": unsigned})
+    lacks = {SIGNATORY[0]: _lacks(row, SIGNATORY[0]), "signature_present": row["signature_present"] is False}
+    if any(lacks.values()):
+        yield {"missing": [label(name) for name, lack in lacks.items() if lack]}
 
 
-def first_name_missing(row: Row) -> Faults:
+def _first_name(row: Row) -> Faults:
     """Check that a signatory whose last name is given also has a first name."""
-    last, first = SIGNATORY
-    return missing({first: bool(row[last].strip()) and _unnamed(row, first, last)})
+    return _missing(SIGNATORY[1])(row) if row[SIGNATORY[0]].strip() else ()
 
 
-def signatory_other(row: Row) -> Faults:
+def _signatory_other(row: Row) -> Faults:
     """Tell the declarations that somebody else than the legal representative signed."""
     signed, named = (names.words(*map(row.__getitem__, who)) for who in (SIGNATORY, REPRESENTATIVE[1:3]))
     if signed and named and not names.same_person(signed, named):
         yield {}
 
 
-def technical_copy(row: Row) -> Faults:
+def _technical_copy(row: Row) -> Faults:
     """Check that the technical manager is given only if another than the project manager."""
     ours, theirs = ([row[name] for name in who] for who in (TECHNICAL, MANAGER))
     named = names.words(*ours[:2]) if ours[0].strip() else None
@@ -347,46 +337,41 @@ def technical_copy(row: Row) -> Faults:
 
 def _same_reach(ours: str, theirs: str) -> bool:
     """Tell whether a number or address is the other one, however spelt; an empty one is."""
-    first, second = _ENDS.sub("", ours), _ENDS.sub("", theirs)
-    if not first or first.casefold() == second.casefold():
-        return True
+    first, second = (re.sub(r"^[\s.,;]+|(?<![\s.,;])[\s.,;]+$", "", text) for text in (ours, theirs))
     reached = parse_contact(first).coordinates
-    return any(reached) and reached == parse_contact(second).coordinates
+    same = any(reached) and reached == parse_contact(second).coordinates
+    return not first or first.casefold() == second.casefold() or same
 
 
 _METHODS = (*METHODS, "withdrawal")
 # Rule, the columns it must know, and its check. Rules without columns look only at cells that are filled.
 CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
-    ("DECL_METHOD", _METHODS, asked(_method)),
-    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), asked(partial(_servers, lacking=True))),
-    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), asked(partial(_servers, lacking=False))),
+    ("DECL_METHOD", _METHODS, _asked(_method)),
+    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), _asked(partial(_servers, lacking=True))),
+    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), _asked(partial(_servers, lacking=False))),
     ("DECL_SERVER_NAME", (), _server_name),
     ("DECL_SERVER_SAME", (), _server_same),
     ("DECL_DN_LINES", ("withdrawal", *LINES), _dn_lines),
     ("DECL_DN_SHAPE", (), _dn_shape),
     ("DECL_DEPARTMENT", (), _department),
-    ("DECL_DOMAIN_INVALID", ("domain",),
-     _texts("domain", lambda text: not is_domain(text) or in_zone(domain_key(text)), proposals.domain_from)),
-    ("DECL_DOMAIN_OUTSIDE", ("domain",),
-     _texts("domain_key", lambda d: HOST.fullmatch(d) and not d.endswith(f".{ZONE}") and not in_zone(d))),
-    ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), asked(_absent("description"))),
-    ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"),
-     asked(lambda row: missing({name: not row[name].strip() for name in PUBLIC}))),
+    ("DECL_DOMAIN_INVALID", ("domain",), _domain_invalid),
+    ("DECL_DOMAIN_OUTSIDE", ("domain",), _domain_outside),
+    ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), _asked(_absent("description"))),
+    ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"), _asked(_missing(*PUBLIC))),
     ("DECL_CONTACT_MALFORMED", (), _contact_malformed),
     ("DECL_PUBLIC_CONSUMER", (), _public_consumer),
-    ("DECL_MANAGER_MISSING", ("withdrawal", *MANAGER), asked(incomplete(*MANAGER))),
-    ("DECL_TECHNICAL_COPY", (*TECHNICAL, *MANAGER), technical_copy),
-    # The manager fills it, so that it may be empty.
-    ("DECL_CONTRACT_SHAPE", ("contract_number",), _texts("contract_number", _contract_wrong, _contract_from)),
-    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *REPRESENTATIVE), asked(incomplete(*REPRESENTATIVE))),
-    ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), asked(_absent("postal_address"))),
+    ("DECL_MANAGER_MISSING", ("withdrawal", *MANAGER), _asked(_missing(*MANAGER))),
+    ("DECL_TECHNICAL_COPY", (*TECHNICAL, *MANAGER), _technical_copy),
+    ("DECL_CONTRACT_SHAPE", ("contract_number",), _contract_shape),
+    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *REPRESENTATIVE), _asked(_missing(*REPRESENTATIVE))),
+    ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), _asked(_absent("postal_address"))),
     ("DECL_ID_MISSING", ("structure_id",), _absent("structure_id")),
     ("DECL_ID_SHAPE", (), lambda row: _ids_wrong(row, "kind", "shape")),
     ("DECL_ID_LUHN", (), lambda row: _ids_wrong(row, "luhn")),
     ("DECL_DATE_MISSING", ("date",), _absent("date_text")),
     ("DECL_DATES_ORDER", (), _dates_order),
-    ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), signatory),
-    ("DECL_SIGNATORY", SIGNATORY, first_name_missing),
-    ("DECL_SIGNATORY_OTHER", (*SIGNATORY, *REPRESENTATIVE[1:3]), signatory_other),
+    ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), _signatory),
+    ("DECL_SIGNATORY", SIGNATORY, _first_name),
+    ("DECL_SIGNATORY_OTHER", (*SIGNATORY, *REPRESENTATIVE[1:3]), _signatory_other),
     ("DECL_WITHDRAWAL_CONTRADICTED", (*_METHODS, *SERVERS), _withdrawal_contradicted),
 )  # fmt: skip

@@ -196,11 +196,10 @@ def _doubt_text(kind: str, column: str = "", value: str | None = None) -> str:
 
 def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, show_contacts: bool) -> str:
     """Return the first of some cells with what is invisible in it visible: of a person's, only that."""
-    every = register.declarations
     if column not in fields() or not rows:
         return ""
-    cells = every.loc[(every["file"] == file) & (every["row"] == rows[0]), column]
-    text = str(cells.iloc[0]) if len(cells) else ""
+    every = register.declarations
+    text = "".join(every.loc[(every["file"] == file) & (every["row"] == rows[0]), column][:1])
     if fields()[column].personal and not show_contacts:
         return ", ".join(visible(character) for character in dict.fromkeys(text) if is_hidden(character))
     return visible(text, spaces=True)

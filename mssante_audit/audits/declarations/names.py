@@ -1,6 +1,5 @@
 """Two names of a structure or a person, as forms and certificates write them: whether they may be one's."""
 
-from collections.abc import Iterable
 from functools import cache
 
 from mssante_audit.base.resources import table_of
@@ -25,7 +24,7 @@ def may_be_one(first: str, second: str) -> bool:
     >>> may_be_one("Clinique Spécimen", "CH DE VALFICTIF"), may_be_one("Centre hospitalier", "CH VALFICTIF")
     (False, True)
     """
-    ours, theirs = _telling(first), _telling(second)
+    ours, theirs = telling(first), telling(second)
     joined, whole = "".join(fold(first).split()), "".join(fold(second).split())
     pairs = [sorted((a, b), key=len) for a in ours for b in theirs]
     return (
@@ -36,12 +35,6 @@ def may_be_one(first: str, second: str) -> bool:
         or _initials(first, second, joined)
         or _initials(second, first, whole)
     )
-
-
-def named_like(name: str, names: Iterable[str]) -> bool:
-    """Tell whether one of some names is this one, but for the words that say what a structure is."""
-    telling = _telling(name)
-    return bool(telling) and any(_telling(other) == telling for other in names)
 
 
 def akin(text_a: str, other: str) -> bool:
@@ -59,12 +52,12 @@ def akin(text_a: str, other: str) -> bool:
 
 def one_structure(name: str, number: str, other_name: str, other_number: str) -> bool:
     """Tell whether a structure and its site, or its two numbers, may be meant, by name and number."""
-    named = bool(_telling(name) and _telling(other_name)) and may_be_one(name, other_name)
+    named = bool(telling(name) and telling(other_name)) and may_be_one(name, other_name)
     return named and akin(number, other_number)
 
 
 @cache
-def _telling(name: str) -> frozenset[str]:
+def telling(name: str) -> frozenset[str]:
     """Return the words that tell a structure from the next one."""
     return frozenset(word for word in fold(name).split() if len(word) > 1 and word not in _LITTLE | _KINDS)
 

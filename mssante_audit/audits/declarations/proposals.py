@@ -1,7 +1,6 @@
 """What to write instead of a cell that is wrong, ready to copy; "" where nobody knows it without asking."""
 
 import re
-from typing import Any
 
 from mssante_audit.base.text import unaccented
 from mssante_audit.declarations.cells import read_date
@@ -70,21 +69,14 @@ def date_from(text: str) -> str:
     return f"{day:%d/%m/%Y}" if day else ""
 
 
-def dn_from(dn: DN, fault: str) -> dict[str, Any]:
-    """Return as facts what to write: attributes in order, of France, with a right département.
-
-    `place` is the département that is named where the code of another one stands.
-    """
-    if fault != "department":
-        country = re.sub(r",C=[^,]*$", ",C=FR", dn.canonical)
-        return {"place": {}, "write": {"order": dn.canonical, "country": country}.get(fault, "")}
+def department_from(dn: DN) -> tuple[dict[str, str], str]:
+    """Return the département that is named where another one's code stands, and the DN with the right one."""
     written = parse_department(dn.get("ST") or dn.get("L"))
     named = parse_department(written.label).code
     place = {"label": DEPARTMENTS[named], "code": named} if named and "mismatch" in written.problems else {}
     is_finess = written.code == parse_identifier(dn.get("OU")).department
     code = written.code if is_finess else named or written.code
     if "\\" in dn.canonical or not code:
-        return {"place": place, "write": ""}
+        return place, ""
     right = f"{DEPARTMENTS[code]} ({code})"
-    parts = (f"{kind}={right if kind in ('ST', 'L') else text}" for kind, text in dn.rdns)
-    return {"place": place, "write": ",".join(parts)}
+    return place, ",".join(f"{kind}={right if kind in ('ST', 'L') else text}" for kind, text in dn.rdns)

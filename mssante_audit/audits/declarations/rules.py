@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mssante_audit.audits.declarations import declared
-from mssante_audit.audits.declarations.several import Listed, listed_in, several
+from mssante_audit.audits.declarations.several import several
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
@@ -73,15 +73,13 @@ def form_findings(
     yield from _read_findings(register)
     for code, needs, check in declared.CHECKS:
         yield from broken(code, needs, check)
-    yield from broken("DECL_DATE_FUTURE", ("date",), declared.date_given, those=later)
+    yield from broken("DECL_DATE_FUTURE", ("date",), lambda row: [{"date": f"{row['date']:%Y-%m-%d}"}], later)
     names, listed = _names(register, space), _names(None, space)
     yield from broken("DECL_DN_OPERATOR", declared.IDS, lambda row: declared.dn_operator(row, listed))
-    of_name = broken(
-        "DECL_NAME", ("structure_name", "structure_id"), lambda row: declared.structure_name(row, names)
-    )
-    for made in of_name:
+    name = ("structure_name", "structure_id")
+    for made in broken("DECL_NAME", name, lambda row: declared.structure_name(row, names)):
         yield made if made.facts["another"] == "yes" else replace(made, confidence="hint")
-    for code, subject, those, facts in several(register, as_of, now, listed_in(space) if space else Listed()):
+    for code, subject, those, facts in several(register, as_of, now, space):
         made = finding(code, subject, declarations_of(those), facts)
         yield replace(made, confidence="hint") if facts.get("renewed") else made
 
@@ -98,8 +96,8 @@ class Declaration(NamedTuple):
 
 def declarations_of(rows: pd.DataFrame) -> list[Declaration]:
     """Return what rows of a register declare, and where they stand."""
-    names = ("file", "row", "domain_key", "operator_id", "structure_name")
-    return [Declaration(*cells) for cells in zip(*(rows[name].tolist() for name in names), strict=True)]
+    columns = ["file", "row", "domain_key", "operator_id", "structure_name"]
+    return list(map(Declaration._make, rows[columns].itertuples(index=False, name=None)))
 
 
 def finding(
@@ -109,16 +107,10 @@ def finding(
     domains = tuple(domain for domain in dict.fromkeys(row.domain for row in stated) if domain)
     named = [text for name, text in _texts(facts) if name == "column" and text in fields()]
     columns = tuple(dict.fromkeys(named)) or COLUMNS.get(code, ("",))
-    places = [Place(REGISTER, row.file, (row.row,), str(column)) for column in columns for row in stated]
-    return Finding(
-        code,
-        subject,
-        where=(*places, *rows),
-        facts={**facts, "domains": domains} if len(domains) > 1 else facts,
-        domains=() if rows else domains,
-        operator_id=stated[0].operator_id,
-        operator=stated[0].operator.strip(),
-    )
+    where = [Place(REGISTER, row.file, (row.row,), str(column)) for column in columns for row in stated]
+    facts = {**facts, "domains": domains} if len(domains) > 1 else facts
+    owner = (stated[0].operator_id, stated[0].operator.strip())
+    return Finding(code, subject, (*where, *rows), facts, () if rows else domains, *owner)
 
 
 def _texts(facts: Any, name: str = "") -> Iterator[tuple[str, str | Person]]:
@@ -134,26 +126,22 @@ def _texts(facts: Any, name: str = "") -> Iterator[tuple[str, str | Person]]:
 
 
 def _read_findings(register: Register) -> Iterator[Finding]:
+    """Yield what the reader was in doubt of: a column, cells that it could not read, cells that it mended."""
     problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
     every = register.declarations[["file", "row", "domain_key", "operator_id", "structure_name"]]
     for key, group in problems.groupby(["file", "column", "kind"], sort=False):
         file, column, kind = map(str, key)
-        label = fields()[column].label if column in fields() else column
-        values = [value.strip(" ()") for value in dict.fromkeys(group["value"]) if value.strip()]
-        of_rows = every["row"].isin(group["row"]) | (KINDS[kind].level == "column")
+        level, is_field = KINDS[kind].level, column in fields()
+        of_rows = every["row"].isin(group["row"]) | (level == "column")
         where = every[(every["file"] == file) & of_rows]
-        owners = where["operator_id"].unique()
-        owner = where.iloc[0] if len(owners) == 1 else None
-        rows = tuple(row for row in group["row"].tolist() if row)
-        yield Finding(
-            READING[KINDS[kind].level],
-            (file, column, kind),
-            where=(Place(REGISTER, file, rows, column if column in fields() else ""),),
-            facts={"field": {"column": column, "label": label}, "kind": kind, "values": values},
-            domains=tuple(domain for domain in dict.fromkeys(where["domain_key"]) if domain),
-            operator_id="" if owner is None else owner["operator_id"],
-            operator="" if owner is None else owner["structure_name"].strip(),
-        )
+        owner = where[["operator_id", "structure_name"]].drop_duplicates("operator_id").to_numpy().tolist()
+        number, name = owner[0] if len(owner) == 1 else ("", "")
+        place = Place(REGISTER, file, tuple(filter(None, group["row"].tolist())), column if is_field else "")
+        label = fields()[column].label if is_field else column
+        values = [value.strip(" ()") for value in dict.fromkeys(group["value"]) if value.strip()]
+        facts = {"field": {"column": column, "label": label}, "kind": kind, "values": values}
+        domains = tuple(filter(None, where["domain_key"].unique().tolist()))
+        yield Finding(READING[level], (file, column, kind), (place,), facts, domains, number, name.strip())
 
 
 def _names(register: Register | None, space: TrustSpace | None) -> dict[str, frozenset[str]]:

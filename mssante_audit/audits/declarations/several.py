@@ -3,8 +3,7 @@
 With a list at hand, what it settles is no finding: a change that is over or on its way, two certificates.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,7 @@ import pandas as pd
 from mssante_audit.audits.declarations.declared import contract_number, label
 from mssante_audit.audits.declarations.names import CIVILITIES, one_structure
 from mssante_audit.base.text import fold
-from mssante_audit.declarations.register import Register, due_from, structures_of
+from mssante_audit.declarations.register import Register, due_from
 from mssante_audit.declarations.values import domain_keys, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn, pasted_dn
@@ -24,57 +23,63 @@ from mssante_audit.whitelist.rows import grouped
 
 Causes = Iterator[tuple[str, tuple[str, ...], pd.DataFrame, dict[str, Any]]]
 
-_CONTRACT = re.compile(r"[0-9A-Z]{10}")
 # Persons of an operator, the same on all its forms unless somebody came after.
 ROLES = ("representative", "project_manager", "technical_manager")
-# Columns of the register that are looked at.
-_COLUMNS = [
-    "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "contract_number",
-    "dn_igc_sante", "dn_igc_cps", "withdrawal", "date", "received_on", "effective_on", "delegation",
-    "redirection", *(f"{role}_{part}_name" for role in ROLES for part in ("last", "first")),
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Listed:
     """What a list says of the domains of a register; nothing without one."""
 
-    roots: dict[str, str] = field(default_factory=dict)
-    """Structure → what it is known by, for those that have several numbers."""
     operators: dict[str, set[str]] = field(default_factory=dict)  # domain → the structures of its rows
     names: dict[str, list[str]] = field(default_factory=dict)  # domain → keys of its certificates' names
     since: pd.Timestamp | None = None  # a declaration of this day or later is on its way
 
-    def whose(self, operators: pd.Series) -> pd.Series:
-        """Return what operators are known by."""
-        keys = structures_of(operators, self.roots)
-        return mapped(keys, lambda key: self.roots.get(key, key))
+
+def root_of(numbers: Iterable[str], structures: Mapping[str, str]) -> Callable[[str], str]:
+    """Return what tells by what the structure of an identifier is known, in a register and in a list.
+
+    `numbers` are the register's; `structures` the list's (`mssante_audit.whitelist.rows.structures`).
+    """
+    among = set(map(structure_key, {*numbers, *structures}))
+    keys = {identifier: structure_key(identifier, among) for identifier in structures}
+    roots = {keys[identifier]: keys[first] for identifier, first in structures.items()}
+
+    def root(text: str) -> str:
+        key = structure_key(text, among)
+        return roots.get(key, key)
+
+    return root
 
 
-def listed_in(space: TrustSpace) -> Listed:
+def day_of(space: TrustSpace) -> pd.Timestamp:
+    """Return the day up to which declarations count: the list's, or the audit's if that is earlier."""
+    return pd.Timestamp(min(space.whitelist.generated_at or space.as_of, space.as_of).date())
+
+
+def _listed_in(space: TrustSpace, root: Callable[[str], str]) -> Listed:
     """Return what the list of a space says."""
-    roots = {structure_key(key): structure_key(first) for key, first in space.structures.items()}
     domains = domain_keys(space.entries["domain"]).tolist()
-    operators = grouped(zip(domains, Listed(roots).whose(space.entries["operator_id"]), strict=True))
+    operators = grouped(zip(domains, mapped(space.entries["operator_id"], root), strict=True))
     names = grouped(zip(domains, space.entries["dn_key"].tolist(), strict=True))
-    generated = space.whitelist.generated_at
-    seen = pd.Timestamp((min(generated, space.as_of) if generated else space.as_of).date())
-    since = seen - pd.Timedelta(days=space.thresholds.listing_days)
-    return Listed(roots, {d: {*ids} for d, ids in operators.items()}, names, since)
+    since = day_of(space) - pd.Timedelta(days=space.thresholds.listing_days)
+    return Listed({domain: {*ids} for domain, ids in operators.items()}, names, since)
 
 
-def several(register: Register, as_of: datetime, now: pd.DataFrame, listed: Listed) -> Causes:
+def several(register: Register, as_of: datetime, now: pd.DataFrame, space: TrustSpace | None) -> Causes:
     """Yield what is wrong with some declarations together; `now`: those that count (`Register.at`)."""
-    register, now = replace(register, declarations=register.declarations[_COLUMNS]), now[_COLUMNS]
+    every = register.declarations
+    root = root_of(every["operator_id"].unique(), space.structures if space else {})
+    every = every.assign(whose=mapped(every["operator_id"], root))
+    register, listed = replace(register, declarations=every), _listed_in(space, root) if space else Listed()
     yield from _same_day(register, as_of, listed)
     for rule in (_several_operators, _contracts, _redirections, _former):
-        yield from rule(register, now, listed)
+        yield from rule(register, every.loc[now.index], listed)
 
 
 def _same_day(register: Register, as_of: datetime, listed: Listed) -> Causes:
     rows = register.having(register.until(as_of), "domain", "date")
     rows = rows[(rows["domain_key"] != "") & rows["date"].notna()]
-    rows = rows.assign(whose=listed.whose(rows["operator_id"]))
     twice = rows[rows.duplicated(["domain_key", "date", "whose"], keep=False)]
     for (domain, day), each in twice.groupby(["domain_key", "date"], sort=False):
         for whose, group in each.groupby("whose", sort=False):
@@ -92,7 +97,6 @@ def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) ->
     """Yield one finding for each set of operators whose latest declarations claim the same domains."""
     rows = register.having(now, "domain", "structure_id")
     rows = rows[(rows["domain_key"] != "") & (rows["operator_id"] != "")]
-    rows = rows.assign(whose=listed.whose(rows["operator_id"]))
     by = ["domain_key", "whose"]
     open_ = pd.MultiIndex.from_frame(rows.loc[rows["withdrawal"].fillna(value=True), by])
     rows = rows[~pd.MultiIndex.from_frame(rows[by]).isin(open_)].drop_duplicates(by, keep="last")
@@ -117,12 +121,9 @@ def _several_operators(register: Register, now: pd.DataFrame, listed: Listed) ->
 def _contracts(register: Register, now: pd.DataFrame, listed: Listed) -> Causes:
     """Yield contract numbers of several operators, and operators with several, where both are well formed."""
     rows = register.having(now, "contract_number", "structure_id")
-    number = mapped(rows["contract_number"], contract_number)
-    sound = {t: not parse_identifier(identifier_of(t)).problems for t in rows["structure_id"].unique()}
-    whole = zip(number, rows["structure_id"], strict=True)
-    kept = [bool(_CONTRACT.fullmatch(text)) and sound[identifier] for text, identifier in whole]
-    rows = rows.assign(number=number, whose=listed.whose(rows["operator_id"]))
-    rows = rows[pd.Series(kept, index=rows.index, dtype="bool")]
+    sound = [t for t in rows["structure_id"].unique() if not parse_identifier(identifier_of(t)).problems]
+    rows = rows.assign(number=mapped(rows["contract_number"], contract_number))
+    rows = rows[rows["number"].str.fullmatch("[0-9A-Z]{10}") & rows["structure_id"].isin(sound)]
     for contract, group in rows.groupby("number", sort=False):
         if group["whose"].nunique() > 1 and group["structure_name"].map(fold).nunique() > 1:
             first = group.drop_duplicates("whose")
@@ -143,7 +144,7 @@ def _redirections(register: Register, now: pd.DataFrame, listed: Listed) -> Caus
     """Yield the redirections of operators that run delegations: the form prefers those."""
     rows = register.having(now, "delegation", "redirection", "structure_id")
     rows = rows[~rows["withdrawal"].fillna(value=True) & (rows["operator_id"] != "")]
-    for _, group in rows.groupby(listed.whose(rows["operator_id"]), sort=False):
+    for _, group in rows.groupby("whose", sort=False):
         first, second = (group[box].fillna(value=False) for box in ("delegation", "redirection"))
         redirected, delegated = group[second & ~first], group[first & ~second]
         if len(redirected) and len(delegated):
@@ -154,15 +155,13 @@ def _redirections(register: Register, now: pd.DataFrame, listed: Listed) -> Caus
 def _former(register: Register, now: pd.DataFrame, listed: Listed) -> Causes:
     """Yield the persons whom all newer declarations of their operator replace by another."""
     rows = now[now["date"].notna() & ~now["withdrawal"].fillna(value=True) & (now["operator_id"] != "")]
-    rows = rows.assign(whose=listed.whose(rows["operator_id"]))
     for role in ROLES:
         columns = [f"{role}_{part}_name" for part in ("last", "first")]
         having = register.having(rows, *columns)
-        last, first = (having[name].map(lambda text: " ".join(text.split())) for name in columns)
-        having = having.assign(person=(last + " " + first).str.strip())
+        person = (having[columns[0]] + " " + having[columns[1]]).map(lambda name: " ".join(name.split()))
         # One person's name, whatever its civility, order, case and accents.
-        key = having["person"].map(lambda name: " ".join(sorted({*fold(name).split()} - CIVILITIES)))
-        having = having.assign(key=key)
+        key = person.map(lambda name: " ".join(sorted({*fold(name).split()} - CIVILITIES)))
+        having = having.assign(person=person, key=key)
         for _, group in having[having["key"] != ""].groupby("whose", sort=False):
             if group["key"].nunique() < 2:
                 continue

@@ -166,17 +166,12 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
     answers: set[tuple[str, str, str, tuple[str, ...]]] = set()
     kinds = {reply: content[0] for content, replies, _ in reversed(visit.led) for reply in replies}
     for address, answer in visit.answers.items():
-        shown_by: dict[Reply, tuple[str, tuple[str, ...]]] = {}
-        for reply in answer.replies:
-            if (kind := kinds.get(reply, "unheard")) == "implicit":
-                shown_by[reply] = ("", (visit.name,))
-            elif kind != "unheard":
-                hosts = tuple(sorted(reply.direct or {reply.alias} - {""}))
-                shown_by[reply] = (reply.cut if kind == "cut" else "", hosts)
-        answers |= {
-            (address, reply.transport if len(shown_by) > 1 else "", *shown)
-            for reply, shown in shown_by.items()
-        }
+        telling = [reply for reply in answer.replies if kinds.get(reply, "unheard") != "unheard"]
+        for reply in telling:
+            hosts = {visit.name} if kinds[reply] == "implicit" else reply.direct or {reply.alias} - {""}
+            transport = reply.transport if len({*telling}) > 1 else ""
+            cut = reply.cut if kinds[reply] == "cut" else ""
+            answers.add((address, transport, cut, tuple(sorted(hosts))))
     if len({(cut, names) for *_, cut, names in answers}) < 2:
         return
     servers = [
@@ -273,13 +268,12 @@ def _nothing(
             seen.add("DNS_NO_MX", end, [domain], replies, alias=end, status=status)
             return
     hosts = [way for way in met if isinstance(way, MailHost)]
-    for host in hosts:
-        if host.addresses:
-            addresses = sorted(host.addresses)
-            subject = (operator, *addresses)
-            seen.add("DNS_MX_IMPLICIT", subject, [domain], method.replies, addresses=addresses)
-            _reach(seen, subject, host._replace(name=method.name), [domain], [domain], method.replies)
-            return
+    if reached := [host for host in hosts if host.addresses]:
+        addresses = sorted(reached[0].addresses)
+        subject, host = (operator, *addresses), reached[0]._replace(name=method.name)
+        seen.add("DNS_MX_IMPLICIT", subject, [domain], method.replies, addresses=addresses)
+        _reach(seen, subject, host, [domain], [domain], method.replies)
+        return
     if not aliases and not hosts and answers:
         status = "nxdomain" if any(content[0] == "nxdomain" for content, _ in answers) else "nodata"
         zone = method.zone or method.name

@@ -6,7 +6,6 @@ What has one cause, however many domains it touches, is collected into one findi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property, wraps
 from typing import Any, NamedTuple
 
@@ -39,8 +38,12 @@ class Declared(NamedTuple):
     primary: str = ""
 
 
-def _each_once(values: Iterable[Any]) -> list[Any]:
-    return list({repr(value): value for value in values}.values())
+_Causes = dict[tuple[str, Subject], tuple[list[Any], ...]]  # rule and subject → lists of what is known of it
+
+
+def _extend(causes: _Causes, cause: tuple[str, Subject], *more: Iterable[Any]) -> None:
+    for kept, values in zip(causes.setdefault(cause, tuple([] for _ in more)), more, strict=True):
+        kept.extend(values)
 
 
 class Seen:
@@ -60,10 +63,10 @@ class Seen:
         self.network = network_of(space.observation)
         names = {domain: canonical(domain) for domain in self.rows}
         self.methods = {domain: self.network.methods.of(name) for domain, name in names.items()}
-        self.ways = {domain: self.network.walk.follow(name) for domain, name in names.items() if name}
-        self.met = {domain: list(rests_on(ways)) for domain, ways in self.ways.items()}
+        follow = self.network.walk.follow
+        self.met = {domain: list(rests_on(follow(name))) for domain, name in names.items() if name}
         self.declared = declarations(space)
-        self._causes: dict[tuple[str, Subject], tuple[list[Any], ...]] = {}
+        self.causes: _Causes = {}  # domains, lines, what is seen, what is wanted
 
     def add(
         self, rule: str, subject: Subject, domains: Iterable[str], replies: Iterable[Reply],
@@ -71,21 +74,7 @@ class Seen:
     ) -> None:  # fmt: skip
         """Report that a subject touches domains, the replies that show it, and what is seen, once."""
         lines = (reply.line for reply in replies)
-        more: tuple[Iterable[Any], ...] = (domains, [seen], [] if wanted is None else [wanted], lines)
-        for kept, new in zip(self._causes.setdefault((rule, subject), ([], [], [], [])), more, strict=True):
-            kept.extend(new)
-
-    def findings(self, run: Callable[[Seen], None], file: Place) -> Iterator[Finding]:
-        """Yield what rules report: one finding a subject that touches a listed domain; `file` is observed."""
-        self._causes.clear()
-        run(self)
-        for rule, subject in list(self._causes):  # there may be tens of thousands: none is kept twice
-            domains, seen, wanted, lines = self._causes.pop((rule, subject))
-            if rows := all_rows(self.rows[domain] for domain in dict.fromkeys(domains)):
-                places = (file._replace(rows=tuple(sorted(set(lines)))),) if lines else ()
-                facts = {"seen": _each_once(seen), "wanted": _each_once(wanted)}
-                facts = {name: values for name, values in facts.items() if values}
-                yield Finding(rule, subject, (*rows, *places), facts)
+        _extend(self.causes, (rule, subject), domains, lines, [seen], [] if wanted is None else [wanted])
 
     def declaration(self, domain: str) -> Declared:
         """Return what was declared for a domain."""
@@ -134,24 +123,21 @@ def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Find
 
     @wraps(run)
     def of_space(space: TrustSpace) -> Iterator[Finding]:
-        parts = space.parts()
-        kept: dict[tuple[str, Subject], Finding] = {}
+        parts, causes = space.parts(), _Causes()
         for part in parts:
             seen = seen_of(part)
+            seen.causes.clear()
+            run(seen)
             source, day = seen.observation.source, f"{seen.observation.started_at:%Y-%m-%d}"
-            file = Place(DNS, source, label=f"{source}, {day}" if len(parts) > 1 else day)
-            for finding in seen.findings(run, file):
-                if len(parts) == 1:
-                    yield finding  # there may be tens of thousands: none is kept
-                elif (same := kept.setdefault((finding.rule, finding.subject), finding)) is not finding:
-                    both = (same.facts, finding.facts)
-                    facts = {
-                        name: _each_once(value for facts in both for value in facts.get(name, ()))
-                        for name in {**same.facts, **finding.facts}
-                    }
-                    where = (*same.where, *finding.where)
-                    kept[same.rule, same.subject] = replace(same, where=where, facts=facts)
-        yield from kept.values()
+            label = f"{source}, {day}" if len(parts) > 1 else day
+            for cause, (domains, lines, *values) in seen.causes.items():
+                if rows := all_rows(seen.rows[domain] for domain in dict.fromkeys(domains)):
+                    places = [Place(DNS, source, tuple(sorted({*lines})), label=label)] if lines else []
+                    _extend(causes, cause, (*rows, *places), *values)
+        for (rule, subject), (where, *both) in causes.items():
+            once = ([*{repr(value): value for value in values}.values()] for values in both)
+            facts = {name: values for name, values in zip(("seen", "wanted"), once, strict=True) if values}
+            yield Finding(rule, subject, tuple(where), facts)
 
     return of_space
 

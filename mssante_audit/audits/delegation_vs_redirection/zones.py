@@ -74,13 +74,14 @@ def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> N
     """Report the servers of a zone that have an older serial than another, beyond the grace time."""
     zone, soa = seen.network.zone(name), seen.network.zone(name).replies("SOA")
     serials: dict[str, int] = {}
-    grace = timedelta()
+    newest, grace = 0, timedelta()
     for address, reply in soa.items():
         fields = next(iter(reply.answers), "").split()
         if zone.states.get(address) == "serving" and len(fields) == 7 and "".join(fields[2:4]).isdigit():
-            serials[address] = int(fields[2])
+            serial = serials[address] = int(fields[2])
+            if len(serials) == 1 or 0 < (serial - newest) % _WRAP < _WRAP // 2:  # RFC 1982
+                newest = serial
             grace = max(grace, min(timedelta(seconds=int(fields[3])), GRACE_MAX))
-    newest = newest_of(list(serials.values()))
     late = sorted(address for address, serial in serials.items() if serial != newest)
     made = published(newest)
     if not late or (made is not None and seen.observation.started_at < made + grace):
@@ -89,19 +90,6 @@ def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> N
     behind = [server(zone, address, serial=serials[address]) for address in late]
     replies, wanted = [soa[address] for address in (*late, ahead)], server(zone, ahead, serial=newest)
     seen.add(rule, tuple(late), domains, replies, wanted, zone=name, servers=behind)
-
-
-def newest_of(serials: Sequence[int]) -> int:
-    """Return the newest serial, in the arithmetic of RFC 1982.
-
-    >>> newest_of([2026030101, 2026030102]), newest_of([4294967290, 5])
-    (2026030102, 5)
-    """
-    newest = serials[0] if serials else 0
-    for serial in serials:
-        if 0 < (serial - newest) % _WRAP < _WRAP // 2:
-            newest = serial
-    return newest
 
 
 def published(serial: int) -> datetime | None:
@@ -121,21 +109,18 @@ def parent_findings(seen: Seen) -> None:
     """Report, once each, where servers of the parent zone disagree: its serial, what they say of domains."""
     parent, zone = seen.network.parent, seen.network.zone(seen.network.parent)
     serial_causes(seen, parent, seen.under_parent, "DNS_PARENT_SERIALS")
-    groups: dict[frozenset[frozenset[str]], list[tuple[str, list[Reply]]]] = {}
+    groups: dict[tuple[str, ...], list[tuple[str, list[Reply]]]] = {}
     for domain in seen.under_parent:
         answers = seen.network.index.answers(parent, seen.methods[domain].name, "MX")
         replies = [reply for answer in answers.values() for reply in answer.replies if _says(reply)[0]]
-        sides = frozenset(map(frozenset, grouped((_says(r)[1], r.address) for r in replies).values()))
+        sides = {" ".join(sorted({*s})) for s in grouped((_says(r)[1], r.address) for r in replies).values()}
         if len(sides) > 1:
-            groups.setdefault(sides, []).append((domain, replies))
-    for sides, uses in groups.items():
+            groups.setdefault(tuple(sorted(sides)), []).append((domain, replies))
+    for subject, uses in groups.items():
         replies = [reply for _, of_domain in uses for reply in of_domain]
-        kinds_of = grouped((reply.address, _says(reply)[0]) for reply in replies)
-        servers = [
-            server(zone, address, says={kind: kinds.count(kind) for kind in KINDS if kind in kinds})
-            for address, kinds in sorted(kinds_of.items())
-        ]
-        subject = tuple(sorted(" ".join(sorted(side)) for side in sides))
+        kinds_of = sorted(grouped((reply.address, _says(reply)[0]) for reply in replies).items())
+        says = ((a, {kind: kinds.count(kind) for kind in KINDS if kind in kinds}) for a, kinds in kinds_of)
+        servers = [server(zone, address, says=kinds) for address, kinds in says]
         seen.add("DNS_PARENT_DISAGREE", subject, [domain for domain, _ in uses], replies, servers=servers)
 
 
@@ -222,12 +207,11 @@ def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
 def _addresses(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     known = zone.known
     replies = [reply for of_name in zone.hosts.values() for host in of_name for reply in host.replies]
-    shared = False
-    for first, second in combinations(sorted(known), 2):
-        for address in sorted(known[first] & known[second]):
-            shared, names = True, [first, second]
-            seen.add("DNS_SAME_ADDRESS", (first, second), domains, replies, names=names, address=address)
-    every = {address for addresses in known.values() for address in addresses}
+    pairs = [(pair, known[pair[0]] & known[pair[1]]) for pair in combinations(sorted(known), 2)]
+    shared = [(pair, address) for pair, addresses in pairs for address in sorted(addresses)]
+    for pair, address in shared:
+        seen.add("DNS_SAME_ADDRESS", pair, domains, replies, names=[*pair], address=address)
+    every = set().union(*known.values())
     networks = {str(ip_network((a, 48 if ":" in a else 24), strict=False)) for a in every}
     families = {":" in address for address in every}
     if len(known) > 1 and all(known.values()) and not shared and len(networks) == len(families):

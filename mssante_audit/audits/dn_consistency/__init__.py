@@ -4,9 +4,8 @@ Each distinct text is looked at once; its finding names all its rows. What is pr
 is what another row of the operator writes, or the same values as the form writes them.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mssante_audit.base.text import fold, has_hidden, is_hidden
@@ -22,16 +21,15 @@ CUT_AT = 40  # length at which names of operators are cut (data)
 # A spelling of a département that is not official is proposed if so many of its rows bear it. No source.
 USUAL_SHARE = 0.2
 _DEPARTMENT = {
-    "form": "DN_DEPARTMENT_FORM", "unknown": "DN_DEPARTMENT_UNKNOWN", "mismatch": "DN_DEPARTMENT_MISMATCH",
+    "mismatch": "DN_DEPARTMENT_MISMATCH", "unknown": "DN_DEPARTMENT_UNKNOWN", "form": "DN_DEPARTMENT_FORM",
 }  # fmt: skip
 _LAYOUT = ("spacing", "nbsp", "control", "separator", "escape")  # problems of a DN that no certificate has
 # Faults that the certificate may have: a quotation mark in a name, a département without its blank.
 _UNSURE = {"inside", "department"}
 
-_Faults = Iterator[tuple[str, dict[str, Any]]]  # rules that texts break, with the facts
 
-
-def _of_dn(text: str) -> _Faults:
+def _of_dn(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the rules that a DN breaks, with the facts."""
     dn = parse_dn(text)
     if "unreadable" in dn.problems:
         yield "DN_UNREADABLE", {"dn": text}
@@ -49,42 +47,33 @@ def _of_dn(text: str) -> _Faults:
         yield "DN_COUNTRY", {"country": dn.get("C")}
 
 
-def _of_identifier(ou: str) -> _Faults:
-    identifier = parse_identifier(ou)
-    if wrong := {"kind", "shape", "luhn"} & {*identifier.problems}:
-        yield "DN_ID_LUHN" if wrong == {"luhn"} else "DN_ID_SHAPE", {"kind": identifier.kind, "ou": ou}
-
-
-def _of_finess(ou: str, st: str) -> _Faults:
-    finess, name = parse_identifier(ou), parse_department(st)
-    sure = finess.department and name.code and "mismatch" not in name.problems
-    if sure and finess.department != name.code:
-        where = f"{DEPARTMENTS[finess.department]} ({finess.department})"
-        yield "DN_FINESS_DEPARTMENT", {"finess": finess.value[1:], "department": where, "st": st}
-
-
-def _of_server(cn: str) -> _Faults:
-    if faults := host_faults(cn, any_case=True):
-        yield "DN_CN_NOT_FQDN", {"cn": cn, "faults": faults}
-
-
-def _of_operator(o: str) -> _Faults:
-    if len(o) == CUT_AT:
-        yield "DN_O_TRUNCATED", {"o": o}
-
-
-_OF_TEXTS: tuple[tuple[tuple[str, ...], Callable[..., _Faults]], ...] = (
-    (("dn",), _of_dn), (("ou",), _of_identifier), (("ou", "st"), _of_finess), (("cn",), _of_server),
-    (("o",), _of_operator),
-)  # fmt: skip
-
-
 def _texts(space: TrustSpace) -> Iterator[Finding]:
-    for columns, faults in _OF_TEXTS:
-        for texts, rows in rows_by(space.audited, *columns).items():
-            # An absent DN is LIST_UNREADABLE_ROW, what lacks in one DN_SHAPE.
-            for rule, facts in faults(*texts) if texts[0].strip() else ():
-                yield Finding(rule, texts if len(texts) > 1 else texts[0], rows, facts)
+    """Report what is wrong with values by themselves; an absent one is LIST_UNREADABLE_ROW or DN_SHAPE."""
+
+    def held(*columns: str) -> Iterator[tuple[Any, list[int]]]:
+        rows = rows_by(space.audited, *columns).items()
+        return ((texts if len(texts) > 1 else texts[0], its) for texts, its in rows if texts[0].strip())
+
+    for dn, rows in held("dn"):
+        yield from (Finding(rule, dn, rows, facts) for rule, facts in _of_dn(dn))
+    for ou, rows in held("ou"):
+        identifier = parse_identifier(ou)
+        if wrong := {"kind", "shape", "luhn"} & {*identifier.problems}:
+            rule = "DN_ID_LUHN" if wrong == {"luhn"} else "DN_ID_SHAPE"
+            yield Finding(rule, ou, rows, {"kind": identifier.kind, "ou": ou})
+    for (ou, st), rows in held("ou", "st"):
+        finess, name = parse_identifier(ou), parse_department(st)
+        sure = finess.department and name.code and "mismatch" not in name.problems
+        if sure and finess.department != name.code:
+            where = f"{DEPARTMENTS[finess.department]} ({finess.department})"
+            facts = {"finess": finess.value[1:], "department": where, "st": st}
+            yield Finding("DN_FINESS_DEPARTMENT", (ou, st), rows, facts)
+    for cn, rows in held("cn"):
+        if faults := host_faults(cn, any_case=True):
+            yield Finding("DN_CN_NOT_FQDN", cn, rows, {"cn": cn, "faults": faults})
+    for o, rows in held("o"):
+        if len(o) == CUT_AT:
+            yield Finding("DN_O_TRUNCATED", o, rows, {"o": o})
 
 
 def _departments(space: TrustSpace) -> Iterator[Finding]:
@@ -98,15 +87,15 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
         name = names[st]
         if not name.problems or not st.strip() or _spaced_department(st):
             continue  # DN_SHAPE, DN_SPELLINGS
-        problem = next(p for p in ("mismatch", "unknown", "form") if p in name.problems)
+        problem = next(p for p in _DEPARTMENT if p in name.problems)
         likely = {name.code, parse_department(name.label).code} if problem == "mismatch" else {name.code}
         best = {text for code in likely for text in written.get((operator_id, code), ())}
-        if not best and problem != "mismatch":
-            label, others = fold(name.label), everywhere.get(name.code, ())
-            near = problem == "form"
-            best = {o for o in others if near or one_slip(label, fold(parse_department(o).label))}
-        if not best and problem == "form":
-            best = {f"{DEPARTMENTS.get(name.code, name.label)} ({name.code})"}
+        others = everywhere.get(name.code, []) if not best and problem != "mismatch" else []
+        if problem == "form":
+            best = best or {*others} or {f"{DEPARTMENTS.get(name.code, name.label)} ({name.code})"}
+        else:
+            label = fold(name.label)
+            best |= {other for other in others if one_slip(label, fold(parse_department(other).label))}
         facts = {"st": st, "best": best.pop() if len(best) == 1 else ""}
         yield Finding(_DEPARTMENT[problem], (operator_id, st), rows, facts)
 
@@ -168,7 +157,7 @@ class _Text:
     dn: DN
     faults: list[str]
     best: str  # the same values as the form writes them, "" if that is not known
-    domains: dict[str, list[int]] = field(default_factory=dict)
+    domains: dict[str, list[int]]  # with their rows
 
     @property
     def rows(self) -> list[int]:
@@ -182,18 +171,16 @@ class _Text:
 def _spellings(space: TrustSpace) -> Iterator[Finding]:
     """Find names in several spellings, and spellings that no certificate has."""
     usual = {text.casefold() for text in _usual_departments(space)}
-    written: dict[str, _Text] = {}
     operators: dict[str, dict[str, dict[str, _Text]]] = {}
     made_up_for: set[str] = set()
-    columns = ("operator_id", "dn_key", "dn", "domain")
-    for (operator_id, key, text, domain), rows in rows_by(space.audited, *columns).items():
-        read = written.get(text) or written.setdefault(text, _read(text, usual))
+    uses = rows_by(space.audited, "operator_id", "dn_key", "dn", "domain").items()
+    for (operator_id, key, text), held in grouped((key[:3], (key[3], rows)) for key, rows in uses).items():
+        read = _read(text, dict(held), usual)
         if "unreadable" in read.dn.problems or not key:
             continue  # DN_UNREADABLE; an absent DN is LIST_UNREADABLE_ROW
-        read.domains[domain] = rows
         operators.setdefault(operator_id or key, {}).setdefault(key, {})[text] = read
         if not read.is_wrong and read.dn.igc:
-            made_up_for.add(domain)
+            made_up_for.update(read.domains)
     for operator, names in operators.items():
         odd = [texts for texts in names.values() if len(texts) > 1 or any(t.faults for t in texts.values())]
         every = [text for texts in odd for text in texts.values()]
@@ -227,7 +214,7 @@ def _proposed(text: _Text, spelt: Mapping[str, _Text]) -> str:
     return right[0] if len(right) == 1 and not doubled else ""
 
 
-def _read(text: str, usual: Collection[str]) -> _Text:
+def _read(text: str, domains: dict[str, list[int]], usual: Collection[str]) -> _Text:
     dn = parse_dn(text)
     best = dn.canonical
     if has_hidden(best):
@@ -241,22 +228,18 @@ def _read(text: str, usual: Collection[str]) -> _Text:
         faults.append("order")
     if dn.igc and not faults and best != text:
         faults.append("form")
-    place = _spaced_department(dn.get("ST") or dn.get("L"))
-    if place:
+    if place := _spaced_department(dn.get("ST") or dn.get("L")):
         faults.append("department")
         best = best.replace(dn.get("ST") or dn.get("L"), place) if place.casefold() in usual else ""
-    return _Text(dn, faults, "" if "inside" in faults else best)
+    return _Text(dn, faults, "" if "inside" in faults else best, domains)
 
 
 def _usual_departments(space: TrustSpace) -> set[str]:
     """Return the spellings of départements that may be proposed: official ones, and those of many rows."""
-    borne = Counter(space.audited["st"].tolist())
-    read = {text: parse_department(text) for text in borne}
-    sizes = Counter[str]()
-    for text, name in read.items():
-        sizes[name.code] += borne[text]
-    sound = [(text, USUAL_SHARE * sizes[name.code]) for text, name in read.items() if not name.problems]
-    often = {text for text, least in sound if borne[text] >= least}
+    borne = space.audited["st"].value_counts()
+    read = {text: parse_department(text) for text in borne.index.tolist()}
+    shares = borne / borne.groupby(lambda text: read[text].code).transform("sum")
+    often = {text for text in read if shares[text] >= USUAL_SHARE and not read[text].problems}
     return often | {f"{label} ({code})" for code, label in DEPARTMENTS.items()}
 
 

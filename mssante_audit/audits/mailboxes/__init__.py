@@ -5,7 +5,7 @@ up the names it holds.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 
@@ -34,11 +34,8 @@ def _unusable(space: TrustSpace) -> Iterator[Finding]:
 
 def _unlisted(space: TrustSpace) -> Iterator[Finding]:
     """Find addresses in domains that are not listed, each with what explains it where that is known."""
-    published = space.published or {}
-    listed = set(space.entries["domain"])
+    published, listed = space.published or {}, set(space.entries["domain"])
     missing = [name for name in published if name not in listed and not is_audit_domain(name)]
-    if not missing:
-        return
     spelt = {name.lower(): name for name in sorted(listed)}
     owners, names = _owners(space.audited), operator_names(space.entries)
     left = {}
@@ -55,30 +52,26 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
 
 def _without(space: TrustSpace) -> Iterator[Finding]:
     """Find the listed domains without a published mailbox, an operator's in one finding."""
-    published = space.published
-    if published is None:
-        return
-    other = {name.lower() for name in published}  # spelt otherwise: `_unlisted` says so
-    entries = space.audited
-    bare = [name for name in entries["domain"].unique().tolist() if name.lower() not in other]
-    whole = Counter(_owners(entries).values())
-    for owner, names, rows in _by_owner(entries, bare):
+    other = {name.lower() for name in space.published or ()}  # spelt otherwise: `_unlisted` says so
+    whole = Counter(_owners(space.audited).values())
+    for owner, names, rows in _by_owner(space, lambda name: name.lower() not in other):
         facts = {"domains": names, "number": len(names), "of": whole[owner]}
         yield Finding("MAILBOX_NONE", owner, rows, facts=facts)
 
 
 def _lost(space: TrustSpace) -> Iterator[Finding]:
     """Find listed domains that lost more than half since the extraction before, an operator's together."""
-    published, mailboxes = space.published, space.mailboxes
-    if published is None or mailboxes is None or mailboxes.earlier is None or mailboxes.earlier.counts.damage:
+    earlier, published = space.mailboxes and space.mailboxes.earlier, space.published or {}
+    if earlier is None or earlier.counts.damage:
         return
-    before, entries = mailboxes.earlier.by_domain, space.audited
-    many = (name for name in entries["domain"].unique().tolist() if before.get(name, 0) >= FEWEST)
-    fallen = [name for name in many if 2 * published.get(name, 0) < before[name]]
-    for owner, names, rows in _by_owner(entries, fallen):
+    before = earlier.by_domain
+
+    def has_lost(name: str) -> bool:
+        return before.get(name, 0) >= FEWEST and 2 * published.get(name, 0) < before[name]
+
+    for owner, names, rows in _by_owner(space, has_lost):
         lost = [{"domain": n, "before": before[n], "now": published.get(n, 0)} for n in names]
-        facts = {"domains": lost, "since": mailboxes.earlier.made_at}
-        yield Finding("MAILBOX_LOST", owner, rows, facts=facts)
+        yield Finding("MAILBOX_LOST", owner, rows, facts={"domains": lost, "since": earlier.made_at})
 
 
 def _structure(space: TrustSpace) -> Iterator[Finding]:
@@ -86,22 +79,23 @@ def _structure(space: TrustSpace) -> Iterator[Finding]:
     published, mailboxes = space.published, space.mailboxes
     if published is None or mailboxes is None:
         return
-    entries = space.audited
-    names = {_legal(owner): (owner, name) for owner, name in operator_names(entries).items() if owner}
-    columns = ("domain", "operator_id", "description")
-    uses = grouped((key[0], (key, rows)) for key, rows in rows_by(entries, *columns).items())
+    names = {_legal(owner): (owner, name) for owner, name in space.operator_names.items() if owner}
+    uses = grouped(
+        (domain, (owner, text))
+        for domain, owner, text in rows_by(space.audited, "domain", "operator_id", "description")
+    )
     frame = mailboxes.counts.frame
     sums = frame[frame["structure"] != ""].groupby(["domain", "structure"], as_index=False)["mailboxes"].sum()
     for domain, structure, number in sums.itertuples(index=False, name=None):
         other, of = names.get(_legal(structure)), published[domain]
         if domain not in uses or other is None or of < FEWEST or 2 * number <= of:
             continue
-        texts = {word for (_, _, text), _ in uses[domain] for word in fold(f"{text} {domain}").split()}
+        texts = {word for _, text in uses[domain] for word in fold(f"{text} {domain}").split()}
         telling = [word for word in fold(other[1]).split() if word not in _KINDS]
-        runs = any(_legal(owner) == _legal(structure) for (_, owner, _), _ in uses[domain])
+        runs = any(_legal(owner) == _legal(structure) for owner, _ in uses[domain])
         if telling and not runs and not any(word in text for word in telling for text in texts):
             facts = {"structure": {"operator": other[0], "name": other[1]}, "number": number, "of": of}
-            yield Finding("MAILBOX_STRUCTURE", domain, all_rows(rows for _, rows in uses[domain]), facts)
+            yield Finding("MAILBOX_STRUCTURE", domain, space.domain_rows[domain], facts)
 
 
 def _legal(identifier: str) -> str:
@@ -115,12 +109,13 @@ def _owners(entries: pd.DataFrame) -> dict[str, str]:
 
 
 def _by_owner(
-    entries: pd.DataFrame, domains: Iterable[str]
+    space: TrustSpace, is_meant: Callable[[str], bool]
 ) -> Iterator[tuple[str, list[str], tuple[int, ...]]]:
-    """Yield each operator of some domains with its domains and all their rows."""
-    owners, rows = _owners(entries), rows_by(entries, "domain")
+    """Yield each operator of some domains with these and their rows; nothing where numbers are unknown."""
+    owners, rows = _owners(space.audited), space.domain_rows
+    domains = filter(is_meant, rows) if space.published is not None else ()
     for owner, names in grouped((owners[name], name) for name in domains).items():
-        yield owner, names, all_rows(rows[(name,)] for name in names)
+        yield owner, names, all_rows(rows[name] for name in names)
 
 
 RUNS = (_unusable, _unlisted, _without, _lost, _structure)

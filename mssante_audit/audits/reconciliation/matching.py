@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
 import pandas as pd
 
+from mssante_audit.audits.declarations.several import day_of
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
 from mssante_audit.base.frames import Column, dtypes
@@ -14,9 +15,9 @@ from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, due_from, filled
 from mssante_audit.declarations.values import domain_keys, mapped
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.contacts import Coordinates, parse_contact
+from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
-from mssante_audit.whitelist.rows import grouped, rows_by
+from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
 # Statuses of a domain, worst first.
 STATUSES = (
@@ -43,7 +44,8 @@ _CUT = 250  # characters from which a listed description may be cut: at 255, bla
 NOBODY = -1  # the party of a row that no declaration is about
 # The columns of the list and of the register that are looked at.
 _LISTED = [
-    "row", "operator_id", "operator", "dn", "dn_key", "project_contact", "support_contact", "description",
+    "row", "key", "operator_id", "operator", "dn", "dn_key", "project_contact", "support_contact",
+    "description",
 ]  # fmt: skip
 _DECLARED = [
     "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "beneficiary_id",
@@ -95,18 +97,16 @@ def match(space: TrustSpace) -> Match:
 
 
 def _matched(register: Register, space: TrustSpace) -> Match:
-    key = domain_keys(space.entries["domain"])
-    kept = ~space.entries["is_audit_entry"] | key.isin(register.declarations["domain_key"])
-    listed = space.entries.loc[kept, _LISTED].assign(key=key[kept])
-    parties = [party for group in parties_of(register, space, listed).values() for party in group]
+    listed = space.entries.assign(key=domain_keys(space.entries["domain"]))
+    kept = ~listed["is_audit_entry"] | listed["key"].isin(register.declarations["domain_key"])
+    listed = listed.loc[kept, _LISTED]
+    parties = parties_of(register, space, listed)
     holder = {row: number for number, party in enumerate(parties) for row in party.rows}
     listed["party"] = [holder.get(row, NOBODY) for row in listed.index.tolist()]
     labels = [(number, at) for number, party in enumerate(parties) for at in party.at]
     current = register.declarations.loc[[at for _, at in labels]].assign(party=[n for n, _ in labels])
     current = current.sort_values(["party", "date"], na_position="last", kind="stable")
-    made = space.whitelist.generated_at
-    seen = pd.Timestamp((min(made, space.as_of) if made else space.as_of).date())
-    current["days"] = (seen - due_from(current)).dt.days.astype("Int64")
+    current["days"] = (day_of(space) - due_from(current)).dt.days.astype("Int64")
     pairs = _compared(register, current, listed, parties)
     undeclared = listed[listed["party"] == NOBODY]  # one row a domain and operator
     rest = undeclared[["key", "operator_id", "operator", "party"]].drop_duplicates(["key", "operator_id"])
@@ -116,8 +116,8 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     compared = worst.set_axis(list(COMPARED), axis=1).astype("str")
     whole = pd.concat([_declared(current, parties).join(compared), rest])
     numbers, others = listed["row"].to_dict(), rows_by(undeclared, "key", "operator_id")
-    of_rest = (tuple(others[place]) for place in zip(rest["domain"], rest["operator_id"], strict=True))
-    whole["rows"] = [*(tuple(sorted(numbers[at] for at in party.rows)) for party in parties), *of_rest]
+    of_parties = [tuple(sorted(numbers[at] for at in party.rows)) for party in parties]
+    whole["rows"] = [*of_parties, *map(tuple, others.values())]
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
     left = space.thresholds.listing_days - whole["days"]
     whole["days_left"] = left.where(whole["status"] == "under-way")
@@ -129,11 +129,9 @@ def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -
     """Return one row a domain of the statuses of a `Match`: the worst of its operators, with all rows."""
     if operators is not None:
         parties = parties[parties["operator_id"].isin(operators)]
-    every = grouped(
-        (d, row) for d, rows in zip(parties["domain"], parties["rows"], strict=True) for row in rows
-    )
+    every = grouped(zip(parties["domain"], parties["rows"], strict=True))
     whole = parties.drop_duplicates("domain", ignore_index=True)[_ORDER]
-    whole["rows"] = [tuple(sorted(every.get(domain, ()))) for domain in whole["domain"]]
+    whole["rows"] = [tuple(sorted(all_rows(every[domain]))) for domain in whole["domain"]]
     return whole
 
 
@@ -151,17 +149,14 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     first = current.drop_duplicates("party").set_index("party")
     where = current["file"] + ":" + current["row"].astype("str")
-    places = grouped(zip(current["party"].tolist(), where.tolist(), strict=True))
+    more = [(party.withdrawn, party.later, bool(party.lent), party.relisted) for party in parties]
+    of_party = pd.DataFrame(more, columns=["withdrawal", "later", "lent", "relisted"], dtype="boolean")
     columns = {
         "domain": first["domain_key"], "operator_id": first["operator_id"],
         "operator": first["structure_name"].str.strip(), "date": first["date"], "days": first["days"],
-        "evidence": pd.Series({party: "; ".join(each) for party, each in places.items()}, dtype="str"),
-        "withdrawal": pd.Series([party.withdrawn for party in parties], dtype="boolean"),
-        "later": pd.Series([party.later for party in parties], dtype="bool"),
-        "lent": pd.Series([bool(party.lent) for party in parties], dtype="bool"),
-        "relisted": pd.Series([party.relisted for party in parties], dtype="bool"),
+        "evidence": where.groupby(current["party"]).agg("; ".join).astype("str"),
     }  # fmt: skip
-    return pd.DataFrame(columns).assign(party=range(len(parties)), outside=False)
+    return pd.DataFrame(columns).join(of_party).assign(party=range(len(parties)), outside=False)
 
 
 def _statuses(whole: pd.DataFrame, listing_days: int) -> np.ndarray:
@@ -197,19 +192,17 @@ def _compared(
     register: Register, current: pd.DataFrame, listed: pd.DataFrame, parties: Sequence[Party]
 ) -> pd.DataFrame:
     asked = current.loc[[parties[n].withdrawn is False and not parties[n].later for n in current["party"]]]
-    lent = {number: list(party.lent) for number, party in enumerate(parties) if party.lent}
-    held = [listed, *(listed.loc[rows].assign(party=number) for number, rows in lent.items())]
-    rows = pd.concat(held) if lent else listed
+    lent = [listed.loc[[*p.lent]].assign(party=number) for number, p in enumerate(parties) if p.lent]
+    rows = pd.concat([listed, *lent])
     pairs = asked.reset_index(names="at").merge(rows, on="party", suffixes=("", "_listed"))
 
     def compare(name: str, columns: tuple[str, ...], given: pd.Series, same: Iterable[bool]) -> None:
         held = pairs["at"].isin(register.having(asked, *columns).index) & given
-        code = {verdict: at for at, verdict in enumerate(COMPARED[name])}
-        codes = np.where(held, np.where(np.fromiter(same, bool), code["same"], code["differs"]), code[""])
-        pairs[match_of(name)] = pd.Categorical.from_codes(codes, dtype=_VERDICTS[name])
+        verdicts = np.where(held, np.where(np.fromiter(same, bool), "same", "differs"), "")
+        pairs[match_of(name)] = pd.Categorical(verdicts, dtype=_VERDICTS[name])
 
     def texts(*columns: str) -> Iterable[tuple[str, ...]]:
-        return zip(*(pairs[column].tolist() for column in columns), strict=True)
+        return pairs[[*columns]].itertuples(index=False, name=None)
 
     foreign = pairs["party"].isin([number for number, party in enumerate(parties) if party.foreign])
     ids = (pairs["operator_id"] != "") & (pairs["operator_id_listed"] != "")
@@ -243,20 +236,15 @@ def _compared(
 
 def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     """Return the pairs with ``certificates_match``: whether a certificate beside the declared one is, too."""
-    right = pairs["dn_match"].isin(["same", "spelling"])
-    beside = pairs[(pairs["dn_match"] == "differs") & pairs["party"].isin(pairs.loc[right, "party"])]
-    numbers = beside["party"].unique().tolist()
-    made = [(n, at) for n in numbers for at in (*parties[n].at, *parties[n].earlier)]
-    lines = register.declarations.loc[[at for _, at in made], list(LINES)]
-    named = {
-        (number, _name(pasted_dn(text)))
-        for line in LINES
-        for (number, _), text in zip(made, lines[line].tolist(), strict=True)
-    }
-    keys = zip(beside["party"].tolist(), beside["dn_key"].tolist(), strict=True)
-    verdicts = ["same" if key in named else "differs" for key in keys]
-    every = pd.Series(verdicts, beside.index, dtype="str").reindex(pairs.index, fill_value="")
-    return pairs.assign(certificates_match=every.astype(_VERDICTS["certificates"]))
+    right = pairs.loc[pairs["dn_match"].isin(["same", "spelling"]), "party"]
+    beside = (pairs["dn_match"] == "differs") & pairs["party"].isin(right)
+    named: set[tuple[int, str]] = set()
+    for number in pairs.loc[beside, "party"].unique().tolist():
+        made = register.declarations.loc[[*parties[number].at, *parties[number].earlier], list(LINES)]
+        named |= {(number, _name(pasted_dn(text))) for text in made.to_numpy().ravel()}
+    keys = zip(pairs["party"].tolist(), pairs["dn_key"].tolist(), strict=True)
+    verdicts = np.where(beside, np.where([key in named for key in keys], "same", "differs"), "")
+    return pairs.assign(certificates_match=pd.Categorical(verdicts, dtype=_VERDICTS["certificates"]))
 
 
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -269,7 +257,6 @@ def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs.drop_duplicates(["party", "row_listed"], ignore_index=True)
 
 
-@lru_cache(10_000)
 def _name(text: str) -> str:
     """Return the key of a DN, "" for a text that is none, or no more than a part of one."""
     dn = parse_dn(text)
@@ -281,15 +268,10 @@ def match_of(name: str) -> str:
     return f"{name.removesuffix('_match')}_match"
 
 
-@cache
-def _reached(text: str) -> Coordinates:
-    return parse_contact(text).coordinates
-
-
 def same_contact(phone: str, email: str, listed: str) -> bool:
     """Tell whether the listed contact has the declared phone and address; an unreadable one is not held."""
-    phones, emails = _reached(listed)
-    return _reached(phone)[0] <= phones and _reached(email)[1] <= emails
+    phones, emails = parse_contact(listed).coordinates
+    return phones.issuperset(parse_contact(phone).phones) and emails.issuperset(parse_contact(email).emails)
 
 
 def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, email: str) -> pd.Series:
@@ -297,20 +279,17 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
 
     That is the time of the first list with the contact that is listed now; "" where no earlier list tells.
     """
-    past = past_of(space)
-    if past is None or pairs.empty:
-        return pd.Series("", index=pairs.index, dtype="str")
-    history = past[0]
-    key = domain_keys(history["domain"])
-    groups = history[key.isin(pairs["domain_key"])].groupby(key, sort=False)
-    earlier = {name: rows[[column, "first_seen", "last_seen"]] for name, rows in groups}
-    instants = []
+    past, instants = past_of(space), []
+    history = past[0] if past else pd.DataFrame(columns=["domain", column, "first_seen", "last_seen"])
+    spells = history[[column, "first_seen", "last_seen"]].itertuples(index=False, name=None)
+    earlier = grouped(zip(domain_keys(history["domain"]), spells, strict=True))
     columns = ["domain_key", column, phone, email, "date"]
     for name, listed, telephone, address, date in pairs[columns].itertuples(index=False, name=None):
-        rows = earlier.get(name, history.iloc[:0])
-        old = rows[[same_contact(telephone, address, text) for text in rows[column]]]
-        now = rows[[_reached(text) == _reached(listed) for text in rows[column]]]
-        since, until = now["first_seen"].min(), old["last_seen"].max()
-        replaced = until < since and date < since.tz_localize(None).normalize()
-        instants.append(since.isoformat() if replaced else "")
+        rows = earlier.get(name, [])
+        until = [last for text, _, last in rows if same_contact(telephone, address, text)]
+        reached = parse_contact(listed).coordinates
+        bearing = [first for text, first, _ in rows if parse_contact(text).coordinates == reached]
+        since = min(bearing, default=None)
+        replaced = since and until and max(until) < since and date < since.tz_localize(None).normalize()
+        instants.append(since.isoformat() if since and replaced else "")
     return pd.Series(instants, index=pairs.index, dtype="str")

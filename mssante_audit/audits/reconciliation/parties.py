@@ -4,12 +4,13 @@ A declaration without a date is neither first nor last, so that a party has seve
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from mssante_audit.audits.declarations.names import akin
+from mssante_audit.audits.declarations.several import root_of
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, latest
 from mssante_audit.declarations.values import mapped
@@ -38,87 +39,69 @@ class Party:
     foreign: bool = False  # whether all these rows are of another operator than declared
 
 
-def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> dict[str, list[Party]]:
-    """Return the parties of each declared domain that matter against the `listed` rows with their keys."""
+def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> list[Party]:
+    """Return the parties of declared domains that matter against the `listed` rows with their keys."""
     every = register.declarations[register.declarations["domain_key"] != ""]
-    among = set(map(structure_key, {*every["operator_id"].unique(), *space.structures}))
-    keys = {identifier: structure_key(identifier, among) for identifier in space.structures}
-    roots = {keys[identifier]: keys[first] for identifier, first in space.structures.items()}
-
-    def root(text: str) -> str:
-        """Return what the structure of an identifier is known by, in register and list."""
-        key = structure_key(text, among)
-        return roots.get(key, key)
-
-    named = _named(every, mapped(every["operator_id"], root))
-    later = ~every.index.isin(register.until(space.as_of).index)
-    now = _with_twins(latest(every[~later], named[~later]), every[~later], named)
-    declared = pd.MultiIndex.from_arrays([every["domain_key"], named])
-    only_later = every[later & ~declared.isin(declared[~later])]
-    parties = _grouped(now, named, register)
-    for domain, coming in _grouped(latest(only_later, named[only_later.index]), named, register).items():
-        parties.setdefault(domain, []).extend(coming)
-        for party in coming:
+    root = root_of(every["operator_id"], space.structures)
+    every = every.assign(whose=mapped(every["operator_id"], root))
+    every["whose"] = _named(every)
+    past = every[every.index.isin(register.until(space.as_of).index)]
+    now = _with_twins(latest(past, past["whose"]), past)
+    parties = _grouped(now, register)
+    of_party = pd.MultiIndex.from_frame(every[["domain_key", "whose"]])
+    coming = every[~of_party.isin(pd.MultiIndex.from_frame(past[["domain_key", "whose"]]))]
+    for domain, of_domain in _grouped(latest(coming, coming["whose"]), register).items():
+        parties.setdefault(domain, []).extend(of_domain)
+        for party in of_domain:
             party.later = True
-    gone = every[~later & ~every.index.isin(now.index)]
-    columns = (gone.index, gone["domain_key"], named[gone.index], gone["withdrawal"], gone["date"])
-    for at, domain, structure, asked, date in zip(*(c.tolist() for c in columns), strict=True):
+    gone = past.loc[~past.index.isin(now.index), ["domain_key", "whose", "withdrawal", "date"]]
+    for at, domain, structure, asked, date in gone.itertuples(name=None):
         party = next(p for p in parties[domain] if p.structure == structure and not p.later)
         party.earlier = (*party.earlier, at)
-        if asked is True and party.date is not None and party.withdrawn is False:
-            party.relisted |= date < party.date
+        if asked is not pd.NA and asked and party.date is not None and party.withdrawn is False:
+            party.relisted |= bool(date < party.date)
     _give_rows(parties, every, listed, root)
-    return {domain: _deciding(of_domain) for domain, of_domain in parties.items()}
+    return [party for of_domain in parties.values() for party in _deciding(of_domain)]
 
 
-def _with_twins(now: pd.DataFrame, every: pd.DataFrame, named: pd.Series) -> pd.DataFrame:
+def _with_twins(now: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
     """Return the declarations that count, with those of one operator and day for another certificate."""
-    keys = every[["domain_key", "date", "withdrawal"]].assign(whose=named[every.index])
-    keys = keys[keys["date"].notna() & ~keys["withdrawal"].fillna(value=True)]
+    asked = past[past["date"].notna() & ~past["withdrawal"].fillna(value=True)]
+    keys = asked[["domain_key", "date", "withdrawal", "whose"]]
     keys = keys[keys.duplicated(keep=False)]
-    if keys.empty:
-        return now
-    lines = every.loc[keys.index, ["dn_igc_sante", "dn_igc_cps"]]
-    both = lines["dn_igc_sante"] + "\n" + lines["dn_igc_cps"]
-    keys["dn"] = mapped(both, lambda text: pasted_dn(text.strip()))
-    keys = keys[keys["dn"] != ""].drop_duplicates(keep="last").drop(columns="dn")
+    both = asked["dn_igc_sante"] + "\n" + asked["dn_igc_cps"]
+    dn = mapped(both[keys.index], lambda text: pasted_dn(text.strip()))
+    keys = keys[(dn != "") & ~keys.assign(dn=dn).duplicated(keep="last")]
     counting = pd.MultiIndex.from_frame(keys[keys.index.isin(now.index)])
     twins = keys.index[pd.MultiIndex.from_frame(keys).isin(counting)]
-    return every.loc[every.index.isin([*now.index, *twins])]
+    return past.loc[past.index.isin([*now.index, *twins])]
 
 
-def _named(every: pd.DataFrame, whose: pd.Series) -> pd.Series:
+def _named(every: pd.DataFrame) -> pd.Series:
     """Return the structures, the first of a domain's of one name where numbers can be one's, or lack."""
-    columns = {"domain": every["domain_key"], "whose": whose, "number": every["operator_id"]}
-    held = pd.DataFrame(columns).assign(name=every["structure_name"])[whose != ""]
-    held = held.drop_duplicates(["domain", "whose"])
-    held = held[held.duplicated("domain", keep=False)]
+    held = every.loc[every["whose"] != "", ["domain_key", "whose", "operator_id", "structure_name"]]
+    held = held.drop_duplicates(["domain_key", "whose"])
+    held = held[held.duplicated("domain_key", keep=False)]
     first: dict[tuple[str, str], str] = {}
     seen: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for domain, structure, number, name in held.itertuples(index=False, name=None):
         if name := fold(name):
-            same_name = seen[domain, name]
-            alike = (root for root, identifier in same_name if _akin(identifier, number))
+            alike = (root for root, identifier in seen[domain, name] if _akin(identifier, number))
             first[domain, structure] = next(alike, structure)
-            same_name.append((first[domain, structure], number))
-    called: dict[tuple[str, str], str] = {}
-    structures = []
-    texts = [every[name].tolist() for name in ("domain_key", "structure_name")]
-    for domain, name, structure in zip(*texts, whose.tolist(), strict=True):
-        structures.append(first.get((domain, structure), structure))
-        if structures[-1] and name.strip():
-            called[domain, fold(name)] = structures[-1]
-    uses = zip(*texts, structures, strict=True)
+            seen[domain, name].append((first[domain, structure], number))
+    texts = every[["domain_key", "structure_name", "whose"]].itertuples(index=False, name=None)
+    uses = [(domain, name, first.get((domain, structure), structure)) for domain, name, structure in texts]
+    called = {(d, fold(name)): structure for d, name, structure in uses if structure and name.strip()}
     named = [structure or called.get((domain, fold(name)), "") for domain, name, structure in uses]
-    return pd.Series(named, index=whose.index, dtype="str")
+    return pd.Series(named, index=every.index, dtype="str")
 
 
-def _grouped(now: pd.DataFrame, whose: pd.Series, register: Register) -> dict[str, list[Party]]:
+def _grouped(now: pd.DataFrame, register: Register) -> dict[str, list[Party]]:
     """Return the parties of each domain, without rows."""
     known = set(register.having(now, "structure_id", "beneficiary_id").index)
     groups: dict[tuple[str, str], Party] = {}
-    columns = (now.index, now["domain_key"], whose[now.index], now["withdrawal"], now["date"])
-    for at, domain, structure, withdrawal, date in zip(*(c.tolist() for c in columns), strict=True):
+    columns = now[["domain_key", "whose", "withdrawal", "date"]]
+    for at, domain, structure, withdrawal, date in columns.itertuples(name=None):
         asked = None if withdrawal is pd.NA else bool(withdrawal)
         party = groups.setdefault((domain, structure), Party(structure, withdrawn=asked))
         party.at.append(at)
@@ -139,34 +122,32 @@ def _give_rows(
         for domain, party in of_domain:
             for number in filter(None, (numbers[at] for at in party.at)):
                 claims.setdefault((domain, number), party)
-    left: dict[str, dict[int, tuple[str, str, str]]] = {}
-    columns = (listed[name].tolist() for name in ("key", "dn_key", "operator", "operator_id"))
-    structures = mapped(listed["operator_id"], root).tolist()
-    for row, structure, domain, *texts in zip(listed.index.tolist(), structures, *columns, strict=True):
+    left: dict[str, dict[int, tuple[str, ...]]] = {}  # certificate's key, operator, its number
+    rows = listed[["key", "dn_key", "operator", "operator_id"]].itertuples(name=None)
+    for structure, (row, domain, *texts) in zip(mapped(listed["operator_id"], root), rows, strict=True):
         if owner := claims.get((domain, structure)):
             owner.rows.append(row)
         elif domain in parties:
-            left.setdefault(domain, {})[row] = (texts[0], texts[1], texts[2])
+            left.setdefault(domain, {})[row] = tuple(texts)
     for domain, unclaimed in left.items():
         _give_left(parties[domain], unclaimed, every)
 
 
-def _give_left(parties: list[Party], rows: dict[int, tuple[str, str, str]], every: pd.DataFrame) -> None:
+def _give_left(parties: list[Party], rows: dict[int, tuple[str, ...]], every: pd.DataFrame) -> None:
     """Give rows that no identifier claims to whom declared their certificate, or is it by name."""
-    owners: dict[tuple[str, str], Party] = {}
+    of_dn: dict[str, Party] = {}
+    of_number: dict[str, Party] = {}
+    columns = ["dn_igc_sante", "dn_igc_cps", "structure_name", "operator_id"]
     for party in parties:
-        columns = ["dn_igc_sante", "dn_igc_cps", "structure_name", "operator_id"]
         for *lines, name, number in every.loc[party.at, columns].itertuples(index=False, name=None):
-            owners |= {("dn", parse_dn(pasted_dn(text)).key): party for text in lines if text.strip()}
-            for _, operator, operator_id in rows.values():
-                if fold(name) == fold(operator) != "" and _akin(number, operator_id):
-                    owners["name", operator_id] = party
+            of_dn |= {parse_dn(pasted_dn(text)).key: party for text in lines if text.strip()}
+            named = [other for _, operator, other in rows.values() if fold(name) == fold(operator) != ""]
+            of_number |= {other: party for other in named if _akin(number, other)}
     unknown = next((party for party in reversed(parties) if not party.structure), None)
     others: list[int] = []
-    for row, (key, _, operator_id) in rows.items():
-        owner = owners.get(("dn", key)) or owners.get(("name", operator_id)) or unknown
-        if owner is None and len(parties) == 1 and not operator_id:
-            owner = parties[0]
+    for row, (key, _, number) in rows.items():
+        alone = parties[0] if len(parties) == 1 and not number else None
+        owner = of_dn.get(key) or of_number.get(number) or unknown or alone
         (owner.rows if owner else others).append(row)
     lending = [party for party in parties if not party.withdrawn or not party.known]
     if others and lending and not any(party.rows for party in parties):
@@ -182,8 +163,6 @@ def _akin(first: str, second: str) -> bool:
 
 def _deciding(parties: list[Party]) -> list[Party]:
     """Return the parties that matter: those that have rows, one that came after; without rows, the last."""
-    if len(parties) == 1:
-        return parties
     last = _last(parties)
     holding = [party for party in parties if party.rows]
     if not holding:
@@ -191,20 +170,19 @@ def _deciding(parties: list[Party]) -> list[Party]:
         if any(party.withdrawn != last.withdrawn for party in undated):
             last.withdrawn = None
         return [last]
-    dated = all(party.date is not None for party in holding)
-    if last.rows or last.later or not dated or last.date is None:
+    dated = all(party.date is not None for party in (*holding, last))
+    if last.rows or last.later or not dated:
         return holding
     if not last.structure:  # whose declaration it is nobody can tell
         for party in holding:
             party.withdrawn = party.withdrawn if party.withdrawn == last.withdrawn else None
-        return holding
-    if last.withdrawn is not False:  # a former operator's
-        return holding
-    last.lent, last.foreign = [row for party in holding for row in party.rows], True
-    return [*holding, last]
+    elif last.withdrawn is False:  # else a former operator's
+        last.lent, last.foreign = [row for party in holding for row in party.rows], True
+        holding.append(last)
+    return holding
 
 
-def _last(parties: Iterable[Party]) -> Party:
+def _last(parties: Sequence[Party]) -> Party:
     """Return the party with the latest declaration; of two of one day the lower in the register."""
     return max(
         parties, key=lambda p: (not p.later, p.date is not None, p.date or pd.Timestamp.min, max(p.at))

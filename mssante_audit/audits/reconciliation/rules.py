@@ -78,9 +78,8 @@ def _presence(space: TrustSpace) -> Iterator[Finding]:
 
 def _near(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return by domain key a fact of what is `listed` in its place: which, why (`parent` …), whose."""
-    rows = listed.drop_duplicates("key")
-    owners = zip(rows["operator_id"].tolist(), rows["operator"].tolist(), strict=True)
-    whose = dict(zip(rows["key"].tolist(), owners, strict=True))
+    rows = listed.drop_duplicates("key")[["key", "operator_id", "operator"]]
+    whose = {key: owner for key, *owner in rows.itertuples(index=False, name=None)}
     plain = {_SIGNS.sub("", key): key for key in reversed(whose)}
     # Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments.
     by_figures = grouped((_NO_FIGURES.sub("", key), key) for key in whose)
@@ -97,8 +96,7 @@ def _near(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, st
             why, other = "typo", min((typo for typo in typos if typo[0] <= most), default=(0, ""))[1]
         if other:
             operator, name = whose[other]
-            fact = {"domain": domain, "listed": other, "why": why, "operator": operator, "name": name}
-            near[domain] = fact
+            near[domain] = {"domain": domain, "listed": other, "why": why, "operator": operator, "name": name}
     return near
 
 

@@ -4,7 +4,8 @@ That a contact changed is read off the lists, never off `DateMAJ`, which moves w
 """
 
 from collections.abc import Iterator
-from functools import cache
+from itertools import product
+from typing import Any
 
 import pandas as pd
 
@@ -91,36 +92,29 @@ def former_operators(space: TrustSpace) -> Iterator[Finding]:
     names = {name: fold(name) for name in {*history["operator"], *entries["operator"]} - {"", CPS_ISSUER}}
     uses = rows_by(entries, "domain", "operator_id", "operator")
     now = grouped((domain, same.get(operator_id, operator_id)) for domain, operator_id, _ in uses)
-    called = grouped((domain, names.get(name)) for domain, _, name in uses)
-    held = zip(*(history[name].tolist() for name in ("domain", "structure", "operator")), strict=True)
+    called = {(domain, names[name]) for domain, _, name in uses if name in names}
     left = [
-        bool(structure) and domain in now and structure not in now[domain]
-        and not (name in names and names[name] in called[domain])
-        for domain, structure, name in held
+        bool(structure) and structure not in now.get(domain, [structure])
+        and (domain, names.get(name)) not in called
+        for domain, structure, name in history[["domain", "structure", "operator"]].to_numpy()
     ]  # fmt: skip
-    served = {
-        (str(domain), str(former)): rows
-        for (domain, former), rows in history[left].groupby(["domain", "structure"], sort=False)
-    }
+    served: dict[Any, pd.DataFrame] = dict(iter(history[left].groupby(["domain", "structure"], sort=False)))
     formers = grouped(served)
     borne: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
     then: dict[str, list[pd.DataFrame]] = {}
     columns = entries.loc[entries["domain"].isin(formers.keys()), ["row", "operator_id", "domain", *_BOTH]]
     for row, operator_id, domain, *texts in columns.itertuples(index=False, name=None):
-        for former in formers[domain]:
+        for former, (column, text) in product(formers[domain], zip(KINDS, texts, strict=True)):
             before = served[domain, former]
-            for (column, kind), text in zip(KINDS.items(), texts, strict=True):
-                if _bears(before[column], text) and not _had(history, operator_id, former, text, before):
-                    then.setdefault(former, []).append(before)
-                    contacts = borne.setdefault((operator_id, former), {})
-                    contacts.setdefault((kind, text), []).append(row)
+            if _bears(before[column], text) and not _had(history, operator_id, former, text, before):
+                then.setdefault(former, []).append(before)
+                contacts = borne.setdefault((operator_id, former), {})
+                contacts.setdefault((KINDS[column], text), []).append(row)
     for (operator_id, former), contacts in borne.items():
         last = pd.concat(then[former]).sort_values("last_seen", kind="stable").iloc[-1]
-        facts = {
-            "contacts": [{"kind": kind, "text": Person(text)} for kind, text in contacts],
-            "former": {"operator": last["operator_id"], "name": last["operator"]},
-            "until": last["last_seen"],
-        }
+        named = [{"kind": kind, "text": Person(text)} for kind, text in contacts]
+        owner = {"operator": last["operator_id"], "name": last["operator"]}
+        facts = {"contacts": named, "former": owner, "until": last["last_seen"]}
         subject = (operator_id, last["operator_id"])
         yield Finding("CONTACT_FORMER_OPERATOR", subject, all_rows(contacts.values()), facts)
 
@@ -141,7 +135,6 @@ def _bears(texts: pd.Series, text: str) -> bool:
     return bool(text.strip()) and any(agree(_reached(text), _reached(other)) for other in texts.unique())
 
 
-@cache
 def _reached(text: str) -> Coordinates:
     """Return what a contact reaches, without accents; where that is nothing, what it says."""
     contact = parse_contact(text)

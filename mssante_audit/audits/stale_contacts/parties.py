@@ -6,6 +6,7 @@ One whose few rows bear the contacts of an operator that it has no domain in com
 mistake.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,27 +65,24 @@ def parties(
     """Return the parties of each operator and kind, the largest first, contacts that agree or are `near`."""
     like = grouped(pair for first, second in near for pair in ((first, second), (second, first)))
     every: dict[tuple[str, str], list[Party]] = {}
-    heads: dict[tuple[str, ...], list[tuple[Coordinates, Party]]] = {}
+    heads: defaultdict[tuple[str, ...], list[tuple[Coordinates, Party]]] = defaultdict(list)
     party_of: dict[used.Reached, Party] = {}
     largest = sorted(contacts, key=lambda key: (-len(used.rows_of(contacts[key])), *map(sorted, key[2])))
     for key in largest:
-        owner, reached = key[:2], key[2]
-        phones, emails = reached
+        owner, reached, (phones, emails) = key[:2], key[2], key[2]
         # Contacts are found by places, so that a list of many needs no comparing of all pairs.
-        one_side = [*((phone, "*") for phone in phones), *(("*", email) for email in emails)]
-        lacking = [*product(phones, emails), *((p, "") for p in phones), *(("", e) for e in emails)]
+        one_side = [*product(phones, "*"), *product("*", emails)]
         party = next((party_of[other] for other in like.get(key, ()) if other in party_of), None)
         is_head = party is not None
         if party is None:
-            looked_up = lacking if phones and emails else one_side
-            around = (head for place in looked_up for head in heads.get((*owner, *place), ()))
+            asked = product((*phones, ""), (*emails, "")) if phones and emails else one_side
+            around = (head for place in asked for head in heads[*owner, *place])
             party = next((party for head, party in around if agree(reached, head)), None)
         if party is None:
             party, is_head = Party(reached), True
             every.setdefault(owner, []).append(party)
-        if is_head:
-            for place in (*product(phones or ("",), emails or ("",)), *one_side):
-                heads.setdefault((*owner, *place), []).append((reached, party))
+        for place in (*product(phones or ("",), emails or ("",)), *one_side) if is_head else ():
+            heads[*owner, *place].append((reached, party))
         party.uses += contacts[key]
         party_of[key] = party
     several = {owner: group for owner, group in every.items() if len(group) > 1}
@@ -108,7 +106,7 @@ def disagreements(
     Its rows are those to be corrected; all of them, as a hint, where that is open. Both kinds are one finding
     where they have rows in common.
     """
-    findings: dict[tuple[str, str], list[Finding]] = {}
+    findings: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
     for (operator_id, kind), every in of_operators.items():
         left = [
             party
@@ -120,19 +118,19 @@ def disagreements(
         wrong, right = _to_correct(every, stamps)
         spans = [stamps.span(party.rows) or ("", "") for party in every]
         domains = [{domain_of[row] for row in party.rows} for party in every]
+        contacts = [
+            used.spellings(party.spelt)[0]
+            | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
+            for party, (since, until) in zip(every, spans, strict=True)
+        ]
         facts: dict[str, Any] = {
-            "contacts": [
-                used.seen(used.most_used(party.spelt))
-                | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
-                for party, (since, until) in zip(every, spans, strict=True)
-            ],
-            "right": [used.best_of(right.spelt)] if right in left else [],
+            "contacts": contacts, "right": [used.best_of(right.spelt)] if right in left else [],
             "same_domain": len(set().union(*domains)) < sum(map(len, domains)),
-        }
+        }  # fmt: skip
         rows = used.rows_of(use for party in wrong or every for use in party.uses)
         sure = "likely" if wrong else "hint"
         subject: tuple[str | Person, ...] = (operator_id, kind)
-        of_operator = findings.setdefault((operator_id, sure), [])
+        of_operator = findings[operator_id, sure]
         if of_operator and not set(rows).isdisjoint(of_operator[-1].rows):
             same = of_operator.pop()
             subject, rows = parts_of(same.subject), (*rows, *same.rows)
@@ -214,16 +212,11 @@ def strange_findings(
     space: TrustSpace, uses: Iterable[used.Use], others: Lent, domain_of: Mapping[int, str]
 ) -> Iterator[Finding]:
     """Report, for each two operators, the rows of one that bear the contacts of the other by mistake."""
-    if not others.strange:
-        return
-    entries = space.audited
-    place = {key: where for key, *where in rows_by(entries, "operator_id", "operator_kind", "department")}
-    sizes = entries["operator_id"].value_counts()
-    of_owner = grouped(
-        (others.owners.get(use.operator_id), use)
-        for use in uses
-        if use not in others.uses and any(use.coordinates)
-    )
+    columns = ("operator_id", "operator_kind", "department")
+    place = {key: where for key, *where in rows_by(space.audited, *columns)}
+    sizes = space.audited["operator_id"].value_counts()
+    reaching = (use for use in uses if use not in others.uses and any(use.coordinates))
+    of_owner = grouped((others.owners.get(use.operator_id), use) for use in reaching)
     for (operator_id, lender), strange in others.strange.items():
         rows, kinds = used.rows_of(strange), {use.kind for use in strange}
         domains = {domain_of[row] for row in rows}
@@ -247,8 +240,6 @@ def strange_findings(
 
 def _usual(uses: list[used.Use], kind: str) -> list[used.Use]:
     """Return the texts of the contact of a kind that more than half of these rows bear, if there is one."""
-    reaching = (use for use in uses if use.kind == kind and any(use.coordinates))
-    by_contact = grouped((use.coordinates, use) for use in reaching)
-    counts = {contact: len(used.rows_of(texts)) for contact, texts in by_contact.items()}
-    most = max(counts, key=counts.__getitem__, default=None)
-    return by_contact[most] if most and 2 * counts[most] > sum(counts.values()) else []
+    by_contact = grouped((use.coordinates, use) for use in uses if use.kind == kind)
+    counts = [len(used.rows_of(texts)) for texts in by_contact.values()]
+    return next((texts for texts in by_contact.values() if 2 * len(used.rows_of(texts)) > sum(counts)), [])

@@ -3,8 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
-from itertools import combinations, pairwise
-from operator import itemgetter
+from itertools import accumulate, chain, combinations, pairwise
+from operator import eq, itemgetter
 from typing import NamedTuple
 
 import pandas as pd
@@ -33,15 +33,9 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
     data), which makes no telephone number, so that gaps do not matter. All else in the contacts is equal.
     What most rows of an operator and kind hold, the `majority`, is the original and no part of the run.
     """
-    numbered = [
-        (use, groups, (use.operator_id, use.kind, rest))
-        for use in uses
-        for groups, rest in [_read(use)]
-        if groups
-    ]
-    first = grouped(
-        ((*key, *groups[1:]), (int(groups[0]), use)) for use, groups, key in numbered if groups[1:]
-    )
+    read = [(use, *_read(use)) for use in uses]
+    numbered = [(use, groups, (use.operator_id, use.kind, rest)) for use, groups, rest in read if groups]
+    first = grouped(((*key, *more), (int(number), use)) for use, (number, *more), key in numbered if more)
     counted: list[tuple[tuple[str, ...], _Run]] = []
     for (operator_id, _, _, *others), of_key in first.items():
         numbers = {number for number, _ in of_key}
@@ -51,9 +45,8 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
     whole = grouped((key, (int("".join(groups)), use)) for use, groups, key in numbered)
     for (operator_id, _, _), of_key in whole.items():
         ordered = sorted({number for number, _ in of_key})
-        gaps = [at for at in range(1, len(ordered)) if ordered[at] - ordered[at - 1] > MAX_GAP]
-        for start, end in pairwise([0, *gaps, len(ordered)]):
-            stretch = {*ordered[start:end]}
+        steps = accumulate((b - a > MAX_GAP for a, b in pairwise(ordered)), initial=0)
+        for stretch in map(set, grouped(zip(steps, ordered, strict=True)).values()):
             if any({number - 1, number + 1} <= stretch for number in stretch):
                 counted.append(((operator_id,), _run(of_key, stretch, majority)))
     findings = []
@@ -61,17 +54,14 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
         merged: list[_Run] = []
         for low, high, members, originals in sorted(same, key=itemgetter(0)):
             if merged and low <= merged[-1][1]:
-                lowest, highest, before, meant = merged.pop()
-                merged.append((lowest, max(highest, high), before + members, meant + originals))
-            else:
-                merged.append((low, high, members, originals))
+                low, highest, before, meant = merged.pop()
+                high, members, originals = max(highest, high), before + members, meant + originals
+            merged.append((low, high, members, originals))
         for low, _, members, originals in merged:
             # Of each kind the first and the last are shown.
             of_kind = grouped((use.kind, use) for use in members).values()
-            facts = {
-                "contacts": distinct(use for group in of_kind for use in (group[0], group[-1])),
-                "right": [best_of([use]) for use in dict.fromkeys(originals)],
-            }
+            shown = distinct(use for group in of_kind for use in (group[0], group[-1]))
+            facts = {"contacts": shown, "right": [best_of([use]) for use in dict.fromkeys(originals)]}
             subject = (operator_id, Person(" ".join((str(low), *others))))
             if members:
                 findings.append((members, Finding("CONTACT_AUTOFILL", subject, rows_of(members), facts)))
@@ -81,9 +71,8 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
 def _read(use: Use) -> tuple[list[str], str]:
     """Return the groups of digits of a contact's number, and its words but for that; nothing without one."""
     text = " ".join(use.contact.text.split())
-    if number := _NUMBER.search(text):
-        return re.findall(r"\d+", number[0]), fold(f"{text[: number.start()]} {text[number.end() :]}")
-    return [], ""
+    number = _NUMBER.search(text)
+    return (re.findall(r"\d+", number[0]), fold(_NUMBER.sub(" ", text, 1))) if number else ([], "")
 
 
 def _run(of_key: list[tuple[int, Use]], numbers: set[int], majority: Mapping[tuple[str, str], Use]) -> _Run:
@@ -149,13 +138,11 @@ def typos(mail: MailDomains) -> dict[str, str]:
     `TYPO_RATIO` times more frequent.
     """
     owners = grouped((domain, operator) for operator, domains in mail.uses.items() for domain in domains)
-    meant = {
-        wrong: right
-        for wrong, right in _slips(mail.rows)
-        if len(right.rpartition(".")[0]) >= TYPO_LETTERS
-        and not {*owners[wrong]}.isdisjoint(owners[right])
-        and not any(wrong in mail.usual[operator_id] for operator_id in owners[wrong])
-    }
+    meant = {}
+    for wrong, right in _slips(mail.rows):
+        has_both = len(right.rpartition(".")[0]) >= TYPO_LETTERS and {*owners[wrong]} & {*owners[right]}
+        if has_both and not any(wrong in mail.usual[operator_id] for operator_id in owners[wrong]):
+            meant[wrong] = right
     parted = {domain: domain.rpartition(".") for domain in mail.rows}
     by_ending = grouped((parted[domain][2], rows) for domain, rows in mail.rows.items())
     rows = {ending: set().union(*groups) for ending, groups in by_ending.items()}
@@ -256,18 +243,14 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
             keys = group[first], group[second]
             names = [{fold(n) for use in contacts[key] for n in use.contact.names} for key in keys]
             one_person = not all(names) or not names[0].isdisjoint(names[1])
-            if one_person and ("@" not in first or _one_letter(first, second)):
+            local, other = first.partition("@")[0], second.partition("@")[0]
+            start = [*map(eq, local, other), False].index(False)
+            inside = local[:start][-1:].isalpha()  # what differs is no initial
+            if one_person and ("@" not in first or (inside and one_slip(local, other))):
                 pairs_of = near.setdefault((keys[0][0], first, second), [])
                 if keys not in pairs_of:
                     pairs_of.append(keys)
     return near
-
-
-def _one_letter(email: str, other: str) -> bool:
-    first, second = email.partition("@")[0], other.partition("@")[0]
-    start = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
-    is_initial = start == 0 or not first[start - 1].isalpha()
-    return not is_initial and one_slip(first, second)
 
 
 def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> Near:
@@ -312,12 +295,9 @@ def near_findings(near: Near, contacts: Mapping[Reached, list[Use]]) -> Iterator
         few, many = bearing[operator_id, values[rare]], bearing[operator_id, values[usual]]
         shared = any(first == second for first, second in zip(*(key[2] for key in pairs_of[0]), strict=True))
         known = shared and len(many) >= TYPO_RATIO * len(few)
-        facts = {
-            "contacts": spellings(
-                use for side in (usual, rare) for p in pairs_of for use in contacts[p[side]]
-            ),
-            "right": [best_of(contacts[pair[usual]]) for pair in pairs_of] if known else [],
-        }
+        ordered = (contacts[pair[side]] for side in (usual, rare) for pair in pairs_of)
+        right = [best_of(contacts[pair[usual]]) for pair in pairs_of] if known else []
+        facts = {"contacts": spellings(chain.from_iterable(ordered)), "right": right}
         rows = tuple(few if len(few) < len(many) else few | many)
         yield Finding("CONTACT_NEAR", (operator_id, *map(Person, values)), rows, facts)
 

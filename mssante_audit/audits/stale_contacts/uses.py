@@ -79,11 +79,6 @@ def rows_of(uses: Iterable[Use]) -> tuple[int, ...]:
     return tuple(sorted({row for use in uses for row in use.rows}))
 
 
-def most_used(uses: Iterable[Use]) -> Use:
-    """Return the contact on most rows, the first of those that tie."""
-    return max(uses, key=lambda use: len(use.rows))
-
-
 def best_of(uses: Iterable[Use]) -> dict[str, Any]:
     """Return one of several spellings of a contact as a fact: the best written one, with single spaces."""
     best = min(uses, key=lambda use: (len(_BADLY_WRITTEN.intersection(use.contact.problems)), -len(use.rows)))
@@ -93,7 +88,7 @@ def best_of(uses: Iterable[Use]) -> dict[str, Any]:
 def majorities(uses: Iterable[Use], sizes: Mapping[str, int]) -> dict[tuple[str, str], Use]:
     """Return by operator and kind the contact, most often spelt so, that more than half of its rows hold."""
     return {
-        (operator_id, kind): most_used(group)
+        (operator_id, kind): max(group, key=lambda use: len(use.rows))
         for (operator_id, kind, _), group in alike(uses).items()
         if (rows := len(rows_of(group))) >= MAJORITY_MIN and 2 * rows > sizes[operator_id]
     }

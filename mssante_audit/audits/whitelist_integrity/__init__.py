@@ -6,6 +6,7 @@ What concerns the file as a whole has no rows; rows that could not be read are r
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mssante_audit.audits.whitelist_integrity import descriptions, domains
@@ -73,16 +74,14 @@ def _file(space: TrustSpace) -> Iterator[Finding]:
 def _unreadable(space: TrustSpace) -> Iterator[Finding]:
     """Report each kind and element once; what concerns no loaded row, by its line in the file."""
     problems = space.whitelist.problems.assign(row=space.whitelist.problems["row"].fillna(0).astype("int64"))
-    groups = grouped(
-        ((kind, element, 0 < row <= len(space.entries)), (row, line))
-        for row, line, kind, element in problems[["row", "line", "kind", "element"]].itertuples(index=False)
-        if (kind, element) != ("date", "DateMAJ")
-    )
-    for (kind, element, loaded), places in groups.items():
-        lines = "" if loaded else row_ranges(line for _, line in places)
+    problems = problems[(problems["kind"] != "date") | (problems["element"] != "DateMAJ")]
+    loaded = np.where(problems["row"].between(1, len(space.entries)), "row", "file")
+    for key, places in problems.groupby(["kind", "element", loaded], sort=False):
+        kind, element, where = map(str, key)
+        lines = row_ranges(places["line"].tolist()) if where == "file" else ""
         facts = {"kind": kind, "element": element, "times": len(places), "lines": lines}
-        subject, rows = (kind, element, "row" if loaded else "file"), [row for row, _ in places if loaded]
-        yield Finding("LIST_UNREADABLE_ROW", subject, rows, facts)
+        rows = places["row"].tolist() if where == "row" else []
+        yield Finding("LIST_UNREADABLE_ROW", (kind, element, where), rows, facts)
 
 
 def _dates(space: TrustSpace) -> Iterator[Finding]:
@@ -123,12 +122,11 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
 def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
     """Report free text with hidden characters; LIST_DOMAIN_INVALID has domains', DN_NOT_CANONICAL names'."""
     for field in ("description", "project_contact", "support_contact"):
-        odd_in = {
-            text: odd
-            for text in space.audited[field].unique()
-            if has_hidden(text) and not (field == "description" and descriptions.is_garbled(text))
-            if (odd := "".join(c for c in dict.fromkeys(text) if is_hidden(c) and c not in "\t\r\n"))
-        }
+        odd_in: dict[str, str] = {}
+        for text in filter(has_hidden, space.audited[field].unique()):
+            odd = "".join(c for c in dict.fromkeys(text) if is_hidden(c) and c not in "\t\r\n")
+            if odd and not (field == "description" and descriptions.is_garbled(text)):
+                odd_in[text] = odd
         if odd_in:
             rows = space.audited.loc[space.audited[field].isin(list(odd_in)), "row"].tolist()
             characters = list(dict.fromkeys("".join(odd_in.values())))
@@ -141,14 +139,12 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
 def _foreign_letters(space: TrustSpace) -> Iterator[Finding]:
     """Report letters of other scripts, which look like Latin ones and are not the same to a program."""
     for field in FIELDS[:-1]:
-        texts = (text for text in space.audited[field].unique() if not text.isascii())
-        odd = {text: letters for text in texts if (letters := foreign_letters(text))}
         shown: Callable[[str], Any] = Person if field.endswith("contact") else str
-        with_odd = space.audited[space.audited[field].isin(list(odd))] if odd else space.audited.iloc[:0]
-        for (text,), rows in rows_by(with_odd, field).items():
-            meant = [shown(latin(text))] if latin(text) else []
-            facts = {"field": field, "text": shown(text), "letters": odd[text], "right": meant}
-            yield Finding("LIST_LETTER_FOREIGN", (field, shown(text)), rows, facts)
+        for (text,), rows in rows_by(space.audited, field).items():
+            if not text.isascii() and (letters := foreign_letters(text)):
+                meant = [shown(latin(text))] if latin(text) else []
+                facts = {"field": field, "text": shown(text), "letters": letters, "right": meant}
+                yield Finding("LIST_LETTER_FOREIGN", (field, shown(text)), rows, facts)
 
 
 RUNS = (

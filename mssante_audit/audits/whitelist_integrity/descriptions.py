@@ -3,8 +3,9 @@
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import product
 from typing import Any, NamedTuple
 
 from mssante_audit.base.text import fold
@@ -37,12 +38,6 @@ _OF = re.compile(
 )
 
 
-def is_placeholder(telling: Sequence[str]) -> bool:
-    """Tell whether the `words` of a description name no establishment: none, or the form's own example."""
-    left = [word for word in telling if not _FORM_EXAMPLE.fullmatch(word)]
-    return not left or (len(left) < len(telling) and KINDS.issuperset(left))
-
-
 def is_garbled(description: str) -> bool:
     """Tell whether accented letters were lost in a conversion."""
     marks = (_UTF8, _EXTENDED, _ENTITY, _BEYOND_REPAIR)
@@ -55,16 +50,16 @@ def repaired(description: str) -> str:
     Three conversions are undone: UTF-8 read as Windows-1252, bytes sign-extended to 16 bits (``￮`` for ``î``:
     in real lists; the library ftfy does not know that), and character references left from HTML.
     """
+
+    def read_again(garbled: re.Match[str]) -> str:
+        for encoding in ("cp1252", "latin-1"):
+            with suppress(UnicodeError):
+                return garbled[0].encode(encoding).decode()
+        return garbled[0]
+
     text = _EXTENDED.sub(lambda m: chr(ord(m[0]) & 0xFF), description)
-    text = _ENTITY.sub(lambda m: html.unescape(m[0]), _UTF8.sub(_read_again, text))
+    text = _ENTITY.sub(lambda m: html.unescape(m[0]), _UTF8.sub(read_again, text))
     return "" if is_garbled(text) else text
-
-
-def _read_again(garbled: re.Match[str]) -> str:
-    for encoding in ("cp1252", "latin-1"):
-        with suppress(UnicodeError):
-            return garbled[0].encode(encoding).decode()
-    return garbled[0]
 
 
 def cut_faults(description: str) -> list[str]:
@@ -116,7 +111,10 @@ def described(space: TrustSpace) -> Iterator[Finding]:
         if mended:
             telling = words(mended)
             keys[text] = key = " ".join(telling)
-            same.setdefault(f"_ {fold(text)}" if is_placeholder(telling) else key, []).append(text)
+            left = [word for word in telling if not _FORM_EXAMPLE.fullmatch(word)]
+            # No word names an establishment, or the form's own example does.
+            is_placeholder = not left or (len(left) < len(telling) and KINDS.issuperset(left))
+            same.setdefault(f"_ {fold(text)}" if is_placeholder else key, []).append(text)
     for key, texts in same.items():
         alike = [use for text in texts for use in uses[text]]
         domains, first = len({use.domain for use in alike}), alike[0]
@@ -145,10 +143,10 @@ def described(space: TrustSpace) -> Iterator[Finding]:
     cut = [text for text in uses if not is_garbled(text) and cut_faults(text)]
     for owner, of_owner in grouped((use.owner, use) for text in cut for use in uses[text]).items():
         # Where one of several is to be chosen anyway, no more is said.
-        if left := [use for use in of_owner if use.domain not in several.get(owner, ())]:
-            faulty = dict.fromkeys(use.text for use in left)
+        if rest := [use for use in of_owner if use.domain not in several.get(owner, ())]:
+            faulty = dict.fromkeys(use.text for use in rest)
             facts = {"texts": [{"description": text, "faults": cut_faults(text)} for text in faulty]}
-            yield Finding("LIST_DESCRIPTION_CUT", owner, _rows(left), facts)
+            yield Finding("LIST_DESCRIPTION_CUT", owner, _rows(rest), facts)
 
 
 def _rows(uses: Iterable[_Use]) -> tuple[int, ...]:
@@ -179,13 +177,20 @@ def whose(space: TrustSpace) -> Iterator[Finding]:
         pair = [{"domain": domain, "description": next(iter(foreign[domain]))} for domain in both]
         of_both = all_rows(rows[domain] for domain in both)
         yield Finding("LIST_DESCRIPTION_SWAPPED", both, of_both, {"pair": pair})
-    places = {(label[0], "".join(label[1:])): domain for domain, label in labels.items() if _is_place(label)}
-    for domain, texts in foreign.items():
-        if domain in explained or not _is_place(labels[domain]):
-            continue
+    # Names that are a kind of establishment and something that tells which.
+    kinds = {domain: label for domain, label in labels.items() if label and label[0] in KINDS}
+    parted = {
+        d: ("".join(rest), kind) for d, (kind, *rest) in kinds.items() if len("".join(rest)) >= _TELLING
+    }
+    places = {place: domain for domain, place in parted.items()}
+    for domain in (d for d in foreign if d in parted and d not in explained):
+        texts, (_, kind) = foreign[domain], parted[domain]
+        same_kind = sorted(HOSPITALS) if kind in HOSPITALS else [kind]
         for text, named in texts.items():
-            if other := _place_named(named, labels[domain][0], places):
-                facts = {"domain": domain, "description": text, "other": other}
+            starts = (at + 1 for at, word in enumerate(named) if word in same_kind)
+            names = ["".join(named[at : at + n]) for at in starts for n in range(_LONGEST_NAME, 0, -1)]
+            if listed := [places[key] for key in product(names, same_kind) if key in places]:
+                facts = {"domain": domain, "description": text, "other": listed[0]}
                 yield Finding("LIST_DESCRIPTION_ELSEWHERE", domain, rows[domain], facts)
                 break
 
@@ -210,20 +215,6 @@ def _exchanged(
         for other in sorted(others):
             if domain < other and domain in points.get(other, ()):
                 yield domain, other
-
-
-def _is_place(label: list[str]) -> bool:
-    """Tell whether a domain's name is a kind of establishment and something that tells which."""
-    return bool(label) and label[0] in KINDS and len("".join(label[1:])) >= _TELLING
-
-
-def _place_named(named: list[str], kind: str, places: Mapping[tuple[str, str], str]) -> str:
-    """Return the domain of the establishment of that kind that a description names, "" if it names none."""
-    kinds = sorted(HOSPITALS) if kind in HOSPITALS else [kind]
-    starts = (at + 1 for at, word in enumerate(named) if word in kinds)
-    names = ("".join(named[at : at + length]) for at in starts for length in range(_LONGEST_NAME, 0, -1))
-    listed = (places.get((a_kind, name), "") for name in names for a_kind in kinds)
-    return next(filter(None, listed), "")
 
 
 def contradictions(space: TrustSpace) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
+from typing import Any
 
 from mssante_audit.base.text import fold, is_hidden, latin, unaccented
 from mssante_audit.findings.frame import Finding
@@ -54,36 +55,28 @@ def shared(space: TrustSpace) -> Iterator[Finding]:
     owners: dict[str, dict[str, str]] = {}  # domain → structure → its first operator there
     for domain, operator_id, _ in uses:
         owners.setdefault(domain, {}).setdefault(same[operator_id], operator_id)
-    servers = grouped(
-        ((domain, cn.lower().strip()), same[operator_id])
-        for domain, operator_id, cn in uses
-        if len(owners[domain]) > 1 and cn.strip()
-    )
-    one_server = {domain for (domain, _), group in servers.items() if len({*group}) == len(owners[domain])}
+    servers = grouped(((d, cn.lower().strip()), same[owner]) for d, owner, cn in uses if cn.strip())
+    one_server = {domain for (domain, _), group in servers.items() if {*group} == owners[domain].keys()}
 
     def named(domain: str) -> list[dict[str, str]]:
         return [{"operator": o, "name": names[o]} for _, o in sorted(owners[domain].items())]
 
-    together: dict[tuple[str, ...], list[str]] = {}
-    below: dict[tuple[str, ...], list[str]] = {}
+    causes: dict[tuple[str, ...], list[str]] = {}  # parent, "" if none matters, and structures → domains
     for domain, of_domain in owners.items():
         if len(of_domain) > 1 and domain not in one_server:
-            together.setdefault(tuple(sorted(of_domain)), []).append(domain)
+            causes.setdefault(("", *sorted(of_domain)), []).append(domain)
         above = takewhile(ZONE.__ne__, above_of(domain))  # the manager's zone is nobody's parent
         parent = next((name for name in above if name in rows), "")
-        if parent in owners and of_domain.keys().isdisjoint(owners[parent]):
-            below.setdefault((parent, *sorted(of_domain)), []).append(domain)
-    for ids, domains in together.items():
-        facts = {"domains": len(domains), "owners": named(domains[0])}
-        yield Finding("LIST_DOMAIN_OPERATORS", ids, all_rows(rows[d] for d in domains), facts)
-    for ids, domains in below.items():
-        parent = ids[0]
-        facts = {
-            "domains": len(domains), "owners": named(domains[0]), "parent": parent,
-            "parent_owners": named(parent),
-        }  # fmt: skip
-        of_domains = all_rows(rows[d] for d in domains)
-        yield Finding("LIST_SUBDOMAIN_OPERATOR", ids, of_domains, facts)
+        if parent and of_domain.keys().isdisjoint(owners.get(parent, of_domain)):
+            causes.setdefault((parent, *sorted(of_domain)), []).append(domain)
+    for (parent, *ids), domains in causes.items():
+        facts: dict[str, Any] = {"domains": len(domains), "owners": named(domains[0])}
+        of_domains = all_rows(rows[domain] for domain in domains)
+        if parent:
+            facts |= {"parent": parent, "parent_owners": named(parent)}
+            yield Finding("LIST_SUBDOMAIN_OPERATOR", (parent, *ids), of_domains, facts)
+        else:
+            yield Finding("LIST_DOMAIN_OPERATORS", tuple(ids), of_domains, facts)
 
 
 def near(space: TrustSpace) -> Iterator[Finding]:
@@ -111,7 +104,7 @@ def near(space: TrustSpace) -> Iterator[Finding]:
     uses = rows_by(space.audited[near_others], "domain", "operator_id", "description")
     holders = grouped((domain, operator_id) for domain, operator_id, _ in uses)
     descriptions = grouped((domain, text) for domain, _, text in uses)
-    pairs_near = sorted(parted.union(pair for pair in slips if not _both_meant(pair, descriptions)))
+    pairs_near = sorted(parted.union(pair for pair in slips if not _are_both_meant(*pair, descriptions)))
     neighbours = Counter(domain for pair in pairs_near for domain in pair)
     for pair in pairs_near:
         if max(neighbours[domain] for domain in pair) > _FAMILY:
@@ -129,12 +122,12 @@ def near(space: TrustSpace) -> Iterator[Finding]:
         yield Finding("LIST_DOMAIN_NEAR", pair, all_rows(rows[domain] for domain in pair), facts)
 
 
-def _both_meant(pair: tuple[str, str], descriptions: Mapping[str, Iterable[str]]) -> bool:
+def _are_both_meant(first: str, second: str, descriptions: Mapping[str, Iterable[str]]) -> bool:
     """Tell whether each of two domains is described in its own spelling, and not in the other's."""
-    words = [set(fold(domain.partition(".")[0]).split()) for domain in pair]
-    texts = ["".join(fold(" ".join(descriptions[domain])).split()) for domain in pair]
-    first, second = words[0] - words[1], words[1] - words[0]
-    return bool(first and second) and all(
-        all(word in text for word in its) and not any(word in text for word in others)
-        for its, others, text in ((first, second, texts[0]), (second, first, texts[1]))
-    )
+    for domain, other in ((first, second), (second, first)):
+        its, others = (set(fold(name.partition(".")[0]).split()) for name in (domain, other))
+        text = "".join(fold(" ".join(descriptions[domain])).split())
+        confused = any(word not in text for word in its - others) or any(w in text for w in others - its)
+        if its <= others or confused:
+            return False
+    return True
