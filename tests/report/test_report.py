@@ -160,10 +160,10 @@ def test_a_kernel_that_does_not_start_is_a_failed_report_that_says_why(tmp_path,
 
 
 def test_an_output_nobody_foresaw_fails_one_report_only(tmp_path, monkeypatch):
-    def broken(notebook, page):
+    def broken(notebook, *page):
         if notebook.cells:
             raise KeyError("M. DURAND Zoé")
-        return to_html(notebook, page)
+        return to_html(notebook, *page)
 
     monkeypatch.setattr("mssante_audit.report.page.to_html", broken)
     (outcome,) = run_reports(["plain"], out=tmp_path, notebooks=FILES).outcomes
