@@ -42,21 +42,6 @@ ANSWERS = {
     "order": "**{ok:domaine} sur {all} ({share})** {ok:~est|sont} en règle ; {todo} à corriger, {urgent} en "
     "urgence{more}.",
 }
-# What the answers to each question, and the results of a check, are called: of one domain, of several
-NAMES = {
-    "arrives": {
-        "yes": ("domaine reçoit", "domaines reçoivent"), "degraded": ("à risque", "à risque"),
-        "no": ("ne reçoit pas", "ne reçoivent pas"), "unknown": ("inconnu", "inconnus"),
-    },
-    "order": {
-        "ok": ("domaine en règle", "domaines en règle"), "todo": ("à corriger", "à corriger"),
-        "urgent": ("urgent", "urgents"), "unknown": ("inconnu", "inconnus"),
-    },
-    "check": {
-        "ok": ("en ordre", "en ordre"), "warn": ("à risque", "à risque"),
-        "fail": ("en défaut", "en défaut"), "unknown": ("inconnu", "inconnus"),
-    },
-}  # fmt: skip
 COLUMNS = {"arrives": "receives", "order": "order"}  # Where the domains' answers to each question stand
 # How an answer looks: as the result of a check
 RESULT_OF = dict(zip((*RECEIVES, *ORDERS), RESULTS * 2, strict=True))
@@ -146,16 +131,17 @@ def counts(domains: pd.DataFrame) -> Html:
     """
     asked, held = question(domains), answers(domains)
     other = next(axis for axis in QUESTIONS if axis != asked)
-    boxes = not domains["mailboxes"].isna().any() and len(domains) > 0
-    shown = {axis: [(a, n, gettext(NAMES[axis][a][n > 1])) for a, n in held[axis].items()] for axis in held}
-    inside = domains.groupby(COLUMNS[asked])["mailboxes"].sum().to_dict() if boxes else {}
-    parts = [
-        {"answer": a, "result": RESULT_OF[a], "n": n, "name": name,
-         "boxes": int(inside.get(a, 0)) if boxes else None}
-        for a, n, name in shown[asked]
-    ]  # fmt: skip
-    boxes_known, blind = boxes or domains.empty, unchecked(domains)
-    return macro("first.counts", asked, other, parts, shown[other], MARKS, boxes_known, blind)
+    boxes = _boxes(domains, COLUMNS[asked])
+    parts = [(a, RESULT_OF[a], n, boxes.get(a, 0) if boxes else None) for a, n in held[asked].items()]
+    known = boxes is not None or domains.empty
+    return macro("first.counts", asked, other, parts, held[other], MARKS, known, unchecked(domains))
+
+
+def _boxes(domains: pd.DataFrame, by: str) -> dict[str, int] | None:
+    """Return the mailboxes in the domains of each answer or result; ``None`` where they are not known."""
+    if domains.empty or domains["mailboxes"].isna().any():
+        return None
+    return {str(value): int(n) for value, n in domains.groupby(by)["mailboxes"].sum().items()}
 
 
 def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
@@ -163,7 +149,7 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
 
     A cause counts for each check that one of its rules decides.
     """
-    boxes, lines = not domains["mailboxes"].isna().any() and len(domains) > 0, []
+    lines = []
     for check in CHECKS:
         held = {r: domains[domains[check] == r] for r in RESULTS if (domains[check] == r).any()}
         doubted = [] if causes is None else _of(causes, check)["doubts"].map(len).tolist()
@@ -176,13 +162,13 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
         lines.append(
             {
                 "check": check, "name": CHECK_NAMES[current_language()][check],
-                "held": {r: (len(d), gettext(NAMES["check"][r][len(d) > 1])) for r, d in held.items()},
-                "boxes": {r: int(d["mailboxes"].sum()) for r, d in held.items()} if boxes else {},
+                "held": {result: len(part) for result, part in held.items()},
+                "boxes": _boxes(domains, check),
                 "why": reasons, "sure": doubted.count(0), "unsure": len(doubted) - doubted.count(0),
             }
         )  # fmt: skip
     aged = len(domains) > 0 and bool((domains["listed"] == "unknown").all())
-    return macro("first.checks", lines, MARKS, len(domains), boxes, aged, causes is not None)
+    return macro("first.checks", lines, MARKS, len(domains), aged, causes is not None)
 
 
 def _of(causes: pd.DataFrame, check: str) -> pd.DataFrame:
