@@ -52,10 +52,12 @@ def collection(space: TrustSpace) -> Html:
         )
         parts.append(note(say(text, name=Path(error.file or "").name), kind="caution"))
     if odd := [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]:
-        outcomes, flags = names("fetches"), names("flags")
+        outcomes, flags, failures = names("fetches"), names("flags"), names("failures")
         rows = []
         for record in reversed(odd[-MOST:]):
-            remark = ", ".join(flags.get(flag, flag) for flag in record.flags) or _why(record)
+            doubts = DOUBTS[current_language()] if record.outcome == "quarantined" else {}
+            why = doubts.get(record.doubt) or failures.get(record.doubt) or record.message
+            remark = ", ".join(flags.get(flag, flag) for flag in record.flags) or why
             outcome = outcomes.get(record.outcome) or data(record.outcome)
             cells = (outcome, data(record.file), data(remark, 160, ""))
             rows.append([Cell(moment(parse_instant(record.at)), record.at), *map(Cell, cells)])
@@ -68,12 +70,6 @@ def _before(record: Record, space: TrustSpace) -> bool:
     with suppress(ValueError):
         return parse_instant(record.at) <= space.as_of
     return False
-
-
-def _why(record: Record) -> str:
-    """Return why a list was refused, or could not be had, in the reader's language where that has a code."""
-    doubts = DOUBTS[current_language()] if record.outcome == "quarantined" else {}
-    return doubts.get(record.doubt) or names("failures").get(record.doubt) or record.message
 
 
 def observed_on(records: pd.DataFrame) -> pd.Series:

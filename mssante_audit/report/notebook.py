@@ -117,11 +117,12 @@ class Report:
     @property
     def unread(self) -> list[str]:
         """The names of lists of the span that cannot be read, or were refused."""
-        start, end = self.story.whole.start, self.space.as_of
-        log = self.space.archive.log if self.space.archive else []
-        odd = [record for record in log if record.outcome == "quarantined"]
-        refused = [r.file for r in odd if (start or end) <= instants.parse_instant(r.at) <= end]
-        return list(dict.fromkeys([*(Path(e.file or "").name for e in self.story.unread), *refused]))
+        start, end = self.story.whole.start or self.space.as_of, self.space.as_of
+        odd = [Path(error.file or "").name for error in self.story.unread]
+        for record in self.space.archive.log if self.space.archive else ():
+            if record.outcome == "quarantined" and start <= instants.parse_instant(record.at) <= end:
+                odd.append(record.file)
+        return list(dict.fromkeys(odd))
 
     @cached_property
     def renewals(self) -> pd.DataFrame:
@@ -274,17 +275,16 @@ class Report:
 
     def others(self) -> Html:
         """Show, audit by audit, what was found that no report was written for; last, what of ours failed."""
-        failed, every = registry.rule(FAILED), self.every
-        others = registry.theirs()
-        parts = [(o.titled(), o.rules, every[every["audit"] == name]) for name, o in others.items()]
-        ours = every[(every["rule"] == FAILED) & ~every["audit"].isin(others)]
-        parts += [] if ours.empty else [(failed.family, (), ours)]
-        sections = []
+        every, others, sections = self.every, registry.theirs(), []
+        parts = [(its.titled(), its.rules, every["audit"] == name) for name, its in others.items()]
+        parts.append((registry.rule(FAILED).family, (), ~every["audit"].isin(others)))
         for title, its_rules, part in parts:
-            raised = (failed,) if (part["rule"] == FAILED).any() else ()
-            rules = {rule.code: rule for rule in (*its_rules, *raised)}
-            caption = format_text("Constats : {what}", what=translated(title))
-            sections.append((title, self._table(part, rules, caption=caption)))
+            rules = {rule.code: rule for rule in its_rules}
+            if (every.loc[part, "rule"] == FAILED).any():
+                rules[FAILED] = registry.rule(FAILED)
+            if rules:
+                caption = format_text("Constats : {what}", what=translated(title))
+                sections.append((title, self._table(every[part], rules, caption=caption)))
         return macro("pieces.others", sections)
 
     def record(self, *, calendar: str = "") -> results.Results:

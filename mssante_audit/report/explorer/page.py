@@ -69,10 +69,10 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
     `language` is ``fr`` or ``en``; the current language if "".
     """
     with using_language(language or current_language()):
-        findings, shown = audit_all(space), domains_frame(space)
+        shown = domains_frame(space)
         if domains is not None:
             shown = shown[shown["domain"].isin(set(domains))]
-        return Explorer(explorer_html(space, findings, shown))
+        return Explorer(explorer_html(space, audit_all(space), shown))
 
 
 def explorer_html(
@@ -126,9 +126,10 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     number of its own is the place of something in ``texts``, ``whys``, ``findings``. ``facets``: what is
     filtered by, with the place of each domain's value. The others: by the place of a row.
     """
-    boxes, asked = domains["mailboxes"].fillna(0).astype("int64"), first.question(domains)
+    asked = first.question(domains)
     ranks = domains[first.COLUMNS[asked]].map(WORST_FIRST[asked].index)
-    ordered = domains.assign(rank=ranks, boxes=-boxes).sort_values(["rank", "boxes", "domain"], kind="stable")
+    ordered = domains.assign(rank=ranks, boxes=-domains["mailboxes"].fillna(0).astype("int64"))
+    ordered = ordered.sort_values(["rank", "boxes", "domain"], kind="stable")
     names: list[str] = ordered["domain"].tolist()
     places = {name: place for place, name in enumerate(names)}
     listed = space.audited[space.audited["domain"].isin(set(names))]
@@ -161,24 +162,16 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         given = listed[listed[column] != ""]
         rows[column] = _gathered(given, names, given[column].map(masks))
     rows["findings"] = [touching.get(name, []) for name in names]
-    # Of each certificate host, name, end and days to it; of each change host, day, kind, order, days to spare
-    ends = [
-        ({e["domain"]}, (e["host"], e["name"], f"{e['until']:%Y-%m-%d}"), e["days"])
-        for e in expiries(space).to_dict("records")
-    ]
-    moves = [
-        (set(m["domains"]), (m["host"], f"{m['at']:%Y-%m-%d}", m["kind"], m["order"]), m["spare"])
-        for m in renewals(space).to_dict("records")
-    ]
     causes, codes = verdict.causes(), sorted({code for why in whys for _, codes in why for code in codes})
     rules = [catalogue()[code] for code in sorted(set(findings["rule"]))]
+    ends, moves = expiries(space), renewals(space).explode("domains").rename(columns={"domains": "domain"})
     return {
         "question": asked,
         "facets": _facets(ordered),
         "rows": rows,
         "findings": shown,
-        "presented": _by_row(places, texts, ends),
-        "moves": _by_row(places, texts, moves),
+        "presented": _by_row(places, texts, ends, "host", "name", "until", "days"),
+        "moves": _by_row(places, texts, moves, "host", "at", "kind", "order", "spare"),
         "history": _history(space, places),
         "contacts": any(any(rows[column]) for column in CONTACTS),  # a snapshot to hand on has none
         "texts": list(texts),
@@ -202,18 +195,18 @@ def _facets(shown: pd.DataFrame) -> list[dict[str, Any]]:
     codes, regions = (
         sorted(set(shown[name]), key=lambda place: (not place, place)) for name in ("department", "region")
     )
-    parts: list[tuple[str, str, Sequence[str], Sequence[str]]] = [
-        *((key, first.COLUMNS.get(key, key), values, ()) for key, values in verdicts.items()),
-        ("region", "region", regions, [name.replace("'", "’") for name in regions]),
-        ("department", "department", codes, list(map(_place, codes))),
-        ("operator", "operator_id", identifiers, [operators[i] or i for i in identifiers]),
+
+    def facet(key: str, values: Sequence[str], names: Iterable[str] = (), column: str = "") -> dict[str, Any]:
+        places = pd.Index(values).get_indexer(shown[column or first.COLUMNS.get(key, key)]).tolist()
+        texts = {"values": list(map(visible, values)), "names": list(map(_cut, names))}
+        return {"key": key, **texts, "column": places}
+
+    return [
+        *(facet(key, values) for key, values in verdicts.items()),
+        facet("region", regions, [name.replace("'", "’") for name in regions]),
+        facet("department", codes, map(_place, codes)),
+        facet("operator", identifiers, [operators[i] or i for i in identifiers], "operator_id"),
     ]
-    facets = []
-    for key, column, values, names in parts:
-        places = {value: place for place, value in enumerate(values)}
-        texts = {"values": [visible(value) for value in values], "names": [_cut(name) for name in names]}
-        facets.append({"key": key, **texts, "column": [places[value] for value in shown[column].tolist()]})
-    return facets
 
 
 def _place(code: str) -> str:
@@ -256,13 +249,14 @@ def _findings(
 
 
 def _by_row(
-    places: Mapping[str, int], texts: Places, events: Iterable[tuple[Collection[str], Sequence[str], Any]]
+    places: Mapping[str, int], texts: Places, events: pd.DataFrame, *columns: str
 ) -> dict[int, list[list[Any]]]:
-    """Return of each row its events, of which domains, texts and a number are given: texts by their place."""
+    """Return of each row the events of its domain: of each some columns, the last one a number."""
     rows: defaultdict[int, list[list[Any]]] = defaultdict(list)
-    for domains, parts, number in events:
-        for name in places.keys() & domains:
-            rows[places[name]].append([*(texts[_cut(part)] for part in parts), number])
+    for name, *parts, number in events[["domain", *columns]].itertuples(index=False, name=None):
+        if name in places:
+            written = (part if isinstance(part, str) else f"{part:%Y-%m-%d}" for part in parts)
+            rows[places[name]].append([*(texts[_cut(part)] for part in written), number])
     return rows
 
 
@@ -272,11 +266,11 @@ def _history(space: TrustSpace, places: Mapping[str, int]) -> dict[str, Any]:
     ``lists``: their days. ``rows``: for each row in one of them the first list it is in and, for each later
     one with a value that it never had before, that list's place and which of `CHANGES`, as bits.
     """
+    if space.archive is None:
+        return {"lists": [], "rows": {}}
     try:
-        history = space.archive.history if space.archive else None
+        history = space.archive.history
     except errors.InputError:  # a list of it cannot be read: nothing is known rather than half of it
-        history = None
-    if space.archive is None or history is None:
         return {"lists": [], "rows": {}}
     times = [pd.Timestamp(kept.generated_at) for kept in space.archive.until(space.as_of)]
     history = history[history["domain"].isin(places.keys()) & history["first_seen"].isin(times)]
