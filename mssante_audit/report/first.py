@@ -202,7 +202,7 @@ def cause_lines(causes: pd.DataFrame, links: Links = NO_LINKS, kind: str = "caus
     for cause in causes.head(CAUSES).to_dict("records"):
         code, owner, since = cause["rules"][0], cause["operator_id"], cause["first_seen"]
         boxes, age = (None if pd.isna(n) else int(n) for n in (cause["mailboxes"], cause["age_days"]))
-        line = {name: cause[name] for name in ("domains", "observed", "expected", "remedy")} | {
+        line = cause | {
             "severity": str(cause["severity"]), "title": title_of(code), "rule_href": links.rule(code),
             "others": cause["findings"] - 1, "manager": rule(code).manager,
             "operator": unnamed(cause["operator"]) or owner, "operator_href": links.operator(owner),

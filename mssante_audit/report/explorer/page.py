@@ -35,6 +35,7 @@ from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
 from mssante_audit.verdicts.domains import answers, domains_touched, doubts
 from mssante_audit.verdicts.domains import domains as domains_frame
 from mssante_audit.verdicts.presented import expiries, renewals
+from mssante_audit.whitelist.rows import grouped
 from mssante_audit.whitelist.search import WORDS, documents
 
 FILE = "explorer.html"  # What it is called beside reports and in a site
@@ -216,10 +217,8 @@ def _place(code: str) -> str:
 
 def _gathered(listed: pd.DataFrame, names: Sequence[str], values: Iterable[Hashable]) -> list[list[Any]]:
     """Return for each domain the distinct values of its rows, of one value a row of the list."""
-    distinct: defaultdict[str, dict[Hashable, None]] = defaultdict(dict)
-    for domain, value in zip(listed["domain"].tolist(), values, strict=True):
-        distinct[domain][value] = None
-    return [list(distinct[name]) for name in names]
+    held = grouped(zip(listed["domain"].tolist(), values, strict=True))
+    return [list(dict.fromkeys(held.get(name, ()))) for name in names]
 
 
 def _findings(
@@ -252,12 +251,11 @@ def _by_row(
     places: Mapping[str, int], texts: Places, events: pd.DataFrame, *columns: str
 ) -> dict[int, list[list[Any]]]:
     """Return of each row the events of its domain: of each some columns, the last one a number."""
-    rows: defaultdict[int, list[list[Any]]] = defaultdict(list)
-    for name, *parts, number in events[["domain", *columns]].itertuples(index=False, name=None):
-        if name in places:
-            written = (part if isinstance(part, str) else f"{part:%Y-%m-%d}" for part in parts)
-            rows[places[name]].append([*(texts[_cut(part)] for part in written), number])
-    return rows
+    here, pairs = events[events["domain"].isin(places.keys())], list[tuple[int, list[Any]]]()
+    for name, *parts, number in here[["domain", *columns]].itertuples(index=False, name=None):
+        written = (part if isinstance(part, str) else f"{part:%Y-%m-%d}" for part in parts)
+        pairs.append((places[name], [*(texts[_cut(part)] for part in written), number]))
+    return grouped(pairs)
 
 
 def _history(space: TrustSpace, places: Mapping[str, int]) -> dict[str, Any]:
