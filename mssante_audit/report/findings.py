@@ -251,13 +251,8 @@ def findings_table(
         columns = WAIVED_COLUMNS if "reason" in part else COLUMNS
         shown = finding_rows(name, caption, part.head(limit).to_dict("records"), columns)
         counts = part["rule"].value_counts()
-        fired = [
-            {words: prose(localized(rule, words)) for words in ("title", "why", "remedy")}
-            | {"severity": rule.severity, "code": c, "foundation": foundation(rule), "count": int(counts[c])}
-            for c, rule in (rules or {}).items()
-            if c in counts.index
-        ]
-        return macro("findings.explained", fired, silent, shown)
+        fired = [(rule, int(counts[c])) for c, rule in (rules or {}).items() if c in counts]
+        return macro("findings.explained", fired, foundation, silent, shown)
 
     parts = [explained(todo, name, caption, silent) if len(todo) else paragraph("none", silent)]
     if len(rest):

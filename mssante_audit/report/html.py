@@ -167,7 +167,7 @@ def environment() -> jinja2.Environment:
     made.globals |= {
         "glossary": _glossary, "say": say, "signatures": language.signatures,
         "current_language": current_language, "severities": language.severity_names,
-        "severity_name": language.severity_name,
+        "severity_name": language.severity_name, "localized": language.localized,
     }  # fmt: skip
     of_language = ("count", "damage", "day", "number", "translated")
     made.filters |= {name: getattr(language, name) for name in of_language}
