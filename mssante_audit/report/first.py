@@ -8,7 +8,6 @@ import re
 from collections import Counter
 
 import pandas as pd
-from markupsafe import escape
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.instants import parse_instant
@@ -17,7 +16,7 @@ from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.causes import causes as merged
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.findings import NO_LINKS, Links, title_of
-from mssante_audit.report.html import Html, joined, lead, macro, paragraph, say
+from mssante_audit.report.html import Html, joined, macro, paragraph, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited, touching
 from mssante_audit.report.tables import csv_link
 from mssante_audit.space.states import named
@@ -34,14 +33,8 @@ _ADDRESS = re.compile(r" \([\d.:a-f]+[.:][\d.:a-f]*\)")
 _TWICE = re.compile(r"(?<!\S)([\w-]+(?:\.[\w-]+)+)((?:\s?: [^;]*?)?)(?: \w+ |\s?; )\1(?=\s?;|$)")
 CAUSES = 10  # Causes that are shown
 MARKS = dict(zip(RESULTS, "✔!✖?", strict=True))  # A shape each: nothing is shown by colour alone
-# Each question, and the sentence that answers it
+# Each question; `first.html.j2` has the sentences that answer it
 QUESTIONS = {"arrives": "Le courrier arrive-t-il ?", "order": "La liste est-elle en règle ?"}
-ANSWERS = {
-    "arrives": "**{yes:domaine} sur {all} ({share})** {yes:~reçoit|reçoivent} le courrier en entier ; "
-    "{degraded} à risque, {no} {no:~ne le reçoit pas|ne le reçoivent pas}{more}.",
-    "order": "**{ok:domaine} sur {all} ({share})** {ok:~est|sont} en règle ; {todo} à corriger, {urgent} en "
-    "urgence{more}.",
-}
 COLUMNS = {"arrives": "receives", "order": "order"}  # Where the domains' answers to each question stand
 # How an answer looks: as the result of a check
 RESULT_OF = dict(zip((*RECEIVES, *ORDERS), RESULTS * 2, strict=True))
@@ -86,19 +79,15 @@ def question_asked(domains: pd.DataFrame) -> str:
 
 def answer(domains: pd.DataFrame) -> Html:
     """Show the sentence on top: how many domains are well."""
-    asked, whole = question(domains), len(domains)
+    asked, whole, why = question(domains), len(domains), ""
     held = answers(domains)[asked]
-    if not whole:
-        return lead(say("Aucun domaine dans cette liste."))
     if held["unknown"] == whole:
         doubted, column = DOUBTS[current_language()], "receives" if asked == "arrives" else "listed"
         doubts_of_list = [doubted[c] for c in _codes(domains["why"], "listed") if c in doubted]
         reasons = [reason(c) for c, _ in _codes(domains["why"], column).most_common(1)]
-        why = escape(listing(doubts_of_list or reasons or ["–"]))
-        return lead(say("**Inconnu pour {n:domaine} sur {n}** : {why}.", n=whole, why=why))
-    more = say(", {unknown:inconnu}" if held["unknown"] else "", **held)
+        why = listing(doubts_of_list or reasons or ["–"])
     share = percent(next(iter(held.values())), whole)
-    return lead(say(ANSWERS[asked], all=whole, share=share, more=more, **held))
+    return macro("first.answer", asked, held, whole, share, why)
 
 
 def _codes(whys: pd.Series, of: str) -> Counter[str]:
@@ -109,19 +98,11 @@ def _codes(whys: pd.Series, of: str) -> Counter[str]:
 def first_cause(causes: pd.DataFrame) -> Html:
     """Show the first cause of `cause_list` that is known to hold, and what it weighs."""
     if causes.empty:
-        return paragraph("first", say("Rien à corriger parmi ce qui a pu être vérifié."))
-    first = causes.iloc[0]
-    if first["doubts"]:
-        unsure = "Rien à corriger de sûr à ce jour ; {n:cause reste|causes restent} à confirmer."
-        return paragraph("first", say(unsure, n=len(causes)))
-    who, boxes = unnamed(first["operator"]) or first["operator_id"], first["mailboxes"]
-    sentence = say(
-        "À traiter d'abord : **{title}**{who} ({domains:domaine}{boxes}).",
-        title=escape(title_of(first["rules"][0])),
-        who=say(", {who}", who=who) if who else "", domains=int(first["domains"]),
-        boxes="" if pd.isna(boxes) else say(", {n:boîte}", n=int(boxes)),
-    )  # fmt: skip
-    return paragraph("first", sentence)
+        return macro("first.first_cause")
+    cause = causes.head(1).to_dict("records")[0]
+    who, boxes = unnamed(cause["operator"]) or cause["operator_id"], cause["mailboxes"]
+    weight = None if pd.isna(boxes) else int(boxes)
+    return macro("first.first_cause", cause, title_of(cause["rules"][0]), who, weight, len(causes))
 
 
 def counts(domains: pd.DataFrame) -> Html:

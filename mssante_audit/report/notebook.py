@@ -19,7 +19,7 @@ from mssante_audit.base.language import format_text, percent, translated
 from mssante_audit.findings import causes, frame, registry
 from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.report import charts, collection, findings, first, results, svg, tables
-from mssante_audit.report.html import Figure, Html, Prose, key_figures, lead, macro, names, note, say
+from mssante_audit.report.html import Figure, Html, Prose, key_figures, macro, names, say
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.story import Chronicle, chronicle
@@ -159,18 +159,9 @@ class Report:
         """Show how many domains an error touches, and what is the gravest."""
         todo, worst = self.todo, self.todo[self.todo["rule"].isin(self.todo["rule"].head(1))]
         hurt = findings.touched(todo[todo["severity"] >= "error"], self.entries)
-        if len(todo):
-            sentence = say(
-                "**{n:domaine} sur {all} ({share})** {n:~est touché|sont touchés} par une erreur ou un "
-                "défaut critique. Le plus grave : **{title}**, {k:constat}, {m:domaine}.",
-                n=hurt, all=self.domains, share=percent(hurt, self.domains), title=findings.titles(worst),
-                k=len(worst), m=findings.touched(worst, self.entries),
-            )  # fmt: skip
-        elif len(self.every):
-            sentence = say("Rien à corriger dans ce qui a pu être vérifié.")
-        else:
-            sentence = say("Aucun constat : rien à corriger d'après les règles de cet audit.")
-        return lead(sentence)
+        share, reach = percent(hurt, self.domains), findings.touched(worst, self.entries)
+        title = findings.titles(worst)
+        return macro("notebook.answer", self, hurt, share, title, len(worst), reach)
 
     def figures(self) -> Html:
         """Show how many findings ask for something, of how many domains and operators."""
@@ -222,14 +213,8 @@ class Report:
         """Say how little a row's date proves."""
         made, dates = self.space.whitelist.generated_at, self.entries["updated_at"]
         time, same = charts.largest(dates.dropna().dt.strftime("%H:%M:%S").value_counts())
-        text = (
-            "À lire avec prudence : l'outil de publication redate les lignes répétées à chaque fois, et "
-            "des mises à jour en masse portent toutes la même heure. Ici, {after:ligne porte|lignes "
-            "portent} une date postérieure à celle de la liste, et {same:ligne porte|lignes portent} la "
-            "même heure, {time}. Une date récente ne prouve donc pas que les contacts ont été relus."
-        )
         after = int((dates > made).sum()) if made else 0
-        return note(say(text, after=after, same=same, time=time or "–"), kind="caution")
+        return macro("notebook.age_note", after, same, time or "–")
 
     def hosts_chart(self, kind: str, title: str, reading: str, empty: str) -> svg.Chart | Html:
         """Draw how many domains depend on each server of a kind, ``NS`` or ``MX``; a table, of one each.
