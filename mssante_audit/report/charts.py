@@ -69,10 +69,10 @@ def bars(
     """
     single = isinstance(values, pd.Series)
     frame = values.to_frame("") if isinstance(values, pd.Series) else values
-    lengths = frame.map(_length).astype("float64").set_axis(map(str, frame.columns), axis="columns")
+    lengths = frame.map(_length).astype("float64").set_axis(list(map(str, frame.columns)), axis="columns")
     looks = _looks(lengths, styles, single)
     parts = lengths.map(language.number).astype("str")
-    for column in () if single else lengths:
+    for column in () if single else map(str, lengths):
         noun = gettext(SHORT.get(column, column))
         parts[column] += NBSP + (f"({noun})" if noun[:1].isdigit() else noun)
     if whole is None:
@@ -87,7 +87,9 @@ def bars(
     kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
     alt = alt_text("Tableau – {title}. {said}." if alike else kind, title, map(colon.join, pairs), semicolon)
     drawn = lengths.iloc[:, 0] if single else lengths  # a series has a colour a bar, a frame one a column
-    options, marks = {"color": [COLOURS[style] for style in looks], **options}, {}
+    options = {"color": [COLOURS[style] for style in looks], **options}
+    marks: dict[str, str] = {}
+    axes: Any
     with look():
         if "ax" in options:
             axes = drawn.plot.barh(stacked=True, legend=False, **options)
@@ -96,7 +98,7 @@ def bars(
             words = {style: words[style] for style in STYLES if style in words and style in looks}
             draw = _upright if upright else _below_names
             axes = draw(drawn.fillna(0), pairs, partial(sheet, title, words), options)
-    for column, container in zip(lengths, axes.containers, strict=False):
+    for column, container in zip(map(str, lengths), axes.containers, strict=False):
         for bar, n, part, pair in zip(container, lengths[column], parts[column], pairs, strict=True):
             bar.set_clip_on(False)
             if n > 0:
@@ -131,7 +133,8 @@ def lines(
     words = {severity: plural.capitalize() for severity, (_, plural) in language.severity_names().items()}
     curves = {str(column): whole_numbers(frame[column]) for column in frame.columns if len(frame)}
     names = {column: clean(words.get(column, translated(column))) for column in curves}
-    given, marks, colon = options.pop("ax", None), {}, PAIRS[language.current_language()][0]
+    given, colon = options.pop("ax", None), PAIRS[language.current_language()][0]
+    marks: dict[str, str] = {}
     with look():
         heads = [svg.lines_of(name, svg.LETTERS - 12) for name in names.values()]
         heights = [LINE * len(head) + CURVE for head in heads]
@@ -167,7 +170,8 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
     """
     drawn = {translated(name): curve for name, curve in curves.items() if len(curve)}
     styles = dict(zip(("strong", "gold"), drawn, strict=False))
-    text, sentences, marks = "{name} : {share} encore ouverts après {d:jour}", [], {}
+    text, sentences = "{name} : {share} encore ouverts après {d:jour}", list[str]()
+    marks: dict[str, str] = {}
     with look():
         figure = sheet(clean(translated(title)), {s: clean(name) for s, name in styles.items()}, [3 * CURVE])
         (axes,) = figure.axes
@@ -245,7 +249,11 @@ def _alike(lengths: pd.DataFrame) -> bool:
 def _looks(lengths: pd.DataFrame, styles: Sequence[str], single: bool) -> list[str]:
     """Return the style of each bar of a series, or of each column of a frame."""
     plain = cycle(STYLES[len(SEVERITIES) :])
-    looks = ["strong"] * len(lengths) if single else [c if c in SEVERITIES else next(plain) for c in lengths]
+    looks = (
+        ["strong"] * len(lengths)
+        if single
+        else [c if c in SEVERITIES else next(plain) for c in map(str, lengths)]
+    )
     if styles and (len(styles) != len(looks) or not set(styles) <= set(STYLES)):
         wrong = f"{len(looks)} styles are needed, not {', '.join(styles)}"
         raise ParameterError(wrong, remedy=f"There are: {', '.join(STYLES)}")
@@ -255,7 +263,7 @@ def _looks(lengths: pd.DataFrame, styles: Sequence[str], single: bool) -> list[s
 def _words_of_columns(looks: Sequence[str], lengths: pd.DataFrame) -> dict[str, str]:
     """Return what each style stands for: the column of a frame, or those that share it."""
     names: dict[str, list[str]] = {}
-    for column, style in zip(lengths, looks, strict=True):
+    for column, style in zip(map(str, lengths), looks, strict=True):
         if (lengths[column] > 0).any():
             name = language.severity_name(column) if column in SEVERITIES else translated(column)
             names.setdefault(style, []).append(name)
