@@ -176,12 +176,10 @@ def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -
         seconds = {"make": round(time.perf_counter() - begin, 3)}
         outcome = page.Outcome(NOTEBOOK, title, record, failure, where, seconds, answers=held)
         provenance: Mapping[str, Any] = record.provenance if record else {}
-        head = page.Page(NOTEBOOK, page.labelled(shown), provenance, failure)
         look = macro("tables.enable", trusted(style()), trusted(script()))
-        html = page.page_html(head, title, joined(look, *above, *parts), where).encode(
-            "utf-8", "backslashreplace"
-        )
-        files = {".html": html, **page.data_files(outcome, shown, provenance), **letter}
+        html = page.page_html(outcome, provenance, page.labelled(shown), joined(look, *above, *parts))
+        files = {".html": html.encode("utf-8", "backslashreplace")}
+        files |= {**page.data_files(outcome, shown, provenance), **letter}
         made_at = datetime.now(UTC).replace(microsecond=0).isoformat()
         digests = {suffix: digest(content) for suffix, content in files.items()}
         counts, status = record.by_severity if record else None, "failed" if failure else "done"

@@ -48,10 +48,8 @@ def space_card(space: TrustSpace) -> str:
     """Return the answer and the verdicts as bars, then what was loaded and the state of each input."""
     whitelist, rows = space.whitelist, space.audited
     made = moment(whitelist.generated_at) if whitelist.generated_at else gettext("date illisible")
-    numbers = {
-        "domaine": rows["domain"].nunique(), "opérateur": rows["operator_id"].nunique(), "ligne": len(rows),
-    }  # fmt: skip
-    counted = [count(n, noun) for noun, n in numbers.items()]
+    n, operators = rows["domain"].nunique(), rows["operator_id"].nunique()
+    counted = [count(n, "domaine"), count(operators, "opérateur"), count(len(rows), "ligne")]
     contacts = {"all": gettext("montrés"), "none": gettext("masqués dans les constats")}
     aside = "{counted}, {n:ligne} de test à part"
     facts = {
@@ -68,7 +66,7 @@ def space_card(space: TrustSpace) -> str:
             "**{n:domaine}**, verdicts à établir : « ms.domains(space) » le fait en quelques secondes ; "
             "l’espace les montre ensuite."
         )
-        return alone(lead(say(ask, n=numbers["domaine"])), about, _inputs(space))
+        return alone(lead(say(ask, n=n)), about, _inputs(space))
     try:
         verdicts = domains(space)
         failed = sum(int((parted(name, space)[0]["rule"] == FAILED).sum()) for name in audits())
@@ -184,13 +182,12 @@ def controls(space: TrustSpace) -> Any:
         continuous_update=False, disabled=space.kept_domains is not None, **wide,
     )  # fmt: skip
     days.tooltip = gettext(str(settings.Thresholds.model_fields["stale_after_days"].title))
-    shown, spaces = ipywidgets.HTML(value=view(space)), {stale: space}
+    shown = ipywidgets.HTML(value=view(space))
+    aged = cache(lambda age: space if age == stale else space.with_(stale_after_days=age))
 
     def show(_: Any) -> None:
-        age = stale if days.disabled else days.value
-        if age not in spaces:
-            spaces[age] = space.with_(stale_after_days=age)
-        shown.value = view(spaces[age], region.value, operator.value)
+        chosen = aged(stale if days.disabled else days.value)
+        shown.value = view(chosen, region.value, operator.value)
 
     for control in (region, operator, days):
         control.observe(show, names="value")

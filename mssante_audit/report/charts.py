@@ -7,7 +7,7 @@ saved. matplotlib is imported when the first chart is drawn.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import cycle, islice, pairwise
+from itertools import cycle, pairwise
 from numbers import Real
 from typing import Any
 
@@ -18,7 +18,7 @@ from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.language import NBSP, format_text, gettext, translated
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report import svg
-from mssante_audit.report.svg import COLOURS, LINE, WIDTH, Chart, clean, look, mark, sheet
+from mssante_audit.report.svg import COLOURS, LINE, WIDTH, Chart, clean, look, sheet, tell
 
 # How a bar may look: as a severity (each lighter than the worse one), or plain
 STYLES = (*reversed(SEVERITIES), "strong", "light", "gold", "brown", "grey")
@@ -69,43 +69,42 @@ def bars(
     """
     single = isinstance(values, pd.Series)
     frame = values.to_frame("") if isinstance(values, pd.Series) else values
-    columns = [str(column) for column in frame.columns]
-    lengths = frame.map(_length).astype("float64").set_axis(columns, axis="columns")
-    looks = _looks(columns, styles, len(frame) if single else len(columns), single)
-    rows, parts = lengths.to_numpy().tolist(), _parts(lengths, single)
+    lengths = frame.map(_length).astype("float64").set_axis(list(map(str, frame.columns)), axis="columns")
+    looks = _looks(lengths, styles, single)
+    parts = lengths.map(language.number).astype("str")
+    for column in () if single else map(str, lengths):
+        noun = gettext(SHORT.get(column, column))
+        parts[column] += NBSP + (f"({noun})" if noun[:1].isdigit() else noun)
     if whole is None:
-        texts = [
-            ", ".join(part for n, part in zip(row, written, strict=True) if n or single)
-            for row, written in zip(rows, parts, strict=True)
-        ]
+        kept = parts.where((lengths != 0) | single, "")
+        texts = [", ".join(filter(None, row)) for row in kept.itertuples(index=False)]
     else:
-        sums = lengths.sum(axis=1)
-        texts = [f"{language.number(n)} ({language.percent(int(n), whole)})" for n in sums]
+        texts = [f"{language.number(n)} ({language.percent(int(n), whole)})" for n in lengths.sum(axis=1)]
     pairs = [(_name(name), clean(text)) for name, text in zip(frame.index, texts, strict=True)]
     colon, semicolon = PAIRS[language.current_language()]
-    sentences = [f"{name}{colon}{text}" for name, text in pairs]
-    marks = {
-        mark(at * len(rows) + i): sentences[i] if single else f"{name}{colon}{parts[i][at]}"
-        for at in range(len(columns))
-        for i, (name, _) in enumerate(pairs)
-        if rows[i][at] > 0
-    }
     upright = _on_a_scale(frame.index)
     alike = not upright and _alike(lengths)
     kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
-    alt = alt_text("Tableau – {title}. {said}." if alike else kind, title, sentences, semicolon)
-    drawn = lengths[columns[0]] if single else lengths  # a series has a colour a bar, a frame one a column
+    alt = alt_text("Tableau – {title}. {said}." if alike else kind, title, map(colon.join, pairs), semicolon)
+    drawn = lengths.iloc[:, 0] if single else lengths  # a series has a colour a bar, a frame one a column
     options = {"color": [COLOURS[style] for style in looks], **options}
+    marks: dict[str, str] = {}
+    axes: Any
     with look():
         if "ax" in options:
-            figure = drawn.plot.barh(stacked=True, legend=False, **options).figure
+            axes = drawn.plot.barh(stacked=True, legend=False, **options)
         else:
-            words = language.words(legend or {}) if single else _words_of_columns(columns, looks, lengths)
+            words = language.words(legend or {}) if single else _words_of_columns(looks, lengths)
             words = {style: words[style] for style in STYLES if style in words and style in looks}
             draw = _upright if upright else _below_names
-            figure = draw(drawn.fillna(0), pairs, partial(sheet, title, words), options)
+            axes = draw(drawn.fillna(0), pairs, partial(sheet, title, words), options)
+    for column, container in zip(map(str, lengths), axes.containers, strict=False):
+        for bar, n, part, pair in zip(container, lengths[column], parts[column], pairs, strict=True):
+            bar.set_clip_on(False)
+            if n > 0:
+                tell(marks, bar, colon.join(pair) if single else f"{pair[0]}{colon}{part}")
     caption = empty if empty and frame.empty else caption
-    return Chart(figure, title, alt, caption, marks, pairs if alike else ())
+    return Chart(axes.figure, title, alt, caption, marks, pairs if alike else ())
 
 
 def lines(
@@ -134,7 +133,8 @@ def lines(
     words = {severity: plural.capitalize() for severity, (_, plural) in language.severity_names().items()}
     curves = {str(column): whole_numbers(frame[column]) for column in frame.columns if len(frame)}
     names = {column: clean(words.get(column, translated(column))) for column in curves}
-    given, marks, colon = options.pop("ax", None), {}, PAIRS[language.current_language()][0]
+    given, colon = options.pop("ax", None), PAIRS[language.current_language()][0]
+    marks: dict[str, str] = {}
     with look():
         heads = [svg.lines_of(name, svg.LETTERS - 12) for name in names.values()]
         heights = [LINE * len(head) + CURVE for head in heads]
@@ -145,9 +145,9 @@ def lines(
             colour = COLOURS[column if column in SEVERITIES else "strong"]
             looks: Any = {"color": colour, "marker": "o", "markersize": 4, "x_compat": True, "legend": False}
             pd.Series(numbers, index=times).plot(ax=axes, **looks | options)
-            axes.lines[-1].set(gid=mark(at), clip_on=False)
             points = zip(map(language.day, times), map(language.number, numbers), strict=True)
-            marks[mark(at)] = "\n".join(map(colon.join, points))
+            tell(marks, axes.lines[-1], "\n".join(map(colon.join, points)))
+            axes.lines[-1].set_clip_on(False)
             if not given:
                 axes.set_ylim(0, (max(numbers) or 1) * heights[at] / (CURVE - LINE))
                 axes.set(yticks=[], xlabel="", ylabel="")
@@ -155,15 +155,12 @@ def lines(
                 axes.tick_params(labelbottom=at == len(curves) - 1)
         if not given:
             figure.axes[-1].set_axis_off()
-    text = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}"
-    ends = {"first": times[0], "last": times[-1]} if curves else {}
-    sentences = [
-        format_text(text, name=names[c], a=n[0], z=n[-1], low=min(n), high=max(n), **ends)
-        for c, n in curves.items()
-    ]
-    return Chart(
-        figure, title, alt or alt_text("Lignes – {title}. {said}.", title, sentences), caption, marks
-    )
+    text, sentences = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}", []
+    for column, n in curves.items():
+        of = {"name": names[column], "a": n[0], "z": n[-1], "first": times[0], "last": times[-1]}
+        sentences.append(format_text(text, low=min(n), high=max(n), **of))
+    alt = alt or alt_text("Lignes – {title}. {said}.", title, sentences)
+    return Chart(figure, title, alt, caption, marks)
 
 
 def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str = "") -> Chart:
@@ -173,27 +170,27 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
     """
     drawn = {translated(name): curve for name, curve in curves.items() if len(curve)}
     styles = dict(zip(("strong", "gold"), drawn, strict=False))
+    text, sentences = "{name} : {share} encore ouverts après {d:jour}", list[str]()
+    marks: dict[str, str] = {}
     with look():
         figure = sheet(clean(translated(title)), {s: clean(name) for s, name in styles.items()}, [3 * CURVE])
         (axes,) = figure.axes
         x, y, width, height = axes.get_position().bounds
         axes.set_position((x + 0.12, y + 0.12 * height, width - 0.14, 0.86 * height))
-        for at, (style, name) in enumerate(styles.items()):
+        for style, name in styles.items():
             colour, days = COLOURS[style], [0.0, *drawn[name]["day"]]
             early, late, low, high = ([1.0, *drawn[name][b]] for b in ("early", "late", "low", "high"))
             for shares in (early, late):
                 axes.step(days, shares, where="post", color=colour)
-            axes.lines[-1].set_gid(mark(at))
+            share = language.percent(round(1000 * late[-1]), 1000)
+            sentences.append(format_text(text, name=name, share=share, d=int(days[-1])))
+            tell(marks, axes.lines[-1], sentences[-1])
             axes.fill_between(days, low, high, step="post", alpha=0.2, color=colour, linewidth=0)
         axes.set_ylim(0, 1)
         axes.set_xlim(left=0)
         axes.set_yticks([0, 0.5, 1], [language.percent(n, 2) for n in range(3)])
-    text, sentences = "{name} : {share} encore ouverts après {d:jour}", []
-    for name, curve in drawn.items():
-        share = language.percent(round(1000 * curve["late"].iloc[-1]), 1000)
-        sentences.append(format_text(text, name=name, share=share, d=int(curve["day"].iloc[-1])))
     alt = alt_text("Lignes – {title}. {said}.", title, sentences)
-    return Chart(figure, title, alt, caption, {mark(at): text for at, text in enumerate(sentences)})
+    return Chart(figure, title, alt, caption, marks)
 
 
 def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
@@ -202,7 +199,7 @@ def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
     return (str(sizes.idxmax()), int(sizes.max())) if len(sizes) else ("", 0)
 
 
-def alt_text(kind: str, title: str, sentences: Sequence[str], between: str = ". ") -> str:
+def alt_text(kind: str, title: str, sentences: Iterable[str], between: str = ". ") -> str:
     """Return the alternative text of a chart."""
     written = between.join(sentences) or gettext("Aucune donnée")
     return format_text(kind, title=translated(title), said=written)
@@ -234,14 +231,6 @@ def _name(name: Any) -> str:
     return clean(name)
 
 
-def _parts(lengths: pd.DataFrame, single: bool) -> list[list[str]]:
-    """Return the number of each part of each bar, with the noun of its column."""
-    nouns = [gettext(SHORT.get(column, column)) for column in lengths.columns]
-    units = ["" if single else NBSP + (f"({noun})" if noun[:1].isdigit() else noun) for noun in nouns]
-    rows = lengths.to_numpy().tolist()
-    return [[language.number(n) + unit for n, unit in zip(row, units, strict=True)] for row in rows]
-
-
 def _on_a_scale(index: pd.Index) -> bool:
     """Tell whether an index has instants that one scale of time shows: a certificate may end in 9999."""
     if not isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or not len(index) or index.hasnans:
@@ -257,20 +246,24 @@ def _alike(lengths: pd.DataFrame) -> bool:
     return len(lengths) > 1 and len(lengths.drop_duplicates()) == 1
 
 
-def _looks(columns: Sequence[str], styles: Sequence[str], needed: int, single: bool) -> list[str]:
-    plain = cycle(STYLES[len(SEVERITIES) :][: 1 if single else None])
-    named = plain if single else (c if c in SEVERITIES else next(plain) for c in columns)
-    looks = list(styles) or list(islice(named, needed))
-    if len(looks) != needed or not set(looks) <= set(STYLES):
-        wrong = f"{needed} styles are needed, not {', '.join(looks)}"
+def _looks(lengths: pd.DataFrame, styles: Sequence[str], single: bool) -> list[str]:
+    """Return the style of each bar of a series, or of each column of a frame."""
+    plain = cycle(STYLES[len(SEVERITIES) :])
+    looks = (
+        ["strong"] * len(lengths)
+        if single
+        else [c if c in SEVERITIES else next(plain) for c in map(str, lengths)]
+    )
+    if styles and (len(styles) != len(looks) or not set(styles) <= set(STYLES)):
+        wrong = f"{len(looks)} styles are needed, not {', '.join(styles)}"
         raise ParameterError(wrong, remedy=f"There are: {', '.join(STYLES)}")
-    return looks
+    return list(styles) or looks
 
 
-def _words_of_columns(columns: Sequence[str], looks: Sequence[str], lengths: pd.DataFrame) -> dict[str, str]:
+def _words_of_columns(looks: Sequence[str], lengths: pd.DataFrame) -> dict[str, str]:
     """Return what each style stands for: the column of a frame, or those that share it."""
     names: dict[str, list[str]] = {}
-    for column, style in zip(columns, looks, strict=True):
+    for column, style in zip(map(str, lengths), looks, strict=True):
         if (lengths[column] > 0).any():
             name = language.severity_name(column) if column in SEVERITIES else translated(column)
             names.setdefault(style, []).append(name)
@@ -295,9 +288,9 @@ def _below_names(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, An
     if len(lengths):
         nameless = lengths.reset_index(drop=True)  # pandas would make a scale of instants
         nameless.plot.barh(stacked=True, legend=False, ax=axes, **{"width": 1, **options})
-        for at, container in enumerate(axes.containers):
-            for i, (bar, place) in enumerate(zip(container, places, strict=True)):
-                bar.set(y=place, height=svg.BAR, gid=mark(at * len(places) + i), clip_on=False)
+        for container in axes.containers:
+            for bar, place in zip(container, places, strict=True):
+                bar.set(y=place, height=svg.BAR)
         axes.set_xlim(0, pd.DataFrame(lengths).sum(axis=1).max() or 1)
     axes.set_ylim(max(bottom, LINE), 0)
     axes.set_axis_off()
@@ -305,7 +298,7 @@ def _below_names(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, An
     for place, name, text in texts:
         axes.text(0, place, name, **beside)
         axes.text(1, place, text, ha="right", color=COLOURS["muted"], **beside)
-    return figure
+    return axes
 
 
 def _upright(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) -> Any:
@@ -319,11 +312,9 @@ def _upright(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) 
     days = (times - times[0]).days.tolist()
     width = 0.8 * min((b - a for a, b in pairwise(days) if b > a), default=30)
     bottom = pd.Series(0.0, index=index)
-    for at, (column, colour) in enumerate(parts):
-        drawn = axes.bar(times, frame[column], width=width, bottom=bottom, color=colour, **options)
+    for column, colour in parts:
+        axes.bar(times, frame[column], width=width, bottom=bottom, color=colour, **options)
         bottom += frame[column]
-        for i, bar in enumerate(drawn):
-            bar.set(gid=mark(at * len(lengths) + i), clip_on=False)
     _time_axis(axes, times, pairs[0][0], pairs[-1][0])
     tops, texts = bottom.tolist(), [language.number(n) for n in bottom]
     (left, right), up = axes.get_xlim(), HIGH / axes.get_ylim()[1]
@@ -334,7 +325,7 @@ def _upright(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) 
     axes.set_yticks([])
     above.set_axis_off()
     below.set_axis_off()
-    return figure
+    return axes
 
 
 def _numbered(places: list[float], tops: list[float], texts: list[str], bar: float) -> list[int]:

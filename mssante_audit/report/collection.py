@@ -11,18 +11,13 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import current_language, day, gettext, moment
 from mssante_audit.base.markup import data
-from mssante_audit.report.html import Html, Prose, joined, names, note, paragraph, say
+from mssante_audit.report.html import Html, joined, macro, names, note, paragraph, say
 from mssante_audit.report.tables import Cell, rows_table
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.words import DOUBTS
+from mssante_audit.whitelist.rows import grouped
 
 MOST = 20  # Fetches that are shown
-_WHY = {
-    "future": "{n:observation est|observations sont} de côté, car {n:~postérieure|postérieures} à la date de "
-    "situation : {files}.",
-    "unreadable": "{n:observation illisible est|observations illisibles sont} de côté : {files}.",
-    "zone": "{n:observation est|observations sont} de côté, car d'une autre zone : {files}.",
-}
 
 
 def collection(space: TrustSpace) -> Html:
@@ -34,15 +29,8 @@ def collection(space: TrustSpace) -> Html:
     fetches = [record for record in log if record.action == "fetch"]
     good = [i for i, record in enumerate(fetches) if record.outcome in GOOD]
     failed = len(fetches[good[-1] + 1 :] if good else fetches)
-    held = archive.until(space.as_of)
-    span = say(", du {a} au {z}", a=held[0].generated_at, z=held[-1].generated_at) if held else ""
-    last = say(". Aucune collecte n'a réussi") if fetches else say(". Aucune collecte n'est consignée")
-    if good:
-        last = say(". Dernière collecte réussie : {at:moment}", at=parse_instant(fetches[good[-1]].at))
-    since = say(" ; {n:échec} depuis", n=failed) if failed else ""
-    text = "L'archive garde {n:liste}{span}{last}{since}."
-    fares = say(text, n=len(held), span=span, last=last, since=since)
-    parts = [paragraph("caution" if failed else "none", fares)]
+    last = parse_instant(fetches[good[-1]].at) if good else None
+    parts = [macro("collection.fares", archive.until(space.as_of), last, len(fetches), failed)]
     try:
         archive.history  # noqa: B018 - asked for to know whether it can be had
     except InputError as error:
@@ -52,10 +40,12 @@ def collection(space: TrustSpace) -> Html:
         )
         parts.append(note(say(text, name=Path(error.file or "").name), kind="caution"))
     if odd := [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]:
-        outcomes, flags = names("fetches"), names("flags")
+        outcomes, flags, failures = names("fetches"), names("flags"), names("failures")
         rows = []
         for record in reversed(odd[-MOST:]):
-            remark = ", ".join(flags.get(flag, flag) for flag in record.flags) or _why(record)
+            doubts = DOUBTS[current_language()] if record.outcome == "quarantined" else {}
+            why = doubts.get(record.doubt) or failures.get(record.doubt) or record.message
+            remark = ", ".join(flags.get(flag, flag) for flag in record.flags) or why
             outcome = outcomes.get(record.outcome) or data(record.outcome)
             cells = (outcome, data(record.file), data(remark, 160, ""))
             rows.append([Cell(moment(parse_instant(record.at)), record.at), *map(Cell, cells)])
@@ -68,12 +58,6 @@ def _before(record: Record, space: TrustSpace) -> bool:
     with suppress(ValueError):
         return parse_instant(record.at) <= space.as_of
     return False
-
-
-def _why(record: Record) -> str:
-    """Return why a list was refused, or could not be had, in the reader's language where that has a code."""
-    doubts = DOUBTS[current_language()] if record.outcome == "quarantined" else {}
-    return doubts.get(record.doubt) or names("failures").get(record.doubt) or record.message
 
 
 def observed_on(records: pd.DataFrame) -> pd.Series:
@@ -90,23 +74,10 @@ def observed(space: TrustSpace, records: pd.DataFrame) -> Html:
     seen, at = space.observation, records["observed_at"].dropna()
     if seen is None:
         return note("Pas d’observation dans ce dossier de données.")
-    days, sentences = space.thresholds.observation_max_age_days, []
-    if len(at):
-        text = (
-            "Réponses du DNS observées entre le {first:moment} et le {last:moment}, dans {n:fichier} ; "
-            "pour chaque domaine, la plus récente."
-        )
-        sentences.append(say(text, first=at.min(), last=at.max(), n=len(seen.parts)))
-    if stale := int((at < space.thresholds.oldest_observation(space.as_of)).sum()):
-        sentences.append(say("{n:domaine} {n:~observé|observés} il y a plus de {d:jour}.", n=stale, d=days))
-    for why, text in _WHY.items():
-        if aside := [file for file, reason in space.aside if reason == why]:
-            sentences.append(say(text, n=len(aside), files=aside))
-    how = "menée à son terme" if seen.complete else "interrompue : une partie n'a pas été observée"
-    last = "Dernière observation du {at:moment}, {how} ({n:question})."
-    sentences.append(say(last, at=seen.started_at, how=say(how), n=len(seen.replies)))
-    ipv6 = say("Serveurs interrogés en IPv6 : {v}.", v=say("oui" if seen.ipv6 else "non"))
-    return note(*sentences, _unreadable(seen), ipv6)
+    stale = int((at < space.thresholds.oldest_observation(space.as_of)).sum())
+    aside = grouped((why, file) for file, why in space.aside)
+    days, unreadable = space.thresholds.observation_max_age_days, _unreadable(seen)
+    return macro("collection.observed", seen, at, stale, days, aside, unreadable)
 
 
 def observed_tls(space: TrustSpace) -> Html:
@@ -114,13 +85,9 @@ def observed_tls(space: TrustSpace) -> Html:
     seen = space.given("tls")
     if seen is None:
         return note("Pas d’observation de TLS dans ce dossier de données.")
-    last = seen.parts[0]
-    how = "menée à son terme" if last.complete else "interrompue : une partie n’a pas été visitée"
-    text = "Dernière observation de TLS du {at:moment}, {how}."
-    return note(say(text, at=last.started_at, how=say(how)), _unreadable(seen))
+    return macro("collection.observed_tls", seen.parts[0], _unreadable(seen))
 
 
-def _unreadable(seen: Any) -> Prose:
-    """Say how many lines of observation files cannot be read."""
-    n = sum(len(part.problems) for part in seen.parts)
-    return say("{n:ligne illisible|lignes illisibles} dans ce qui a été lu.", n=n)
+def _unreadable(seen: Any) -> int:
+    """Return how many lines of observation files cannot be read."""
+    return sum(len(part.problems) for part in seen.parts)

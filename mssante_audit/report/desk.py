@@ -21,7 +21,7 @@ from pandas.errors import UndefinedVariableError
 from mssante_audit.audits import audit_all, lacking, unsure
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.export import WRITERS, parquet_bytes, write_workbook
-from mssante_audit.base.frames import dtypes, frame_of
+from mssante_audit.base.frames import frame_of
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.base.reading import read_parquet
 from mssante_audit.base.staging import private
@@ -51,11 +51,9 @@ def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFram
         raise InputError("SQL needs DuckDB, which is not installed", remedy=remedy) from None
     makers = frames_of(space) | {name: partial(pd.DataFrame, frame) for name, frame in tables.items()}
     words = re.findall(r"\w+", query.lower())
-    closed: dict[str, Any] = dict.fromkeys(
-        # Without replacements a frame is a table only because it was handed over.
-        ("enable_external_access", "python_enable_replacements", "autoload_known_extensions"), False
-    )  # fmt: skip
-    with duckdb.connect(config=closed | {"temp_directory": ""}) as opened:
+    # Without replacements a frame is a table only because it was handed over.
+    shut = ("enable_external_access", "python_enable_replacements", "autoload_known_extensions")
+    with duckdb.connect(config={"temp_directory": "", **dict.fromkeys(shut, False)}) as opened:
         opened.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
         for name, make in makers.items():
             if name.lower() in words:  # findings and domains take seconds to make
@@ -153,23 +151,20 @@ def join(
             f"{'which' if named else 'no'} column of the table is its {on.upper()}",
             remedy=f"Name it with column=, of: {', '.join(map(str, theirs.columns))}",
         )
-    key = f"_{on}"
-    table = theirs.assign(**{key: [_number(value, on) for value in theirs[column]]})
-    table = table[table[key] != ""]
-    twice = table.loc[table[key].duplicated(), key]
+    table = theirs.assign(_number=[_number(value, on) for value in theirs[column]]).query("_number != ''")
+    twice = table.loc[table["_number"].duplicated(), "_number"]
     if len(twice):
         raise InputError(
             f"the table has the {on.upper()} {twice.iloc[0]} twice ({len(twice)} such rows)",
             remedy=f"Choose one row each: table.drop_duplicates({column!r})",
         )
-    numbers = {}
+    numbers, kinds = {}, ("SIREN", "SIRET") if on == "siren" else (on.upper(),)
     for identifier in frame["operator_id"].unique():
         parsed = parse_identifier(identifier)
-        fits = parsed.kind == on.upper() or (parsed.kind, on) == ("SIRET", "siren")
-        if fits and "shape" not in parsed.problems:
+        if parsed.kind in kinds and "shape" not in parsed.problems:
             numbers[identifier] = parsed.value[1 : 1 + NUMBERS[on]]
-    ours = pd.DataFrame(frame).assign(**{key: frame["operator_id"].map(numbers).astype("str")})
-    joined = ours.merge(table, on=key, how="left", suffixes=("", "_theirs")).drop(columns=key)
+    ours = pd.DataFrame(frame).assign(_number=frame["operator_id"].map(numbers).astype("str"))
+    joined = ours.merge(table, on="_number", how="left", suffixes=("", "_theirs")).drop(columns="_number")
     return joined.set_axis(frame.index, axis="index")
 
 
@@ -216,9 +211,8 @@ def moved(before: TrustSpace, after: TrustSpace) -> Findings:
         dict(zip(frame["fingerprint"], frame[columns].astype(str).itertuples(index=False), strict=True))
         for frame in (old, new)
     )
-    gone = old.loc[[mark not in now for mark in old["fingerprint"]]]
     came = new[[was.get(mark) != now[mark] for mark in new["fingerprint"]]]
-    both = concat([gone, came])
+    both = concat([old[~old["fingerprint"].isin(now)], came])
     words = [
         "changed" if mark in was and mark in now
         else "unknown" if audit in blind else "new" if mark in now else "gone"
@@ -256,7 +250,7 @@ def own_rule(
     """
     _check(which, shows)
     texts = {"title": title, "why": why, "remedy": remedy, "observed": "{{ seen | listing }}"}
-    words: dict[str, Any] = {f"{part}_{lang}": text for part, text in texts.items() for lang in LANGUAGES}
+    words: Any = {f"{part}_{lang}": text for part, text in texts.items() for lang in LANGUAGES}
     rule = Rule(code, family=title, severity=severity, source="none", **words)
 
     def broken(space: TrustSpace) -> Any:
@@ -272,7 +266,7 @@ def own_rule(
 
 def _check(which: str | Callable[[pd.DataFrame], Any], shows: str) -> None:
     """Refuse a condition that names no column of the list, or is none, while its author is there."""
-    rows = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in dtypes(LIST_COLUMNS).items()})
+    rows = frame_of((), LIST_COLUMNS)
     names, why = list(map(str, rows)), ""
     wrong = "" if shows in names else shows
     try:

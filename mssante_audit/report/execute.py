@@ -54,21 +54,13 @@ class Failure:
     traceback: str = ""  # Only for debugging: it may hold values
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """A notebook that ran."""
-
-    notebook: NotebookNode
-    seconds: float
-    failure: Failure | None = None
-
-
 def execute(
     content: bytes, parameters: Mapping[str, Any], folder: Path, stopped: threading.Event
-) -> Execution:
+) -> tuple[NotebookNode, Failure | None, float]:
     """Run a notebook, for at most `DEADLINE` seconds or until the run is `stopped`.
 
-    Its `folder` is private, empty, and of a short path: that of a socket is limited to 107 characters.
+    Return it with its outputs, why it failed (``None`` if it did not), and the seconds it took. Its `folder`
+    is private, empty, and of a short path: that of a socket is limited to 107 characters.
     """
     (folder / INPUT).write_bytes(content)
     (folder / GIVEN).write_text(json.dumps(dict(parameters)), encoding="utf-8")
@@ -91,10 +83,10 @@ def execute(
             process.wait()
     except OSError as error:
         failure = Failure(type(error).__name__, str(error))
-    return _read(folder, time.monotonic() - begin, failure)
+    return (*_read(folder, failure), time.monotonic() - begin)
 
 
-def _read(folder: Path, seconds: float, failure: Failure | None) -> Execution:
+def _read(folder: Path, failure: Failure | None) -> tuple[NotebookNode, Failure | None]:
     """Return what a run left in its folder; `failure`, if it is known already, goes ahead of what it says."""
     import nbformat
 
@@ -115,9 +107,10 @@ def _read(folder: Path, seconds: float, failure: Failure | None) -> Execution:
         failure = failure_of("ProcessError", errors.rpartition("\n")[2], at)
     else:  # what its outputs show: papermill takes ``sys.exit()`` for success
         each = ((i, output) for i, cell in enumerate(notebook.cells) for output in cell.get("outputs", []))
-        shown = ((i, o) for i, o in each if o.output_type == "error")
-        failure = next((failure_of(o.ename, o.evalue, i, "\n".join(o.traceback)) for i, o in shown), None)
-    return Execution(notebook, seconds, failure)
+        for i, output in each:
+            if output.output_type == "error":
+                return notebook, failure_of(output.ename, output.evalue, i, "\n".join(output.traceback))
+    return notebook, failure
 
 
 def environment(folder: Path) -> dict[str, str]:

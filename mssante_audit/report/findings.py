@@ -1,8 +1,8 @@
 """Findings for readers: counts by severity, tables, what their rules mean, what could not be checked."""
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -20,6 +20,7 @@ from mssante_audit.report.results import EVERYBODY, Limits, limited_to
 from mssante_audit.report.tables import Cell, csv_link, rows_table, severity_cell
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.whitelist.rows import grouped
 from mssante_audit.whitelist.signature import made_up
 
 # French names of `catalogue.SOURCES`, the longest that fits first
@@ -74,17 +75,13 @@ def unknown(what: Mapping[str, Sequence[str]]) -> str:
     """Say what could not be checked, what it lacks (by its name), and what to do; "" for nothing."""
     if not what:
         return ""
-    every = dict.fromkeys(need for needs in what.values() for need in needs)
     words = {need: names[language.current_language()] for need, names in known_needs().items()}
-    remedies = TO_DO | {kind.need: kind.remedy for kind in KINDS}
-    reasons: defaultdict[str, list[str]] = defaultdict(list)
-    for name, needs in what.items():
-        reasons[listing([words[need] for need in needs])].append(translated(name))
-    return format_text(
-        "Non vérifié, et donc inconnu : {what}. {remedies}",
-        what=[f"{listing(names)} ({reason})" for reason, names in reasons.items()],
-        remedies=" ".join(gettext(remedies[need]) for need in every),
-    )
+    reasons = [(listing([words[need] for need in needs]), translated(name)) for name, needs in what.items()]
+    said = [f"{listing(names)} ({reason})" for reason, names in grouped(reasons).items()]
+    to_do = TO_DO | {kind.need: kind.remedy for kind in KINDS}
+    remedies = [gettext(to_do[need]) for need in dict.fromkeys(chain(*what.values()))]
+    text = "Non vérifié, et donc inconnu : {what}. {remedies}"
+    return format_text(text, what=said, remedies=" ".join(remedies))
 
 
 def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
@@ -123,10 +120,8 @@ def foundation(rule: Rule) -> str:
 
 def severity_bars(findings: pd.DataFrame) -> Html:
     """Show the number of findings of each severity, worst first, with bars; hints among information."""
-    counts = trend.severity_counts(findings)
-    names = {s: f"{language.number(n)} {language.severity_name(s, n)}" for s, n in counts.items()}
     hints = (findings["confidence"] == "hint").any()
-    return macro("findings.severity_bars", counts, names, max(1, *counts.values()), hints)
+    return macro("findings.severity_bars", trend.severity_counts(findings), hints)
 
 
 class Links:
@@ -150,15 +145,12 @@ def rule_cell(code: str, links: Links) -> Cell:
 
 def operator_cell(operator_id: str, name: str, links: Links) -> Cell:
     """Return a cell with an operator's name and identifier."""
-    href = links.operator(operator_id) if name or operator_id else ""
-    return Cell(macro("findings.operator_cell", name, operator_id, href), markup.visible(name))
+    return Cell(macro("findings.operator_cell", name, operator_id, links), markup.visible(name))
 
 
 def domain_cell(finding: Finding, links: Links) -> Cell:
     """Return a cell with a finding's first domain, and how many others there are."""
-    domain, domains = finding["domain"], finding["domains"]
-    href = links.domain(domain, finding["operator_id"])
-    return Cell(macro("findings.domain_cell", domain, domains, href), domains)
+    return Cell(macro("findings.domain_cell", finding, links), finding["domains"])
 
 
 def _where_cell(finding: Finding) -> Cell:
@@ -259,13 +251,8 @@ def findings_table(
         columns = WAIVED_COLUMNS if "reason" in part else COLUMNS
         shown = finding_rows(name, caption, part.head(limit).to_dict("records"), columns)
         counts = part["rule"].value_counts()
-        fired = [
-            {words: prose(localized(rule, words)) for words in ("title", "why", "remedy")}
-            | {"severity": rule.severity, "code": c, "foundation": foundation(rule), "count": int(counts[c])}
-            for c, rule in (rules or {}).items()
-            if c in counts.index
-        ]
-        return macro("findings.explained", fired, silent, shown)
+        fired = [(rule, int(counts[c])) for c, rule in (rules or {}).items() if c in counts]
+        return macro("findings.explained", fired, foundation, silent, shown)
 
     parts = [explained(todo, name, caption, silent) if len(todo) else paragraph("none", silent)]
     if len(rest):
@@ -281,13 +268,12 @@ def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
     aside = space.entries[space.entries["is_audit_entry"]]
     of = "d’une liste fictive" if made_up(space.whitelist) else "de la liste"
     of = "d’une liste endommagée" if space.whitelist.damaged else of
-    tests = "{n:entrée} de test ({domains:domaine}) {n:~mise} de côté"
+    some = "{n:entrée} de test ({domains:domaine}) {n:~mise} de côté"
+    tests = some if len(aside) else "aucune entrée de test à mettre de côté"
     return say(
         "Audit de {n:entrée} {of} ({read:ligne lue|lignes lues}) ; {tests}. Situation au {day}.",
         n=len(entries), of=say(of), read=len(space.entries), day=space.as_of,
-        tests=say(tests, n=len(aside), domains=aside["domain"].nunique())
-        if len(aside)
-        else say("aucune entrée de test à mettre de côté"),
+        tests=say(tests, n=len(aside), domains=aside["domain"].nunique()),
     )  # fmt: skip
 
 
@@ -307,39 +293,33 @@ def opening(
         limits = say("Rapport limité à un opérateur qui n’a que des entrées de test.")
         for operator, name in entries[["operator_id", "operator"]].head(1).itertuples(index=False):
             limits = say("Rapport limité à l’opérateur **{name}** ({who}).", name=name, who=operator)
-    every = audits()
-    named = every if findings is None else every.keys() & set(findings["audit"])
-    rests = {LIST}.union(*(every[name].rests for name in named))
+    made = [its for name, its in audits().items() if findings is None or name in set(findings["audit"])]
+    rests = {LIST}.union(*(its.rests for its in made))
     doubtful = [aged(s.name, s.age_days) for s in space.states if s.doubtful and s.name in rests]
     doubt = say("**En doute, donc à confirmer : {what}.**", what=escape(listing(doubtful)))
-    return joined(
-        paragraph("limits", limits) if limits else "",
-        "" if findings is None else incomplete(findings),
-        paragraph("scope", scope(space, entries), doubt if doubtful else ""),
-    )
+    about = paragraph("scope", scope(space, entries), doubt if doubtful else "")
+    unmade = "" if findings is None else incomplete(findings)
+    return joined(paragraph("limits", limits) if limits else "", unmade, about)
 
 
 def follow_up_html(followed: ledger.FollowUp, findings: pd.DataFrame) -> Html:
     """Return what a report says of the run before: new, open, fixed, unknown; nothing without one."""
     if not followed.previous:
         return Html()
-    now = findings[["rule", "domain", "operator"]].assign(first_seen=list(followed.first_seen))
-    dated = list(zip(followed.status, now.to_dict("records"), strict=True))
+    now = findings[["rule", "domain", "operator"]]
+    now = now.assign(first_seen=list(followed.first_seen), status=list(followed.status))
     moved: list[tuple[str, Finding]] = [("réglé", f) for f in followed.fixed]
     moved += [("inconnu", f) for f in followed.unknown]
-    moved += [(name, f) for status, name in STATUS.items() for its, f in dated if its == status]
-    rows = [
-        (
-            Cell(gettext(name)),
-            severity_cell(catalogue()[f["rule"]].severity),
-            rule_cell(f["rule"], NO_LINKS),
-            Cell(markup.data(f["domain"])),
-            Cell(markup.data(f["operator"])),
-            Cell(day(instants.parse_instant(f["first_seen"])), f["first_seen"]),
-        )
-        for name, f in moved
-        if f["rule"] in catalogue()
-    ]
+    for status, name in STATUS.items():
+        moved += [(name, f) for f in now[now["status"] == status].to_dict("records")]
+    rows = []
+    for name, f in moved:
+        if f["rule"] in catalogue():
+            since = Cell(day(instants.parse_instant(f["first_seen"])), f["first_seen"])
+            severity, names = catalogue()[f["rule"]].severity, (f["domain"], f["operator"])
+            texts = [Cell(markup.data(text)) for text in names]
+            named = severity_cell(severity), rule_cell(f["rule"], NO_LINKS)
+            rows.append([Cell(gettext(name)), *named, *texts, since])
     columns = ("État", "Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis")
     caption = "Constats réglés, nouveaux, encore ouverts et inconnus"
     shown = rows_table("follow-up", caption, columns, rows) if rows else ""
@@ -350,16 +330,16 @@ def since_previous(followed: ledger.FollowUp) -> str:
     """Say in one sentence how many findings are new, open, fixed, unknown; "" without a run before."""
     if not followed.previous:
         return ""
-    counts = followed.counts()
+    counts, since = followed.counts(), instants.parse_instant(followed.previous)
     texts = [
         format_text(some, n=counts[status]) if counts[status] else gettext(none)
         for status, (some, none) in MOVED.items()
-        if counts[status] or none
     ]
-    still = [at for at, status in zip(followed.first_seen, followed.status, strict=True) if status == "open"]
-    if still:
-        texts[1] += format_text(" (le plus ancien depuis le {day})", day=instants.parse_instant(min(still)))
+    if counts["open"]:
+        dates = zip(followed.first_seen, followed.status, strict=True)
+        oldest = instants.parse_instant(min(at for at, status in dates if status == "open"))
+        texts[1] += format_text(" (le plus ancien depuis le {day})", day=oldest)
     if not any(counts.values()):
         texts = [gettext("toujours aucun constat")]
-    since = instants.parse_instant(followed.previous)
-    return format_text("Depuis la situation du {day} : {what}.", day=since, what=texts)
+    what = [text for text in texts if text]
+    return format_text("Depuis la situation du {day} : {what}.", day=since, what=what)

@@ -8,7 +8,6 @@ import re
 from collections import Counter
 
 import pandas as pd
-from markupsafe import escape
 
 from mssante_audit.audits import audit_all
 from mssante_audit.base.instants import parse_instant
@@ -17,7 +16,7 @@ from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.causes import causes as merged
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.findings import NO_LINKS, Links, title_of
-from mssante_audit.report.html import Html, joined, lead, macro, paragraph, say
+from mssante_audit.report.html import Html, joined, macro, paragraph, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited, touching
 from mssante_audit.report.tables import csv_link
 from mssante_audit.space.states import named
@@ -34,29 +33,8 @@ _ADDRESS = re.compile(r" \([\d.:a-f]+[.:][\d.:a-f]*\)")
 _TWICE = re.compile(r"(?<!\S)([\w-]+(?:\.[\w-]+)+)((?:\s?: [^;]*?)?)(?: \w+ |\s?; )\1(?=\s?;|$)")
 CAUSES = 10  # Causes that are shown
 MARKS = dict(zip(RESULTS, "✔!✖?", strict=True))  # A shape each: nothing is shown by colour alone
-# Each question, and the sentence that answers it
+# Each question; `first.html.j2` has the sentences that answer it
 QUESTIONS = {"arrives": "Le courrier arrive-t-il ?", "order": "La liste est-elle en règle ?"}
-ANSWERS = {
-    "arrives": "**{yes:domaine} sur {all} ({share})** {yes:~reçoit|reçoivent} le courrier en entier ; "
-    "{degraded} à risque, {no} {no:~ne le reçoit pas|ne le reçoivent pas}{more}.",
-    "order": "**{ok:domaine} sur {all} ({share})** {ok:~est|sont} en règle ; {todo} à corriger, {urgent} en "
-    "urgence{more}.",
-}
-# What the answers to each question, and the results of a check, are called: of one domain, of several
-NAMES = {
-    "arrives": {
-        "yes": ("domaine reçoit", "domaines reçoivent"), "degraded": ("à risque", "à risque"),
-        "no": ("ne reçoit pas", "ne reçoivent pas"), "unknown": ("inconnu", "inconnus"),
-    },
-    "order": {
-        "ok": ("domaine en règle", "domaines en règle"), "todo": ("à corriger", "à corriger"),
-        "urgent": ("urgent", "urgents"), "unknown": ("inconnu", "inconnus"),
-    },
-    "check": {
-        "ok": ("en ordre", "en ordre"), "warn": ("à risque", "à risque"),
-        "fail": ("en défaut", "en défaut"), "unknown": ("inconnu", "inconnus"),
-    },
-}  # fmt: skip
 COLUMNS = {"arrives": "receives", "order": "order"}  # Where the domains' answers to each question stand
 # How an answer looks: as the result of a check
 RESULT_OF = dict(zip((*RECEIVES, *ORDERS), RESULTS * 2, strict=True))
@@ -101,19 +79,15 @@ def question_asked(domains: pd.DataFrame) -> str:
 
 def answer(domains: pd.DataFrame) -> Html:
     """Show the sentence on top: how many domains are well."""
-    asked, whole = question(domains), len(domains)
+    asked, whole, why = question(domains), len(domains), ""
     held = answers(domains)[asked]
-    if not whole:
-        return lead(say("Aucun domaine dans cette liste."))
     if held["unknown"] == whole:
         doubted, column = DOUBTS[current_language()], "receives" if asked == "arrives" else "listed"
         doubts_of_list = [doubted[c] for c in _codes(domains["why"], "listed") if c in doubted]
         reasons = [reason(c) for c, _ in _codes(domains["why"], column).most_common(1)]
-        why = escape(listing(doubts_of_list or reasons or ["–"]))
-        return lead(say("**Inconnu pour {n:domaine} sur {n}** : {why}.", n=whole, why=why))
-    more = say(", {unknown:inconnu}" if held["unknown"] else "", **held)
+        why = listing(doubts_of_list or reasons or ["–"])
     share = percent(next(iter(held.values())), whole)
-    return lead(say(ANSWERS[asked], all=whole, share=share, more=more, **held))
+    return macro("first.answer", asked, held, whole, share, why)
 
 
 def _codes(whys: pd.Series, of: str) -> Counter[str]:
@@ -124,19 +98,11 @@ def _codes(whys: pd.Series, of: str) -> Counter[str]:
 def first_cause(causes: pd.DataFrame) -> Html:
     """Show the first cause of `cause_list` that is known to hold, and what it weighs."""
     if causes.empty:
-        return paragraph("first", say("Rien à corriger parmi ce qui a pu être vérifié."))
-    first = causes.iloc[0]
-    if first["doubts"]:
-        unsure = "Rien à corriger de sûr à ce jour ; {n:cause reste|causes restent} à confirmer."
-        return paragraph("first", say(unsure, n=len(causes)))
-    who, boxes = unnamed(first["operator"]) or first["operator_id"], first["mailboxes"]
-    sentence = say(
-        "À traiter d'abord : **{title}**{who} ({domains:domaine}{boxes}).",
-        title=escape(title_of(first["rules"][0])),
-        who=say(", {who}", who=who) if who else "", domains=int(first["domains"]),
-        boxes="" if pd.isna(boxes) else say(", {n:boîte}", n=int(boxes)),
-    )  # fmt: skip
-    return paragraph("first", sentence)
+        return macro("first.first_cause")
+    cause = causes.head(1).to_dict("records")[0]
+    who, boxes = unnamed(cause["operator"]) or cause["operator_id"], cause["mailboxes"]
+    weight = None if pd.isna(boxes) else int(boxes)
+    return macro("first.first_cause", cause, title_of(cause["rules"][0]), who, weight, len(causes))
 
 
 def counts(domains: pd.DataFrame) -> Html:
@@ -146,16 +112,17 @@ def counts(domains: pd.DataFrame) -> Html:
     """
     asked, held = question(domains), answers(domains)
     other = next(axis for axis in QUESTIONS if axis != asked)
-    boxes = not domains["mailboxes"].isna().any() and len(domains) > 0
-    shown = {axis: [(a, n, gettext(NAMES[axis][a][n > 1])) for a, n in held[axis].items()] for axis in held}
-    inside = domains.groupby(COLUMNS[asked])["mailboxes"].sum().to_dict() if boxes else {}
-    parts = [
-        {"answer": a, "result": RESULT_OF[a], "n": n, "name": name,
-         "boxes": int(inside.get(a, 0)) if boxes else None}
-        for a, n, name in shown[asked]
-    ]  # fmt: skip
-    boxes_known, blind = boxes or domains.empty, unchecked(domains)
-    return macro("first.counts", asked, other, parts, shown[other], MARKS, boxes_known, blind)
+    boxes = _boxes(domains, COLUMNS[asked])
+    parts = [(a, RESULT_OF[a], n, boxes.get(a, 0) if boxes else None) for a, n in held[asked].items()]
+    known = boxes is not None or domains.empty
+    return macro("first.counts", asked, other, parts, held[other], MARKS, known, unchecked(domains))
+
+
+def _boxes(domains: pd.DataFrame, by: str) -> dict[str, int] | None:
+    """Return the mailboxes in the domains of each answer or result; ``None`` where they are not known."""
+    if domains.empty or domains["mailboxes"].isna().any():
+        return None
+    return {str(value): int(n) for value, n in domains.groupby(by)["mailboxes"].sum().items()}
 
 
 def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
@@ -163,7 +130,7 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
 
     A cause counts for each check that one of its rules decides.
     """
-    boxes, lines = not domains["mailboxes"].isna().any() and len(domains) > 0, []
+    lines = []
     for check in CHECKS:
         held = {r: domains[domains[check] == r] for r in RESULTS if (domains[check] == r).any()}
         doubted = [] if causes is None else _of(causes, check)["doubts"].map(len).tolist()
@@ -176,13 +143,13 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
         lines.append(
             {
                 "check": check, "name": CHECK_NAMES[current_language()][check],
-                "held": {r: (len(d), gettext(NAMES["check"][r][len(d) > 1])) for r, d in held.items()},
-                "boxes": {r: int(d["mailboxes"].sum()) for r, d in held.items()} if boxes else {},
+                "held": {result: len(part) for result, part in held.items()},
+                "boxes": _boxes(domains, check),
                 "why": reasons, "sure": doubted.count(0), "unsure": len(doubted) - doubted.count(0),
             }
         )  # fmt: skip
     aged = len(domains) > 0 and bool((domains["listed"] == "unknown").all())
-    return macro("first.checks", lines, MARKS, len(domains), boxes, aged, causes is not None)
+    return macro("first.checks", lines, MARKS, len(domains), aged, causes is not None)
 
 
 def _of(causes: pd.DataFrame, check: str) -> pd.DataFrame:
@@ -216,7 +183,7 @@ def cause_lines(causes: pd.DataFrame, links: Links = NO_LINKS, kind: str = "caus
     for cause in causes.head(CAUSES).to_dict("records"):
         code, owner, since = cause["rules"][0], cause["operator_id"], cause["first_seen"]
         boxes, age = (None if pd.isna(n) else int(n) for n in (cause["mailboxes"], cause["age_days"]))
-        line = {name: cause[name] for name in ("domains", "observed", "expected", "remedy")} | {
+        line = cause | {
             "severity": str(cause["severity"]), "title": title_of(code), "rule_href": links.rule(code),
             "others": cause["findings"] - 1, "manager": rule(code).manager,
             "operator": unnamed(cause["operator"]) or owner, "operator_href": links.operator(owner),

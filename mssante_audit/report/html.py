@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import pandas as pd
@@ -70,11 +69,6 @@ def names(kind: str) -> dict[str, str]:
     if kind not in tables:
         raise UnknownNameError(f"no names of {kind!r}", remedy=f"There are: {', '.join(tables)}")
     return language.words(tables[kind])
-
-
-def _signature_names() -> dict[str, str]:
-    other = "mathématiquement juste, mais ce n’est pas celle du signataire attendu"
-    return {**language.signatures(), "valid-untrusted": gettext(other)}
 
 
 def _glossary() -> list[tuple[str, str]]:
@@ -149,13 +143,13 @@ def macro(name: str, *given: Any, **named: Any) -> Html:
 
 
 def prose(text: str) -> str:
-    """Return a text of ours, typeset; one of a catalogue of words in the language language."""
+    """Return a text of ours, translated and typeset."""
     return language.typeset(translated(text))
 
 
 @jinja2.pass_context  # without it Jinja would translate once, when it compiles the template
 def gettext_filter(_: object, text: str) -> str:
-    """Return a text of a template in the language language."""
+    """Return a text of a template in the reader's language."""
     return gettext(text)
 
 
@@ -171,9 +165,9 @@ def environment() -> jinja2.Environment:
         gettext, lambda single, several, n: gettext(single if n < 2 else several), newstyle=True
     )
     made.globals |= {
-        "glossary": _glossary, "say": say, "signature_names": _signature_names,
+        "glossary": _glossary, "say": say, "signatures": language.signatures,
         "current_language": current_language, "severities": language.severity_names,
-        "severity_name": language.severity_name,
+        "severity_name": language.severity_name, "localized": language.localized,
     }  # fmt: skip
     of_language = ("count", "damage", "day", "number", "translated")
     made.filters |= {name: getattr(language, name) for name in of_language}
@@ -216,8 +210,7 @@ def sections(parts: Mapping[str, str], rest: str = "") -> Html:
     return macro("pieces.sections", parts, translated(rest))
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(NamedTuple):
     """A key figure: its name, its value (a number or a text) and, if there is more, a note."""
 
     name: str
@@ -227,7 +220,4 @@ class Figure:
 
 def key_figures(figures: Iterable[Figure]) -> Html:
     """Show key figures as tiles."""
-    shown = [
-        (f.name, f.value if isinstance(f.value, str) else language.number(f.value), f.note) for f in figures
-    ]
-    return macro("pieces.key_figures", [tuple(map(translated, figure)) for figure in shown])
+    return macro("pieces.key_figures", list(figures))

@@ -19,7 +19,7 @@ from mssante_audit.base.language import format_text, percent, translated
 from mssante_audit.findings import causes, frame, registry
 from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.report import charts, collection, findings, first, results, svg, tables
-from mssante_audit.report.html import Figure, Html, Prose, key_figures, lead, macro, names, note, say
+from mssante_audit.report.html import Figure, Html, Prose, key_figures, macro, names, say
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.story import Chronicle, chronicle
@@ -117,11 +117,12 @@ class Report:
     @property
     def unread(self) -> list[str]:
         """The names of lists of the span that cannot be read, or were refused."""
-        start, end = self.story.whole.start, self.space.as_of
-        log = self.space.archive.log if self.space.archive else []
-        odd = [record for record in log if record.outcome == "quarantined"]
-        refused = [r.file for r in odd if (start or end) <= instants.parse_instant(r.at) <= end]
-        return list(dict.fromkeys([*(Path(e.file or "").name for e in self.story.unread), *refused]))
+        start, end = self.story.whole.start or self.space.as_of, self.space.as_of
+        odd = [Path(error.file or "").name for error in self.story.unread]
+        for record in self.space.archive.log if self.space.archive else ():
+            if record.outcome == "quarantined" and start <= instants.parse_instant(record.at) <= end:
+                odd.append(record.file)
+        return list(dict.fromkeys(odd))
 
     @cached_property
     def renewals(self) -> pd.DataFrame:
@@ -158,18 +159,9 @@ class Report:
         """Show how many domains an error touches, and what is the gravest."""
         todo, worst = self.todo, self.todo[self.todo["rule"].isin(self.todo["rule"].head(1))]
         hurt = findings.touched(todo[todo["severity"] >= "error"], self.entries)
-        if len(todo):
-            sentence = say(
-                "**{n:domaine} sur {all} ({share})** {n:~est touché|sont touchés} par une erreur ou un "
-                "défaut critique. Le plus grave : **{title}**, {k:constat}, {m:domaine}.",
-                n=hurt, all=self.domains, share=percent(hurt, self.domains), title=findings.titles(worst),
-                k=len(worst), m=findings.touched(worst, self.entries),
-            )  # fmt: skip
-        elif len(self.every):
-            sentence = say("Rien à corriger dans ce qui a pu être vérifié.")
-        else:
-            sentence = say("Aucun constat : rien à corriger d'après les règles de cet audit.")
-        return lead(sentence)
+        share, reach = percent(hurt, self.domains), findings.touched(worst, self.entries)
+        title = findings.titles(worst)
+        return macro("notebook.answer", self, hurt, share, title, len(worst), reach)
 
     def figures(self) -> Html:
         """Show how many findings ask for something, of how many domains and operators."""
@@ -221,14 +213,8 @@ class Report:
         """Say how little a row's date proves."""
         made, dates = self.space.whitelist.generated_at, self.entries["updated_at"]
         time, same = charts.largest(dates.dropna().dt.strftime("%H:%M:%S").value_counts())
-        text = (
-            "À lire avec prudence : l'outil de publication redate les lignes répétées à chaque fois, et "
-            "des mises à jour en masse portent toutes la même heure. Ici, {after:ligne porte|lignes "
-            "portent} une date postérieure à celle de la liste, et {same:ligne porte|lignes portent} la "
-            "même heure, {time}. Une date récente ne prouve donc pas que les contacts ont été relus."
-        )
         after = int((dates > made).sum()) if made else 0
-        return note(say(text, after=after, same=same, time=time or "–"), kind="caution")
+        return macro("notebook.age_note", after, same, time or "–")
 
     def hosts_chart(self, kind: str, title: str, reading: str, empty: str) -> svg.Chart | Html:
         """Draw how many domains depend on each server of a kind, ``NS`` or ``MX``; a table, of one each.
@@ -274,17 +260,16 @@ class Report:
 
     def others(self) -> Html:
         """Show, audit by audit, what was found that no report was written for; last, what of ours failed."""
-        failed, every = registry.rule(FAILED), self.every
-        others = registry.theirs()
-        parts = [(o.titled(), o.rules, every[every["audit"] == name]) for name, o in others.items()]
-        ours = every[(every["rule"] == FAILED) & ~every["audit"].isin(others)]
-        parts += [] if ours.empty else [(failed.family, (), ours)]
-        sections = []
+        every, others, sections = self.every, registry.theirs(), []
+        parts = [(its.titled(), its.rules, every["audit"] == name) for name, its in others.items()]
+        parts.append((registry.rule(FAILED).family, (), ~every["audit"].isin(others)))
         for title, its_rules, part in parts:
-            raised = (failed,) if (part["rule"] == FAILED).any() else ()
-            rules = {rule.code: rule for rule in (*its_rules, *raised)}
-            caption = format_text("Constats : {what}", what=translated(title))
-            sections.append((title, self._table(part, rules, caption=caption)))
+            rules = {rule.code: rule for rule in its_rules}
+            if (every.loc[part, "rule"] == FAILED).any():
+                rules[FAILED] = registry.rule(FAILED)
+            if rules:
+                caption = format_text("Constats : {what}", what=translated(title))
+                sections.append((title, self._table(every[part], rules, caption=caption)))
         return macro("pieces.others", sections)
 
     def record(self, *, calendar: str = "") -> results.Results:

@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -21,7 +21,7 @@ from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from lxml.html import HtmlElement, fragment_fromstring
+from lxml.html import fragment_fromstring
 
 from mssante_audit.base import export, resources
 from mssante_audit.base.language import gettext, markdown
@@ -29,7 +29,8 @@ from mssante_audit.base.text import unaccented
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
-from mssante_audit.report import execute, findings, tables
+from mssante_audit.report import findings, tables
+from mssante_audit.report.execute import Failure, failure_of
 from mssante_audit.report.html import TEMPLATE, Html, gettext_filter, joined, template, trusted
 from mssante_audit.report.parameters import PARAMETERS, PATHS, shown_value, tellable
 from mssante_audit.report.results import ACCEPTED, MIME, NO_ANSWERS, Results, read_results
@@ -47,26 +48,13 @@ _ID = re.compile(r"""\bid\s*=\s*["']([^"']+)["']""")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """What a report's page says beside its notebook."""
-
-    name: str
-    parameters: Sequence[tuple[str, str]] = ()  # Label and shown value of each
-    # As `mssante_audit.report.results.provenance` returns it; empty if nothing was loaded
-    provenance: Mapping[str, Any] = field(default_factory=dict)
-    failure: execute.Failure | None = None
-    follow_up: str = ""  # What is new, open and fixed since the run before, as HTML
-    title: str = ""  # What it is called, if not like its notebook
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one report."""
 
     name: str
     title: str
     results: Results | None  # What the notebook recorded; ``None`` if it did not come to it
-    failure: execute.Failure | None = None
+    failure: Failure | None = None
     section: str = ""  # The heading under which it failed
     seconds: Mapping[str, float] = field(default_factory=dict)  # Durations of the steps
     # Its findings against those of the run before; ``None`` if they are not followed
@@ -84,44 +72,50 @@ def as_severe(counts: Mapping[str, int] | None, fail_on: str | None) -> bool:
 
 def convert(
     job: Job,
-    execution: execute.Execution,
+    notebook: NotebookNode,
+    failure: Failure | None,
+    seconds: float,
     *,
-    roots: Sequence[Path] = (),
+    roots: Sequence[Path],
     loaded: Mapping[str, Any],
-    answers: Mapping[str, Mapping[str, int]] = NO_ANSWERS,
-    ledger: dict[str, Any] | None = None,
-    debug: bool = False,
+    answers: Mapping[str, Mapping[str, int]],
+    ledger: dict[str, Any],
+    debug: bool,
 ) -> tuple[Outcome, dict[str, bytes]]:
     """Return what became of a report, and the bytes of its files by suffix.
 
     A notebook that cannot be converted has a report that says so. `roots` are folders whose paths it must not
     show; `loaded` is the provenance of the data, for a notebook that recorded none; the `ledger` of earlier
-    runs is changed, and without one findings are not followed.
+    runs is changed.
     """
     import nbformat
 
-    def made(execution: execute.Execution) -> tuple[Outcome, dict[str, bytes]]:
-        begin, failure, followed, since = time.perf_counter(), execution.failure, None, ""
+    def made(notebook: NotebookNode, failure: Failure | None) -> tuple[Outcome, dict[str, bytes]]:
+        begin, followed, since = time.perf_counter(), None, ""
         if failure and not debug:
             failure = replace(failure, traceback="")
-        notebook, shown = cleaned(execution.notebook, job, roots, debug=debug), tellable(job.shown)
-        results = recorded(notebook)
+        notebook, shown = cleaned(notebook, job, roots, debug=debug), tellable(job.shown)
+        records = (output[MIME] for output in reversed(_outputs(notebook)) if MIME in output)
+        results = next(map(read_results, records), None)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = markdown(cell.source)
-        origin: Mapping[str, Any] = results.provenance if results else loaded
-        if results and not failure and ledger is not None:
+        origin = results.provenance if results else loaded
+        if results and not failure:
             doubtful = {i["name"] for i in origin["inputs"] if i["state"] != "ok" and not i["tolerated"]}
             accepted = pd.DataFrame(origin.get("waived", ()), columns=list(ACCEPTED))
             unsure, scope = {*origin["not_made"], *registry.resting(doubtful)}, scope_of(job.name, shown)
             followed = follow(ledger, scope, origin["as_of"], results.findings, unsure, accepted)
             since = findings.follow_up_html(followed, results.findings)
-        title = results.title if results else ""
-        page = to_html(notebook, Page(job.name, labelled(job.shown), origin, failure, since, title))
-        section = section_of(notebook, failure.cell) if failure else ""
-        seconds = {"run": round(execution.seconds, 3), "convert": round(time.perf_counter() - begin, 3)}
-        title, lead = title or title_of(notebook, job.name), lead_of(notebook)
-        outcome = Outcome(job.name, title, results, failure, section, seconds, followed, answers, lead)
+        prose = [c["source"] if c["cell_type"] == "markdown" else "" for c in notebook.cells]
+        named = _TITLE.match(prose[0]) if prose else None
+        title = (results.title if results else "") or (named[1] if named else job.name)
+        above = _SECTION.findall("\n".join(prose[: failure.cell + 1])) if failure else []
+        section, lead = above[-1] if above else "", lead_of(notebook)
+        outcome = Outcome(job.name, title, results, failure, section, {}, followed, answers, lead)
+        page = to_html(notebook, outcome, origin, labelled(job.shown), since)
+        steps = {"run": round(seconds, 3), "convert": round(time.perf_counter() - begin, 3)}
+        outcome = replace(outcome, seconds=steps)
         for output in _outputs(notebook):  # its findings are in files of their own
             output.pop(MIME, None)
         texts = {".html": page, ".ipynb": f"{nbformat.v4.writes(notebook)}\n"}
@@ -129,23 +123,10 @@ def convert(
         return outcome, written | data_files(outcome, shown, origin)
 
     try:
-        return made(execution)
+        return made(notebook, failure)
     except Exception as error:  # an output that nobody foresaw: the other reports are made all the same
-        failure = execute.failure_of(type(error).__name__, str(error), -1, "".join(format_exception(error)))
-        return made(replace(execution, notebook=nbformat.v4.new_notebook(), failure=failure))
-
-
-def title_of(notebook: Mapping[str, Any], name: str) -> str:
-    """Return the notebook's title: the heading its first cell starts with, or else its name."""
-    first = next((cell["source"] for cell in notebook["cells"][:1] if cell["cell_type"] == "markdown"), "")
-    match = _TITLE.match(first)
-    return match[1] if match else name
-
-
-def section_of(notebook: Mapping[str, Any], cell: int) -> str:
-    """Return the last heading at or above a cell, or ""."""
-    above = [c["source"] for c in notebook["cells"][: cell + 1] if c["cell_type"] == "markdown"]
-    return next((headings[-1] for text in reversed(above) if (headings := _SECTION.findall(text))), "")
+        failure = failure_of(type(error).__name__, str(error), -1, "".join(format_exception(error)))
+        return made(nbformat.v4.new_notebook(), failure)
 
 
 def _outputs(notebook: NotebookNode) -> list[dict[str, Any]]:
@@ -154,27 +135,17 @@ def _outputs(notebook: NotebookNode) -> list[dict[str, Any]]:
 
 
 def lead_of(notebook: NotebookNode) -> str:
-    """Return as text the answer that a report begins with (`mssante_audit.report.html.lead`), or ""."""
-    pages = (output.get("text/html", "") for output in _outputs(notebook))
-    page = next((page for page in pages if 'class="lead"' in page), "<p>")
-    answers = fragment_fromstring(page, create_parent=True).find_class("lead")
-    return text_of(answers[0]) if answers else ""
+    """Return in one line where the overview says to begin, or the answer that a report begins with, or ""."""
+    pages = [output.get("text/html", "") for output in _outputs(notebook)]
+    for kind in ("first", "lead"):
+        for page in pages:
+            if f'class="{kind}"' in page:
+                for answer in fragment_fromstring(page, create_parent=True).find_class(kind):
+                    return re.sub(r"[ \t\n]+", " ", answer.text_content()).strip()
+    return ""
 
 
-def text_of(element: HtmlElement) -> str:
-    """Return what an element says in one line, with its spaces that no line breaks at."""
-    return re.sub(r"[ \t\n]+", " ", element.text_content()).strip()
-
-
-def recorded(notebook: NotebookNode) -> Results | None:
-    """Return the results that a notebook recorded, or ``None`` if it did not come to it."""
-    outputs = reversed(_outputs(notebook))
-    return next((read_results(output[MIME]) for output in outputs if MIME in output), None)
-
-
-def cleaned(
-    notebook: NotebookNode, job: Job, roots: Sequence[Path] = (), *, debug: bool = False
-) -> NotebookNode:
+def cleaned(notebook: NotebookNode, job: Job, roots: Sequence[Path], *, debug: bool) -> NotebookNode:
     """Return a notebook without paths and metadata of the run, nor, unless for debugging, what holds values.
 
     These are tracebacks and what was written to standard error.
@@ -202,9 +173,10 @@ def cleaned(
                 if output["output_type"] == "error" and not debug:
                     output |= {"evalue": "", "traceback": []}
         cells.append({**kept, "id": f"cell-{number:03}", "metadata": {"tags": tags} if tags else {}})
-    bare: NotebookNode = nbformat.v4.new_notebook(cells=nbformat.from_dict(cells))
-    bare.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    bare.metadata["language_info"] = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
+    kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    code = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
+    metadata = {"kernelspec": kernel, "language_info": code}
+    bare: NotebookNode = nbformat.v4.new_notebook(cells=nbformat.from_dict(cells), metadata=metadata)
     return bare
 
 
@@ -269,35 +241,41 @@ def write_files(staging: Path, name: str, files: Mapping[str, bytes], *, failed:
         export.write_bytes(folder / f"{name}{suffix}", content)
 
 
-def to_html(notebook: Mapping[str, Any], page: Page) -> str:
+def to_html(
+    notebook: Mapping[str, Any],
+    outcome: Outcome,
+    provenance: Mapping[str, Any],
+    parameters: Sequence[tuple[str, str]] = (),
+    follow_up: str = "",
+) -> str:
     """Return the page of an executed, cleaned notebook; up to the failing cell if it failed."""
     from nbformat import from_dict
 
     cells = [dict(cell) for cell in notebook["cells"]]
-    if page.failure:
-        cells = cells[: page.failure.cell + 1]
+    if outcome.failure:
+        cells = cells[: outcome.failure.cell + 1]
     if cells and cells[0]["cell_type"] == "markdown":
         cells[0]["source"] = _TITLE.sub("", cells[0]["source"], count=1)
     shown: NotebookNode = from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
     html, _ = _exporter().from_notebook_node(shown)
-    title = page.title or title_of(notebook, page.name)
-    section = section_of(notebook, page.failure.cell) if page.failure else ""
-    aside = {"parameters", "injected-parameters"}
-    code = [
-        cell["source"]
-        for cell in cells
-        if cell["cell_type"] == "code" and aside.isdisjoint(cell["metadata"].get("tags", []))
-    ]
-    return page_html(page, title, joined(trusted(html), page.follow_up), section, code)
+    aside, code = {"parameters", "injected-parameters"}, (c for c in cells if c["cell_type"] == "code")
+    sources = [c["source"] for c in code if aside.isdisjoint(c["metadata"].get("tags", []))]
+    return page_html(outcome, provenance, parameters, joined(trusted(html), follow_up), sources)
 
 
-def page_html(page: Page, title: str, content: Html, section: str = "", code: Sequence[str] = ()) -> str:
-    """Return a page round its content; `section` is what it stops in, if it failed."""
+def page_html(
+    outcome: Outcome,
+    provenance: Mapping[str, Any],
+    parameters: Sequence[tuple[str, str]],
+    content: Html,
+    code: Sequence[str] = (),
+) -> str:
+    """Return the page of a report, with the labels and values of its parameters, round its content."""
     body, headings = outline(content)
     policy = policy_of(*[tables.source_of(tables.script())] if "<script" in body else ())
     return template("report.html.j2").render(
-        page=page, title=title, section=section, body=body, headings=headings, policy=policy, code=code,
-        provenance=page.provenance,
+        title=outcome.title, section=outcome.section, failure=outcome.failure, body=body, headings=headings,
+        policy=policy, code=code, parameters=parameters, provenance=provenance,
     )  # fmt: skip
 
 
@@ -324,16 +302,18 @@ def _exporter() -> TemplateExporter:
 
 
 def index_html(
-    rows: Sequence[Mapping[str, Any]], origin: Mapping[str, Any], screen: Any = None, explorer: str = ""
+    outcomes: Sequence[Outcome], complete: Collection[str], provenance: Mapping[str, Any], **screen: Any
 ) -> str:
-    """Return the page that lists the reports of a run, a row each (`mssante_audit.report.run`).
+    """Return the page that lists the reports of a run.
 
-    `screen` has the question that a first screen answers (``title``), what it says (``first``) and what to
-    put right first (``causes``); `explorer` is the file beside it, "" if there is none.
+    `complete` are those that an earlier run left whole; the `screen` may have the question that a first
+    screen answers (``title``), what it says (``first``), what to put right first (``causes``), and the file
+    of the explorer beside it (``explorer``).
     """
-    texts = {"title": gettext("Rapports d’audit"), "first": "", "causes": ""} | (screen or {})
+    texts = {"title": gettext("Rapports d’audit"), "style": tables.style() if "first" in screen else ""}
     return template("run.html.j2").render(
-        **texts, rows=rows, provenance=origin, explorer=explorer, style=tables.style() if screen else "",
+        texts | screen, outcomes=outcomes, complete=complete, provenance=provenance,
+        since=findings.since_previous,
         policy=policy_of().replace("form-action 'none'", "form-action 'self'"),  # the search of the explorer
     )  # fmt: skip
 
@@ -356,10 +336,12 @@ def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
         if inner is None:
             return match[0]
         named, text = _ID.search(attributes), trusted(inner).striptags()
-        anchor = re.sub(r"[^a-z0-9]+", "-", unaccented(text.casefold())).strip("-") or "section"
-        anchor = unescape(named[1]) if named else anchor
-        candidates = itertools.chain([anchor], (f"{anchor}-{number}" for number in itertools.count(2)))
-        anchor = next(candidate for candidate in candidates if candidate not in headings)
+        slug = re.sub(r"[^a-z0-9]+", "-", unaccented(text.casefold())).strip("-") or "section"
+        wanted = anchor = unescape(named[1]) if named else slug
+        for number in itertools.count(2):
+            if anchor not in headings:
+                break
+            anchor = f"{wanted}-{number}"
         headings[anchor] = text
         kept = trusted(_ID.sub("", attributes).rstrip())
         return trusted('<h2{} id="{}">{}</h2>').format(kept, anchor, trusted(inner))

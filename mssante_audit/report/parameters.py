@@ -6,7 +6,6 @@ A notebook accepts the names that its cell tagged ``parameters`` assigns, all of
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ PATHS = ("data", "anchors")  # Parameters that name files
 _FLAGS = dict.fromkeys(("true", "yes", "oui", "1"), True) | dict.fromkeys(("false", "no", "non", "0"), False)
 
 
-@cache
 def kind_of(name: str) -> type:
     """Return what a parameter is: ``str``, ``int``, ``bool`` or ``tuple`` (of texts)."""
     kind: type = settings.kind_of(PARAMETERS[name].annotation)

@@ -74,10 +74,8 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
     listed = space.entries.loc[space.entries["operator_id"] != "", ["operator_id", "operator"]]
     listed = listed.drop_duplicates()
     wanted, names, identifiers = fold(operator), listed["operator"].map(fold), listed["operator_id"]
-    for exact in (identifiers == operator, identifiers.map(fold).isin([wanted, wanted.replace(" ", "")])):
-        if exact.any():
-            return str(identifiers[exact].iloc[0])
-    for meant in (names == wanted, names.str.contains(wanted, regex=False)) if wanted else ():
+    exact = identifiers.map(fold).isin([wanted, wanted.replace(" ", "")])
+    for meant in (exact, names == wanted, names.str.contains(wanted, regex=False)) if wanted else ():
         matches = listed[meant].drop_duplicates("operator_id")
         if len(matches) == 1:
             return str(matches["operator_id"].iloc[0])

@@ -11,16 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lxml.html import fragment_fromstring
-
 from mssante_audit.base import export, language, resources, settings
 from mssante_audit.base.errors import InputError, ParameterError, UnknownNameError
 from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import read_ledger, write_ledger
-from mssante_audit.report import findings, first, html, page, results
-from mssante_audit.report.execute import Execution, execute
+from mssante_audit.report import first, html, page, results
+from mssante_audit.report.execute import execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
 from mssante_audit.report.page import Outcome as Outcome
@@ -161,30 +159,30 @@ def run_reports(
         with _executions(todo, staging, jobs) as executions:
             loaded: Mapping[str, Any] = results.provenance(space) if space else {}
             counts: Mapping[str, Mapping[str, int]] = results.NO_ANSWERS
-            screen, begin = {}, ""
+            screen: dict[str, Any] = {}
             if space:
                 verdicts, causes = first.judged(space, chosen)
                 counts = answers(verdicts)
                 shows = html.joined(first.answer(verdicts), first.counts(verdicts))
                 top = first.cause_lines(causes.head(TOP), kind="causes brief") if len(causes) else ""
                 screen = {"title": first.question_asked(verdicts), "first": shows, "causes": top}
-                begin = page.text_of(fragment_fromstring(first.first_cause(causes)))
-            if space and not names:
-                explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
+                if not names:
+                    explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
             for job, execution in zip(todo, executions, strict=True):
-                ran = execution.result()
-                roots = [scratch_of(staging, job.name), staging, out]
+                ran, roots = execution.result(), [scratch_of(staging, job.name), staging, out]
                 outcome, files = page.convert(
-                    job, ran, roots=roots, loaded=loaded, answers=counts, ledger=ledger, debug=debug
+                    job, *ran, roots=roots, loaded=loaded, answers=counts, ledger=ledger, debug=debug
                 )
                 page.write_files(staging, job.name, files, failed=bool(outcome.failure))
                 outcomes.append(outcome)
                 listener(job.name, 1, 1, outcome)
         if ledger:
             write_ledger(staging, ledger)
-        explorer = EXPLORER if any((folder / EXPLORER).exists() for folder in (staging, out)) else ""
+        if any((folder / EXPLORER).exists() for folder in (staging, out)):
+            screen["explorer"] = EXPLORER
         origin = next((o.results.provenance for o in outcomes if o.results), loaded)
-        index = page.index_html([_row(o, out, begin) for o in outcomes], origin, screen, explorer)
+        complete = {outcome.name for outcome in outcomes if (out / f"{outcome.name}.html").exists()}
+        index = page.index_html(outcomes, complete, origin, **screen)
         export.write_bytes(staging / "index.html", index.encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
     return Run(out, tuple(outcomes))
@@ -200,11 +198,11 @@ def _has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
 
 
 @contextmanager
-def _executions(jobs: Sequence[Job], staging: Path, workers: int) -> Iterator[list[Future[Execution]]]:
+def _executions(jobs: Sequence[Job], staging: Path, workers: int) -> Iterator[list[Future[Any]]]:
     """Run the notebooks, `workers` at once; whoever leaves early, by Ctrl-C above all, stops them."""
     stopped = threading.Event()
 
-    def run(job: Job) -> Execution:
+    def run(job: Job) -> Any:
         with scratch_folder(staging, job.name) as scratch:
             return execute(job.content, job.given, scratch, stopped)
 
@@ -217,22 +215,14 @@ def _executions(jobs: Sequence[Job], staging: Path, workers: int) -> Iterator[li
             raise
 
 
-def _row(outcome: Outcome, out: Path, begin: str) -> dict[str, Any]:
-    """Return what the index says of a report; of the overview, where to `begin`."""
-    return {
-        "name": outcome.name, "title": outcome.title, "failure": outcome.failure, "section": outcome.section,
-        "counts": outcome.results.by_severity if outcome.results else None,
-        "lead": begin if begin and outcome.name == "overview" else outcome.lead,
-        "since_previous": findings.since_previous(outcome.follow_up) if outcome.follow_up else "",
-        "last_good": (out / f"{outcome.name}.html").exists(),
-    }  # fmt: skip
-
-
 def _stale(outcome: Outcome) -> list[Path]:
     """Return the files of earlier runs, relative to the output folder, that this outcome makes untrue."""
+    name, results = outcome.name, outcome.results
     if outcome.failure:
         return []
     parts = (".html", ".ipynb", ".results.json", ".findings.csv", ".ics")
-    kept = {".findings.csv": outcome.results, ".ics": outcome.results and outcome.results.calendar}
-    gone = [f"{outcome.name}{suffix}" for suffix, made in kept.items() if not made]
-    return [*(Path("failed", f"{outcome.name}{suffix}") for suffix in parts), *map(Path, gone)]
+    made = {".findings.csv": results, ".ics": results and results.calendar}
+    return [
+        *(Path("failed", f"{name}{suffix}") for suffix in parts),
+        *(Path(f"{name}{suffix}") for suffix, content in made.items() if not content),
+    ]

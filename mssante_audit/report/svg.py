@@ -65,7 +65,7 @@ class Chart:
     title: str
     alt: str  # Alternative text: what is drawn, with the numbers
     caption: str = ""  # What the chart shows, in a sentence; "" for none
-    # What each mark tells, by the `gid` of its artist (`mark`); of an artist of many, a line each
+    # What each mark says, by the `gid` of its artist (`tell`)
     marks: Mapping[str, str] = field(default_factory=dict, repr=False)
     # Names and numbers to show as a table instead, where bars would all be alike
     rows: Pairs = field(default=(), repr=False)
@@ -110,9 +110,10 @@ def look() -> Iterator[None]:
         yield
 
 
-def mark(number: int) -> str:
-    """Return the `gid` of an artist that tells something."""
-    return f"mark-{number}"
+def tell(marks: dict[str, str], artist: Any, text: str) -> None:
+    """Let an artist say a text when it is pointed at; one of many points, a line each."""
+    artist.set_gid(f"mark-{len(marks)}")
+    marks[artist.get_gid()] = text
 
 
 def _svg(figure: Figure, marks: Mapping[str, str]) -> Html:

@@ -17,7 +17,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from mssante_audit.base import export, language, markup
-from mssante_audit.base.language import count, current_language, french, gettext, number, translated
+from mssante_audit.base.language import count, current_language, french, gettext, number
 from mssante_audit.base.markup import visible as visible
 from mssante_audit.findings import frame
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -71,7 +71,7 @@ def rows_table(
     body = [[(label, cell, cell.kind) for label, cell in zip(labels, row, strict=True)] for row in rows]
     kinds = [{kind for _, cell, kind in column if cell.shown} for column in zip(*body, strict=True)]
     numbers = {column for column, kind in zip(columns, kinds, strict=False) if kind == {"number"}}
-    return macro("tables.table", name, translated(caption), columns, numbers, body, PAPER, after)
+    return macro("tables.table", name, caption, columns, numbers, body, PAPER, after)
 
 
 def csv_link(rows: pd.DataFrame | export.Values, shown: int, name: str) -> Html:
@@ -93,7 +93,6 @@ def table(
     name: str = "",
     limit: int = 500,
     csv: pd.DataFrame | None = None,
-    bar: str = "",
 ) -> Html:
     """Show any frame or series as a table that sorts, filters and gives all its rows as CSV.
 
@@ -107,8 +106,6 @@ def table(
         name of the CSV file, unique in its page.
     limit, csv
         Rows shown at most; what the CSV holds, if more than these.
-    bar
-        A column of numbers that are drawn as bars, too.
     """
     whole = values.to_frame() if isinstance(values, pd.Series) else values
     name = name or f"frame-{next(_tables)}"
@@ -122,7 +119,7 @@ def table(
         for column, its in whole.items()
     ]
     every = export.values(whole if csv is None else csv)
-    return columns_table(columns, caption=caption, name=name, limit=limit, csv=every, bar=bar)
+    return columns_table(columns, caption=caption, name=name, limit=limit, csv=every)
 
 
 def columns_table(
@@ -134,7 +131,10 @@ def columns_table(
     limit: int = 500,
     bar: str = "",
 ) -> Html:
-    """Show columns of values, one at least, as `table` does those of a frame; `csv` has those of cells."""
+    """Show columns of values, one at least, as `table` does those of a frame; `csv` has those of cells.
+
+    The numbers of the column `bar` are drawn as bars, too.
+    """
     headings, values = zip(*columns, strict=True)
     cells, whole = [], len(values[0])
     for column, its in zip(headings, values, strict=True):

@@ -12,7 +12,7 @@ from mssante_audit.base import language, resources
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.language import gettext
 from mssante_audit.report.charts import PAIRS, alt_text, whole_numbers
-from mssante_audit.report.svg import COLOURS, WIDTH, Chart, look, mark, sheet
+from mssante_audit.report.svg import COLOURS, WIDTH, Chart, look, sheet, tell
 from mssante_audit.values.identifiers import DEPARTMENTS
 
 # How many tiles stand in a row, how many shades there are, points from one tile to the next
@@ -46,7 +46,8 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
         raise InputError(f"no such département: {named}")
     most, (colon, semicolon) = max(numbers.values(), default=1), PAIRS[language.current_language()]
     places = tile_places(not numbers.keys() <= tile_places().keys())
-    marks, height = {}, TILE * (1 + max(y for _, y in places.values()))
+    marks: dict[str, str] = {}
+    height = TILE * (1 + max(y for _, y in places.values()))
 
     def sentence(code: str) -> str:
         return f"{DEPARTMENTS[code]} ({code}){colon}{language.number(numbers.get(code, 0))}"
@@ -56,12 +57,11 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
         axes = figure.axes[0]
         axes.set(xlim=(0, WIDTH), ylim=(height, 0))
         axes.set_axis_off()
-        for at, (code, (column, row)) in enumerate(places.items()):
+        for code, (column, row) in places.items():
             n, x, y = numbers.get(code, 0), TILE * column + 1, TILE * row
             style = f"s{_shade(n, most)}" if n else "paper"
             box = Rectangle((x, y), TILE - 3, TILE - 3, facecolor=COLOURS[style], edgecolor=COLOURS["edge"])
-            axes.add_patch(box).set_gid(mark(at))
-            marks[mark(at)] = sentence(code)
+            tell(marks, axes.add_patch(box), sentence(code))
             short = f"{n // 1000}k" if n >= 10_000 else str(n)  # a tile has room for four digits
             ink: Any = {"color": COLOURS["inverse" if style in ("s3", "s4", "s5") else "ink"], "va": "center"}
             axes.text(x + 3, y + 10, code, **ink)

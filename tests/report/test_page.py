@@ -7,15 +7,19 @@ without results.
 
 import re
 from base64 import b64encode
+from dataclasses import replace
 from html import escape
 
+import pandas as pd
 import pytest
 from lxml import html as lxml_html
+from made_findings import framed, made
 from nbformat import v4
 
+from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.report.execute import Failure
-from mssante_audit.report.page import Page, index_html, lead_of, outline, policy_of, to_html
-from mssante_audit.report.results import MIME
+from mssante_audit.report.page import Outcome, index_html, lead_of, outline, policy_of, to_html
+from mssante_audit.report.results import MIME, Results
 from mssante_audit.report.tables import script, source_of
 
 PROVENANCE = {
@@ -68,38 +72,44 @@ def body(html):
 
 
 def test_every_kind_of_output(snapshot):
-    page = Page("report", [("Lignes", "2"), ("Opérateur", HOSTILE)], PROVENANCE)
-    assert body(to_html(everything(), page)) == snapshot
+    parameters = [("Lignes", "2"), ("Opérateur", HOSTILE)]
+    outcome = Outcome("report", "Un titre", None)
+    assert body(to_html(everything(), outcome, PROVENANCE, parameters)) == snapshot
 
 
 def test_a_partial_report_of_a_damaged_list(snapshot):
     failure = Failure("ValueError", "•••", 4, traceback="")
-    assert body(to_html(everything(), Page("report", (), DAMAGED, failure))) == snapshot
+    outcome = Outcome("report", "Un titre", None, failure, "Dessous")
+    assert body(to_html(everything(), outcome, DAMAGED)) == snapshot
 
 
-SINCE = "Depuis la situation du 2 mars 2026 : 2 nouveaux constats."
+AT = "2026-03-02T06:00:00+00:00"
+SINCE = FollowUp(AT, (AT,) * 2, ("new", "new"), ())
+FOUND = framed(
+    [made("LIST_UNSIGNED"), made("DN_SPELLINGS", (1,))],
+    pd.DataFrame({"row": [1], "domain": "a", "operator_id": "", "operator": ""}),
+)
+RECORDED = Results("overview", FOUND, PROVENANCE)
 
 
-def index_rows():
-    counts = {"critical": 1, "error": 0, "warning": 1234, "info": 5}
+def outcomes():
     failure = Failure("ValueError", HOSTILE, 3)
-    common = {"failure": None, "section": "", "last_good": True, "counts": None, "since_previous": ""}
     return [
-        common | {"name": "overview", "title": "Vue d’ensemble", "counts": counts, "since_previous": SINCE},
-        common | {"name": "a b#c", "title": HOSTILE, "failure": failure, "section": "Là", "counts": counts},
-        common | {"name": "own", "title": "Le mien", "last_good": False},
+        Outcome("overview", "Vue d’ensemble", RECORDED, follow_up=SINCE),
+        Outcome("a b#c", HOSTILE, RECORDED, failure, "Là"),
+        Outcome("own", "Le mien", None),
     ]
 
 
 def test_the_index_of_a_run(snapshot):
-    assert body(index_html(index_rows(), PROVENANCE)) == snapshot
+    assert body(index_html(outcomes(), {"overview", "a b#c"}, PROVENANCE)) == snapshot
 
 
 def test_the_index_says_the_answer_of_each_report():
     told = {"text/html": f'<p class="lead"><b>2</b> of\n {escape(HOSTILE)}</p>'}
     lead = lead_of(v4.new_notebook(cells=[code(shown(told))]))
     assert lead == f"2 of {' '.join(HOSTILE.split())}"
-    text = index_html([index_rows()[0] | {"lead": lead}], PROVENANCE)
+    text = index_html([replace(outcomes()[0], lead=lead)], (), PROVENANCE)
     assert HOSTILE not in text
     assert lead in " ".join(lxml_html.fromstring(text).text_content().split())
 
@@ -117,7 +127,7 @@ def test_the_index_says_the_answer_of_each_report():
     ],
 )
 def test_no_output_but_html_can_bring_markup(output):
-    tree = lxml_html.fromstring(to_html(report(code(output)), Page("report")))
+    tree = lxml_html.fromstring(to_html(report(code(output)), Outcome("report", "", None), {}))
     assert not tree.xpath("//script | //svg | //*[@onerror or @onload] | //a[contains(@href, 'javascript')]")
     assert not [
         src for src in tree.xpath("//img/@src") if not src.startswith(("data:", "https://pwned.example"))
@@ -126,10 +136,8 @@ def test_no_output_but_html_can_bring_markup(output):
 
 def test_nothing_beside_its_notebook_brings_markup_and_the_policy_names_no_remote_origin():
     told = DAMAGED | dict.fromkeys(("file", "sha256", "signer"), HOSTILE)
-    page = Page(
-        "report", [(HOSTILE, HOSTILE)], told | {"signature": "invalid"}, Failure(HOSTILE, HOSTILE, 0, HOSTILE)
-    )
-    text = to_html(report(), page)
+    outcome = Outcome("report", HOSTILE, None, Failure(HOSTILE, HOSTILE, 0, HOSTILE), HOSTILE)
+    text = to_html(report(), outcome, told | {"signature": "invalid"}, [(HOSTILE, HOSTILE)])
     assert not lxml_html.fromstring(text).xpath("//script | //img")
     assert "{{ 7*7 }}" in text
     strict = policy_of()

@@ -145,10 +145,10 @@ def test_a_notebook_that_hangs_or_whose_kernel_does_not_start_is_a_failed_report
 
 
 def test_an_output_nobody_foresaw_fails_one_report_only(tmp_path, monkeypatch):
-    def broken(notebook, page):
+    def broken(notebook, *page):
         if notebook.cells:
             raise KeyError("M. DURAND Zoé")
-        return to_html(notebook, page)
+        return to_html(notebook, *page)
 
     monkeypatch.setattr("mssante_audit.report.page.to_html", broken)
     (outcome,) = run_reports(["plain"], out=tmp_path, notebooks=FILES).outcomes

@@ -35,6 +35,7 @@ from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
 from mssante_audit.verdicts.domains import answers, domains_touched, doubts
 from mssante_audit.verdicts.domains import domains as domains_frame
 from mssante_audit.verdicts.presented import expiries, renewals
+from mssante_audit.whitelist.rows import grouped
 from mssante_audit.whitelist.search import WORDS, documents
 
 FILE = "explorer.html"  # What it is called beside reports and in a site
@@ -69,10 +70,10 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
     `language` is ``fr`` or ``en``; the current language if "".
     """
     with using_language(language or current_language()):
-        findings, shown = audit_all(space), domains_frame(space)
+        shown = domains_frame(space)
         if domains is not None:
             shown = shown[shown["domain"].isin(set(domains))]
-        return Explorer(explorer_html(space, findings, shown))
+        return Explorer(explorer_html(space, audit_all(space), shown))
 
 
 def explorer_html(
@@ -126,9 +127,10 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     number of its own is the place of something in ``texts``, ``whys``, ``findings``. ``facets``: what is
     filtered by, with the place of each domain's value. The others: by the place of a row.
     """
-    boxes, asked = domains["mailboxes"].fillna(0).astype("int64"), first.question(domains)
+    asked = first.question(domains)
     ranks = domains[first.COLUMNS[asked]].map(WORST_FIRST[asked].index)
-    ordered = domains.assign(rank=ranks, boxes=-boxes).sort_values(["rank", "boxes", "domain"], kind="stable")
+    ordered = domains.assign(rank=ranks, boxes=-domains["mailboxes"].fillna(0).astype("int64"))
+    ordered = ordered.sort_values(["rank", "boxes", "domain"], kind="stable")
     names: list[str] = ordered["domain"].tolist()
     places = {name: place for place, name in enumerate(names)}
     listed = space.audited[space.audited["domain"].isin(set(names))]
@@ -161,24 +163,16 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         given = listed[listed[column] != ""]
         rows[column] = _gathered(given, names, given[column].map(masks))
     rows["findings"] = [touching.get(name, []) for name in names]
-    # Of each certificate host, name, end and days to it; of each change host, day, kind, order, days to spare
-    ends = [
-        ({e["domain"]}, (e["host"], e["name"], f"{e['until']:%Y-%m-%d}"), e["days"])
-        for e in expiries(space).to_dict("records")
-    ]
-    moves = [
-        (set(m["domains"]), (m["host"], f"{m['at']:%Y-%m-%d}", m["kind"], m["order"]), m["spare"])
-        for m in renewals(space).to_dict("records")
-    ]
     causes, codes = verdict.causes(), sorted({code for why in whys for _, codes in why for code in codes})
     rules = [catalogue()[code] for code in sorted(set(findings["rule"]))]
+    ends, moves = expiries(space), renewals(space).explode("domains").rename(columns={"domains": "domain"})
     return {
         "question": asked,
         "facets": _facets(ordered),
         "rows": rows,
         "findings": shown,
-        "presented": _by_row(places, texts, ends),
-        "moves": _by_row(places, texts, moves),
+        "presented": _by_row(places, texts, ends, "host", "name", "until", "days"),
+        "moves": _by_row(places, texts, moves, "host", "at", "kind", "order", "spare"),
         "history": _history(space, places),
         "contacts": any(any(rows[column]) for column in CONTACTS),  # a snapshot to hand on has none
         "texts": list(texts),
@@ -202,18 +196,18 @@ def _facets(shown: pd.DataFrame) -> list[dict[str, Any]]:
     codes, regions = (
         sorted(set(shown[name]), key=lambda place: (not place, place)) for name in ("department", "region")
     )
-    parts: list[tuple[str, str, Sequence[str], Sequence[str]]] = [
-        *((key, first.COLUMNS.get(key, key), values, ()) for key, values in verdicts.items()),
-        ("region", "region", regions, [name.replace("'", "’") for name in regions]),
-        ("department", "department", codes, list(map(_place, codes))),
-        ("operator", "operator_id", identifiers, [operators[i] or i for i in identifiers]),
+
+    def facet(key: str, values: Sequence[str], names: Iterable[str] = (), column: str = "") -> dict[str, Any]:
+        places = pd.Index(values).get_indexer(shown[column or first.COLUMNS.get(key, key)]).tolist()
+        texts = {"values": list(map(visible, values)), "names": list(map(_cut, names))}
+        return {"key": key, **texts, "column": places}
+
+    return [
+        *(facet(key, values) for key, values in verdicts.items()),
+        facet("region", regions, [name.replace("'", "’") for name in regions]),
+        facet("department", codes, map(_place, codes)),
+        facet("operator", identifiers, [operators[i] or i for i in identifiers], "operator_id"),
     ]
-    facets = []
-    for key, column, values, names in parts:
-        places = {value: place for place, value in enumerate(values)}
-        texts = {"values": [visible(value) for value in values], "names": [_cut(name) for name in names]}
-        facets.append({"key": key, **texts, "column": [places[value] for value in shown[column].tolist()]})
-    return facets
 
 
 def _place(code: str) -> str:
@@ -223,10 +217,8 @@ def _place(code: str) -> str:
 
 def _gathered(listed: pd.DataFrame, names: Sequence[str], values: Iterable[Hashable]) -> list[list[Any]]:
     """Return for each domain the distinct values of its rows, of one value a row of the list."""
-    distinct: defaultdict[str, dict[Hashable, None]] = defaultdict(dict)
-    for domain, value in zip(listed["domain"].tolist(), values, strict=True):
-        distinct[domain][value] = None
-    return [list(distinct[name]) for name in names]
+    held = grouped(zip(listed["domain"].tolist(), values, strict=True))
+    return [list(dict.fromkeys(held.get(name, ()))) for name in names]
 
 
 def _findings(
@@ -256,14 +248,14 @@ def _findings(
 
 
 def _by_row(
-    places: Mapping[str, int], texts: Places, events: Iterable[tuple[Collection[str], Sequence[str], Any]]
+    places: Mapping[str, int], texts: Places, events: pd.DataFrame, *columns: str
 ) -> dict[int, list[list[Any]]]:
-    """Return of each row its events, of which domains, texts and a number are given: texts by their place."""
-    rows: defaultdict[int, list[list[Any]]] = defaultdict(list)
-    for domains, parts, number in events:
-        for name in places.keys() & domains:
-            rows[places[name]].append([*(texts[_cut(part)] for part in parts), number])
-    return rows
+    """Return of each row the events of its domain: of each some columns, the last one a number."""
+    here, pairs = events[events["domain"].isin(places.keys())], list[tuple[int, list[Any]]]()
+    for name, *parts, number in here[["domain", *columns]].itertuples(index=False, name=None):
+        written = (part if isinstance(part, str) else f"{part:%Y-%m-%d}" for part in parts)
+        pairs.append((places[name], [*(texts[_cut(part)] for part in written), number]))
+    return grouped(pairs)
 
 
 def _history(space: TrustSpace, places: Mapping[str, int]) -> dict[str, Any]:
@@ -272,11 +264,11 @@ def _history(space: TrustSpace, places: Mapping[str, int]) -> dict[str, Any]:
     ``lists``: their days. ``rows``: for each row in one of them the first list it is in and, for each later
     one with a value that it never had before, that list's place and which of `CHANGES`, as bits.
     """
+    if space.archive is None:
+        return {"lists": [], "rows": {}}
     try:
-        history = space.archive.history if space.archive else None
+        history = space.archive.history
     except errors.InputError:  # a list of it cannot be read: nothing is known rather than half of it
-        history = None
-    if space.archive is None or history is None:
         return {"lists": [], "rows": {}}
     times = [pd.Timestamp(kept.generated_at) for kept in space.archive.until(space.as_of)]
     history = history[history["domain"].isin(places.keys()) & history["first_seen"].isin(times)]
