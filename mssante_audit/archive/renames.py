@@ -6,9 +6,9 @@ lists in between show (`renames_in`).
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import combinations, pairwise
-from operator import attrgetter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain, combinations, groupby, pairwise
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, cast
 
 import pandas as pd
@@ -60,21 +60,14 @@ def find_renames(
 
     for parts in _TELLING:  # each the only one of its list to hold the same parts
         old, new = left()
-        if not (old and new):
-            return renames
-        sides = ([row for rows in side.values() for row in rows] for side in (old, new))
-        if not set.intersection(*({tuple(p(row) for p in parts) for row in rows} for rows in sides)):
-            continue  # as for most parts: then all rows need not be looked at
-        before, after = (
-            {key: held[0] for key, held in groups.items() if len({*held}) == 1}
-            for groups in (
-                grouped((tuple(p(row) for p in parts), row.domain) for row in rows) for rows in lists
-            )
+        sides = (
+            {tuple(p(row) for p in parts) for rows in side.values() for row in rows} for side in (old, new)
         )
-        both = {(name, after.get(key, "")) for key, name in before.items() if name in old}
-        pairs = [(was, to) for was, to in both if to in new]
-        times = Counter(name for pair in pairs for name in pair)
-        renames |= {was: to for was, to in pairs if times[was] == times[to] == 1}
+        if not set.intersection(*sides):
+            continue  # as for most parts: then all rows need not be looked at
+        before, after = (_alone(rows, parts) for rows in lists)
+        pairs = {(was, after.get(key, "")) for key, was in before.items() if was in old}
+        renames |= _sole((was, to) for was, to in pairs if to in new)
     stem = {name: len(name.removesuffix(".mssante.fr")) for name in (*gone, *come)}
     # ch-alpha1 and ch-alpha2 are two establishments, not one name spelt twice.
     digits = {name: "".join(filter(str.isdigit, name)) for name in stem}
@@ -95,6 +88,12 @@ def find_renames(
     return renames | _closest(*left(), lambda rows: rows[0].structure, near)
 
 
+def _alone(rows: Listed, parts: Sequence[Callable[[Row], Any]]) -> dict[Any, str]:
+    """Return what one domain alone holds of these parts, and which one does."""
+    holders = grouped((tuple(part(row) for part in parts), row.domain) for row in rows)
+    return {held: names[0] for held, names in holders.items() if len({*names}) == 1}
+
+
 def _closest(
     left: Domains, right: Domains, key: Callable[[list[Row]], Any], limit: Callable[[str, str], int]
 ) -> dict[str, str]:
@@ -108,12 +107,17 @@ def _closest(
         distances = sorted(
             (d, a, b) for a in old for b in new if (d := distance(a, b, top := limit(a, b))) <= top
         )
-        for d, a, b in distances:
-            rivals = [(x, y) for e, x, y in distances if e == d and (x == a) != (y == b)]
+        for _, alike in groupby(distances, itemgetter(0)):
             taken = {*nearest, *nearest.values()}
-            if {a, b}.isdisjoint(taken) and not any({x, y}.isdisjoint(taken) for x, y in rivals):
-                nearest[a] = b
+            nearest |= _sole((a, b) for _, a, b in alike if taken.isdisjoint((a, b)))
     return nearest
+
+
+def _sole(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the pairs of names that are in no other pair."""
+    pairs = list(pairs)
+    times = Counter(chain.from_iterable(pairs))
+    return {was: to for was, to in pairs if times[was] == times[to] == 1}
 
 
 def distance(a: str, b: str, most: int) -> int:
