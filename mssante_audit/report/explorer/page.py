@@ -198,7 +198,7 @@ def _facets(shown: pd.DataFrame) -> list[dict[str, Any]]:
     )
 
     def facet(key: str, values: Sequence[str], names: Iterable[str] = (), column: str = "") -> dict[str, Any]:
-        places = pd.Index(values).get_indexer(shown[column or first.COLUMNS.get(key, key)]).tolist()
+        places = pd.Index(values).get_indexer(pd.Index(shown[column or first.COLUMNS.get(key, key)])).tolist()
         texts = {"values": list(map(visible, values)), "names": list(map(_cut, names))}
         return {"key": key, **texts, "column": places}
 
