@@ -35,9 +35,8 @@ from mssante_audit.network.zones import Zone
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.walk import NOBODY
 from mssante_audit.observe.folder import RUN, find_observations
-from mssante_audit.observe.kinds import load_merged
 from mssante_audit.observe.lines import Reply
-from mssante_audit.observe.observation import Observation
+from mssante_audit.observe.observation import Observation, load_merged
 from mssante_audit.values.dn import parse_dn
 
 __all__ = ["CAUSES", "RECEIVES", "Mail", "Network", "Part", "mail_hosts", "mails", "methods", "network_of"]

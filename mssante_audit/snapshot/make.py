@@ -110,12 +110,9 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         every.append(of_audit.assign(audit=name))
     findings = pd.concat(every, ignore_index=True)
     shown, makers = words.worded(findings), frames_of(space)
-    observed = makers["methods"]()
-    used = dict(zip(observed["domain"], observed["method"], strict=True))
     makers |= {
         "findings": lambda: shown,
-        "domains": lambda: domains_of(space, shown[shown["until"] == ""], used),
-        "methods": lambda: observed,
+        "domains": lambda: domains_of(space, shown[shown["until"] == ""]),
     }
     frames = {name: make() for name, make in makers.items() if name != "waived"}
     clear = findings[["subject", "facts", "domain", "operator"]]
