@@ -1,17 +1,87 @@
-"""The two kinds of observations, and what a data folder holds of each."""
+"""The two kinds of observations, and what a data folder holds of each.
+
+Of several, each domain is judged wholly from one file: the newest that answers for it. An old referral is so
+never held against a new reply of the zone. A file that came to its end answers for the domains that it asked
+about; one that is growing, or was stopped, for those that it was done with, and for others where no file is
+better.
+
+Older files are read as long as a domain of the list lacks an answer; those so old that they say nothing any
+more only until a file is found that is whole: that answers for nine tenths of the list. What it lacks was not
+listed then.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import SKEW
-from mssante_audit.observe.folder import Aside, File, find_observations
-from mssante_audit.observe.observation import load_merged
+from mssante_audit.observe.dns.names import canonical, is_under
+from mssante_audit.observe.folder import RUN, Aside, File, find_observations
+from mssante_audit.observe.lines import ObservationError
+from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.observe.tls.observation import load_servers
 
 Faults = dict[str, InputError] | None
+
+
+def load_merged(
+    files: Sequence[File], domains: Sequence[str], as_of: datetime, since: datetime
+) -> tuple[Observation | None, list[Aside]]:
+    """Read what files say (`Kind.read`); `ObservationError` of the newest's."""
+    missing = {domain: name for domain in dict.fromkeys(domains) if (name := canonical(domain))}
+    names, whole = {*missing.values()}, False
+    # The parent zone that most of the names lie under, that of the newest file if several do.
+    zones = dict.fromkeys(str(file.header["parent_zone"]) for file in files if "parent_zone" in file.header)
+    zone = max(zones, key=lambda zone: sum(is_under(name, zone) for name in names), default="")
+    aside: list[Aside] = []
+    read: list[tuple[Observation, set[str], set[str]]] = []
+    """Each with the names that it has something of, and the domains that it answers for."""
+
+    def answered_by(names: set[str]) -> set[str]:
+        answered = {domain for domain, name in missing.items() if name in names}
+        for domain in answered:
+            del missing[domain]
+        return answered
+
+    for file in files:
+        if file.header and file.header.get("parent_zone") != zone:
+            aside.append(Aside(file.path.name, "zone"))
+            continue
+        if read and (not missing or (whole and file.begun < since)):
+            continue
+        try:
+            seen = load_observation(file.path, as_of + RUN)
+        except ObservationError:
+            if not read:
+                raise
+            aside.append(Aside(file.path.name, "unreadable"))
+            continue
+        zone = zone or seen.parent_zone
+        if seen.parent_zone != zone:  # its first line was too long to know before
+            aside.append(Aside(file.path.name, "zone"))
+            continue
+        begun = asked(seen)
+        whole |= seen.complete and len(begun & names) >= 0.9 * len(names)
+        answered = answered_by(begun if seen.complete else begun & seen.done)
+        if answered or not seen.complete or not read:
+            read.append((seen, begun, answered))
+    for seen, begun, answered in read:
+        if not seen.complete:  # a beginning is better than nothing
+            answered |= answered_by(begun)
+    parts = [replace(seen, domains=frozenset(answered)) for seen, _, answered in read if answered]
+    parts = parts or [seen for seen, *_ in read[:1]]
+    return replace(parts[0], domains=frozenset(), older=tuple(parts[1:])) if parts else None, aside
+
+
+def asked(seen: Observation) -> set[str]:
+    """Return the names that an observation was to answer for: what a walk begins with was asked of them."""
+    first = [reply for reply in seen.replies if reply.qtype == "MX" and reply.step in ("walk", "address")]
+    walked = {reply.qname for reply in first if reply.step == "walk"}
+    elsewhere = {reply.qname for reply in first} - walked
+    return walked | {name for name in elsewhere if not is_under(name, seen.parent_zone)}
 
 
 class Kind(NamedTuple):

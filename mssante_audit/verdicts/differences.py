@@ -23,7 +23,8 @@ from mssante_audit.network import network_of
 from mssante_audit.network.mail import mails
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.file import comparison
-from mssante_audit.observe.observation import Observation, asked, load_observation
+from mssante_audit.observe.kinds import asked
+from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.space.trust import TrustSpace
 
 COLUMNS = ("domain", "what", "change", "before", "after")

@@ -25,6 +25,7 @@ from mssante_audit.observe.tls.chain import read_certificate
 from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, NOT_VISITED, TELLING, Visited, load_tls
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.whitelist.rows import grouped
 
 ATTEMPTS = 3  # connections to one address in a run, at most
 _TICK = 0.5  # seconds between two looks at what waits to be written or reported
@@ -56,10 +57,8 @@ def servers_of(
     hosts: Mapping[str, Sequence[str]], port: int, listed: Mapping[str, frozenset[str]] | None = None
 ) -> list[MailServer]:
     """Return the servers at a port behind mail exchangers (name → addresses), each address once."""
-    names, keys = defaultdict[str, set[str]](set), listed or {}
-    for host, addresses in hosts.items():
-        for address in addresses:
-            names[address].add(host)
+    names = grouped((address, host) for host, addresses in hosts.items() for address in {*addresses})
+    keys = listed or {}
     return [
         MailServer(address, port, tuple(sorted(at)), {host: keys[host] for host in at if host in keys})
         for address, at in sorted(names.items())
