@@ -39,6 +39,7 @@ from mssante_audit.observe.kinds import load_merged
 from mssante_audit.observe.lines import Reply
 from mssante_audit.observe.observation import Observation
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.whitelist.rows import grouped
 
 __all__ = ["CAUSES", "RECEIVES", "Mail", "Network", "Part", "mail_hosts", "mails", "methods", "network_of"]
 
@@ -152,9 +153,7 @@ def mail_hosts(
     `data` is a folder with observations of the DNS (`InputError` without), `rows` are a list's (``domain``,
     ``dn``); `only` is a pattern of domains such as ``*.aura.*``.
     """
-    listed: dict[str, set[str]] = {}
-    for domain, dn in zip(rows["domain"].tolist(), rows["dn"].tolist(), strict=True):
-        listed.setdefault(domain, set()).add(parse_dn(dn).key)
+    listed = grouped((domain, parse_dn(dn).key) for domain, dn in rows[["domain", "dn"]].to_numpy())
     wanted = [d for d in listed if d and fnmatch.fnmatch(d.lower(), only.lower() or "*")]
     now = datetime.now(UTC)
     observation, _ = load_merged(find_observations(data), wanted, now, Thresholds().oldest_observation(now))
@@ -169,5 +168,5 @@ def mail_hosts(
         for domain in domains:
             for host in network.exchangers(domain):
                 addresses[host] = addresses.get(host) or network.addresses(host)
-                keys[host] = keys.get(host, frozenset()) | listed[domain]
+                keys[host] = keys.get(host, frozenset()).union(listed[domain])
     return addresses, keys, observation.source

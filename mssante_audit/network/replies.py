@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, Field, ValidationError
 
 from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, Reply
 from mssante_audit.observe.observation import Observation
@@ -62,16 +64,26 @@ class ServerAnswer(NamedTuple):
 UNKNOWN = ServerAnswer(NO_EVIDENCE)
 
 
+class _Given(BaseModel):
+    """What a run was given (`Observation.settings`), as far as it tells whom it asked, and how often."""
+
+    retries: Annotated[int, Field(ge=0)] = 2
+    resolvers: tuple[str, ...] = ()
+    parent_servers: tuple[tuple[str, str], ...] = ()
+
+
 class ReplyIndex:
     """An observation's replies by question and by address."""
 
     def __init__(self, observation: Observation) -> None:
-        given = observation.settings
-        retries, pairs = given.get("retries"), given.get("parent_servers")
+        try:
+            given = _Given.model_validate(observation.settings)
+        except ValidationError:
+            given = _Given()
         self.observation = observation
         self.parent, self.ipv6 = observation.parent_zone, observation.ipv6
         self.families = ("A", "AAAA") if self.ipv6 else ("A",)
-        self.resolvers = tuple(a for a in given.get("resolvers") or () if isinstance(a, str))
+        self.resolvers, self.parent_servers = given.resolvers, given.parent_servers
         self.recursion: dict[str, Reply] = {}
         """Address → what it said to a stranger's recursive question."""
         self.late: dict[str, Reply] = {}
@@ -80,7 +92,7 @@ class ReplyIndex:
         """Zone → address that was asked about it → names under which."""
         self.speaks: dict[str, dict[str, bool]] = {}
         """Zone → address that gave a usable reply to whatever question → whether with authority."""
-        self._tries = 1 + (retries if type(retries) is int and retries >= 0 else 2)
+        self._tries = 1 + given.retries
         self._questions: dict[tuple[str, str, str], dict[str, list[Reply | None]]] = {}
         """Zone, name and type → address → the best reply over UDP and over TCP."""
         self.zones_asked: dict[tuple[str, str], list[str]] = {}
@@ -99,11 +111,6 @@ class ReplyIndex:
         """Returns what each address of a zone said; `walked`: the zone's MX is asked for over TCP too."""
         for reply in observation.replies:
             self._add(reply)
-        self.parent_servers = [
-            (pair[0], pair[1])
-            for pair in (pairs if isinstance(pairs, list) else ())
-            if isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
-        ]
         asked = [address for _, address in self.parent_servers] or [*self.names.get(self.parent, ())]
         self.laboratory = any((ip := _ip(a)) and not ip.is_global for a in (*asked, *self.resolvers))
         """Whether the observer's own servers are not public: then others need not be."""

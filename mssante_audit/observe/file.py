@@ -98,7 +98,10 @@ class Scan:
             *whole, rest = (rest + piece).split(b"\n")
             for raw in whole:
                 self._line += 1
-                if (content := _object(raw)) is not None:
+                content = None
+                with suppress(ValueError):
+                    content = from_json(raw)
+                if isinstance(content, dict):
                     yield self._line, content
                 else:
                     self.problem("record", "not a JSON object")
@@ -139,14 +142,6 @@ class Scan:
             why = f"more than {MAX_PROBLEMS} lines that cannot be read: no observation"
             raise ObservationError(why, file=self.file)
         self.problems.append((self._line, kind, message))
-
-
-def _object(raw: bytes) -> dict[str, Any] | None:
-    with suppress(ValueError):
-        content = from_json(raw)
-        if isinstance(content, dict):
-            return content
-    return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """The two kinds of observations, and what a data folder holds of each.
 
-Each domain is judged wholly from one file: the newest that answers for it. An old referral is so never held
-against a new reply of the zone. A file that came to its end answers for the domains that it asked about; one
-that is growing, or was stopped, for those that it was done with, and for others where no file is better.
+Of several, each domain is judged wholly from one file: the newest that answers for it. An old referral is so
+never held against a new reply of the zone. A file that came to its end answers for the domains that it asked
+about; one that is growing, or was stopped, for those that it was done with, and for others where no file is
+better.
 
 Older files are read as long as a domain of the list lacks an answer; those so old that they say nothing any
 more only until a file is found that is whole: that answers for nine tenths of the list. What it lacks was not
@@ -15,13 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.frames import frame_of
 from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.file import PROBLEMS
 from mssante_audit.observe.folder import RUN, Aside, File, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import Observation, load_observation
@@ -34,12 +31,12 @@ def load_merged(
     files: Sequence[File], domains: Sequence[str], as_of: datetime, since: datetime
 ) -> tuple[Observation | None, list[Aside]]:
     """Read what files say (`Kind.read`); `ObservationError` of the newest's."""
-    names = {domain: name for domain in dict.fromkeys(domains) if (name := canonical(domain))}
+    missing = {domain: name for domain in dict.fromkeys(domains) if (name := canonical(domain))}
+    names, whole = {*missing.values()}, False
     # The parent zone that most of the names lie under, that of the newest file if several do.
     zones = dict.fromkeys(str(file.header["parent_zone"]) for file in files if "parent_zone" in file.header)
-    zone = max(zones, key=lambda zone: sum(is_under(name, zone) for name in names.values()), default="")
+    zone = max(zones, key=lambda zone: sum(is_under(name, zone) for name in names), default="")
     aside: list[Aside] = []
-    missing, whole = dict(names), False
     read: list[tuple[Observation, set[str], set[str]]] = []
     """Each with the names that it has something of, and the domains that it answers for."""
 
@@ -56,7 +53,7 @@ def load_merged(
         if read and (not missing or (whole and file.begun < since)):
             continue
         try:
-            seen = _until(load_observation(file.path, set(missing.values()) if read else None), as_of)
+            seen = load_observation(file.path, as_of + RUN)
         except ObservationError:
             if not read:
                 raise
@@ -67,7 +64,7 @@ def load_merged(
             aside.append(Aside(file.path.name, "zone"))
             continue
         begun = asked(seen)
-        whole |= seen.complete and len(begun.intersection(names.values())) >= 0.9 * len(names)
+        whole |= seen.complete and len(begun & names) >= 0.9 * len(names)
         answered = answered_by(begun if seen.complete else begun & seen.done)
         if answered or not seen.complete or not read:
             read.append((seen, begun, answered))
@@ -85,16 +82,6 @@ def asked(seen: Observation) -> set[str]:
     walked = {reply.qname for reply in first if reply.step == "walk"}
     elsewhere = {reply.qname for reply in first} - walked
     return walked | {name for name in elsewhere if not is_under(name, seen.parent_zone)}
-
-
-def _until(seen: Observation, as_of: datetime) -> Observation:
-    """Leave out the lines that say they are of the future; each is a problem."""
-    late = [reply.line for reply in seen.replies if reply.at > as_of + RUN]
-    if not late:
-        return seen
-    replies = tuple(reply for reply in seen.replies if reply.at <= as_of + RUN)
-    problems = frame_of(((line, "record", "field at: of the future") for line in late), PROBLEMS)
-    return replace(seen, replies=replies, problems=pd.concat([seen.problems, problems], ignore_index=True))
 
 
 class Kind(NamedTuple):

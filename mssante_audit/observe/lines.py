@@ -187,8 +187,8 @@ class Reply(NamedTuple):
         return self._given(self.chain)
 
     def _given(self, names: Collection[str]) -> frozenset[str]:
-        answers = [r for r in self.records if r.type == self.qtype and r.section == "answer"]
-        return frozenset([r.data for r in answers if r.owner in names])
+        of_type = [r for r in self.records if r.type == self.qtype and r.owner in names]
+        return frozenset([r.data for r in of_type if r.section == "answer"])
 
     def data(self, kind: str, owner: str) -> set[str]:
         """Return the data of an owner's records of a type, in whatever section."""

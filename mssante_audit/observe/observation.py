@@ -1,20 +1,14 @@
-"""The observation file of the DNS, read: what it said, one line a query; docs/observing.md has the fields."""
+"""Observation files of the DNS, read: what was said, one line a query; docs/observing.md has the fields."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mssante_audit.observe.file import DNS, FileRead, read_file
 from mssante_audit.observe.folder import pattern_of
 from mssante_audit.observe.lines import Reply, parse_reply
-
-# The name that a reply of such a step says something of.
-_ABOUT: dict[str, Callable[[Reply], str]] = {
-    "apex": lambda reply: reply.zone,
-    "walk": lambda reply: reply.qname,
-    "sibling": lambda reply: reply.qname.partition(".")[2],
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +56,12 @@ class Observation(FileRead):
         yield from ((part, share) for part, share in zip(self.parts, shares, strict=True) if share)
 
 
-def load_observation(source: str | Path, names: Collection[str] | None = None) -> Observation:
+def load_observation(source: str | Path, until: datetime | None = None) -> Observation:
     """Read an observation file; what could not be read is in `Observation.problems`.
 
-    `names` (canonical): leave out what says nothing of these: other names, and zones that none lies in.
-    `ObservationError` if the file cannot be opened, is no observation, or is of another version.
+    So is a line that says it is of after `until`. `ObservationError` if the file cannot be opened, is no
+    observation, or is of another version.
     """
-    labels = (name.split(".") for name in names or ())
-    above = {".", *(".".join(each[n:]) for each in labels for n in range(len(each)))}
     replies: list[Reply] = []
     notes: list[str] = []
     done: set[str] = set()
@@ -82,9 +74,10 @@ def load_observation(source: str | Path, names: Collection[str] | None = None) -
             done.add(str(content["done"]))
         elif "end" not in content:
             reply = parse_reply(content, line)
-            if names is None or reply.step not in _ABOUT or _ABOUT[reply.step](reply) in above:
-                records = shared.setdefault(reply.records, reply.records)
-                replies.append(reply if records is reply.records else reply._replace(records=records))
+            if until and reply.at > until:
+                raise ValueError("field at: of the future")
+            records = shared.setdefault(reply.records, reply.records)
+            replies.append(reply if records is reply.records else reply._replace(records=records))
 
     headers, read = read_file(Path(source), DNS, take)
     last, siblings = headers[-1], dict.fromkeys(header["sibling"] for header in headers)

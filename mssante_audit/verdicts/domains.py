@@ -24,7 +24,6 @@ from mssante_audit.audits.delegation_vs_redirection.observed import declarations
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.export import records
 from mssante_audit.base.frames import Column, described, frame_of
-from mssante_audit.base.language import current_language
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.causes import Doubts
@@ -39,7 +38,6 @@ from mssante_audit.verdicts.presented import receiving, tls_of
 from mssante_audit.verdicts.words import about, capital, causes, reasons
 from mssante_audit.whitelist.rows import grouped
 
-COLUMNS = ("domain", "operator_id", "operator", "department", "region", "rows", "certificates", "mailboxes")
 CONTACTS = {"support": "support_contact", "project": "project_contact"}
 _FINDING = ("rule", "severity", "confidence", "observed", "expected", "first_seen", "rows")
 
@@ -98,25 +96,16 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     language
         Of `reasons`: ``fr`` or ``en``; "" for the one in use.
     """
-
-    def made(findings: pd.DataFrame | None = None) -> pd.DataFrame:
-        observed = space.observation is not None
-        used = methods(space.observation, space.audited["domain"].unique().tolist() if observed else ())
-        judged_by = concat(parted(name, space)[0] for name in audits()) if findings is None else findings
-        seen = dict(zip(used["domain"], used["method"], strict=True))
-        return domains_of(space, judged_by, seen, language=language)
-
     if findings is not None:
-        return made(findings)
-    kept, language = space.kept_domains, language or current_language()
-    frame = space.once(("domains", *audits().values()), made if kept is None else lambda: kept)
+        return domains_of(space, findings, language=language)
 
-    def words() -> pd.Series:
-        whys = {str(why): why for why in frame["why"]}  # few are different
-        texts = {key: reasons(why, language) for key, why in whys.items()}
-        return pd.Series([texts[str(why)] for why in frame["why"]], dtype="str")
+    def made() -> pd.DataFrame:
+        if space.kept_domains is not None:
+            return space.kept_domains
+        return domains_of(space, concat(parted(name, space)[0] for name in audits()))
 
-    return frame.assign(reasons=space.once(("reasons", language, *audits().values()), words))
+    frame = space.once(("domains", *audits().values()), made)
+    return frame.assign(reasons=pd.Series(_reasons(frame["why"], language), dtype="str"))
 
 
 def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
@@ -130,31 +119,38 @@ def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
     return {name: {answer: counts[name][answer] for answer in values} for name, _, values in axes}
 
 
-def domains_of(
-    space: TrustSpace, findings: pd.DataFrame, seen: Mapping[str, str] | None = None, *, language: str = ""
-) -> pd.DataFrame:
-    """Return the frame of this module's docstring from a space's findings; `seen`: the method by domain."""
+def domains_of(space: TrustSpace, findings: pd.DataFrame, *, language: str = "") -> pd.DataFrame:
+    """Return the frame of this module's docstring from a space's findings."""
     entries, published, walked = space.audited, space.published, mails_of(space)
-    rows = entries.groupby("domain", sort=False)
-    most = {name: _most(entries, name) for name in ("operator_id", "operator", "department")}
-    frame = pd.DataFrame({"rows": rows.size(), "certificates": rows["dn_key"].nunique(), **most})
-    frame["region"] = frame["department"].map(region_of)
-    frame["mailboxes"] = [None if published is None else published.get(domain, 0) for domain in frame.index]
-    frame = frame.rename_axis("domain").reset_index()[list(COLUMNS)]
-    touched = domains_touched(entries, findings)
-    judged, names, worst_first = verdicts(space, findings, touched), frame["domain"], SEVERITIES[::-1]
-    columns: dict[str, list[Any]] = {name: [v.results[name] for v in judged] for name in CHECKS}
-    columns |= {name: [getattr(v, name) for v in judged] for name in ("receives", "order", "why")}
-    columns["reasons"] = [reasons(why, language) for why in columns["why"]]
+    rows, worst_first = entries.groupby("domain", sort=False), SEVERITIES[::-1]
+    names, touched = entries["domain"].unique().tolist(), domains_touched(entries, findings)
+    used = methods(space.observation, names)
+    method = dict(zip(used["domain"], used["method"], strict=True))
+    judged = verdicts(space, findings, touched)
     severities = zip(findings["severity"].astype("str"), touched, strict=True)
     counts = Counter((domain, severity) for severity, its in severities for domain in its)
+    columns: dict[str, Iterable[Any]] = {
+        "domain": names,
+        "rows": rows.size(),
+        "certificates": rows["dn_key"].nunique(),
+        "mailboxes": [None if published is None else published.get(name, 0) for name in names],
+        "reasons": _reasons([verdict.why for verdict in judged], language),
+        "severity": [next((s for s in worst_first if counts[name, s]), "") for name in names],
+        "method": [method.get(name, "unknown") for name in names],
+        "observed_at": [walked[name].observed_at for name in names],
+    }
+    columns |= {name: _most(entries, name) for name in ("operator_id", "operator", "department")}
+    columns["region"] = map(region_of, columns["department"])
+    columns |= {check: [verdict.results[check] for verdict in judged] for check in CHECKS}
+    columns |= {name: [getattr(verdict, name) for verdict in judged] for name in ("receives", "order", "why")}
     columns |= {severity: [counts[name, severity] for name in names] for severity in worst_first}
-    columns["severity"] = [next((s for s in worst_first if counts[name, s]), "") for name in names]
-    columns["method"] = [(seen or {}).get(name, "unknown") for name in names]
-    columns["observed_at"] = [walked[name].observed_at for name in names]
-    kinds = {column.name: column.dtype.partition(" (")[0] for column in FRAME}
-    series = {name: pd.Series(values, dtype=kinds[name]) for name, values in columns.items()}
-    return frame.assign(**series).astype(kinds)
+    return frame_of(zip(*(columns[column.name] for column in FRAME), strict=True), FRAME)
+
+
+def _reasons(whys: Iterable[Mapping[str, Any]], language: str) -> list[str]:
+    by_text = {str(why): why for why in whys}  # few are different
+    texts = {text: reasons(why, language) for text, why in by_text.items()}
+    return [texts[str(why)] for why in whys]
 
 
 def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[str]]:
@@ -175,11 +171,10 @@ def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[s
     return touched
 
 
-def _most(entries: pd.DataFrame, name: str) -> pd.Series:
+def _most(entries: pd.DataFrame, name: str) -> list[str]:
     """Return for each domain the value that most of its rows have, the first of those that tie."""
     borne = grouped(zip(entries["domain"].tolist(), entries[name].tolist(), strict=True))
-    most = {domain: Counter(values).most_common(1)[0][0] for domain, values in borne.items()}
-    return pd.Series(most, dtype="str")
+    return [Counter(values).most_common(1)[0][0] for values in borne.values()]
 
 
 def doubts(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> Doubts:

@@ -9,6 +9,7 @@ from mssante_audit.base.language import (
     current_language,
     format_text,
     gettext,
+    localized,
     semicolon,
     using_language,
     words_of,
@@ -34,30 +35,27 @@ def not_relied_on(doubts: Sequence[str]) -> str:
 
 def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:
     """Return why checks are not ok (`why`: codes by check), in words; what is not audited yet is left out."""
-    language = language or current_language()
     sentences = []
-    with using_language(language):
-        between, after = semicolon(), colon()
-    for check, name in {**CHECK_NAMES[language], **_REASONS[language]}.items():
-        codes = why.get(check, ())
-        twice = check == "receives" and any({*codes} <= {*why.get(other, ())} for other in ("dns", "mail"))
-        if codes and NOT_AUDITED not in codes and not twice:
-            text = between.join(reason(code, language) for code in codes)
-            sentences.append(f"{name}{after}{text}.")
+    with using_language(language := language or current_language()):
+        for check, name in {**CHECK_NAMES[language], **_REASONS[language]}.items():
+            codes = {*why.get(check, ())}
+            twice = check == "receives" and any(codes <= {*why.get(other, ())} for other in ("dns", "mail"))
+            if codes and NOT_AUDITED not in codes and not twice:
+                sentences.append(f"{name}{colon()}{semicolon().join(map(reason, why[check]))}.")
     return " ".join(sentences)
 
 
-def causes(language: str = "") -> dict[str, dict[str, str]]:
+def causes() -> dict[str, dict[str, str]]:
     """Return by cause (`mssante_audit.network.mail.CAUSES`) what is ``met``, and what to ``do`` or ""."""
     words = words_of("mssante_audit.verdicts", "causes.toml")
-    return cast(dict[str, dict[str, str]], words[language or current_language()])
+    return cast(dict[str, dict[str, str]], words[current_language()])
 
 
-def about(mail: Mail | Part, language: str = "") -> str:
+def about(mail: Mail | Part) -> str:
     """Return what decides whether mail to a domain arrives, with its zone, servers or hosts in brackets."""
     facts = [mail.facts[name] for name in ("zone", "servers", "hosts") if mail.facts.get(name)]
     names = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in facts)
-    return causes(language)[mail.cause]["met"] + (f" ({names})." if names else ".")
+    return causes()[mail.cause]["met"] + (f" ({names})." if names else ".")
 
 
 def capital(text: str) -> str:
@@ -65,17 +63,17 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def reason(code: str, language: str = "") -> str:
+def reason(code: str) -> str:
     """Return what one code of `why` means, in words (`mssante_audit.verdicts.domains`)."""
-    language = language or current_language()
+    language = current_language()
     words: dict[str, str] = _CODES[language] | DOUBTS[language]
     if code in words:
         return words[code]
-    if code in causes(language):
-        return causes(language)[code]["met"]
+    if code in causes():
+        return causes()[code]["met"]
     need = code.removeprefix("no_")
     if need != code:
         return known_needs()[need][language]
-    title = str(getattr(catalogue()[code], f"title_{language}"))
+    title = localized(catalogue()[code], "title")
     first, rest = title[:1], title[1:]
     return title if rest[:1].isupper() else first.lower() + rest

@@ -78,6 +78,12 @@ def test_zones_that_hand_a_name_round_in_circles_leave_it_unknown(path, way):
     assert frame["method"].tolist() == ["unknown"]
 
 
+@pytest.mark.parametrize("given", [{"resolvers": 5}, {"retries": "x"}, {"parent_servers": [["a"], 3]}, 7])
+def test_settings_that_no_run_was_given_change_no_answer(path, given):
+    observation = load_observation(write(path, HEADER | {"settings": given}, line(), END))
+    assert methods(observation, [NAME])["method"].tolist() == ["redirected"]
+
+
 @pytest.mark.parametrize("cut", [1, 22, 57])
 def test_a_file_cut_anywhere_is_read_as_far_as_it_goes(path, cut):
     write(path, HEADER)

@@ -98,48 +98,35 @@ class _Question:
         self.ignored[source[0] if counted_alone else "other"] += 1
         return False
 
-    async def over_udp(self, sock: socket.socket, timeout: float) -> Exchange:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Exchange] = loop.create_future()
+    async def over_udp(self, sock: socket.socket) -> Exchange:
+        while True:
+            wire, source = await asyncio.get_running_loop().sock_recvfrom(sock, 65535)
+            if self.is_reply(wire, source[:2]):
+                return self.end("reply", wire)
+            await asyncio.sleep(0)  # a flood of forgeries keeps nobody else waiting
 
-        def receive() -> None:  # as soon as it is there, so that a busy loop slows no server down
-            try:
-                wire, source = sock.recvfrom(65535)
-                if self.is_reply(wire, source[:2]) and not future.done():
-                    future.set_result(self.end("reply", wire))
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                if not future.done():
-                    future.set_exception(error)
+    async def over_tcp(self, sock: socket.socket) -> Exchange:
+        loop, begun = asyncio.get_running_loop(), False
 
-        with sock:
-            loop.add_reader(sock, receive)
-            try:
-                await obtained(partial(sock.sendto, self.query, self.place))
-                await asyncio.wait([future], timeout=timeout)
-            finally:
-                loop.remove_reader(sock)
-        return future.result() if future.done() else self.end("timeout")
+        async def read(size: int) -> bytes:
+            data = b""
+            while len(data) < size:
+                if not (more := await loop.sock_recv(sock, size - len(data))):
+                    raise EOFError
+                data += more
+            return data
 
-    async def over_tcp(self, sock: socket.socket, timeout: float) -> Exchange:
-        writer, begun = None, False
+        await loop.sock_connect(sock, self.place)
+        await loop.sock_sendall(sock, len(self.query).to_bytes(2) + self.query)
         try:
-            async with asyncio.timeout(timeout):
-                await asyncio.get_running_loop().sock_connect(sock, self.place)
-                reader, writer = await asyncio.open_connection(sock=sock)
-                writer.write(len(self.query).to_bytes(2) + self.query)
-                for _ in range(8):  # messages that are not its reply
-                    begun = False
-                    size = int.from_bytes(await reader.readexactly(2))
-                    begun = True
-                    wire = await reader.readexactly(size)
-                    if self.is_reply(wire, self.place):
-                        return self.end("reply", wire)
+            for _ in range(8):  # messages that are not its reply
+                begun = False
+                size = int.from_bytes(await read(2))
+                begun = True
+                if self.is_reply(wire := await read(size), self.place):
+                    return self.end("reply", wire)
         except EOFError:
             return self.end("malformed" if begun else "unreachable")
-        finally:
-            (writer or sock).close()
         return self.end("malformed")
 
 
@@ -149,9 +136,12 @@ async def exchange(
     """Ask a question (`query_wire`), for `timeout` in all, dripping replies included; return what comes."""
     question = _Question(place, query, ignored)
     try:
-        sock = await obtained(partial(_socket, place[0], transport))
-        question.start = time.perf_counter()
-        return await (question.over_udp if transport == "udp" else question.over_tcp)(sock, timeout)
+        with await obtained(partial(_socket, place[0], transport)) as sock:
+            if transport == "udp":
+                await obtained(partial(sock.sendto, question.query, place))
+            question.start = time.perf_counter()
+            async with asyncio.timeout(timeout):
+                return await (question.over_udp if transport == "udp" else question.over_tcp)(sock)
     except TimeoutError:
         return question.end("timeout")
     except ResourceError:

@@ -5,11 +5,10 @@ import fnmatch
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import dns.rdata
 
@@ -31,15 +30,13 @@ class NetworkError(AuditError, ConnectionError):
     """No network, or none of the parent zone's servers answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """What an observation did.
 
     `not_names` are domains that the DNS cannot carry, and were not asked for; `ignored` counts messages that
     answered nothing asked: spoofed, or from servers that answer from elsewhere.
     """
 
-    path: Path
     domains: int
     not_names: tuple[str, ...]
     queries: int
@@ -141,8 +138,8 @@ async def _observe(
             writer.finish(complete=complete, **facts)
     report()
     not_names = tuple(domain for domain, name in names.items() if not name)
-    ignored, seconds = asker.ignored.total(), time.monotonic() - start
-    return Summary(out, len(names), not_names, asker.sent, dict(asker.outcomes), ignored, seconds)
+    counts = asker.sent, dict(asker.outcomes), asker.ignored.total()
+    return Summary(len(names), not_names, *counts, time.monotonic() - start)
 
 
 async def _while_flushing(writer: Writer, each: Callable[[], None], *works: Awaitable[Any]) -> None:

@@ -168,18 +168,17 @@ def load_servers(
     if not parts:
         return None, aside
     certificates = {name: der for part in reversed(parts) for name, der in part.certificates.items()}
-    last: dict[tuple[str, int], tuple[tuple[bool, datetime], Visited, str]] = {}
-    named: dict[tuple[str, int], Visited] = {}
-    for part in reversed(parts):
-        for visit in (visit for visit in part.visits if visit.at <= as_of + SKEW):
-            place, telling = (visit.address, visit.port), visit.outcome in TELLING and visit.at >= since
-            if not visit.sni:
-                seen = ((telling, visit.at), visit, part.source)
-                last[place] = max(seen, last.get(place, seen), key=lambda seen: seen[0])
-            elif telling and visit.chain:
-                named[place] = max(visit, named.get(place, visit), key=lambda visit: visit.at)
+
+    def telling(visit: Visited) -> bool:
+        return visit.outcome in TELLING and visit.at >= since
+
+    visits = [(visit, part.source) for part in reversed(parts) for visit in part.visits]
+    seen = [(visit, source) for visit, source in visits if visit.at <= as_of + SKEW]
+    seen.sort(key=lambda pair: (telling(pair[0]), pair[0].at))
+    last = {(visit.address, visit.port): (visit, source) for visit, source in seen if not visit.sni}
+    named = {(v.address, v.port): v for v, _ in seen if v.sni and v.chain and telling(v)}
     rows = []
-    for place, (_, visit, source) in sorted(last.items()):
+    for place, (visit, source) in sorted(last.items()):
         leaf, asked = leaf_of(visit.chain, certificates) or Certificate(""), named.get(place)
         by_name = (asked.sni, asked.chain) if asked else ("", ())
         of_leaf = (leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after)

@@ -10,11 +10,11 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import ResourceError
@@ -25,6 +25,7 @@ from mssante_audit.observe.tls.chain import read_certificate
 from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, NOT_VISITED, TELLING, Visited, load_tls
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.whitelist.rows import grouped
 
 ATTEMPTS = 3  # connections to one address in a run, at most
 _TICK = 0.5  # seconds between two looks at what waits to be written or reported
@@ -40,11 +41,9 @@ class MailServer:
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """What an observation did; `known` servers were not visited: the file gone on with tells of them."""
 
-    path: Path
     servers: int
     known: int
     visits: int
@@ -56,10 +55,8 @@ def servers_of(
     hosts: Mapping[str, Sequence[str]], port: int, listed: Mapping[str, frozenset[str]] | None = None
 ) -> list[MailServer]:
     """Return the servers at a port behind mail exchangers (name → addresses), each address once."""
-    names, keys = defaultdict[str, set[str]](set), listed or {}
-    for host, addresses in hosts.items():
-        for address in addresses:
-            names[address].add(host)
+    names = grouped((address, host) for host, addresses in hosts.items() for address in {*addresses})
+    keys = listed or {}
     return [
         MailServer(address, port, tuple(sorted(at)), {host: keys[host] for host in at if host in keys})
         for address, at in sorted(names.items())
@@ -99,20 +96,7 @@ def observe_tls(
         complete = True
     finally:
         writer.finish(complete=complete, visits=run.visits)
-    counts, seconds = run.counts(servers), time.monotonic() - start
-    return Summary(Path(out), len(servers), known, run.visits, counts, seconds)
-
-
-@dataclass
-class _State:
-    """What visits met: the last without SNI; `named`: one with SNI met more; `failed`: a handshake."""
-
-    outcome: str = ""
-    tries: int = 0
-    presented: tuple[bytes, datetime] | None = None
-    named: bool = False
-    failed: bool = False
-    last: float = -1e9
+    return Summary(len(servers), known, run.visits, run.counts(servers), time.monotonic() - start)
 
 
 Result = tuple[MailServer, datetime, Visit]
@@ -121,22 +105,29 @@ Result = tuple[MailServer, datetime, Visit]
 class _Run:
     def __init__(self, settings: ObserveTls) -> None:
         self.settings, self.offers = settings, offers_of(settings)
-        self.states: defaultdict[tuple[str, int], _State] = defaultdict(_State)
+        self.met: defaultdict[tuple[str, int], list[tuple[Visit, datetime]]] = defaultdict(list)
+        """What visits met, by address and port; of what was presented only the server's own certificate."""
+        self.ended: dict[tuple[str, int], float] = {}
         self.written: set[str] = set()
         self.visits = 0
 
     def next_visit(self, server: MailServer) -> str | None:
         """Return the name to ask a server for ("" for a visit without SNI), ``None`` if it needs no visit."""
-        state = self.states[server.address, server.port]
-        if state.outcome == "handshake-failed" and state.tries > 1 and server.hosts:
-            return None if state.named else server.hosts[0]  # perhaps it wants a name
-        if state.outcome not in (*TELLING, *NOT_VISITED):
+        met = self.met[server.address, server.port]
+        plain = [(seen, at) for seen, at in met if not seen.sni]
+        named = any(seen.sni and seen.outcome in TELLING for seen, _ in met)
+        if not plain:
             return ""
-        if not state.presented or state.named:
+        seen, at = plain[-1]
+        if seen.outcome == "handshake-failed" and len(plain) > 1 and server.hosts:
+            return None if named else server.hosts[0]  # perhaps it wants a name
+        if seen.outcome not in (*TELLING, *NOT_VISITED):
+            return ""
+        if seen.outcome != "presented" or named or not seen.chain:
             return None
         # A host for which something else is listed than was presented.
-        leaf = read_certificate(state.presented[0])
-        sound = leaf.in_time(state.presented[1]) and leaf.subject != leaf.issuer
+        leaf = read_certificate(seen.chain[0])
+        sound = leaf.in_time(at) and leaf.subject != leaf.issuer
         key = parse_dn(leaf.subject).key if sound else ""
         return next((host for host in server.hosts if key not in server.listed.get(host, {key})), None)
 
@@ -170,12 +161,14 @@ class _Run:
             while True:
                 try:
                     server, name = waiting.popleft()
-                    state = self.states[server.address, server.port]
-                    if stopped.wait(max(0.0, state.last + self.settings.pause - time.monotonic())):
+                    place = server.address, server.port
+                    begin = self.ended.get(place, -1e9) + self.settings.pause
+                    if stopped.wait(max(0.0, begin - time.monotonic())):
                         return
-                    at, how = datetime.now(UTC), {"oldest": state.failed and not name}
-                    seen = visit(server.address, server.port, name, self.settings, self.offers, **how)
-                    state.last = time.monotonic()
+                    failed = any(seen.outcome == "handshake-failed" for seen, _ in self.met[place])
+                    at, oldest = datetime.now(UTC), failed and not name
+                    seen = visit(*place, name, self.settings, self.offers, oldest=oldest)
+                    self.ended[place] = time.monotonic()
                     results.put((server, at, seen))
                 except IndexError:
                     return  # none is left
@@ -207,13 +200,7 @@ class _Run:
             stopped.set()
 
     def _note(self, place: tuple[str, int], seen: Visit, at: datetime) -> None:
-        state = self.states[place]
-        state.failed |= seen.outcome == "handshake-failed"
-        if seen.sni:
-            state.named |= seen.outcome in TELLING
-        else:
-            state.outcome, state.tries = seen.outcome, state.tries + 1
-            state.presented = (seen.chain[0], at) if seen.outcome == "presented" and seen.chain else None
+        self.met[place].append((replace(seen, chain=seen.chain[:1]), at))
 
     def go_on(self, writer: Writer) -> None:
         """Take note of what a file tells; a visit whose certificates it lacks tells nothing."""
@@ -227,8 +214,9 @@ class _Run:
 
     def counts(self, servers: Iterable[MailServer]) -> Counter[str]:
         """Return how many servers ended with what; one that was not visited yet does not count."""
-        states = (self.states[server.address, server.port] for server in servers)
-        return Counter(state.outcome for state in states if state.outcome)
+        met = (self.met[server.address, server.port] for server in servers)
+        plain = ([seen.outcome for seen, _ in of_server if not seen.sni] for of_server in met)
+        return Counter(outcomes[-1] for outcomes in plain if outcomes)
 
 
 def lines_of(
