@@ -53,7 +53,7 @@ def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFram
     words = re.findall(r"\w+", query.lower())
     # Without replacements a frame is a table only because it was handed over.
     shut = ("enable_external_access", "python_enable_replacements", "autoload_known_extensions")
-    with duckdb.connect(config={"temp_directory": "", **dict.fromkeys(shut, False)}) as opened:
+    with duckdb.connect(config={**dict.fromkeys(shut, False), "temp_directory": ""}) as opened:
         opened.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
         for name, make in makers.items():
             if name.lower() in words:  # findings and domains take seconds to make

@@ -12,7 +12,7 @@ from nbformat import v4
 
 import mssante_audit as ms
 from mssante_audit.base.resources import resource
-from mssante_audit.report.page import Page, to_html
+from mssante_audit.report.page import Outcome, to_html
 from mssante_audit.values.identifiers import DEPARTMENTS
 
 pytestmark = pytest.mark.browser
@@ -45,7 +45,8 @@ HARD = [
 
 def page_of(parts, out):
     outputs = [v4.new_output("display_data", {"text/html": html}) for html in (ms.enable().text, *parts)]
-    out.write_text(to_html(v4.new_notebook(cells=[v4.new_code_cell(outputs=outputs)]), Page("x")), "utf-8")
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(outputs=outputs)])
+    out.write_text(to_html(notebook, Outcome("x", "", None), {}), "utf-8")
     return out
 
 
