@@ -83,9 +83,12 @@ def _execute_child(self: Any, args: Any, executable: Any, preexec_fn: Any, *rest
     cwd, env, pipes, session = rest[2], rest[3], rest[7:13], rest[-2]
     p2cread, _, _, c2pwrite, _, errwrite = pipes
     request = {
-        "words": words[2:], "folder": os.fspath(cwd or os.getcwd()), "session": bool(session),
-        "environment": dict(os.environ if env is None else env), "parent": os.getpid(),
-    }  # fmt: skip
+        "words": words[2:],
+        "folder": os.fspath(cwd or os.getcwd()),
+        "session": bool(session),
+        "environment": dict(os.environ if env is None else env),
+        "parent": os.getpid(),
+    }
     self._forked = socket.socket(socket.AF_UNIX)
     self._forked.connect(SERVER.address())
     fds = [own if given == -1 else given for own, given in enumerate((p2cread, c2pwrite, errwrite))]

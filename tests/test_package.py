@@ -13,7 +13,7 @@ from mssante_audit.cli import options
 from mssante_audit.findings import registry
 
 
-def test_everything_promised_is_there_and_help_presents_it():
+def test_everything_promised_is_there():
     for name in mssante_audit.__all__:
         assert getattr(mssante_audit, name) is not None
     offered = {name for name in dir(mssante_audit) if not name.startswith("_")}
@@ -21,17 +21,23 @@ def test_everything_promised_is_there_and_help_presents_it():
     with pytest.raises(AttributeError, match="load_everything"):
         mssante_audit.load_everything  # noqa: B018
     assert {"AUDITS", "load_space", "audit", "findings_table", "own_rule"} <= set(mssante_audit.__all__)
+
+
+def test_help_presents_every_name_and_shows_its_docstring():
     shown = pydoc.plain(pydoc.render_doc(mssante_audit))
     for name in mssante_audit.__all__:
         if name != "AUDITS":  # a tuple, which has no docstring
             assert inspect.getdoc(getattr(mssante_audit, name)).split("\n")[0] in shown
 
 
-def test_type_checkers_see_what_is_imported_late_and_audits_what_is_registered_later(monkeypatch):
+def test_type_checkers_see_what_is_imported_late():
     stub = ast.parse((resources.files(mssante_audit) / "__init__.pyi").read_text(encoding="utf-8"))
     named = [name for node in stub.body if isinstance(node, ast.ImportFrom) for name in node.names]
     assert all(name.name == name.asname for name in named)  # only so a stub hands a name on
     assert {name.name for name in named} | {"AUDITS"} == set(mssante_audit.__all__)
+
+
+def test_an_audit_registered_later_is_among_them(monkeypatch):
     before = mssante_audit.AUDITS
     monkeypatch.setitem(registry.registered, "own", mssante_audit.Audit("own", "Own", (), lambda _: ()))
     assert (*before, "own") == mssante_audit.AUDITS

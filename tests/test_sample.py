@@ -117,11 +117,14 @@ def test_observations_of_a_clean_list(tmp_path):
     assert rules <= {"DNS_METHOD_UNKNOWN", "DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, "the list's own"
 
 
-def test_truth_is_about_the_files_that_are_there_and_every_rule_has_a_defect():
+def test_truth_is_about_the_files_that_are_there():
     # tests/archive/test_changes.py holds the audits to the lines about the archive.
     files = {line[0] for line in truth(SAMPLE)} - {"archive"}
     assert files == {*list_files(SAMPLE), *register_files(SAMPLE), OBSERVATION, TLS, EXTRACTION, CUT}
-    # All but those on a change of signer: all lists have one.
+
+
+def test_every_rule_has_a_defect():
+    """All but those on a change of signer: all lists have one."""
     signers = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"}
     made = {o.code for o in catalogue().values() if o.audit} - signers
     assert {line[1] for line in truth(SAMPLE)} == made
@@ -174,7 +177,7 @@ def test_signer_is_trusted_as_of_the_samples_date_and_later():
     assert verdict.not_after > datetime(2027, 12, 31, tzinfo=UTC)
 
 
-def test_addresses_phones_and_hosts_are_those_kept_for_fiction():
+def test_addresses_and_phones_are_those_kept_for_fiction():
     entries = pd.concat([load(SAMPLE / file).entries for file in list_files(SAMPLE)])
     contacts = "\n".join({*entries["project_contact"], *entries["support_contact"]})
     addresses = {address.lower() for address in re.findall(r"[\w.+-]+@+[\w.-]+", contacts)}
@@ -185,6 +188,9 @@ def test_addresses_phones_and_hosts_are_those_kept_for_fiction():
     assert len(numbers) > 20
     malformed = "01990012"
     assert {number for number in numbers if not fiction.fullmatch(number)} == {malformed}
+
+
+def test_hosts_and_outside_domains_are_reserved_names():
     entries = load(SAMPLE / LIST_FILE).entries
     names = {*entries["domain"], *entries["cn"]} - {"", "serveur", "serveur-mss"}
     assert not {name for name in names if not name.endswith((".mssante.fr", ".example"))}

@@ -136,26 +136,27 @@ def test_an_older_a_shrunken_and_a_future_list_are_kept_and_flagged(archive, cha
     assert fresh(archive).until(NOW + 31 * DAY)[-1].name == future.file
 
 
-def test_two_lists_of_one_second_and_what_dates_and_names_find(archive, chain) -> None:
+def test_two_lists_of_one_second(archive, chain) -> None:
     first, second = put(archive, sign(xml(ROWS), chain), sign(xml([*ROWS[:5], row("ch-autre")]), chain))
     assert second.flags == ("same-second",)
     names, opened = sorted((first.file, second.file)), fresh(archive)
     assert [*(s.name for s in opened.snapshots), opened.until(NOW)[-1].name] == [*names, names[-1]]
-    (third,) = put(archive, sign(xml(ROWS, START + 2 * DAY), chain))
+
+
+def test_dates_and_names_find_lists(archive, chain) -> None:
+    first, second = put(archive, sign(xml(ROWS), chain), sign(xml(ROWS, START + 2 * DAY), chain))
     opened = fresh(archive)
     for text in ("2026-01-01", "2026-01-02", "2026-01-03T05:00:00Z"):  # a date is its whole day
-        assert opened.find(text).name == names[-1]
-    for text in ("2027-01-01", third.file):
-        assert opened.find(text).name == third.file
+        assert opened.find(text).name == first.file
+    for text in ("2027-01-01", second.file):
+        assert opened.find(text).name == second.file
     with pytest.raises(InputError, match=r"no list of 2025-12-31 or before.*2026-01-01"):
         opened.find("2025-12-31")
     with pytest.raises(InputError, match="is not a date"):
         opened.find("hier")
 
 
-def test_verify_tells_what_is_wrong_with_files_and_a_torn_line_of_the_log_harms_no_other(
-    archive, chain, tmp_path
-) -> None:
+def test_verify_tells_files_deleted_truncated_replaced_and_renamed(archive, chain) -> None:
     lists = [sign(xml(ROWS, START + i * DAY), chain) for i in range(5)]
     paths = [archive.folder / record.file for record in put(archive, *lists)]
     assert faults_of(archive) == {}
@@ -167,6 +168,9 @@ def test_verify_tells_what_is_wrong_with_files_and_a_torn_line_of_the_log_harms_
     faults = faults_of(archive)
     assert faults.keys() == {path.name for path in why}
     assert all(fault in faults[path.name] for path, fault in why.items())
+
+
+def test_a_torn_line_of_the_log_harms_no_other(tmp_path) -> None:
     append(tmp_path, Record("2026-01-01T00:00:00+00:00", "fetch", "kept", flags=("older",)))
     with (tmp_path / "log.jsonl").open("ab") as log:
         log.write(b'{"at": "2026-01-02T0')
@@ -295,7 +299,7 @@ def test_history_is_the_same_in_whatever_order_lists_are_imported(archive, chain
         pd.testing.assert_frame_equal(frame_of(table), history_of(fresh(archive)))
 
 
-def test_what_the_history_says_and_that_it_is_read_without_a_thread(archive, chain) -> None:
+def test_what_the_history_says(archive, chain) -> None:
     empty = history_of(archive)
     assert (len(empty), empty.dtypes["first_seen"]) == (0, "datetime64[us, UTC]")
     put(archive, *story(chain))
@@ -306,7 +310,11 @@ def test_what_the_history_says_and_that_it_is_read_without_a_thread(archive, cha
     leurre = history.loc["ch-leurre.mssante.fr"]
     dates = [f"{leurre[name]:%m-%d}" for name in ("stamp_first", "stamp_last")]
     assert (leurre["snapshots"], dates) == (6, ["01-01", "01-06"]), "a new date is no new content"
-    # One that still held a Python object when the interpreter ended would abort a run that is over.
+
+
+def test_the_history_is_read_without_a_thread(archive, chain) -> None:
+    """One that still held a Python object when the interpreter ended would abort a run that is over."""
+    put(archive, *story(chain))
     done = ran(sys.executable, "-c", THREADS, archive.folder, archive.anchors[0])
     assert done == (0, f"{len(history_of(fresh(archive)))} 0\n", "")
 
@@ -367,7 +375,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "archive"
 
 
-def test_the_history_and_the_facts_of_events_can_be_asked(here: Path) -> None:
+def test_the_history_can_be_asked(here: Path) -> None:
     rows = duckdb.sql(block("sql", "history.parquet")).fetchall()
     assert [str(row[2])[:10] for row in rows] == ["2025-09-01"] * 10
     assert rows[0][3] > 20
@@ -375,6 +383,9 @@ def test_the_history_and_the_facts_of_events_can_be_asked(here: Path) -> None:
     assert 0 < len(names["gone"]) < len(names["history"])
     assert names["came"].sum() == names["history"]["domain"].nunique()
     assert pd.api.types.is_string_dtype(names["history"]["domain"])
+
+
+def test_the_facts_of_events_can_be_asked(here: Path) -> None:
     words = "changes 2025-09-01 2025-11-03 --archive . --events --format parquet --out events.parquet"
     done = CliRunner().invoke(app, [*words.split(), "--anchors", str(CATALOGUE / "anchors")])
     assert done.exit_code == 0, done.output

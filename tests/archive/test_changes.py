@@ -249,18 +249,24 @@ def test_every_kind_of_event_has_a_sentence_in_each_language(spans) -> None:
     assert not [text for text in english if re.search("[’éèêà]| a | de ", text)]
 
 
-def test_a_copy_is_named_with_whose_two_persons_masked_are_two_and_hostile_texts_are_no_formula() -> None:
+def test_a_new_row_that_is_a_copy_is_named_with_whose() -> None:
     whose = row("ssiad-songe", description="SSIAD du Songe")
     for name, copied in (("clinique-mirage", True), ("clinique-songe", False)):
         found = changed([whose, *BASE], [whose, *BASE, row(name, description="SSIAD du Songe")])
         (text,) = worded_changes(found.changes, language="fr")["after"]
         assert ("ligne copiée de ssiad-songe.mssante.fr ?" in text.replace("\xa0", " ")) == copied
+
+
+def test_two_persons_masked_are_still_two() -> None:
     before = [*BASE, row("ch-a", project="zoe@alpha.example"), row("ch-b", project="zac@alpha.example")]
     after = [*BASE, row("ch-a", project="zac@alpha.example"), row("ch-b", project="zoe@alpha.example")]
     changes = worded_changes(changed(before, after).changes)
     zoe, zac = "contact projet : z•••@alpha.example (1)", "contact projet : z•••@alpha.example (2)"
     assert changes[["before", "after"]].values.tolist() == [[zoe, zac], [zac, zoe]]
     assert changes["facts"].tolist()[0]["after"] == "z•••@alpha.example (2)"
+
+
+def test_hostile_texts_of_a_change_are_no_formula_and_no_control_character() -> None:
     hostile = row("ch-a", description="=1+1", dn="CN=\u202ex,OU=1759900001,O=\u202eCH")
     events = changed(BASE, [*BASE, hostile]).events
     assert "\u202e" not in "".join(worded_events(events)["sentence"])

@@ -173,14 +173,15 @@ def test_what_is_no_list_is_refused_in_time_and_told_in_the_log(archive, answer,
     assert list((archive.folder / "quarantine").iterdir()) == []
 
 
-def test_addresses_and_proxies_that_cannot_be_used_are_one_line_without_a_password(
-    archive, environment
-) -> None:
+def test_addresses_that_are_not_https_and_where_nobody_listens(archive) -> None:
     with pytest.raises(FetchError, match="connection failed"):
         fetch(archive, quick("http://127.0.0.1:9/list.xml"), now=NOW)
     for url in ("http://liste.example/l.xml", "file:///etc/passwd", "liste", "", "http://[bad"):
         with pytest.raises(FetchError, match=r"not https|no web address"):
             fetch(archive, quick(url), now=NOW)
+
+
+def test_a_proxy_that_cannot_be_used_is_one_line_without_its_password(archive, environment) -> None:
     for scheme in ("socks5", "ftp"):
         environment.setenv("HTTPS_PROXY", f"{scheme}://zoe:secret@proxy.example:1080")
         with pytest.raises(FetchError, match=r"proxy .*@proxy\.example.*Set HTTPS_PROXY") as raised:

@@ -14,13 +14,16 @@ ENDED = [1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
 """Weeks of remission of the 6-MP patients of Freireich and others (1963), and whether it ended."""
 
 
-def test_a_textbook_s_shares_and_what_never_ended_is_no_certainty():
+def test_a_textbook_s_shares():
     shares = survival(WEEKS, WEEKS, ENDED).set_index("day")
     expected = [0.857, 0.807, 0.753, 0.690, 0.627, 0.538, 0.448]
     assert shares.loc[[6, 7, 10, 13, 16, 22, 23], "late"].round(3).tolist() == expected
     assert shares["early"].equals(shares["late"])
     assert shares.loc[6, "at_risk"] == 21
     assert shares.loc[23, ["low", "high"]].round(2).tolist() == [0.19, 0.68]  # R's survfit, log-log
+
+
+def test_nothing_that_ended_is_no_certainty():
     shares = survival([100.0] * 10, [np.nan] * 10, [False] * 10).iloc[-1]
     assert (shares["early"], shares["late"], shares["high"]) == (1, 1, 1)
     assert 0.6 < shares["low"] < 0.75

@@ -71,16 +71,22 @@ MANY = make("CN=many.example", ISSUING, names=tuple(f"h{number}.example" for num
 LONG, AGES = named("<b>" * 20_000), of(FIRST, LAST)
 SHAPES = {
     "a negative serial": GOOD.der[:SERIAL] + bytes([GOOD.der[SERIAL] | 0x80]) + GOOD.der[SERIAL + 1 :],
-    "ten thousand names": MANY.der, "a name of 60 kB": LONG.der, "1950 to 9999": AGES.der,
+    "ten thousand names": MANY.der,
+    "a name of 60 kB": LONG.der,
+    "1950 to 9999": AGES.der,
     "over in 1950": of(FIRST, FIRST + timedelta(1)).der,
-    "not before 9999": of(LAST - timedelta(30), LAST).der, "itself as its issuer, many times": GOOD.der,
-}  # fmt: skip
+    "not before 9999": of(LAST - timedelta(30), LAST).der,
+    "itself as its issuer, many times": GOOD.der,
+}
 BROKEN = {
-    "no certificate": b"0\x03\x02\x01\x01", "no ASN.1": b"\xff" * 999, "cut": GOOD.der[:-30],
-    "with more behind": GOOD.der + b"x", "a depth without end": b"\x30\x80" * 20_000,
+    "no certificate": b"0\x03\x02\x01\x01",
+    "no ASN.1": b"\xff" * 999,
+    "cut": GOOD.der[:-30],
+    "with more behind": GOOD.der + b"x",
+    "a depth without end": b"\x30\x80" * 20_000,
     "a length that lies": b"\x30\x84\xff\xff\xff\xff" + GOOD.der,
     "a month of 13": GOOD.der.replace(b"260101000000Z", b"261301000000Z"),
-}  # fmt: skip
+}
 HOSTILE = {**SHAPES, **BROKEN, **{f"text {n}": named(text).der for n, text in enumerate(TEXTS)}}
 
 
@@ -206,15 +212,23 @@ def test_the_page_holds_it_all_as_text(data, tmp_path):
 
 EDITED: dict[str, Any] = {
     "an address of markup": {"address": "<script>window.pwned = 1</script>", "hosts": ["<b>"]},
-    "a port of none": {"port": 0}, "a port of text": {"port": "25"},
-    "seconds that are no number": {"seconds": float("nan")}, "seconds before": {"seconds": -1.0},
-    "an outcome of nobody": {"outcome": "presented\n"}, "a chain of itself": {"chain": ["0" * 64] * 1000},
-    "a chain too long": {"chain": ["0" * 64] * 1001}, "a chain of a path": {"chain": ["../../etc/passwd"]},
-    "hosts of other kinds": {"hosts": [1, None, {}]}, "a time of next year": {"at": "2027-01-01T00:00:00Z"},
-    "a day of none": {"at": "2026-02-30T00:00:00Z"}, "half a letter": {"banner": "\ud800"},
-    "a detail without end": {"detail": "x" * 100_000}, "presented, with nothing": {"chain": []},
-    "no STARTTLS, with a chain": {"outcome": "no-starttls"}, "asked for in no attempt": {"attempt": 0},
-}  # fmt: skip
+    "a port of none": {"port": 0},
+    "a port of text": {"port": "25"},
+    "seconds that are no number": {"seconds": float("nan")},
+    "seconds before": {"seconds": -1.0},
+    "an outcome of nobody": {"outcome": "presented\n"},
+    "a chain of itself": {"chain": ["0" * 64] * 1000},
+    "a chain too long": {"chain": ["0" * 64] * 1001},
+    "a chain of a path": {"chain": ["../../etc/passwd"]},
+    "hosts of other kinds": {"hosts": [1, None, {}]},
+    "a time of next year": {"at": "2027-01-01T00:00:00Z"},
+    "a day of none": {"at": "2026-02-30T00:00:00Z"},
+    "half a letter": {"banner": "\ud800"},
+    "a detail without end": {"detail": "x" * 100_000},
+    "presented, with nothing": {"chain": []},
+    "no STARTTLS, with a chain": {"outcome": "no-starttls"},
+    "asked for in no attempt": {"attempt": 0},
+}
 
 
 ANCHORS = [CATALOGUE / "anchors"]

@@ -128,6 +128,9 @@ def wires(tmp_path: Path) -> Wires:
 
 def test_servers_that_present_what_is_listed_are_no_finding(wires: Wires) -> None:
     assert wires.found() == {}
+
+
+def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires) -> None:
     space = wires.space()
     assert lacking(replace(space, tls=None))["certificates"] == ("tls",)
     assert "certificates" in lacking(replace(space, observation=None))

@@ -127,14 +127,20 @@ def found_of_each(register: Make, changes: list[Change]) -> tuple[list[Rules], p
     return rules_of, findings
 
 
-def test_a_rule_fires_alone_and_none_on_a_right_declaration_or_without_a_register(register: Make) -> None:
+def test_a_rule_fires_alone(register: Make) -> None:
     rules = [rule for rule, changes in FIRES.items() for _ in changes]
     rules_of, findings = found_of_each(register, [change for changes in FIRES.values() for change in changes])
     assert rules_of == [[(rule, "1759900004")] for rule in rules]
     texts = findings[["observed", "expected"]].sum(axis=1)
     assert not texts.str.contains("FICTIVE|Zoé|MODELE|zoe|ida|01 99").any()
+
+
+def test_nothing_fires_on_a_right_declaration(register: Make) -> None:
     rules_of, _ = found_of_each(register, RIGHT)
     assert rules_of == [[]] * len(RIGHT)
+
+
+def test_a_space_without_register_has_no_findings() -> None:
     assert told_in_clear("declarations", make_space({})).empty
 
 
@@ -172,13 +178,14 @@ RIGHT: list[Change] = [
 ]  # fmt: skip
 
 
-def test_the_latest_declaration_counts_and_one_cause_is_one_finding_unless_each_is_asked_for(
-    register: Make,
-) -> None:
+def test_only_the_latest_declaration_is_held_to_the_rules_unless_each_is(register: Make) -> None:
     declared = register({"description": "", "date": "01/02/2026"}, {})
     assert found(declared).empty
     ((rule, evidence),) = found(declared, each=True)[["rule", "evidence"]].values
     assert (rule, evidence) == ("DECL_DESCRIPTION_MISSING", "declarations.json:1")
+
+
+def test_one_cause_is_one_finding(register: Make) -> None:
     wrong = [{"domain": f"ch-alpha-{i}.mssante.fr", "beneficiary_id": "1759900005"} for i in range(3)]
     findings = found(register(*wrong))
     columns = ["rule", "domains", "evidence"]
@@ -193,6 +200,9 @@ def test_what_is_unknown_is_not_wrong(register: Make) -> None:
     assert missing["rule"].value_counts().to_dict() == {"DECL_COLUMN": 2, "DECL_ID_LUHN": 1}
     unread = found(register({"delegation": "?"}))
     assert unread["rule"].tolist() == ["DECL_UNREADABLE"]
+
+
+def test_an_unreadable_reference_silences_the_rules_that_need_it(register: Make) -> None:
     texts = {"postal_address": "idem", "mail_server": "cf. supra", "representative_last_name": "voir annexe"}
     assert found(register(texts))["rule"].tolist() == ["DECL_UNREADABLE"] * 3
 
@@ -204,9 +214,11 @@ def test_findings_show_bounded_harmless_texts(register: Make) -> None:
 
 
 OTHER = {
-    "structure_name": "CH BETA", "structure_id": "1679900001", "domain": "ch-beta.mssante.fr",
+    "structure_name": "CH BETA",
+    "structure_id": "1679900001",
+    "domain": "ch-beta.mssante.fr",
     "dn_igc_sante": "CN=mss.beta.example,OU=1679900001,O=CH BETA,ST=Bas-Rhin (67),C=FR",
-}  # fmt: skip
+}
 
 
 SECOND = {"domain": "labo-alpha.mssante.fr"}

@@ -156,11 +156,14 @@ def test_a_rule_fires_where_it_should_and_only_there(case: str) -> None:
     assert changed(change).found() == expected
 
 
-def test_what_an_alias_leads_to_is_named_and_one_beside_an_exchanger_is_told() -> None:
+def test_what_an_alias_leads_to_is_named() -> None:
     scene = changed(aliased)
     assert in_clear(scene.space())["observed"].tolist() == [f"{GONE} : n’existe pas"]
     has("TXT", "x", name=GONE)(scene)
     assert in_clear(scene.space())["observed"].tolist() == [f"{GONE} : ni MX ni adresse"]
+
+
+def test_an_alias_beside_an_exchanger() -> None:
     scene = changed(has("CNAME", BETA_MX))
     fired = scene.found()
     assert (fired["DNS_ALIAS_WITH_DATA"], "DNS_ALIAS" in fired) == ([(1,)], False)
@@ -170,10 +173,13 @@ def test_what_an_alias_leads_to_is_named_and_one_beside_an_exchanger_is_told() -
     assert answer(scene) == ("yes", "")
 
 
-def test_500_name_servers_are_few_findings_and_those_not_followed_are_unknown() -> None:
+def test_500_name_servers() -> None:
     findings = changed(servers(*NS, *(f"ns{i}.many.example" for i in range(500)))).found()
     assert set(findings) == {"DNS_NS_UNRESOLVED", "DNS_SET_LARGE"}
     assert len(findings["DNS_NS_UNRESOLVED"]) <= 32
+
+
+def test_more_servers_than_are_followed_are_unknown() -> None:
     names = [f"ns{n:02}.delta.example" for n in range(40)]
     silent = [host(name, "203.0.113.66") for name in names[:32]]
     scene = changed(servers(*names), *silent, host(names[39], ONE))
@@ -273,12 +279,15 @@ def edited(scene: Scene, edit: Callable[[Reply], Reply]) -> TrustSpace:
     return with_replies(space, *map(edit, space.observation.replies))
 
 
-def test_an_mx_lost_over_udp_only_and_sets_that_differ_are_told() -> None:
+def test_an_mx_lost_over_udp_only_is_told() -> None:
     def lost(reply: Reply) -> Reply:
         asked = (reply.qname, reply.qtype, reply.address, reply.transport) == (DELEGATED, "MX", TWO, "udp")
         return reply._replace(outcome="timeout", attempt=3, records=()) if asked else reply
 
     assert rules_of(edited(Scene(), lost)) == {"DNS_MX_REFUSED": [(1,)]}
+
+
+def test_sets_differ_by_preference_transport_or_question() -> None:
     scene = Scene()
     scene.split().records[DELEGATED]["MX"] = [f"20 {ALPHA_MX}"]
     assert scene.found() == {"DNS_MX_DISAGREE": [(1,)]}

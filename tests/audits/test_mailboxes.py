@@ -92,7 +92,7 @@ def test_a_rule_fires_where_it_should_and_only_there(case: str, tmp_path: Path) 
     assert texts(with_mailboxes(tmp_path, make_space(*listed), rows, before), rule) == expected
 
 
-def test_findings_and_domains_have_their_numbers(tmp_path: Path) -> None:
+def test_a_finding_has_weight_rows_and_operator(tmp_path: Path) -> None:
     space = with_mailboxes(tmp_path, make_space({}, {"domain": "ch-a.fr"}), many({A.upper(): 12}))
     columns = ["rule", "severity", "confidence", "domains", "mailboxes", "rows", "operator_id", "expected"]
     findings = audit("mailboxes", space)[columns].astype(object).values.tolist()
@@ -100,6 +100,9 @@ def test_findings_and_domains_have_their_numbers(tmp_path: Path) -> None:
         [UNLISTED, "error", "likely", 1, 12, (), ALPHA_ID, A],
         [NONE, "info", "hint", 1, 0, (2,), ALPHA_ID, ""],
     ]
+
+
+def test_domains_have_their_numbers(tmp_path: Path) -> None:
     space = with_mailboxes(tmp_path, make_space({}, BETA), many({A: 5}))
     frame = domains_of(space, audit_all(space))
     assert frame[["domain", "mailboxes", "region"]].values.tolist() == [

@@ -36,7 +36,7 @@ def test_another_number_in_the_list_is_the_same_operator(tmp_path, was, now):
     assert not former(space)
 
 
-def test_a_list_in_between_shows_one_structure_and_the_same_figures_are_not_one(tmp_path):
+def test_a_list_in_between_shows_that_two_numbers_are_one_structures(tmp_path):
     other = {"support_contact": "01 99 00 00 88, support@alpha.example"}
     lists = {
         "on_2025_10_01": [held(A), held(B)],
@@ -49,6 +49,9 @@ def test_a_list_in_between_shows_one_structure_and_the_same_figures_are_not_one(
     (tmp_path / "without").mkdir()
     space = archived(tmp_path / "without", **{day: lists[day] for day in ("on_2025_10_01", "on_2026_01_01")})
     assert {"arrival", "departure", "migration", "moved"} <= kinds_of(space), "two lists alone do not show it"
+
+
+def test_a_finess_and_a_siren_of_the_same_figures_are_two_structures(tmp_path):
     after = held(A, f"2{BARE}", "other")
     before, after = [held(A, FINESS)], [after | {"dn": after["dn"].replace("ALPHA", "BETA")}]
     assert "moved" in kinds_of(archived(tmp_path, on_2025_10_01=before, on_2026_01_01=after))

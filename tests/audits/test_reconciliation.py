@@ -39,10 +39,13 @@ def test_absent_is_normal_for_a_few_days_up_to_the_lists_own_date(declared_space
         assert ("RECO_NOT_LISTED" in set(audit(space)["rule"])) == (expected == "not-listed")
 
 
-def test_one_right_certificate_is_enough_and_contacts_are_masked_unless_shown(declared_space):
+def test_one_of_several_certificates_is_enough_and_the_worst_contact_counts(declared_space):
     contact = {"project_contact": "01 99 00 00 07, projet@alpha.example"}
     findings = audit(declared_space([LISTED | {"dn": NEW}, LISTED, LISTED | contact], [{}]))
     assert dict(findings[["rule", "rows"]].values) == {"RECO_CONTACT": (3,), "RECO_DN_UNDECLARED": (1,)}
+
+
+def test_contacts_are_masked_unless_shown(declared_space):
     space = declared_space([LISTED], [PHONE])
     (shown,), (hidden,), (none,) = (
         masked_audit("reconciliation", replace(space, contacts=contacts)).to_dict("records")
@@ -55,11 +58,14 @@ def test_one_right_certificate_is_enough_and_contacts_are_masked_unless_shown(de
     assert "projet@" not in none["observed"] + none["expected"].lower()
 
 
-def test_the_frame_of_statuses_is_typed_and_days_are_left_to_what_is_under_way(declared_space):
+def test_status_frame_is_typed_also_when_empty(declared_space):
     full, empty = status(declared_space([LISTED], [{}])), status(make_space(LISTED))
     assert empty.empty
     assert full.dtypes.astype(str).tolist() == empty.dtypes.astype(str).tolist()
     assert list(full["status"].cat.categories) == list(STATUSES)
+
+
+def test_days_are_left_to_what_is_under_way(declared_space):
     lately, gone = {"date": "25/02/2026"}, {"withdrawal": "X"}  # five days before the list
     for change, left in ((lately | PHONE, 5), (lately | gone, 5), (lately, None), (PHONE, None)):
         (days,) = status(declared_space([LISTED], [change]))["days_left"]

@@ -50,7 +50,7 @@ def test_operators_and_domains_beyond_it_are_outside_and_no_finding(scoped, scop
     assert statuses(space, {"1679900001"}) == {A: "outside", B: "outside"}
 
 
-def test_a_domain_outside_is_unknown_and_says_why_and_a_name_of_several_structures_is_refused(scoped):
+def test_the_verdict_of_a_domain_outside_is_unknown_and_says_why(scoped):
     for scope, expected in ((None, "warn"), (COVERING[0], "unknown")):
         space = scoped(scope)
         frame = domains_of(space, findings_of("reconciliation", space)).set_index("domain")
@@ -58,6 +58,9 @@ def test_a_domain_outside_is_unknown_and_says_why_and_a_name_of_several_structur
         assert frame.loc[C, "declaration"] == "warn"
         assert ("hors du périmètre du registre" in frame.loc[B, "reasons"]) == (scope is not None)
         assert frame.loc[A, "why"].get("declaration", []) == ([] if scope else ["RECO_OPERATOR_UNDECLARED"])
+
+
+def test_a_name_that_several_structures_bear_is_refused(scoped):
     other = DECLARED | {"structure_id": "1679900001"}
     with pytest.raises(InputError, match=r"may mean 2 operators\. Such as: 1679900001"):
         scoped('operators = ["CH ALPHA"]', [DECLARED, other])

@@ -447,12 +447,15 @@ def test_one_date_on_the_rows_of_many_operators_says_nothing() -> None:
     assert told(make_space(*contacts, *others))["observed"].count("sans date") == 2
 
 
-def test_a_finding_is_known_by_its_operator_and_what_differs_and_how_old_is_too_old_is_a_setting() -> None:
+def test_a_finding_is_known_by_its_operator_and_what_differs() -> None:
     before, after = rows(USUAL, USUAL, OTHER), rows(OTHER, "01 99 00 00 55, dpo@alpha.example", USUAL)
     assert told(make_space(*before))["fingerprint"] == told(make_space(*after))["fingerprint"]
     near = "01 99 00 40 01, projet@alpha.example"
     three, two = (told(make_space(*rows(*[USUAL] * count, near)), NEAR) for count in (3, 2))
     assert three["fingerprint"] == two["fingerprint"]
+
+
+def test_how_old_is_too_old_is_a_setting() -> None:
     space = replace(make_space(OLD_ROW), thresholds=Thresholds(stale_after_days=9999))
     assert found(space, OLD) == []
 

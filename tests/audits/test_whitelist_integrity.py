@@ -242,12 +242,15 @@ def test_a_change_of_signer(tmp_path: Path, status, earlier: list[str], rule: st
     assert seen == ([(rule, "old", "new", since)] if rule else [])
 
 
-def test_age_is_counted_at_the_date_of_the_audit_and_without_a_date_a_list_is_unreadable() -> None:
+def test_age_is_counted_at_the_date_of_the_audit() -> None:
     generated = datetime(2026, 3, 2, 5, 30, tzinfo=UTC)
     assert found(make_space({}, as_of=generated + timedelta(days=7))) == []
     old = make_space({}, as_of=generated + timedelta(days=7, seconds=1))
     assert found(old) == [("LIST_OLD", ())]
     assert texts(old, "LIST_OLD")[0][1] == "7\u00a0jours au plus"
+
+
+def test_a_list_without_a_date_is_unreadable_not_old() -> None:
     assert found(make_space({}, generated="hier")) == [("LIST_UNREADABLE_ROW", ())]
 
 
@@ -349,13 +352,16 @@ def test_a_row_added_after_the_list() -> None:
     assert found(make_space(tool)) == [("LIST_STAMPED_AFTER", (1,))]
 
 
-def test_a_cut_list_is_judged_row_by_row_and_one_description_sets_no_domain_aside() -> None:
+def test_a_cut_list_is_judged_row_by_row_and_says_so() -> None:
     other = {"domain": "ch-songe" + TAIL, "project_contact": "01 99 00 00 77, zoe.fictive@alpha.example"}
     xml = xml_of({}, other, {"domain": "ch-fin" + TAIL})
     assert "CONTACT_DISAGREEMENT" in set(findings_of("stale_contacts", make_space(xml=xml))["rule"])
     cut = make_space(xml=xml[: xml.rindex(b"<Domaine>") + 40])
     assert set(findings_of("stale_contacts", cut)["rule"]) == {"CONTACT_PERSONAL"}
     assert "n’ont pas été appliquées" in texts(cut, "LIST_DAMAGED")[0][0]
+
+
+def test_one_row_s_description_does_not_set_a_domain_aside() -> None:
     space = make_space({"description": "Domaine de test"}, {"dn": BETA_DN})
     assert not space.entries["is_audit_entry"].any()
 

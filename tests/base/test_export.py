@@ -59,10 +59,13 @@ def test_whatever_the_texts_a_csv_gives_them_back(texts):
     assert not any(b[:1] in tuple("=+-@\t\r\n＝＋－＠") and b for b in back)
 
 
-def test_numbers_instants_and_categories_come_out_readable_and_missing_stays_empty(tmp_path):
+def test_numbers_stay_numbers_and_missing_stays_empty():
     frame = pd.DataFrame({"n": [-1, 2], "x": [1.5, None], "b": [True, False], "t": ["a", None]})
     assert export.csv_text(frame) == "n,x,b,t\n-1,1.5,True,a\n2,,False,\n"
     assert json.loads(export.json_text(frame))[1] == {"n": 2, "x": None, "b": False, "t": None}
+
+
+def test_rows_instants_and_categories_come_out_readable(tmp_path):
     at = pd.to_datetime(["2026-03-02T05:30:00Z", None], utc=True)
     frame = pd.DataFrame({"domains": [(1, 2), ()], "at": at, "severity": pd.Categorical(["info", "error"])})
     first = {"domains": [1, 2], "at": "2026-03-02T05:30:00+00:00", "severity": "info"}
@@ -110,21 +113,27 @@ def test_what_a_parquet_or_an_xlsx_refuses_is_shown_as_an_escape(tmp_path):
     assert cut.endswith("x… [coupé : 40000 caractères]")
 
 
-def test_every_text_of_an_xlsx_is_a_text_and_too_many_rows_are_refused_not_dropped(tmp_path, monkeypatch):
+def test_every_text_of_an_xlsx_is_a_text_even_when_edited(tmp_path):
     values, sheet = read_xlsx(written(pd.DataFrame({"=name": FORMULAS}), tmp_path / "a.xlsx"))
     assert [cell.data_type for row in sheet.iter_rows() for cell in row] == ["s"] * (1 + len(FORMULAS))
     assert all(cell.quotePrefix for row in sheet.iter_rows() for cell in row)
     assert [row[0] for row in values[1:]] == list(FORMULAS)
+
+
+def test_too_many_rows_for_a_sheet_are_refused_not_dropped(tmp_path, monkeypatch):
     monkeypatch.setattr("mssante_audit.base.export.XLSX_ROWS", 3)
     WRITERS["xlsx"](pd.DataFrame({"a": [1, 2]}), tmp_path / "a.xlsx")
     with pytest.raises(OutputError, match=r"3 rows do not fit a sheet\. Write them as csv"):
         WRITERS["xlsx"](pd.DataFrame({"a": [1, 2, 3]}), tmp_path / "a.xlsx")
 
 
-def test_a_csv_starts_with_the_mark_that_excel_wants_and_an_empty_frame_has_its_header(tmp_path):
+def test_a_csv_starts_with_the_mark_that_excel_wants(tmp_path):
     export.write_csv(pd.DataFrame({"é": ["à"]}), tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_bytes() == b"\xef\xbb\xbf" + "é\nà\n".encode()
     assert pd.read_csv(tmp_path / "a.csv")["é"].tolist() == ["à"]
+
+
+def test_an_empty_frame_has_its_header(tmp_path):
     frame = pd.DataFrame(columns=["a", "b"])
     assert (export.csv_text(frame), export.json_text(frame)) == ("a,b\n", "[]\n")
     assert read_xlsx(written(frame, tmp_path / "a.xlsx"))[0] == [["a", "b"]]

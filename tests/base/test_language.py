@@ -54,8 +54,12 @@ def dossiers(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_catalogue_has_every_text_none_for_nothing_and_asks_for_what_texts_give(name, capsys):
+def test_a_catalogue_has_every_text_and_none_for_nothing(name, capsys):
     assert main([name]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_translation_asks_for_what_the_text_gives(name):
     for text, told in catalogue(name).items():
         assert asked(told) == asked(text), text
         assert sorted(MARKED.findall(told)) == sorted(MARKED.findall(text)), text
@@ -184,22 +188,29 @@ def test_what_is_no_language_is_refused_by_the_parameters_name(lang):
         enable(lang)
 
 
-def test_enable_says_the_language_and_a_notebook_of_one_s_own_need_not_know_it(tmp_path):
+def test_enable_says_the_language_of_what_follows_and_keeps_it():
     with using_language("fr"):
         enable("en")
         enable()
         assert (current_language(), 'LANGUAGE = "en"' in enable().text) == ("en", True)
+
+
+def test_a_notebook_of_one_s_own_need_not_know_languages(tmp_path):
     notebook = Path(__file__).parents[1] / "files" / "plain.ipynb"
     assert run_reports([str(notebook)], out=tmp_path, parameters={"lang": "en"}).exit_status() == 0
     assert html.parse(str(tmp_path / "plain.html")).getroot().get("lang") == "en"
 
 
 @pytest.mark.long
-def test_names_of_codes_are_english_too_and_numbers_the_same_in_both_languages(reports, sample_run):
+def test_names_of_codes_in_cells_are_english_too(reports):
     page = html.parse(str(reports / "certificates.html")).getroot()
     cells = {"".join(data.itertext()) for data in page.xpath("//table[@id='unseen']//bdi")}
     assert cells & set(OUTCOME_WORDS["en"].values())
     assert not cells & (set(OUTCOME_WORDS["fr"].values()) - set(OUTCOME_WORDS["en"].values()))
+
+
+@pytest.mark.long
+def test_a_report_says_the_same_numbers_in_both_languages(reports, sample_run):
     pages = [html.parse(str(folder / "declarations.html")) for folder in (reports, sample_run.out)]
     numbers = "//dl[@class='figures']//dd | //ul[@class='severities']/li | //svg//text"
     counted = [[re.sub(r"\D", "", "".join(n.itertext())) for n in page.xpath(numbers)] for page in pages]
@@ -253,13 +264,16 @@ def test_every_report_and_the_site_end_with_a_glossary(reports, english_site, do
         assert terms == sorted(terms, key=str.casefold)
 
 
-def test_a_glossary_says_each_term_in_each_language_and_data_are_not_translated():
+def test_a_glossary_says_each_term_in_one_sentence_of_each_language():
     french, english = (words_of("mssante_audit.report", "glossary.toml")[name] for name in LANGUAGES)
     assert all(french[term]["meaning"] != english[term]["meaning"] for term in french)
     for entry in (*french.values(), *english.values()):
         assert entry["meaning"].endswith("."), entry
         assert len(re.findall(r"[.!?] ", entry["meaning"])) == 0, entry
         assert "'" not in entry["term"] + entry["meaning"], entry
+
+
+def test_data_are_not_translated():
     frame = pd.DataFrame({"Domaine": ["Contacts", "Aucun constat."], "Lignes": 1})
     with using_language("en"):
         shown = table(frame, name="t").text

@@ -97,11 +97,15 @@ def test_a_few_kilobytes_of_parquet_do_not_fill_the_memory(tmp_path, rows, text,
 @pytest.mark.parametrize(
     ("kind", "standard"),
     [
-        (errors.AuditError, Exception), (errors.InputError, ValueError), (errors.WhiteListError, ValueError),
-        (errors.ParameterError, ValueError), (errors.UnknownNameError, LookupError),
-        (errors.OutputError, OSError), (errors.ReportError, RuntimeError),
+        (errors.AuditError, Exception),
+        (errors.InputError, ValueError),
+        (errors.WhiteListError, ValueError),
+        (errors.ParameterError, ValueError),
+        (errors.UnknownNameError, LookupError),
+        (errors.OutputError, OSError),
+        (errors.ReportError, RuntimeError),
     ],
-)  # fmt: skip
+)
 def test_is_of_the_family_and_one_line_also_after_pickling(kind, standard):
     assert issubclass(kind, errors.AuditError)
     assert issubclass(kind, standard)
@@ -116,12 +120,15 @@ def _rule_of_somebody(_job):
     return {}["MY_RULE"]
 
 
-def test_an_error_of_a_users_own_tells_type_message_and_place_and_no_contact(monkeypatch):
+def test_an_error_of_a_users_own_tells_type_message_and_place(monkeypatch):
     monkeypatch.setitem(steps.STEPS, "audit", _rule_of_somebody)
     result = steps.perform("audit", steps.Job(SimpleNamespace(lang="fr"), Path("20260303T060000Z"), ""))
     line = _rule_of_somebody.__code__.co_firstlineno + 1
     assert result.outcome == "failed"
     assert result.message == f"KeyError: 'MY_RULE' (test_reading.py, line {line})"
+
+
+def test_only_contacts_are_masked_in_it():
     error = ValueError("MY_RULE cannot read\nM. DURAND Zoé, 04 65 71 00 01, zoe.durand@x.example in row 3")
     shown = "ValueError: MY_RULE cannot read •••, 04 •• •• •• 01, z•••@x.example in row 3"
     assert describe_error(error) == shown

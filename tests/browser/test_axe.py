@@ -43,10 +43,13 @@ def violations(page, looks=LOOKS):
 
 
 PAGES = {
-    "sample_site": KINDS, "hostile_site": ("follow_up", "findings", "operator"), "sample_run": REPORTS,
-    "certificates_run": ("certificates",), "english_site": ("index", "rapports/overview"),
+    "sample_site": KINDS,
+    "hostile_site": ("follow_up", "findings", "operator"),
+    "sample_run": REPORTS,
+    "certificates_run": ("certificates",),
+    "english_site": ("index", "rapports/overview"),
     "dossiers": ("index", "1679900001"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("made", "name"), [(made, name) for made, names in PAGES.items() for name in names])

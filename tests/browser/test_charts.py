@@ -160,13 +160,14 @@ def test_marks_are_reached_by_the_keyboard_and_say_their_number(visit, tmp_path)
     assert page.evaluate(focused) is None, "a chart is one stop"
 
 
-def test_a_number_beside_its_mark_is_its_name_and_without_a_script_every_mark_is_a_stop(
-    visit, gallery, tmp_path
-):
+def test_a_number_that_stands_beside_its_mark_is_its_name_too(visit, gallery):
     page = visit(gallery).page
     mark = page.locator(".counts [role=img]").first
     mark.hover()
     assert page.locator(".tip").inner_text() == mark.get_attribute("aria-label")
     assert mark.get_attribute("aria-label").split()[0] == page.locator(".counts dt b").first.inner_text()
+
+
+def test_without_a_script_every_mark_is_a_stop(visit, tmp_path):
     path = page_of([ms.bars(pd.Series({"a": 3, "b": 2}), title="t").html()], tmp_path / "plain.html")
     assert visit(path, script=False).page.locator("[role=img][tabindex='0']").count() == 2

@@ -300,11 +300,14 @@ def test_all_rows_can_be_reached_and_sorted(opened, sample):
     assert int(re.sub(r"\D", "", first)) == sample.frame["mailboxes"].max()
 
 
-def test_a_name_that_is_not_listed_is_said_not_to_be_and_the_nearest_are_shown(opened, sample):
+def test_a_name_that_is_not_listed_is_said_not_to_be(opened, sample):
     page = opened(sample).page
     page.get_by_role("searchbox").fill("nulle-part.mssante.fr")
     sentence = "Aucun domaine ne correspond. Aucun domaine de la liste ne porte exactement ce nom."
     assert page.get_by_role("status").inner_text() == sentence
+
+
+def test_where_nothing_has_the_words_the_nearest_names_are_shown_and_said_to_be(opened, sample):
     page = opened(sample).page
     domain = sorted(sample.space.audited["domain"])[0]
     name = max(fold(domain.removesuffix(".mssante.fr")).split(), key=len)
@@ -369,13 +372,16 @@ def test_hostile_text_in_the_link_stays_text(opened, hostile, payloads):
         assert there.alarms == []
 
 
-def test_a_file_of_hostile_text_holds_no_formula_and_a_hostile_operator_can_be_linked_to(opened, hostile):
+def test_a_file_of_hostile_text_holds_no_formula(opened, hostile):
     page = opened(hostile).page
     lines = saved(page)
     assert len(lines) == len(hostile.frame)
     texts = [cell for line in lines for cell in line.values()]
     assert not [text for text in texts if re.match(r"[\s\"']*[=+@＝＋－＠]", text) and text[0] != "'"]
     assert any("HYPERLINK" in text for text in texts)
+
+
+def test_a_hostile_operator_can_be_chosen_and_linked_to(opened, hostile):
     page = opened(hostile).page
     boxes = facet(page, "Opérateur").get_by_role("checkbox")
     if (more := page.get_by_role("button", name=re.compile("Tous"))).is_visible():
@@ -389,9 +395,12 @@ def test_a_file_of_hostile_text_holds_no_formula_and_a_hostile_operator_can_be_l
     assert again.page.locator("#chips").inner_text() == page.locator("#chips").inner_text()
 
 
-def test_without_a_script_it_says_what_it_needs_and_paper_has_the_rows(visit, sample, opened):
+def test_without_a_script_it_says_what_it_needs(visit, sample):
     page = visit(sample.path, script=False).page
     assert page.get_by_text("il demande un script").is_visible()
+
+
+def test_paper_has_the_rows_without_what_only_a_screen_can_do(opened, sample):
     page = opened(sample).page
     page.emulate_media(media="print")
     assert not page.locator("#filters").is_visible()
@@ -416,9 +425,10 @@ def test_inside_a_notebook_it_works_without_an_address_of_its_own(visit, sample,
 # -- search -----------------------------------------------------------------------------------------
 
 KINDS = {
-    "ch": ("hôpital", "CH", "centre hospitalier"), "ehpad": ("maison de retraite", "Ehpad"),
+    "ch": ("hôpital", "CH", "centre hospitalier"),
+    "ehpad": ("maison de retraite", "Ehpad"),
     "labo": ("laboratoire",),
-}  # fmt: skip
+}
 
 
 def typed(domain, draw):

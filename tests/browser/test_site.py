@@ -19,10 +19,15 @@ from mssante_audit.site.view import page_name
 pytestmark = pytest.mark.browser
 
 KINDS = {
-    "index": "index.html", "follow_up": "suivi.html", "findings": "constats.html",
-    "operators": "operateurs.html", "rules": "regles.html", "audit": "audits/dn_consistency.html",
-    "rule": "regles/DN_SHAPE.html", "operator": "operateurs/",
-}  # fmt: skip
+    "index": "index.html",
+    "follow_up": "suivi.html",
+    "findings": "constats.html",
+    "operators": "operateurs.html",
+    "rules": "regles.html",
+    "audit": "audits/dn_consistency.html",
+    "rule": "regles/DN_SHAPE.html",
+    "operator": "operateurs/",
+}
 """A page of each kind; of the operators the one with most findings."""
 
 
@@ -87,13 +92,14 @@ def test_what_is_typed_on_the_first_page_is_searched_in_the_explorer(visit, samp
     assert opened.alarms == []
 
 
-def test_a_table_sorts_by_mouse_and_keyboard_and_without_scripts_all_but_the_search_is_there(
-    visit, sample_site
-):
+def test_a_table_sorts_by_mouse_and_keyboard(visit, sample_site):
     page = visit(sample_site.folder / "operateurs.html").page
     order = "[...document.querySelectorAll('tbody tr')].map(r => +r.cells[1].dataset.order)"
     check_sorting(page, page.locator("th", has_text="Domaines"), order)
-    # Every row of a table: `test_reports`, of the same template.
+
+
+def test_without_scripts_everything_but_the_search_is_there(visit, sample_site):
+    """Every row of a table: `test_reports`, of the same template."""
     page = visit(page_of(sample_site, "index"), script=False).page
     assert not page.locator("#recherche").is_visible()
     assert page.get_by_role("link", name="tous les opérateurs", exact=True).first.is_visible()

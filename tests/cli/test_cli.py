@@ -71,10 +71,13 @@ def test_what_is_wrong_is_one_line_and_status_2(run, arguments, line):
     assert err.startswith(f"mssante-audit: {line}")
 
 
-def test_a_line_cannot_steer_the_terminal_and_debug_shows_the_traceback(run, monkeypatch):
+def test_a_line_cannot_steer_the_terminal(run):
     _, _, err = run("report", "\x1b[2J\u202eevil\nmssante-audit: all is well")
     assert "b[2J" in err
     assert [err.count(sign) for sign in ("\x1b", "\u202e", "\n")] == [0, 0, 1]
+
+
+def test_debug_shows_the_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["mssante-audit", "--debug", "rules", "NOTHING"])
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(LookupError):
@@ -161,12 +164,15 @@ def test_findings_of_an_operator_and_with_thresholds(run):
     assert strict.count("DN_CONCENTRATION") > sum(r["rule"] == "DN_CONCENTRATION" for r in everything)
 
 
-def test_contacts_are_shown_and_damaged_lists_read_only_on_request(run):
+def test_contacts_are_shown_only_on_request(run):
     masked = run("findings", "stale_contacts", *ALONE, "--contacts", "none")[1]
     shown = run("findings", "stale_contacts", *ALONE, "--contacts", "all")[1]
     assert "•••" in masked
     assert not re.search(r"\d\d \d\d \d\d \d\d", masked)
     assert re.search(r"\d\d \d\d \d\d \d\d", shown)
+
+
+def test_a_damaged_list_needs_to_be_asked_for(run):
     path = CATALOGUE / "variants" / "truncated.xml"
     status, _, err = run("findings", "all", "--data", path)
     assert (status, "--recover" in err) == (2, True)
@@ -378,7 +384,7 @@ def test_both_answers_of_a_domain_are_told_with_why_and_what_every_one_ends_with
         assert (said.startswith("not listed: "), "like it" in said) == (True, False)
 
 
-def test_a_program_is_told_the_same_and_of_what_is_not_listed_what_is_near(run, sample_space):
+def test_a_program_is_told_the_same(run, sample_space):
     name = "ch-fortirreel.mssante.fr"
     status, said, _ = run("check", name, "--format", "json", "--as-of", AS_OF)
     told = json.loads(said)
@@ -392,6 +398,9 @@ def test_a_program_is_told_the_same_and_of_what_is_not_listed_what_is_near(run, 
     assert told["contacts"]["support"] == [mask(entry["support_contact"], services=True)]
     shown = json.loads(run("check", name, "--format", "json", "--contacts", "all", *ALONE)[1])
     assert entry["support_contact"] in shown["contacts"]["support"]
+
+
+def test_of_what_is_not_listed_a_program_is_told_what_is_near(run):
     status, said, _ = run("check", "CH-fortirreel.mssante.fr", "--format", "json", *ALONE)
     told = json.loads(said)
     assert (status, told["listed"], told["near"]) == (1, False, ["ch-fortirreel.mssante.fr"])

@@ -79,13 +79,16 @@ def test_import_for_machines_masks_contacts(run, tmp_path):
     assert "contact projet : mss@gmail.com" in [f["observed"] for f in shown["findings"]]
 
 
-def test_each_fault_is_told_once_ready_to_copy_and_fix_keeps_columns_it_does_not_know(tmp_path, run):
+def test_what_to_write_is_told_ready_to_copy_and_each_fault_once(tmp_path):
     rows = [{**ROW, "domain": f"ch-{n}.mssante.fr", **case["cell"]} for n, case in enumerate(CASES["write"])]
     (tmp_path / "r.json").write_text(json.dumps(rows), encoding="utf-8")
     messages = module.messages(load_declarations(tmp_path / "r.json"), parse_instant(AS_OF[1]))
     for number, case in enumerate(CASES["write"], 1):
         (only,) = [line for line in messages if number in line.rows and {*line.columns} & {*case["cell"]}]
         assert case["text"] in only.text.translate(SPACES)
+
+
+def test_fix_keeps_columns_that_it_does_not_know(run, tmp_path):
     kept = "ch-x.mssante.fr;à rappeler;Domaine A;Domaine B;;\nch-y.mssante.fr;;Domaine;Domaine;;\n"
     (tmp_path / "r.csv").write_text(f"domain;Remarques;description;Description\n{kept}", encoding="utf-8")
     run("fix", "r.csv", "out.csv", *AS_OF)

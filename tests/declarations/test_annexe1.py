@@ -182,14 +182,16 @@ def test_a_pdf_truncated_anywhere_ends_in_a_clear_error_or_is_flagged(load):
         assert len(register.problems) or written(register) == FULL
 
 
-def test_without_the_extra_the_remedy_is_told_and_a_huge_pdf_is_refused(load, monkeypatch):
-    monkeypatch.setattr(annexe1_read, "MAX_PDF", 100)
-    with pytest.raises(InputError, match="larger than"):
-        load(write_form(FULL))
-    monkeypatch.undo()
+def test_without_the_extra_the_remedy_is_told(load, monkeypatch):
     raw = write_form(FULL)
     monkeypatch.setitem(__import__("sys").modules, "pypdf", None)
     needed = r"PDF needs pypdf. Install it: pip install \"mssante-audit\[pdf\]\""
     for act in (lambda: load(raw), lambda: write_form(FULL)):
         with pytest.raises(InputError, match=needed):
             act()
+
+
+def test_a_huge_pdf_is_refused(load, monkeypatch):
+    monkeypatch.setattr(annexe1_read, "MAX_PDF", 100)
+    with pytest.raises(InputError, match="larger than"):
+        load(write_form(FULL))

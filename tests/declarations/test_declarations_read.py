@@ -100,7 +100,7 @@ def test_csv_of_any_separator_and_encoding(load, separator, encoding):
     assert kinds(register) == []
 
 
-def test_every_format_is_written_and_read_again_without_a_formula(load, tmp_path):
+def test_every_format_is_written_and_read_again(load, tmp_path):
     rows = [ROW, ROW | {"representative_phone": "+33 1 99 00 00 01", "domain": "=1+1"}]
     original = load(json.dumps(rows), "a.json")
     for suffix in ("csv", "xlsx", "json", "jsonl"):
@@ -111,6 +111,9 @@ def test_every_format_is_written_and_read_again_without_a_formula(load, tmp_path
         pd.testing.assert_frame_equal(again.declarations[same], original.declarations[same])
     with pytest.raises(InputError, match=r"cannot write a register as '\.ods'"):
         write_register(original.declarations, tmp_path / "a.ods")
+
+
+def test_nothing_written_is_a_formula(load, tmp_path):
     hostile = load(json.dumps([ROW | {"description": '=HYPERLINK("http://pwned.example/")'}]), "a.json")
     write_register(hostile.declarations, tmp_path / "out.xlsx")
     cells = openpyxl.load_workbook(tmp_path / "out.xlsx")[SHEET].iter_rows(min_row=3)
@@ -119,7 +122,7 @@ def test_every_format_is_written_and_read_again_without_a_formula(load, tmp_path
     assert "'=HYPERLINK" in (tmp_path / "out.csv").read_text(encoding="utf-8-sig")
 
 
-def test_the_template_is_an_empty_register_that_excel_validates_and_drops_its_help(load):
+def test_the_template_is_an_empty_register_that_excel_validates(load):
     register = load(template(), "template.xlsx")
     assert register.declarations.empty
     assert kinds(register, missing=True) == []
@@ -132,6 +135,9 @@ def test_the_template_is_an_empty_register_that_excel_validates_and_drops_its_he
     assert {kind[letter] for letter, what in checked.items() if what == "list"} == {"box"}
     assert {kind[letter] for letter, what in checked.items() if what == "date"} == {"date"}
     assert set(kind.values()) - {kind[letter] for letter in checked} == {"text"}
+
+
+def test_a_filled_template_keeps_dates_and_drops_the_help(load):
     book = template_book()
     for column, name in enumerate(fields(), 1):
         if name in ROW:
@@ -206,10 +212,13 @@ def test_columns_missing_unknown_and_twice(load):
     assert "did you mean 'description'?" in " ".join(register.problems["message"])
 
 
-def test_headings_below_a_title_and_over_two_lines(load):
+def test_headings_below_a_title(load):
     book = book_of((["Registre"], [], list(ROW), list(ROW.values())))
     for content, name in ((f"Registre des déclarations\n\n{csv_of(ROW)}", "a.csv"), (book, "a.xlsx")):
         assert load(content, name).declarations["row"].tolist() == [4]
+
+
+def test_headings_over_two_lines(load):
     for case in LAYOUTS["two_lines"]:
         for content, name in ((csv_lines(*case["rows"]), "r.csv"), (book_of(case["rows"]), "r.xlsx")):
             register = load(content, name)

@@ -68,7 +68,7 @@ def test_what_only_looks_like_it_is_left_alone(whose, text):
     assert whose.foreign(text, BETA) == (), text
 
 
-def test_a_domain_below_anothers_is_its_own_and_what_two_have_is_foreign_to_neither(whose):
+def test_a_domain_below_anothers_is_its_own(whose):
     assert whose.is_own_domain("Unit.CH-alpha.mssante.fr.", BETA)
     assert not whose.is_own_domain("ch-alpha.mssante.fr", BETA)
     for text, operator_id in (
@@ -76,6 +76,9 @@ def test_a_domain_below_anothers_is_its_own_and_what_two_have_is_foreign_to_neit
         ("other.ch-alpha.mssante.fr", BETA),
     ):  # fmt: skip
         assert whose.foreign(text, operator_id)
+
+
+def test_what_two_have_is_foreign_to_neither(whose):
     for owner in ("1759900053", "1759900061"):
         assert whose.foreign("HOMONYME DE PARIS", owner) == ()
     assert whose.foreign("HOMONYME DE PARIS", ALPHA)
@@ -102,12 +105,15 @@ def of(*rows):
     return make_space(row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"), *rows)
 
 
-def test_a_person_is_whose_contact_names_it_and_of_two_names_the_longer_is_meant():
+def test_a_person_is_whose_contact_names_it():
     beta = row("b.mssante.fr", BETA, "CH BETA", "mss.beta.example", support_contact="0199000009")
     whose = Belongings(of(beta))
     assert whose.foreign("Mme Durand, Zoé", BETA)
     assert whose.foreign("écrire à durand zoe", BETA)
     assert whose.foreign("rue Durand", BETA) == ()
+
+
+def test_of_two_names_one_inside_the_other_the_longer_is_meant():
     north = "1759900079"
     whose = Belongings(of(row("nord.mssante.fr", north, "CH ALPHA NORD", "mss.nord.example")))
     assert whose.foreign("CH ALPHA NORD : 3 lignes", north) == ()

@@ -154,10 +154,13 @@ def test_remedies_speak_to_the_operator():
     assert remedy("RECO_NOT_DECLARED").startswith("Envoyer l’annexe 1")
 
 
-def test_what_the_manager_must_do_is_not_asked_and_nothing_to_correct_is_said(space):
+def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
     findings = dossier(space, GROUP).findings
     assert "DNS_PARENT_SERIALS" in set(findings["rule"]) - set(theirs(findings)["rule"])
     assert (theirs(findings)["severity"] > "info").all()
+
+
+def test_nothing_to_correct_is_said():
     made = dossier(make_space({}), "1759900004")
     made.findings, made.points = made.findings[:0], ()
     assert "Rien à corriger" in part("answer", made).text
@@ -213,13 +216,16 @@ def test_the_letter_tells_when_ones_own_certificates_end_and_asks_for_a_renewal_
     assert "22/03/2026" in page
 
 
-def test_what_is_over_is_said_to_be_and_anothers_or_an_unvisited_one_is_not_ones_own(tmp_path):
+def test_what_is_over_is_said_to_be_and_what_was_not_visited_is_not_known(tmp_path):
     _, page, text = presenting(tmp_path, ALPHA["dn"], 50)
     assert "le 20 février 2026 (il y a " in text
     assert "un certificat qui a pris fin, et nul autre" in page
     blind = dossier(Wires(tmp_path).scene.space(), "1759900004")
     assert blind.presented is None
     assert "n’ont pas été visités" in part("certificates", blind).text
+
+
+def test_anothers_certificate_on_ones_own_server_is_not_ones_own(tmp_path):
     found, page, text = presenting(tmp_path, BETA_DN, 80)
     assert found.presented is not None
     assert found.presented.empty

@@ -71,7 +71,7 @@ def test_it_stays_short_however_much_there_is_to_say(space):
     assert len(list(parsed(files[".eml"]).iter_attachments())) == MOST_FORMS
 
 
-def test_the_message_parses_back_and_one_of_another_instant_is_another(space):
+def test_the_message_parses_back(space):
     files = letter_files(dossier(space, GROUP))
     message = parsed(files[".eml"])
     about, _, text = files[".txt"].decode().partition("\n\n")
@@ -83,7 +83,10 @@ def test_the_message_parses_back_and_one_of_another_instant_is_another(space):
     lines = files[".eml"].decode("ascii").split("\r\n")
     assert max(map(len, lines)) <= 998
     assert "\n" not in "".join(lines)
-    # That the same input gives the same bytes: `test_dossiers`.
+
+
+def test_a_letter_of_another_instant_is_another_message():
+    """That the same input gives the same bytes: `test_dossiers`."""
     bad, ids = {"dn": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris(75),C=FR"}, set()
     for hour in (0, 1):
         made = dossier(make_space(bad, as_of=MADE_UP + timedelta(hours=hour)), "1759900004")
@@ -104,7 +107,7 @@ def forms_of(made):
 BOXES = ("signature_present", "delegation", "redirection", "withdrawal")
 
 
-def test_it_goes_to_the_project_contact_with_forms_from_the_register_and_to_others_without_contacts(space):
+def test_it_goes_to_the_project_contact_of_the_list_with_forms_filled_from_the_register(space):
     made = dossier(space, GROUP)
     message = parsed(letter_files(made)[".eml"])
     listed = set(space.audited.loc[space.audited["operator_id"] == GROUP, "project_email"])
@@ -117,6 +120,9 @@ def test_it_goes_to_the_project_contact_with_forms_from_the_register_and_to_othe
     assert values["public_project_email"] == "mssante@gcs-cheminsonge.example"
     for empty in ("date", "signatory_last_name", "signatory_first_name", "primary_server", *BOXES):
         assert values[empty] in ("", "/Off"), empty
+
+
+def test_contacts_are_left_out_of_what_others_read(space):
     masked = dossier(space, GROUP, masked=True)
     message = parsed(letter_files(masked)[".eml"])
     assert [a.addr_spec for a in message["To"].addresses] == ["destinataire@a-completer.invalid"]
@@ -182,13 +188,16 @@ def test_a_reminder_says_how_much_is_not_known(space, states, sentence):
     assert ("vérifié" in text) == (bool(sentence) and "unknown" in states)
 
 
-def test_a_name_of_any_letters_comes_through_and_nothing_to_correct_makes_a_letter_only_if_asked():
+def test_a_name_of_any_letters_comes_through():
     name = "HÔPITAL ŒUVRE 漢字 \N{RIGHT-TO-LEFT OVERRIDE}X " + "É" * 100
     odd = make_space({"dn": f"CN=mss.alpha.example,OU=1759900004,O={name},ST=Paris (75),C=FR"})
     message = parsed(letter_files(dossier(odd, "1759900004"), Stationery(to_all=True))[".eml"])
     assert "HÔPITAL ŒUVRE 漢字 \\u202eX" in message["Subject"]
     assert len(message["Subject"]) < 150
     assert message["To"].addresses[0].display_name.startswith("HÔPITAL ŒUVRE 漢字")
+
+
+def test_nothing_to_correct_makes_no_letter_or_a_short_one_if_asked():
     good = dossier(make_space({}), "1759900004")
     assert good.points == ()
     assert letter_files(good) == {}

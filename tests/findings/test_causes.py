@@ -48,13 +48,14 @@ def test_information_hints_and_what_failed_are_no_causes() -> None:
     assert actionable(findings)["rule"].tolist() == ["AUDIT_RULE_FAILED"]
 
 
-def test_a_list_not_to_be_relied_on_comes_first_touches_every_domain_and_leaves_none_in_order(
-    sample_space,
-) -> None:
+def test_a_list_not_to_be_relied_on_comes_first_and_touches_every_domain() -> None:
     findings = [made("LIST_OLD"), made("DNS_MX_NULL", (1,))]
     merged = causes_of(findings, "12", {"d1.example": 3, "d2.example": 4})
     assert merged["severity"].astype("str").tolist() == ["error", "critical"]
     assert merged.loc[0, ["operator_id", "domain", "domains", "mailboxes"]].tolist() == ["", "", 2, 7]
+
+
+def test_of_a_list_not_to_be_relied_on_no_domain_is_in_order(sample_space) -> None:
     for space, number in ((sample_space, 0), (ms.load_space(as_of="2026-11-26"), 106)):
         assert f'<b data-order="unknown">{number}</b>' in ms.counts(ms.domains(space))
 
@@ -79,12 +80,15 @@ def test_a_shared_matter_is_one_cause_of_who_has_most_rows_and_names_the_others(
     assert given[columns[2:]].values.tolist() == [[1, "d3.example"]]
 
 
-def test_the_manager_s_cause_is_nobody_else_s_and_without_rows_what_is_named_counts() -> None:
+def test_what_the_manager_does_is_nobody_elses_cause() -> None:
     merged = causes_of([made("DNS_PARENT_DISAGREE", (1, 2, 3), "a"), made("DNS_NS_NAME", (1,), "b")], "112")
     whose = merged.set_index("rules")[["operator_id", "operator", "operators"]].T.to_dict("list")
     assert whose["DNS_PARENT_DISAGREE",] == ["", "", ("1", "2")]
     assert whose["DNS_NS_NAME",][0] == "1"
     assert "le gestionnaire (ANS), pour 2\xa0opérateurs" in ms.cause_list(merged).text
+
+
+def test_findings_without_rows_count_what_they_name() -> None:
     entries, published = entries_of("1"), {"a.example": 2, "b.example": 3}
     finding = Finding("MAILBOX_UNLISTED", ("a",), domains=(*published,), facts={"domain": "a.example"})
     (only,) = causes(findings_frame([finding], entries, published), entries, published).to_dict("records")

@@ -28,11 +28,14 @@ ENTRIES = pd.DataFrame(
 )  # fmt: skip
 
 
-def test_an_empty_frame_has_every_column_and_a_finding_may_be_less_sure_than_its_rule():
+def test_an_empty_frame_has_every_column_and_dtype():
     empty, full = framed([], ENTRIES), framed([made("LIST_ROW_DUPLICATE", (1,))], ENTRIES)
     assert list(empty.columns) == list(COLUMNS)
     assert empty.dtypes.tolist() == full.dtypes.tolist()
     assert empty["severity"].dtype == Severity
+
+
+def test_a_finding_may_be_surer_or_less_sure_than_its_rule():
     findings = [made("DN_ID_LUHN", (1,)), made("DN_ID_LUHN", (4,), confidence="hint")]
     assert framed(findings, ENTRIES)["confidence"].tolist() == ["certain", "hint"]
     with pytest.raises(ValueError, match="'sure' is no confidence"):
@@ -49,11 +52,14 @@ def test_domains_and_operator_follow_from_the_rows():
     assert places == {"2": ("2A", "Corse"), "3": ("988", "")}
 
 
-def test_worst_and_widest_come_first_and_a_list_not_to_be_relied_on_before_all():
+def test_worst_and_widest_first_also_when_put_together():
     info = framed([made("DN_CONCENTRATION", (1, 3, 4))], ENTRIES)
     rest = framed([made("DN_ID_LUHN", (1,)), made("DN_ID_LUHN", (2, 3))], ENTRIES)
     assert concat([info, rest])["evidence"].tolist() == ["2-3", "1", "1, 3-4"]
     assert concat([]).dtypes.tolist() == info.dtypes.tolist()
+
+
+def test_a_list_not_to_be_relied_on_comes_before_whatever_its_rows_have() -> None:
     findings = [made("DN_UNREADABLE", (1, 2, 3)), made("LIST_OLD"), made("DN_CONCENTRATION", (1, 2))]
     first = ["LIST_OLD", "DN_UNREADABLE", "DN_CONCENTRATION"]
     assert framed(findings, ENTRIES)["rule"].tolist() == first
@@ -121,11 +127,14 @@ def test_evidence_says_in_words_where_a_finding_stands(where, words):
     assert evidence(places_of(where, "l.xml")) == words
 
 
-def test_a_finding_without_rows_touches_no_domain_but_may_name_some_and_an_operator():
+def test_a_finding_without_rows_touches_no_domain():
     frame = framed([made("LIST_UNSIGNED", register="liste.csv")], ENTRIES)
     assert frame.loc[0, ["domains", "rows"]].tolist() == [0, ()]
     with pytest.raises(LookupError, match="no rule"):
         framed([made("NO_SUCH_RULE")], ENTRIES)
+
+
+def test_a_finding_may_name_domains_and_operator_that_no_row_tells():
     more = {"domains": ("z.example", "a.example"), "operator_id": "9", "operator": "NEUF"}
     (record,) = framed([made("LIST_UNSIGNED", (1,), **more)], ENTRIES).to_dict("records")
     names = ("domain", "domains", "operator_id", "operator")
@@ -161,12 +170,15 @@ def test_fields() -> None:
             assert len(text.rstrip(".")) == len(text) <= 70, rule.code
 
 
-def test_texts_have_french_typography_and_words_of_the_same_facts_in_both_languages() -> None:
+def test_french_typography() -> None:
     """No-break spaces inside « », before ; ! ? and before :, and typographic apostrophes."""
     for rule in RULES:
         for text in (rule.family, rule.title_fr, rule.why_fr, rule.remedy_fr):
             assert not re.search(r"(?<!\u00a0)»|«(?!\u00a0)|(?<!\u00a0):(?!//)|'", text), (rule.code, text)
             assert not re.search(r"(?<!\u202f)[;!?]", re.sub("«[^»]*»", "", text)), (rule.code, text)
+
+
+def test_findings_have_words_in_both_languages_of_the_same_facts() -> None:
     for rule in RULES:
         for part in ("observed", "expected", "evidence"):
             french, english = (getattr(rule, f"{part}_{language}") for language in ("fr", "en"))
@@ -186,15 +198,21 @@ def _asked(template: str) -> set[str]:
     return meta.find_undeclared_variables(Environment().parse(re.sub(filters, "| default", template)))
 
 
-def test_contacts_alone_are_personal_and_texts_are_of_the_history_and_a_family_of_one_audit() -> None:
+def test_contacts_are_personal_and_nothing_else_is() -> None:
     personal = {rule.code for rule in RULES if rule.personal}
     assert personal == {rule.code for rule in RULES if rule.audit == "stale_contacts"} - {
         "CONTACT_STAMP_OLD",
         "CONTACT_UNCHANGED",
     } | {"DECL_PUBLIC_CONSUMER", "LIST_LETTER_FOREIGN", "RECO_CONTACT", "RECO_CONTACT_OLD"}
+
+
+def test_texts_are_of_the_history() -> None:
     assert all(set(rule.texts) <= set(CONTENT) for rule in RULES)
     assert all(rule.texts or not rule.needs_all_rows for rule in RULES)
     dated = {rule.audit for rule in RULES if rule.texts}
     assert dated == {"dn_consistency", "stale_contacts", "whitelist_integrity"}
+
+
+def test_a_family_belongs_to_one_audit_and_is_told_in_one_go() -> None:
     runs = [key for key, _ in groupby((rule.audit, rule.family) for rule in RULES)]
     assert len(runs) == len({family for _, family in runs})

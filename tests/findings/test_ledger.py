@@ -112,12 +112,15 @@ def test_an_archived_list_may_show_a_finding_before_any_run() -> None:
     assert "1er septembre 2025" in follow_up_html(second, frame(2)).replace("\xa0", " ")
 
 
-def test_a_run_made_again_says_the_same_and_runs_know_what_came_before_in_their_scope() -> None:
+def test_a_run_made_again_says_the_same() -> None:
     ledger: dict[str, Any] = {}
     follow(ledger, "x", DAYS[0], frame(1))
     once = follow(ledger, "x", DAYS[1], frame(1, 2))
     follow(ledger, "x", DAYS[2], frame(3))
     assert follow(ledger, "x", DAYS[1], frame(1, 2)) == once
+
+
+def test_runs_are_compared_within_a_scope() -> None:
     given = {"data": "data", "operator": None, "recover": False, **Thresholds().model_dump()}
     same = scope_of("x", given)
     assert same == scope_of("x", {"data": "data", "anchors": ["a"], "lang": "en", "row_limit": 1})
@@ -125,6 +128,9 @@ def test_a_run_made_again_says_the_same_and_runs_know_what_came_before_in_their_
     ledger: dict[str, Any] = {}
     runs = [follow(ledger, scope, DAYS[n], frame(1)) for n, scope in enumerate((same, "other", same))]
     assert [run.status for run in runs] == [("",), ("",), ("open",)]
+
+
+def test_what_the_inputs_were_is_known_to_later_runs_only() -> None:
     ledger: dict[str, Any] = {}
     for day, size in zip(DAYS, (1, 2, 3), strict=True):
         follow(ledger, "x", day, frame(1))

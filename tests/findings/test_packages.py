@@ -47,9 +47,7 @@ def table(csv: str) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(csv), keep_default_na=False, dtype="str")
 
 
-def test_findings_help_and_rules_name_it_and_another_makes_a_snapshot_stale(
-    package: Path, tmp_path: Path
-) -> None:
+def test_findings_of_it_and_of_all(package: Path) -> None:
     status, text, errors = command(package, "findings", "digits", "--as-of", AS_OF, fresh=True)
     assert (status, errors) == (0, "")
     findings = table(text)
@@ -58,10 +56,16 @@ def test_findings_help_and_rules_name_it_and_another_makes_a_snapshot_stale(
     everything = table(command(package, "findings", "all", "--as-of", AS_OF)[1])
     assert everything[everything["audit"] == "digits"].reset_index(drop=True).equals(findings)
     assert everything["audit"].nunique() == len(registry.ours()) + 1
+
+
+def test_help_and_rules_name_it(package: Path) -> None:
     shown = " ".join(command(package, "findings", "--help")[1].replace("│", " ").split())
     assert "delegation_vs_redirection, certificates, mailboxes, digits." in shown
     assert "DIGITS_IN_DOMAIN" in command(package, "rules")[1]
     assert "title_en: Digits in the <name>" in command(package, "rules", "DIGITS_IN_DOMAIN")[1]
+
+
+def test_a_snapshot_is_stale_once_the_package_is_another(package: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     assert "files" in command(package, "snapshot", kept, "--as-of", AS_OF)[1]
     assert "is up to date" in command(package, "snapshot", kept, "--as-of", AS_OF)[1]

@@ -35,13 +35,16 @@ def written(tmp_path):
     return write
 
 
-def test_the_schema_takes_what_is_right_alone_and_defaults_are_those_of_what_is_set():
+def test_the_schema_is_one_that_takes_what_is_right_and_nothing_else():
     assert json.loads(CliRunner().invoke(app, ["schema", "settings"]).stdout) == schema()
     Draft202012Validator.check_schema(schema())
     editor = Draft202012Validator(schema())
     assert editor.is_valid(tomllib.loads(template()))
     for text in ("data = 3", '[data]\nfolder = ""', '[data]\nfolder = "d"\n[observe]\nport = 0', "x = 1"):
         assert not editor.is_valid(tomllib.loads(text)), text
+
+
+def test_defaults_are_those_of_what_is_set():
     for section, used in ((Fetch(), FetchSettings(Fetch().url)), (Observe(), ObserveSettings())):
         for key, value in section.model_dump(exclude={"enabled"}).items():
             assert getattr(used, key) == value, key

@@ -33,7 +33,7 @@ def variant(name: str) -> bytes:
     return (CATALOGUE / "variants" / f"{name}.xml").read_bytes()
 
 
-def test_a_machine_that_has_all_and_no_run_at_all_which_is_ill(place):
+def test_a_machine_that_has_all(place):
     done = CliRunner().invoke(app, ["doctor", "--config", str(place.folder / "audit.toml")])
     assert (done.exit_code, done.stderr) == (0, "")
     assert not place.output.exists()
@@ -43,6 +43,9 @@ def test_a_machine_that_has_all_and_no_run_at_all_which_is_ill(place):
         "python", "packages", "memory", "time zone", "settings", "output", "disk", "white list", "signature"
     }  # fmt: skip
     assert [s for s in signs(place) if s.state != "ok" and not s.remedy] == []
+
+
+def test_no_run_at_all_is_ill(place) -> None:
     assert told(place) == (1, "ill      last run: there was none. Look at what should start it\n")
 
 

@@ -150,17 +150,23 @@ def still_open(times: pd.DataFrame) -> pd.DataFrame:
     return ms.survival(*(times[name].tolist() for name in ("least", "most", "fixed", "entry")))
 
 
-def test_who_comes_late_is_watched_from_then_on_and_too_few_are_only_counted() -> None:
+def test_who_comes_late_is_watched_from_then_on() -> None:
     found = watched((0, 5, True), (4, 9, True), (6, 9, False)).assign(least=[5, 9, 9])
     curve = still_open(found).set_index("day")
     assert curve.loc[[5, 9], "at_risk"].tolist() == [2, 2]
     assert curve.loc[[5, 9], "early"].tolist() == curve.loc[[5, 9], "late"].tolist() == [0.5, 0.25]
     assert still_open(found.head(0)).empty
+
+
+def test_too_few_are_only_counted() -> None:
     few, many = watched(*[(0, 4, True)] * 9), watched(*[(0, 4, True)] * 10, told=True)
     found = ms.fixed_by(pd.concat([few, many]), "rule").set_index("told")
     assert found[["findings", "fixed"]].to_numpy().tolist() == [[9, 9], [10, 10]]
     assert np.isnan(found.loc[False, "most"])
     assert found.loc[True, ["least", "most"]].tolist() == [3, 4]
+
+
+def test_the_chart_says_what_it_draws() -> None:
     curve = still_open(watched((0, 5, True), (0, 9, False)))
     chart = ms.steps({"non dits": curve, "dits": curve.head(0)}, title="Part")
     assert "non dits\xa0: 50\u202f% encore ouverts après 8" in chart.alt

@@ -79,10 +79,13 @@ def test_what_runs_share_counts_once_and_a_link_as_nothing_of_where_it_leads(out
     assert outdated(output, kept(bytes=limit), NOW) == []
 
 
-def test_a_run_dated_ahead_counts_as_the_oldest_and_runs_behind_a_link_are_left_alone(output, tmp_path):
+def test_a_run_that_a_wrong_clock_dated_ahead_counts_as_the_oldest(output):
     ahead = make_run(output, "2031-01-01T060000Z")
     assert names(outdated(output, kept(runs=3), NOW)) == [ahead.name, *STAMPS[:27]]
     assert names(outdated(output, kept(runs=3, at_least=5), NOW)) == [ahead.name, *STAMPS[:25]]
+
+
+def test_a_folder_of_runs_that_is_a_link_is_left_alone(output, tmp_path):
     (output / "runs").rename(tmp_path / "moved")
     (output / "runs").symlink_to(tmp_path / "moved")
     assert outdated(output, kept(runs=1), NOW) == []
@@ -194,11 +197,13 @@ def seen(folder: Path, day: int, *, only: str = "", complete: bool = True, kind:
 AFTER_TEN_DAYS = Retention(observation_days=10)
 
 
-def test_old_observations_go_but_those_that_answer_today_and_the_newest_whole_one(tmp_path):
+def test_old_observations_go_but_those_that_answer_today(tmp_path):
     files = [seen(tmp_path, day) for day in (1, 2, 3, 25)]
     assert outdated_observations(tmp_path, AFTER_TEN_DAYS, NOW, {files[1].name}) == [files[0], files[2]]
     assert outdated_observations(tmp_path, Retention(observation_days=0), NOW, ()) == []
-    (tmp_path := tmp_path / "other").mkdir()
+
+
+def test_the_newest_whole_observation_stays_however_old(tmp_path):
     old, whole = seen(tmp_path, 1), seen(tmp_path, 2)
     spot, stopped = seen(tmp_path, 3, only="*.aura.*"), seen(tmp_path, 4, complete=False)
     young = seen(tmp_path, 25, only="ch-a.mssante.fr")

@@ -67,13 +67,16 @@ def test_mail_and_files_count_the_same(two_nights):
     assert states["absent"] > 0
 
 
-def test_what_a_run_remembers_is_beside_it_and_its_log_has_each_step(two_nights):
+def test_what_a_run_remembers_is_beside_it_and_earlier_sites_are_kept(two_nights):
     place = two_nights[0]
     names = sorted(path.name for path in (place.output / "state").iterdir())
     assert names == ["ledger.json", "log.jsonl", "metrics.prom", "run.json", "trend.json"]
     (scope,) = place.state("ledger.json").values()
     assert list(scope["runs"]) == ["2026-02-03T06:00:00+00:00", "2026-03-03T06:00:00+00:00"]
     assert [(run / "site" / "index.html").is_file() for run in place.runs] == [True, True]
+
+
+def test_the_log_has_each_step_with_its_time_and_outcome(two_nights):
     place = two_nights[0]
     last = [record for record in place.log() if record["run"] == place.runs[-1].name]
     assert [record["event"] for record in last] == [

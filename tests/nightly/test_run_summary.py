@@ -53,11 +53,14 @@ def test_its_first_lines_say_what_is_critical_and_new_and_unknown_and_what_to_do
     assert 0 < text.index(case["line"]) < 800
 
 
-def test_what_is_worst_decides_and_each_cause_is_named_with_whom_it_touches():
+def test_what_is_worst_decides_whether_things_got_better():
     told = night(new=1, fixed=9)
     facts = told.results["audit"].facts
     facts["new_by_severity"].update(critical=1)
     assert "WORSE" in summary(told)
+
+
+def test_each_cause_is_named_with_whom_it_touches_and_since_when():
     text = " ".join(summary(night(critical=12, lost=1)).split())
     first = "critical, Aucun serveur ne répond: CH A, ch-a.mssante.fr, since 3 Feb"
     assert f"FIRST, {first}" in text

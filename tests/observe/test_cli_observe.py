@@ -155,20 +155,23 @@ def rows(heading: str) -> list[list[str]]:
     ][2:]
 
 
-def test_the_page_quotes_the_sample_s_lines_and_tells_every_field_step_and_outcome():
+def test_quoted_lines_are_the_sample_s():
     (file,) = (CATALOGUE / "observations").glob("dns-*.gz")
     lines = gzip.decompress(file.read_bytes()).decode().splitlines()
     quoted = re.findall(r"```json\n(.*)\n```", TEXT)
     assert len(quoted) == 3
     assert quoted[1] == lines[18]
     assert set(quoted) <= set(lines)
+
+
+def test_every_field_step_and_outcome_is_told():
     fields = re.findall(r"`(\w+)`", " ".join(cells[0] for cells in rows("The file")))
     assert fields == list(Reply._fields[:-1])
     assert all(f"`{step}`" in TEXT for step in STEPS)
     assert [cells[0].strip("`") for cells in rows("Outcomes")] == list(OUTCOMES)
 
 
-def test_the_page_tells_every_option_with_its_default_and_how_polite_it_is():
+def test_every_option_is_told_with_its_default():
     defaults = {cells[0].strip("`").split()[0]: cells[1].strip("`") for cells in rows("Options")}
     assert defaults.keys() == OPTIONS.keys()
     for name, option in OPTIONS.items():
@@ -176,6 +179,9 @@ def test_the_page_tells_every_option_with_its_default_and_how_polite_it_is():
             assert float(defaults[name]) == option.default
         elif isinstance(option.default, str) and option.default:
             assert defaults[name] == option.default
+
+
+def test_politeness_is_the_settings_own():
     given = {name: field.default for name, field in ObserveSettings.model_fields.items()}
     assert f"at most {given['per_second']:.0f} queries a second in all" in TEXT
     assert f"{given['per_server_in_flight']} under way to one address" in TEXT

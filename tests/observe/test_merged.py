@@ -172,14 +172,18 @@ def test_an_old_file_is_neither_opened_nor_refused_where_a_newer_one_is_whole(fo
     assert folder.space().observation.older == ()
 
 
-def test_a_spot_check_of_a_domain_no_longer_listed_does_no_harm_and_no_newest_file_is_refused(folder):
+def test_the_newest_file_is_refused_if_it_is_none(folder):
+    folder.observe()
+    default_path(folder.path, AT + HOUR).write_bytes(b"")
+    with pytest.raises(ObservationError, match="not a DNS observation"):
+        folder.space()
+
+
+def test_a_spot_check_of_a_domain_no_longer_listed_does_no_harm(folder):
     whole = folder.observe().name
     folder.observe("parti.mssante.fr", at=AT + HOUR)
     assert {file for _, file in used(folder.space()).values()} == {whole}
     assert folder.space().observation.source == whole
-    default_path(folder.path, AT + 2 * HOUR).write_bytes(b"")
-    with pytest.raises(ObservationError, match="not a DNS observation"):
-        folder.space()
 
 
 @pytest.mark.parametrize(("refreshed", "other"), [(DELEGATED, REDIRECTED), (REDIRECTED, DELEGATED)])
@@ -337,19 +341,25 @@ def test_a_change_is_told_with_what_it_changed(tmp_path, new, kind):
     assert (row["before"], row["until_before"]) == (NAME, START + 50 * DAY)
 
 
-def test_what_is_the_same_or_not_seen_has_not_changed_and_there_and_back_are_two_changes(tmp_path):
-    write(tmp_path / "late", 0, first=OLD)
-    write(tmp_path / "late", 52, first=make(NAME, CA, days=400))
-    assert changes_told(tmp_path / "late") == [(FIRST, "renewed", -2)], "less than nothing to spare"
+def test_what_is_not_seen_or_the_same_has_not_changed(tmp_path):
     write(tmp_path, 0, first=OLD, second=None)
     write(tmp_path, 1, first=None, second=OLD)
     write(tmp_path, 2, first=OLD, second=OLD)
     (tmp_path / "observations" / "tls-2026-01-02T120000Z.jsonl.gz").write_bytes(b"nonsense")
     write(tmp_path, 3, 26, first=OLD)
     assert changes_told(tmp_path) == []
+
+
+def test_what_was_renewed_too_late_has_less_than_nothing_to_spare(tmp_path):
+    write(tmp_path, 0, first=OLD)
+    write(tmp_path, 52, first=make(NAME, CA, days=400))
+    assert changes_told(tmp_path) == [(FIRST, "renewed", -2)]
+
+
+def test_there_and_back_are_two_changes_and_the_future_is_none(tmp_path):
     for day, made in enumerate((OLD, make(OTHER, CA), OLD, make(OTHER, CA))):
-        write(tmp_path / "back", day, first=made)
-    assert [kind for _, kind, _ in changes_told(tmp_path / "back", 2.5)] == ["replaced", "replaced"]
+        write(tmp_path, day, first=made)
+    assert [kind for _, kind, _ in changes_told(tmp_path, 2.5)] == ["replaced", "replaced"]
 
 
 def test_of_long_ago_one_observation_a_week_is_looked_at(tmp_path):

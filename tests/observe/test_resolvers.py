@@ -78,9 +78,12 @@ def test_resolvers_come_where_the_table_says_and_so_do_we(resolved, ours, case):
     assert rules[case.name] == set(case.rules), case.what
 
 
-def test_cases_of_each_kind_go_with_findings_and_rest_on_lines(folder, hard):
+def test_answers_and_findings_go_together_and_rest_on_lines(folder, hard):
     assert not broken(folder, CASES, rounds=8)
     assert not broken(hard, HARD, rounds=40)
+
+
+def test_there_are_cases_of_each_kind():
     names = [case.name for case in HARD]
     assert len(names) == len(set(names))
     assert {case.receives for case in HARD} == {"yes", "degraded", "no"}
@@ -171,9 +174,7 @@ def test_who_demands_a_certificate_has_presented_its_own(server, answer, case, v
     assert any(words in detail for words in answer), detail
 
 
-def test_one_with_a_certificate_under_its_name_is_asked_for_it_and_a_busy_one_tells_nothing(
-    mail_servers, visits
-):
+def test_one_with_a_certificate_under_its_name_is_asked_for_it(mail_servers):
     read = load_tls(mail_servers / "tls-2.jsonl.gz")
     named = {MAIL_SERVERS["Postfix named"], MAIL_SERVERS["Exim named"]}
     seen = {sni: {(v.address, v.chain) for v in read.visits if v.sni == sni} for sni in ("", HOST)}
@@ -181,6 +182,9 @@ def test_one_with_a_certificate_under_its_name_is_asked_for_it_and_a_busy_one_te
         "": {(address, tuple(CHAIN)) for address in named},
         HOST: {(address, tuple(BY_NAME)) for address in named},
     }
+
+
+def test_one_that_is_too_busy_for_a_second_visit_says_nothing_of_its_certificate(visits):
     assert visits["Postfix busy"][0] == "presented"
     outcome, detail, *_ = visits["Postfix busy TLS 1.2"]
     assert (outcome, detail.partition(" mx.")[0]) == ("busy", "421 4.7.0")

@@ -116,10 +116,13 @@ def test_every_other_way_a_visit_ends_shows_no_certificate(script, outcome, deta
     assert seen.banner == detail or not detail.startswith("554"), "the greeting is kept though it is the end"
 
 
-def test_where_nobody_answers_it_is_said_how_and_a_handshake_without_end_is_ended():
+def test_a_server_that_nobody_runs_is_refused_and_one_out_of_reach_is_silent():
     port = with_servers({"127.0.0.1": saying()}, lambda port: port)
     assert visit("127.0.0.1", port, "", QUICK, offers_of(QUICK)).outcome == "refused"
     assert visit("240.0.0.1", 25, "", QUICK, offers_of(QUICK)).outcome == "silent"
+
+
+def test_a_handshake_without_end_is_ended():
     assert look(endless_handshake, QUICK).outcome in ("garbage", "handshake-failed")
     assert look(dripping_handshake, QUICK).detail == "a reply without end"
 

@@ -32,7 +32,7 @@ def parsed(shown):
     return page
 
 
-def test_a_space_says_what_was_loaded_what_is_not_there_and_no_contact(space):
+def test_a_space_says_what_was_loaded_and_what_is_not_there(space):
     told = " ".join(parsed(space).text_content().split())
     assert f"{space.audited['domain'].nunique()}\N{NO-BREAK SPACE}domaines" in space._repr_html_()
     assert "personnes masquées" in told
@@ -45,6 +45,9 @@ def test_a_space_says_what_was_loaded_what_is_not_there_and_no_contact(space):
     assert "! de 93" in parsed(ms.load_space(as_of="2026-06-03")).text_content().replace(
         "\N{NO-BREAK SPACE}", " "
     )
+
+
+def test_no_contact_is_in_what_a_space_shows(space):
     contacts = set(space.entries["project_email"]) | set(space.entries["support_email"]) - {""}
     assert [c for c in contacts if c and c in space._repr_html_()] == []
 
@@ -58,7 +61,7 @@ def test_a_long_list_shows_itself_before_it_is_audited(space, monkeypatch):
     assert parsed(long).xpath("//table[@class='checks']")
 
 
-def test_findings_show_themselves_the_worst_unfolded_and_a_part_of_their_columns_is_any_frame(space):
+def test_findings_show_themselves_by_severity_the_worst_unfolded(space):
     found = ms.audit_all(space)
     page = parsed(found)
     folds = page.xpath("//details")
@@ -72,6 +75,9 @@ def test_findings_show_themselves_the_worst_unfolded_and_a_part_of_their_columns
     assert len(set(ids)) == len(ids)
     assert not set(ids) & set(page.xpath("//@id")), "shown twice, two tables"
     assert "Aucun constat" in parsed(found.head(0)).text_content()
+
+
+def test_findings_stay_findings_and_a_part_of_their_columns_is_any_frame(space):
     found = ms.audit_all(space)
     assert "<details" in found[found["severity"] >= "error"].head(3)._repr_html_()
     assert "dataframe" in found[["rule", "domain"]]._repr_html_()
@@ -136,7 +142,7 @@ def counted(box):
     return int("".join(c for c in told if c.isdigit()) or 0)
 
 
-def test_what_is_chosen_is_what_functions_find_and_what_nobody_is_is_said(space, box):
+def test_what_is_chosen_is_what_functions_find(space, box):
     region, operator, days, _ = box.children
     findings = ms.audit_all(space)
     assert counted(box) == len(findings)
@@ -146,6 +152,9 @@ def test_what_is_chosen_is_what_functions_find_and_what_nobody_is_is_said(space,
     assert counted(box) == len(ms.within(space, findings, operator=operator.value))
     operator.value, days.value = "", 365
     assert counted(box) == len(ms.audit_all(space.with_(stale_after_days=365))) != len(findings)
+
+
+def test_what_nobody_is_is_said_and_no_error(space, box):
     region, operator, _, shown = box.children
     operator.value = space.audited.loc[space.audited["department"] == "75", "operator_id"].iloc[0]
     region.value = next(v for _, v in region.options if v not in ("", "Île-de-France"))

@@ -100,7 +100,7 @@ def read(text):
     return events
 
 
-def test_an_event_tells_when_whose_and_what_falls_and_counts_many():
+def test_an_event_tells_when_whose_and_what_falls():
     (event,) = read(calendar(ends(), AS_OF))
     assert event["UID"] == f"{'ab' * 32}@mssante-audit"
     assert (event["DTSTART"], event["DTSTAMP"]) == ("20260313T060000Z", "20260303T060000Z")
@@ -115,6 +115,9 @@ def test_an_event_tells_when_whose_and_what_falls_and_counts_many():
     assert none["SUMMARY"] == "Fin du certificat mx.alpha.example"
     assert "Boîtes" not in none["DESCRIPTION"]
     assert read(calendar(ends().head(0), AS_OF)) == []
+
+
+def test_many_domains_are_counted_and_far_ends_are_dates():
     names = tuple(f"d{n}.mssante.fr" for n in range(100))
     far = pd.Timestamp("9999-12-31", tz="UTC").as_unit("us")
     (event,) = read(calendar(ends(falling=names, until=far), AS_OF))
@@ -133,7 +136,7 @@ def test_nothing_that_a_certificate_says_ends_a_line_or_an_event(field):
     assert not re.search("[\x00-\x09\x0b\x0c\x0e-\x1f\u202e]", text)
 
 
-def test_it_has_a_calendar_that_the_command_writes_too_or_says_what_it_lacks(certificates_run, tmp_path):
+def test_the_report_has_it_beside_it_and_the_command_writes_the_same(certificates_run):
     kept = (certificates_run.out / "certificates.ics").read_bytes().decode()
     events = read(kept)
     assert len({event["UID"] for event in events}) == len(events) > 5
@@ -142,6 +145,9 @@ def test_it_has_a_calendar_that_the_command_writes_too_or_says_what_it_lacks(cer
     said(*given, "--format", "ics", "--out", folder / "own.ics")
     assert (folder / "own.ics").read_bytes().decode() == kept
     assert said(*given, "--format", "json").count('"certificate"') == len(events)
+
+
+def test_without_an_observation_of_tls_the_command_says_so(tmp_path):
     copy(max((CATALOGUE / "archive").glob("*.xml.gz")), tmp_path)
     with pytest.raises(InputError, match="no observation of TLS"):
         said("certificates", "--data", tmp_path)

@@ -72,11 +72,14 @@ def test_one_list_is_a_story_too(tmp_path):
         assert chart.caption.endswith(".")
 
 
-def test_no_archive_and_one_without_a_list_that_can_be_read_are_said(tmp_path):
+def test_no_archive_is_said(tmp_path):
     copy(CATALOGUE / "listeblanchemssante.xml.gz", tmp_path / "list.xml.gz")
     assert "Pas d’archive" in collection(load_space(tmp_path, as_of=AS_OF))
     with pytest.raises(InputError, match="holds no archive"):
         run_reports(["changes"], out=tmp_path / "out", parameters={"data": str(tmp_path), "as_of": AS_OF})
+
+
+def test_no_list_at_all_that_can_be_read(tmp_path):
     copytree(CATALOGUE, tmp_path / "data")
     for file in (tmp_path / "data" / "archive").glob("*.gz"):
         file.write_bytes(b"")

@@ -43,17 +43,26 @@ def entries(rows):
     )
 
 
-SOME = entries([
-    *((f"a{i}.example", "1010000016", "CH ALPHA", "mss.alpha.example", "01", 10) for i in range(6)),
-    *((f"b{i}.example", "1750000017", "CH BETA", "mss.beta.example", "75", 800) for i in range(3)),
-    ("c.example", "1970100018", "CH GAMMA", "mss.gamma.example", "971", 3000),
-    ("d", "", "", "", "", None), ("a0.example", "1750000017", "CH BETA", "mss.beta.example", "75", 400),
-])  # fmt: skip
+SOME = entries(
+    [
+        *((f"a{i}.example", "1010000016", "CH ALPHA", "mss.alpha.example", "01", 10) for i in range(6)),
+        *((f"b{i}.example", "1750000017", "CH BETA", "mss.beta.example", "75", 800) for i in range(3)),
+        ("c.example", "1970100018", "CH GAMMA", "mss.gamma.example", "971", 3000),
+        ("d.example", "", "", "", "", None),
+        ("a0.example", "1750000017", "CH BETA", "mss.beta.example", "75", 400),
+    ]
+)
 NONE = entries([])
-FOUND = framed([
-    made("LIST_UNSIGNED"), *(made("DN_SPELLINGS", (i,)) for i in (1, 2, 3)), made("DN_O_TRUNCATED", (10,)),
-    *(made("DN_ID_LUHN", (i,)) for i in (7, 8)), made("CONTACT_NO_EMAIL", (7, 8)),
-], SOME)  # fmt: skip
+FOUND = framed(
+    [
+        made("LIST_UNSIGNED"),
+        *(made("DN_SPELLINGS", (i,)) for i in (1, 2, 3)),
+        made("DN_O_TRUNCATED", (10,)),
+        *(made("DN_ID_LUHN", (i,)) for i in (7, 8)),
+        made("CONTACT_NO_EMAIL", (7, 8)),
+    ],
+    SOME,
+)
 SPACE = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(concentration_min=3))
 
 
@@ -112,11 +121,14 @@ def test_matplotlib_is_imported_when_the_first_chart_is_drawn():
     assert done.stdout.split() == ["[]", "True"]
 
 
-def test_a_chart_of_nothing_says_so_and_hostile_names_are_drawn_as_text(draw):
+def test_a_chart_of_nothing_says_so(draw):
     chart = draw(NONE, FOUND.head(0))
     assert parsed(chart).xpath("//@aria-label") == [chart.title, chart.alt]
     assert chart.alt
     assert plain(chart.caption).startswith(("Aucun", "0 ", "En tête : aucun"))
+
+
+def test_hostile_names_are_drawn_as_text_and_escaped(draw):
     hostile = SOME.assign(operator=HOSTILE, cn=HOSTILE)
     chart = draw(hostile, framed([made("DN_SPELLINGS", (1,))], hostile))
     page = parsed(chart)
@@ -128,13 +140,16 @@ def test_a_chart_of_nothing_says_so_and_hostile_names_are_drawn_as_text(draw):
     assert "\x00" not in chart.html()
 
 
-def test_bars_are_in_proportion_stacked_and_explained():
+def test_a_bar_tells_its_number_and_is_in_proportion():
     for missing, dtype in ((math.nan, "float"), (None, "object"), (pd.NA, "Int64")):
         chart = bars(pd.Series({"a": 4, "b": 1, "c": missing}, dtype=dtype), title="Nombres")
         page = parsed(chart)
         assert marks(page) == [("a : 4", 0, 420, "strong"), ("b : 1", 0, 105, "strong")]
         assert texts(page) == ["a", "4", "b", "1", "c", "–", "Nombres"], "what is not known is no zero"
         assert chart.alt == "Barres – Nombres. a : 4 ; b : 1 ; c : –."
+
+
+def test_bars_of_a_frame_are_stacked_and_explained():
     frame = pd.DataFrame({"info": [2, 0], "autre": [1.5, 0]}, index=["x", "y"])
     chart = bars(frame, title="t", styles=["grey", "gold"])
     assert marks(parsed(chart)) == [("x : 2 info.", 0, 240, "grey"), ("x : 1,5 autre", 240, 180, "gold")]
@@ -176,7 +191,7 @@ def test_every_part_of_bars_over_time_is_drawn_above_the_one_before():
     assert [text.get_text() for text in axes.texts] == ["7", "12", "1"]
 
 
-def test_what_is_shown_is_a_figure_to_change_and_save_or_on_axes_that_are_given(tmp_path):
+def test_what_is_shown_is_a_figure_that_can_be_changed_and_saved(tmp_path):
     chart = bars(pd.Series({"CH FICTIF": 4, "CH INVENTÉ": 1}), title="Domaines", color="gold", alpha=0.5)
     assert [bar.get_facecolor() for bar in chart.axes.patches] == [(1.0, 215 / 255, 0.0, 0.5)] * 2
     chart.axes.text(0, 0, "Une remarque de plus")
@@ -188,6 +203,9 @@ def test_what_is_shown_is_a_figure_to_change_and_save_or_on_axes_that_are_given(
         chart.save(tmp_path / "nowhere" / "x.png")
     with pytest.raises(ParameterError, match=r"no format '\.xyz'"):
         chart.save(tmp_path / "x.xyz")
+
+
+def test_a_chart_is_drawn_on_axes_that_are_given():
     from matplotlib.figure import Figure
 
     left, right = Figure().subplots(1, 2)
@@ -402,9 +420,12 @@ def test_colours_of_one_chart_are_told_apart(group, theme, vision):
     assert near == {}
 
 
-def test_colours_alike_would_be_seen_and_a_saved_drawing_has_the_pages_light_ones():
+def test_red_and_green_alike_would_be_seen():
     assert distance("ff0000", "00a000", "normal") > 100
     assert distance("a05000", "507000", "deuteranopia") < LEAST < distance("a05000", "507000", "normal")
+
+
+def test_a_drawing_that_is_saved_has_the_pages_light_colours():
     names = COLOURS.keys() - {"paper", "inverse"}
     assert {name: f"#{colour(name, 'light')}" for name in names} == {name: COLOURS[name] for name in names}
 

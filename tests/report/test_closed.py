@@ -48,10 +48,13 @@ def test_a_list_of_empty_elements_is_refused_early(filled):
     assert caught.value.readable_rows <= 150_000
 
 
-def test_an_observation_of_unreadable_lines_and_a_list_beyond_memory_are_refused(tmp_path, monkeypatch):
+def test_an_observation_of_unreadable_lines_is_refused(tmp_path):
     (tmp_path / "dns.jsonl.gz").write_bytes(gzip.compress(b"\n" * (MAX_PROBLEMS + 2)))
     with pytest.raises(ObservationError, match=r"dns\.jsonl\.gz: .*no observation"):
         load_observation(tmp_path / "dns.jsonl.gz")
+
+
+def test_a_list_that_memory_does_not_hold_goes_to_quarantine(tmp_path, monkeypatch):
     listed = CATALOGUE / "listeblanchemssante.xml.gz"
     monkeypatch.setattr(load, "entries_frame", lambda _: (_ for _ in ()).throw(MemoryError))
     (record,) = import_lists(open_archive(tmp_path / "archive"), [listed])

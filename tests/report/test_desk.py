@@ -38,11 +38,14 @@ def test_sql_asks_of_every_frame_what_pandas_would_say(space, findings):
     assert joined["n"].item() == findings["rows"].map(len).sum()
 
 
-def test_sql_sees_a_frame_handed_over_and_no_variable_and_says_what_to_install(space, monkeypatch):
+def test_sql_sees_a_frame_that_is_handed_over_and_no_variable_that_lies_about(space):
     mine = pd.DataFrame({"domain": space.audited["domain"].head(2), "beds": [3, 4]})
     assert space.sql("SELECT sum(beds) AS n FROM hers", hers=mine)["n"].item() == 7
     with pytest.raises(ParameterError, match="mine does not exist"):
         space.sql("FROM mine")
+
+
+def test_without_duckdb_one_line_says_what_to_install(space, monkeypatch):
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(InputError, match=r'not installed\. pip install "mssante-audit\[lab\]"'):
         space.sql("FROM entries")
@@ -67,7 +70,7 @@ def test_sql_reaches_nothing_else_and_says_in_one_line_what_is_wrong(space, tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
 
 
-def test_sql_and_files_show_contacts_only_where_the_space_does(space, tmp_path):
+def test_sql_shows_contacts_only_where_the_space_does(space):
     query = "SELECT support_contact AS told FROM entries WHERE support_contact <> ''"
     hidden, clear = (replace(space, contacts=who).sql(query)["told"] for who in ("none", "all"))
     assert set(clear) == set(space.entries["support_contact"]) - {""}
@@ -76,6 +79,9 @@ def test_sql_and_files_show_contacts_only_where_the_space_does(space, tmp_path):
     told = " ".join(space.sql("FROM register").astype("str").sum())
     emails = set(space.register.declarations["project_manager_email"].dropna()) - {""}
     assert [email in told for email in emails] == [False] * len(emails) != []
+
+
+def test_an_address_that_is_listed_as_a_domain_is_masked_by_sql_and_in_files(tmp_path):
     listed = ms.load_space(CATALOGUE, as_of=SAMPLE_AS_OF)
     (address,) = (name for name in listed.entries["domain"].unique() if "@" in name)
     assert address not in listed.sql("FROM entries")["domain"].tolist()
@@ -101,7 +107,7 @@ def test_a_threshold_changed_is_the_space_loaded_with_it(as_of, changed):
     assert before.thresholds == ms.Thresholds(), "the space itself stays"
 
 
-def test_what_moved_is_new_gone_or_changed_and_unknown_where_nobody_looks(space, findings):
+def test_what_moved_is_new_gone_or_changed_and_nothing_else(space, findings):
     found = ms.moved(space, other := space.with_(stale_after_days=365, concentration_min=1000))
     after = ms.audit_all(other)
     old, new = set(findings["fingerprint"]), set(after["fingerprint"])
@@ -111,6 +117,9 @@ def test_what_moved_is_new_gone_or_changed_and_unknown_where_nobody_looks(space,
     differing = both[(both["observed_x"] != both["observed_y"]) | (both["rows_x"] != both["rows_y"])]
     assert set(differing["fingerprint"]) <= by_kind["changed"] <= old & new
     assert ms.moved(space, space).empty
+
+
+def test_what_is_not_looked_at_any_more_is_unknown_and_not_gone(space):
     found = ms.moved(space, replace(space, register=None))
     lost = found[found["audit"] == "declarations"]
     assert len(lost) > 5
@@ -119,7 +128,7 @@ def test_what_moved_is_new_gone_or_changed_and_unknown_where_nobody_looks(space,
     assert set(told.loc[told["audit"] == "delegation_vs_redirection", "moved"]) <= {"unknown", "changed"}
 
 
-def test_a_threshold_that_is_none_is_refused_and_a_snapshot_has_its_own(space, tmp_path):
+def test_a_threshold_that_is_none_is_refused(space):
     """Ranges: `test_parameters`."""
     for changed, why in (
         ({"stale": 3}, "no threshold 'stale'. There are: "),
@@ -127,6 +136,9 @@ def test_a_threshold_that_is_none_is_refused_and_a_snapshot_has_its_own(space, t
     ):
         with pytest.raises(ParameterError, match=why):
             space.with_(**changed)
+
+
+def test_a_snapshot_has_its_own_thresholds(space, tmp_path):
     make_snapshot(space, tmp_path / "made", data=CATALOGUE)
     made = ms.load_space(tmp_path / "made")
     assert made.sql("SELECT count(*) AS n FROM findings")["n"].item() == len(ms.audit_all(space))
@@ -180,14 +192,19 @@ ROWS = pd.DataFrame({"operator_id": NUMBERS, "n": range(7)}, index=list("abcdefg
 @pytest.mark.parametrize(
     ("on", "numbers", "rows"),
     [
-        ("finess", [10000008], {"a", "g"}), ("finess", [10000008.0, None, np.nan], {"a", "g"}),
-        ("finess", ["010000008", "", "  "], {"a", "g"}), ("finess", ["01 000 0008"], {"a", "g"}),
-        ("finess", ["2a0000001"], {"b"}), ("siren", [999000003], {"c", "d"}),
-        ("siren", ["999 000 003 00015"], {"c", "d"}), ("siret", [99900000300015], {"d"}),
-        ("siret", [99900000300015.0], {"d"}), ("siret", ["99900000300015.0"], {"d"}),
+        ("finess", [10000008], {"a", "g"}),
+        ("finess", [10000008.0, None, np.nan], {"a", "g"}),
+        ("finess", ["010000008", "", "  "], {"a", "g"}),
+        ("finess", ["01 000 0008"], {"a", "g"}),
+        ("finess", ["2a0000001"], {"b"}),
+        ("siren", [999000003], {"c", "d"}),
+        ("siren", ["999 000 003 00015"], {"c", "d"}),
+        ("siret", [99900000300015], {"d"}),
+        ("siret", [99900000300015.0], {"d"}),
+        ("siret", ["99900000300015.0"], {"d"}),
         ("siret", ["", None], set()),
     ],
-)  # fmt: skip
+)
 def test_a_table_is_joined_whatever_a_spreadsheet_made_of_its_numbers(on, numbers, rows):
     table = pd.DataFrame({f"Num_{on.upper()}": pd.Series(numbers, dtype="object"), "beds": 12, "n": 0})
     told = ms.join(ROWS, table, on)
@@ -211,9 +228,12 @@ def test_a_table_with_a_number_twice_or_no_such_column_is_refused(table, on, why
         ms.join(ROWS, pd.DataFrame(table), on)
 
 
-def test_the_column_of_the_number_can_be_named_and_a_file_that_is_no_table_is_refused(tmp_path, space):
+def test_the_column_of_the_number_can_be_named():
     theirs = pd.DataFrame({"finess_et": [1], "finess_ej": [10000008], "beds": [5]})
     assert ms.join(ROWS, theirs, "finess", column="finess_ej")["beds"].count() == 2
+
+
+def test_a_file_that_is_no_table_is_refused(tmp_path, space):
     (tmp_path / "t.xlsx").write_bytes(b"no workbook")
     for name, why in (
         ("t.pdf", r"'t.pdf' is of no known format\. End it in \.csv"),
@@ -255,7 +275,7 @@ def test_certificates_declarations_and_changes_are_frames(space):
         assert list(frame) == list(columns)
 
 
-def test_a_rule_of_ones_own_is_found_everywhere_masks_persons_and_fails_as_any_rule(space, own_registry):
+def test_a_rule_of_ones_own_is_found_everywhere_rules_are(space, own_registry):
     made = ms.own_rule(
         "LIST_DOMAIN_LONG", "Nom long", "domain.str.len() > 40", severity="error", remedy="Plus court."
     )
@@ -266,6 +286,9 @@ def test_a_rule_of_ones_own_is_found_everywhere_masks_persons_and_fails_as_any_r
     assert "Nom long" in ms.findings_table(found, ms.family("Nom long"))
     ms.own_rule("LIST_DOMAIN_LONG", "Nom long", lambda rows: rows["domain"].str.len() > 60)
     assert {*ms.audit(made.name, space)["domain"]} == {d for d in space.audited["domain"] if len(d) > 60}
+
+
+def test_a_rule_of_ones_own_masks_persons_and_fails_as_any_rule(space, own_registry):
     ms.own_rule("OWN_CONTACTS", "Contacts", "domain.str.len() > 40", shows="support_contact")
     told = " ".join(ms.audit("own_contacts", replace(space, contacts="none"))["observed"])
     assert "•••" in told

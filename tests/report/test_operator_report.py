@@ -69,13 +69,19 @@ def test_nothing_of_any_other_operator_of_the_real_list(real_space):
     assert median(len(written[operator_id][".html"].encode()) for operator_id in by_size[::40]) <= 120_000
 
 
-def test_contacts_shown_are_the_operators_own_and_the_scan_would_see_others(run, has, space, monkeypatch):
+def test_contacts_shown_are_the_operators_own():
     space = load_space(as_of=AS_OF, contacts="all")
     texts = written_for(space, GROUP)
     assert "dsi@gcs-cheminsonge.example" in texts[".html"]
     assert [suffix for suffix, text in texts.items() if leaks(text, belonging(space), GROUP)] == []
+
+
+def test_the_notebooks_report_names_no_other_either(run, has):
     for suffix in (".html", ".ipynb", ".findings.csv", ".results.json"):
         assert leaks((run.out / f"operator{suffix}").read_text(encoding="utf-8"), has, GROUP) == [], suffix
+
+
+def test_the_scan_sees_what_the_check_would_let_through(space, has, monkeypatch):
     monkeypatch.setattr(Belongings, "foreign", lambda *_: ())
     texts = written_for(space, GROUP)
     for suffix in (".html", ".findings.csv", ".txt", ".eml"):
@@ -141,13 +147,16 @@ def test_the_numbers_of_one_page_agree(report, space):
     assert f": {whole} points à corriger" in plain(letter.splitlines()[0])
 
 
-def test_the_page_of_a_dossier_is_that_of_the_notebook_which_wants_an_operator(run, report, space, tmp_path):
+def test_the_page_of_a_dossier_is_that_of_the_notebook(run, report, space):
     path = resource("notebooks") / "operator.ipynb"
     (job,) = plan({"operator": path}, {"as_of": AS_OF, "operator": "groupement e-sante de cheminsonge"})
     made = lxml_html.fromstring(from_space(Order("", job.shown, ""), space, GROUP).files[".html"].decode())
     for what in ("//h1", "//h2", "//main//p", "//main//table"):
         assert [e.text_content() for e in made.xpath(what)] == [e.text_content() for e in report.xpath(what)]
     assert dossier(space, GROUP).record().payload() == run.outcomes[0].results.payload()
+
+
+def test_without_an_operator_it_is_refused_in_one_line(tmp_path):
     with pytest.raises(ParameterError, match=r"^[^\n]*Give --operator[^\n]*\Z"):
         run_reports(["operator"], out=tmp_path / "out", parameters={"as_of": AS_OF})
     assert not (tmp_path / "out").exists()

@@ -40,15 +40,21 @@ def test_paths_go(text, left):
     assert shown({"a": [text, 1, None]}, "application/json") == {"a": [left, 1, None]}
 
 
-def test_ids_times_and_messages_of_errors_go_and_injected_values_are_those_to_be_shown():
+def test_metadata_ids_and_times_go():
     cell = v4.new_code_cell("x", metadata={"tags": ["parameters"], "papermill": {"start_time": "now"}})
     before = clean(cell)
     assert (before.cells[0].metadata, before.cells[0].id) == ({"tags": ["parameters"]}, "cell-001")
     assert set(before.metadata) == {"kernelspec", "language_info"}
     nbformat.validate(before)
+
+
+def test_injected_values_are_those_to_be_shown():
     cell = v4.new_code_cell('data = "/home/somebody/x"', metadata={"tags": ["injected-parameters"]})
     job = Job("x", b"", {"data": "/home/somebody/x", "recover": True}, {})
     assert clean(cell, job=job).cells[0].source == "data = 'x'\nrecover = True"
+
+
+def test_error_messages_and_warnings_only_stay_for_debugging():
     error = v4.new_output("error", ename="E", evalue="Zoé DURAND", traceback=["Zoé DURAND"])
     cell = v4.new_code_cell("x", outputs=[v4.new_output("stream", name="stderr", text="Zoé DURAND"), error])
     assert "DURAND" not in nbformat.writes(clean(cell))

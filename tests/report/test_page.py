@@ -134,12 +134,15 @@ def test_no_output_but_html_can_bring_markup(output):
     ]
 
 
-def test_nothing_beside_its_notebook_brings_markup_and_the_policy_names_no_remote_origin():
+def test_nothing_a_report_says_beside_its_notebook_can_bring_markup():
     told = DAMAGED | dict.fromkeys(("file", "sha256", "signer"), HOSTILE)
     outcome = Outcome("report", HOSTILE, None, Failure(HOSTILE, HOSTILE, 0, HOSTILE), HOSTILE)
     text = to_html(report(), outcome, told | {"signature": "invalid"}, [(HOSTILE, HOSTILE)])
     assert not lxml_html.fromstring(text).xpath("//script | //img")
     assert "{{ 7*7 }}" in text
+
+
+def test_the_policy_names_no_remote_origin_and_no_script_of_its_own():
     strict = policy_of()
     assert "default-src 'none'; script-src 'none';" in strict
     for text in (strict, policy_of(source_of(script()))):

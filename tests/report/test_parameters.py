@@ -31,8 +31,10 @@ def test_a_value_of_the_right_type_is_taken(name, given, value):
 @pytest.mark.parametrize(
     ("name", "given", "why"),
     [
-        ("data", "", "data is empty"), ("data", 3.5, "data wants a text, not 3.5"),
-        ("data", True, "data wants a text, not true"), ("data", "a\x00b", "is not of the right form"),
+        ("data", "", "data is empty"),
+        ("data", 3.5, "data wants a text, not 3.5"),
+        ("data", True, "data wants a text, not true"),
+        ("data", "a\x00b", "is not of the right form"),
         ("operator", "x" * 5000, "is not of the right form"),
         ("as_of", "yesterday", "as_of: 'yesterday' is not a date. Write it as"),
         ("anchors", None, "anchors wants a text, not null"),
@@ -51,17 +53,20 @@ def test_a_value_of_the_right_type_is_taken(name, given, value):
         ("concentration_min", "1", "concentration_min wants 2 to"),
         ("colour", "blue", "no parameter 'colour'. There are: data, as_of"),
     ],
-)  # fmt: skip
+)
 def test_another_value_is_refused_with_what_is_wanted(name, given, why):
     with pytest.raises(ParameterError) as caught:
         check_value(name, given)
     assert why in str(caught.value)
 
 
-def test_a_notebook_accepts_what_its_cell_assigns_and_assignments_come_once():
+def test_a_notebook_accepts_what_its_cell_assigns():
     source = ["data: str | None = None\n", "row_limit = 500\n", "anchors: list[str] = []\n"]
     assert declared(notebook(source), "a") == {"data": None, "row_limit": 500, "anchors": []}
     assert declared(notebook(source, tags=()), "a") == {}
+
+
+def test_assignments_come_once_but_for_lists():
     assert parse_assignments(["data=a=b"]) == {"data": "a=b"}
     with pytest.raises(ParameterError, match="'row_limit' is given twice"):
         parse_assignments(["row_limit=1", "row_limit=2"])

@@ -73,7 +73,7 @@ def mixed(tmp_path_factory):
     return run
 
 
-def test_a_failing_notebook_stops_no_other_says_where_it_stopped_and_names_nobody(mixed):
+def test_a_failing_notebook_does_not_stop_the_others(mixed):
     assert {o.name: (o.failure.kind, o.section) if o.failure else None for o in mixed.outcomes} == {
         **dict.fromkeys(("plain", "hostile", "tracing")),
         "failing": ("ValueError", "Le calcul"),
@@ -81,11 +81,17 @@ def test_a_failing_notebook_stops_no_other_says_where_it_stopped_and_names_nobod
         "dying": ("DeadKernelError", "La fin"),
     }
     assert mixed.exit_status() == mixed.exit_status("critical") == 3
+
+
+def test_a_partial_report_says_where_it_stopped_and_shows_what_came_before(mixed):
     text = shown_in(mixed.out / "failed" / "failing.html")
     assert "Rapport partiel" in text.partition("<main")[0]
     assert "dans « Le calcul »" in text.replace("\N{NBSP}", " ").replace("&nbsp;", " ")
     assert [w for w in ("ValueError", "Ceci est lisible.", "déjà écrit") if w not in text] == []
     assert [w for w in ("Ceci manque.", "jamais") if w in text] == []
+
+
+def test_an_error_names_nobody(mixed):
     for path in (mixed.out / "failed").iterdir():
         if path.suffix != ".ipynb":  # there the source itself says so
             assert not re.search("DURAND|39 98", shown_in(path)), path
@@ -105,7 +111,7 @@ def test_what_an_earlier_run_left_is_kept_or_removed_as_it_is_still_true(mixed):
     assert {files[name] for name in earlier} == {b"earlier"}
 
 
-def test_results_are_for_machines_and_hostile_outputs_bring_no_markup(mixed):
+def test_results_are_for_machines(mixed):
     told = json.loads((mixed.out / "failed" / "failing.results.json").read_text(encoding="utf-8"))
     assert (told["status"], told["failure"]["kind"], told["counts"]) == ("failed", "ValueError", None)
     assert re.match(r"cannot read •••, .* \(line \d of the cell\)$", told["failure"]["message"])
@@ -113,6 +119,9 @@ def test_results_are_for_machines_and_hostile_outputs_bring_no_markup(mixed):
     assert sum(told["arrives"].values()) == sum(told["order"].values()) == 106
     # The list was read before anything ran, for the notebooks that take one.
     assert told["provenance"]["signature"] == "valid"
+
+
+def test_hostile_outputs_bring_no_markup(mixed):
     text = shown_in(mixed.out / "hostile.html")
     assert not re.search("<script|<img src=x|javascript:", text)
     assert "&lt;script&gt;" in text
@@ -132,12 +141,15 @@ def test_no_trace_of_the_machine_is_written(mixed):
     assert "DURAND" not in tracing
 
 
-def test_a_notebook_that_hangs_or_whose_kernel_does_not_start_is_a_failed_report(tmp_path, monkeypatch):
+def test_a_notebook_that_hangs_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr("mssante_audit.report.execute.DEADLINE", 5)
     (outcome,) = run_reports(["slow"], out=tmp_path, notebooks=FILES).outcomes
     assert (outcome.failure.kind, outcome.failure.cell) == ("TimeoutError", 1)
     assert "after 5 seconds" in outcome.failure.message
     assert "Rapport lent" in shown_in(tmp_path / "failed" / "slow.html")
+
+
+def test_a_kernel_that_does_not_start_is_a_failed_report_that_says_why(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     (outcome,) = run_reports(["plain"], out=tmp_path, notebooks=FILES).outcomes
     assert outcome.failure.kind == "FileNotFoundError"

@@ -125,14 +125,25 @@ def test_what_is_wrong_is_refused(sample_run, sample_space, validators, tmp_path
     for name, output in right.items():
         validators[name].validate(output if name == "results" else [output])
     for name, place, value in (
-        ("results", "status", "maybe"), ("results", "surprise", 1), ("results", "counts findings", -1),
-        ("results", "counts by_severity grave", 1), ("results", "counts by_severity info", ...),
-        ("results", "provenance signature", "fine"), ("results", "since_previous", {}),
-        ("results", "parameters data", ["a"]), ("findings", "severity", "grave"),
-        ("findings", "rows", "3-5"), ("findings", "facts", "{}"), ("findings", "facts", ...),
-        ("findings", "status", "fixed"), ("findings", "surprise", ""), ("domains", "rows", 1.5),
-        ("domains", "method", "magic"), ("domains", "operator", None), ("domains", "domain", ...),
-    ):  # fmt: skip
+        ("results", "status", "maybe"),
+        ("results", "surprise", 1),
+        ("results", "counts findings", -1),
+        ("results", "counts by_severity grave", 1),
+        ("results", "counts by_severity info", ...),
+        ("results", "provenance signature", "fine"),
+        ("results", "since_previous", {}),
+        ("results", "parameters data", ["a"]),
+        ("findings", "severity", "grave"),
+        ("findings", "rows", "3-5"),
+        ("findings", "facts", "{}"),
+        ("findings", "facts", ...),
+        ("findings", "status", "fixed"),
+        ("findings", "surprise", ""),
+        ("domains", "rows", 1.5),
+        ("domains", "method", "magic"),
+        ("domains", "operator", None),
+        ("domains", "domain", ...),
+    ):
         wrong = json.loads(json.dumps(right[name]))
         *way, last = place.split()
         inside = reduce(getitem, way, wrong)

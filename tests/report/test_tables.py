@@ -42,7 +42,7 @@ def test_a_cell_tells_severity_rule_extent_operator_and_rows():
     assert page.xpath("//tbody/tr[2]/td/@data-order") == ["1", "3", "CH ALPHA", "3"]
 
 
-def test_no_text_of_the_data_becomes_markup_or_a_formula_and_a_long_one_is_cut():
+def test_no_text_of_the_data_becomes_markup_or_a_formula():
     entries = ENTRIES.assign(domain=HOSTILE, operator=HOSTILE, operator_id=HOSTILE)
     html = findings.findings_table(found(3, HOSTILE, entries=entries), name="t", caption=HOSTILE, limit=2)
     html += tables.rows_table('"><script>', "c", ["<script>"], [[tables.Cell("x")]])
@@ -54,10 +54,16 @@ def test_no_text_of_the_data_becomes_markup_or_a_formula_and_a_long_one_is_cut()
     assert "\x00" not in html
     (row,) = csv.DictReader(io.StringIO(downloaded(shown(found(1, "=1+")))))
     assert row["observed"] == "'=1+1"
+
+
+def test_a_long_text_is_cut_and_says_so():
     page = shown(found(1, "x" * 2000))
     text = page.xpath("//tbody/tr/td[5]/bdi")[0].text_content()
     assert text == "x" * SHOWN_TEXT + "… (texte coupé\N{NO-BREAK SPACE}: voir le CSV)"
     assert "x" * 2000 in downloaded(page)
+
+
+def test_what_is_invisible_is_shown():
     assert tables.visible("a\u200bb\u202ec\x07d\u2066e\ufeff") == "a\\u200bb\\u202ec\\u0007d\\u2066e\\ufeff"
     assert tables.visible("Évry – « 1 € » \N{NO-BREAK SPACE}") == "Évry – « 1 € » \N{NO-BREAK SPACE}"
 

@@ -82,7 +82,7 @@ def test_the_first_night_says_what_there_is_and_operators_have_their_own(site):
     assert any(len(entries(file)) > 5 for file in (site / "operateurs").glob("*.atom"))
 
 
-def test_the_next_and_a_later_night_tell_what_changed_is_new_and_fixed(site, space, tmp_path):
+def test_the_next_night_tells_what_the_list_changed_as_it_was(site, space, tmp_path):
     again = built(tmp_path / "again", replace(space, as_of=space.as_of + timedelta(hours=1)))
     first, then = entries(site / "feed.atom"), entries(again / "feed.atom")
     changed = {entry["title"].partition(" (")[0] for entry in first if entry in then}
@@ -91,6 +91,9 @@ def test_the_next_and_a_later_night_tell_what_changed_is_new_and_fixed(site, spa
     assert [entry["id"] for entry in first] == [entry["id"] for entry in then]
     made = f"{space.whitelist.generated_at:%FT%T}+00:00"
     assert {entry["updated"] for entry in first if entry in then} == {made}
+
+
+def test_a_later_night_says_what_is_new_and_fixed(space, tmp_path):
     found = audits.audit_all(space)
     status = ("new", *["open"] * (len(found) - 1))
     gone = {"rule": "DNS_MX_NULL", "domain": "ch-gone.mssante.fr", "operator": "", "fingerprint": "00"}

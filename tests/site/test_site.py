@@ -53,7 +53,7 @@ def own_pages(folder):
     return {name: html.parse(str(folder / name)).getroot() for name in names}
 
 
-def test_every_link_leads_somewhere_and_no_id_and_no_name_of_a_file_is_wrong(site):
+def test_every_link_leads_to_something_that_is_there(site):
     pages, root = own_pages(site.folder), site.folder.resolve()
     ids = {name: {*page.xpath("//@id"), "contenu"} for name, page in pages.items()}
     links = [(name, href) for name, page in pages.items() for href in page.xpath("//body//@href")]
@@ -65,6 +65,9 @@ def test_every_link_leads_somewhere_and_no_id_and_no_name_of_a_file_is_wrong(sit
         inside = target.resolve().relative_to(root).as_posix()
         assert target.is_file(), href
         assert not anchor or unquote(anchor) in ids[inside], href
+
+
+def test_no_id_stands_twice_on_a_page_and_no_name_of_a_file_comes_from_a_text(site):
     for name, page in own_pages(site.folder).items():
         assert [i for i, n in Counter(page.xpath("//@id")).items() if n > 1] == [], name
     for file in site.folder.rglob("*"):
@@ -72,11 +75,14 @@ def test_every_link_leads_somewhere_and_no_id_and_no_name_of_a_file_is_wrong(sit
             assert re.fullmatch(r"[A-Za-z0-9_.-]+", file.name), file
 
 
-def test_every_finding_is_on_its_pages_and_leads_to_rule_operator_and_dossier(site):
+def test_from_a_finding_to_its_rule_its_operator_and_its_dossier(site):
     finding = next(f for f in site.findings.itertuples() if f.operator_id.isalnum() and f.domains)
     pages, operator = own_pages(site.folder), f"operateurs/{page_name(finding.operator_id)}.html"
     assert {f"regles/{finding.rule}.html", operator} <= {*pages["constats.html"].xpath("//td//@href")}
     assert f"../dossiers/{finding.operator_id}.html" in pages[operator].xpath("//main//@href")
+
+
+def test_every_finding_is_on_the_pages_of_its_rule_its_audit_and_its_operators(site):
     whose = dict(zip(site.space.entries["row"], site.space.entries["operator_id"], strict=True))
     by_page = Counter()
     for f in site.findings.itertuples():
@@ -307,13 +313,16 @@ def test_a_report_that_failed_is_there_and_said_to_be_partial(small_space, tmp_p
     assert not (folder / "rapports/.lock").exists()
 
 
-def test_dossiers_of_the_folder_are_linked_and_any_identifier_gives_a_name_that_is_one(tmp_path):
+def test_a_dossier_is_linked_only_where_its_file_is_in_the_folder(tmp_path):
     for name in ("a.html", "1.html"):
         (tmp_path / name).touch()
     files = {"1": "1", "2": "2", "3": "../a", "4": "a"}
     records = [{"operator_id": operator, "file": file} for operator, file in files.items()]
     (tmp_path / "dossiers.json").write_text(json.dumps({"dossiers": records}))
     assert dossiers_in(tmp_path) == {"1": "dossiers/1.html", "4": "dossiers/a.html"}
+
+
+def test_an_identifier_or_a_domain_that_is_none_gives_a_name_of_a_file_or_an_anchor_that_is_one():
     assert (page_name("1010100000"), page_name("")) == ("1010100000", "sans-identifiant")
     assert anchor_of("ch-xyz.mssante.fr") == "d-ch-xyz.mssante.fr"
     for identifier in ("../x", "CON", "x" * 300, "1" * 30, "１２３", "12\n", "\ud800", "%2e%2e"):

@@ -197,7 +197,7 @@ def test_who_may_not_read_it_gets_one_line(made, monkeypatch):
         load_space(made)
 
 
-def test_one_half_written_is_made_again_and_other_settings_are_refused(space, made, tmp_path):
+def test_one_half_written_is_made_again_and_what_is_none_stays(space, made, tmp_path):
     folder = tmp_path / "s"
     shutil.copytree(made, folder)
     (folder / FILE).unlink()
@@ -207,6 +207,9 @@ def test_one_half_written_is_made_again_and_other_settings_are_refused(space, ma
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="holds something else than a snapshot"):
         make_snapshot(space, folder)
+
+
+def test_other_settings_than_it_was_made_with_are_refused(made):
     with pytest.raises(InputError, match="as_of"):
         load_space(made, as_of="2026-03-04")
     with pytest.raises(InputError, match="anchors"):
@@ -372,10 +375,12 @@ def test_no_column_names_a_person_that_is_not_said_to(tmp_path):
     before = space.entries.assign(project_contact="m. canari, canari@ch-alpha.example")
     told = between(Side(before), Side(space.entries))
     frames = {
-        "entries": space.entries, "findings": audit_all(space), "events": worded_events(told.events),
+        "entries": space.entries,
+        "findings": audit_all(space),
+        "events": worded_events(told.events),
         "changes": worded_changes(told.changes, contacts="all"),
         "domains": domains_of(space, audit_all(space)),
-    }  # fmt: skip
+    }
     for name, frame in frames.items():
         naming_some = {c for c in frame.columns if CANARY.search(frame[c].to_csv().encode())}
         assert naming_some <= {one.name for one in FRAMES[name][1]() if one.personal}, name

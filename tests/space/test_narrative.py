@@ -98,7 +98,7 @@ def test_what_a_report_says_first(space, entries):
         assert seen.endswith(sentences[-1])
 
 
-def test_scope_tells_what_was_set_aside_and_a_report_on_one_operator_says_so_first(space, entries):
+def test_scope_tells_what_was_set_aside_and_of_a_damaged_list(space, entries):
     aside = int(space.entries["is_audit_entry"].sum())
     assert aside
     sentence = text(scope(space, entries))
@@ -107,6 +107,9 @@ def test_scope_tells_what_was_set_aside_and_a_report_on_one_operator_says_so_fir
     assert sentence.endswith("Situation au 5 mars 2026.")
     damaged = TrustSpace(replace(space.whitelist, damaged=True, damage="cut"), space.as_of)
     assert f"{len(entries)} entrées d’une liste endommagée" in text(scope(damaged, entries))
+
+
+def test_a_report_on_one_operator_says_so_first(space, entries):
     own = entries[entries["operator_id"] == entries["operator_id"].iloc[0]]
     assert 0 < len(own) < len(entries)
     name = own["operator"].iloc[0]
@@ -115,16 +118,22 @@ def test_scope_tells_what_was_set_aside_and_a_report_on_one_operator_says_so_fir
     assert "n’a que des entrées de test" in text(opening(space, own.head(0)))
 
 
-def test_a_list_without_a_date_has_no_age_and_a_family_without_a_finding_one_line(space):
+def test_a_list_without_a_date_has_no_age_and_one_of_the_future_is_not_said_to_be_old(space):
     undated = TrustSpace(replace(space.whitelist, generated_at=None), space.as_of)
     early = TrustSpace(space.whitelist, datetime(2026, 3, 1, 6, tzinfo=UTC))
     for of, age in ((space, "3 jours"), (undated, "inconnu"), (early, "à venirdu 2 mars 2026")):
         assert f"Âge de la liste{age}" in first_screen("overview", of, (), "figures")
     assert "0 ligne porte une date postérieure" in first_screen("overview", undated, (), "age-warning")
+
+
+def test_a_family_without_a_finding_takes_one_line(space):
     html = section(space, "Identifiant de la structure")
     assert text(html).startswith("Aucun constat. Vérifié : ")
     assert "<table" not in html
     assert html.count("<p") == 1
+
+
+def test_the_overview_says_what_nobody_looked_at(space):
     sentence = first_screen("overview", space, (), "answer", "unverified")
     assert "rien à corriger" not in first_screen("overview", space, ())
     assert "Délégation ou redirection (DNS) (aucune observation du DNS)" in sentence
@@ -168,7 +177,7 @@ def test_a_report_without_its_data_counts_nothing_and_says_so(tmp_path, name, la
             assert lacking in text(html)
 
 
-def test_a_section_tells_why_what_and_what_to_do_and_names_every_source(space, entries):
+def test_a_section_tells_why_what_and_what_to_do(space, entries):
     luhn = made("DN_ID_LUHN", (int(entries["row"].iloc[0]),), "vu")
     html = section(space, "Identifiant de la structure", luhn, made("DN_SPELLINGS", (1,)))
     assert len(parsed(html).xpath("//tbody/tr")) == 1
@@ -177,6 +186,9 @@ def test_a_section_tells_why_what_and_what_to_do_and_names_every_source(space, e
     positions = [whole.index(text(typeset(piece))) for piece in order]
     assert positions == sorted(positions)
     assert "Fondement :" in whole
+
+
+def test_an_unknown_family_is_refused_and_every_source_of_a_rule_has_a_french_name():
     with pytest.raises(UnknownNameError, match="Identifiant de la structure"):
         family("Famille inconnue")
     assert {name.partition(":")[0] for name in NAMED} == set(SOURCES)

@@ -36,11 +36,14 @@ def without(space: TrustSpace, need: str) -> TrustSpace:
     return replace(space, **{"register" if need == "declarations" else need: None})
 
 
-def test_the_sample_is_well_on_its_day_and_what_could_not_be_read_is_damaged(space: TrustSpace) -> None:
+def test_the_sample_is_well_on_its_day(space: TrustSpace) -> None:
     assert {state.state for state in space.states} == {"ok"}
     ages = {"list": 1, "register": 5, "dns": 1, "mailboxes": 1, "archive": 1}
     assert {state.name: state.age_days for state in space.states}.items() >= ages.items()
     assert unsure(space).keys() == lacking(space).keys()
+
+
+def test_what_could_not_be_read_is_damaged(space: TrustSpace) -> None:
     broken = replace(space, register=None, faults={"register": [InputError("empty file")]})
     found = state(broken, "register")
     assert (found.state, found.why["error"]) == ("damaged", "empty file")
@@ -97,9 +100,7 @@ def test_an_input_is_in_doubt_where_it_should_be_and_may_be_tolerated(
 
 
 @pytest.mark.parametrize("need", [*known_needs()])
-def test_an_input_is_absent_only_where_it_was_there_and_what_rests_on_it_goes(
-    space: TrustSpace, need: str
-) -> None:
+def test_an_input_is_absent_only_where_it_was_there(space: TrustSpace, need: str) -> None:
     name, bare = input_of(need), without(space, need)
     assert state(bare, name) is None
     known = figures(space, space.states)
@@ -109,7 +110,11 @@ def test_an_input_is_absent_only_where_it_was_there_and_what_rests_on_it_goes(
     assert left[name] == known[name], "the next run misses it too"
     spared = states_of(bare, Inputs(tolerated=(name,)), known)
     assert name not in figures(bare, spared, known)
-    # The registry says which audits look at what: it is held to it by taking each input away.
+
+
+@pytest.mark.parametrize("need", [*known_needs()])
+def test_what_goes_with_an_input_is_of_audits_that_rest_on_it(space: TrustSpace, need: str) -> None:
+    """The registry says which audits look at what: it is held to it by taking each input away."""
     whole, bare = (audit_all(s)[["fingerprint", "rule"]] for s in (space, without(space, need)))
     changed = pd.concat([whole, bare]).drop_duplicates("fingerprint", keep=False)
     touched = {catalogue()[code].audit for code in changed["rule"]}

@@ -29,9 +29,12 @@ def test_what_a_cell_may_not_have(cell, said):
     assert said in defect
 
 
-def test_title_metadata_parameters_and_records():
+def test_title_and_metadata():
     bare = {"cells": [code("1")], "metadata": {"papermill": {}}}
     assert len(check_notebooks.notebook_defects(bare)) == 2
+
+
+def test_a_report_has_parameters_and_records_and_a_notebook_to_read_has_neither():
     report = notebook()
     title, parameters, record = report["cells"]
     for cells, defects in (

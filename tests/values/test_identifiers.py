@@ -86,13 +86,19 @@ def test_departement_problems(text, code, problems) -> None:
     assert (read.code, read.problems) == (code, tuple(problems))
 
 
-def test_a_structure_is_known_by_any_of_its_numbers_and_nine_digits_alone_by_what_is_known() -> None:
-    for text, identifier, key in (*CASES["structures"]["written"], LONG):
-        assert (identifier_of(text), structure_key(text)) == (identifier, key), text
-    for text, among, key in CASES["structures"]["among"]:
-        assert structure_key(text, among) == key, text
+def test_finess_of_no_departement() -> None:
     numbers = ("", "2", "20", "200000000", "96", "970500000", "2C0000000", "990000000")
     assert {*map(finess_department, numbers)} == {""}
+
+
+@pytest.mark.parametrize(("text", "identifier", "key"), [*CASES["structures"]["written"], LONG])
+def test_a_structure_is_known_by_any_of_its_numbers(text, identifier, key) -> None:
+    assert (identifier_of(text), structure_key(text)) == (identifier, key)
+
+
+@pytest.mark.parametrize(("text", "among", "key"), CASES["structures"]["among"])
+def test_nine_digits_alone_are_finess_or_siren_by_what_is_known(text, among, key) -> None:
+    assert structure_key(text, among) == key
 
 
 @pytest.mark.parametrize(

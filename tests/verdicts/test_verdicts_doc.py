@@ -104,12 +104,15 @@ def example(code: str, part: str) -> tuple[str, Seen | None]:
     return ("" if name == "list" else name), where
 
 
-def test_every_rule_is_reviewed_in_its_place_and_the_contents_lead_to_each_audit():
+def test_every_rule_of_every_audit_is_reviewed_in_its_place():
     rules = catalogue()
     assert [*RULES] == [*rules], "those of the catalogue, in its order"
     assert TEXT.count("\n### ") == len(RULES), "each has the shape that is read here"
     verdicts = {code: (text["severity"], text["confidence"]) for code, text in RULES.items()}
     assert verdicts == {code: (rule.severity, rule.confidence) for code, rule in rules.items()}
+
+
+def test_the_contents_lead_to_each_audit():
     headings = re.findall(r"^## (.+)$", TEXT, re.MULTILINE)
     linked = re.findall(r"^- \[([^\]]+)\]\(#([a-z0-9-]+)\)", TEXT, re.MULTILINE)
     assert [title for title, _ in linked] == headings
@@ -119,13 +122,16 @@ def test_every_rule_is_reviewed_in_its_place_and_the_contents_lead_to_each_audit
     assert headings[: len(titles)] == titles
 
 
-def test_both_examples_are_as_said_and_each_part_says_something_of_its_own():
+def test_the_true_example_is_found_and_the_false_one_is_there_and_not_found():
     for code in RULES:
         for part in ("true", "false"):
             name, where = example(code, part)
             about = where.findings.get(code, []) if where else []
             is_found = any(not name or name in names for names in about)
             assert where is None or is_found == (part == "true"), (code, part, name)
+
+
+def test_each_part_says_something_of_its_own():
     texts = [text for parts in RULES.values() for text in list(parts.values())[3:]]
     assert min(map(len, texts)) > 8
     assert [text for text, count in Counter(texts).items() if count > 1] == []

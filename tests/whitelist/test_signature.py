@@ -83,7 +83,7 @@ def test_a_good_signature_is_valid_and_tells_who_signed(signed, chain, anchors):
     assert pickle.loads(pickle.dumps(result)) == result
 
 
-def test_what_the_anchors_given_make_of_it_and_the_signers_own_certificate_is_none(signed, chain, write):
+def test_what_the_anchors_given_make_of_it(signed, chain, write):
     other = make_chain()
     for given, status, why in (
         ((), "valid-untrusted", "no anchor is known"),
@@ -94,6 +94,9 @@ def test_what_the_anchors_given_make_of_it_and_the_signers_own_certificate_is_no
         result = verdict(signed, [write("anchors.pem", *given)] if given else [])
         assert (result.status, result.verified_rows) == (status, 3)
         assert why in result.why
+
+
+def test_the_signers_own_certificate_is_no_anchor(signed, chain, write):
     with pytest.raises(InputError, match="no CA certificate"):
         verdict(signed, [write("signer.pem", chain.signer)])
 
@@ -132,13 +135,19 @@ def test_a_right_signature_of_a_wrong_signer_is_untrusted(keys, write, bad, why)
     assert why in result.why
 
 
-def test_certificate_files_of_every_kind_are_read_and_others_refused_by_name(chain, write, tmp_path):
+def test_certificate_files_of_every_kind_are_read(chain, write):
     for name, encoding in (("a.pem", Encoding.PEM), ("a.p7b", Encoding.PEM), ("a.p7b", Encoding.DER)):
         file = write(name, chain.root, chain.issuing, encoding=encoding)
         assert set(load_certificates(file)) == {chain.root, chain.issuing}
     assert load_certificates(write("one.cer", chain.root, encoding=Encoding.DER)) == [chain.root]
+
+
+def test_pins_are_fingerprints():
     assert {len(pin) for pins in pinned().values() for pin in pins} == {95}
     assert pinned()["trusted"].isdisjoint(pinned()["test"])
+
+
+def test_a_file_without_certificate_is_refused_by_name(tmp_path):
     for content in (b"", b"no certificate", b"\x30\x82\xff\xff", b"-----BEGIN CERTIFICATE-----\n"):
         (tmp_path / "x.cer").write_bytes(content)
         with pytest.raises(InputError, match=r"x\.cer: no certificate that can be read"):
@@ -185,13 +194,16 @@ def test_the_test_chain_is_trusted_by_file_and_not_by_folder(signed, chain, writ
     assert verdict(signed, [tmp_path]).status == "valid-untrusted"
 
 
-def test_a_signer_of_another_name_is_not_the_one_expected_nor_the_samples_elsewhere(signed, chain, anchors):
+def test_a_signer_of_another_name_is_not_the_one_expected(signed, chain, anchors):
     listed = load_whitelist(signed)
     result = verify_signature(listed, anchors)
     assert (result.status, result.reason, result.expected) == ("valid-untrusted", "signer", SIGNER)
     assert result.why == f"the signer is {SAMPLE_SIGNER}, not {SIGNER}"
     assert (result.anchor, result.verified_rows) == (chain.root.subject.rfc4514_string(), 3)
     assert verify_signature(listed, anchors, signer=SAMPLE_SIGNER.upper()).reason == "signer"
+
+
+def test_the_samples_signer_is_expected_under_the_samples_anchor_only():
     space = load_space(as_of="2026-03-03")
     assert (space.whitelist.signature.status, space.whitelist.signature.expected) == ("valid", SAMPLE_SIGNER)
     assert load_space(as_of="2026-03-03", signer=SIGNER).whitelist.signature.reason == "signer"
@@ -255,11 +267,12 @@ def test_a_revocation_list_speaks_of_the_lists_time(signed, anchors, revoke, mad
     assert why in verdict(signed, [*anchors, crl]).revocation_why
 
 
-def test_a_revoked_authority_revokes_what_it_issued_and_a_changed_list_is_read_again(
-    signed, chain, anchors, revoke
-):
+def test_a_revoked_authority_revokes_what_it_issued(signed, chain, anchors, revoke):
     of_root = revoke("root.crl", by=0, of=chain.issuing, revoked=MADE - DAY)
     assert told_with(signed, anchors, revoke(), of_root) == REVOKED
+
+
+def test_a_list_that_has_changed_is_read_again(signed, anchors, revoke):
     assert told_with(signed, anchors, revoke()) == GOOD
     assert told_with(signed, anchors, revoke(revoked=MADE - DAY)) == REVOKED
 

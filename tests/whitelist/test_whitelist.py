@@ -79,15 +79,21 @@ def test_one_row_gives_each_column_its_value():
     assert whitelist.entries.dtypes.astype(str).to_dict() == DTYPES
 
 
-def test_no_rows_many_rows_and_a_prefix_are_read_alike():
+def test_a_list_without_rows_has_the_same_columns():
     whitelist = load_whitelist(re.sub(rb"<Domaine>.*</Domaine>", b"", xml(), flags=re.DOTALL))
     assert whitelist.entries.dtypes.astype(str).to_dict() == DTYPES
     assert (len(whitelist.entries), whitelist.damaged) == (0, False)
     assert whitelist.problems.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in PROBLEMS}
+
+
+def test_more_rows_than_are_kept_in_one_piece():
     whitelist = load_whitelist(xml(*(row(number) for number in range(1, 3001))))
     assert whitelist.entries["row"].tolist() == list(range(1, 3001))
     assert whitelist.entries["domain"].tolist() == [f"ch-{number}.mssante.fr" for number in range(1, 3001)]
     assert whitelist.entries["line"].tolist() == list(range(4, 4 + 3000 * 8, 8))
+
+
+def test_a_prefix_reads_as_the_default_namespace():
     prefixed = re.sub(rb"<(/?)([A-Z])", rb"<\1m:\2", xml()).replace(b"xmlns=", b"xmlns:m=")
     pd.testing.assert_frame_equal(load_whitelist(prefixed).entries, load_whitelist(xml()).entries)
 
@@ -169,11 +175,14 @@ def test_what_is_odd_in_a_row_or_outside_is_told_and_costs_and_adds_no_row(old, 
     assert (whitelist.generated_at, whitelist.damaged) == (MADE, False)
 
 
-def test_an_empty_row_is_a_row_and_no_message_repeats_what_a_field_says():
+def test_an_empty_row_is_a_row():
     whitelist = load_whitelist(edited("<Domaine>", "<Domaine/><Domaine>"))
     assert len(whitelist.entries) == 4
     assert problems(whitelist) == [(1, "missing", element) for element in FIELDS]
     assert whitelist.entries.loc[0, ["domain", "dn", "operator_id", "support_email"]].tolist() == [""] * 4
+
+
+def test_no_message_repeats_what_a_field_says():
     spilt = f"{CONTACT}<Note>{CONTACT}</Note><Description>{CONTACT}<b>{CONTACT}</b>"
     whitelist = load_whitelist(edited("<Description>", spilt))
     assert len(whitelist.problems) == 3
@@ -237,18 +246,24 @@ def test_a_list_cut_anywhere_is_refused_and_its_whole_rows_recovered(content):
         pd.testing.assert_frame_equal(whitelist.entries, whole.head(rows))
 
 
-def test_a_row_or_an_archive_cut_in_the_middle_is_told_and_a_broken_last_row_leaves_the_signature():
+def test_a_row_cut_in_the_middle_is_told():
     whitelist = load_whitelist(xml()[: xml().rindex(b"<SupportContact>") + 20], recover=True)
     assert len(whitelist.entries) == 2
     assert problems(whitelist) == [(None, "cut", "Domaine")]
     assert whitelist.problems["line"].tolist() == [20]
     assert whitelist.damage == "the file is cut inside <Domaine>"
+
+
+def test_broken_xml_in_the_last_row_leaves_the_signature_to_be_seen():
     content = xml().replace("n°3".encode(), b"&").replace(b"</ListeBlanche", SIGNATURE + b"</ListeBlanche")
     whitelist, _ = refused(content, 2)
     assert (whitelist.signed, whitelist.signature.status) == (True, "invalid")
     assert (whitelist.signature.verified_rows, "damaged" in whitelist.signature.why) == (0, True)
-    for broken in (gzip.compress(xml())[:-8] + bytes(8), gzip.compress(xml()) + b"garbage"):
-        refused(broken, 3, "compressed file breaks off")
+
+
+@pytest.mark.parametrize("broken", [gzip.compress(xml())[:-8] + bytes(8), gzip.compress(xml()) + b"garbage"])
+def test_a_compressed_list_with_a_wrong_checksum_or_garbage_behind_is_damaged(broken):
+    refused(broken, 3, "compressed file breaks off")
 
 
 @pytest.mark.parametrize("bad", [b"\0", b"a & b", b"\xe9", b"&eacute;", b"</Nom>", b"]]>"])
@@ -290,7 +305,7 @@ def test_what_is_no_white_list_is_refused_in_one_line(content, message, recover)
     assert "\n" not in str(raised.value)
 
 
-def test_another_namespace_is_accepted_only_when_asked_for_and_no_element_is_one():
+def test_another_namespace_is_accepted_only_when_asked_for():
     for old, new in ((NAMESPACE, "urn:x"), (f' xmlns="{NAMESPACE}"', "")):
         content = edited(old, new)
         with pytest.raises(WhiteListError, match="--any-namespace"):
@@ -298,6 +313,9 @@ def test_another_namespace_is_accepted_only_when_asked_for_and_no_element_is_one
         whitelist = load_whitelist(content, any_namespace=True)
         assert (whitelist.namespace in ("urn:x", ""), whitelist.damaged) == (True, False)
         pd.testing.assert_frame_equal(whitelist.entries, load_whitelist(xml()).entries)
+
+
+def test_a_namespace_element_that_says_something_else_is_no_namespace():
     content = AS_ELEMENT.replace(NAMESPACE.encode(), b"urn:x")
     with pytest.raises(WhiteListError, match="no namespace"):
         load_whitelist(content, recover=True)
