@@ -238,10 +238,14 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
     """Return the pairs with ``certificates_match``: whether a certificate beside the declared one is, too."""
     right = pairs.loc[pairs["dn_match"].isin(["same", "spelling"]), "party"]
     beside = (pairs["dn_match"] == "differs") & pairs["party"].isin(right)
-    named: set[tuple[int, str]] = set()
-    for number in pairs.loc[beside, "party"].unique().tolist():
-        made = register.declarations.loc[[*parties[number].at, *parties[number].earlier], list(LINES)]
-        named |= {(number, _name(pasted_dn(text))) for text in made.to_numpy().ravel()}
+    numbers = pairs.loc[beside, "party"].unique().tolist()
+    made = [(number, at) for number in numbers for at in (*parties[number].at, *parties[number].earlier)]
+    lines = register.declarations.loc[[at for _, at in made], list(LINES)].to_numpy()
+    named = {
+        (number, _name(pasted_dn(text)))
+        for (number, _), texts in zip(made, lines, strict=True)
+        for text in texts
+    }
     keys = zip(pairs["party"].tolist(), pairs["dn_key"].tolist(), strict=True)
     verdicts = np.where(beside, np.where([key in named for key in keys], "same", "differs"), "")
     return pairs.assign(certificates_match=pd.Categorical(verdicts, dtype=_VERDICTS["certificates"]))
