@@ -87,7 +87,7 @@ class Survey:
     def unnamed(self) -> pd.DataFrame:
         """The list's rows, whom their texts name masked."""
         columns = ("domain", "operator", "description", "o", "cn")
-        return _objects(unnamed_rows(self.space.entries, *columns))
+        return _objects(unnamed_rows(self.space, self.space.entries, *columns))
 
     @cached_property
     def answers(self) -> pd.DataFrame:

@@ -54,7 +54,7 @@ def open_report(name: str, **parameters: Any) -> Report:
     touching = results.touching(frame.concat([audit(its, space) for its in made]), space, chosen)
     entries = results.limited(space.audited, chosen)
     if not space.show_contacts:  # names of operators and descriptions are shown, and may name persons
-        entries = unnamed_rows(entries, "operator", "description", "o")
+        entries = unnamed_rows(space, entries, "operator", "description", "o")
     return Report(name, space, chosen, entries, touching, made, row_limit, since)
 
 

@@ -6,6 +6,7 @@ How a snapshot lies in its folder: docs/snapshot.md. Its ``snapshot.json`` is wr
 import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from mssante_audit.space.states import State
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.space.trust import load_space as load_files
 from mssante_audit.whitelist.load import WhiteList
+from mssante_audit.whitelist.rows import grouped
 from mssante_audit.whitelist.signature import Verdict
 
 FILE, VERSION = "snapshot.json", 5
@@ -36,6 +38,7 @@ PRIVATE = "private"  # folder that only its owner may enter (0700), its files hi
 ORIGIN = f"{PRIVATE}/data.json"  # where the data lie, and what list, archive and servers were judged by
 PACKAGE = "datapackage.json"  # what one to hand on says of its files (Frictionless Data Package)
 AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"
+UNNAMED = "unnamed"  # what `mssante_audit.snapshot.make.unnamed_rows` is remembered by
 CLEAR = ("subject", "facts", "domain", "operator")  # columns of findings that are private in clear
 WAIVED = ("reason", "who", "until")  # columns that a waived finding has, and an open one has empty
 
@@ -145,24 +148,30 @@ def read_head(folder: Path) -> dict[str, Any]:
 
 
 def _frame(folder: Path, name: str, *needed: str) -> pd.DataFrame:
-    """Return a frame, in clear where the snapshot holds that."""
+    return _frames(folder, name, *needed)[0]
+
+
+def _frames(folder: Path, name: str, *needed: str) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+    """Return a frame in clear, and what its columns that name somebody are where these are masked."""
     path, private = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
     try:
-        frame = read_parquet(path)
+        frame, masked = read_parquet(path), {}
         if private.is_file():
-            frame = frame.assign(**read_parquet(private))
+            clear = read_parquet(private)
+            masked = {str(column): frame[column] for column in clear.columns if column in frame}
+            frame = frame.assign(**clear)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({error})", file=str(path), remedy=AGAIN) from None
     if missing := [column for column in needed if column not in frame.columns]:
         raise InputError(f"lacks the column {missing[0]!r}", file=str(path), remedy=AGAIN)
-    return frame
+    return frame, masked
 
 
 def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
     made_at, made_with = parse_instant(head["as_of"]), Thresholds(**head["thresholds"])
     origin = json.loads((folder / ORIGIN).read_bytes()) if (folder / ORIGIN).is_file() else {}
     data = Path(origin["data"]) if origin.get("data") and Path(origin["data"]).exists() else None
-    entries = _frame(folder, "entries", "row", "domain", "dn", "operator_id", "is_audit_entry")
+    entries, masked = _frames(folder, "entries", "row", "domain", "dn", "operator_id", "is_audit_entry")
     for column in ("project_contact", "support_contact"):  # a snapshot to hand on has none
         if column not in entries:
             entries[column] = pd.Series("", index=entries.index, dtype="str")
@@ -174,12 +183,12 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
         verdict=TypeAdapter(Verdict).validate_python(head["signature"]),
         **head["list"] | {"generated_at": generated, "damage_kinds": tuple(head["list"]["damage_kinds"])},
     )
-    observed: dict[str, Any] = {}
-    if data:  # what could not be read then is not asked for either
-        names, since = entries["domain"].tolist(), made_with.oldest_observation(made_at)
-        seen, observed["aside"], observed["files"] = read_observations(data, names, made_at, since, {})
-        kept_hashes = head["observed"]
-        observed |= {need: of for need, of in seen.items() if of and hashes(of) == kept_hashes.get(need)}
+    names, since = entries["domain"].tolist(), made_with.oldest_observation(made_at)
+    read = partial(read_observations, faults={})  # what could not be read then is not asked for either
+    observed, aside, files = read(data, names, made_at, since) if data else ({}, (), {})
+    same = {
+        need: seen for need, seen in observed.items() if seen and hashes(seen) == head["observed"].get(need)
+    }
     register, mailboxes = None, None
     if kept := head["mailboxes"]:
         counts = Counts(_frame(folder, "mailboxes"), **kept["counts"])
@@ -197,13 +206,16 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
         made_with,
         contacts,
         register=register,
-        **observed,
+        **same,
+        aside=aside,
+        files=files,
         mailboxes=mailboxes,
         archive=find_archive(data, origin["anchors"], origin["signer"]) if data and data.is_dir() else None,
         judged=tuple(State(**state) for state in head["inputs"]),
         kept_domains=domains.assign(why=_parsed(domains["why"])),
     )
     space.cache.update(_findings(folder, head["audits"]))
+    space.cache[UNNAMED] = masked
     space.cache["changes"] = _frame(folder, "changes")
     return space
 
@@ -216,11 +228,14 @@ def _findings(folder: Path, made: Iterable[str]) -> dict[Hashable, Any]:
     parsed |= {name: _parsed(frame[name]) for name in ("rows", "where")}
     clear |= parsed | {"severity": frame["severity"].astype(Severity)}
     frame = from_json(frame[[*COLUMNS, *WAIVED]].assign(**clear))
-    kept = dict[Hashable, Any]()
+    kept, shown = dict[Hashable, Any](), frame[list(COLUMNS)]
+    # Of each audit they lie side by side, the open ones first.
+    places = grouped((name, at) for at, name in enumerate(frame["audit"].tolist()))
     for name in audits().keys() & made:
-        its = frame[frame["audit"] == name]
-        if catalogue().keys() >= {*its["rule"]}:  # what another version found is found anew
-            parts = its.loc[its["until"] == "", list(COLUMNS)], its[its["until"] != ""]
+        first, end = (places[name][0], places[name][-1] + 1) if name in places else (0, 0)
+        rules, until = (frame[column].iloc[first:end].tolist() for column in ("rule", "until"))
+        if catalogue().keys() >= {*rules}:  # what another version found is found anew
+            parts = shown.iloc[first : first + until.count("")], frame.iloc[first + until.count("") : end]
             kept[audits()[name]] = tuple(part.reset_index(drop=True) for part in parts)
     return kept
 

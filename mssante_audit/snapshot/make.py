@@ -1,10 +1,8 @@
 """Making a snapshot: everything about a trust space worked out once, beside, and renamed into place."""
 
-import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,7 @@ from mssante_audit.space.inputs import code_digest, inputs_digest
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
-from mssante_audit.verdicts.domains import domains
+from mssante_audit.verdicts.domains import domains, domains_of
 from mssante_audit.whitelist import certificates, revocation
 
 _OF_LIST = ("sha256", "generated_at", "namespace", "signed", "damaged", "damage", "damage_kinds")
@@ -57,11 +55,16 @@ def make_snapshot(
 
     def fill(folder: Path) -> None:
         folder.mkdir()
+        (folder / load.PRIVATE).mkdir(mode=0o700)
         for name, content in _files(space, data, shareable):
-            (folder / name).parent.mkdir(mode=0o700, exist_ok=True)
             export.write_bytes(folder / name, content)
             (folder / name).chmod(0o600 if name.startswith(load.PRIVATE) else 0o644)
             head["files"][name] = digest(content)
+        if shareable:
+            (folder / load.PRIVATE).rmdir()
+            package = export.json_bytes(_package(folder, head))
+            export.write_bytes(folder / load.PACKAGE, package)
+            head["files"][load.PACKAGE] = digest(package)
         state.write_state(folder / load.FILE, load.VERSION, head)
 
     with staging.exclusive(out.parent, f"another run is writing {out.name} here", lock=f".{out.name}.lock"):
@@ -101,36 +104,39 @@ def frames_of(space: TrustSpace) -> dict[str, Callable[[], pd.DataFrame]]:
 
 def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Iterator[tuple[str, bytes]]:
     every = []
-    for name in registry.audits():  # in facts, waived ones with their `WAIVED`
+    for name in registry.audits():  # in facts, open ones first, waived ones with their `WAIVED`
         open_ones, aside = parted(name, space)
-        every += [open_ones.assign(audit=name, **dict.fromkeys(load.WAIVED, "")), aside.assign(audit=name)]
+        of_audit = pd.concat([open_ones.assign(**dict.fromkeys(load.WAIVED, "")), aside], ignore_index=True)
+        every.append(of_audit.assign(audit=name))
     findings = pd.concat(every, ignore_index=True)
-    makers = frames_of(space) | {"findings": lambda: words.worded(findings)}
+    shown, makers = words.worded(findings), frames_of(space)
+    makers |= {
+        "findings": lambda: shown,
+        "domains": lambda: domains_of(space, shown[shown["until"] == ""]),
+    }
     frames = {name: make() for name, make in makers.items() if name != "waived"}
     clear = findings[["subject", "facts", "domain", "operator"]]
     clear = clear.assign(**{name: list(map(facts.dumped, findings[name])) for name in ("subject", "facts")})
     private = {"findings": clear.add_prefix("own_")}
     if space.register is not None:
         private["register_problems"] = space.register.problems
-    opened: dict[str, bytes] = {}
     for name, frame in frames.items():
         hidden = naming(frame)
         open_columns = frame.drop(columns=hidden)
         masked = {} if name in private else unnamed_texts(open_columns)  # findings are worded: masked already
-        opened[name] = export.parquet_bytes(open_columns.assign(**masked))
-        yield f"{name}.parquet", opened[name]
+        yield f"{name}.parquet", export.parquet_bytes(open_columns.assign(**masked))
         if own_columns := [*hidden, *masked]:
             private[name] = frame[own_columns]
     if shareable:
-        yield load.PACKAGE, export.json_bytes(_package(opened, space.as_of))
         return
     for name, frame in private.items():
         yield f"{load.PRIVATE}/{name}.parquet", export.parquet_bytes(frame)
     whitelist, archive = space.whitelist, space.archive
     beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
-    trusted = list(whitelist.anchors)
-    if beside:
-        trusted += [*certificates.pinned_files(beside), *revocation.find_crls(beside)]
+    trusted = [
+        *whitelist.anchors,
+        *([*certificates.pinned_files(beside), *revocation.find_crls(beside)] if beside else ()),
+    ]
     yield load.ORIGIN, export.json_bytes({
         "data": None if data is None else str(real_path(data)),
         "anchors": [str(real_path(path)) for path in (archive.anchors if archive else ())],
@@ -139,18 +145,18 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
     })  # fmt: skip
 
 
-def _package(opened: Mapping[str, bytes], as_of: datetime) -> dict[str, Any]:
-    """Return the Data Package (Frictionless) of a snapshot that is handed on: its frames and columns."""
-    kind = {"format": "parquet", "mediatype": "application/vnd.apache.parquet"}
+def _package(folder: Path, head: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Data Package (Frictionless) of a snapshot that is handed on: files and columns."""
     resources = []
-    for name, content in opened.items():
-        columns, title = pq.read_schema(io.BytesIO(content)).names, dictionary.FRAMES[name][0]
-        described = {"title": title, "schema": dictionary.table_schema(name, columns)}
-        resources.append({"name": name, "path": f"{name}.parquet", **kind, **described})
+    for file in head["files"]:
+        name, columns = Path(file).stem, pq.read_schema(folder / file).names
+        title, schema = dictionary.FRAMES[name][0], dictionary.table_schema(name, columns)
+        kind = {"format": "parquet", "mediatype": "application/vnd.apache.parquet"}
+        resources.append({"name": name, "path": file, **kind, "title": title, "schema": schema})
     return {
         "profile": "data-package", "name": "mssante-trust-space", "title": "Espace de confiance MSSanté",
         "description": "What `mssante-audit snapshot --shareable` wrote: whom a text names is masked.",
-        "created": to_jsonable_python(as_of), "resources": resources,
+        "created": head["as_of"], "resources": resources,
     }  # fmt: skip
 
 
@@ -198,9 +204,11 @@ def naming(frame: pd.DataFrame) -> list[str]:
     return [column for column in frame.columns if _NAMING.fullmatch(column)]
 
 
-def unnamed_rows(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """Return rows of the list with whom texts in some columns name masked."""
-    return rows.assign(**unnamed_texts(rows[list(columns)]))
+def unnamed_rows(space: TrustSpace, rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return rows of a space's list with whom texts in some columns name masked, which is done once."""
+    entries = space.entries
+    masked = space.once(load.UNNAMED, lambda: unnamed_texts(entries.drop(columns=naming(entries))))
+    return rows.assign(**{name: masked[name] for name in columns if name in masked})
 
 
 def unnamed_texts(frame: pd.DataFrame) -> dict[str, pd.Series]:

@@ -135,7 +135,7 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     places = {name: place for place, name in enumerate(names)}
     listed = space.audited[space.audited["domain"].isin(set(names))]
     if not space.show_contacts:
-        listed = unnamed_rows(listed, "description", "operator")
+        listed = unnamed_rows(space, listed, "description", "operator")
     ordered = ordered.assign(operator=list(map(space.shown, ordered["operator"])))
     whys, texts = (Places(count_from().__next__) for _ in range(2))
 
