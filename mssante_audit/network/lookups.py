@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.replies import PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
-from mssante_audit.observe.dns.names import is_under, upwards
+from mssante_audit.observe.dns.names import is_between, is_under, upwards
 from mssante_audit.observe.lines import Reply
 
 # Aliases that every resolver follows from one name, and that some do (measured with BIND, unbound and Knot
@@ -98,8 +98,8 @@ class Lookups:
         whole = merging and zone != "."
         denials: list[Reply] = []
         if whole:
-            above = [z for z in self._index.zones_asked[name, qtype] if self._is_above(z, zone)]
-            for asked in (zone, *above):
+            above = (z for z in self._index.zones_asked[name, qtype] if z != zone and is_under(zone, z))
+            for asked in (zone, *(z for z in above if is_between(z, self._index.parent))):
                 servers = self.servers(asked, depth)
                 of_servers = self._index.answers(asked, name, qtype)
                 given = [of_servers.get(address, UNKNOWN) for address in servers or ()]
@@ -123,10 +123,6 @@ class Lookups:
             order = {"found": 0, "nxdomain": 1}
             lookup = _merged(parts) if merging else min(parts, key=lambda p: order.get(p.status, 2))
         return lookup._replace(partly=kind or ("" if named else "alias") or own_sets or lookup.partly)
-
-    def _is_above(self, zone: str, lower: str) -> bool:
-        """Whether all servers of a zone are asked of names in a lower one (`observe.dns.resolve`)."""
-        return "." in zone.strip(".") and zone not in (lower, self._index.parent) and is_under(lower, zone)
 
     def _own_sets(self, zone: str, of_zone: Mapping[str, ServerAnswer]) -> str | None:
         """Return how the servers answer that a zone names beside its data, "" if well; ``None``: not known.

@@ -277,10 +277,9 @@ class Walk:
         if not lookup.status:
             ways = Ways(Part("hosts-unheard", {"name": name}), NOT_REACHED)
         else:
-            ways = together(
-                lookup.zone, [self._at_end(name, end) for end in lookup.ends], [()] * len(lookup.ends)
-            )
-            if (how := OF_SERVERS.get(lookup.partly)) and ways.dns.arrives:
+            led = [self._at_end(name, end) for end in lookup.ends]
+            ways = together(lookup.zone, led, [()] * len(led))
+            if how := OF_SERVERS.get(lookup.partly):
                 ways = ways._replace(dns=Part(how, {"zone": lookup.zone}).then(ways.dns))
         return ways._replace(met=(Elsewhere(name, lookup, ways),))
 

@@ -24,6 +24,7 @@ from mssante_audit.audits.delegation_vs_redirection.observed import declarations
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.export import records
 from mssante_audit.base.frames import Column, described, frame_of
+from mssante_audit.base.language import current_language
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.causes import Doubts
@@ -105,7 +106,9 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
         return domains_of(space, concat(parted(name, space)[0] for name in audits()))
 
     frame = space.once(("domains", *audits().values()), made)
-    return frame.assign(reasons=pd.Series(_reasons(frame["why"], language), dtype="str"))
+    key = ("reasons", language or current_language(), *audits().values())
+    texts = space.once(key, lambda: pd.Series(_reasons(frame["why"], language), dtype="str"))
+    return frame.assign(reasons=texts)
 
 
 def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:

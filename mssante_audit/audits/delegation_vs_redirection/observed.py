@@ -130,7 +130,8 @@ def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Find
             run(seen)
             source, day = seen.observation.source, f"{seen.observation.started_at:%Y-%m-%d}"
             label = f"{source}, {day}" if len(parts) > 1 else day
-            for cause, (domains, lines, *values) in seen.causes.items():
+            for cause in list(seen.causes):  # there may be tens of thousands: none is kept twice
+                domains, lines, *values = seen.causes.pop(cause)
                 if rows := all_rows(seen.rows[domain] for domain in dict.fromkeys(domains)):
                     places = [Place(DNS, source, tuple(sorted({*lines})), label=label)] if lines else []
                     _extend(causes, cause, (*rows, *places), *values)

@@ -241,5 +241,6 @@ def strange_findings(
 def _usual(uses: list[used.Use], kind: str) -> list[used.Use]:
     """Return the texts of the contact of a kind that more than half of these rows bear, if there is one."""
     by_contact = grouped((use.coordinates, use) for use in uses if use.kind == kind)
-    counts = [len(used.rows_of(texts)) for texts in by_contact.values()]
-    return next((texts for texts in by_contact.values() if 2 * len(used.rows_of(texts)) > sum(counts)), [])
+    counts = {contact: len(used.rows_of(texts)) for contact, texts in by_contact.items()}
+    most = (by_contact[contact] for contact, count in counts.items() if 2 * count > sum(counts.values()))
+    return next(most, [])

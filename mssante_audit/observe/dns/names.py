@@ -36,3 +36,11 @@ def upwards(name: str) -> Iterator[str]:
     while name.strip("."):
         yield name
         name = name.partition(".")[2]
+
+
+def is_between(zone: str, parent: str) -> bool:
+    """Whether each server of a zone is asked of the mail hosts below it.
+
+    Not so the root's or a top-level one's, nor those of the `parent` zone: the walk asks them all.
+    """
+    return "." in zone.strip(".") and zone != parent

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mssante_audit.observe.dns.asker import Asker
 from mssante_audit.observe.dns.exchange import reaches
-from mssante_audit.observe.dns.names import is_under, upwards
+from mssante_audit.observe.dns.names import is_between, is_under, upwards
 from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply
 from mssante_audit.values.hosts import can_be_asked
 
@@ -73,11 +73,12 @@ class Resolver:
             if len(names) > 2 * MAX_ALIASES:
                 break
             lowest, reply = await self._search(domain, name, qtype, ())
-            given = [reply] if reply else []
             # Servers of the zones above may lack the delegation, or have another name in its place.
-            zones = [zone for zone in upwards(name) if zone in self.zones and self._is_asked_whole(zone)]
+            parent = self._asker.settings.parent_zone
+            zones = [zone for zone in upwards(name) if zone in self.zones and is_between(zone, parent)]
             if lowest not in ("", ".", *zones):
                 zones.append(lowest)
+            given = [reply] if reply and not zones else []
             for zone in zones:  # which grows
                 of_zone = await self._whole_zone(domain, zone, name, qtype)
                 for referral in (r for r in of_zone if r.outcome == "referral"):
@@ -89,13 +90,6 @@ class Resolver:
             replies += given
             names += sorted({reply.alias for reply in given if reply.alias}.difference(names))
         return replies
-
-    def _is_asked_whole(self, zone: str) -> bool:
-        """Whether each server of a zone is asked of a mail host below: not the root's, nor a top-level one's.
-
-        Nor those of the parent zone: the walk asks them all.
-        """
-        return "." in zone.strip(".") and zone != self._asker.settings.parent_zone
 
     async def _whole_zone(self, domain: str, zone: str, name: str, qtype: str) -> list[Reply]:
         """Ask each of a zone's servers, as those above and the zone itself name them."""
