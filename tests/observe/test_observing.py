@@ -24,6 +24,7 @@ from dnsworld import (
     parent,
     quick,
     settings,
+    zone_server,
 )
 
 from mssante_audit.network import methods, network_of
@@ -248,6 +249,30 @@ def test_not_all_of_many_servers_are_asked_and_it_is_said(many, named, most, not
     assert methods(observation, [DOMAIN])["method"].tolist() == ["delegated"]
     zone = network_of(observation).zone(DOMAIN)
     assert len(zone.parent_ns) == len(zone.names_of(OPERATOR)) == named
+
+
+def test_both_families_of_a_mail_host_are_asked_of_every_server(look, serve):
+    """The name of one server has no glue, and takes its time to be found."""
+    host, near, far, other = "mx.z.example", "near.z.example", "far.w.example", "127.0.55.3"
+
+    def above(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        name, qtype = asked(query)
+        if name == host:
+            names = [f"z.example NS {server}." for server in (near, far)]
+            message = reply(query, aa=False, authority=names, additional=[f"{near} A {OPERATOR}"])
+        elif (name, qtype) == (DOMAIN, "MX"):
+            message = reply(query, answer=[f"{DOMAIN} MX 10 {host}."])
+        else:
+            answer = [f"{far} A {other}"] if (name, qtype) == (far, "A") else []
+            message = reply(query, answer=answer, authority=[". SOA a.root. h.example. 1 3600 600 86400 300"])
+        return [*([0.3] if name == far else []), *send(message, transport)]
+
+    serve(PARENT, below_a_good_parent(above))
+    for address in (OPERATOR, other):
+        serve(address, zone_server(host, "A 82.64.5.1"))
+    replies = [r for r in look(DOMAIN).replies if (r.qname, r.zone) == (host, "z.example")]
+    every = {(address, qtype) for address in (OPERATOR, other) for qtype in ("A", "AAAA")}
+    assert {(r.address, r.qtype) for r in replies} == every
 
 
 def test_servers_that_are_each_others_names_end(look, serve):

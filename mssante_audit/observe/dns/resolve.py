@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -47,6 +48,8 @@ class Resolver:
         """Servers of the zones met so far; names are looked up from the nearest one."""
         self._spare: dict[str, tuple[str, ...]] = {}
         """Names of further servers of those zones, which were not looked up yet."""
+        self._looking = defaultdict[str, asyncio.Lock](asyncio.Lock)
+        """Held while a zone's further servers are looked up: who asks it meanwhile waits for them."""
 
     def _usable(self, address: str) -> bool:
         way = ":" not in address or self.ipv6 or (not self._ipv4_only and reaches(address))
@@ -93,9 +96,10 @@ class Resolver:
 
     async def _whole_zone(self, domain: str, zone: str, name: str, qtype: str) -> list[Reply]:
         """Ask each of a zone's servers, as those above and the zone itself name them."""
-        if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
-            more = (*await self._named(domain, spare), *self.zones.get(zone, ()))
-            self.zones[zone] = tuple(sorted({server.address: server for server in more}.values()))
+        async with self._looking[zone]:
+            if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
+                more = (*await self._named(domain, spare), *self.zones.get(zone, ()))
+                self.zones[zone] = tuple(sorted({server.address: server for server in more}.values()))
         servers = self.zones.get(zone, ())[:MAX_SERVERS]
         given = await self.ask_all(domain, zone, servers, name, qtype)
         if zone != self._asker.settings.parent_zone:
