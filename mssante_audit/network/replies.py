@@ -222,11 +222,14 @@ class ReplyIndex:
     def _answer(self, udp: Reply | None, tcp: Reply | None, *, walked: bool) -> ServerAnswer:
         if udp is None:
             return UNKNOWN
+        compared = walked and udp.qname == udp.zone and udp.qtype == "MX"
+        if compared and tcp is None:  # where TCP is known to be silent, the SOA alone says so
+            soa = self.over(udp.zone, udp.zone, "SOA", udp.address, "tcp")
+            tcp = soa if soa and soa.silent else None
         answer, other = self._over(udp), UNKNOWN if tcp is None else self._over(tcp)
+        if compared and not other.kind and answer.kind not in ("truncated", "silent"):
+            return UNKNOWN
         if answer.informs and udp.qtype == "MX":  # it may have said otherwise over TCP, or another time
-            compared = walked and udp.qname == udp.zone
-            if compared and not other.kind:
-                return UNKNOWN
             versions = self._versions.get((udp.zone, udp.qname, udp.address), {})
             more = [versions[answers] for answers in sorted(versions, key=sorted)]
             if compared and other.informs and other.reply and other.reply.records != udp.records:
@@ -242,7 +245,7 @@ class ReplyIndex:
             first = {udp.zone} if udp.qtype == "MX" and udp.qname == udp.zone else set()
             gone = tcp is None and answer.kind == "silent" and self._silent_over_tcp[udp.address] - first
             return answer if other.failed or gone else UNKNOWN
-        return answer
+        return other._replace(kind="tcp") if compared and answer.kind and other.informs else answer
 
     def _over(self, reply: Reply) -> ServerAnswer:
         """Return what a transport's best reply comes to."""

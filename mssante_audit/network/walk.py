@@ -236,8 +236,8 @@ class Walk:
         if contents or reply.outcome in ("nxdomain", "answer"):
             return contents or [("nxdomain",) if reply.outcome == "nxdomain" else ("unheard",)]
         answers = [self._index.answer(reply.zone, reply.qname, t, reply.address) for t in ("A", "AAAA")]
-        if any(answer.kind == NO_EVIDENCE for answer in answers):
-            return [("unheard",)]
+        if any(answer.kind == NO_EVIDENCE for answer in answers) and reply.transport == "udp":
+            return [("unheard",)]  # over TCP no addresses are asked for
         addresses = frozenset().union(*(more.answers for answer in answers for more in answer.replies))
         if addresses:
             return [("implicit", addresses)]

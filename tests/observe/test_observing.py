@@ -275,6 +275,23 @@ def test_both_families_of_a_mail_host_are_asked_of_every_server(look, serve):
     assert {(r.address, r.qtype) for r in replies} == every
 
 
+@pytest.mark.parametrize(
+    ("types", "transport"), [("SOA NS MX", "tcp"), pytest.param("SOA NS", "udp", marks=pytest.mark.long)]
+)
+def test_what_a_server_drops_does_not_hide_what_it_says_of_each_of_its_domains(types, transport, look, serve):
+    zones = {f"ch-{n}.mssante.fr": zone_server(f"ch-{n}.mssante.fr", "MX 0 .") for n in range(12)}
+    serve(PARENT, parent({d: [f"ns.{d}"] for d in zones}, glue={f"ns.{d}": OPERATOR for d in zones}))
+
+    def dropping(query: dns.message.Message, over: str) -> list[bytes | float]:
+        name, qtype = asked(query)
+        zone = zones.get(".".join(name.split(".")[-3:]), zone_server("."))
+        return [] if qtype in types.split() and transport in (over, "udp") else zone(query, over)
+
+    serve(OPERATOR, dropping)
+    network = network_of(look(*zones))
+    assert {network.walk.follow(domain).whole.cause for domain in zones} == {"null-mx"}
+
+
 def test_servers_that_are_each_others_names_end(look, serve):
     """ch-a is served by a name in ch-b, ch-b by one in ch-a, without glue; and ch-c by a name in itself."""
     zones = {f"ch-{a}.mssante.fr": [f"ns.ch-{b}.mssante.fr"] for a, b in ("ab", "ba", "cc")}

@@ -83,6 +83,23 @@ def test_answers_and_findings_go_together_and_rest_on_lines(folder, hard):
     assert not broken(hard, HARD, rounds=40)
 
 
+ALONE = (
+    "vers-ns-alias", "vers-ns-alias-mort", "alias-ns-alias", "vers-expire", "alias-sans-cle", "vers-sans-cle",
+    "vers-bas", "vers-dname", "udp-panne", "mx-transport", "sans-aa-un",
+)  # fmt: skip
+
+
+def test_a_domain_that_is_observed_by_itself_is_judged_as_among_others(tmp_path):
+    """Nobody else's questions tell what its own leave open."""
+    cases = [case for case in HARD if case.name in ALONE]
+    each = f"for case in HARD:\n  if case.name in {ALONE}: observe_cases(folder / case.name, [case])"
+    play(tmp_path, HARD, f"with running(folder, HARD):\n {each}")
+    for case in cases:
+        assert answers(tmp_path / case.name, [case])[case.domain].receives == case.receives, case.name
+        assert findings(tmp_path / case.name, [case])[case.name] == set(case.rules)
+    assert len(cases) == len(ALONE)
+
+
 def test_there_are_cases_of_each_kind():
     names = [case.name for case in HARD]
     assert len(names) == len(set(names))

@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +19,7 @@ from mssante_audit.observe.dns.exchange import Exchange, exchange, observe_excha
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.lines import NO_EDNS, Ask, Reply, key
 
+MOST_MISSED = 3  # questions for an MX that a server is asked though it was silent to all others
 SLOWEST = 5.0  # seconds between two queries to an address that stays silent, at most
 
 K = TypeVar("K", bound=Hashable)
@@ -49,6 +50,8 @@ class _Lane:
     probing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the one question that goes on while the lane is doubtful."""
     silent_until: float = 0.0
+    missed: int = 0
+    """Questions for an MX in a row that were met with silence."""
 
     @property
     def doubtful(self) -> bool:
@@ -77,6 +80,17 @@ class Asker:
         pace = partial(_Pace, settings.per_server_in_flight, settings.per_server)
         self._paces = defaultdict[str, _Pace](pace)
 
+    def go_on(self, replies: Iterable[Reply]) -> None:
+        """Take what an earlier start of the run was told: it is not asked again, and shows who is alive."""
+        for reply in replies:
+            if not reply.attempt:
+                continue
+            self.known[key(reply)] = reply
+            if not reply.silent:
+                lane = self._lane(reply.address, reply.transport)
+                lane.answers += 1
+                lane.edns_seen = lane.edns_seen or reply.edns
+
     async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
         """Ask, again if need be, and return the last thing observed; who is not `patient` may ask others.
 
@@ -97,19 +111,31 @@ class Asker:
         reply = await self._persist(ask, before.attempt if before else 0, patient=patient)
         if not patient:
             self.known[key(ask)] = reply
-        unsettled = reply.outcome == "truncated" or (patient and reply.silent)
-        tcp_silent = reply.silent and self._lane(ask.address, "tcp").silent
-        if ask.transport == "tcp" or not unsettled or tcp_silent:
-            return reply
-        other = await self.ask(ask._replace(transport="tcp"), patient=patient)
-        if reply.silent and other.silent:
-            return reply
+        if ask.transport == "udp" and (reply.outcome == "truncated" or (patient and reply.silent)):
+            reply = await self._settled(ask, reply, patient=patient)
+        # Who is in a hurry asks someone else.
+        return self._write(reply) if patient and reply.silent and not reply.attempt else reply
+
+    async def _settled(self, ask: Ask, reply: Reply, *, patient: bool) -> Reply:
+        """Return what a question comes to that met with silence, or was truncated, over UDP."""
+        lane, tcp, other = self._lane(ask.address, "udp"), self._lane(ask.address, "tcp"), reply
+        if not reply.silent or not tcp.silent or tcp.answers:
+            other = await self.ask(ask._replace(transport="tcp"), patient=patient)
         if reply.silent and not reply.attempt:
-            # Not sent so far, but there is a sign of life: the silence may be about other questions only.
-            lane = self._lane(ask.address, "udp")
-            await self._enter(lane.pace)
-            reply = await self._try(ask, lane, 1)
-        return other if reply.silent or reply.outcome == "truncated" else reply
+            # Not sent so far: the silence may be about other questions only.
+            if not other.silent:
+                reply = await self._once_more(ask, lane)
+            elif ask.step == "walk" and ask.qtype == "MX":
+                async with lane.probing:
+                    if lane.missed < MOST_MISSED:
+                        reply = await self._once_more(ask, lane)
+        unheard = reply.outcome == "truncated" or (reply.silent and not other.silent)
+        return other if unheard else reply
+
+    async def _once_more(self, ask: Ask, lane: _Lane) -> Reply:
+        """Ask over a lane that has been silent so far."""
+        await self._enter(lane.pace)
+        return await self._try(ask, lane, 1)
 
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Write, once, that a question was not sent, and why, as flags of the reply that there is not."""
@@ -158,8 +184,7 @@ class Asker:
                 lane.probing.release()
         if reply:
             return reply
-        skipped = observe_exchange(ask, Exchange("timeout"), datetime.now(UTC), 0, edns=lane.edns)
-        return self._write(skipped) if patient else skipped  # who is in a hurry asks someone else
+        return observe_exchange(ask, Exchange("timeout"), datetime.now(UTC), 0, edns=lane.edns)
 
     def _lane(self, address: str, transport: str) -> _Lane:
         if (address, transport) not in self.lanes:
@@ -209,6 +234,8 @@ class Asker:
         else:
             lane.answers, lane.streak = lane.answers + 1, 0
             pace.interval = max(pace.fastest, pace.interval / 2)
+        if ask.qtype == "MX":
+            lane.missed = lane.missed + 1 if reply.silent else 0
         return self._write(reply)
 
     def _write(self, reply: Reply) -> Reply:

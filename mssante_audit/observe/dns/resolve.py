@@ -208,6 +208,7 @@ class Resolver:
                 continue  # it would have to be known to be found
             replies = [await self.resolve(domain, name, qtype, (*chain, name)) for qtype in kinds]
             conclusive = [reply for reply in replies if reply]
+            await self._look_at_signatures(conclusive)
             if usable := [Server(name, a) for a in _addresses_in(conclusive) if self.usable(a)]:
                 alias = any(reply.qname != name or reply.alias for reply in conclusive)
                 (aliases if alias else servers)[name] = usable

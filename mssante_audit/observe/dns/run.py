@@ -20,7 +20,6 @@ from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.dns.walk import Walker
 from mssante_audit.observe.file import DNS, ELSE_RESUME, Progress, Report, Writer
-from mssante_audit.observe.lines import key
 from mssante_audit.observe.observation import Observation, load_observation
 
 __all__ = ["NetworkError", "ObserveSettings", "Progress", "Summary", "observe"]
@@ -108,7 +107,7 @@ async def _observe(
             writer = Writer(out, resume=True)
             if out.stat().st_size:  # else it was killed before its first line
                 before = load_observation(out)
-                asker.known = {key(reply): reply for reply in before.replies if reply.attempt}
+                asker.go_on(before.replies)
                 sibling = before.siblings[0] or sibling
                 writer.mend()
         walker = Walker(asker, resolver, sibling)

@@ -148,7 +148,9 @@ class Walker:
         ask = Ask(domain, "apex", zone, zone, "SOA", *server)
         others = ask._replace(qtype="NS"), ask._replace(qtype="MX", transport="tcp")
         asked = self._asker.ask(ask), self._asker.ask(others[0]), self._over_tcp(others[1])
-        soa, ns, _ = await asyncio.gather(*asked)
+        soa, ns, mx = await asyncio.gather(*asked)
+        if zone == canonical(domain):  # some senders hear it over TCP alone
+            await self._follow(domain, [mx])
         if not soa.silent:
             # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
             stranger = Ask(domain, "recursion", "", ".", "SOA", *server, rd=True)
