@@ -4,11 +4,14 @@ import asyncio
 import gzip
 import json
 import re
+import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +22,7 @@ import pandas as pd
 import pytest
 from click.testing import Result
 from conftest import CATALOGUE
-from smtplab import Script, Wire, dripping, saying, serving, tls
+from smtplab import REPLIES, Script, Wire, dripping, saying, serving, tls
 from tlsmade import write_visits
 from typer.testing import CliRunner
 
@@ -91,8 +94,21 @@ def test_the_chain_is_kept_whatever_certificate_is_demanded_and_shown(most, dema
     assert lines == ["EHLO localhost\r\n", "STARTTLS\r\n", *after_tls]
 
 
+@pytest.mark.parametrize(("step", "reply"), [
+    (0, "250 mx\n"), (0, "554-no\n220 yes\n"), (1, "220-mx\n220 STARTTLS\n"),
+    (1, "250-mx\n500-starttls x\n250 y\n"), (1, "250-mx\n250  StartTLS=\n"),
+    (2, "250 go\n"), (2, "454-later\n299 go\n"),
+])  # fmt: skip
+def test_whatever_postfix_takes_for_a_yes_is_one(step, reply, chain):
+    """Any 2xx, as the last line says; the first word of a line of EHLO. Held against posttls-finger."""
+    assert look(tls(chain, replies=(*REPLIES[:step], reply, *REPLIES[step + 1 :]))).outcome == "presented"
+
+
 @pytest.mark.parametrize(("script", "outcome", "detail"), [
-    (saying("220 mx\n", "250-mx\n250 XSTARTTLS\n"), "no-starttls", "EHLO without STARTTLS"),
+    (saying("220 mx\n", "250-XSTARTTLS\n250 AUTH=STARTTLS\n"), "no-starttls", "EHLO without STARTTLS"),
+    (saying("220-mx\n550 no\n"), "refused", "550 no"),
+    (saying("220 mx\n", "250-STARTTLS\n450 no\n"), "busy", "450 no"),
+    (saying("220 mx\n", HELLO, "354 go\n"), "garbage", "354 go"),
     (saying("421 4.3.2 later\n"), "busy", "421 4.3.2 later"),
     (saying("220 mx\n", "450 4.7.1 greylisted\n"), "busy", "450 4.7.1 greylisted"),
     (saying("554 5.7.1 no\n"), "refused", "554 5.7.1 no"),
@@ -150,6 +166,33 @@ def test_whatever_comes_after_the_handshake_its_certificate_was_presented(then, 
     assert (seen.outcome, seen.chain) == ("presented", (LEAF.der, AUTHORITY.der))
     assert seen.detail.startswith(detail)
     assert seen.seconds < 4
+
+
+def test_a_certificate_whose_key_was_not_proved_is_none(chain):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(*chain)
+
+    async def cut(wire: Wire) -> None:
+        received, flight = ssl.MemoryBIO(), ssl.MemoryBIO()
+        await saying("220 mx\n", HELLO, "220 go\n")(wire)
+        received.write(await wire.reader.read(4096))
+        with suppress(ssl.SSLWantReadError):
+            context.wrap_bio(received, flight, server_side=True).do_handshake()
+        wire.writer.write(flight.read()[:-60])  # no whole signature of its key
+        await wire.writer.drain()
+
+    seen = look(cut)
+    assert (seen.outcome, seen.chain, seen.protocol) == ("handshake-failed", (), "")
+
+
+def test_a_handshake_that_is_reset_is_one_that_failed():
+    async def reset(wire: Wire) -> None:
+        await handshake_begun(wire)
+        sock = wire.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    assert look(reset).outcome == "handshake-failed"
 
 
 async def handshake_begun(wire: Wire) -> None:
