@@ -10,6 +10,9 @@ from typing import Any, Self
 
 import pandas as pd
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from in_clear import by_rule, told_in_clear
 from made_lists import revocations
 from made_up import ALPHA, BETA_DN
@@ -27,7 +30,7 @@ from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains
-from tools.sample.certificates import MADE, Made, make
+from tools.sample.certificates import MADE, SERVER, Made, make
 
 AT = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 ONE, TWO, THREE = "192.88.99.1", "192.88.99.2", "192.88.99.3"
@@ -69,6 +72,16 @@ class Wires:
     def presents(self, address: str, leaf: Made, chain: tuple[Made, ...] = (BETWEEN,), **more: Any) -> Self:
         given = {"protocol": "TLSv1.3", "cipher": "X", "chain": tuple(made.der for made in (leaf, *chain))}
         return self.ends(address, "presented", **(given | more))
+
+    def presents_through(self, *extensions: x509.ExtensionType) -> Self:
+        """Present what an authority issued that has critical extensions more."""
+        made = BETWEEN.certificate
+        times = made.not_valid_before_utc, made.not_valid_after_utc
+        builder = x509.CertificateBuilder(made.issuer, made.subject, made.public_key(), 7, *times)
+        for extension in (*(each.value for each in made.extensions), *extensions):
+            builder = builder.add_extension(extension, critical=True)
+        own = builder.sign(ROOT.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        return self.presents(ONE, GOOD, (Made(own, BETWEEN.key),))
 
     def ends(self, address: str, outcome: str, detail: str = "", **more: Any) -> Self:
         self.visits[address] = Visit(outcome, detail, **more)
@@ -137,6 +150,12 @@ def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires
     assert told_in_clear("certificates", replace(space, tls=None)).empty
 
 
+SERVERS_ALONE = x509.ExtendedKeyUsage([SERVER])
+POLICIES = (
+    x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2.250.1.9"), None)]),
+    x509.PolicyConstraints(0, None),
+)
+DUTY = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.250.1.9"), b"\x05\x00")
 UNLISTED, UNSEEN, BY_NAME = "TLS_NAME_UNLISTED", "TLS_UNSEEN", "TLS_SNI_ONLY"
 UNKNOWN_CHAIN = "TLS_CHAIN_UNKNOWN"
 # Beside those of the catalogue (`tools.sample.tls`), which tests/test_sample.py holds.
@@ -152,6 +171,10 @@ CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]
     "an authority that is none": (
         lambda w: w.presents(ONE, alpha(issuer=GOOD), (GOOD, BETWEEN)), {UNKNOWN_CHAIN: [(1,)]}),
     "with the root, too": (lambda w: w.presents(ONE, GOOD, (BETWEEN, ROOT)), {}),
+    "of an anchor itself, and sent alone": (lambda w: w.presents(ONE, alpha(issuer=ROOT), ()), {}),
+    "an authority for servers alone": (lambda w: w.presents_through(SERVERS_ALONE), {}),
+    "an authority by policies that it makes critical": (lambda w: w.presents_through(*POLICIES), {}),
+    "a duty that nobody knows": (lambda w: w.presents_through(DUTY), {"TLS_CHAIN_INCOMPLETE": [(1,)]}),
     "no use named": (lambda w: w.presents(ONE, alpha(usages=())), {}),
     "a wildcard's": (lambda w: w.presents(ONE, make(ALPHA["dn"], BETWEEN, names=("*.alpha.example",))), {}),
     "right by name, another without": (
