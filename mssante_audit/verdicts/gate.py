@@ -133,10 +133,7 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
 def judge_declaration(
     space: TrustSpace, declaration: Register, answers: Mapping[int, Sequence[EditFinding]]
 ) -> Edit:
-    """Judge a declaration of Annexe 1 before it is sent; `answers`: what its servers said, by row.
-
-    All that is wrong in it counts, whatever other declarations of the register have it, too.
-    """
+    """Judge all of a declaration of Annexe 1 before it is sent; `answers`: what its servers said, by row."""
     declared = declaration.declarations
     files = {*declared["file"]}
     found = _findings(replace(space, register=_joined(space.register, declaration), judged=None))

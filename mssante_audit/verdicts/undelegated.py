@@ -63,8 +63,7 @@ def ask_declared(
         # Resolvers forget the servers of the delegation once they know those that the zone names itself.
         named = [reply.answers for reply in network.index.about(domain, "NS") if not reply.weak]
         if others := tuple(sorted(set().union(*named).difference(names))):
-            addressed = ((name, address) for name in names for address in network.addresses(name))
-            at = tuple(server for server in addressed if network.index.usable(server[1]))
+            at = tuple((n, a) for n in names for a in network.addresses(n) if network.index.usable(a))
             by_zone = {**how, "parent_zone": zone, "parent_servers": at}  # who knows the names in it
             theirs = network_of(observe_now(zone, **by_zone, declared=others, undelegated=zone))
             errors = (f for f in _of_servers(theirs, domain, others, glue=False) if f.severity == "error")
@@ -86,11 +85,10 @@ def ask_declared(
         if part.cause in _NOT_KNOWN:
             yield fault(UNANSWERED, reason(part.cause))
         else:
-            severity = "warning" if part.cause in _WARNED else "error"
-            finding = fault(MAIL, about(part), severity=severity)
+            finding = fault(MAIL, about(part), severity="warning" if part.cause in _WARNED else "error")
             yield finding._replace(remedy=causes()[part.cause]["do"])
-    declared = [row[name] for name in ("dn_igc_sante", "dn_igc_cps") if row[name].strip()]
-    keys, offers = {parse_dn(pasted_dn(text)).key for text in declared}, offers_of(tls)
+    declared, offers = [row[name] for name in ("dn_igc_sante", "dn_igc_cps")], offers_of(tls)
+    keys = {parse_dn(pasted_dn(text)).key for text in declared if text.strip()}
     for address, host in addresses:
         seen_there = visit(address, tls.port, "", tls, offers)
         if seen_there.outcome == "handshake-failed":
@@ -136,10 +134,8 @@ def _of_certificate(
     away = seen.outcome == "presented" and seen.detail and not seen.demanded
     reply = f" ({unnamed(seen.detail)})" if seen.detail[:1].isdigit() else ""  # its own words
     what = f"{where}{colon()}{words['refused' if away else seen.outcome]}{reply}"
-    if declared and (away or seen.outcome not in TELLING):
-        yield fault(UNANSWERED, what)
-    elif seen.outcome not in TELLING:
-        yield fault(CERTIFICATE, what, "hidden", "info")
+    if seen.outcome not in TELLING or (away and declared):
+        yield fault(UNANSWERED, what) if declared else fault(CERTIFICATE, what, "hidden", "info")
     if seen.outcome not in TELLING:
         return
     if not seen.chain:

@@ -24,8 +24,6 @@ from mssante_audit.observe.lines import SCARCE
 MAX_REPLY = 16 << 10  # bytes of one SMTP reply (RFC 5321, 4.5.3.1.5 asks for lines of 512)
 MAX_HANDSHAKE = 512 << 10
 MAX_SHOWN = 200  # printable characters kept of what a server writes
-# As Postfix reads it: in any case, and whatever stands behind it.
-_STARTTLS = re.compile(rb"[0-9]{3}[ -][ \t=]*STARTTLS(?:[ \t=]|$)", re.IGNORECASE)
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENETUNREACH)
 
 
@@ -106,7 +104,7 @@ class _Talk:
         try:
             self._ask("", "no greeting")
             _, lines = self._ask(hello, "no reply to EHLO")
-            if not any(_STARTTLS.match(line) for line in lines):
+            if not any(re.match(rb"[ \t=]*STARTTLS([ \t=]|$)", line[4:], re.IGNORECASE) for line in lines):
                 self._leave()
                 return replace(self.seen, outcome="no-starttls", detail="EHLO without STARTTLS")
             self._ask("STARTTLS", "no reply to STARTTLS")
