@@ -496,6 +496,12 @@ def test_one_host_is_looked_at_and_nothing_is_kept(sent, days, anchor, status, w
     assert (behind in result.output) == sent
 
 
+def test_a_host_is_asked_for_its_name_as_the_dns_writes_it(chain):
+    names: list[str | None] = []
+    looked_at(tls(chain, names=names), "--host", "LOCALHOST")
+    assert names == [None, "localhost"]
+
+
 def test_a_host_that_tells_nothing_is_unknown_and_one_without_starttls_is_wrong():
     assert looked_at(saying("421 later\n")).exit_code == 4
     assert looked_at(saying("220 mx\n", "250 mx\n")).exit_code == 1
