@@ -30,7 +30,7 @@ MOST_VISITED = 6  # addresses of mail servers visited for one declaration
 # Causes that each server's own answer tells already.
 _OF_SERVERS = {*OF_SERVERS.values(), *DEAD, "one-server", "mx-unanswered", "parent-silent"}
 # Causes that the rules of an observation warn of.
-_WARNED = ("exchangers-ipv6", "private-among")
+_WARNED = ("exchangers-ipv6", "servers-ipv6", "private-among")
 _NOT_KNOWN = ("exchangers-lost", "hosts-unheard", "servers-unheard", "not-reached", "not-observed")
 
 
@@ -69,7 +69,7 @@ def ask_declared(
             errors = (f for f in _of_servers(theirs, domain, others, glue=False) if f.severity == "error")
             yield from (fault(SERVERS, finding.observed, "others") for finding in errors)
         mail = mails(seen, [domain], datetime.now(UTC), 1)[domain]
-        parts = (mail.dns, mail.mail) if mail.ways else (mail.dns,)
+        parts = (mail.dns, mail.mail) if mail.ways and mail.mail != mail.dns else (mail.dns,)
         hosts = network.exchangers(domain)
     else:
         parts = (network.hosts.of_mx(tuple((10, name) for name in names)).mail,)
