@@ -25,6 +25,7 @@ from mssante_audit.findings.words import sentence
 from mssante_audit.observe.file import TLS
 from mssante_audit.observe.folder import File
 from mssante_audit.observe.lines import instant
+from mssante_audit.observe.tls.chain import judge
 from mssante_audit.observe.tls.observation import NOT_VISITED, OUTCOMES, TELLING, load_servers
 from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
@@ -220,6 +221,18 @@ def test_a_revoked_certificate_is_told_by_the_list_of_its_issuer_alone(wires: Wi
     assert wires.found() == {}
     wires.crls += [revoking(BETWEEN, "right.crl")]
     assert wires.found() == {"TLS_REVOKED": [(1,)]}
+
+
+@pytest.mark.parametrize(
+    ("points_to", "revoked", "answer"), [("1", 0, "good"), ("2", 0, "unknown"), ("2", 1, "revoked")]
+)
+def test_one_of_several_revocation_lists_clears_those_that_point_to_it(points_to, revoked, answer, tmp_path):
+    leaf, file = alpha(crl=f"http://ac.example/{points_to}.crl"), tmp_path / "1.crl"
+    place = [x509.UniformResourceIdentifier("http://ac.example/1.crl")]
+    part = x509.IssuingDistributionPoint(place, None, False, False, None, False, False)
+    serials = [leaf.certificate.serial_number][:revoked]
+    file.write_bytes(revocations(BETWEEN, AT - timedelta(1), revoked=serials, extension=part))
+    assert judge([leaf.der, BETWEEN.der], [ROOT.certificate], [file], AT).status.answer == answer
 
 
 def test_a_name_in_another_spelling_is_told_beside_the_listed_one(wires: Wires) -> None:
