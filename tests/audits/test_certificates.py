@@ -151,12 +151,9 @@ def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires
     assert told_in_clear("certificates", replace(space, tls=None)).empty
 
 
-SERVERS_ALONE = x509.ExtendedKeyUsage([SERVER])
-POLICIES = (
-    x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2.250.1.9"), None)]),
-    x509.PolicyConstraints(0, None),
-)
-DUTY = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.250.1.9"), b"\x05\x00")
+OID = x509.ObjectIdentifier("1.2.250.1.9")
+POLICIES = x509.CertificatePolicies([x509.PolicyInformation(OID, None)]), x509.PolicyConstraints(0, None)
+LIMITS, UNHEARD_OF = (x509.ExtendedKeyUsage([SERVER]), *POLICIES), x509.UnrecognizedExtension(OID, b"\5\0")
 UNLISTED, UNSEEN, BY_NAME = "TLS_NAME_UNLISTED", "TLS_UNSEEN", "TLS_SNI_ONLY"
 UNKNOWN_CHAIN = "TLS_CHAIN_UNKNOWN"
 # Beside those of the catalogue (`tools.sample.tls`), which tests/test_sample.py holds.
@@ -173,9 +170,8 @@ CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]
         lambda w: w.presents(ONE, alpha(issuer=GOOD), (GOOD, BETWEEN)), {UNKNOWN_CHAIN: [(1,)]}),
     "with the root, too": (lambda w: w.presents(ONE, GOOD, (BETWEEN, ROOT)), {}),
     "of an anchor itself, and sent alone": (lambda w: w.presents(ONE, alpha(issuer=ROOT), ()), {}),
-    "an authority for servers alone": (lambda w: w.presents_through(SERVERS_ALONE), {}),
-    "an authority by policies that it makes critical": (lambda w: w.presents_through(*POLICIES), {}),
-    "a duty that nobody knows": (lambda w: w.presents_through(DUTY), {"TLS_CHAIN_INCOMPLETE": [(1,)]}),
+    "an authority for servers alone, by a policy": (lambda w: w.presents_through(*LIMITS), {}),
+    "a limit that nobody knows": (lambda w: w.presents_through(UNHEARD_OF), {"TLS_CHAIN_INCOMPLETE": [(1,)]}),
     "no use named": (lambda w: w.presents(ONE, alpha(usages=())), {}),
     "a wildcard's": (lambda w: w.presents(ONE, make(ALPHA["dn"], BETWEEN, names=("*.alpha.example",))), {}),
     "right by name, another without": (
