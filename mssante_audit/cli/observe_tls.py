@@ -8,6 +8,7 @@ from pathlib import Path
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.console import say
+from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.tls.chain import Chain, judge, read_certificate
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.observe.tls.visit import Visit, offers_of, shown, visit
@@ -32,7 +33,7 @@ MEANINGS = {
 def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequence[str]) -> int:
     """Visit a server on each of its addresses, say what it presents, and return the exit status.
 
-    It is visited without SNI, as Postfix does, which decides; then by its name.
+    It is visited without SNI, as Postfix does, which decides; then by its name, as the DNS writes it.
     """
     folder = None if data is None else data if data.is_dir() else data.parent
     trusted, crls = trust([*anchors, *(of_sample(folder) if folder else ())], folder)
@@ -49,7 +50,7 @@ def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequenc
         _show(f"{address} port {settings.port}", _lines(seen, chain, at))
         statuses.append(_status(seen, chain, at))
         if host not in addresses and seen.outcome in ("presented", "handshake-failed"):
-            named = visit(address, settings.port, host, settings, offers)
+            named = visit(address, settings.port, canonical(host), settings, offers)
             chain = judge(named.chain, trusted, crls, at) if named.chain else None
             same = named.chain and named.chain == seen.chain
             _show(f"  asked for {host} (SNI)", ["the same"] if same else _lines(named, chain, at))

@@ -133,14 +133,12 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
 def judge_declaration(
     space: TrustSpace, declaration: Register, answers: Mapping[int, Sequence[EditFinding]]
 ) -> Edit:
-    """Judge a declaration of Annexe 1 before it is sent; `answers`: what its servers said, by row."""
+    """Judge all of a declaration of Annexe 1 before it is sent; `answers`: what its servers said, by row."""
     declared = declaration.declarations
     files = {*declared["file"]}
-    old = _findings(space)
-    new = _findings(replace(space, register=_joined(space.register, declaration), judged=None))
-    new = new[[any(p.source == REGISTER and p.file in files for p in where) for where in new["where"]]]
+    found = _findings(replace(space, register=_joined(space.register, declaration), judged=None))
+    new = found[[any(p.source == REGISTER and p.file in files for p in where) for where in found["where"]]]
     new = new[~new["rule"].isin(NOT_YET)]
-    fresh = introduced(*({key: Counter() for key in side["fingerprint"]} for side in (old, new)))
     placed: Placed = defaultdict(list)
     for row, findings in answers.items():
         placed[row] = [finding._replace(lines=[row]) for finding in findings]
@@ -150,12 +148,12 @@ def judge_declaration(
         return numbers, numbers
 
     rows = {n: EditedRow(name, "declared") for n, name in declared[["row", "domain"]].to_numpy()}
-    return _edit(space, rows, placed, (old, new), fresh, place, declaration.source)
+    return _edit(space, rows, placed, (found, new), {*new["fingerprint"]}, place, declaration.source)
 
 
 def _edit(
     space: TrustSpace, rows: Mapping[Any, EditedRow], placed: Placed, findings: Sequence[pd.DataFrame],
-    fresh: Mapping[str, object], place: Callable[..., Place], source: str, note: str = "",
+    fresh: Collection[str], place: Callable[..., Place], source: str, note: str = "",
     gone: Collection[str] = (),
 ) -> Edit:  # fmt: skip
     """Return an edit judged by its findings, each row by its own: those placed already, and the `fresh` ones.

@@ -26,9 +26,6 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import region_of
 
-CAUSES = (
-    "tls-none", "tls-some", "tls-protocol", "tls-old", "tls-unseen", "tls-alone", "tls-nobody", "tls-refused",
-)  # fmt: skip
 _WORST = ("fail", "warn", "unknown", "ok")
 _CHANGE = ("address", "kind", "after", "last", "at")
 

@@ -20,7 +20,7 @@ from mssante_audit.observe.dns.run import NetworkError, observe_now
 from mssante_audit.observe.tls.chain import judge
 from mssante_audit.observe.tls.observation import TELLING
 from mssante_audit.observe.tls.visit import Visit, offers_of, shown, visit
-from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.gate import UNANSWERED, EditFinding, fault
 from mssante_audit.verdicts.words import OUTCOME_WORDS, about, causes, reason
@@ -30,7 +30,7 @@ MOST_VISITED = 6  # addresses of mail servers visited for one declaration
 # Causes that each server's own answer tells already.
 _OF_SERVERS = {*OF_SERVERS.values(), *DEAD, "one-server", "mx-unanswered", "parent-silent"}
 # Causes that the rules of an observation warn of.
-_WARNED = ("exchangers-ipv6", "private-among")
+_WARNED = ("exchangers-ipv6", "servers-ipv6", "private-among")
 _NOT_KNOWN = ("exchangers-lost", "hosts-unheard", "servers-unheard", "not-reached", "not-observed")
 
 
@@ -63,11 +63,13 @@ def ask_declared(
         # Resolvers forget the servers of the delegation once they know those that the zone names itself.
         named = [reply.answers for reply in network.index.about(domain, "NS") if not reply.weak]
         if others := tuple(sorted(set().union(*named).difference(names))):
-            theirs = network_of(observe_now(zone, **how, declared=others, undelegated=zone))
-            errors = (f for f in _of_servers(theirs, domain, others) if f.severity == "error")
+            at = tuple((n, a) for n in names for a in network.addresses(n) if network.index.usable(a))
+            by_zone = {**how, "parent_zone": zone, "parent_servers": at}  # who knows the names in it
+            theirs = network_of(observe_now(zone, **by_zone, declared=others, undelegated=zone))
+            errors = (f for f in _of_servers(theirs, domain, others, glue=False) if f.severity == "error")
             yield from (fault(SERVERS, finding.observed, "others") for finding in errors)
         mail = mails(seen, [domain], datetime.now(UTC), 1)[domain]
-        parts = (mail.dns, mail.mail) if mail.ways else (mail.dns,)
+        parts = (mail.dns, mail.mail) if mail.ways and mail.mail != mail.dns else (mail.dns,)
         hosts = network.exchangers(domain)
     else:
         parts = (network.hosts.of_mx(tuple((10, name) for name in names)).mail,)
@@ -83,25 +85,27 @@ def ask_declared(
         if part.cause in _NOT_KNOWN:
             yield fault(UNANSWERED, reason(part.cause))
         else:
-            severity = "warning" if part.cause in _WARNED else "error"
-            finding = fault(MAIL, about(part), severity=severity)
+            finding = fault(MAIL, about(part), severity="warning" if part.cause in _WARNED else "error")
             yield finding._replace(remedy=causes()[part.cause]["do"])
-    keys = {parse_dn(row[name]).key for name in ("dn_igc_sante", "dn_igc_cps") if row[name].strip()}
+    declared, offers = [row[name] for name in ("dn_igc_sante", "dn_igc_cps")], offers_of(tls)
+    keys = {parse_dn(pasted_dn(text)).key for text in declared if text.strip()}
     for address, host in addresses:
-        seen_there = visit(address, tls.port, "", tls, offers_of(tls))
+        seen_there = visit(address, tls.port, "", tls, offers)
         if seen_there.outcome == "handshake-failed":
-            seen_there = visit(address, tls.port, host, tls, offers_of(tls))
+            seen_there = visit(address, tls.port, "", tls, offers, oldest=True)
         yield from _of_certificate(seen_there, f"{host} {address}", keys, trusted, declared=not zone)
 
 
-def _of_servers(network: Network, domain: str, names: Sequence[str]) -> Iterator[EditFinding]:
-    """Yield what each declared name server does not do for a domain."""
+def _of_servers(
+    network: Network, domain: str, names: Sequence[str], *, glue: bool = True
+) -> Iterator[EditFinding]:
+    """Yield what each name server does not do; `glue`: the manager gives the address of one in the domain."""
     words = OUTCOME_WORDS[current_language()]
     for name in names:
         lookups = [network.lookups.look_up(name, qtype) for qtype in ("A", "AAAA")]
         addresses = sorted({address for lookup in lookups for address in lookup.data})
         certain = all(lookup.status in ("nxdomain", "nodata", "loop") for lookup in lookups)
-        if not addresses and certain and not is_under(name, domain):  # there only the manager can give one
+        if not addresses and certain and not (glue and is_under(name, domain)):
             yield fault(SERVERS, f"{name}{colon()}{words[lookups[0].status]}", "address")
         elif not addresses:
             yield fault(UNANSWERED, name)
@@ -126,10 +130,13 @@ def _of_certificate(
     seen: Visit, where: str, keys: set[str], trusted: tuple[Any, Any], *, declared: bool
 ) -> Iterator[EditFinding]:
     """Yield what is wrong with what a mail server presents; `declared`: the declaration names it itself."""
-    at = datetime.now(UTC)
-    what = f"{where}{colon()}{OUTCOME_WORDS[current_language()][seen.outcome]}"
-    if seen.outcome not in TELLING:
+    at, words = datetime.now(UTC), OUTCOME_WORDS[current_language()]
+    away = seen.outcome == "presented" and seen.detail and not seen.demanded
+    reply = f" ({unnamed(seen.detail)})" if seen.detail[:1].isdigit() else ""  # its own words
+    what = f"{where}{colon()}{words['refused' if away else seen.outcome]}{reply}"
+    if seen.outcome not in TELLING or (away and declared):
         yield fault(UNANSWERED, what) if declared else fault(CERTIFICATE, what, "hidden", "info")
+    if seen.outcome not in TELLING:
         return
     if not seen.chain:
         yield fault(CERTIFICATE, what, "plain")

@@ -21,6 +21,8 @@ from mssante_audit.base.resources import real_path, sample_folder, table_of
 _SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
 # What cryptography raises of a certificate that it cannot read.
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+# What authorities are for, and by which rules: nobody asks for one of them here (RFC 5280, 6.1.1).
+_NOT_WEIGHED = (x509.ExtendedKeyUsage, x509.CertificatePolicies, x509.PolicyConstraints)
 GIVE = "Give a PEM, DER or PKCS #7 file, or a folder of them"  # remedy where certificates lack
 
 
@@ -131,10 +133,11 @@ def path_to_anchor(
     roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]
     try:
         builder = verification.PolicyBuilder().store(verification.Store(roots)).time(at)
-        builder = builder.extension_policies(
-            ca_policy=verification.ExtensionPolicy.webpki_defaults_ca(),
-            ee_policy=policy or verification.ExtensionPolicy.permit_all(),
-        )
+        ca_policy = verification.ExtensionPolicy.webpki_defaults_ca()
+        for kind in () if policy else _NOT_WEIGHED:
+            ca_policy = ca_policy.may_be_present(kind, verification.Criticality.AGNOSTIC, None)
+        ee_policy = policy or verification.ExtensionPolicy.permit_all()
+        builder = builder.extension_policies(ca_policy=ca_policy, ee_policy=ee_policy)
         return list(builder.build_client_verifier().verify(leaf, list(between)).chain)
     except (verification.VerificationError, ValueError, UnsupportedAlgorithm) as error:
         why = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")

@@ -119,6 +119,12 @@ class RevocationList:
         point, authority = self.point, is_authority(certificate)
         return not (point and (point.only_contains_user_certs if authority else point.only_contains_ca_certs))
 
+    def part_of(self, certificate: x509.Certificate) -> bool:
+        """Tell whether a certificate points to it, if it is one list of several (RFC 5280, 6.3.3)."""
+        named = {*(self.point.full_name or ())} if self.point else set()
+        points = _extension(certificate, x509.CRLDistributionPoints) or ()
+        return not named or any(named.intersection(point.full_name or ()) for point in points)
+
     def signed_by(self, issuer: x509.Certificate) -> bool:
         """Tell whether an authority signed it, and may sign such lists."""
         if issuer not in self.issuers:
@@ -178,6 +184,7 @@ def _status(
     # A hold may have been lifted since; all else is for ever (RFC 5280, 5.3.1).
     if entry and entry[0] <= at and not (entry[1] == HOLD and doubt):
         return Status("revoked", "", name, made, due, *entry)
+    doubt = doubt or ("" if source.part_of(certificate) else "scope")
     return Status("unknown" if doubt else "good", doubt, name, made, due)
 
 

@@ -10,6 +10,9 @@ from typing import Any, Self
 
 import pandas as pd
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from in_clear import by_rule, told_in_clear
 from made_lists import revocations
 from made_up import ALPHA, BETA_DN
@@ -22,12 +25,13 @@ from mssante_audit.findings.words import sentence
 from mssante_audit.observe.file import TLS
 from mssante_audit.observe.folder import File
 from mssante_audit.observe.lines import instant
+from mssante_audit.observe.tls.chain import judge
 from mssante_audit.observe.tls.observation import NOT_VISITED, OUTCOMES, TELLING, load_servers
 from mssante_audit.observe.tls.run import MailServer, lines_of
 from mssante_audit.observe.tls.visit import Visit
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains
-from tools.sample.certificates import MADE, Made, make
+from tools.sample.certificates import MADE, SERVER, Made, make
 
 AT = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 ONE, TWO, THREE = "192.88.99.1", "192.88.99.2", "192.88.99.3"
@@ -69,6 +73,16 @@ class Wires:
     def presents(self, address: str, leaf: Made, chain: tuple[Made, ...] = (BETWEEN,), **more: Any) -> Self:
         given = {"protocol": "TLSv1.3", "cipher": "X", "chain": tuple(made.der for made in (leaf, *chain))}
         return self.ends(address, "presented", **(given | more))
+
+    def presents_through(self, *extensions: x509.ExtensionType) -> Self:
+        """Present what an authority issued that has critical extensions more."""
+        made = BETWEEN.certificate
+        times = made.not_valid_before_utc, made.not_valid_after_utc
+        builder = x509.CertificateBuilder(made.issuer, made.subject, made.public_key(), 7, *times)
+        for extension in (*(each.value for each in made.extensions), *extensions):
+            builder = builder.add_extension(extension, critical=True)
+        own = builder.sign(ROOT.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        return self.presents(ONE, GOOD, (Made(own, BETWEEN.key),))
 
     def ends(self, address: str, outcome: str, detail: str = "", **more: Any) -> Self:
         self.visits[address] = Visit(outcome, detail, **more)
@@ -137,6 +151,9 @@ def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires
     assert told_in_clear("certificates", replace(space, tls=None)).empty
 
 
+OID = x509.ObjectIdentifier("1.2.250.1.9")
+POLICIES = x509.CertificatePolicies([x509.PolicyInformation(OID, None)]), x509.PolicyConstraints(0, None)
+LIMITS, UNHEARD_OF = (x509.ExtendedKeyUsage([SERVER]), *POLICIES), x509.UnrecognizedExtension(OID, b"\5\0")
 UNLISTED, UNSEEN, BY_NAME = "TLS_NAME_UNLISTED", "TLS_UNSEEN", "TLS_SNI_ONLY"
 UNKNOWN_CHAIN = "TLS_CHAIN_UNKNOWN"
 # Beside those of the catalogue (`tools.sample.tls`), which tests/test_sample.py holds.
@@ -152,6 +169,9 @@ CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]
     "an authority that is none": (
         lambda w: w.presents(ONE, alpha(issuer=GOOD), (GOOD, BETWEEN)), {UNKNOWN_CHAIN: [(1,)]}),
     "with the root, too": (lambda w: w.presents(ONE, GOOD, (BETWEEN, ROOT)), {}),
+    "of an anchor itself, and sent alone": (lambda w: w.presents(ONE, alpha(issuer=ROOT), ()), {}),
+    "an authority for servers alone, by a policy": (lambda w: w.presents_through(*LIMITS), {}),
+    "a limit that nobody knows": (lambda w: w.presents_through(UNHEARD_OF), {"TLS_CHAIN_INCOMPLETE": [(1,)]}),
     "no use named": (lambda w: w.presents(ONE, alpha(usages=())), {}),
     "a wildcard's": (lambda w: w.presents(ONE, make(ALPHA["dn"], BETWEEN, names=("*.alpha.example",))), {}),
     "right by name, another without": (
@@ -197,6 +217,18 @@ def test_a_revoked_certificate_is_told_by_the_list_of_its_issuer_alone(wires: Wi
     assert wires.found() == {}
     wires.crls += [revoking(BETWEEN, "right.crl")]
     assert wires.found() == {"TLS_REVOKED": [(1,)]}
+
+
+@pytest.mark.parametrize(
+    ("points_to", "revoked", "answer"), [("1", 0, "good"), ("2", 0, "unknown"), ("2", 1, "revoked")]
+)
+def test_one_of_several_revocation_lists_clears_those_that_point_to_it(points_to, revoked, answer, tmp_path):
+    leaf, file = alpha(crl=f"http://ac.example/{points_to}.crl"), tmp_path / "1.crl"
+    place = [x509.UniformResourceIdentifier("http://ac.example/1.crl")]
+    part = x509.IssuingDistributionPoint(place, None, False, False, None, False, False)
+    serials = [leaf.certificate.serial_number][:revoked]
+    file.write_bytes(revocations(BETWEEN, AT - timedelta(1), revoked=serials, extension=part))
+    assert judge([leaf.der, BETWEEN.der], [ROOT.certificate], [file], AT).status.answer == answer
 
 
 def test_a_name_in_another_spelling_is_told_beside_the_listed_one(wires: Wires) -> None:

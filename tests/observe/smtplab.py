@@ -17,9 +17,9 @@ class Wire:
         self.writer.write(text.replace("\n", "\r\n").encode())
         await self.writer.drain()
 
-    async def go(self, context: ssl.SSLContext) -> None:
+    async def go(self, context: ssl.SSLContext, reply: str = "220 go ahead\n") -> None:
         self.writer.transport.pause_reading()  # what comes next is for TLS
-        await self.say("220 go ahead\n")
+        await self.say(reply)
         await self.writer.start_tls(context)
 
     async def hear(self) -> str:
@@ -58,9 +58,13 @@ async def serving(scripts: dict[str, Script], port: int = 0) -> AsyncIterator[in
         await asyncio.sleep(0.01)  # closed transports let go of their sockets
 
 
+REPLIES = "220-mx.example\n220 ESMTP\n", "250-mx.example\n250-PIPELINING\n250 STARTTLS\n", "220 go ahead\n"
+
+
 def tls(
     chain: tuple[Path, Path],
     *,
+    replies: tuple[str, ...] = REPLIES,
     demand: Path | None = None,
     most: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     lines: list[str] | None = None,
@@ -93,11 +97,10 @@ def tls(
 
     async def script(wire: Wire) -> None:
         log = lines if lines is not None else []
-        await wire.say("220-mx.example\n220 ESMTP\n")
-        log.append(await wire.hear())
-        await wire.say("250-mx.example\n250-PIPELINING\n250 STARTTLS\n")
-        log.append(await wire.hear())
-        await wire.go(context)
+        for reply in replies[:2]:
+            await wire.say(reply)
+            log.append(await wire.hear())
+        await wire.go(context, replies[2])
         if then:
             return await then(wire)
         log.append(await wire.hear())

@@ -51,7 +51,7 @@ def zone(domain: str, operator: str, given: dict[str, Any]) -> Script:
     if given.get("silent"):
         return lambda query, transport: []
     how = {"mx": "10 mx.{}.", "ns": "ns1.{}. ns2.{}."} | given
-    mx, ns = (how.pop(key).replace("{}", operator) for key in ("mx", "ns"))
+    mx, ns = (how.pop(key).replace("{}", operator).replace("[]", domain) for key in ("mx", "ns"))
     return zone_server(domain, *([f"MX {mx}"] if mx else []), *(f"NS {name}" for name in ns.split()), **how)
 
 
@@ -84,7 +84,8 @@ def play(folder: Path) -> None:
             if (presents := case.get("presents", DN)).endswith("\n"):
                 talks[mail] = saying(presents, "250 mx\n", "221 bye\n")
             elif presents:
-                talks[mail] = tls(make(presents).files(folder / f"{number}"))
+                then = saying(case["then"]) if "then" in case else None
+                talks[mail] = tls(make(presents).files(folder / f"{number}"), then=then)
             rows[name] = good.assign(domain=domain, **form(domain, operator, case))
         stack.callback(Scripted(ROOT, 53, names_server(hosts, aa=True)).stop)
         loop = asyncio.new_event_loop()

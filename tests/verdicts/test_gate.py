@@ -301,16 +301,17 @@ def test_an_edit_or_a_declaration_is_judged(given):
 
 
 @pytest.mark.parametrize(
-    ("domain", "verdict"),
-    [  # as it stands; not listed yet; misspelt; no domain
-        ("", "ready"), ("ch-neuf.mssante.fr", "ready"),
-        ("ch-neuf.msante.fr", "not-ready"), ("ch neuf", "not-ready"),
+    ("given", "verdict"),
+    [  # as it stands; not listed yet; misspelt; no domain; what another declaration has wrong already
+        ({}, "ready"), ({"domain": "ch-neuf.mssante.fr"}, "ready"),
+        ({"domain": "ch-neuf.msante.fr"}, "not-ready"), ({"domain": "ch neuf"}, "not-ready"),
+        ({"delegation": True, "redirection": True}, "not-ready"),
     ],
 )  # fmt: skip
-def test_a_declaration(domain, verdict, full_space, tmp_path):
+def test_a_declaration(given, verdict, full_space, tmp_path):
     register = load_declarations(CATALOGUE / "declarations.csv").declarations
     good = register[register["domain"].isin(full_space.entries["domain"])].tail(1)
-    write_register(good.assign(domain=domain) if domain else good, tmp_path / "annexe1.csv")
+    write_register(good.assign(**given), tmp_path / "annexe1.csv")
     edit = judge_declaration(full_space, load_declarations(tmp_path / "annexe1.csv"), {})
     (row,) = edit.rows
     assert (row.change, row.verdict, edit.verdict) == ("declared", verdict, verdict), row.findings

@@ -129,7 +129,7 @@ def judge(sent: Sequence[bytes], trusted: Certificates, crls: Sequence[Path], at
             return Chain(leaf, _fault(certificate, others, trusted), why)
         state: State = "incomplete"
     else:
-        links = path[:-1] if others and path[-1] not in [certificate, *read] else path
+        links = path[:-1] if path[-1] not in [certificate, *read] else path
         state = "whole" if links == [certificate, *read][: len(links)] else "unordered"
     with warnings.catch_warnings(action="ignore"):  # of a serial that is negative
         status = revocation(path, crls, at)

@@ -44,7 +44,8 @@ class Visit:
 
 class _Ended(Exception):  # noqa: N818 - an end is no error
     def __init__(self, outcome: str, detail: str | bytes) -> None:
-        self.outcome, self.detail = outcome, _text(detail) if isinstance(detail, bytes) else detail
+        self.outcome = outcome
+        self.detail = detail if isinstance(detail, str) else detail.decode("utf-8", "replace")
 
 
 # All versions; and TLS 1.2 and older, for servers that end a handshake that offers more.
@@ -102,25 +103,26 @@ class _Talk:
     def converse(self, sni: str, offer: SSL.Context) -> Visit:
         hello = f"EHLO {self._settings.helo}"
         try:
-            self._ask("", "no greeting", 220)
-            _, lines = self._ask(hello, "no reply to EHLO", 250)
-            if not any(line[4:].strip().upper() == b"STARTTLS" for line in lines):
+            self._ask("", "no greeting")
+            _, lines = self._ask(hello, "no reply to EHLO")
+            if not any(re.match(r"[ \t=]*STARTTLS([ \t=]|$)", line[4:], re.I | re.A) for line in lines):
                 self._leave()
                 return replace(self.seen, outcome="no-starttls", detail="EHLO without STARTTLS")
-            self._ask("STARTTLS", "no reply to STARTTLS", 220)
+            self._ask("STARTTLS", "no reply to STARTTLS")
             if self._buffer:
                 raise _Ended("plaintext-injected", self._buffer)
             self._start_tls(sni, offer)
         except _Ended as ended:
             if ended.outcome in ("busy", "refused"):
                 self._leave()
-            # One that demands a certificate has proved its own key before it turns us away.
-            proved = ended.outcome == "handshake-failed" and self.seen.demanded and self.seen.chain
-            return replace(self.seen, outcome="presented" if proved else ended.outcome, detail=ended.detail)
+            # One that demands a certificate has proved its own key before it turns us away, with TLS 1.2.
+            if self.seen.demanded and self.seen.chain and self.seen.protocol != "TLSv1.3":
+                return replace(self.seen, outcome="presented", detail=ended.detail)
+            return Visit(ended.outcome, ended.detail, self.seen.banner, demanded=self.seen.demanded)
         try:
-            code, lines = self._ask(hello, "no reply to EHLO over TLS")
+            deciding, _ = self._ask(hello, "no reply to EHLO over TLS", ending=False)
             self._leave()
-            detail = "" if code == 250 else _text(lines[0])
+            detail = "" if deciding[0] == "2" else deciding
         except _Ended as ended:
             detail = f"over TLS: {ended.detail}"
         return replace(self.seen, outcome="presented", detail=detail)
@@ -165,24 +167,25 @@ class _Talk:
                 raise _Ended("garbage", "the handshake has no end")
             tls.bio_write(data)
 
-    def _ask(self, command: str, silence: str, wanted: int | None = None) -> tuple[int, list[bytes]]:
-        """Say something and read the reply, or the greeting. One with another code is the end."""
+    def _ask(self, command: str, silence: str, *, ending: bool = True) -> tuple[str, list[str]]:
+        """Send a command, if any; return the line of the reply that decides, and all. No 2xx is the end."""
         if command:
             self._send(f"{command}\r\n".encode())
         self._expect(silence)
-        code, lines = self._reply()
+        lines = self._reply()
         if not command:
-            self.seen.banner = shown(_text(lines[0]))
-        if wanted and code != wanted:
-            raise _Ended({4: "busy", 5: "refused"}.get(code // 100, "garbage"), lines[0])
-        return code, lines
+            self.seen.banner = shown(lines[0])
+        deciding = next(line for line in lines if line[:3] == lines[-1][:3])  # the last code counts
+        if ending and deciding[0] != "2":
+            raise _Ended({"4": "busy", "5": "refused"}.get(deciding[0], "garbage"), deciding)
+        return deciding, lines
 
     def _expect(self, silence: str) -> None:
         """Begin to wait for something; `silence` is said where nothing comes."""
         self._until, self._silence = time.monotonic() + self._settings.timeout, silence
 
-    def _reply(self) -> tuple[int, list[bytes]]:
-        lines: list[bytes] = []
+    def _reply(self) -> list[str]:
+        lines: list[str] = []
         size = 0
         while True:
             while b"\n" not in self._buffer:
@@ -192,15 +195,15 @@ class _Talk:
                 self._buffer += data
                 if len(self._buffer) > MAX_REPLY:
                     raise _Ended("garbage", self._buffer)
-            line, self._buffer = self._buffer.split(b"\n", 1)
-            size += len(line) + 1
-            line = line.rstrip(b"\r")
-            code = re.match(rb"([2-5][0-9]{2})([ -]|$)", line)
+            taken, self._buffer = self._buffer.split(b"\n", 1)
+            size += len(taken) + 1
+            line = taken.rstrip(b"\r").decode("utf-8", "replace")
+            code = re.match(r"[2-5][0-9]{2}([ -]|$)", line)
             if not code or size > MAX_REPLY:
                 raise _Ended("garbage", line)
             lines.append(line)
-            if code[2] != b"-":
-                return int(code[1]), lines
+            if code[1] != "-":
+                return lines
 
     def _hear(self, *, begun: bool) -> bytes:
         """Return bytes that came, decrypted once TLS is on; none at the end of the connection."""
@@ -228,8 +231,8 @@ class _Talk:
             return self._sock.recv(1 << 14)
         except TimeoutError:
             raise _Ended(*(("slow", "a reply without end") if begun else ("silent", self._silence))) from None
-        except OSError as error:
-            raise _Ended("refused", error.strerror or "the connection was lost") from None
+        except OSError:
+            return b""  # reset: closed, too
 
     def _send(self, data: bytes) -> None:
         if not self._tls:
@@ -254,10 +257,6 @@ class _Talk:
             raise _Ended("slow", "it takes nothing that is sent") from None
         except OSError as error:
             raise _Ended("refused", error.strerror or "the connection was lost") from None
-
-
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", "replace")
 
 
 def offers_of(settings: ObserveTls) -> Offers:
