@@ -1,8 +1,8 @@
-"""Run one notebook by papermill, in a process of its own that sees little of this one.
+"""Run notebooks by papermill, in a process that sees little of this one.
 
-`execute` starts ``python -m mssante_audit.report.execute FOLDER``. That process, and the kernel that
-papermill starts, have an environment without the parent's secrets and a private folder, where their sockets
-lie as well.
+`Papermill` starts ``python -m mssante_audit.report.execute``. That process, and the kernel that papermill
+starts for each notebook, have an environment without the parent's secrets and a private folder, where their
+sockets lie as well.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ INHERITED = (
 FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
 # Files in the folder of a run
 INPUT, OUTPUT, GIVEN, FAILURE, ERRORS = "input.ipynb", "output.ipynb", "given.json", "failure.json", "errors"
+DONE = "done"
 _FRAME = re.compile(r"(?:File \"?([^\n\"]+?)\"?(?::|, line )(\d+)|Cell In\[\d+\](?:, line |:)(\d+))")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -54,36 +55,66 @@ class Failure:
     traceback: str = ""  # Only for debugging: it may hold values
 
 
-def execute(
-    content: bytes, parameters: Mapping[str, Any], folder: Path, stopped: threading.Event
-) -> tuple[NotebookNode, Failure | None, float]:
-    """Run a notebook, for at most `DEADLINE` seconds or until the run is `stopped`.
+class Papermill:
+    """A process that runs notebooks, one after the other: papermill takes as long to load as many a notebook.
 
-    Return it with its outputs, why it failed (``None`` if it did not), and the seconds it took. Its `folder`
-    is private, empty, and of a short path: that of a socket is limited to 107 characters.
+    It is started for the first notebook, and again after one that it did not end with; it does nothing more
+    once the run is `stopped`.
     """
-    (folder / INPUT).write_bytes(content)
-    (folder / GIVEN).write_text(json.dumps(dict(parameters)), encoding="utf-8")
-    begin, failure = time.monotonic(), None
-    try:
-        with (folder / ERRORS).open("wb") as errors:
-            process = subprocess.Popen(  # noqa: S603 - this very Python, and a module of ours
-                [sys.executable, "-m", __name__, str(folder)], cwd=folder, env=environment(folder),
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-            )  # fmt: skip
-        while process.poll() is None and not stopped.wait(0.05):
-            if time.monotonic() > begin + DEADLINE:
-                failure = Failure("TimeoutError", f"it was not done after {DEADLINE} seconds")
-                break
-        process.terminate()  # where it still runs, it stops its kernel and ends
+
+    def __init__(self, stopped: threading.Event) -> None:
+        self._stopped = stopped
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def execute(
+        self, content: bytes, parameters: Mapping[str, Any], folder: Path
+    ) -> tuple[NotebookNode, Failure | None, float]:
+        """Run a notebook, for at most `DEADLINE` seconds.
+
+        Return it with its outputs, why it failed (``None`` if it did not), and the seconds it took. Its
+        `folder` is private, empty, and of a short path: that of a socket is limited to 107 characters.
+        """
+        (folder / INPUT).write_bytes(content)
+        (folder / GIVEN).write_text(json.dumps(dict(parameters)), encoding="utf-8")
+        begin, failure, done = time.monotonic(), None, folder / DONE
+        try:
+            process = self._asked(folder)
+            while process.poll() is None and not done.exists() and not self._stopped.wait(0.05):
+                if time.monotonic() > begin + DEADLINE:
+                    failure = Failure("TimeoutError", f"it was not done after {DEADLINE} seconds")
+                    break
+        except OSError as error:
+            failure = Failure(type(error).__name__, str(error))
+        if not done.exists():
+            self.close()
+        return (*_read(folder, failure), time.monotonic() - begin)
+
+    def _asked(self, folder: Path) -> subprocess.Popen[bytes]:
+        """Return the process, once it is asked to run the notebook in `folder`."""
+        seen = environment(folder)
+        if self._process is None or self._process.poll() is not None:
+            with (folder / ERRORS).open("wb") as errors:
+                self._process = subprocess.Popen(  # noqa: S603 - this very Python, and a module of ours
+                    [sys.executable, "-m", __name__], cwd=folder, env=seen,
+                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, bufsize=0,
+                )  # fmt: skip
+        if self._process.stdin:
+            self._process.stdin.write(json.dumps([str(folder), seen]).encode() + b"\n")
+        return self._process
+
+    def close(self) -> None:
+        """End the process; where a notebook still runs, it stops its kernel and writes down what is."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
         try:
             process.wait(GRACE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    except OSError as error:
-        failure = Failure(type(error).__name__, str(error))
-    return (*_read(folder, failure), time.monotonic() - begin)
+        if process.stdin:
+            process.stdin.close()
 
 
 def _read(folder: Path, failure: Failure | None) -> tuple[NotebookNode, Failure | None]:
@@ -140,17 +171,29 @@ def _family(base: type[Exception]) -> Iterator[str]:
         yield from _family(child)
 
 
-def main(folder: Path) -> None:
-    """Run the notebook that lies in `folder`, and leave there what came of it: the process of `execute`."""
+def main() -> None:
+    """Run notebooks, each in a folder that standard input names, and leave there what came of it."""
     from ipykernel.parentpoller import ParentPollerUnix
+
+    ParentPollerUnix(os.getppid()).start()  # type: ignore[no-untyped-call] # a killed run leaves no process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for line in sys.stdin.buffer:
+        folder, seen = json.loads(line)
+        os.environ.update(seen)
+        os.chdir(folder)
+        with Path(ERRORS).open("ab") as errors:
+            os.dup2(errors.fileno(), sys.stderr.fileno())
+        _run(Path(folder))
+        Path(folder, DONE).touch()
+
+
+def _run(folder: Path) -> None:
     from nbformat.v4 import writes
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
     from traitlets.config import Config
 
-    ParentPollerUnix(os.getppid()).start()  # type: ignore[no-untyped-call] # a killed run leaves no process
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     started: list[NotebookNode] = []
     try:
         execute_notebook(
@@ -169,4 +212,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -143,9 +143,10 @@ def test_no_trace_of_the_machine_is_written(mixed):
 
 def test_a_notebook_that_hangs_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr("mssante_audit.report.execute.DEADLINE", 5)
-    (outcome,) = run_reports(["slow"], out=tmp_path, notebooks=FILES).outcomes
+    outcome, next_one = run_reports(["slow", "plain"], out=tmp_path, notebooks=FILES, jobs=1).outcomes
     assert (outcome.failure.kind, outcome.failure.cell) == ("TimeoutError", 1)
     assert "after 5 seconds" in outcome.failure.message
+    assert next_one.failure is None
     assert "Rapport lent" in shown_in(tmp_path / "failed" / "slow.html")
 
 
