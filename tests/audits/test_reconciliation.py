@@ -98,7 +98,7 @@ def test_a_contact_changed_in_the_list_while_the_register_has_the_old_one(archiv
     )
     assert finding["expected"] == f"contact projet : {CHANGED[0]['project_contact']}"
     evidence = finding["evidence"].replace("\xa0", " ")
-    assert evidence.startswith("changé dans la liste du 1er janvier 2026; decl")
+    assert evidence.startswith("changé dans la liste du 1er janvier 2026 ; decl")
     (hidden,) = masked_audit("reconciliation", replace(space, contacts="none")).to_dict("records")
     assert "accueil@" not in hidden["expected"]
     assert "projet@" not in hidden["observed"].lower()
