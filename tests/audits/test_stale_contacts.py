@@ -68,6 +68,7 @@ THEM = "support@alpha.example"
 VENDOR = "CN=mss.vendeur.example,OU=399900000300015,O=VENDEUR,ST=Paris (75),C=FR"
 OWN = "CN=mss.gamma.example,OU=1679900019,O=CH GAMMA,ST=Bas-Rhin (67),C=FR"
 OTHERS = "CONTACT_OTHER_ESTABLISHMENT"
+ISLAND = "05 90 38 12 01, projet@alpha.example"
 OLD_ROW = {"updated_at_text": "2024-03-02T23:59:59Z"}
 
 
@@ -252,7 +253,35 @@ CASES: dict[str, Case] = {
             f"{kind}_contact": f"01 99 00 00 01, {name}@alpho.example"
             for kind, name in (("project", "projet"), ("support", "support"))
         }], []),
+    "the addresses of a supplier are in two domains": fires("CONTACT_SUPPLIER", (1,), [
+        {"domain": f"{n}.mssante.fr", "dn": VENDOR if n else OWN}
+        | both_at("projet@vendeur.example", "aide@vendeur-sante.example") for n in range(6)]),
+    "at a consumer's provider nobody is at home": silent(OTHERS, [
+        {"domain": f"{n}.mssante.fr", "dn": BETA_DN if n else OWN}
+        | both_at(f"ch{n}@orange.fr", "aide@orange.fr") for n in range(6)]),
+    **{
+        f"a newer contact with a fault is no model: {newer}": fires(
+            DISAGREE, (1, 2, 3), dated((USUAL, OLDER), (USUAL, OLDER), (newer, NEWER)),
+            confidence="hint", expected="")
+        for newer in (
+            "01 99 00 00, accueil@alpha.example", "01 99 00 00 44", "accueil@alpha.example",
+            "01 99 00 00 44, ch.alpha@gmail.com")},
+    "where both have it, it says nothing": fires(
+        DISAGREE, (1,), dated(("zoe.fictive@alpha.example", OLDER), ("accueil@alpha.example", NEWER)),
+        confidence="likely", expected=project("accueil@alpha.example")),
     # Nearly the same.
+    **{
+        f"near in the two kinds of contact: {support}": fires(
+            NEAR, (1,), [{"project_contact": USUAL, "support_contact": support}])
+        for support in ("01 99 00 40 01, projet@alpha.example", "01 99 00 00 01, porjet@alpha.example")},
+    **{
+        f"a digit away overseas: {near}": fires(
+            NEAR, (4,), rows(*[ISLAND] * 3, near))
+        for near in (
+            "05 90 88 12 01, projet@alpha.example", "04 90 38 12 01, projet@alpha.example",
+            "05 90 68 12 19, luc@alpha.example")},
+    "mobiles overseas are nobody's colleagues": silent(
+        NEAR, rows(*["06 90 38 12 01, projet@alpha.example"] * 3, "06 90 68 12 19, luc@alpha.example")),
     "all rows that bear a number count": fires(NEAR, (2, 3),
         rows(USUAL, *["01 99 00 40 01, projet@alpha.example"] * 2, *[USUAL.replace("projet", "accueil")] * 3),
         expected=""),
@@ -379,6 +408,7 @@ CASES: dict[str, Case] = {
                 "observed": [words]}})
         for updated, where, words in (
             (NEWER, (1, 2), "2 lignes sur 4 (50\u202f%), depuis le 1er mars 2025 : …"),
+            ("2024-01-02T10:00:07Z", (1, 2, 3), "…la plus ancienne ligne est du 2 janvier 2024…"),
             ("2021-05-04T10:00:07Z", (1, 2, 3), "…la plus ancienne ligne est du 4 mai 2021…"))},
 }  # fmt: skip
 

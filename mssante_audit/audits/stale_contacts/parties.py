@@ -27,10 +27,11 @@ from mssante_audit.whitelist.rows import grouped, joined, rows_by
 MOST = 30  # an operator with more contacts of a kind gives each customer its own: none is wrong for it
 HOME_MIN = 3  # rows from which on, more than half of its operator's, a contact is at home there
 RARE_SHARE = 0.1  # of an operator's rows, those that bear what was copied by mistake: likely, not certain
-# Problems that another rule wants corrected: what has one is no model for a contact without.
-_FAULTS = {
-    "no-phone", "no-email", "phone-malformed", "email-malformed", "markup", "consumer", "other-person",
-}  # fmt: skip
+_HARMLESS = {
+    "several-emails",
+    "spacing",
+    "personal",
+}  # other problems make a contact no model for one without
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -65,7 +66,7 @@ class Party:
     @cached_property
     def faults(self) -> set[str]:
         """What is wrong with it by itself, however it is spelt."""
-        return _FAULTS.intersection(*(use.contact.problems for use in self.spelt))
+        return set.intersection(*(set(use.contact.problems) for use in self.spelt)) - _HARMLESS
 
 
 def parties(
@@ -157,10 +158,7 @@ def _to_correct(every: list[Party], stamps: used.Stamps) -> tuple[list[Party], P
     spans = {party: stamps.span(party.rows) or (_NEVER, stamps.until(party.rows)) for party in every}
 
     def is_right(first: Party, second: Party) -> bool:
-        """Tell whether one is newer, or a service's beside a person's, and nothing says the contrary.
-
-        That it is older, or a person's beside a service's, or has a fault that the other has not.
-        """
+        """Tell whether one is newer, or a service's beside a person's; no fault or other sign denies it."""
         newer, older = spans[first][0] > spans[second][1], spans[second][0] > spans[first][1]
         service, person = first.is_service and second.is_person, first.is_person and second.is_service
         return (newer or service) and not (older or person or first.faults - second.faults)

@@ -219,12 +219,6 @@ def _exchanged(
                 yield domain, other
 
 
-def _is_department(before: str, place: str) -> bool:
-    """Tell whether a département is meant, and no saint, point of the compass or town of that name."""
-    is_named = before and len(place) > len("Nord")
-    return not place.startswith("saint") and bool(is_named or " " in place.removeprefix("la "))
-
-
 def contradictions(space: TrustSpace) -> Iterator[Finding]:
     """Find descriptions that give a domain's name another number, or another département than its number is.
 
@@ -243,7 +237,9 @@ def contradictions(space: TrustSpace) -> Iterator[Finding]:
         figures = [f for f in folded.split() if f.isdecimal() and f.lstrip("0") != number.lstrip("0")]
         others = [figure for figure in figures if len(figure) < 4 and f"{stem} {figure}" in folded]
         if code in DEPARTMENTS and not others:
-            others = [_PLACES[place] for of, place in places if _is_department(of, place)]
+            # One word alone may be a town, a river or a point of the compass.
+            told = (p for of, p in places if (of and len(p) > len("Nord")) or " " in p.removeprefix("la "))
+            others = [_PLACES[place] for place in told if not place.startswith("saint")]
             others += [code for code in re.findall(r"\((\w{2,3})\)", text) if code in DEPARTMENTS]
         if others := list(dict.fromkeys(filter(None, others))):
             facts = {"domain": domain, "description": text, "number": code, "others": others}
