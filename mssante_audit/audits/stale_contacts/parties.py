@@ -27,11 +27,6 @@ from mssante_audit.whitelist.rows import grouped, joined, rows_by
 MOST = 30  # an operator with more contacts of a kind gives each customer its own: none is wrong for it
 HOME_MIN = 3  # rows from which on, more than half of its operator's, a contact is at home there
 RARE_SHARE = 0.1  # of an operator's rows, those that bear what was copied by mistake: likely, not certain
-_HARMLESS = {
-    "several-emails",
-    "spacing",
-    "personal",
-}  # other problems make a contact no model for one without
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -66,7 +61,7 @@ class Party:
     @cached_property
     def faults(self) -> set[str]:
         """What is wrong with it by itself, however it is spelt."""
-        return set.intersection(*(set(use.contact.problems) for use in self.spelt)) - _HARMLESS
+        return set.intersection(*(used.faults_of(use.contact) for use in self.spelt))
 
 
 def parties(
