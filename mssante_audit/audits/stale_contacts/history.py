@@ -73,6 +73,8 @@ def partly_changed(space: TrustSpace) -> Iterator[Finding]:
             and faults_of(parse_contact(new)) <= faults_of(parse_contact(text))
         )
         for (operator_id, text, new), domains in changes.items():
+            if (operator_id, new, text) in changes:
+                continue  # exchanged: neither is stale
             since, old, right = min(born[operator_id, new, d] for d in domains), Person(text), Person(new)
             facts = {
                 "contacts": [{"kind": kind, "text": old}], "right": [{"kind": kind, "text": right}],
