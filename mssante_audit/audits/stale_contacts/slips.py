@@ -199,7 +199,7 @@ def elsewhere_findings(
                 other = next((o for o in at_home if owners.get(o) != owners.get(operator_id)), "")
                 strange.setdefault(other, {})[domain] = kept
         for other, of_domains in strange.items():
-            is_merged, uses = kinds.get(other) == "FINESS", dict.fromkeys(chain(*of_domains.values()))
+            is_merged, uses = kinds.get(other) == "FINESS", [*dict.fromkeys(chain(*of_domains.values()))]
             if other and (is_merged or len(of_domains) == len(domains)):
                 code = "CONTACT_OTHER_ESTABLISHMENT" if is_merged else "CONTACT_SUPPLIER"
                 owner = {"operator": other, "name": space.operator_names.get(other, "")}
