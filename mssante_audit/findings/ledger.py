@@ -50,9 +50,8 @@ class FollowUp:
     status: tuple[str, ...]
     """For each finding: ``new``, ``open`` or ``unknown``; "" if it is known, and there is no run before."""
     fixed: tuple[Noted, ...]
-    """What the run before found and this one does not: `Noted`, `fingerprint` and `first_seen`.
-
-    Of a rule that there is no more (its package is gone, say) nothing is said, here or in `unknown`."""
+    """What the run before found and this one does not: `Noted`, `fingerprint` and `first_seen`; nothing of a
+    rule that there is no more (its package is gone, say), nor in `unknown`."""
     unknown: tuple[Noted, ...] = ()
     """What a run before found and this one could not look for, likewise."""
 

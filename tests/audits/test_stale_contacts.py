@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import toml
 from in_clear import Case, Row, alone, finders, fires, seen_in, silent, told_in_clear
 from made_up import ALPHA, BETA_DN, archived, make_space
 
@@ -99,16 +100,7 @@ FLAGS: list[tuple[str, list[str]]] = [  # beside those of the catalogue (`tools.
     ("0199000001, PROJET@ALPHA.EXAMPLE", []),
 ]
 HOUSE = "04 89 00 12 01, projet@alpha.example"
-COLLEAGUES = [
-    ["04 89 00 12 07, ida@alpha.example", "05 89 00 12 19, luc@alpha.example"],  # but for an extension
-    ["04 89 00 12 07, ida@alpha.example", "04 89 70 12 19, luc@alpha.example"],
-    # Whatever follows, where several have that prefix.
-    [
-        "04 89 00 47 33, ida@alpha.example",
-        "04 89 00 68 50, leo@alpha.example",
-        "04 88 00 31 44, luc@alpha.example",
-    ],
-]
+COLLEAGUES = toml("audits/contacts")["colleagues"]
 """Numbers of a house, the last of which is a digit away from the prefix of the others."""
 ONLY_LIKE_IT: list[tuple[str, list[str]]] = [
     # More or less of the same contact.

@@ -32,9 +32,8 @@ _EXTENDED = re.compile("[\uff80-\ufffc\ufffe\uffff]")
 _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,6});")
 _BEYOND_REPAIR = re.compile("\N{REPLACEMENT CHARACTER}|Ã|[^\\W\\d_]\\?[^\\W\\d_]")
 _NUMBERED = re.compile(r"(?<![^\W\d])([^\W\d]{2,})[-.]?(2[ab](?![^\W_])|\d{1,3}(?!\d))")
-_PLACES = {"pays de la loire": "", "val de loire": ""} | {
-    fold(name): code for code, name in DEPARTMENTS.items()
-}
+_PLACES = {fold(name): code for code, name in DEPARTMENTS.items()}
+_PLACES |= {"pays de la loire": "", "val de loire": ""}  # a region and a valley
 _PLACE = re.compile(
     rf"\b(de la |de l |des? |du |en |d )?({'|'.join(sorted(_PLACES, key=len, reverse=True))})\b"
 )
