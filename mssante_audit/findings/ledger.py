@@ -50,7 +50,8 @@ class FollowUp:
     status: tuple[str, ...]
     """For each finding: ``new``, ``open`` or ``unknown``; "" if it is known, and there is no run before."""
     fixed: tuple[Noted, ...]
-    """What the run before found and this one does not: `Noted`, `fingerprint` and `first_seen`."""
+    """What the run before found and this one does not: `Noted`, `fingerprint` and `first_seen`; nothing of a
+    rule that there is no more (its package is gone, say), nor in `unknown`."""
     unknown: tuple[Noted, ...] = ()
     """What a run before found and this one could not look for, likewise."""
 
@@ -142,7 +143,7 @@ def follow(
         return tuple(
             note | {"fingerprint": key, "first_seen": first.get(key, earlier)}
             for key, note in notes.items()
-            if "waived" not in note
+            if "waived" not in note and (note["rule"] in catalogue() or unusable())
         )
 
     def status(key: str) -> str:
@@ -172,4 +173,4 @@ def _last(runs: Mapping[str, Any]) -> dict[str, Any]:
 def _evaluated(code: str, failed: Set[str]) -> bool:
     """Tell whether a rule would have found what it found before: what nobody looked at is not fixed."""
     rule = catalogue().get(code)
-    return rule.audit not in failed if rule else not unusable()
+    return rule is not None and rule.audit not in failed

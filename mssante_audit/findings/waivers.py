@@ -20,6 +20,7 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import read_toml
+from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.frame import typed
 from mssante_audit.findings.registry import catalogue, unusable
 
@@ -78,6 +79,8 @@ def _fault(fields: dict[str, Any]) -> str:
         return "has an `until` that is not a date such as 2026-12-31"
     if bad := [name for name, value in fields.items() if name != "until" and not isinstance(value, str)]:
         return f"has a {bad[0]!r} that is not a text"
+    if fields["rule"] == FAILED:
+        return f"names {FAILED}: what was not evaluated is unknown, and cannot be accepted"
     if fields["rule"] not in catalogue() and not unusable():  # it may be one of an unusable package
         return f"names no rule {fields['rule']!r}"
     return ""

@@ -1,7 +1,6 @@
 """What descriptions and domains name, and which rows are copies of others, not changed in all fields."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,15 +14,16 @@ from mssante_audit.whitelist.rows import grouped, rows_by
 
 # Words that describe nothing; kinds of establishment, which name none; those that are one kind; groups.
 _WORDS = table_of("mssante_audit.whitelist", "descriptions.toml")
-FILLER, KINDS, HOSPITALS, GROUPS = (
-    frozenset(_WORDS[name].split()) for name in ("filler", "kinds", "hospitals", "groups")
-)
+FILLER, KINDS, GROUPS = (frozenset(_WORDS[name].split()) for name in ("filler", "kinds", "groups"))
+ALIKE = {kind: alike.split() for alike in _WORDS["alike"] for kind in alike.split()}
 
 _SAINTS = {"st": "saint", "ste": "sainte"}
-_ASCII = str.maketrans({"’": "'", "œ": "oe", "Œ": "oe", "æ": "ae", "Æ": "ae"})
 _WORD = re.compile(r"[a-z0-9]+")
+_DOTTED = re.compile(r"(?<!\w)(?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?")  # ``C.H.U.``
+# A kind of establishment and what follows, as domains write them together: ``chreve``.
+_GLUED = re.compile(rf"({'|'.join(sorted(KINDS, key=len, reverse=True))})(\w{{3,}})")
 MOST_ALIKE = 3  # a description on more domains with one certificate and contacts is a group's. No source.
-_TEST = re.compile(r"(?:test|ndd|nouveaudomaine|essai|exemple)\w*")
+_TEST = re.compile(r"(?:test|ndd|nouveaudomaine|essai|exemple)\w*|(?:demo|temp|tmp|toto|xxx+)\d*")
 
 
 class Copy(NamedTuple):
@@ -42,9 +42,8 @@ def words(description: str) -> tuple[str, ...]:
     >>> words("Domaine de messagerie MSSanté de l’Hôpital Rêvé"), words("Domaine de MSS")
     (('hopital', 'reve'), ())
     """
-    plain = unicodedata.normalize("NFKD", description.translate(_ASCII)).encode("ascii", "ignore").decode()
-    every = _WORD.findall(plain.lower()) or fold(description).split()
-    return tuple(word for word in every if word not in FILLER)
+    whole = _DOTTED.sub(lambda dotted: f"{dotted[0].replace('.', '')} ", description)
+    return tuple(word for word in fold(whole).split() if word not in FILLER)
 
 
 def named_by(description: str) -> list[str]:
@@ -63,8 +62,24 @@ def labels_of(domain: str) -> list[str]:
     return [_SAINTS.get(word, word) for word in _WORD.findall(domain.lower().rsplit(".", 2)[0])]
 
 
+def kind_of(label: str) -> tuple[str, str]:
+    """Return the kind of establishment that a word of a domain begins with, and the rest; "" if none.
+
+    >>> kind_of("ch"), kind_of("ehpadsonge"), kind_of("songe")
+    (('ch', ''), ('ehpad', 'songe'), ('', 'songe'))
+    """
+    glued = _GLUED.fullmatch(label)
+    return (label, "") if label in KINDS else (glued[1], glued[2]) if glued else ("", label)
+
+
 def mentioned(labels: list[str], named: list[str]) -> bool:
-    """Tell whether domain and description share a word, or one holds a word of four letters of the other."""
+    """Tell whether domain and description share a word, or one holds a word of four letters of the other.
+
+    The first letters of three words in a row are a word too: ``chmbe`` for "CH de Mirage Bel-Étang".
+    """
+    first_letters = "".join(word[0] for word in named)
+    if any(len(rest) > 2 and rest in first_letters for _, rest in map(kind_of, labels)):
+        return True
     if any(len(word) > 2 and word not in KINDS for word in set(labels).intersection(named)):
         return True
     both = ((labels, "".join(named)), (named, "".join(labels)))
@@ -110,10 +125,11 @@ def _is_copy(domain: str, other: str, named: list[str]) -> bool:
     (stem, number), (other_stem, other_number) = _parted(domain), _parted(other)
     if stem == other_stem and number and int(number) == int(other_number or 1) + 1:
         return number not in named and (not other_number or other_number in named)
-    its_labels = [word for word in labels if word not in labels_of(other) or word in KINDS]
-    telling = [word for word in its_labels if len(word) > 3 and word not in KINDS]
+    parts = [part for word in labels if word not in labels_of(other) for part in kind_of(word) if part]
+    telling = [word for word in parts if len(word) > 3 and word not in KINDS]
     spelt = any(one_slip(word, other) for word in telling for other in named)
-    return len(its_labels) > 1 and bool(telling) and not spelt and not mentioned(labels, named)
+    is_alias = len(parts) < 2 and KINDS.isdisjoint(labels)
+    return bool(telling) and not is_alias and not spelt and not mentioned(labels, named)
 
 
 def _is_test(domain: str) -> bool:
@@ -124,4 +140,4 @@ def _parted(domain: str) -> tuple[str, str]:
     """Return a domain without the number that its name ends in, and that number."""
     name = domain.rsplit(".", 2)[0]
     stem = name.rstrip("0123456789")
-    return stem, name[len(stem) :][:9]
+    return stem.rstrip("-"), name[len(stem) :][:9]

@@ -1,6 +1,7 @@
 """Rows of a list by what they hold; names of operators, and which identifiers stand for one structure."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import chain, pairwise
 from typing import TypeVar
@@ -66,10 +67,11 @@ def above_of(domain: str) -> Iterator[str]:
 
 
 def operator_names(entries: pd.DataFrame) -> dict[str, str]:
-    """Return the name of each operator by its identifier, "" where its certificates bear none."""
-    names: dict[str, str] = {}
-    for operator_id, name in rows_by(entries, "operator_id", "operator"):
-        names[operator_id] = names.get(operator_id) or (name if name != CPS_ISSUER else "")
+    """Return the name of each operator by its identifier, that of most rows, "" where there is none."""
+    uses = rows_by(entries, "operator_id", "operator")
+    names = dict.fromkeys((operator_id for operator_id, _ in uses), "")
+    for operator_id, name in sorted(uses, key=lambda use: -len(uses[use])):
+        names[operator_id] = names[operator_id] or (name if name != CPS_ISSUER else "")
     return names
 
 
@@ -78,8 +80,9 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
 
     Two do if they are numbers of one structure (`structure_key`); if they are in one certificate's name, all
     else being the same, on two rows each (one row is a slip) with a contact in common; or if operators of one
-    name share domains, always with the same contacts. Name and département are not enough (three hospitals
-    of one département bear one name), nor are contacts (a supplier gives its customer's). "" is left out.
+    name (on one row of several it is a slip) share domains, always with the same contacts. Name and
+    département are not enough (three hospitals of one département bear one name), nor are contacts (a
+    supplier gives its customer's). "" is left out.
     `known` is what other lists show: its identifiers come too, the first being of `entries` if one is.
     """
     ids = {*entries["operator_id"]} - {""}
@@ -115,8 +118,11 @@ def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:
     held = entries[["domain", "operator_id"]].drop_duplicates()
     shared = held.loc[held["domain"].duplicated(), "domain"]
     groups = rows_by(entries[entries["domain"].isin(shared)], *columns)
+    ids = entries["operator_id"].tolist()
+    sizes, named = Counter(ids), Counter(zip(ids, entries["operator"].tolist(), strict=True))
     for operator_id, name, domain, project, support in groups:
-        if operator_id and name and name != CPS_ISSUER:
+        is_slip = named[operator_id, name] == 1 < sizes[operator_id]
+        if operator_id and name and name != CPS_ISSUER and not is_slip:
             owners = holders.setdefault((fold(name), domain), {})
             owners.setdefault(operator_id, set()).add((project, support))
     agreed: dict[tuple[str, str], bool] = {}

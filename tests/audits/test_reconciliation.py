@@ -98,7 +98,7 @@ def test_a_contact_changed_in_the_list_while_the_register_has_the_old_one(archiv
     )
     assert finding["expected"] == f"contact projet : {CHANGED[0]['project_contact']}"
     evidence = finding["evidence"].replace("\xa0", " ")
-    assert evidence.startswith("changé dans la liste du 1er janvier 2026; decl")
+    assert evidence.startswith("changé dans la liste du 1er janvier 2026 ; decl")
     (hidden,) = masked_audit("reconciliation", replace(space, contacts="none")).to_dict("records")
     assert "accueil@" not in hidden["expected"]
     assert "projet@" not in hidden["observed"].lower()
@@ -133,6 +133,9 @@ def test_an_undeclared_operator_is_named_and_each_operator_has_its_own_status(de
     frame = status(space)
     assert frame["domain"].is_unique
     assert frame.set_index("domain").loc["ch-alpha.mssante.fr", "rows"] == (1, 2)
+    for rows in ([LISTED, HELD], [HELD, LISTED]):  # of two alike the same, whatever the order of the list
+        frame = status(declared_space(rows, [ELSEWHERE])).set_index("domain")
+        assert frame.loc["ch-alpha.mssante.fr", "operator_id"] == "1679900001"
     of_beta = status(space, {"1679900001"})
     assert of_beta[["domain", "rows"]].values.tolist() == [["ch-alpha.mssante.fr", (2,)]]
     assert of_beta["status"].tolist() == ["not-declared"]

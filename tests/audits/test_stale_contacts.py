@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import toml
 from in_clear import Case, Row, alone, finders, fires, seen_in, silent, told_in_clear
 from made_up import ALPHA, BETA_DN, archived, make_space
 
@@ -68,6 +69,7 @@ THEM = "support@alpha.example"
 VENDOR = "CN=mss.vendeur.example,OU=399900000300015,O=VENDEUR,ST=Paris (75),C=FR"
 OWN = "CN=mss.gamma.example,OU=1679900019,O=CH GAMMA,ST=Bas-Rhin (67),C=FR"
 OTHERS = "CONTACT_OTHER_ESTABLISHMENT"
+ISLAND = "05 90 38 12 01, projet@alpha.example"
 OLD_ROW = {"updated_at_text": "2024-03-02T23:59:59Z"}
 
 
@@ -98,16 +100,7 @@ FLAGS: list[tuple[str, list[str]]] = [  # beside those of the catalogue (`tools.
     ("0199000001, PROJET@ALPHA.EXAMPLE", []),
 ]
 HOUSE = "04 89 00 12 01, projet@alpha.example"
-COLLEAGUES = [
-    ["04 89 00 12 07, ida@alpha.example", "05 89 00 12 19, luc@alpha.example"],  # but for an extension
-    ["04 89 00 12 07, ida@alpha.example", "04 89 70 12 19, luc@alpha.example"],
-    # Whatever follows, where several have that prefix.
-    [
-        "04 89 00 47 33, ida@alpha.example",
-        "04 89 00 68 50, leo@alpha.example",
-        "04 88 00 31 44, luc@alpha.example",
-    ],
-]
+COLLEAGUES = toml("audits/contacts")["colleagues"]
 """Numbers of a house, the last of which is a digit away from the prefix of the others."""
 ONLY_LIKE_IT: list[tuple[str, list[str]]] = [
     # More or less of the same contact.
@@ -252,7 +245,35 @@ CASES: dict[str, Case] = {
             f"{kind}_contact": f"01 99 00 00 01, {name}@alpho.example"
             for kind, name in (("project", "projet"), ("support", "support"))
         }], []),
+    "the addresses of a supplier are in two domains": fires("CONTACT_SUPPLIER", (1,), [
+        {"domain": f"{n}.mssante.fr", "dn": VENDOR if n else OWN}
+        | both_at("projet@vendeur.example", "aide@vendeur-sante.example") for n in range(6)]),
+    "at a consumer's provider nobody is at home": silent(OTHERS, [
+        {"domain": f"{n}.mssante.fr", "dn": BETA_DN if n else OWN}
+        | both_at(f"ch{n}@orange.fr", "aide@orange.fr") for n in range(6)]),
+    **{
+        f"a newer contact with a fault is no model: {newer}": fires(
+            DISAGREE, (1, 2, 3), dated((USUAL, OLDER), (USUAL, OLDER), (newer, NEWER)),
+            confidence="hint", expected="")
+        for newer in (
+            "01 99 00 00, accueil@alpha.example", "01 99 00 00 44", "accueil@alpha.example",
+            "01 99 00 00 44, ch.alpha@gmail.com")},
+    "where both have it, it says nothing": fires(
+        DISAGREE, (1,), dated(("zoe.fictive@alpha.example", OLDER), ("accueil@alpha.example", NEWER)),
+        confidence="likely", expected=project("accueil@alpha.example")),
     # Nearly the same.
+    **{
+        f"near in the two kinds of contact: {support}": fires(
+            NEAR, (1,), [{"project_contact": USUAL, "support_contact": support}])
+        for support in ("01 99 00 40 01, projet@alpha.example", "01 99 00 00 01, porjet@alpha.example")},
+    **{
+        f"a digit away overseas: {near}": fires(
+            NEAR, (4,), rows(*[ISLAND] * 3, near))
+        for near in (
+            "05 90 88 12 01, projet@alpha.example", "04 90 38 12 01, projet@alpha.example",
+            "05 90 68 12 19, luc@alpha.example")},
+    "mobiles overseas are nobody's colleagues": silent(
+        NEAR, rows(*["06 90 38 12 01, projet@alpha.example"] * 3, "06 90 68 12 19, luc@alpha.example")),
     "all rows that bear a number count": fires(NEAR, (2, 3),
         rows(USUAL, *["01 99 00 40 01, projet@alpha.example"] * 2, *[USUAL.replace("projet", "accueil")] * 3),
         expected=""),
@@ -335,6 +356,10 @@ CASES: dict[str, Case] = {
     "what the archive shows replaced is no disagreement too": Case(
         {"on_2025_12_01": rows(USUAL, USUAL, USUAL), "on_2026_03_01": rows(NEW, USUAL, USUAL)},
         [(CHANGED, (2, 3))], [CHANGED, DISAGREE]),
+    "two that were exchanged": silent(
+        CHANGED, {"on_2025_12_01": rows(USUAL, NEW), "on_2026_03_01": rows(NEW, USUAL)}),
+    "a change for a number that is none": silent(CHANGED, {
+        "on_2025_12_01": rows(USUAL, USUAL), "on_2026_03_01": rows("01 99 00, aide@alpha.example", USUAL)}),
     "from the list alone it is one": Case(
         rows(NEW, USUAL, USUAL), [(DISAGREE, (1, 2, 3))], [CHANGED, DISAGREE]),
     **{
@@ -379,6 +404,7 @@ CASES: dict[str, Case] = {
                 "observed": [words]}})
         for updated, where, words in (
             (NEWER, (1, 2), "2 lignes sur 4 (50\u202f%), depuis le 1er mars 2025 : …"),
+            ("2024-01-02T10:00:07Z", (1, 2, 3), "…la plus ancienne ligne est du 2 janvier 2024…"),
             ("2021-05-04T10:00:07Z", (1, 2, 3), "…la plus ancienne ligne est du 4 mai 2021…"))},
 }  # fmt: skip
 

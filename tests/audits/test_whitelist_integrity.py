@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from conftest import toml
 from in_clear import INVISIBLE, Case, Row, alone, finders, fires, seen_in, silent, told_in_clear
 from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
 
@@ -37,20 +38,10 @@ def described(*, dn: str = DN, **texts: str) -> list[Row]:
     ]
 
 
+GIVEN = toml("audits/descriptions")
 INVALID = [
-    ("CH-Alpha.mssante.fr", "majuscules", "ch-alpha.mssante.fr"),
-    ("projet@ch-alpha.mssante.fr", "caractère interdit : @", "ch-alpha.mssante.fr"),
-    (" ch-alpha.mssante.fr", "caractère interdit : espace", "ch-alpha.mssante.fr"),
-    ("ch_alpha.mssante.fr", "caractère interdit : _", ""),
-    ("chât-alpha.mssanté.fr", "caractères interdits : âé", "chat-alpha.mssante.fr"),
-    ("\uff43h-alpha.mssante.fr", "caractère interdit", "ch-alpha.mssante.fr"),
-    ("ch-alpha.msanté.fr", "caractère interdit : é", "ch-alpha.mssante.fr"),
-    ("ch-alpha.mssante.fr.fr", "hors de mssante.fr", "ch-alpha.mssante.fr"),
-    ("a" * 64 + ".mssante.fr", "64 caractères entre deux points", ""),
-    (".".join(["a" * 60] * 4) + ".mssante.fr", "254 caractères", ""),
-    ("ch-alpha-.mssante.fr", "trait d’union", ""),
-    ("ch-alpha.mssante.fr.", "point au bord", "ch-alpha.mssante.fr"),
-    ("alpha", "pas de point", ""), ("192.0.2.1", "nombre", ""),
+    *GIVEN["invalid"], ["a" * 64 + TAIL, "64 caractères entre deux points", ""],
+    [".".join(["a" * 60] * 4) + TAIL, "254 caractères", ""],
 ]  # fmt: skip
 NEAR_NAMES = [
     ("labo-alpha", "labos-alpha"), ("ch-alpha", "chalpha"), ("ehpad-alpha", "ehpad.alpha"),
@@ -83,6 +74,9 @@ CASES: dict[str, Case] = {
     "a row stamped again": alone(
         REPEATED, (1, 2), [{}, {"updated_at_text": "2026-02-01T00:00:00Z"}],
         observed="2 lignes\u202f; seule la date diffère", expected=""),
+    "a contact that is only spelt otherwise is the same": alone(
+        REPEATED, (1, 2), [{}, {"project_contact": ALPHA["project_contact"].replace(" ", "")}],
+        observed="2 lignes\u202f; diffèrent par l’écriture du contact projet"),
     "a second certificate": Case([{}, {"dn": DN_2}], []),
     **{f"a valid domain: {name[:9]}": Case([{"domain": name + TAIL}], [])
        for name in ("a" * 63, "15-20", "xn--bta-fma")},
@@ -142,6 +136,17 @@ CASES: dict[str, Case] = {
         [{}, {"dn": FORMER}, {"domain": "b.mssante.fr"}, {"domain": "b.mssante.fr", "dn": BETA_DN}]),
     "one server of two of three operators": fires(
         OPERATORS, (1, 2, 3), [{}, {"dn": FORMER}, {"dn": GAMMA_DN.replace("beta", "gamma")}]),
+    **{
+        f"one stray row joins nothing: {stray['dn'][:20]}": Case(
+            [stray, *({"domain": f"{n}.mssante.fr", "dn": dn} | both for n in "abc"
+                      for dn, both in ((DN, {}), (BETA_DN, THEIRS)))],
+            [(OPERATORS, (1, *range(2, 8)))], [OPERATORS],
+            {OPERATORS: {"observed": ["3 domaines : CH BETA (1679900001) | CH ALPHA (1759900004)"]}})
+        for stray in (
+            {"domain": "a.mssante.fr", "dn": BETA_DN.replace("CH BETA", "CH ALPHA")},
+            {"domain": "a.mssante.fr", "dn": DN_2.replace("1759900004", "1679900001")})},
+    "a domain without a name is nobody's parent": Case(
+        [{}, {"domain": "", "dn": BETA_DN}], [], ["LIST_SUBDOMAIN_OPERATOR", OPERATORS]),
     # Copies.
     "a copy whose own description is listed too": Case(
         [*described(ehpad_songe="EHPAD du Songe", clinique_mirage="EHPAD du Songe"),
@@ -149,6 +154,9 @@ CASES: dict[str, Case] = {
     "one of two descriptions fits": fires(
         REPEATED, (1, 2), [*described(ch_songe="CH de Songe"), *described(ch_songe="EHPAD Mirage")],
         expected="« CH de Songe »"),
+    "first letters fit": fires(
+        REPEATED, (1, 2), [*described(chmbe="CH Mirage Bel-Étang"), *described(chmbe="EHPAD CHMBE")],
+        expected=""),
     "two descriptions fit": fires(
         REPEATED, (1, 2), [*described(ch_songe="CH de Songe"), *described(ch_songe="CH Songe (site nord)")],
         expected=""),
@@ -156,25 +164,20 @@ CASES: dict[str, Case] = {
     **{
         f"a placeholder: {text}": alone(PLACEHOLDER, (1, 2),
             [{"description": text}, {"domain": "b.mssante.fr", "description": text.upper()}])
-        for text in ("_", "?", "Domaine de messagerie du CH xyz", "Domaine de MSSanté de la", "N/A", "TEST")},
+        for text in GIVEN["placeholders"]},
     **{
         f"a cut description: {text[:20]}": alone(CUT, (1,), [{"description": text}])
-        for text in ("CH Alpha (site de", "CH Alpha de l'", "EHPAD Alpha)", "CH Alpha " + "a" * 246)},
-    **{
-        f"a right description: {text}": Case([{"description": text}], [])
-        for text in (
-            "EHPAD Alpha, bâtiment XX", "Résidence xx Alpha",  # what names an establishment is no placeholder
-            "MAISON D'A", "Val'Aux", 'EHPAD "ALPHA" (site nord)', "CHU",
-            "Hôpital « QUALITÉ»", "Œuvre de l’Île", "SSIAD Âge & Vie", "Qui est là ?", "Château",
-            "CH\tAlpha\n",  # line breaks are not hidden text
-        )},
+        for text in (*GIVEN["cut"], "CH Alpha " + "a" * 246)},
+    **{f"a right description: {text}": Case([{"description": text}], []) for text in GIVEN["right"]},
     **{
         f"not another town's: {text}": Case(described(ch_valfictif=text, ch_bourgmythe="CH Bourgmythe"), [])
-        for text in (
-            "CH de Bourgmythe et Valfictif",  # both
-            "Hôpital Rêvé",  # nothing the list knows
-            "EHPAD de Bourgmythe",  # the list knows no such home
-        )},
+        for text in GIVEN["not_elsewhere"]},
+    **{
+        f"another town's: {text}": fires(
+            ELSEWHERE, (1,), described(ch_valfictif=text, ch_bourgmythe="CH Bourgmythe"))
+        for text in GIVEN["elsewhere"]},
+    "another town's, in one word": fires(
+        ELSEWHERE, (1,), described(chvalfictif="CH de Bourgmythe", ch_bourgmythe="CH Bourgmythe")),
     "a saint's name": Case(described(ch_st_fictif="CH Saint-Fictif", ch_fictif="CH Fictif"), []),
     "one description in other words": Case(
         [{}, {"dn": DN_2, "description": "domaine de messagerie MSSante pour le CH ALPHA."}], []),
@@ -197,11 +200,7 @@ CASES: dict[str, Case] = {
     **{
         f"garbled accents: {text}": alone(
             GARBLED, (1,), [{"description": text}], observed=text, expected=meant)
-        for text, meant in {
-            "HÃ´pital rÃªvÃ©": "Hôpital rêvé", "Cure dâ€™Alpha": "Cure d’Alpha",
-            "Bo￮te et Belved￨re": "Boîte et Belvedère", "R&eacute;gion A &amp; B": "Région A & B",
-            "H?pital": "", "H\ufffdpital": "",
-        }.items()},
+        for text, meant in GIVEN["garbled"]},
     "a garbled description is not another one": alone(
         GARBLED, (2,), [{"description": "Hôpital Alpha"}, {"dn": DN_2, "description": "HÃ´pital Alpha"}]),
     "line breaks in a contact are not hidden text": Case(
@@ -254,15 +253,7 @@ def test_a_list_without_a_date_is_unreadable_not_old() -> None:
     assert found(make_space({}, generated="hier")) == [("LIST_UNREADABLE_ROW", ())]
 
 
-@pytest.mark.parametrize(
-    ("description", "domain", "other"),
-    [
-        ("SSIAD Fictif", "ssiadfictif", "ssiad-montreve"),
-        ("CH de Rêve par le prestataire", "ch-reve", "ch-sud-songe"),
-        ("Messagerie du GH70", "gh70", "cpts.mirage-morvan"), ("Cabinet 12", "cabinet12", "cabinet13"),
-        ("CH de Rêve", "ch-reve", "nddxyz"), ("CH de Rêve", "ch-reve", "nouveaudomaine2"),
-        ("CH de Rêve", "chdr", "essai"), ("CH de Rêve", "ch-reve", "ch-reve2")],
-)  # fmt: skip
+@pytest.mark.parametrize(("description", "domain", "other"), GIVEN["copies"])
 def test_a_row_that_is_a_copy(description: str, domain: str, other: str) -> None:
     row = {"description": description}
     space = make_space(
@@ -275,39 +266,13 @@ def test_a_row_that_is_a_copy(description: str, domain: str, other: str) -> None
     assert found(make_space(row | {"domain": domain + TAIL}, elsewhere), COPIED) == []
 
 
-@pytest.mark.parametrize(
-    ("description", "domains"),
-    [
-        ("Groupe Rêve", ["groupe-reve", "clinique-mirage", "clinique-songe"]),  # a group
-        ("Groupe Rêve", ["groupe-reve", "clinique-mirage"]),
-        ("Emirage", ["emirage", "adhip", "domidim"]),  # brands
-        ("CH Rives de Rêve", ["ch-rivesdereve", "chrdr"]),  # an acronym
-        ("Laboratoire Rêve", ["labo-reve", "tetrabio"]),  # an alias
-        ("EHPAD Aulagnier", ["ehpad-aulagnier", "ehpad-aulanier"]),  # a slip
-        ("Conseil départemental", ["cd12", "cd13"]),  # a series that the description does not number
-        ("CH de Rêve", ["ch-reve", "ch-reve.sud"]),
-        ("CH de Rêve 2", ["ch-reve", "ch-reve2"]),
-    ],
-)
+@pytest.mark.parametrize(("description", "domains"), GIVEN["no_copies"])
 def test_what_is_no_copy(description: str, domains: list[str]) -> None:
     rows = [{"domain": name + TAIL, "description": description} for name in domains]
     assert found(make_space(*rows), COPIED) == []
 
 
-@pytest.mark.parametrize(
-    ("domain", "description", "wrong"),
-    [
-        ("apajh86", "APAJH 68", True), ("cabinet12", "Cabinet 13", True),
-        ("adapei49", "ADAPEI de la Sarthe", True), ("adapei49", "ADAPEI (72)", True),
-        ("adapei49", "ADAPEI du Maine-et-Loire", False), ("adapei49", "ADAPEI", False),
-        ("adapei49", "ADAPEI 49, antenne de la Sarthe", False),
-        ("mrp92", "Maison de retraite 92000 Nanterre", False), ("dac75est", "DAC M2A Paris Est", False),
-        ("millepatte83", "1 jour = une solution", False), ("cd09", "Conseil départemental 9", False),
-        ("dac59", "Dispositif d’appui du Pas-de-Calais", True),
-        ("dac62", "Dispositif d’appui du Pas-de-Calais", False), ("cpam94", "CPAM du Val-d’Oise", True),
-        ("cdom2a", "Ordre des médecins de Haute-Corse (2B)", True),
-        ("cdom2a", "Ordre des médecins de Corse-du-Sud", False)],
-)  # fmt: skip
+@pytest.mark.parametrize(("domain", "description", "wrong"), GIVEN["numbers"])
 def test_a_description_that_gives_another_number(domain: str, description: str, wrong: bool) -> None:
     space = make_space({"domain": domain + TAIL, "description": description})
     assert bool(found(space, "LIST_DESCRIPTION_NUMBER")) == wrong
@@ -364,8 +329,3 @@ def test_a_cut_list_is_judged_row_by_row_and_says_so() -> None:
 def test_one_row_s_description_does_not_set_a_domain_aside() -> None:
     space = make_space({"description": "Domaine de test"}, {"dn": BETA_DN})
     assert not space.entries["is_audit_entry"].any()
-
-
-def test_a_domain_without_a_name_is_nobodys_parent():
-    space = make_space({}, {"domain": "", "dn": BETA_DN})
-    assert found(space, "LIST_SUBDOMAIN_OPERATOR", OPERATORS) == []

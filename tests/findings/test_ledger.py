@@ -25,6 +25,7 @@ from mssante_audit.findings.ledger import (
     scope_of,
     write_ledger,
 )
+from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.trend import Point, add_point, point_of, read_trend
 from mssante_audit.report.findings import follow_up_html
 from mssante_audit.report.run import run_reports
@@ -89,6 +90,17 @@ def test_runs_one_after_another(steps: list[Step]) -> None:
             assert ("inconnu" in follow_up_html(run, findings)) == bool(run.previous)
     since = DAYS[1] if steps[0][1] else DAYS[0]  # a first run in doubt is none
     assert all(day.startswith(since) for day in run.first_seen[:1])
+
+
+def test_of_a_rule_that_there_is_no_more_nothing_is_said_until_it_is_back(monkeypatch) -> None:
+    ledger: dict[str, Any] = {}
+    follow(ledger, "x", DAYS[0], frame(1, more=[ROW_3]))
+    with monkeypatch.context() as patch:
+        others = {code: rule for code, rule in catalogue().items() if code != "DN_SHAPE"}
+        patch.setattr("mssante_audit.findings.ledger.catalogue", lambda: others)
+        assert set(follow(ledger, "x", DAYS[1], frame(more=[ROW_3])).counts().items()) == {
+            ("new", 0), ("open", 1), ("fixed", 0), ("unknown", 0)}  # fmt: skip
+    assert follow(ledger, "x", DAYS[2], frame(1)).status == ("open",)
 
 
 def test_a_page_says_what_is_new_open_and_fixed() -> None:

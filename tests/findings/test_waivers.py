@@ -84,6 +84,7 @@ def test_another_operator_or_domain_is_not_covered_nor_what_touches_many(folder,
     ("text", "why"),
     [
         (waiver(operator="x", rule="NO_SUCH"), "waiver 1 names no rule 'NO_SUCH'"),
+        (waiver(operator="x", rule="AUDIT_RULE_FAILED"), "what was not evaluated is unknown"),
         (waiver(), "neither a domain nor an operator"),
         (waiver(operator="x", who=""), "lacks 'who'"),
         (waiver(operator="x", until="'demain'"), "not a date"),

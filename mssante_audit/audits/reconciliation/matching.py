@@ -143,7 +143,7 @@ def no_statuses() -> pd.DataFrame:
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     texts: dict[Hashable, str] = {column.name: "" for column in FRAME if column.dtype == "str"}
     frame = frame[[*_DTYPES]].fillna(texts).astype(_DTYPES)
-    return frame.sort_values(["status", "domain"], kind="stable", ignore_index=True)
+    return frame.sort_values(["status", "domain", "operator_id"], kind="stable", ignore_index=True)
 
 
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:

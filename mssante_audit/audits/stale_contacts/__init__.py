@@ -58,7 +58,7 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     yield from slips.elsewhere_findings(space, mail, others.owners, {*left})
     contacts = used.alike(use for use in left if use.domains.isdisjoint(meant))
     near = slips.nears(contacts)
-    pairs = [pair for of_values in near.values() for pair in of_values]
+    pairs = [pair for of_values in near.values() for pair in of_values if pair[0][1] == pair[1][1]]
     yield from slips.near_findings(slips.odd_numbers(contacts) | near, contacts)
     # Of two near contacts both are a service's if the addresses of either are: ``suppport`` is one.
     of_service = (

@@ -12,7 +12,7 @@ import pandas as pd
 from mssante_audit.archive.history import with_operators
 from mssante_audit.audits.since import past_of
 from mssante_audit.audits.stale_contacts.parties import agree
-from mssante_audit.audits.stale_contacts.uses import KINDS
+from mssante_audit.audits.stale_contacts.uses import KINDS, faults_of
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding, Subject
 from mssante_audit.space.trust import TrustSpace
@@ -52,7 +52,7 @@ def aged(space: TrustSpace) -> dict[Subject, Finding]:
 
 
 def partly_changed(space: TrustSpace) -> Iterator[Finding]:
-    """Report contacts that were replaced on some domains of an operator and remain on others."""
+    """Report contacts that were replaced, by none with a fault, on some domains and remain on others."""
     past = past_of(space)
     if past is None:
         return
@@ -70,8 +70,11 @@ def partly_changed(space: TrustSpace) -> Iterator[Finding]:
             if (operator_id, domain, text) not in current and (operator_id, text) in still
             for new in texts.get((operator_id, domain), ())
             if parse_contact(new).coordinates != parse_contact(text).coordinates
+            and faults_of(parse_contact(new)) <= faults_of(parse_contact(text))
         )
         for (operator_id, text, new), domains in changes.items():
+            if (operator_id, new, text) in changes:
+                continue  # exchanged: neither is stale
             since, old, right = min(born[operator_id, new, d] for d in domains), Person(text), Person(new)
             facts = {
                 "contacts": [{"kind": kind, "text": old}], "right": [{"kind": kind, "text": right}],

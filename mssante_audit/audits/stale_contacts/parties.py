@@ -58,6 +58,11 @@ class Party:
         """Whether an address looks like a person's (a guess)."""
         return not self.is_service and "personal" in self.spelt[0].contact.problems
 
+    @cached_property
+    def faults(self) -> set[str]:
+        """What is wrong with it by itself, however it is spelt."""
+        return set.intersection(*(used.faults_of(use.contact) for use in self.spelt))
+
 
 def parties(
     contacts: Mapping[used.Reached, list[used.Use]], near: Iterable[tuple[used.Reached, used.Reached]]
@@ -148,10 +153,10 @@ def _to_correct(every: list[Party], stamps: used.Stamps) -> tuple[list[Party], P
     spans = {party: stamps.span(party.rows) or (_NEVER, stamps.until(party.rows)) for party in every}
 
     def is_right(first: Party, second: Party) -> bool:
-        """Tell whether one is newer, or a service's beside a person's, and nothing says the contrary."""
+        """Tell whether one is newer, or a service's beside a person's; no fault or other sign denies it."""
         newer, older = spans[first][0] > spans[second][1], spans[second][0] > spans[first][1]
         service, person = first.is_service and second.is_person, first.is_person and second.is_service
-        return (newer or service) and not (older or person)
+        return (newer or service) and not (older or person or first.faults - second.faults)
 
     left = [party for party in every if not any(is_right(other, party) for other in every)]
     wrong = [party for party in every if left and all(is_right(other, party) for other in left)]

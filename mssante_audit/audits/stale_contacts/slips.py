@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
-from itertools import accumulate, chain, combinations, pairwise
+from itertools import accumulate, chain, combinations, pairwise, product
 from operator import eq, itemgetter
 from typing import NamedTuple
 
@@ -191,15 +191,16 @@ def elsewhere_findings(
     kinds = {key[0]: key[1] for key in rows_by(space.audited, "operator_id", "operator_kind")}
     homes = grouped((domain, operator_id) for operator_id in mail.uses for domain in mail.usual[operator_id])
     for operator_id, domains in mail.uses.items():
-        strange: dict[str, list[Use]] = {}
+        strange: dict[str, dict[str, list[Use]]] = {}
         for domain, uses in domains.items() if kinds.get(operator_id) == "FINESS" else ():
             at_home = homes.get(domain, ())
-            if operator_id not in at_home and (kept := [use for use in uses if use in left]):
+            kept = [use for use in uses if use in left and "consumer" not in use.contact.problems]
+            if kept and operator_id not in at_home:
                 other = next((o for o in at_home if owners.get(o) != owners.get(operator_id)), "")
-                strange.setdefault(other, []).extend(kept)
-        for other, uses in strange.items():
-            is_merged = kinds.get(other) == "FINESS"
-            if other and (is_merged or len(strange) == len(domains) == 1):
+                strange.setdefault(other, {})[domain] = kept
+        for other, of_domains in strange.items():
+            is_merged, uses = kinds.get(other) == "FINESS", [*dict.fromkeys(chain(*of_domains.values()))]
+            if other and (is_merged or len(of_domains) == len(domains)):
                 code = "CONTACT_OTHER_ESTABLISHMENT" if is_merged else "CONTACT_SUPPLIER"
                 owner = {"operator": other, "name": space.operator_names.get(other, "")}
                 facts = {"contacts": spellings(uses), "owner": owner}
@@ -210,47 +211,57 @@ EXTENSION = 2  # last digits of a number, in which two right numbers of a house 
 SERIES = 4  # so many that differ in one place are a series, and no slip
 PREFIX, AREA = 5, 3  # first digits of a French number, 0 left out, that a house's numbers share; its area's
 COLLEAGUES = 3  # numbers from which a prefix is a house's, whatever follows; on more rows one is no slip
-_MOBILE = "67"
+_LANDLINES = {"01", "02", "03", "04", "05", "08", "09"}
+_FRENCH = re.compile(r"\+(?:33|590|594|596|262)(\d{9})")  # overseas départements have codes of their own
 
 # By operator_id, a phone or an address, and another, in order: the contacts that have them.
 Near = dict[tuple[str, str, str], list[tuple[Reached, Reached]]]
 
 
 def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
-    """Find the contacts of one operator and kind, alike but for one digit or one letter.
+    """Find the contacts of one operator, of one kind or the two, alike but for one digit or one letter.
 
     Two numbers differ in one digit, none of the last two (`EXTENSION`), and have the same addresses; two
     addresses of one domain are one slip of the pen apart, not in the first letter of a word (an initial), and
     have the same number. Two names that differ are two persons.
     """
-    groups: dict[tuple[object, ...], dict[str, Reached]] = {}
-    sides = Counter((*key[:2], side) for key in contacts for side in key[2])
+    groups: dict[tuple[object, ...], dict[str, list[Reached]]] = {}
+    several = {(operator_id, reached) for operator_id, _, reached in contacts}
+    sides = Counter((operator_id, side) for operator_id, reached in several for side in reached)
     for key in contacts:
-        operator_id, kind, (phones, emails) = key
-        if len(phones) == 1 and emails and sides[operator_id, kind, emails] > 1:
+        operator_id, _, (phones, emails) = key
+        if len(phones) == 1 and emails and sides[operator_id, emails] > 1:
             (phone,) = phones
-            for place in range(len(phone) - EXTENSION):
-                hole = f"{phone[:place]}?{phone[place + 1 :]}"
-                groups.setdefault((operator_id, kind, emails, hole), {})[phone] = key
-        if len(emails) == 1 and phones and sides[operator_id, kind, phones] > 1:
+            digits = _dialled(phone)
+            for place in range(len(digits) - EXTENSION):
+                hole = f"{digits[:place]}?{digits[place + 1 :]}"
+                groups.setdefault((operator_id, emails, hole), {}).setdefault(phone, []).append(key)
+        if len(emails) == 1 and phones and sides[operator_id, phones] > 1:
             (email,) = emails
             local, _, domain = email.partition("@")
             for cut in cuts(local) if TYPO_LETTERS <= len(local) <= LONGEST else ():
-                groups.setdefault((operator_id, kind, phones, domain, cut), {})[email] = key
+                groups.setdefault((operator_id, phones, domain, cut), {}).setdefault(email, []).append(key)
     near: Near = {}
     for group in groups.values():
         for first, second in combinations(sorted(group), 2) if len(group) < SERIES else ():
-            keys = group[first], group[second]
-            names = [{fold(n) for use in contacts[key] for n in use.contact.names} for key in keys]
-            one_person = not all(names) or not names[0].isdisjoint(names[1])
             local, other = first.partition("@")[0], second.partition("@")[0]
             start = [*map(eq, local, other), False].index(False)
             inside = local[:start][-1:].isalpha()  # what differs is no initial
-            if one_person and ("@" not in first or (inside and one_slip(local, other))):
-                pairs_of = near.setdefault((keys[0][0], first, second), [])
-                if keys not in pairs_of:
-                    pairs_of.append(keys)
+            if "@" in first and not (inside and one_slip(local, other)):
+                continue
+            both = [*product(group[first], group[second])]
+            for keys in [pair for pair in both if pair[0][1] == pair[1][1]] or both[:1]:
+                names = [{fold(n) for use in contacts[key] for n in use.contact.names} for key in keys]
+                pairs_of = near.get((keys[0][0], first, second), [])
+                if keys not in pairs_of and (not all(names) or not names[0].isdisjoint(names[1])):
+                    near[keys[0][0], first, second] = [*pairs_of, keys]
     return near
+
+
+def _dialled(phone: str) -> str:
+    """Return a French number of ten digits as it is dialled, another as it is."""
+    french = _FRENCH.fullmatch(phone)
+    return f"0{french[1]}" if french else phone
 
 
 def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> Near:
@@ -264,14 +275,14 @@ def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> Near:
     for key in contacts:
         operator_id, _, (phones, emails) = key
         for domain in {email.partition("@")[2] for email in emails}:
-            french = {phone: key for phone in phones if phone.startswith("+33") and phone[3] not in _MOBILE}
-            colleagues.setdefault((operator_id, domain), {}).update(french)
+            landlines = {phone: key for phone in phones if _dialled(phone)[:2] in _LANDLINES}
+            colleagues.setdefault((operator_id, domain), {}).update(landlines)
     odd: Near = {}
     for (operator_id, _), keys in colleagues.items():
         sides: dict[tuple[str, str], dict[str, list[str]]] = {}
-        is_house = len({phone[: len("+33") + PREFIX] for phone in keys}) < SERIES
+        is_house = len({_dialled(phone)[: 1 + PREFIX] for phone in keys}) < SERIES
         for phone in keys if is_house else ():
-            digits = phone.removeprefix("+33")
+            digits = _dialled(phone)[1:]
             for place in range(PREFIX):
                 hole = f"{digits[:place]}?{digits[place + 1 : PREFIX]}"
                 for rest in (digits[PREFIX:-EXTENSION], "")[: 2 if place < AREA else 1]:

@@ -68,6 +68,11 @@ def spellings(uses: Iterable[Use]) -> list[dict[str, Any]]:
     return [seen(use) | {"rows": len(use.rows)} for use in sorted(uses, key=lambda use: -len(use.rows))]
 
 
+def faults_of(contact: Contact) -> set[str]:
+    """Return the problems of a contact that make it no model for one without them."""
+    return {*contact.problems} - {"several-emails", "spacing", "personal"}
+
+
 def alike(uses: Iterable[Use]) -> dict[Reached, list[Use]]:
     """Put the texts together that reach the same phones and addresses, in list order; some reach none."""
     reaching = (use for use in uses if any(use.coordinates))

@@ -14,6 +14,7 @@ from mssante_audit.base.text import foreign_letters, has_hidden, is_hidden, lati
 from mssante_audit.findings import Finding
 from mssante_audit.findings.places import row_ranges
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.copies import fitting
@@ -112,11 +113,20 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
             counts = {"copies": [len(alike) for alike in repeated]}
             yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), counts)
         if dn and len(copies) > 1:
-            differing = [f for i, f in enumerate(FIELDS) if len({texts[i] for texts in copies}) > 1]
+            fields = dict(zip(FIELDS, map(set, zip(*copies, strict=True)), strict=True))
+            differing = [
+                _named(field, its_texts) for field, its_texts in fields.items() if len(its_texts) > 1
+            ]
             texts = list(dict.fromkeys(copy[1] for copy in copies)) if "description" in differing else []
             right = fitting(domain, texts)
             facts = {"n": len(rows), "differing": differing, "descriptions": texts, "right": right}
             yield Finding("LIST_PAIR_REPEATED", (domain, dn), rows, facts)
+
+
+def _named(field: str, texts: set[str]) -> str:
+    """Return a field in which copies differ, with `` spelt`` where it is one contact all the same."""
+    is_spelt = field.endswith("contact") and len({parse_contact(text).key for text in texts}) == 1
+    return f"{field} spelt" if is_spelt else field
 
 
 def _hidden_text(space: TrustSpace) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.whitelist import copies
-from mssante_audit.whitelist.copies import HOSPITALS, KINDS, fitting, labels_of, mentioned, named_by, words
+from mssante_audit.whitelist.copies import KINDS, fitting, labels_of, mentioned, named_by, words
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
 SAME_DESCRIPTION_MIN = 10  # domains from which a description says nothing of any (no source: a convention)
@@ -32,9 +32,10 @@ _EXTENDED = re.compile("[\uff80-\ufffc\ufffe\uffff]")
 _ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,6});")
 _BEYOND_REPAIR = re.compile("\N{REPLACEMENT CHARACTER}|Ã|[^\\W\\d_]\\?[^\\W\\d_]")
 _NUMBERED = re.compile(r"(?<![^\W\d])([^\W\d]{2,})[-.]?(2[ab](?![^\W_])|\d{1,3}(?!\d))")
-_PLACES = {code: fold(name) for code, name in DEPARTMENTS.items() if len(name) > len("Nord")}
-_OF = re.compile(
-    rf"\b(?:de la|de l|des?|du|en|d) ({'|'.join(sorted(_PLACES.values(), key=len, reverse=True))})\b"
+_PLACES = {fold(name): code for code, name in DEPARTMENTS.items()}
+_PLACES |= {"pays de la loire": "", "val de loire": ""}  # a region and a valley
+_PLACE = re.compile(
+    rf"\b(de la |de l |des? |du |en |d )?({'|'.join(sorted(_PLACES, key=len, reverse=True))})\b"
 )
 
 
@@ -178,16 +179,16 @@ def whose(space: TrustSpace) -> Iterator[Finding]:
         of_both = all_rows(rows[domain] for domain in both)
         yield Finding("LIST_DESCRIPTION_SWAPPED", both, of_both, {"pair": pair})
     # Names that are a kind of establishment and something that tells which.
-    kinds = {domain: label for domain, label in labels.items() if label and label[0] in KINDS}
-    parted = {
-        d: ("".join(rest), kind) for d, (kind, *rest) in kinds.items() if len("".join(rest)) >= _TELLING
-    }
+    first = {domain: copies.kind_of(label[0]) for domain, label in labels.items() if label}
+    whole = {d: ("".join([rest, *labels[d][1:]]), kind) for d, (kind, rest) in first.items() if kind}
+    parted = {domain: place for domain, place in whole.items() if len(place[0]) >= _TELLING}
     places = {place: domain for domain, place in parted.items()}
     for domain in (d for d in foreign if d in parted and d not in explained):
         texts, (_, kind) = foreign[domain], parted[domain]
-        same_kind = sorted(HOSPITALS) if kind in HOSPITALS else [kind]
+        same_kind = copies.ALIKE.get(kind, [kind])
         for text, named in texts.items():
-            starts = (at + 1 for at, word in enumerate(named) if word in same_kind)
+            at_kind = (at for at, word in enumerate(named) if word in same_kind)
+            starts = [next((n for n, w in enumerate(named[at:], at) if w not in KINDS), at) for at in at_kind]
             names = ["".join(named[at : at + n]) for at in starts for n in range(_LONGEST_NAME, 0, -1)]
             if listed := [places[key] for key in product(names, same_kind) if key in places]:
                 facts = {"domain": domain, "description": text, "other": listed[0]}
@@ -228,14 +229,17 @@ def contradictions(space: TrustSpace) -> Iterator[Finding]:
     for (domain, text), rows in rows_by(entries, "domain", "description").items():
         stem, number = numbered[domain]
         folded, code = fold(text), number.upper()
-        if number in folded.split() or f"{stem}{number}" in folded or _PLACES.get(code, number) in folded:
+        places = _PLACE.findall(folded)
+        is_own = number in folded.split() or code in {_PLACES[place] for _, place in places}
+        if is_own or f"{stem}{number}" in folded:
             continue
         figures = [f for f in folded.split() if f.isdecimal() and f.lstrip("0") != number.lstrip("0")]
         others = [figure for figure in figures if len(figure) < 4 and f"{stem} {figure}" in folded]
         if code in DEPARTMENTS and not others:
-            named = {*_OF.findall(folded)}
-            others = [code for code, name in _PLACES.items() if name in named]
+            # One word alone may be a town, a river or a point of the compass.
+            told = (p for of, p in places if (of and len(p) > len("Nord")) or " " in p.removeprefix("la "))
+            others = [_PLACES[place] for place in told if not place.startswith("saint")]
             others += [code for code in re.findall(r"\((\w{2,3})\)", text) if code in DEPARTMENTS]
-        if others := list(dict.fromkeys(others)):
+        if others := list(dict.fromkeys(filter(None, others))):
             facts = {"domain": domain, "description": text, "number": code, "others": others}
             yield Finding("LIST_DESCRIPTION_NUMBER", (domain, text), rows, facts)
