@@ -24,10 +24,9 @@ from mssante_audit.base.export import append_line, sync_folder
 from mssante_audit.base.instants import SKEW, asked_instant
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import real_path
-from mssante_audit.whitelist.certificates import of_sample, pinned_files
+from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.columns import is_audit_domain
 from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
-from mssante_audit.whitelist.revocation import find_crls
 from mssante_audit.whitelist.rows import structures
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, common_names, signer_of
 
@@ -141,11 +140,15 @@ class Archive:
         """The record of each list that was found valid, by file."""
         return {record.file: record for record in self.log if record.outcome in ("kept", "same")}
 
-    @cached_property
+    @property
+    def beside(self) -> Path:
+        """The folder that it lies in."""
+        return real_path(self.folder).parent
+
+    @property
     def trusted(self) -> tuple[str | Path, ...]:
-        """The anchors, with those recognised and the revocation lists in the folder it lies in."""
-        place = real_path(self.folder).parent
-        return (*self.anchors, *of_sample(place), *pinned_files(place), *find_crls(place))
+        """The anchors, and those of the sample."""
+        return (*self.anchors, *of_sample(self.beside))
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -183,7 +186,7 @@ class Archive:
     def read(self, given: str | Path | bytes, **how: bool) -> WhiteList:
         """Load a list, its own or another's, verified with what it trusts (`load_whitelist`)."""
         how = {"any_namespace": True, **how}
-        return load_whitelist(given, anchors=self.trusted, signer=self.signer, **how)
+        return load_whitelist(given, anchors=self.trusted, signer=self.signer, beside=self.beside, **how)
 
     def load(self, snapshot: Snapshot) -> WhiteList:
         """Load a list; one that is gone, damaged, or not the one that its name says is an `InputError`."""

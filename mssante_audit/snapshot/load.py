@@ -180,6 +180,7 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
         entries,
         problems=_frame(folder, "problems"),
         anchors=tuple(path for path in origin.get("trusted", ()) if Path(path).exists()),
+        beside=tuple(map(Path, origin.get("beside", ()))),
         verdict=TypeAdapter(Verdict).validate_python(head["signature"]),
         **head["list"] | {"generated_at": generated, "damage_kinds": tuple(head["list"]["damage_kinds"])},
     )

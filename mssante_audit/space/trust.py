@@ -291,7 +291,8 @@ def list_of(
     archive = find_archive(data, anchors, signer)
     file = find_whitelist(data, archive, as_of)
     kept = archive if archive and file.parent == archive.folder else None
-    whitelist = load_whitelist(file, signer=signer, anchors=kept.trusted if kept else anchors, **how)
+    trusted = (kept.trusted, kept.beside) if kept else (anchors, None)
+    whitelist = load_whitelist(file, signer=signer, anchors=trusted[0], beside=trusted[1], **how)
     return checked(whitelist, file) if kept else whitelist, archive
 
 
@@ -324,7 +325,7 @@ def load_space(
             return None
 
     if lenient:
-        anchors = [anchor for anchor in anchors if beside(ANCHORS, partial(trust, [anchor], None))]
+        anchors = [anchor for anchor in anchors if beside(ANCHORS, partial(trust, [anchor]))]
     folder = Path(data) if data is not None else sample_folder()
     instant = asked_instant(as_of or (SAMPLE_AS_OF if is_sample(folder) else None))
     whitelist, archive = list_of(folder, instant, anchors, signer, **how)

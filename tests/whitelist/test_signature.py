@@ -12,11 +12,11 @@ from made_lists import revocations, row, xml
 from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import InputError
-from mssante_audit.space.trust import load_space
+from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.whitelist import certificates
-from mssante_audit.whitelist.certificates import fingerprint, load_certificates, pinned, pinned_files
+from mssante_audit.whitelist.certificates import fingerprint, load_certificates, pinned
 from mssante_audit.whitelist.load import load_whitelist
-from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, verify_signature
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, trust, verify_signature
 from tools.sample.certificates import Made
 from tools.sample.signing import make_chain, make_keys, sign
 
@@ -177,13 +177,23 @@ def test_certificates_beside_a_list_count_only_if_pinned(signed, chain, write, t
     assert load_whitelist(tmp_path / "list.xml", signer=SAMPLE_SIGNER).signature.status == "valid"
 
 
-def test_a_file_with_a_stranger_beside_the_pinned_is_not_recognised(chain, write, tmp_path, pin):
-    pinned_alone = write("igc/root.pem", chain.root)
-    write("igc/both.pem", chain.root, make_chain().root)
-    (tmp_path / "igc" / "broken.cer").write_bytes(b"broken")
-    assert pinned_files(tmp_path) == []
-    pin("trusted", chain.root)
-    assert pinned_files(tmp_path) == [pinned_alone]
+def test_of_a_file_with_strangers_the_pinned_are_recognised_beside_a_list_and_its_archive(
+    signed, chain, write, tmp_path, pin
+):
+    """As in the chain that IGC-Santé publishes, which is all that many have of it."""
+    write("igc/chain.p7b", chain.root, chain.issuing, stranger := make_chain().root)
+    pin("trusted", chain.root, chain.issuing)
+    (tmp_path / "list.xml").write_bytes(signed)
+    (record,) = import_lists(open_archive(tmp_path / "archive", (), SAMPLE_SIGNER), [tmp_path / "list.xml"])
+    assert (record.outcome, record.message) == ("kept", "")
+    (tmp_path / "list.xml").unlink()
+    for data in (tmp_path, tmp_path / "archive"):
+        space = load_space(data, as_of=MADE, signer=SAMPLE_SIGNER)
+        assert space.whitelist.signature.status == "valid"
+        trusted, _ = trust(space.whitelist.anchors, *space.whitelist.beside)
+        assert stranger not in trusted
+    make_snapshot(space, tmp_path / "snapshot", data=tmp_path)
+    assert load_space(tmp_path / "snapshot").whitelist.beside == space.whitelist.beside
 
 
 def test_the_test_chain_is_trusted_by_file_and_not_by_folder(signed, chain, write, tmp_path, pin):
