@@ -127,7 +127,7 @@ class Archive:
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror})", file=str(self.folder)) from error
+            raise InputError("cannot be read ({})", error.strerror, file=str(self.folder)) from error
         return tuple(sorted(filter(None, map(_snapshot, files))))
 
     @cached_property
@@ -285,7 +285,7 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
         raise InputError("no such file or folder", file=str(data))
     if not data.is_dir():  # who reads it says so of a pipe
         return data
-    lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and not f.is_dir())
+    lists = sorted(f for f in data.iterdir() if f.name.lower().endswith(LIST_SUFFIXES) and not f.is_dir())
     if archive and (not lists or archive.folder == data):
         lists = [snapshot.path for snapshot in archive.until(as_of or datetime.now(UTC))]
         if not lists:

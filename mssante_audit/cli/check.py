@@ -57,7 +57,7 @@ def check(
     answer = look_up(name, space.entries["domain"].tolist())
     doubts, listed = space.list_doubts, answer.listed
     if format is options.Layout.json:
-        near = [*filter(None, (answer.respelt, answer.parent)), *answer.near]
+        near = list(map(space.shown, filter(None, (answer.respelt, answer.parent, *answer.near))))
         write_json(record_of(space, answer.domain, lang or "en") | {"near": near})
     else:
         lines = [not_relied_on(doubts)] if doubts else []
@@ -155,41 +155,40 @@ def verify(
         say(f"invalid\n{error}")
         raise typer.Exit(1) from None
     when = asked_instant(at) if at is not None else None
-    whitelist = replace(whitelist, verdict=verify_signature(whitelist, anchors or (), when, signer=signer))
-    status = "invalid" if whitelist.damaged else whitelist.signature.status
-    say("\n".join([status, *(_line(_named(what), text) for what, text in _told(whitelist) if text)]))
+    verdict = verify_signature(whitelist, anchors or (), when, signer=signer)
+    status = "invalid" if whitelist.damaged else verdict.status
+    told = _told(replace(whitelist, verdict=verdict))
+    say("\n".join([status, *(_line(_named(what), text) for what, text in told.items() if text)]))
     raise typer.Exit(0 if status == "valid" else 1)
 
 
-def _told(whitelist: WhiteList) -> Iterator[tuple[str, str]]:
-    """Yield what is told of a list's signature, by what it is about."""
+def _told(whitelist: WhiteList) -> dict[str, str]:
+    """Return what is told of a list's signature, by what it is about."""
     from mssante_audit.verdicts.words import DOUBTS
     from mssante_audit.whitelist.load import DAMAGES, doubts
 
-    verdict, made = whitelist.signature, whitelist.generated_at
+    verdict, valid = whitelist.signature, {True: "valid", False: "not valid", None: "unknown"}
     why = f"the file is damaged: {whitelist.damage}" if whitelist.damaged else verdict.why
+    revocation = verdict.revocation_why
     if french():  # in the words of `check`
         faults = [damage(whitelist.damage_kinds)] if whitelist.damaged else []
         faults += [DOUBTS["fr"][doubt] for doubt in doubts(whitelist) if doubt not in DAMAGES]
-        why = semicolon().join(faults) or gettext(
-            "la signature est juste, et une autorité connue ici répond du signataire"
+        why = (
+            semicolon().join(faults) or "la signature est juste, et une autorité connue répond du signataire"
         )
-    yield "why", why
-    yield "signer", verdict.signer
-    yield "issuer", verdict.issuer
-    if verdict.not_before and verdict.not_after:
-        valid = {True: "valid", False: "not valid", None: "unknown"}
-        yield "validity", format_text(
-            "du {start} au {end}, {then} à la date de la liste, {now} aujourd’hui",
-            start=f"{verdict.not_before:%Y-%m-%d}", end=f"{verdict.not_after:%Y-%m-%d}",
-            then=_named(valid[verdict.valid_at_generation]), now=_named(valid[verdict.valid_now]),
-        )  # fmt: skip
-    yield "signer expected", verdict.expected
-    if verdict.revocation:
-        known = catalogue("fr").get(plain(verdict.revocation_why), "") if french() else verdict.revocation_why
-        yield "revocation", _named(verdict.revocation) + (f" ({known})" if known else "")
-    yield "validated at", f"{verdict.at:%Y-%m-%dT%H:%M:%SZ}"
-    yield "generated at", f"{made:%Y-%m-%dT%H:%M:%SZ}" if made else _named("unreadable")
+        revocation = catalogue("fr").get(plain(revocation), "")
+    times = verdict.not_before, verdict.not_after, verdict.at, whitelist.generated_at
+    start, end, at, made = (time and f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in times)
+    validity = format_text(
+        "du {start} au {end}, {then} à la date de la liste, {now} aujourd’hui",
+        start=(start or "")[:10], end=(end or "")[:10],
+        then=_named(valid[verdict.valid_at_generation]), now=_named(valid[verdict.valid_now]),
+    )  # fmt: skip
     rows, every = str(verdict.verified_rows), str(len(whitelist.entries))
-    yield "verified rows", format_text("{n} sur {all}", n=rows, all=every)
-    yield "sha256", whitelist.sha256
+    return {
+        "why": why, "signer": verdict.signer, "issuer": verdict.issuer, "validity": validity if start else "",
+        "signer expected": verdict.expected,
+        "revocation": _named(verdict.revocation) + (f" ({revocation})" if revocation else ""),
+        "validated at": at or "", "generated at": made or _named("unreadable"),
+        "verified rows": format_text("{n} sur {all}", n=rows, all=every), "sha256": whitelist.sha256,
+    }  # fmt: skip
