@@ -145,11 +145,6 @@ class Archive:
         """The folder that it lies in."""
         return real_path(self.folder).parent
 
-    @property
-    def trusted(self) -> tuple[str | Path, ...]:
-        """The anchors, and those of the sample."""
-        return (*self.anchors, *of_sample(self.beside))
-
     @cached_property
     def history(self) -> pd.DataFrame:
         """The history table (`mssante_audit.archive.history`), read from its file or, if stale, made anew."""
@@ -186,7 +181,8 @@ class Archive:
     def read(self, given: str | Path | bytes, **how: bool) -> WhiteList:
         """Load a list, its own or another's, verified with what it trusts (`load_whitelist`)."""
         how = {"any_namespace": True, **how}
-        return load_whitelist(given, anchors=self.trusted, signer=self.signer, beside=self.beside, **how)
+        anchors = (*self.anchors, *of_sample(self.beside))
+        return load_whitelist(given, anchors=anchors, signer=self.signer, beside=self.beside, **how)
 
     def load(self, snapshot: Snapshot) -> WhiteList:
         """Load a list; one that is gone, damaged, or not the one that its name says is an `InputError`."""

@@ -290,10 +290,9 @@ def list_of(
     anchors = (*anchors, *of_sample(data))
     archive = find_archive(data, anchors, signer)
     file = find_whitelist(data, archive, as_of)
-    kept = archive if archive and file.parent == archive.folder else None
-    trusted = (kept.trusted, kept.beside) if kept else (anchors, None)
-    whitelist = load_whitelist(file, signer=signer, anchors=trusted[0], beside=trusted[1], **how)
-    return checked(whitelist, file) if kept else whitelist, archive
+    if archive and file.parent == archive.folder:
+        return checked(archive.read(file, **{"any_namespace": False, **how}), file), archive
+    return load_whitelist(file, signer=signer, anchors=anchors, **how), archive
 
 
 def load_space(

@@ -284,7 +284,9 @@ def test_a_revocation_list_of_nobody_says_nothing(signed, anchors, tmp_path, rev
     (tmp_path / "b.crl").write_bytes(b"broken")
     (tmp_path / "c.crl").mkdir()
     os.mkfifo(tmp_path / "d.crl")
-    odd = [tmp_path / f"{name}.crl" for name in "bcd"]
+    lists = revoke("e.pem.crl").read_bytes(), revoke("f.pem.crl", revoked=MADE - DAY).read_bytes()
+    (tmp_path / "e.pem.crl").write_bytes(b"".join(lists))  # the second of two is not overlooked
+    odd = [tmp_path / f"{name}.crl" for name in ("b", "c", "d", "e.pem")]
     assert told_with(signed, anchors, forged, *odd) == UNKNOWN
 
 
