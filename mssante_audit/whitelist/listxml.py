@@ -228,10 +228,10 @@ class Reading:
             lengths = pc.utf8_length(chunk)
             self.empty += pc.sum(pc.equal(lengths, 0)).as_py() or 0
             if (longest := pc.max(lengths).as_py() or 0) > self.max_field:
-                message, line = "{} characters in <{}>, more than {}", pc.index(lengths, longest).as_py()
+                message, values = "{} characters in <{}>, more than {}", (longest, element, self.max_field)
                 remedy = "If the list is to be trusted, load it with a larger max_field"
-                values = longest, element, self.max_field
-                self.refuse(message, *values, remedy=remedy, line=self.lines[first + line])
+                line = self.lines[first + pc.index(lengths, longest).as_py()]
+                self.refuse(message, *values, remedy=remedy, line=line)
             chunks.append(chunk)
         self.texts.clear()
         if self.empty > MAX_PROBLEMS:  # each will be one
@@ -273,8 +273,7 @@ class Reading:
     def _declared(self, version: str, encoding: str | None, standalone: int) -> None:
         self.encoding = encoding or self.encoding
         if self.encoding.lower() not in ENCODINGS:
-            known = ", ".join(ENCODINGS)
-            self.refuse("the encoding {} is not one of {}", repr(self.encoding[:32]), known)
+            self.refuse("the encoding {} is not one of {}", repr(self.encoding[:32]), ", ".join(ENCODINGS))
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         path, row = self.path, self.row
@@ -328,8 +327,8 @@ class Reading:
     def _open_root(self, name: str) -> None:
         namespace, _, local = name.rpartition(" ")
         if local != "ListeBlancheMSSante":
-            root = "no white list: the root element is <{}>, not <ListeBlancheMSSante>"
-            self.refuse(root, shown_name(name))
+            message = "no white list: the root element is <{}>, not <ListeBlancheMSSante>"
+            self.refuse(message, shown_name(name))
         if namespace not in (NAMESPACE, "") and not self.any_namespace:
             self._refuse_namespace("the root is in the namespace {}, not in {}", repr(namespace[:128]))
         self.namespace = namespace
