@@ -366,7 +366,7 @@ def entries():
     return frame.assign(operator_id="1", department="99")
 
 
-@pytest.mark.parametrize(("words", "found"), NAMES["words"])
+@pytest.mark.parametrize(("words", "found"), [*NAMES["words"], ("x" * 100_000, [])])
 def test_words_find_the_domains_that_resemble_them(entries, words, found):
     assert search(entries, words, len(found) or 10)["domain"].tolist() == found
 
