@@ -1,7 +1,6 @@
 """The files that a trust space is loaded from: found, distinguished by hash, packed to go elsewhere."""
 
 import os
-import pickle
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,11 +30,6 @@ class Bundle:
     data: str  # path of the data file or folder in it
     anchors: tuple[str, ...] = ()
     mailboxes: Extraction | None = None  # the extraction in numbers; no file has it, for it names persons
-
-    @property
-    def sha256(self) -> str:
-        """Hash of it all."""
-        return digest(pickle.dumps(self))
 
     def unpack(self, folder: Path) -> tuple[Path, list[Path]]:
         """Write the files below `folder`, never elsewhere (`InputError`); say where data and anchors are."""
