@@ -24,10 +24,9 @@ from mssante_audit.base.export import append_line, sync_folder
 from mssante_audit.base.instants import SKEW, asked_instant
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import real_path
-from mssante_audit.whitelist.certificates import of_sample, pinned_files
+from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.columns import is_audit_domain
 from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
-from mssante_audit.whitelist.revocation import find_crls
 from mssante_audit.whitelist.rows import structures
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, common_names, signer_of
 
@@ -128,7 +127,7 @@ class Archive:
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror})", file=str(self.folder)) from error
+            raise InputError("cannot be read ({})", error.strerror, file=str(self.folder)) from error
         return tuple(sorted(filter(None, map(_snapshot, files))))
 
     @cached_property
@@ -141,11 +140,10 @@ class Archive:
         """The record of each list that was found valid, by file."""
         return {record.file: record for record in self.log if record.outcome in ("kept", "same")}
 
-    @cached_property
-    def trusted(self) -> tuple[str | Path, ...]:
-        """The anchors, with those recognised and the revocation lists in the folder it lies in."""
-        place = real_path(self.folder).parent
-        return (*self.anchors, *of_sample(place), *pinned_files(place), *find_crls(place))
+    @property
+    def beside(self) -> Path:
+        """The folder that it lies in."""
+        return real_path(self.folder).parent
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -183,7 +181,8 @@ class Archive:
     def read(self, given: str | Path | bytes, **how: bool) -> WhiteList:
         """Load a list, its own or another's, verified with what it trusts (`load_whitelist`)."""
         how = {"any_namespace": True, **how}
-        return load_whitelist(given, anchors=self.trusted, signer=self.signer, **how)
+        anchors = (*self.anchors, *of_sample(self.beside))
+        return load_whitelist(given, anchors=anchors, signer=self.signer, beside=self.beside, **how)
 
     def load(self, snapshot: Snapshot) -> WhiteList:
         """Load a list; one that is gone, damaged, or not the one that its name says is an `InputError`."""
@@ -282,7 +281,7 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
         raise InputError("no such file or folder", file=str(data))
     if not data.is_dir():  # who reads it says so of a pipe
         return data
-    lists = sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and not f.is_dir())
+    lists = sorted(f for f in data.iterdir() if f.name.lower().endswith(LIST_SUFFIXES) and not f.is_dir())
     if archive and (not lists or archive.folder == data):
         lists = [snapshot.path for snapshot in archive.until(as_of or datetime.now(UTC))]
         if not lists:

@@ -1,19 +1,23 @@
-"""The command ``check``: is a name listed, who runs it, whom to call. For one's own eyes, and for scripts."""
+"""The commands ``check``: is a name listed, who runs it, whom to call; and ``verify``: who signed a list."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.language import current_language, format_text, gettext
+from mssante_audit.base.errors import ParameterError, WhiteListError
+from mssante_audit.base.instants import asked_instant
+from mssante_audit.base.language import catalogue, damage, format_text, french, gettext, plain, semicolon
 from mssante_audit.cli import options
 from mssante_audit.cli.console import in_readers_language, parameters_of, say, space_of, write_json
 
 if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
+    from mssante_audit.whitelist.load import WhiteList
     from mssante_audit.whitelist.search import Answer
 
 UNRELIABLE = 4  # exit status where a list is not to be relied on
@@ -21,7 +25,11 @@ UNRELIABLE = 4  # exit status where a list is not to be relied on
 NAMES = {
     "yes": "oui", "degraded": "en partie", "no": "non", "unknown": "inconnu", "ok": "rien à corriger",
     "todo": "à corriger", "project": "projet", "support": "technique", "critical": "critique",
-    "error": "erreur", "warning": "avertissement",
+    "error": "erreur", "warning": "avertissement", "why": "pourquoi", "signer": "signataire",
+    "issuer": "émis par", "validity": "validité", "valid": "valable", "not valid": "non valable",
+    "signer expected": "signataire attendu", "revocation": "révocation", "good": "non révoqué",
+    "revoked": "révoqué", "validated at": "certificats vérifiés au", "generated at": "générée le",
+    "unreadable": "illisible", "verified rows": "lignes vérifiées",
 }  # fmt: skip
 SHOWN = 5  # findings that are shown of a domain
 
@@ -49,7 +57,7 @@ def check(
     answer = look_up(name, space.entries["domain"].tolist())
     doubts, listed = space.list_doubts, answer.listed
     if format is options.Layout.json:
-        near = [*filter(None, (answer.respelt, answer.parent)), *answer.near]
+        near = list(map(space.shown, filter(None, (answer.respelt, answer.parent, *answer.near))))
         write_json(record_of(space, answer.domain, lang or "en") | {"near": near})
     else:
         lines = [not_relied_on(doubts)] if doubts else []
@@ -61,8 +69,12 @@ def check(
         lines += _details(space, answer.domain) if listed else others
         if not DAMAGES.isdisjoint(doubts) and not listed:
             lines.append(gettext("le nom est peut-être dans la partie de la liste qui n’a pas pu être lue"))
-        say("\n".join(lines))
+        say("\n".join(line.replace("\n", "\\n") for line in lines))  # no text of the list adds a line
     raise typer.Exit(UNRELIABLE if doubts else int(not listed))
+
+
+def _named(code: str) -> str:
+    return NAMES.get(code, code) if french() else code
 
 
 def _line(what: str, text: str) -> str:
@@ -98,9 +110,6 @@ def _details(space: TrustSpace, domain: str) -> Iterator[str]:
     from mssante_audit.verdicts.domains import CONTACTS, record_of
     from mssante_audit.verdicts.words import reasons
 
-    def named(code: str) -> str:
-        return NAMES.get(code, code) if current_language() == "fr" else code
-
     rows = space.entries[space.entries["domain"] == domain]
     owners = rows.groupby(["operator_id", "operator", "department"], sort=False)
     for (identifier, operator, department), group in owners:
@@ -110,15 +119,76 @@ def _details(space: TrustSpace, domain: str) -> Iterator[str]:
         seat = f", département {department}" if department else ""
         yield _line(f"{place} {row_ranges(group['row'])}", owner + seat)
         for kind, column in CONTACTS.items():
-            yield _line(f"  {named(kind)}", " | ".join(space.shown_contacts(group[column]).values()))
+            yield _line(f"  {_named(kind)}", " | ".join(space.shown_contacts(group[column]).values()))
     if rows["is_audit_entry"].any():
         yield gettext("c’est une entrée de test")
     record = record_of(space, domain)
     of_mail = {check: codes for check, codes in record["why"].items() if check in (*RECEPTION, "receives")}
     rest = {check: codes for check, codes in record["why"].items() if check not in of_mail}
     for what, code, why in (("le courrier arrive", "arrives", of_mail), ("en ordre", "order", rest)):
-        yield _line(gettext(what), f"{named(record[code])}. {reasons(why)}").rstrip(". ")
+        yield _line(gettext(what), f"{_named(record[code])}. {reasons(why)}").rstrip(". ")
     findings = record["findings"]
     yield _line(gettext("constats"), str(len(findings) or gettext("aucun")))
     for finding in findings[:SHOWN]:
-        yield _line(f"  {named(finding['severity'])} {finding['rule']}", finding["observed"])
+        yield _line(f"  {_named(finding['severity'])} {finding['rule']}", finding["observed"])
+
+
+@in_readers_language("en")
+def verify(
+    file: Annotated[Path, typer.Argument(help="White list, .xml or .xml.gz.")],
+    at: Annotated[
+        str | None,
+        typer.Option(help="Instant to validate certificates at.", show_default="when the list was made"),
+    ] = None,
+    anchors: options.Anchors = None,
+    signer: options.Signer = None,
+    lang: options.ReaderLang = None,
+) -> None:
+    """Verify a white list's signature; the first word printed is the verdict."""
+    from mssante_audit.whitelist.load import load_whitelist
+    from mssante_audit.whitelist.signature import verify_signature
+
+    try:
+        whitelist = load_whitelist(file, recover=True, any_namespace=True)
+    except WhiteListError as error:
+        error.language = lang or "en"
+        say(f"invalid\n{error}")
+        raise typer.Exit(1) from None
+    when = asked_instant(at) if at is not None else None
+    verdict = verify_signature(whitelist, anchors or (), when, signer=signer)
+    status = "invalid" if whitelist.damaged else verdict.status
+    told = _told(replace(whitelist, verdict=verdict))
+    say("\n".join([status, *(_line(_named(what), text) for what, text in told.items() if text)]))
+    raise typer.Exit(0 if status == "valid" else 1)
+
+
+def _told(whitelist: WhiteList) -> dict[str, str]:
+    """Return what is told of a list's signature, by what it is about."""
+    from mssante_audit.verdicts.words import DOUBTS
+    from mssante_audit.whitelist.load import DAMAGES, doubts
+
+    verdict, valid = whitelist.signature, {True: "valid", False: "not valid", None: "unknown"}
+    why = f"the file is damaged: {whitelist.damage}" if whitelist.damaged else verdict.why
+    revocation = verdict.revocation_why
+    if french():  # in the words of `check`
+        faults = [damage(whitelist.damage_kinds)] if whitelist.damaged else []
+        faults += [DOUBTS["fr"][doubt] for doubt in doubts(whitelist) if doubt not in DAMAGES]
+        why = (
+            semicolon().join(faults) or "la signature est juste, et une autorité connue répond du signataire"
+        )
+        revocation = catalogue("fr").get(plain(revocation), "")
+    times = verdict.not_before, verdict.not_after, verdict.at, whitelist.generated_at
+    start, end, at, made = (time and f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in times)
+    validity = format_text(
+        "du {start} au {end}, {then} à la date de la liste, {now} aujourd’hui",
+        start=(start or "")[:10], end=(end or "")[:10],
+        then=_named(valid[verdict.valid_at_generation]), now=_named(valid[verdict.valid_now]),
+    )  # fmt: skip
+    rows, every = str(verdict.verified_rows), str(len(whitelist.entries))
+    return {
+        "why": why, "signer": verdict.signer, "issuer": verdict.issuer, "validity": validity if start else "",
+        "signer expected": verdict.expected,
+        "revocation": _named(verdict.revocation) + (f" ({revocation})" if revocation else ""),
+        "validated at": at or "", "generated at": made or _named("unreadable"),
+        "verified rows": format_text("{n} sur {all}", n=rows, all=every), "sha256": whitelist.sha256,
+    }  # fmt: skip

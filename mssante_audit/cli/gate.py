@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from enum import StrEnum
 from itertools import accumulate, chain
 from pathlib import Path
@@ -59,7 +60,9 @@ def gate(
                 published = space_of({"data": str(before)} | given | _READ)
                 if "data" in given:  # what lies in that folder is beside the published list
                     trusted = published.as_of, published.whitelist.anchors, published.whitelist.signer
-                    published = published.with_list(list_of(before, *trusted, **_READ)[0])
+                    listed, _ = list_of(before, *trusted, **_READ)
+                    beside = (*listed.beside, *published.whitelist.beside)
+                    published = published.with_list(replace(listed, beside=beside))
                 edit = judge_edit(published, proposal)
             except WhiteListError as error:
                 load_whitelist(before, **_READ, max_field=2**16)  # what is no list at all is refused
@@ -80,8 +83,7 @@ def _asked(context: typer.Context, space: TrustSpace, declared: Register) -> dic
     from mssante_audit.verdicts.undelegated import ask_declared
     from mssante_audit.whitelist.signature import trust
 
-    origin = space.whitelist.origin
-    trusted = trust(space.whitelist.anchors, origin.parent if isinstance(origin, Path) else None)
+    trusted = trust(space.whitelist.anchors, *space.whitelist.beside)
     how = settings_of(context, Observe), filled(context, ObserveTls), trusted
     return {row["row"]: [*ask_declared(row, *how)] for row in declared.declarations.to_dict("records")}
 

@@ -16,9 +16,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from mssante_audit.base.errors import AuditError, InputError, ResourceError, WhiteListError
+from mssante_audit.base.errors import AuditError, InputError, ResourceError
 from mssante_audit.base.groups import absent
-from mssante_audit.base.instants import asked_instant, parse_instant
+from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import real_path, sample_folder
 from mssante_audit.cli import archive, check, console, declarations, gate, observe, options, reports, run
@@ -87,6 +87,7 @@ def schema(
 for panel, command, kind in (
     (LOOK, reports.report, taking(*OPENED)),
     (LOOK, check.check, taking(*but("parameter", "recover", *LIMITS))),
+    (LOOK, check.verify, None),
     (LOOK, reports.dossiers, taking(*but("operator"))),
     (OBSERVE, receive, taking(asks=True)),
     (DECLARE, gate.gate, taking("data", "as_of", "anchors", "signer", asks=True)),
@@ -134,44 +135,6 @@ def _common(
     # Below it libraries in C end the process, with lines and a status of theirs.
     if 0 <= resource.getrlimit(resource.RLIMIT_AS)[0] < LEAST:
         raise ResourceError(f"takes more memory than ulimit -v allows: at least {LEAST >> 20} MB")
-
-
-@app.command(rich_help_panel=LOOK)
-def verify(
-    file: Annotated[Path, typer.Argument(help="White list, .xml or .xml.gz.")],
-    at: Annotated[
-        str | None,
-        typer.Option(help="Instant to validate certificates at.", show_default="when the list was made"),
-    ] = None,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
-) -> None:
-    """Verify a white list's signature; the first word printed is the verdict."""
-    from mssante_audit.whitelist.load import load_whitelist
-    from mssante_audit.whitelist.signature import verify_signature
-
-    try:
-        whitelist = load_whitelist(file, any_namespace=True)
-    except WhiteListError as error:
-        say(f"invalid\n{error}")
-        raise typer.Exit(1) from None
-    when = asked_instant(at) if at is not None else None
-    verdict = verify_signature(whitelist, anchors or (), when, signer=signer)
-    made, valid = whitelist.generated_at, {True: "valid", False: "not valid", None: "unknown"}
-    lines = [verdict.status, f"why: {verdict.why}"]
-    if verdict.signer:
-        dates = f"{verdict.not_before:%Y-%m-%d} to {verdict.not_after:%Y-%m-%d}"
-        then, now = valid[verdict.valid_at_generation], valid[verdict.valid_now]
-        lines += [f"signer: {verdict.signer}", f"issuer: {verdict.issuer}"]
-        lines.append(f"validity: {dates}, {then} when the list was made, {now} now")
-    if verdict.expected:
-        lines.append(f"signer expected: {verdict.expected}")
-        lines.append(f"revocation: {verdict.revocation} ({verdict.revocation_why})")
-    lines.append(f"validated at: {verdict.at:%Y-%m-%dT%H:%M:%SZ}" if verdict.at else "validated at: unknown")
-    lines.append(f"generated at: {made:%Y-%m-%dT%H:%M:%SZ}" if made else "generated at: unreadable")
-    lines.append(f"verified rows: {verdict.verified_rows} of {len(whitelist.entries)}")
-    say("\n".join([*lines, f"sha256: {whitelist.sha256}"]))
-    raise typer.Exit(0 if verdict.status == "valid" else 1)
 
 
 @app.command(cls=NamingAudits, rich_help_panel=LOOK)

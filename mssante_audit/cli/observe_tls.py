@@ -35,8 +35,8 @@ def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequenc
 
     It is visited without SNI, as Postfix does, which decides; then by its name, as the DNS writes it.
     """
-    folder = None if data is None else data if data.is_dir() else data.parent
-    trusted, crls = trust([*anchors, *(of_sample(folder) if folder else ())], folder)
+    folders = [] if data is None else [data if data.is_dir() else data.parent]
+    trusted, crls = trust([*anchors, *(file for folder in folders for file in of_sample(folder))], *folders)
     try:
         places = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

@@ -272,6 +272,8 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
     first = ~pd.Series(np.concatenate(hashes)).duplicated().to_numpy()
     numbers = np.bincount(np.concatenate(members)[first], minlength=len(groups))
     frame, nameless = _frame(groups, numbers)
+    if frame.empty:  # that no domain has a mailbox is not known of it
+        damage = damage or "no row names a mailbox"
     return Counts(frame, len(first) - int(first.sum()), unread + nameless, damage)
 
 

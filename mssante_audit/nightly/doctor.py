@@ -248,11 +248,14 @@ def _list(config: Config) -> Iterator[Sign]:
     elif verdict.status != "valid-untrusted":
         yield Sign("missing", "signature", f"{verdict.status}: {verdict.why}", "Get the list again")
     else:
-        fault = "not the signer expected" if verdict.anchor else "of no known authority"
-        remedy = "Put IGC-Santé's certificates into the data folder, or name them in data.anchors"
-        if verdict.anchor:
+        fault, remedy = "", "Get the list again; if it is the same at its source, ask ANS"
+        if verdict.reason == "anchor":
+            fault = "of no known authority: "
+            remedy = "Put IGC-Santé's certificates into the data folder, or name them in data.anchors"
+        elif verdict.reason == "signer":
+            fault = "not the signer expected: "
             remedy = "Ask ANS who signs its lists; if it is right, name it in data.signer"
-        yield Sign("warn", "signature", f"right, but {fault}: {verdict.why}", remedy)
+        yield Sign("warn", "signature", f"right, but {fault}{verdict.why}", remedy)
     made = whitelist.generated_at
     if made is None:
         yield Sign("warn", "clock", "the list does not say when it was made")

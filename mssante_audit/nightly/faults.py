@@ -67,7 +67,9 @@ def _folders(data: Path, output: Path, *, fetched: bool) -> Iterator[AuditError]
         yield InputError("is no folder", file=str(data), remedy="data.folder is the folder the list lies in")
     elif fetched and not open_archive(data).snapshots:  # the folder is not the archive itself
         remedy = "Keep it with `mssante-audit archive import`, then move it away"
-        for file in sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and f.is_file()):
+        for file in sorted(
+            f for f in data.iterdir() if f.name.lower().endswith(LIST_SUFFIXES) and f.is_file()
+        ):
             yield InputError("would be audited instead of the lists fetched", file=str(file), remedy=remedy)
     elif not fetched and not (output / STATE / LEDGER).is_file():
         # One that was there and is gone is for the run to tell.

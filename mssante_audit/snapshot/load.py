@@ -161,9 +161,9 @@ def _frames(folder: Path, name: str, *needed: str) -> tuple[pd.DataFrame, dict[s
             masked = {str(column): frame[column] for column in clear.columns if column in frame}
             frame = frame.assign(**clear)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({error})", file=str(path), remedy=AGAIN) from None
+        raise InputError("cannot be read ({})", error, file=str(path), remedy=AGAIN) from None
     if missing := [column for column in needed if column not in frame.columns]:
-        raise InputError(f"lacks the column {missing[0]!r}", file=str(path), remedy=AGAIN)
+        raise InputError("lacks the column {}", repr(missing[0]), file=str(path), remedy=AGAIN)
     return frame, masked
 
 
@@ -180,6 +180,7 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
         entries,
         problems=_frame(folder, "problems"),
         anchors=tuple(path for path in origin.get("trusted", ()) if Path(path).exists()),
+        beside=tuple(map(Path, origin.get("beside", ()))),
         verdict=TypeAdapter(Verdict).validate_python(head["signature"]),
         **head["list"] | {"generated_at": generated, "damage_kinds": tuple(head["list"]["damage_kinds"])},
     )

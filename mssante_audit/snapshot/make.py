@@ -25,7 +25,6 @@ from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains, domains_of
-from mssante_audit.whitelist import certificates, revocation
 
 _OF_LIST = ("sha256", "generated_at", "namespace", "signed", "damaged", "damage", "damage_kinds")
 _NAMING = re.compile(r"(?:project|support)_contact|postal_address|.*_(?:phone|email|last_name|first_name)")
@@ -131,17 +130,13 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         return
     for name, frame in private.items():
         yield f"{load.PRIVATE}/{name}.parquet", export.parquet_bytes(frame)
-    whitelist, archive = space.whitelist, space.archive
-    beside = whitelist.origin.parent if isinstance(whitelist.origin, Path) else None
-    trusted = [
-        *whitelist.anchors,
-        *([*certificates.pinned_files(beside), *revocation.find_crls(beside)] if beside else ()),
-    ]
+    archive = space.archive
     yield load.ORIGIN, export.json_bytes({
         "data": None if data is None else str(real_path(data)),
         "anchors": [str(real_path(path)) for path in (archive.anchors if archive else ())],
         "signer": archive.signer if archive else None,
-        "trusted": list(dict.fromkeys(str(real_path(path)) for path in trusted)),
+        "trusted": [str(real_path(path)) for path in space.whitelist.anchors],
+        "beside": [str(real_path(path)) for path in space.whitelist.beside],
     })  # fmt: skip
 
 

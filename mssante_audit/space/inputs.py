@@ -1,6 +1,6 @@
 """The files that a trust space is loaded from: found, distinguished by hash, packed to go elsewhere."""
 
-import pickle
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,13 +9,17 @@ from functools import cache
 from importlib.metadata import requires, version
 from pathlib import Path
 
+from mssante_audit.archive.store import find_archive
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.resources import sample_folder
+from mssante_audit.base.resources import real_path, sample_folder
 from mssante_audit.findings.registry import theirs, unusable
 from mssante_audit.mailboxes.extraction import Extraction, is_extraction
+from mssante_audit.whitelist.certificates import SUFFIXES, anchor_files, files_in
+from mssante_audit.whitelist.revocation import SUFFIX, find_crls
 
-FOLDERS = ("archive", "observations", "anchors", "crls")  # folders below a data folder that are read with it
+# Folders below a data folder that are read with it; of others, what the list is trusted by.
+FOLDERS = ("archive", "observations", "anchors", "crls", "declarations")
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,6 @@ class Bundle:
     data: str  # path of the data file or folder in it
     anchors: tuple[str, ...] = ()
     mailboxes: Extraction | None = None  # the extraction in numbers; no file has it, for it names persons
-
-    @property
-    def sha256(self) -> str:
-        """Hash of it all."""
-        return digest(pickle.dumps(self))
 
     def unpack(self, folder: Path) -> tuple[Path, list[Path]]:
         """Write the files below `folder`, never elsewhere (`InputError`); say where data and anchors are."""
@@ -43,12 +42,25 @@ class Bundle:
         return folder / self.data, [folder / anchor for anchor in self.anchors]
 
 
-def _below(root: Path) -> list[Path]:
-    """Return the files of a folder that `load_space` may read: none that is hidden or derived."""
-    if not root.is_dir():
-        return [root]
-    paths = [*root.iterdir(), *(path for name in FOLDERS for path in (root / name).rglob("*"))]
-    return [p for p in paths if not p.name.startswith(".") and p.suffix != ".parquet" and p.is_file()]
+def _place(given: str | Path) -> Path:
+    """Return where a folder leads, so that paths of what lies beside it begin alike; of a file its own."""
+    return real_path(given) if Path(given).is_dir() else Path(given).absolute()
+
+
+def _below(data: Path) -> set[Path]:
+    """Return the files that `load_space` may read of data: none that is hidden or derived."""
+    archive, place = find_archive(data), data if data.is_dir() else data.parent
+    places = {place, archive.beside if archive else place}
+    paths = [file for folder in places for file in (*anchor_files(folder), *find_crls(folder))]
+    if data.is_dir():
+        below = [*data.iterdir(), *(path for name in FOLDERS for path in (data / name).rglob("*"))]
+        paths += [path for path in below if not path.name.startswith(".") and path.suffix != ".parquet"]
+    return {path for path in (data, *paths) if path.is_file()}
+
+
+def _named(anchor: Path) -> list[Path]:
+    """Return the files of certificates and revocation lists that a user names, or whose folder he does."""
+    return files_in(anchor, (*SUFFIXES, SUFFIX)) if anchor.is_dir() else [anchor]
 
 
 def pack(data: str | Path, anchors: Sequence[str | Path] = (), mailboxes: Extraction | None = None) -> Bundle:
@@ -57,19 +69,21 @@ def pack(data: str | Path, anchors: Sequence[str | Path] = (), mailboxes: Extrac
     Extractions of mailboxes stay here: of the one that a space has, `mailboxes`, the numbers go along.
     """
     files: dict[str, bytes] = {}
-    places = {"data": Path(data)} | {f"anchors{i}": Path(anchor) for i, anchor in enumerate(anchors)}
+    places = {"data": _place(data)} | {f"anchors{i}": _place(anchor) for i, anchor in enumerate(anchors)}
     roots = {f"{place}/{root.name or 'data'}": root for place, root in places.items()}
-    for name, root in roots.items():
-        paths = [path for path in _below(root) if not is_extraction(path)]
-        files |= {(Path(name) / path.relative_to(root)).as_posix(): path.read_bytes() for path in paths}
     where, *others = roots
+    for name, root in roots.items():
+        for path in sorted(_below(root) if name == where else _named(root)):
+            if not is_extraction(path):
+                inside = os.path.normpath(Path(name, os.path.relpath(path, root)))
+                files[Path(inside).as_posix()] = path.read_bytes()
     return Bundle(files, where, tuple(others), mailboxes and mailboxes.in_numbers())
 
 
 def inputs_digest(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> str:
     """Return a hash of the content of what `load_space` may read, and of where files lie to each other."""
-    root = sample_folder() if data is None else Path(data)
-    files = sorted({path for place in (root, *map(Path, anchors)) for path in _below(place)})
+    root = _place(sample_folder() if data is None else data)
+    files = sorted(_below(root).union(*map(_named, map(_place, anchors))))
     return _digest((p.relative_to(root) if p.is_relative_to(root) else p.name, p) for p in files)
 
 

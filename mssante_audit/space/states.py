@@ -44,7 +44,7 @@ Fault = tuple[str, Mapping[str, Any]]  # a state that an input is in, and the fa
 _say = partial(phrase, "mssante_audit.space")
 # The state that each doubt of `mssante_audit.whitelist.load` is.
 _DOUBTS = {"misnamed": "changed-signer", "old": "stale"}
-_DOUBTS |= dict.fromkeys(("forged", "unsigned", "untrusted", "expired", "revoked"), "unverified")
+_DOUBTS |= dict.fromkeys(("forged", "unsigned", "untrusted", "unfit", "expired", "revoked"), "unverified")
 _DOUBTS |= dict.fromkeys(("damaged", "cut", "undated"), "damaged")
 
 

@@ -290,9 +290,9 @@ def list_of(
     anchors = (*anchors, *of_sample(data))
     archive = find_archive(data, anchors, signer)
     file = find_whitelist(data, archive, as_of)
-    kept = archive if archive and file.parent == archive.folder else None
-    whitelist = load_whitelist(file, signer=signer, anchors=kept.trusted if kept else anchors, **how)
-    return checked(whitelist, file) if kept else whitelist, archive
+    if archive and file.parent == archive.folder:
+        return checked(archive.read(file, **{"any_namespace": False, **how}), file), archive
+    return load_whitelist(file, signer=signer, anchors=anchors, beside=None, **how), archive
 
 
 def load_space(
@@ -324,7 +324,7 @@ def load_space(
             return None
 
     if lenient:
-        anchors = [anchor for anchor in anchors if beside(ANCHORS, partial(trust, [anchor], None))]
+        anchors = [anchor for anchor in anchors if beside(ANCHORS, partial(trust, [anchor]))]
     folder = Path(data) if data is not None else sample_folder()
     instant = asked_instant(as_of or (SAMPLE_AS_OF if is_sample(folder) else None))
     whitelist, archive = list_of(folder, instant, anchors, signer, **how)

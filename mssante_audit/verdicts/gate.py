@@ -98,6 +98,7 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
     published = space.whitelist
     after = space.with_list(replace(
         proposal, verdict=published.signature, anchors=published.anchors, signer=published.signer,
+        beside=published.beside,
         origin=published.origin, sha256=published.sha256,  # so it has the published list's past
     ))  # fmt: skip
     edited = []

@@ -18,7 +18,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import real_path, sample_folder, table_of
 
-_SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
+SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
 # What cryptography raises of a certificate that it cannot read.
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
 # What authorities are for, and by which rules: nobody asks for one of them here (RFC 5280, 6.1.1).
@@ -43,7 +43,7 @@ def certificates_of(path: Path) -> list[x509.Certificate]:
     """
     if not path.is_dir():
         return load_certificates(path)
-    loaded = (c for file in files_in(path, _SUFFIXES) for c in load_certificates(file))
+    loaded = (c for file in files_in(path, SUFFIXES) for c in load_certificates(file))
     return [c for c in loaded if fingerprint(c) not in pinned()["test"]]
 
 
@@ -59,21 +59,21 @@ def of_sample(folder: Path) -> tuple[Path, ...]:
     return (sample / "anchors",) if real_path(folder) == sample else ()
 
 
-def pinned_files(folder: Path) -> list[Path]:
-    """Return the files in a folder, or one below, all of whose certificates are pinned and thus trusted."""
+def anchor_files(folder: Path) -> list[Path]:
+    """Return the files that `find_anchors` finds certificates in."""
     trusted = pinned()["trusted"]
-    return sorted(file for file, held in _readable(folder) if trusted.issuperset(map(fingerprint, held)))
+    return [file for file, held in _readable(folder) if not trusted.isdisjoint(map(fingerprint, held))]
 
 
 def _readable(folder: Path) -> Iterator[tuple[Path, list[x509.Certificate]]]:
-    for file in files_in(folder, _SUFFIXES):
+    for file in files_in(folder, SUFFIXES):
         with suppress(InputError):
             yield file, load_certificates(file)
 
 
 def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Return the files in a folder, then one folder below, whose names end so, in order."""
-    files = [file for pattern in ("*", "*/*") for file in sorted(folder.glob(pattern))]
+    """Return the files in a folder, then one folder below, whose names end so, in order; no hidden ones."""
+    files = [file for pattern in ("[!.]*", "*/[!.]*") for file in sorted(folder.glob(pattern))]
     return [file for file in files if file.suffix.lower() in suffixes and not file.is_dir()]
 
 
@@ -141,4 +141,5 @@ def path_to_anchor(
         return list(builder.build_client_verifier().verify(leaf, list(between)).chain)
     except (verification.VerificationError, ValueError, UnsupportedAlgorithm) as error:
         why = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
-        raise ValueError(why.partition(": AlgorithmIdentifier")[0]) from error
+        ours = why.removeprefix("Python extension validator failed: ValueError: ")  # of `policy`
+        raise ValueError(ours.partition(": AlgorithmIdentifier")[0]) from error

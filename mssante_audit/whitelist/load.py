@@ -78,7 +78,7 @@ __doc__ = described(__doc__, "Columns of `WhiteList.entries`", FRAME)
 __all__ = ["MAX_BYTES", "NAMESPACE", "WhiteList", "is_audit_domain", "load_whitelist"]
 
 DAMAGES = frozenset({"cut", "damaged"})  # doubts of a list that may lack rows, its others being right
-_REASONS = {"time": "expired", "revoked": "revoked", "signer": "misnamed"}
+_REASONS = {"time": "expired", "revoked": "revoked", "signer": "misnamed", "chain": "unfit"}
 MAX_BYTES = 512 * 2**20  # of XML, uncompressed: some 140 times the list of 2025; bounds a gzip bomb
 _PIECE = 2**16
 
@@ -99,6 +99,7 @@ class WhiteList:
     signed: bool  # whether there is a signature, of whatever value
     anchors: tuple[str | Path, ...] = ()  # what to trust and whom to expect, for `signature`
     signer: str | None = None
+    beside: tuple[Path, ...] = ()  # folders in which IGC-Santé's and revocation lists need not be named
     origin: Path | bytes = field(default=b"", repr=False)  # the file or the bytes loaded
     verdict: Verdict | None = None  # what the signature is worth, if known without the file: of a snapshot
 
@@ -140,6 +141,7 @@ def load_whitelist(
     max_field: int = 255,
     anchors: Sequence[str | Path] = (),
     signer: str | None = None,
+    beside: Path | None = None,
 ) -> WhiteList:
     """Load a white list. Memory used is in proportion to the rows, not to the XML.
 
@@ -155,6 +157,8 @@ def load_whitelist(
         Longest field accepted, in characters. The publishing tool's own limit is 255 (data).
     anchors, signer
         Kept for `WhiteList.signature` (`mssante_audit.whitelist.signature.verify_signature`).
+    beside
+        A folder where what it is trusted by is recognised, as in the one that the file lies in.
 
     Raises
     ------
@@ -165,7 +169,7 @@ def load_whitelist(
         If the file cannot be opened.
     """
     origin = source if isinstance(source, bytes) else Path(source)
-    name = "<bytes>" if isinstance(origin, bytes) else str(origin)
+    name, here = ("<bytes>", None) if isinstance(origin, bytes) else (str(origin), origin.parent)
     try:
         reading, sha256 = _read(origin, name, any_namespace=any_namespace, max_field=max_field)
         if not recover:
@@ -179,7 +183,7 @@ def load_whitelist(
         entries=entries, generated_at=reading.generated_at, sha256=sha256, problems=frame,
         damaged=bool(reading.damage), damage=reading.damage, damage_kinds=reading.damage_kinds,
         namespace=reading.namespace, source=name, signed=reading.signed, anchors=tuple(anchors),
-        signer=signer, origin=origin,
+        signer=signer, origin=origin, beside=tuple(folder for folder in (beside, here) if folder),
     )  # fmt: skip
 
 
@@ -242,9 +246,9 @@ def doubts(
     """Return why a list is not to be relied on, the gravest first; nothing if it is.
 
     They are ``forged``, ``cut`` (its end is missing) or ``damaged``, ``unsigned``; of its signer's
-    certificate ``expired``, ``revoked``, ``misnamed`` (of the same authority) or ``untrusted`` (no authority
-    known here vouches for it); and at an instant asked about, `as_of`, ``undated``, ``future`` and ``old``
-    (`max_age`).
+    certificate ``expired``, ``revoked``, ``misnamed`` (of the same authority), ``unfit`` (not meant for
+    this) or ``untrusted`` (no authority known here vouches for it); and at an instant asked about, `as_of`,
+    ``undated``, ``future`` and ``old`` (`max_age`).
     """
     verdict = whitelist.signature
     reasons = []

@@ -202,7 +202,9 @@ def _loaded(file: Path, _changed: int, _size: int) -> RevocationList | None:
 
 
 def read_crl(content: bytes) -> RevocationList | None:
-    """Return the revocation list that bytes are, in DER or PEM; ``None`` if they are none."""
+    """Return the revocation list that bytes are, in DER or PEM; ``None`` if they are none, or several."""
+    if content.count(b"-----BEGIN X509 CRL-----") > 1:  # cryptography would read the first, and say nothing
+        return None
     for load in (x509.load_der_x509_crl, x509.load_pem_x509_crl):
         with suppress(*UNREADABLE, OverflowError):
             crl = load(content)

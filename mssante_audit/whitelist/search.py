@@ -27,6 +27,7 @@ _KINDS = frozenset(word for group in WORDS["same"] for word in group)
 _SAME = {word: group for group in WORDS["same"] for word in group}
 _SPELT = {word: group for group in WORDS["spelt"] for word in group}
 _MOST_WORDS, _MOST_NEAR = 12, 10
+_LONG = 64  # letters of a word that is none: its slips would take memory by the square of them
 NEAR = 5  # how many near names `check` gives
 _FEW = 5  # fewer domains than this have a word as it is typed: those that have it with a slip count as well
 # How much a word counts that is the same, means the same, begins so, holds it, has one slip, or is near.
@@ -106,7 +107,7 @@ class Index:
             if word in token and (len(word) > 2 or token.startswith(word)):
                 like[token] = _BEGINS if token.startswith(word) else _INSIDE
         having = self._counted(like | dict.fromkeys(_SPELT.get(word, [word]), _EQUAL))
-        if len(having) < _FEW and len(word) > 3 and not word.isdigit():
+        if len(having) < _FEW and 3 < len(word) < _LONG and not word.isdigit():
             slips = cuts(word)
             near = (t for t in self.places if abs(len(t) - len(word)) < 2 and not slips.isdisjoint(cuts(t)))
             having = self._counted(dict.fromkeys(near, _SLIP)) | having

@@ -12,13 +12,14 @@ from __future__ import annotations
 import warnings
 from base64 import b64decode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -60,7 +61,7 @@ class Verdict:
     reason: str = ""
     """The same as a code: ``damaged`` (the file), ``form`` (not that of a list's signature), ``content``
     (something else is signed), ``time`` (signer not valid then), ``anchor`` (none leads to the signer),
-    ``chain`` (one does, through a certificate that may not), ``signer`` (it is somebody else's),
+    ``chain`` (one does, but a certificate may not do what it did), ``signer`` (it is somebody else's),
     ``revoked`` (at that time already); "" for a valid or absent signature."""
     signer: str = ""  # subject of the signer's certificate (RFC 4514); "" if none can be read
     issuer: str = ""
@@ -123,7 +124,7 @@ def verify_signature(
     InputError
         If the list is gone or has changed, or an anchor cannot be read.
     """
-    trusted, crls = trust(anchors, whitelist.origin.parent if isinstance(whitelist.origin, Path) else None)
+    trusted, crls = trust(anchors, *whitelist.beside)
     at = at or whitelist.generated_at or datetime.now(UTC)
     at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
     if not whitelist.signed:
@@ -171,17 +172,17 @@ def made_up(whitelist: WhiteList) -> bool:
     return of_sample or whitelist.signature.expected == SAMPLE_SIGNER
 
 
-def trust(anchors: Sequence[str | Path], folder: Path | None) -> tuple[list[x509.Certificate], list[Path]]:
+def trust(anchors: Sequence[str | Path], *folders: Path) -> tuple[list[x509.Certificate], list[Path]]:
     """Return the certificates to trust and the files of revocation lists.
 
     `anchors` are files and folders that the user names (an `InputError` if one cannot be read); in the data
-    `folder` IGC-Santé's certificates and revocation lists need not be named.
+    `folders` IGC-Santé's certificates and revocation lists need not be named.
     """
     crls = [anchor for anchor in map(Path, anchors) if anchor.suffix.lower() == SUFFIX]
     places = [anchor for anchor in map(Path, anchors) if anchor not in crls]
     trusted = trusted_certificates(places)
     crls += [crl for place in places if place.is_dir() for crl in find_crls(place)]
-    if folder is not None:
+    for folder in folders:
         trusted += certificates.find_anchors(folder)
         crls += find_crls(folder)
     return trusted, crls
@@ -274,7 +275,7 @@ def _chain(
         raise _InvalidError(f"the signer's certificate is {state} on {at:%Y-%m-%d}", "time")
     if not trusted:
         raise _InvalidError("no anchor is known: neither given, nor recognised beside the list", "anchor")
-    if leaf.issuer not in {certificate.subject for certificate in trusted}:
+    if not any(_issued(leaf, certificate) for certificate in trusted):
         raise _InvalidError(f"no anchor is the signer's issuer, {leaf.issuer.rfc4514_string()}", "anchor")
     try:
         chain = path_to_anchor(leaf, trusted, trusted, at, _signer_policy())
@@ -284,6 +285,14 @@ def _chain(
         if isinstance(key, rsa.RSAPublicKey) and key.key_size < _SMALLEST_KEY:
             raise _InvalidError(f"a key of {key.key_size} bits stands between signer and anchor", "chain")
     return chain
+
+
+def _issued(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Tell whether a certificate bears the signature of an authority, and its name."""
+    with suppress(InvalidSignature, *UNREADABLE):
+        leaf.verify_directly_issued_by(authority)
+        return True
+    return False
 
 
 def _signer_policy() -> verification.ExtensionPolicy:

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from commands import ran
 from conftest import CATALOGUE, REAL, toml
+from made_up import xml_of
 
 from mssante_audit import audits
 from mssante_audit.audits import audit_all
@@ -209,6 +210,26 @@ def test_check(run, space):
     assert f"support: {entry.support_contact}" in out
 
 
+def test_no_text_of_a_list_adds_a_line_to_the_answer(run, tmp_path):
+    forged, (file, listed) = "CH Rêvé\nlisted: x", (tmp_path / "a.xml", "ch-reve.mssante.fr")
+    contacts = {"project_contact": forged, "support_contact": forged}
+    names = {"domain": listed, "description": forged, **contacts}, {"domain": "ch-b.mssante.fr\nlisted: x"}
+    file.write_bytes(xml_of(*names))
+    for name in (listed, "reve", "ch-c.mssante.fr"):
+        out = run("check", name, "--data", file)[1]
+        assert ("\nlisted: x" in out, r"\nlisted: x" in out) == (False, name != listed)
+
+
+@pytest.mark.parametrize(("file", "words"), CASES["verified"])
+def test_who_reads_french_is_told_of_a_signature_in_french(run, monkeypatch, file, words):
+    monkeypatch.setenv("LANG", "fr_FR.UTF-8")
+    out = run("verify", listed(file), "--anchors", CATALOGUE / "anchors")[1]
+    lines = " ".join(out.translate({0xA0: " ", 0x202F: " "}).splitlines())
+    for word in words:
+        assert word in lines
+    assert not {"why", "the", "is", "of", "not", "rows", "file"} & {*lines.split()}
+
+
 @pytest.mark.parametrize(("is_listed", "file", "more", "why"), CASES["doubts"])
 def test_check_says_first_that_a_list_is_not_to_be_relied_on(run, space, is_listed, file, more, why):
     name = space.audited["domain"].iloc[0] if is_listed else "x.invalid"
@@ -345,7 +366,7 @@ def entries():
     return frame.assign(operator_id="1", department="99")
 
 
-@pytest.mark.parametrize(("words", "found"), NAMES["words"])
+@pytest.mark.parametrize(("words", "found"), [*NAMES["words"], ("x" * 100_000, [])])
 def test_words_find_the_domains_that_resemble_them(entries, words, found):
     assert search(entries, words, len(found) or 10)["domain"].tolist() == found
 

@@ -114,17 +114,18 @@ def test_who_reads_french_is_told_of_files_in_french(run, tmp_path, monkeypatch,
     assert run("import", "none.csv", "--lang", "en") == (2, "", line)
 
 
-def test_every_error_about_a_register_has_french_words():
-    """Whatever the declarations' modules raise, and what reading a file does."""
+def test_every_error_about_a_register_or_a_list_has_french_words():
+    """Whatever the modules of declarations and of the white list raise, and what reading a file does."""
     words = catalogue("fr")
-    places = [*(PACKAGE / "declarations").glob("*.py"), PACKAGE / "base" / "reading.py"]
-    places.append(PACKAGE / "cli" / "declarations.py")
+    rooms = ("declarations", "whitelist")
+    places = [file for room in rooms for file in (PACKAGE / room).glob("*.py")]
+    places += [PACKAGE / "base" / "reading.py", PACKAGE / "cli" / "declarations.py"]
     raised = [
         node.args[0].value
         for place in places
         for node in ast.walk(ast.parse(place.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("Error")
-        and node.args and isinstance(node.args[0], ast.Constant)
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)
+        and re.fullmatch("[A-Z].*Error|refuse", getattr(node.func, "id", getattr(node.func, "attr", "")))
     ]  # fmt: skip
     assert len(raised) > 30
     assert {*map(plain, raised)} <= {*words}

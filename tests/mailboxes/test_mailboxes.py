@@ -119,6 +119,20 @@ def test_a_text_cut_in_the_middle_of_a_row_is_damaged_and_the_rest_counts(cut: i
     assert counts.frame["mailboxes"].sum() == 49
 
 
+HEAD, BODY = text(ROWS).split(b"\n", 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [HEAD, HEAD + b"\n\n", HEAD + b"|\n" + BODY, text(ROWS).replace(b"@", b" at "), HEAD + b"\r" + BODY],
+    ids=["headings alone", "empty rows", "a column more", "no addresses", "one line"],
+)
+def test_a_text_none_of_whose_rows_can_be_read_does_not_say_that_there_are_none(tmp_path, content) -> None:
+    put(tmp_path, content)
+    assert of(tmp_path).damage == "no row names a mailbox"
+    assert newest(tmp_path).fault(AS_OF) == "damaged"
+
+
 def newest(folder: Path) -> Extraction:
     return find_extractions(folder, AS_OF)
 

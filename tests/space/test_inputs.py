@@ -20,8 +20,9 @@ from mssante_audit.space.trust import load_space
 def data(tmp_path):
     folder = tmp_path / "données"
     read = ("list.xml.gz", "declarations.csv", "waivers.toml", "archive/a.xml.gz", "archive/quarantine/b.bin",
-            "archive/log.jsonl", "observations/dns-1.jsonl.gz", "anchors/root.pem")  # fmt: skip
-    other = (".lock", "archive/history.parquet", "reports/index.html", "archive/.a.tmp")
+            "archive/log.jsonl", "observations/dns-1.jsonl.gz", "anchors/root.pem", "declarations/a.csv",
+            )  # fmt: skip
+    other = (".lock", "archive/history.parquet", "reports/index.html", "archive/.a.tmp", "igc-sante/own.pem")
     for name in (*read, *other):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,13 +61,28 @@ def test_a_bundle_unpacks_to_the_same_input(data, tmp_path):
     assert there.name == folder.name
     assert anchor.read_text() == "own"
     assert inputs_digest(there) == inputs_digest(folder)
-    assert pack(folder, [tmp_path / "own.pem"]).sha256 == bundle.sha256
+    assert pack(folder, [tmp_path / "own.pem"]) == bundle
     (folder / "waivers.toml").write_text("other")
-    assert pack(folder, [tmp_path / "own.pem"]).sha256 != bundle.sha256
+    assert pack(folder, [tmp_path / "own.pem"]) != bundle
     (folder / "Extraction_Correspondance_MSSante_202603011013.zip").write_text("names")
     assert "names" not in str(pack(folder, [tmp_path / "own.pem"]).files)
     one = pack(folder / "list.xml.gz")
     assert list(one.files) == [one.data] == ["data/list.xml.gz"]
+
+
+@pytest.mark.parametrize("data", ["list.xml", "archive", "."])
+def test_what_a_list_is_trusted_by_is_packed_with_it_wherever_it_lies(data, tmp_path, monkeypatch):
+    (tmp_path / "archive").mkdir()
+    for name in ("list.xml", "archive/2026-03-02T053000Z-00000000.xml.gz", "own.pem"):
+        (tmp_path / name).write_text(name)
+    monkeypatch.chdir(tmp_path)
+    before = inputs_digest(data)
+    (tmp_path / "igc").mkdir()
+    (tmp_path / "igc" / "a.crl").write_text("revoked")
+    bundle = pack(data)
+    assert ("igc/a.crl" in str(bundle.files), "own.pem" in str(bundle.files)) == (True, data == ".")
+    where, _ = bundle.unpack(tmp_path / "there")
+    assert before != inputs_digest(data) == inputs_digest(where)
 
 
 def test_a_bundle_stays_in_its_folder(tmp_path):

@@ -171,7 +171,7 @@ def run(place: Path, before: str, after: str, *more: str) -> tuple[int, str, str
         ("forged", "before", 4, "the list’s signature is wrong"),
         ("before", "unsigned", 4, "the list has no signature"),
         ("before", "foreign", 4, "the list’s signer is not the one expected"),
-        ("before", "unfit", 4, "no authority known here vouches for the list’s signer"),
+        ("before", "unfit", 4, "or its authority’s, is not meant for this use"),
         ("before", "stranger", 4, "no authority known here vouches for the list’s signer"),
         ("before", "cut", 4, "the list’s file is damaged"),
         ("cut-before", "after", 4, "the list’s file is damaged"),

@@ -12,11 +12,11 @@ from made_lists import revocations, row, xml
 from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import InputError
-from mssante_audit.space.trust import load_space
+from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.whitelist import certificates
-from mssante_audit.whitelist.certificates import fingerprint, load_certificates, pinned, pinned_files
+from mssante_audit.whitelist.certificates import fingerprint, load_certificates, pinned
 from mssante_audit.whitelist.load import load_whitelist
-from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, verify_signature
+from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, trust, verify_signature
 from tools.sample.certificates import Made
 from tools.sample.signing import make_chain, make_keys, sign
 
@@ -160,30 +160,28 @@ def test_a_folder_of_anchors_is_searched_one_level_down(chain, write, tmp_path):
     write("root.pem", chain.root)
     write("below/issuing.pem", chain.issuing)
     write("below/signer.pem", chain.signer)
+    (tmp_path / "below" / "._root.pem").write_bytes(b"what a Mac leaves of each file")
     assert set(certificates.trusted_certificates([tmp_path])) == {chain.root, chain.issuing}
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no CA certificate here"):
         certificates.trusted_certificates([tmp_path / "empty"])
 
 
-def test_certificates_beside_a_list_count_only_if_pinned(signed, chain, write, tmp_path, pin):
-    write("igc/root.pem", chain.root)
-    write("igc/issuing.pem", chain.issuing)
+def test_certificates_beside_a_list_and_its_archive_count_only_if_pinned(signed, chain, write, tmp_path, pin):
+    """Also in one file with others, as in the chain that IGC-Santé publishes: many have nothing else."""
+    write("igc/chain.p7b", chain.root, chain.issuing, stranger := make_chain().root)
     (tmp_path / "igc" / "broken.cer").write_bytes(b"broken")
     (tmp_path / "list.xml").write_bytes(signed)
-    assert certificates.find_anchors(tmp_path) == []
     assert load_whitelist(tmp_path / "list.xml").signature.reason == "anchor"
     pin("trusted", chain.root, chain.issuing)
-    assert load_whitelist(tmp_path / "list.xml", signer=SAMPLE_SIGNER).signature.status == "valid"
-
-
-def test_a_file_with_a_stranger_beside_the_pinned_is_not_recognised(chain, write, tmp_path, pin):
-    pinned_alone = write("igc/root.pem", chain.root)
-    write("igc/both.pem", chain.root, make_chain().root)
-    (tmp_path / "igc" / "broken.cer").write_bytes(b"broken")
-    assert pinned_files(tmp_path) == []
-    pin("trusted", chain.root)
-    assert pinned_files(tmp_path) == [pinned_alone]
+    (record,) = import_lists(open_archive(tmp_path / "archive", (), SAMPLE_SIGNER), [tmp_path / "list.xml"])
+    assert (record.outcome, record.message) == ("kept", "")
+    for data in (tmp_path / "list.xml", tmp_path / "archive"):
+        space = load_space(data, as_of=MADE, signer=SAMPLE_SIGNER)
+        assert space.whitelist.signature.status == "valid"
+        assert stranger not in trust(space.whitelist.anchors, *space.whitelist.beside)[0]
+    make_snapshot(space, tmp_path / "snapshot", data=tmp_path)
+    assert load_space(tmp_path / "snapshot").whitelist.beside == space.whitelist.beside
 
 
 def test_the_test_chain_is_trusted_by_file_and_not_by_folder(signed, chain, write, tmp_path, pin):
@@ -286,7 +284,9 @@ def test_a_revocation_list_of_nobody_says_nothing(signed, anchors, tmp_path, rev
     (tmp_path / "b.crl").write_bytes(b"broken")
     (tmp_path / "c.crl").mkdir()
     os.mkfifo(tmp_path / "d.crl")
-    odd = [tmp_path / f"{name}.crl" for name in "bcd"]
+    lists = revoke("e.pem.crl").read_bytes(), revoke("f.pem.crl", revoked=MADE - DAY).read_bytes()
+    (tmp_path / "e.pem.crl").write_bytes(b"".join(lists))  # the second of two is not overlooked
+    odd = [tmp_path / f"{name}.crl" for name in ("b", "c", "d", "e.pem")]
     assert told_with(signed, anchors, forged, *odd) == UNKNOWN
 
 

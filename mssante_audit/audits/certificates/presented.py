@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 from typing import Any, cast
 
 from mssante_audit.network import network_of
@@ -135,8 +134,7 @@ def presented(space: TrustSpace) -> Presented:
 
 
 def _servers(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
-    origin = space.whitelist.origin
-    trusted, crls = trust(space.whitelist.anchors, origin.parent if isinstance(origin, Path) else None)
+    trusted, crls = trust(space.whitelist.anchors, *space.whitelist.beside)
     chains: dict[tuple[tuple[str, ...], str], Chain] = {}
 
     def judged(sent: tuple[str, ...], at: datetime) -> Chain | None:

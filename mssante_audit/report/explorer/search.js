@@ -1,7 +1,7 @@
 // Domains by words: `mssante_audit.whitelist.search` in JavaScript, number for number. `documents` are arrays of a
 // domain, its texts, and those of its operators and places, folded.
 const EQUAL = 10, MEANT = 8, BEGINS = 7, INSIDE = 5, SLIP = 4, NEAR = 3, NAMED = 3, OTHER = 2;
-const MOST_WORDS = 12, MOST_NEAR = 10, FEW = 5, LEAST = 5;
+const MOST_WORDS = 12, MOST_NEAR = 10, FEW = 5, LEAST = 5, LONG = 64;
 
 const indexed = (documents, spoken, fold) => {
   const groups = (all) => new Map(all.flatMap((group) => group.map((word) => [word, group])));
@@ -34,7 +34,7 @@ const indexed = (documents, spoken, fold) => {
     }
     for (const one of spelt.get(word) ?? [word]) like.set(one, EQUAL);
     const found = counted(like);
-    if (found.size >= FEW || word.length < 4 || /^\d+$/.test(word)) return found;
+    if (found.size >= FEW || word.length < 4 || word.length >= LONG || /^\d+$/.test(word)) return found;
     const own = slips(word);
     const near = [...places.keys()].filter((token) => Math.abs(token.length - word.length) < 2 && shared(own, slips(token)));
     return new Map([...counted(near.map((token) => [token, SLIP])), ...found]);
