@@ -3,7 +3,8 @@
 import re
 from datetime import date, timedelta
 
-from mssante_audit.base.text import fold, is_hidden
+from mssante_audit.base.text import fold, is_hidden, normalize
+from mssante_audit.declarations.headings import WORDS
 from mssante_audit.declarations.references import is_nothing
 
 LONGEST = 200  # characters of a box or a date
@@ -12,6 +13,7 @@ CELL_ERROR = re.compile(r"#(?:REF!|N/A|NAME\?|VALUE!|DIV/0!|NUM!|NULL!|NOM\?|VAL
 
 _TICKS = frozenset("☒☑✅✓✔✗✘✕✖×■⊠🗷🗵🗹🗸🗶⮽")
 _EMPTY_BOXES = frozenset("☐□▢◻–-")
+_UNTICKED = re.compile(r"[☐□▢◻]|[\[(]\s*[])]")  # beside a word, which then is what the box is called
 _DONE = frozenset(["coche", "cochee"])
 _YES = _DONE | {"x", "xx", "xxx", "oui", "o", "yes", "y", "vrai", "true", "1", "on", "ok"}
 _NO = frozenset(["non", "n", "no", "faux", "false", "0", "off"])
@@ -38,23 +40,21 @@ def read_box(value: str) -> bool | None:
     refused = _NOT.fullmatch(words) and not named & _YES.difference(_DONE)
     if bare in _EMPTY_BOXES or words in _NO or refused or _STROKE.fullmatch(bare):
         return False
+    if _UNTICKED.search(text):
+        return None
     if (named and _YES.issuperset(named)) or _SIGNED.fullmatch(words):
         return True
     return False if words and is_nothing(text) else None
 
 
-_MONTHS = (
-    "janvier janv jan", "février fevrier févr fevr fév fev", "mars", "avril avr", "mai", "juin",
-    "juillet juil", "août aout", "septembre sept", "octobre oct", "novembre nov", "décembre decembre déc dec",
-)  # fmt: skip
-MONTHS = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+MONTHS = {name: number for number, names in enumerate(WORDS["months"], 1) for name in names.split()}
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 _DAY = "|".join([*WEEKDAYS, *(rf"{day[:3]}(?=[. ])" for day in WEEKDAYS)])
 _PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}(?: \d\d?(?:er|e|[eè]me))?(?: ?\(\d[\dab]\d?\))?"
 # A word (`Fait à`), a place (`Pau, le …`), the day of the week.
 _BEFORE_DATE = re.compile(
     r"(?:(?:date|fait|signée?|le)\b ?: ?|(?:date|fait|signée?) )?"
-    rf"(?:(?:à )?(?!(?:{_DAY}|le)\b){_PLACE}(?: ?[,;:]| [–—-]|(?= le )) ?(?=le |\d|(?:{_DAY})\b)"
+    rf"(?:(?:à (?:: ?)?)?(?!(?:le )?(?:{_DAY})\b){_PLACE}(?: ?[,;:]| [–—-]|(?= le )) ?(?=le |\d|(?:{_DAY})\b)"
     rf"|à {_PLACE} (?=\d))?"
     rf"(?:[cl]e (?:: ?)?)?(?:({_DAY})\.?,? )?(?:le )?"
 )
@@ -63,7 +63,8 @@ _NO_PLACE = re.compile(
     r"|courant|fin|sous réserve|provisoire|confirmer|réception|envoi|saisie|relance)\b"
 )
 _AFTER_DATE = re.compile(
-    rf"(?: ?[,;]| à| [–—-]) ?{_PLACE}\.?$| à \d\d?h(?:\d\d)?$| ?\((?:date de )?(?:la )?sign[^()\d]{{0,20}}\)$"
+    rf"(?: ?[,;]| à| [–—-]) ?{_PLACE}\.?$| à \d\d?[h:](?:\d\d)?$"
+    r"| ?\((?:date de )?(?:la )?sign[^()\d]{0,20}\)$"
     r"|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,]$"
 )
 _PLAIN_DATE = re.compile(r"([0-3]?[0-9])/([01]?[0-9])/([0-9]{4})")
@@ -77,11 +78,12 @@ def read_date(text: str) -> tuple[date | None, str]:
         return _day(plain[3], plain[2], plain[1])
     if not text[:1].isdigit() and is_nothing(text):
         return None, "date" if CELL_ERROR.fullmatch(text) else ""
-    if len(text) == 5 and text.isdecimal():
-        counted = _EXCEL_DAY_0 + timedelta(days=int(text))
+    if number := re.fullmatch(r"(\d{5})(?:[.,]0+)?", text):
+        counted = _EXCEL_DAY_0 + timedelta(days=int(number[1]))
         if counted.year in _CENTURY:
             return counted, "date-number"
-    words = re.sub(r" ?/ ?", "/", " ".join(text.casefold().replace("\u2019", "'").split()))
+    words = normalize(text).casefold().replace("\u2019", "'")
+    words = re.sub(r" ?/ ?", "/", " ".join(words.split()))
     before = _BEFORE_DATE.match(words) if 0 < len(words) <= LONGEST else None
     if not before or _NO_PLACE.search(words):
         return None, "date" if words else ""

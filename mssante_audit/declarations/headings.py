@@ -40,13 +40,9 @@ def fields() -> dict[str, Field]:
 
 
 SIGNATORY = "signatory"  # the form's heading « Nom, Prénom »: both names of the signatory in one cell
+WORDS = table_of("mssante_audit.declarations", "hands.toml")
 # Words by which a heading may differ from the form's label: some say nothing, some say the same.
-_LITTLE = frozenset(re.findall(r"\w+", "a au aux coordonnees d de des du electronique et l la le les s"))
-_SYNONYMS = {
-    "adresse mail": "courriel", "adresse courriel": "courriel", "e mail": "courriel", "email": "courriel",
-    "mail": "courriel", "mel": "courriel", "telephone": "tel", "numero de tel": "tel", "n tel": "tel",
-    "resp tech": "responsable technique", "cdp": "chef de projet",
-}  # fmt: skip
+_LITTLE, _SYNONYMS = frozenset(WORDS["little"].split()), WORDS["synonyms"]
 _SYNONYM = re.compile(rf"\b(?:{'|'.join(_SYNONYMS)})\b")
 
 

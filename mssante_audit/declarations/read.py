@@ -76,9 +76,11 @@ def too_many_rows(file: str) -> InputError:
 
 _REMARK = re.compile(
     r"\W*(?:(?:sous[ -])?tota(?:l|ux)\b|mise? [àa] jour|m[àa]j\b|nombre|nb\b|l[ée]gende|remarque|not[ae]s?\b"
-    r"|source\b|[ée]dit[ée]|imprim[ée]|export|fin d|document|registre|page\b|\*)",
+    r"|source\b|[ée]dit[ée]|imprim[ée]|export|fin d|document|registre|page\b|\*"
+    r"|(?:valid|v[ée]rifi|arr[êe]t)[ée]e? (?:par|le|au)\b)",
     re.IGNORECASE,
 )
+_SUM = re.compile(r"[0-9 ]{1,7}")
 
 
 def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
@@ -93,7 +95,9 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
     rows = zip(*(column[unlikely].tolist() for column in sheet.columns), strict=True)
     for at, cells in zip(np.flatnonzero(unlikely).tolist(), rows, strict=True):
         row, filled = int(sheet.rows[at]), [cell for cell in map(str.strip, cells) if cell]
-        short = len(filled) <= 2 and (2 * len(filled) < len(fields) or _REMARK.match(filled[0]))
+        few, sums = 2 * len(filled) < len(fields), all(map(_SUM.fullmatch, filled[1:]))
+        remark = _REMARK.match(" ".join(filled[:1]))
+        short = ((few or remark) and len(filled) <= 2) or (remark and (sums or (few and len(filled) <= 4)))
         again = recognised(cells, mapping) > len(fields) / 2
         if (short or again) and row not in lost:
             dropped[row] = at

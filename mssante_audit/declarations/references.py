@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 import pandas as pd
 
 from mssante_audit.base.text import fold
-from mssante_audit.declarations.headings import Field, fields
+from mssante_audit.declarations.headings import WORDS, Field, fields
 
 _LONGEST = 60  # characters; nobody refers at greater length
 _STROKES = re.compile(r"[-‐-―−_/\\.…·*~\s]*")
@@ -50,26 +50,11 @@ _ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)  # all that may be 
 _PLAIN = r"^(?:[0-9]|CN=|[A-Za-z0-9][!-'*-~]*@[A-Za-z0-9][!-'*-~]*$)"
 # A name of the DNS or an address: some domain is called voir-….
 _NAME = re.compile(r"\s*(?:[\w-]+(?:\.[\w-]+){2,}\.?|\S+@\S+)\s*")
-_ROLES = {
-    "representative": re.compile(r"\brepresentante?\b"),
-    "project_manager": re.compile(r"\bche(?:f|ffe) (?:de |du )?projets?\b|\bcdp\b"),
-    "technical_manager": re.compile(r"\bresp(?:onsable)? tech(?:nique)?\b"),
-    "public_project": re.compile(r"\bcontact projet\b"),
-    "public_technical": re.compile(r"\bcontact tech(?:nique)?\b"),
-    "structure": re.compile(r"\b(?:structure|operateur|etablissement)\b"),
-    "primary": re.compile(r"\bprimaire\b"),
-}
-# Whose part of the form stands above (or to the left of) whose.
-_ABOVE_OF = {
-    "project_manager": "representative", "technical_manager": "project_manager", "beneficiary": "structure",
-    "public_technical": "public_project", "connector": "structure", "secondary": "primary",
-}  # fmt: skip
+_ROLES: dict[str, re.Pattern[str]] = {role: re.compile(pattern) for role, pattern in WORDS["roles"].items()}
+_ABOVE_OF: dict[str, str] = WORDS["above"]
 _BESIDE_OF = {name: _ABOVE_OF[name] for name in ("technical_manager", "public_technical", "beneficiary")}
 _BESIDE_OF |= {left: right for right, left in _BESIDE_OF.items()}
-_IF_OTHER = (
-    "technical_manager",
-    "connector",
-)  # only of another than the one above
+_IF_OTHER = ("technical_manager", "connector")  # only of another than the one above
 
 
 def is_nothing(text: str, kind: str = "") -> bool:

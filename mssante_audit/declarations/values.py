@@ -58,10 +58,10 @@ class File(NamedTuple):
 _NUMBERS = ("phone", "contract", "identifier")
 # What is odd in a text: kind of problem, of which fields (all if none is named), pattern, text to keep.
 _SLIPS: tuple[tuple[str, tuple[str, ...], str, Callable[[str], str]], ...] = (
-    ("digits-lost", _NUMBERS, r"^[0-9](?:[.,][0-9]+)?E\+[0-9]+$", lambda text: ""),
+    ("digits-lost", _NUMBERS, r"^[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+$", lambda text: ""),
     ("decimals", _NUMBERS, r"^[0-9]{6,15}\.0+$", lambda text: text.partition(".")[0]),
-    # it lost its zero; no other kind of number is known to have had one
-    ("leading-zero", ("phone",), "^[1-9][0-9]{8}$", lambda text: f"0{text}"),
+    # it lost its zero, or the plus before a country code; no other kind of number is known to have had one
+    ("leading-zero", ("phone",), "^(?:33|262|59[046])?[1-9][0-9]{8}$", lambda text: f"0{text[-9:]}"),
     ("control", (), CONTROL, str),
     ("cell-error", (), f"^(?s:{CELL_ERROR.pattern})$", lambda text: ""),
 )

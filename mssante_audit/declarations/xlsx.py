@@ -12,6 +12,7 @@ from zipfile import ZipFile
 
 import openpyxl
 from lxml import etree
+from openpyxl.cell.rich_text import CellRichText, TextBlock
 from openpyxl.utils import get_column_letter, range_boundaries
 
 from mssante_audit.base.errors import InputError
@@ -22,6 +23,7 @@ from mssante_audit.declarations.read import MAX_BYTES, MAX_ROWS, Flag, Sheet, to
 
 # A part that unpacks to more than `_RATIO` times its size, and to more than `_SMALL`, is a bomb.
 _RATIO, _SMALL = 200, 16 * MB
+_STYLED = ("/styles.xml", "/sharedStrings.xml")  # parts that say what is struck through
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 Formulas = dict[tuple[int, int], str | None]  # by row and column position, the text of those without result
 Merged = set[tuple[int, int, int, int]]  # left, top, right, bottom
@@ -39,9 +41,12 @@ def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | No
     try:
         with ZipFile(BytesIO(raw)) as archive:
             _check(file, archive)
+            parts = (archive.read(name) for name in archive.namelist() if name.endswith(_STYLED))
+            styled = any(b"<strike" in part for part in parts)
+            options = {"read_only": True, "data_only": True, "keep_links": False, "rich_text": styled}
             with warnings.catch_warnings(action="ignore"):  # of extensions that openpyxl leaves out
-                book = openpyxl.load_workbook(BytesIO(raw), read_only=True, data_only=True, keep_links=False)
-                read = _read(file, archive, book, mapping, sheet)
+                book = openpyxl.load_workbook(BytesIO(raw), **options)
+                read = _read(file, archive, book, mapping, sheet, styled=styled)
             if any("vbaProject" in name or "macrosheets" in name for name in archive.namelist()):
                 read.problems.append(Flag(None, None, "macros"))
     except InputError:
@@ -65,7 +70,9 @@ def _check(file: str, archive: ZipFile) -> None:
                     raise InputError("{} declares a document type", part.filename, file=file)
 
 
-def _read(file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], name: str | None) -> Sheet:
+def _read(
+    file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], name: str | None, *, styled: bool
+) -> Sheet:
     tops: dict[str, list[list[str]]] = {}
     for sheet in book.worksheets:
         sheet.reset_dimensions()  # what the file says of its size may be wrong
@@ -76,14 +83,13 @@ def _read(file: str, archive: ZipFile, book: Any, mapping: Mapping[str, str], na
     if not tops:
         raise InputError("no sheet with cells", file=file)
     headings = {title: find_headings(top, mapping) for title, top in tops.items()}
-    chosen = name if name is not None else max(headings, key=lambda title: headings[title].known)
-    heading = headings[chosen]
     shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    of_register = [title for title in shown if headings[title].known] or headings
+    chosen = name if name is not None else max(of_register, key=lambda title: headings[title].known)
+    heading = headings[chosen]
     read = Sheet(file, heading.headings, heading_row=heading.last + 1, sheet=chosen)
     read.unread = tuple(title for title in shown if title != chosen and any(map(any, tops[title])))
     formulas, merged = _marks(file, archive.read(book[chosen]._worksheet_path))  # its size was checked
-    styles = [archive.read(part) for part in archive.namelist() if part.endswith("/styles.xml")]
-    styled = any(b"<strike" in style for style in styles)
     unsolved = {row for (row, _), text in formulas.items() if text is not None}
     read.fill(_cells(read, _rows(file, book[chosen], values_only=not styled), unsolved, styled), unsolved)
     _flag(read, formulas, merged)
@@ -97,7 +103,7 @@ def _rows(file: str, sheet: Any, *, values_only: bool) -> Iterator[tuple[Any, ..
         if blank > MAX_ROWS:
             raise too_many_rows(file)
         texts = (getattr(cell, "value", cell) for cell in row)
-        size += sum(len(text) for text in texts if isinstance(text, str))
+        size += sum(len(_text(text)) for text in texts if isinstance(text, str | CellRichText))
         if size > MAX_BYTES:  # many cells may share one long text
             raise _too_large(file)
         yield row[: reading.MAX_COLUMNS]
@@ -111,7 +117,7 @@ def _cells(
     for number, row in enumerate(islice(every, first - 1, None), first):
         struck: dict[int, Any] = {}
         if styled:  # the cells themselves
-            struck = {at: c.value for at, c in enumerate(row) if c.value not in (None, "") and c.font.strike}
+            struck = {at: c.value for at, c in enumerate(row) if c.value not in (None, "") and _struck(c)}
             row = tuple(None if at in struck else cell.value for at, cell in enumerate(row))
         texts = [_text(value) for value in row]
         if any(texts[width:]):
@@ -122,6 +128,12 @@ def _cells(
             lost = {at: f"#N/A {_text(value)}" for at, value in struck.items()}
             read.problems += [Flag(number, at, "struck-cell", cell=cell) for at, cell in lost.items()]
         yield number, texts
+
+
+def _struck(cell: Any) -> bool:
+    """Tell whether a cell, or a part of its text, is struck through."""
+    parts = cell.value if isinstance(cell.value, CellRichText) else ()
+    return cell.font.strike or any(isinstance(part, TextBlock) and part.font.strike for part in parts)
 
 
 def _marks(file: str, raw: bytes) -> tuple[Formulas, Merged]:
@@ -176,7 +188,7 @@ def _too_many_marks(file: str) -> InputError:
 def _text(cell: Any) -> str:
     """Return a cell as a spreadsheet would show it, a day as ISO 8601."""
     if cell is None or type(cell) is str:
-        return cell or ""
+        return (cell or "").replace("_x000D_\n", "\n")  # a line that ended as in Windows
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     if isinstance(cell, datetime):

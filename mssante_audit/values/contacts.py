@@ -48,10 +48,11 @@ _PLAIN_ADDRESS = re.compile(
 )
 TRIM = " \t.:-–()/<>"
 _NAME_PART = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
-DIGITS = re.compile(r"[+(]?[0-9][0-9\s().\-–/]*")
+DIGITS = re.compile(r"(?:\+ ?|\()?[0-9][0-9\s().\-–/]*")
 # French short numbers that a contact may have; emergency numbers are none.
 SHORT = re.compile(r"3[0-9]{3}|10[0-9]{2}|118[0-9]{3}")
 _FRENCH = re.compile(r"0[1-9][0-9]{8}")
+_LACKS_DIGIT = re.compile(r"\+(?:33|262|59[046])0")  # after these no number begins with 0
 # Country codes of overseas départements, and how numbers begin that may have them: 0709 is of all.
 _OVERSEAS = {
     590: re.compile("0(?:590|69[015]|709)"),
@@ -210,7 +211,7 @@ def _numbers(raw: str) -> list[str]:
 
 
 def _read_rest(piece: str, parts: dict[str, list[str]]) -> None:
-    if not (rest := _LABELS.sub("", piece.strip(TRIM)).strip(TRIM)):
+    if not (rest := _LABELS.sub("", piece.lstrip(TRIM).rstrip(" \t-–()/<>")).strip(TRIM)):
         return
     civility = _CIVILITY.match(rest)
     words = rest[civility.end() :].split() if civility else rest.split()
@@ -320,8 +321,9 @@ def read_phone(text: str) -> str:
         digits = digits[2:]
     with suppress(phonenumbers.NumberParseException):
         number = phonenumbers.parse(f"+{digits}")
-        if phonenumbers.is_possible_number(number):
-            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        phone = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        if phonenumbers.is_possible_number(number) and not _LACKS_DIGIT.match(phone):
+            return phone
     return ""
 
 
@@ -343,7 +345,7 @@ def national(phone: str) -> str:
         return phone
     if phone.startswith("+508") and len(phone) == 10:
         return " ".join(["05", "08", phone[4:6], phone[6:8], phone[8:]])
-    number = phonenumbers.parse(phone)
-    french = number.country_code in (33, 262, 590, 594, 596)
-    styles = phonenumbers.PhoneNumberFormat
-    return phonenumbers.format_number(number, styles.NATIONAL if french else styles.INTERNATIONAL)
+    number, styles = phonenumbers.parse(phone), phonenumbers.PhoneNumberFormat
+    dialled = phonenumbers.format_number(number, styles.NATIONAL)
+    is_whole = read_phone(dialled) == phone  # without its code, a number out of the plan would be another
+    return dialled if is_whole else phonenumbers.format_number(number, styles.INTERNATIONAL)

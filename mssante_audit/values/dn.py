@@ -31,12 +31,22 @@ _BARE_SIGNS = {'"': "quotes", "<": "escape", ">": "escape", "\0": "escape"}
 _CODE = re.compile(r" *\( *([^()]*?) *\)$")
 # What tools and people write before a DN.
 _BEFORE = re.compile(
-    r"[«\s]*(?:subject|sujet|objet|dn)(?:\s+(?:dn|ssl|du\s+certificat|igc[ -](?:sant[ée]|cps))){0,2}\s*[:=]"
-    r"\s*(?=/|[A-Z]+\s*=)|\s*\(?igc[ -](?:sant[ée]|cps)\)?\s*:?\s*(?=/|CN\s*=)|\s*«\s*",
+    r"[«*\s]*(?:subject|sujet|objet|owner|propri[ée]taire|dn)"
+    r"(?:\s+(?:dn|ssl|du\s+certificat|igc[ -](?:sant[ée]|cps))){0,2}\s*[:=]\s*(?=/|[A-Z0-9.]+\s*=)"
+    r"|\s*\(?igc[ -](?:sant[ée]|cps)\)?\s*:?\s*(?=/|CN\s*=)|\s*«\s*",
     re.I,
 )
-_SLASH = re.compile(r"(?<!\s)\s*+/\s*+(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
-_LINE = re.compile(r"(?<!\s)\s*+(?:[,;]\s*+)?(?=(?:CN|OU|O|ST|S|L|C)\s*=)", re.I)
+# Types of attributes as OpenSSL writes them if asked to, and as Windows writes one.
+_TYPES = {
+    "COMMONNAME": "CN", "ORGANIZATIONALUNITNAME": "OU", "ORGANIZATIONNAME": "O", "LOCALITYNAME": "L",
+    "STATEORPROVINCENAME": "ST", "COUNTRYNAME": "C", "2.5.4.3": "CN", "2.5.4.11": "OU", "2.5.4.10": "O",
+    "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.6": "C", "S": "ST",
+}  # fmt: skip
+_TYPE = rf"(?=(?:CN|OU|O|ST|L|C|{'|'.join(map(re.escape, _TYPES))})\s*=)"
+_SLASH = re.compile(rf"(?<!\s)\s*+/\s*+{_TYPE}", re.I)
+_COMMA = re.compile(rf"(?<!\s)\s*+[,;]\s*+{_TYPE}", re.I)
+_LINE = re.compile(rf"(?<!\s)\s*+(?:[,;]\s*+)?{_TYPE}", re.I)
+_BYTE = re.compile(r"\\x([0-9A-Fa-f]{2})")
 # The end of a sentence or of a list, which a DN is not.
 _DOT = re.compile(r"(?<=\bC=[A-Z]{2})\s*[.;,]\Z", re.I)
 _BREAK = re.compile(r"[\r\n\t]")
@@ -108,28 +118,40 @@ def parse_dn(text: str) -> DN:
 def pasted_dn(text: str) -> str:
     r"""Return a DN that was pasted from a tool as the form writes it; any other text without outer blanks.
 
-    Known are ``subject=`` and ``DN :`` before it, ``/C=FR/ST=…`` and the whole order backwards (OpenSSL), one
-    attribute a line or column, Windows' ``S`` for ``ST``, quotes around it, and a dot or semicolon after it.
+    Known are ``subject=`` and ``DN :`` before it, ``/C=FR/ST=…``, types at length, commas of values and the
+    whole order backwards (OpenSSL), one attribute a line or column, Windows' ``S`` for ``ST``, quotes around
+    it, and a dot or semicolon after it.
 
     >>> pasted_dn("subject=/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example")
     'CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR'
     """
     bare = text.strip()
     bare = _DOT.sub("", around[1].strip() if (around := _AROUND.fullmatch(bare)) else bare)
-    if bare[:3].upper() == "CN=" and not _BREAK.search(bare):
+    if bare[:3].upper() == "CN=" and not _BREAK.search(bare) and not _S.search(bare):
         return bare
     inner = bare[before.end() :] if (before := _BEFORE.match(bare)) else bare
     inner = inner.rstrip("» \t\r\n\u00a0\u202f")
     if inner.startswith("/"):
-        parts = [part.replace(",", "\\,") for part in _SLASH.split(inner)[1:]]
-        inner = re.sub(r"\\x([0-9A-Fa-f]{2})", r"\\\1", ",".join(parts))
+        parts = [_BYTE.sub(r"\\\1", part) for part in _SLASH.split(inner)[1:]]
+        inner = _joined([_unescape(part, set()) for part in parts])
     else:
         inner = " ".join(_LINE.sub(lambda m: "," if _BREAK.search(m[0]) else m[0], inner).splitlines())
-    read = parse_dn(_S.sub("ST=", inner))
+    read = parse_dn(inner)
+    if "unreadable" in read.problems:  # by a comma of a value, which OpenSSL leaves as it is
+        read = parse_dn(_joined(_COMMA.split(inner)))
+    renamed = not _TYPES.keys().isdisjoint(kind for kind, _ in read.rdns)
+    if renamed and "multivalued" not in read.problems:
+        read = parse_dn(",".join(f"{_TYPES.get(kind, kind)}={_escape(value)}" for kind, value in read.rdns))
     backwards = read.igc and [kind for kind, _ in read.rdns] == [*reversed(IGC[read.igc])]
-    if inner == bare and not backwards:
+    if inner == bare and not (backwards or renamed):
         return bare
     return bare if "unreadable" in read.problems or not read.rdns else read.canonical
+
+
+def _joined(parts: list[str]) -> str:
+    """Return the text of a name whose parts have nothing escaped."""
+    split = (part.partition("=") for part in parts)
+    return ",".join(f"{kind.strip()}={_escape(value.strip())}" for kind, _, value in split)
 
 
 def _place(rdn: tuple[str, str]) -> tuple[int, str]:

@@ -23,7 +23,7 @@ _BEFORE = (
     r"(?:(?i:de|du|des|la|le|les|von|van|der|den|el|al|ben|bin|abd|di|da|st|ste|saint|sainte)[ -]"
     rf"|[dDlL]['’] ?|{_UPPER}\.[ -]?){{0,4}}"
 )
-_BIRTH = rf"(?:,? \(?(?i:née?|ép\.|épouse|veuve|vve|dite?) {_BEFORE}[^\W\d_]{_REST}\)?)?"
+_BIRTH = rf"(?:,? \(?(?i:née?|nee|[ée]p\.|[ée]pouse|veuve|vve|dite?) {_BEFORE}[^\W\d_]{_REST}\)?)?"
 # No second word of a name where all is in small letters.
 _STOP = (
     r"(?:avec|chez|cette|dans|elle|mais|nous|pour|pas|plus|quand|sans|sera|sont|sous|sur|tous|vers|vous)\b"
@@ -37,7 +37,7 @@ _AS = (
 _NAME = (
     rf"{_AS}(?:[ _:(«\"“'‘\[{{*\n]{{0,3}}(?:<\w{{1,6}}>)?| ?[:=.] ?[(«\"“]?(?={_BEFORE}{_UPPER})){_BEFORE}"
     rf"(?:{_LOW}{_REST} (?!{_STOP}){_LOW}{{3,}}(?![\w.@-])|[^\W\d_]{_REST})"
-    rf"(?:(?:[)»\"”]? ?[(«\"“_ ] ?|\.){_BEFORE}{_UPPER}{_REST}){{0,4}}[)»\"”]?{_BIRTH}"
+    rf"(?:(?:[)»\"”]? ?[(«\"“_ ] ?|[./])(?!(?i:[ée]p)\.){_BEFORE}{_UPPER}{_REST}){{0,4}}[)»\"”]?{_BIRTH}"
 )
 _OTHERS = rf"(?: ?(?:,|et|&) ?{_UPPER}{_REST}){{0,3}}"
 _MR_MRS = (
@@ -51,12 +51,12 @@ _MR_MRS = (
 )
 _CIVILITY = (
     rf"{_MR_MRS}(?: ?(?:et|ou|[&/,-])? ?{_MR_MRS}){{0,2}}"
-    rf"(?: ?[,;/+–-](?! ?{_MR_MRS})(?= ?{_BEFORE}{_UPPER})|-)?{_NAME}"
+    rf"(?: ?[,;/+|~–—-](?! ?{_MR_MRS})(?= ?{_BEFORE}{_UPPER})|-)?{_NAME}"
     rf"|{_ALONE}(?:MM\.|MM(?= {_UPPER}[^\W\d_])|(?i:mmes|mlles|messieurs|mesdames){_END}){_NAME}{_OTHERS}"
 )
 _TITLE = (
     rf"{_ALONE}(?i:docteure?|doctoresse|doctor|professeure?|professor|dre?|prof|pr){_END}"
-    rf"(?:(?<=Dr)-(?={_UPPER}))?(?: (?i:m[ée]d|v[ée]t)\.)?"
+    rf"(?:(?<=Dr)-(?={_UPPER}))?(?: (?i:m[ée]d|v[ée]t)\.){{0,2}}"
 )
 # What a name in capitals or with a capital follows; in small letters it is a word like another.
 _CALLED = (
@@ -107,7 +107,7 @@ _PHONE = (
     rf"|00{_GAP}(?:{_ABROAD}|32|352|41|377)(?:{_WIDE}[0-9]){{8,11}}"
     rf"|00(?:[ .-][1-9][0-9]{{0,2}}|[1-9][0-9]{{1,2}}[ .-])(?:{_GAP}[0-9]){{8,11}}"
     rf"|[(\[]?{_ALONE}{_ABROAD}{_GAP}(?:0{_GAP})?[1-9](?:{_GAP}[0-9]){{8}}|(?:0[1-9][0-9]{{8}}){{2,}}"
-    rf"|[(\[{{]?(?:0|{_ALONE}[oO](?=[1-9])){_GAP}[1-9lI](?:{_GAP}{_DIGIT}){{8}}"
+    rf"|(?:[(\[{{](?![0-9]{{10}}\.[a-z]))?(?:0|{_ALONE}[oO](?=[1-9])){_GAP}[1-9lI](?:{_GAP}{_DIGIT}){{8}}"
     r"|(?<![0-9][,:;])(?<![0-9][,:;] )0[1-9](?:(?P<same> ?[,:;] ?|x)[0-9]{2}(?:(?P=same)[0-9]{2}){3}"
     r"(?!(?P=same)[0-9])|(?:[ .,][0-9]{2}){4}(?!,[0-9])))(?![0-9]|[.:][0-9]|[0-9a-fA-F]{6}))"
     rf"|{_ALONE}(?i:z[ée]ro)(?:[ ,.-]{{1,3}}{_TEN}|vingts?|trente|quarante|cinquante"

@@ -235,6 +235,8 @@ def test_the_row_and_the_sheet_with_most_known_headings_win(load):
     book.active.title, other = "À lire", book.create_sheet("Registre")
     for row in (list(ROW), list(ROW.values())):
         other.append(row)
+    hidden = book.copy_worksheet(other)
+    hidden["I1"], hidden.sheet_state = "description", "hidden"
     register = load(book, "r.xlsx")
     assert (register.sheets, register.unread) == ({"r.xlsx": "Registre"}, {"r.xlsx": ("À lire",)})
     assert register.declarations["domain"].tolist() == [ROW["domain"]]
@@ -262,6 +264,15 @@ def test_what_is_struck_through_is_no_declaration(load):
     assert register.declarations["row"].tolist() == [2, 4]
     assert register.declarations["date_text"].tolist() == [ROW["date"], ""]
     assert register.lost == {("r.xlsx", 4, "date"): f"#N/A {ROW['date']}"}
+
+
+def test_a_text_of_which_a_part_is_struck_through_cannot_be_read(load):
+    raw, shared = bytes_of(xlsx(ROW)), LAYOUTS["shared"]
+    inline = f'"inlineStr"><is><t>{ROW["domain"]}</t></is>'
+    changes = {"xl/worksheets/sheet1.xml": (inline, '"s"><v>0</v>'), "[Content_Types].xml": shared["types"]}
+    parts = {name: part_of(raw, name).decode().replace(*change) for name, change in changes.items()}
+    register = load(rezipped(raw, **parts, **{"xl/sharedStrings.xml": shared["strings"]}), "r.xlsx")
+    assert register.lost == {("r.xlsx", 2, "domain"): "#N/A ch-a.frch-b.fr"}
 
 
 BOXES = {
@@ -499,12 +510,6 @@ def test_any_texts_are_read_as_they_are(tmp_path_factory, records):
 
 
 PIECES = (b'"', b";", b"\n", b"\0", b"'", b"{", b"]", b"\xff\xfe", b"<")
-DAMAGED = (
-    "declarations.csv", "registers/declarations.json", "registers/declarations.jsonl",
-    "registers/annexe1.pdf", "xl/worksheets/sheet1.xml", "[Content_Types].xml", "xl/workbook.xml",
-    "xl/styles.xml",
-)  # fmt: skip
-"""Registers of the catalogue, and parts of a workbook."""
 
 
 def mutants(raw, seed, count):
@@ -525,7 +530,7 @@ def mutants(raw, seed, count):
         yield bytes(damaged)
 
 
-@pytest.mark.parametrize("place", DAMAGED)
+@pytest.mark.parametrize("place", LAYOUTS["damaged"])
 def test_damage_anywhere_ends_in_one_clear_line_or_a_register(load, place):
     if (CATALOGUE / place).is_file():
         raw = (CATALOGUE / place).read_bytes()

@@ -23,11 +23,13 @@ Check = Callable[[Row], Faults]
 _SERVER_MAX = 63  # characters of a server's name in all (form)
 # The extension that a switchboard asks for, and who answers; hours; what stands before a contract's number.
 _EXTENSION = re.compile(
-    r"(?:poste?|p\.?|ext\.?|int\.?)\s*[:.]?\s*[0-9]{1,6}"
-    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|t",
-    re.I,
+    r"(?i)(?:poste?|p\.?|ext\.?|int\.?)\s*[:.]?\s*(?:n[°º]\s*)?[0-9]{1,6}"
+    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|t"
 )
-_HOURS = re.compile(r"\(?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)?\)?", re.I)
+_HOURS = re.compile(
+    r"(?i)\(?(?:\bde )?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)?\)?"
+    r"|\(?\b(?:24 ?h ?/ ?24(?: ?h)?|7 ?j ?/ ?7(?: ?j)?|24/7|h ?24)\b\)?"
+)
 _NUMBER_OF = re.compile(
     r"(?:(?:contrat|num[ée]ro)\b|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?(?:\s*n[°º])?\s*:?", re.I
 )
@@ -191,11 +193,12 @@ def _is_one(ou: str, *numbers: str) -> bool:
 
 
 def _department(row: Row) -> Faults:
-    for _, dn in _dns(row):
+    for line, dn in _dns(row):
         finess, name = _identifier(dn.get("OU")), parse_department(dn.get("ST") or dn.get("L"))
         sure = finess.department and name.code and not name.problems and finess.department != name.code
         if sure and _is_one(finess.value, *_ids_of(row).values()):  # of another OU, that is the finding
-            yield {"field": {"column": "dn", "label": "DN"}, **_places(finess.department, name.code)}
+            places = _places(finess.department, name.code)
+            yield {"field": {"column": "dn", "label": "DN"}, **places, "at": line}
     text = row["postal_address"]
     written, postcodes = set(map(str.upper, _CODE.findall(text))), {*_POSTCODE.findall(text)}
     for code in written & {*DEPARTMENTS} if len(postcodes) == 1 else ():
@@ -254,7 +257,7 @@ def _contact_malformed(row: Row) -> Faults:
 def _public_consumer(row: Row) -> Faults:
     for name, kind in (("public_project_email", "project"), ("public_technical_email", "support")):
         if "consumer" in parse_contact(row[name]).problems:
-            yield {"contacts": [{"kind": kind, "text": Person(row[name], registered=True)}]}
+            yield {"contacts": [{"kind": kind, "text": Person(row[name], registered=True)}], "at": name}
 
 
 def contract_number(text: str) -> str:

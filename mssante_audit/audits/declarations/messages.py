@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from mssante_audit.audits.declarations.proposals import date_from
-from mssante_audit.audits.declarations.rules import READING, form_findings
+from mssante_audit.audits.declarations.rules import CODES, READING, form_findings
 from mssante_audit.base import language
 from mssante_audit.base.settings import Letter
 from mssante_audit.base.text import is_hidden, visible
@@ -30,23 +30,6 @@ FEW = 3  # rows up to which each has its own line; of more that say the same, on
 MOST = 20  # lines that say one thing of the same fields in other words; those after them are one line
 MANY = 20_000  # lines of one rule in a file, and kinds of cells that one doubt is
 RANGES = 20  # ranges of rows that one line names
-# Kinds of problems that are none any more in a register that is written again.
-MENDED_BY_READER = (
-    "leading-zero", "decimals", "date-number", "formula", "struck-row", "headings-again", "remark",
-)  # fmt: skip
-# Kinds of problems of what a register that is written again does not hold.
-NOT_WRITTEN = ("row-long", "record", "nested", "key-twice", "merged", "file-twice")
-# Rules of one field that another text in it does not settle.
-TO_DO = (
-    "DECL_CONTRACT_SEVERAL", "DECL_CONTRACT_SHARED", "DECL_DATE_FUTURE", "DECL_DEPARTMENT",
-    "DECL_DN_OPERATOR", "DECL_DOMAIN_OUTSIDE", "DECL_ID_LUHN", "DECL_PERSON_FORMER",
-    "DECL_REDIRECTION_CHOSEN", "DECL_WITHDRAWAL_CONTRADICTED",
-)  # fmt: skip
-# Rules on contacts, which the manager takes by e-mail.
-BY_MAIL = (
-    "DECL_ADDRESS_MISSING", "DECL_CONTACT_MALFORMED", "DECL_MANAGER_MISSING", "DECL_PUBLIC_CONSUMER",
-    "DECL_PUBLIC_MISSING", "DECL_REPRESENTATIVE_MISSING",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,12 +217,12 @@ def _of_rule(code: str, columns: Sequence[str], observed: str, expected: str, wr
     title = _part(code, "title")
     if write:
         remedy = _phrase("type", write)
-    elif len(columns) == 1 and code not in TO_DO:
+    elif len(columns) == 1 and code not in CODES["to_do"]:
         remedy = _instead(columns[0])
     else:
         remedy = _phrase("do", _part(code, "remedy"))
     text = ". ".join(filter(None, [f"{title} ({observed})" if observed else title, expected, remedy]))
-    if code in BY_MAIL:
+    if code in CODES["by_mail"]:
         text = f"{text.rstrip('.')}. {_phrase('mail', Letter().contacts_to)}"
     return f"{text.rstrip('.')} ({code})"
 
@@ -262,7 +245,7 @@ def summary(register: Register, every: Sequence[Message]) -> list[str]:
 
 def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
     """Return what was put right, a line for each way, and what the register that is written leaves out."""
-    by_reader = register.problems[register.problems["kind"].isin(MENDED_BY_READER)]
+    by_reader = register.problems[register.problems["kind"].isin(CODES["mended_by_reader"])]
     ways = [
         (_doubt_text(str(kind)), (str(file), str(column), tuple(map(int, same["row"]))))
         for (file, kind, column), same in by_reader.groupby(["file", "kind", "column"], sort=False)
@@ -273,6 +256,6 @@ def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
         where = language.semicolon().join(_at(register, *place) for place in places)
         count = sum(len(rows) for _, _, rows in places)
         lines.append(_phrase("mended", count, language.colon().join([what, where])))
-    left = register.problems[register.problems["kind"].isin(NOT_WRITTEN)]
+    left = register.problems[register.problems["kind"].isin(CODES["not_written"])]
     not_written = _of_cells(replace(register, problems=left), False)
     return [*lines, *(line(message, register) for message in not_written)]

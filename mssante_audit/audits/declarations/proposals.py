@@ -12,17 +12,20 @@ from mssante_audit.values.identifiers import structure_key as structure_of
 HOST = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.I
 )
-_AROUND_HOST = re.compile(r"^(?:https?://|[\w.+-]*@)|[/(].*$|(?<![\s.,;])[\s.,;]+$", re.I | re.S)
+_BEFORE_HOST = re.compile(r"[\s«\"'<]*(?:[a-z]{2,6}://|[\w.+-]*@)?")
+_AFTER_HOST = re.compile(r"(?<![\s.,;»\"'>])[\s.,;»\"'>]+$")
 
 
 def host_from(text: str) -> str:
-    """Return the host name that a text holds beside an address, a remark or accents.
+    """Return the host name that a text holds beside an address, a remark or accents; of two, none.
 
-    >>> host_from("https://ch-véli.mssante.fr/"), host_from("ns1.x.fr (192.0.2.1)"), host_from("ch x.fr")
+    >>> host_from("https://ch-véli.mssante.fr/"), host_from("ns1.x.fr (192.0.2.1)"), host_from("a.fr / b.fr")
     ('ch-veli.mssante.fr', 'ns1.x.fr', '')
     """
-    plain = unaccented(_AROUND_HOST.sub("", _AROUND_HOST.sub("", text.strip().lower())))
-    return plain if HOST.fullmatch(plain) and plain != text.strip() else ""
+    name, *rest = re.split("[/(:]", _BEFORE_HOST.sub("", text.lower(), count=1), maxsplit=1)
+    plain = unaccented(_AFTER_HOST.sub("", name))
+    alone = HOST.fullmatch(plain) and plain != text.strip() and not re.search(r"\.[a-z]{2}", "".join(rest))
+    return plain if alone else ""
 
 
 def domain_from(text: str) -> str:
@@ -32,7 +35,8 @@ def domain_from(text: str) -> str:
     ('ch-x.mssante.fr', 'ch-x.mssante.fr')
     """
     host = host_from(text)
-    return in_zone(host or text.strip().lower().rstrip(".")) or host
+    right = in_zone(host or text.strip().lower().rstrip("."))
+    return right if HOST.fullmatch(right) else host
 
 
 def identifier_from(text: str, ou: str) -> str:

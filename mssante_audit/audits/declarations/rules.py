@@ -13,6 +13,7 @@ import pandas as pd
 
 from mssante_audit.audits.declarations import declared
 from mssante_audit.audits.declarations.several import several
+from mssante_audit.base.resources import table_of
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register
 from mssante_audit.declarations.values import KINDS
@@ -25,22 +26,8 @@ from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped
 
 READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
-# Fields that a rule is about where its facts name none.
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "DECL_ADDRESS_MISSING": ("postal_address",), "DECL_CONTRACT_SEVERAL": ("contract_number",),
-    "DECL_CONTRACT_SHAPE": ("contract_number",), "DECL_CONTRACT_SHARED": ("contract_number",),
-    "DECL_DATE_FUTURE": ("date",), "DECL_DATE_MISSING": ("date",),
-    "DECL_DESCRIPTION_MISSING": ("description",), "DECL_DN_LINES": ("dn_igc_sante", "dn_igc_cps"),
-    "DECL_DOMAIN_INVALID": ("domain",), "DECL_DOMAIN_OUTSIDE": ("domain",),
-    "DECL_ID_MISSING": ("structure_id",), "DECL_METHOD": ("delegation", "redirection"),
-    "DECL_NAME": ("structure_name", "structure_id"), "DECL_OPERATORS": ("structure_id", "domain"),
-    "DECL_REDIRECTION_CHOSEN": ("redirection",),
-    "DECL_PUBLIC_CONSUMER": ("public_project_email", "public_technical_email"),
-    "DECL_SAME_DAY": ("date", "domain"), "DECL_SERVER_SAME": ("primary_server", "secondary_server"),
-    "DECL_SIGNATORY_OTHER": ("signatory_last_name", "signatory_first_name"),
-    "DECL_TECHNICAL_COPY": ("technical_manager_last_name", "technical_manager_first_name"),
-}  # fmt: skip
-_BESIDE = ("label", "place", "whose", "write")  # facts that only explain the others
+CODES = table_of("mssante_audit.audits.declarations", "codes.toml")
+_BESIDE = ("at", "label", "place", "whose", "write")  # facts that only explain the others
 
 
 def form_findings(
@@ -106,7 +93,7 @@ def finding(
     """Return a finding on some declarations and `rows` of the white list, which then tell the domains."""
     domains = tuple(domain for domain in dict.fromkeys(row.domain for row in stated) if domain)
     named = [text for name, text in _texts(facts) if name == "column" and text in fields()]
-    columns = tuple(dict.fromkeys(named)) or COLUMNS.get(code, ("",))
+    columns = tuple(dict.fromkeys(named)) or CODES["columns"].get(code, (facts.get("at", ""),))
     where = [Place(REGISTER, row.file, (row.row,), str(column)) for column in columns for row in stated]
     facts = {**facts, "domains": domains} if len(domains) > 1 else facts
     owner = (stated[0].operator_id, stated[0].operator.strip())
