@@ -27,9 +27,12 @@ from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.secret import masked_url, read_secret
 from mssante_audit.base.staging import LOCK
+from mssante_audit.findings import trend
+from mssante_audit.findings.ledger import read_ledger
 from mssante_audit.nightly import night
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import faults
+from mssante_audit.nightly.letters import read_letters
 from mssante_audit.nightly.settings import Config
 from mssante_audit.report.results import open_space
 
@@ -64,10 +67,20 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
         yield Sign("missing", "settings", str(error))
         return
     yield Sign("ok", "settings", str(file))
-    yield from (Sign("missing", "settings", str(fault)) for fault in faults(config))
-    yield from _hooks(config, file)
-    for look in (_proxy, _way_out, _secrets, _output, _list):
-        yield from look(config)
+    yield from _whole("settings", (Sign("missing", "settings", str(fault)) for fault in faults(config)))
+    yield from _whole("hook", _hooks(config, file))
+    for what, look in _LOOKS.items():
+        yield from _whole(what, look(config))
+
+
+def _whole(what: str, signs: Iterator[Sign]) -> Iterator[Sign]:
+    """Yield signs; what cannot even be looked at is one more, and the other looks go on."""
+    try:
+        yield from signs
+    except AuditError as error:
+        yield Sign("missing", what, str(error))
+    except OSError as error:
+        yield Sign("missing", what, f"{error.filename}: {_why(error)}", "Give this user the right")
 
 
 def _packages() -> Iterator[Sign]:
@@ -210,11 +223,13 @@ def _secrets(config: Config) -> Iterator[Sign]:
 
 
 def _output(config: Config) -> Iterator[Sign]:
-    output = config.output.folder
-    there = _existing(output)
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    output, state = config.output.folder, config.output.folder / night.STATE
+    wanted = (output, state, output / night.RUNS, state / night.LOG, output / LOCK)
+    there = [*map(_existing, wanted)]
+    ill = [path for path in there if not os.access(path, os.W_OK | os.X_OK * path.is_dir())]
+    if ill or not there[0].is_dir():
         remedy = "Give this user the right, or set output.folder"
-        yield Sign("missing", "output", f"{there} cannot be written", remedy)
+        yield Sign("missing", "output", f"{[*ill, *there][0]} cannot be written", remedy)
         return
     yield Sign("ok", "output", str(output))
     if (output / LOCK).exists():
@@ -228,7 +243,16 @@ def _output(config: Config) -> Iterator[Sign]:
 
 
 def _existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    return next(path for path in (folder, *folder.parents) if os.path.exists(path))
+
+
+def _state(config: Config) -> Iterator[Sign]:
+    """Look whether what runs remember can be read: without it an audit fails."""
+    state = config.output.folder / night.STATE
+    read_ledger(state)
+    trend.read_trend(state / trend.FILE)
+    read_letters(state.parent)
+    yield Sign("ok", "state", str(state))
 
 
 def _list(config: Config) -> Iterator[Sign]:
@@ -265,13 +289,22 @@ def _list(config: Config) -> Iterator[Sign]:
         yield _sign(young, "clock", f"the list is {(now - made).days} days old", remedy)
 
 
+_LOOKS = {
+    "proxy": _proxy, "way out to mail servers": _way_out, "secret": _secrets, "output": _output,
+    "state": _state, "white list": _list,
+}  # fmt: skip
+
+
 # -- whether the nights go well: by the state that the last run left, without a lock ------------------------
 
 
 def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
     """Yield what is to be known of the nights: ``ok``, or ``missing`` where somebody should look."""
-    output, now = config.output.folder, now or datetime.now(UTC)
-    hours = config.health.max_age_hours
+    return _whole("last run", _nights(config, now or datetime.now(UTC)))
+
+
+def _nights(config: Config, now: datetime) -> Iterator[Sign]:
+    output, hours = config.output.folder, config.health.max_age_hours
     oldest = now - timedelta(hours=hours)
     try:
         last = night.read_last(output)

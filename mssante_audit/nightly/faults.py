@@ -1,6 +1,7 @@
 """What a nightly run does not even begin with: said in one line then, not at six in the morning."""
 
 import difflib
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -69,13 +70,13 @@ def _folders(data: Path, output: Path, *, fetched: bool) -> Iterator[AuditError]
         remedy = "Keep it with `mssante-audit archive import`, then move it away"
         for file in sorted(f for f in data.iterdir() if f.name.endswith(LIST_SUFFIXES) and f.is_file()):
             yield InputError("would be audited instead of the lists fetched", file=str(file), remedy=remedy)
-    elif not fetched and not (output / STATE / LEDGER).is_file():
+    elif not fetched and not os.path.isfile(output / STATE / LEDGER):
         # One that was there and is gone is for the run to tell.
         yield from _raised(lambda: find_whitelist(data, find_archive(data)))
     real = real_path(output)
     if real_path(data) in (real, real / RUNS, real / SITE):
         yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
-    if (site := output / SITE).exists() and not site.is_symlink():
+    if os.path.exists(site := output / SITE) and not site.is_symlink():
         yield OutputError("is in the way: it is no link of ours", file=str(site), remedy="Move it away")
 
 
