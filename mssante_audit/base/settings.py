@@ -218,8 +218,9 @@ class Inputs(Section):
 
 
 # As mail carries an address, and a name before it, without escapes.
-ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@([A-Za-z0-9.-]+|\[[A-Za-z0-9.:]+\])"
-_NAME = r'("[^"\\\x00-\x1f\x7f]*"\s*|[^"\\<>()\[\]:;@,\x00-\x1f\x7f]*)'
+_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9-]+"
+ADDRESS = rf"{_ATOM}(\.{_ATOM})*@({_LABEL}(\.{_LABEL})*|\[[0-9.]+\])"
+_NAME = r'("[^"\\\x00-\x1f\x7f]*" *|([^"\\<>()\[\]:;@,\x00-\x1f\x7f]|\([^()"\\\x00-\x1f\x7f]*\))*)'
 _MAILBOX = rf"^({_NAME}<{ADDRESS}>|{ADDRESS})?$"
 Mailbox = Annotated[str, Field(max_length=320, pattern=_MAILBOX)]
 

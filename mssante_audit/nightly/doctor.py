@@ -259,11 +259,10 @@ def _list(config: Config) -> Iterator[Sign]:
     now = datetime.now(UTC)
     try:
         space = open_space(**config.parameters(now.isoformat()))
-    except AuditError as error:
-        if config.fetch.enabled and not any(config.data.folder.glob("archive/*.xml.gz")):
-            yield Sign("warn", "white list", "none yet", "The first run fetches it")
-        else:
-            yield Sign("missing", "white list", str(error))
+    except AuditError:
+        if not config.fetch.enabled or any(config.data.folder.glob("archive/*.xml.gz")):
+            raise
+        yield Sign("warn", "white list", "none yet", "The first run fetches it")
         return
     whitelist, verdict = space.whitelist, space.whitelist.signature
     yield Sign("ok", "white list", f"{Path(whitelist.source).name}, {len(space.entries)} rows")
@@ -306,12 +305,7 @@ def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
 def _nights(config: Config, now: datetime) -> Iterator[Sign]:
     output, hours = config.output.folder, config.health.max_age_hours
     oldest = now - timedelta(hours=hours)
-    try:
-        last = night.read_last(output)
-    except InputError as error:
-        yield Sign("missing", "last run", error.message, f"Look at {error.file}")
-        return
-    if last is None:
+    if (last := night.read_last(output)) is None:
         yield Sign("missing", "last run", "there was none", "Look at what should start it")
         return
     at, status = night.began(last.stamp), last.exit_status

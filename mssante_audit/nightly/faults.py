@@ -10,7 +10,9 @@ from mssante_audit.archive.store import LIST_SUFFIXES, find_archive, find_whitel
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.resources import real_path, resource
+from mssante_audit.dossiers.stationery import stationery
 from mssante_audit.findings.ledger import FILE as LEDGER
+from mssante_audit.findings.registry import LIST, input_of, known_needs
 from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.nightly.settings import LOOPBACK, Config
 from mssante_audit.observe.dns.settings import ObserveSettings
@@ -49,6 +51,13 @@ def faults(config: Config) -> Iterator[AuditError]:
     yield from _reports(config.reports.names)
     for part, limits in (("reports", config.reports), ("dossiers", config.dossiers)):
         yield from _raised(partial(places, limits.region or None, limits.department or None), f"[{part}] ")
+    if config.dossiers.enabled:
+        yield from _raised(partial(stationery, config.letter))
+    inputs = (LIST, *map(input_of, known_needs()))
+    for name in (each.partition(":")[0] for each in config.inputs.tolerated):
+        if name not in inputs:
+            remedy = f"There are: {', '.join(inputs)}"
+            yield ParameterError(f"inputs.tolerated: no input {name!r}", remedy=remedy)
     yield from _sending(config)
     if config.observe.enabled:
         asked = config.observe.model_dump(exclude={"enabled"})

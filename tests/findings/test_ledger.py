@@ -120,6 +120,14 @@ def test_a_run_made_again_says_the_same() -> None:
     assert follow(ledger, "x", DAYS[1], frame(1, 2)) == once
 
 
+def test_runs_of_a_clock_that_was_ahead_push_none_out() -> None:
+    ledger: dict[str, Any] = {}
+    for day in range(10, 30):
+        follow(ledger, "x", f"2031-01-{day}", frame(1))
+    for date, previous in (("2026-01-01", ""), ("2026-01-02", "2026-01-01T00:00:00+00:00")):
+        assert follow(ledger, "x", date, frame(1)).previous == previous
+
+
 def test_runs_are_compared_within_a_scope() -> None:
     given = {"data": "data", "operator": None, "recover": False, **Thresholds().model_dump()}
     same = scope_of("x", given)
