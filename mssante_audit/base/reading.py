@@ -84,10 +84,10 @@ def parse_toml(text: str, file: str, **hooks: Any) -> dict[str, Any]:
     except ValueError as error:
         what, _, place = str(error).partition(" (at ")
         line = re.match(r"line (\d+)", place)
-        message, values = _TOML_VALUE.sub("{}", what), _TOML_VALUE.findall(what)
-        values = [value.strip("(),").replace("', '", ".") for value in values]  # a key in its parts
-        at = int(line[1]) if line else text.count("\n") + 1  # "at end of document"
-        raise InputError(f"is not TOML: {message}", *values, file=file, line=at) from None
+        values = [value.strip("(),").replace("', '", ".") for value in _TOML_VALUE.findall(what)]
+        message = f"is not TOML: {_TOML_VALUE.sub('{}', what)} (line {{}})"
+        at = line[1] if line else text.count("\n") + 1  # "at end of document"
+        raise InputError(message, *values, at, file=file) from None
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
     yield Sign("ok", "settings", str(file))
     yield from _whole("settings", (Sign("missing", "settings", str(fault)) for fault in faults(config)))
     yield from _whole("hook", _hooks(config, file))
-    for what, look in _LOOKS.items():
-        yield from _whole(what, look(config))
+    for look in (_proxy, _way_out, _secrets, _output, _state, _white_list):
+        yield from _whole(look.__name__.replace("_", " ").strip(), look(config))
 
 
 def _whole(what: str, signs: Iterator[Sign]) -> Iterator[Sign]:
@@ -255,7 +255,7 @@ def _state(config: Config) -> Iterator[Sign]:
     yield Sign("ok", "state", str(state))
 
 
-def _list(config: Config) -> Iterator[Sign]:
+def _white_list(config: Config) -> Iterator[Sign]:
     now = datetime.now(UTC)
     try:
         space = open_space(**config.parameters(now.isoformat()))
@@ -286,12 +286,6 @@ def _list(config: Config) -> Iterator[Sign]:
         young = made >= now - timedelta(days=config.thresholds.list_max_age_days)
         remedy = "Set fetch.enabled, or put a newer one there"
         yield _sign(young, "clock", f"the list is {(now - made).days} days old", remedy)
-
-
-_LOOKS = {
-    "proxy": _proxy, "way out to mail servers": _way_out, "secret": _secrets, "output": _output,
-    "state": _state, "white list": _list,
-}  # fmt: skip
 
 
 # -- whether the nights go well: by the state that the last run left, without a lock ------------------------

@@ -54,10 +54,9 @@ def faults(config: Config) -> Iterator[AuditError]:
     if config.dossiers.enabled:
         yield from _raised(partial(stationery, config.letter))
     inputs = (LIST, *map(input_of, known_needs()))
-    for name in (each.partition(":")[0] for each in config.inputs.tolerated):
-        if name not in inputs:
-            remedy = f"There are: {', '.join(inputs)}"
-            yield ParameterError(f"inputs.tolerated: no input {name!r}", remedy=remedy)
+    for name in {each.partition(":")[0] for each in config.inputs.tolerated}.difference(inputs):
+        remedy = f"There are: {', '.join(inputs)}"
+        yield ParameterError(f"inputs.tolerated: no input {name!r}", remedy=remedy)
     yield from _sending(config)
     if config.observe.enabled:
         asked = config.observe.model_dump(exclude={"enabled"})

@@ -203,8 +203,7 @@ def read_result(folder: Path, step: str) -> Result | None:
 def read_audit(folder: Path) -> dict[str, Any]:
     """Return what the audit of the run in `folder` found, compared with the run before."""
     file = folder / "audit.json"
-    audit: dict[str, Any] = parse_json(file.read_bytes(), str(file))
-    return audit
+    return dict(parse_json(file.read_bytes(), str(file)))
 
 
 def shown_run(output: Path) -> str:

@@ -307,10 +307,8 @@ def supervise(step: str, job: Job) -> Result:
         if status == 0:
             return Result.model_validate_json(handed.read_bytes())
     except OSError as error:  # no memory for a process more, no room
-        code, why = (
-            "unstarted",
-            f"it could not be started: {(error.strerror or type(error).__name__).lower()}",
-        )
+        reason = (error.strerror or type(error).__name__).lower()
+        code, why = "unstarted", f"it could not be started: {reason}"
     else:
         if status is None:
             code, why = "late", f"not done after {seconds:g} s, and ended"

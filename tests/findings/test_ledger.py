@@ -131,7 +131,9 @@ def test_runs_of_a_clock_that_was_ahead_push_none_out() -> None:
 def test_runs_are_compared_within_a_scope() -> None:
     given = {"data": "data", "operator": None, "recover": False, **Thresholds().model_dump()}
     same = scope_of("x", given)
-    assert same == scope_of("x", {"data": "data", "anchors": ["a"], "lang": "en", "row_limit": 1})
+    assert same == scope_of(
+        "x", {"data": "data", "anchors": ["a"], "signer": "a", "lang": "en", "row_limit": 1}
+    )
     assert same not in (scope_of("x", given | {"listing_days": 0}), scope_of("x", given | {"operator": "1"}))
     ledger: dict[str, Any] = {}
     runs = [follow(ledger, scope, DAYS[n], frame(1)) for n, scope in enumerate((same, "other", same))]
