@@ -285,5 +285,6 @@ def writing(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        remedy = "Free some space or choose another place"
+        wanted = "Give this user the right" if isinstance(error, PermissionError) else "Free some space"
+        remedy = f"{wanted} or choose another place"
         raise OutputError("cannot be written: {}", reason, file=str(path), remedy=remedy) from error

@@ -27,6 +27,7 @@ _TOML_TEXT = re.compile(
     r'"""(?:[^\\]|\\.)*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*\'?|#[^\n]*',
     re.DOTALL,
 )
+_TOML_VALUE = re.compile(r"""'(?:[^'\\]|\\.)+'|"'+"|\(.+\)""")  # what tomllib's errors quote
 # A key of so many parts is no setting, and takes tomllib time by the square of their number.
 _LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++\s*+\.\s*+){20}")
 
@@ -81,7 +82,12 @@ def parse_toml(text: str, file: str, **hooks: Any) -> dict[str, Any]:
     except RecursionError:
         raise InputError("is nested too deeply", file=file) from None
     except ValueError as error:
-        raise InputError("is not TOML: {}", error, file=file) from None
+        what, _, place = str(error).partition(" (at ")
+        line = re.match(r"line (\d+)", place)
+        values = [value.strip("(),").replace("', '", ".") for value in _TOML_VALUE.findall(what)]
+        message = f"is not TOML: {_TOML_VALUE.sub('{}', what)} (line {{}})"
+        at = line[1] if line else text.count("\n") + 1  # "at end of document"
+        raise InputError(message, *values, at, file=file) from None
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

@@ -36,6 +36,8 @@ def placed(value: Any, info: ValidationInfo) -> Path:
         raise PydanticKnownError("string_type")
     if not value:
         raise PydanticKnownError("string_too_short", {"min_length": 1})
+    if "\0" in value:
+        raise PydanticKnownError("string_pattern_mismatch", {"pattern": r"^[^\x00]+$"})
     path = Path(os.path.expanduser(value))  # Path.expanduser raises where there is no home
     return info.context / path if info.context else path
 
@@ -215,8 +217,11 @@ class Inputs(Section):
     )
 
 
-_PART = r"[^<>@\s,;\x00-\x1f\x7f]+"
-_MAILBOX = rf"^$|^[^<>@,;\x00-\x1f\x7f]*<{_PART}@{_PART}>$|^{_PART}@{_PART}$"
+# As mail carries an address, and a name before it, without escapes.
+_ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", r"[A-Za-z0-9-]+"
+ADDRESS = rf"{_ATOM}(\.{_ATOM})*@({_LABEL}(\.{_LABEL})*|\[[0-9.]+\])"
+_NAME = r'("[^"\\\x00-\x1f\x7f]*" *|([^"\\<>()\[\]:;@,\x00-\x1f\x7f]|\([^()"\\\x00-\x1f\x7f]*\))*)'
+_MAILBOX = rf"^({_NAME}<{ADDRESS}>|{ADDRESS})?$"
 Mailbox = Annotated[str, Field(max_length=320, pattern=_MAILBOX)]
 
 

@@ -46,17 +46,12 @@ class _File(Section):
 
 
 def stationery(settings: Letter) -> Stationery:
-    """Return what letters are written on, the logo read; a bad address or picture is an `InputError`."""
+    """Return what letters are written on, the logo read; a bad picture is an `InputError`."""
     addresses: dict[str, Any] = {}
     logo = b""
     for key in ("sender", "reply_to"):
-        text = getattr(settings, key)
-        name, spec = parseaddr(text)
-        try:
-            addresses[key] = Address(name, addr_spec=spec) if text else None
-        except (ValueError, IndexError):
-            why = f"letter.{key}: no address: {text}"
-            raise InputError(why, remedy='Write "Name <mail@example.org>"') from None
+        name, spec = parseaddr(getattr(settings, key))
+        addresses[key] = Address(name, addr_spec=spec) if spec else None
     if path := settings.logo:
         try:
             logo = read_bytes(path, MOST_LOGO)

@@ -35,7 +35,7 @@ Noted = dict[str, str]
 # Of parameters; that of all others is `None`.
 _DEFAULTS = {"recover": False, "any_namespace": False, **Thresholds().model_dump()}
 # Parameters that change no finding; whether the list is trusted is a state of it.
-_NO_SCOPE = {"as_of", "row_limit", "contacts", "changes_since", "anchors", "lang"}
+_NO_SCOPE = {"as_of", "row_limit", "contacts", "changes_since", "anchors", "signer", "lang"}
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def follow(
     keys = findings["fingerprint"].tolist()
     if earlier or noted or in_doubt.isdisjoint(keys):  # else nothing is known of a first run yet
         vouched = lost | {key: before[key] for key in before if key in in_doubt and key not in noted}
-        part["runs"] = _last(part["runs"] | {as_of: noted | vouched})
+        part["runs"] = _last(part["runs"] | {as_of: noted | vouched}, as_of)
 
     def dated(notes: Mapping[str, Noted]) -> tuple[Noted, ...]:
         return tuple(
@@ -162,12 +162,14 @@ def inputs_before(ledger: Ledger, scope: str, as_of: str) -> Mapping[str, Mappin
 
 def note_inputs(ledger: Ledger, scope: str, as_of: str, figures: Mapping[str, Mapping[str, Any]]) -> None:
     """Note what a run that was followed had of each input."""
-    part = ledger[scope]
-    part["inputs"] = _last({**part["inputs"], parse_instant(as_of).isoformat(): figures})
+    part, at = ledger[scope], parse_instant(as_of).isoformat()
+    part["inputs"] = _last({**part["inputs"], at: figures}, at)
 
 
-def _last(runs: Mapping[str, Any]) -> dict[str, Any]:
-    return {run: runs[run] for run in sorted(runs)[-KEPT_RUNS:]}
+def _last(runs: Mapping[str, Any], as_of: str) -> dict[str, Any]:
+    """Return the last runs until then, and the last of a clock that was ahead: these push no other out."""
+    until, ahead = sorted(run for run in runs if run <= as_of), sorted(run for run in runs if run > as_of)
+    return {run: runs[run] for run in (*until[-KEPT_RUNS:], *ahead[-KEPT_RUNS:])}
 
 
 def _evaluated(code: str, failed: Set[str]) -> bool:

@@ -27,9 +27,12 @@ from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.secret import masked_url, read_secret
 from mssante_audit.base.staging import LOCK
+from mssante_audit.findings import trend
+from mssante_audit.findings.ledger import read_ledger
 from mssante_audit.nightly import night
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import faults
+from mssante_audit.nightly.letters import read_letters
 from mssante_audit.nightly.settings import Config
 from mssante_audit.report.results import open_space
 
@@ -64,10 +67,20 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
         yield Sign("missing", "settings", str(error))
         return
     yield Sign("ok", "settings", str(file))
-    yield from (Sign("missing", "settings", str(fault)) for fault in faults(config))
-    yield from _hooks(config, file)
-    for look in (_proxy, _way_out, _secrets, _output, _list):
-        yield from look(config)
+    yield from _whole("settings", (Sign("missing", "settings", str(fault)) for fault in faults(config)))
+    yield from _whole("hook", _hooks(config, file))
+    for look in (_proxy, _way_out, _secrets, _output, _state, _white_list):
+        yield from _whole(look.__name__.replace("_", " ").strip(), look(config))
+
+
+def _whole(what: str, signs: Iterator[Sign]) -> Iterator[Sign]:
+    """Yield signs; what cannot even be looked at is one more, and the other looks go on."""
+    try:
+        yield from signs
+    except AuditError as error:
+        yield Sign("missing", what, str(error))
+    except OSError as error:
+        yield Sign("missing", what, f"{error.filename}: {_why(error)}", "Give this user the right")
 
 
 def _packages() -> Iterator[Sign]:
@@ -210,11 +223,13 @@ def _secrets(config: Config) -> Iterator[Sign]:
 
 
 def _output(config: Config) -> Iterator[Sign]:
-    output = config.output.folder
-    there = _existing(output)
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    output, state = config.output.folder, config.output.folder / night.STATE
+    wanted = (output, state, output / night.RUNS, state / night.LOG, output / LOCK)
+    there = [*map(_existing, wanted)]
+    ill = [path for path in there if not os.access(path, os.W_OK | os.X_OK * path.is_dir())]
+    if ill or not there[0].is_dir():
         remedy = "Give this user the right, or set output.folder"
-        yield Sign("missing", "output", f"{there} cannot be written", remedy)
+        yield Sign("missing", "output", f"{[*ill, *there][0]} cannot be written", remedy)
         return
     yield Sign("ok", "output", str(output))
     if (output / LOCK).exists():
@@ -228,18 +243,26 @@ def _output(config: Config) -> Iterator[Sign]:
 
 
 def _existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    return next(path for path in (folder, *folder.parents) if os.path.exists(path))
 
 
-def _list(config: Config) -> Iterator[Sign]:
+def _state(config: Config) -> Iterator[Sign]:
+    """Look whether what runs remember can be read: without it an audit fails."""
+    state = config.output.folder / night.STATE
+    read_ledger(state)
+    trend.read_trend(state / trend.FILE)
+    read_letters(state.parent)
+    yield Sign("ok", "state", str(state))
+
+
+def _white_list(config: Config) -> Iterator[Sign]:
     now = datetime.now(UTC)
     try:
         space = open_space(**config.parameters(now.isoformat()))
-    except AuditError as error:
-        if config.fetch.enabled and not any(config.data.folder.glob("archive/*.xml.gz")):
-            yield Sign("warn", "white list", "none yet", "The first run fetches it")
-        else:
-            yield Sign("missing", "white list", str(error))
+    except AuditError:
+        if not config.fetch.enabled or any(config.data.folder.glob("archive/*.xml.gz")):
+            raise
+        yield Sign("warn", "white list", "none yet", "The first run fetches it")
         return
     whitelist, verdict = space.whitelist, space.whitelist.signature
     yield Sign("ok", "white list", f"{Path(whitelist.source).name}, {len(space.entries)} rows")
@@ -273,15 +296,13 @@ def _list(config: Config) -> Iterator[Sign]:
 
 def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
     """Yield what is to be known of the nights: ``ok``, or ``missing`` where somebody should look."""
-    output, now = config.output.folder, now or datetime.now(UTC)
-    hours = config.health.max_age_hours
+    return _whole("last run", _nights(config, now or datetime.now(UTC)))
+
+
+def _nights(config: Config, now: datetime) -> Iterator[Sign]:
+    output, hours = config.output.folder, config.health.max_age_hours
     oldest = now - timedelta(hours=hours)
-    try:
-        last = night.read_last(output)
-    except InputError as error:
-        yield Sign("missing", "last run", error.message, f"Look at {error.file}")
-        return
-    if last is None:
+    if (last := night.read_last(output)) is None:
         yield Sign("missing", "last run", "there was none", "Look at what should start it")
         return
     at, status = night.began(last.stamp), last.exit_status

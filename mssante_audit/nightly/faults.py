@@ -1,6 +1,7 @@
 """What a nightly run does not even begin with: said in one line then, not at six in the morning."""
 
 import difflib
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,9 @@ from mssante_audit.archive.store import LIST_SUFFIXES, find_archive, find_whitel
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.resources import real_path, resource
+from mssante_audit.dossiers.stationery import stationery
 from mssante_audit.findings.ledger import FILE as LEDGER
+from mssante_audit.findings.registry import LIST, input_of, known_needs
 from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.nightly.settings import LOOPBACK, Config
 from mssante_audit.observe.dns.settings import ObserveSettings
@@ -48,6 +51,12 @@ def faults(config: Config) -> Iterator[AuditError]:
     yield from _reports(config.reports.names)
     for part, limits in (("reports", config.reports), ("dossiers", config.dossiers)):
         yield from _raised(partial(places, limits.region or None, limits.department or None), f"[{part}] ")
+    if config.dossiers.enabled:
+        yield from _raised(partial(stationery, config.letter))
+    inputs = (LIST, *map(input_of, known_needs()))
+    for name in {each.partition(":")[0] for each in config.inputs.tolerated}.difference(inputs):
+        remedy = f"There are: {', '.join(inputs)}"
+        yield ParameterError(f"inputs.tolerated: no input {name!r}", remedy=remedy)
     yield from _sending(config)
     if config.observe.enabled:
         asked = config.observe.model_dump(exclude={"enabled"})
@@ -71,13 +80,13 @@ def _folders(data: Path, output: Path, *, fetched: bool) -> Iterator[AuditError]
             f for f in data.iterdir() if f.name.lower().endswith(LIST_SUFFIXES) and f.is_file()
         ):
             yield InputError("would be audited instead of the lists fetched", file=str(file), remedy=remedy)
-    elif not fetched and not (output / STATE / LEDGER).is_file():
+    elif not fetched and not os.path.isfile(output / STATE / LEDGER):
         # One that was there and is gone is for the run to tell.
         yield from _raised(lambda: find_whitelist(data, find_archive(data)))
     real = real_path(output)
     if real_path(data) in (real, real / RUNS, real / SITE):
         yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
-    if (site := output / SITE).exists() and not site.is_symlink():
+    if os.path.exists(site := output / SITE) and not site.is_symlink():
         yield OutputError("is in the way: it is no link of ours", file=str(site), remedy="Move it away")
 
 

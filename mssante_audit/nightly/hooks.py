@@ -80,7 +80,7 @@ def run_hook(command: Sequence[str], environment: dict[str, str], seconds: float
         if status is None:
             return f"not done after {seconds:g} s, and ended"
         output.seek(max(0, output.seek(0, os.SEEK_END) - _MOST))
-        last = " ".join(output.read().decode("utf-8", "replace").split())
+        last = masked_url(" ".join(output.read().decode("utf-8", "replace").split()))
         how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
         return f"{how}: {last}" if last else how
 

@@ -231,7 +231,7 @@ def _numbers(night: Night) -> Iterator[Line]:
         fault = {"message": textwrap.shorten(message, 400, placeholder=" ..."), "why": result.why}
         fault |= {"step": result.step, "named": html.names("failures").get(result.why.get("code", ""), "")}
         yield Line("alarm", _say(night, result.outcome, fault))
-        if result.step == "fetch":
+        if result.step == "fetch" and not night.results["audit"].doubted_list:  # of which it is said above
             yield _in_force(night, kept=True)
     if failed := facts.get("failed_rules"):
         yield Line("alarm", _say(night, "incomplete", {"n": len(failed), "why": failed[0]}))

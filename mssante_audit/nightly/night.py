@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from mssante_audit.base import export
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.reading import MB, read_bytes
+from mssante_audit.base.reading import MB, parse_json, read_bytes
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import phrase
@@ -181,8 +181,6 @@ def _run_in(file: Path) -> Run:
         if any(fault["loc"] == ("version",) for fault in error.errors()):
             remedy = "Use that version, or another output folder"
             raise InputError("was written by another version", file=str(file), remedy=remedy) from None
-    except InputError:
-        pass
     raise InputError("cannot be read", file=str(file), remedy="Remove it: the next run writes it anew")
 
 
@@ -204,8 +202,8 @@ def read_result(folder: Path, step: str) -> Result | None:
 
 def read_audit(folder: Path) -> dict[str, Any]:
     """Return what the audit of the run in `folder` found, compared with the run before."""
-    audit: dict[str, Any] = json.loads((folder / "audit.json").read_bytes())
-    return audit
+    file = folder / "audit.json"
+    return dict(parse_json(file.read_bytes(), str(file)))
 
 
 def shown_run(output: Path) -> str:

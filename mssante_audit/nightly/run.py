@@ -107,6 +107,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     settings = config.model_dump_json().replace(str(output.parent), "")
     settings, now = digest(settings + version("mssante-audit")), datetime.now(UTC)
     _tidy(state)
+    _tidy(runs)
     for folder in night.runs_in(output)[-NEWEST:]:
         head = night.read_run(folder)
         if not head or head.status != "running":
@@ -125,8 +126,6 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     as_of = (asked_instant(asked) if asked else now).isoformat(timespec="seconds")
     head = Run(stamp=folder.name, as_of=as_of, asked=asked, settings=settings, good=last.good if last else "")
     draft = runs / ".new"  # a folder there that is no run would stay for ever
-    if draft.is_dir() and not draft.is_symlink():
-        shutil.rmtree(draft)
     (draft / "steps").mkdir(parents=True)
     night.write_run(draft, head)
     draft.rename(folder)
@@ -137,7 +136,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
 
 def _tidy(folder: Path) -> None:
     """Remove the drafts that a killed run left in a folder or in ``steps`` there."""
-    for pattern in (".*.tmp", "steps/.*.tmp", f".{SITE}", f".{night.SNAPSHOT}-*"):
+    for pattern in (".*.tmp", "steps/.*.tmp", ".new", f".{SITE}", f".{night.SNAPSHOT}-*"):
         for draft in folder.glob(pattern):
             _remove(draft)
 

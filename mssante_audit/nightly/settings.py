@@ -28,7 +28,7 @@ Program = Annotated[tuple[Argument, ...], Field(strict=False, min_length=1)]
 Secret = Annotated[
     str, AfterValidator(_secret_placed), Field(pattern=FORM, json_schema_extra={"writeOnly": True})
 ]
-Address = Annotated[str, Field(pattern=r"^[^\s<>@,;]+@[^\s<>@,;]+$")]
+Address = Annotated[str, Field(pattern=rf"^{base.ADDRESS}$")]
 Deadline = Annotated[float, Field(gt=0, le=604_800)]
 Severity = Literal["never", "info", "warning", "error", "critical"]
 _REGION = "Only of operators that sit in this region, by their certificates; several with commas."
@@ -150,7 +150,7 @@ class Mail(Section):
     password: Secret = setting(
         "", 'Where its password is, "file:PATH" or "env:VARIABLE"; never the password.'
     )
-    sender: Address | Literal[""] = setting("", "Address that the mail is from.")
+    sender: str = setting("", "Address that the mail is from.", pattern=rf"^({base.ADDRESS})?$")
     recipients: Many[Address] = setting((), "Addresses that it goes to.")
     events: Many[Event] = setting(EVENTS, "When it is sent, as hooks are run; the first that is so, once.")
 

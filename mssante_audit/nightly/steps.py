@@ -147,9 +147,6 @@ def audit(job: Job) -> Done:
     findings, waived, unsure = audits.audit_all(space), audits.waived(space), audits.unsure(space)
     compared = ledger.follow(noted, scope, job.as_of, findings, unsure, waived, audits.missing(space))
     ledger.note_inputs(noted, scope, job.as_of, states.figures(space, space.states, before))
-    ledger.write_ledger(job.folder, noted)
-    keep(job.state / trend.FILE, job.folder)
-    trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
     shown = findings.assign(first_seen=list(compared.first_seen), status=list(compared.status))
     for suffix, write in export.WRITERS.items():
         write(shown, job.folder / f"findings.{suffix}")
@@ -164,6 +161,9 @@ def audit(job: Job) -> Done:
     facts = facts_of(space, findings, waived, compared, job.config.mail.lang or job.config.lang)
     facts["by_severity"] = results.by_severity
     facts["counts"] = compared.counts() | {"waived": len(waived)}
+    keep(job.state / trend.FILE, job.folder)
+    trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
+    ledger.write_ledger(job.folder, noted)  # last: what an audit finds that fails stays new
     return f"{len(findings)} findings, {len(waived)} waived", facts
 
 
@@ -191,9 +191,12 @@ def _refused(error: InputError, data: Path, published: store.Record | None, *, b
     """Return the state of a list that could not be loaded; `before`: the run before had one."""
     file, kind = Path(error.file or ""), "damaged"
     why = {"input": LIST, "error": unnamed(error.message), "file": file.name, "before": before}
-    if file.is_file() and is_html(reading.read_bytes(file, MAX_BYTES)):
+    content = b""
+    with suppress(InputError):  # else that is what is wrong with it
+        content = reading.read_bytes(file, MAX_BYTES)
+    if is_html(content):
         why["doubt"] = "html"
-    elif not any(data.glob("*.xml*")) and not any(data.glob("archive/*.xml.gz")):
+    elif os.access(data, os.R_OK) and not any((*data.glob("*.xml*"), *data.glob("archive/*.xml.gz"))):
         kind = "absent"
         if published and published.outcome == "quarantined":
             kind = "quarantined"
@@ -304,10 +307,8 @@ def supervise(step: str, job: Job) -> Result:
         if status == 0:
             return Result.model_validate_json(handed.read_bytes())
     except OSError as error:  # no memory for a process more, no room
-        code, why = (
-            "unstarted",
-            f"it could not be started: {(error.strerror or type(error).__name__).lower()}",
-        )
+        reason = (error.strerror or type(error).__name__).lower()
+        code, why = "unstarted", f"it could not be started: {reason}"
     else:
         if status is None:
             code, why = "late", f"not done after {seconds:g} s, and ended"

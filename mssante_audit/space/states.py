@@ -151,8 +151,9 @@ def aged(name: str, days: int | None) -> str:
 
 def remedied(state: State, language: str = "") -> str:
     """Say what to do about an input that is not ``ok``."""
+    unread = state.name == LIST and "error" in state.why  # of which nothing can be accepted
     facts = {"name": state.name, "state": state.state, "doubt": state.why.get("doubt", "")}
-    return _say("remedy", facts, language)
+    return _say("remedy", facts | {"unread": unread}, language)
 
 
 def _unread(errors: Sequence[InputError]) -> dict[str, str]:

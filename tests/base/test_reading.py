@@ -1,6 +1,7 @@
 """Files that are no files are refused at once; others are read up to a bound; an error is one line."""
 
 import pickle
+import re
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -148,3 +149,13 @@ def test_a_notebook_shows_of_it_what_is_wrong_and_what_to_do(capsys):
         shell.history_manager.end_session()
     shown = capsys.readouterr().out.strip().splitlines()
     assert shown == ["InputError: x.xml, line 3: holds no row", "Choose another"]
+
+
+@pytest.mark.parametrize(
+    "text", ["a = ", 'a = "b\nc = 1', "[a]\n[a]", "a = 1\na = 2", "a = [1", "a 1", '"\\q" = 1', "[a"]
+)
+def test_what_is_no_toml_is_said_in_french_too(text):
+    with pytest.raises(InputError) as told:
+        parse_toml(text, "a.toml")
+    told.value.language = "fr"
+    assert re.fullmatch(r"a\.toml : n’est pas du TOML : .+ \(ligne \d\)", str(told.value))

@@ -132,10 +132,20 @@ def test_a_run_made_again_says_the_same() -> None:
     assert follow(ledger, "x", DAYS[1], frame(1, 2)) == once
 
 
+def test_runs_of_a_clock_that_was_ahead_push_none_out() -> None:
+    ledger: dict[str, Any] = {}
+    for day in range(10, 30):
+        follow(ledger, "x", f"2031-01-{day}", frame(1))
+    for date, previous in (("2026-01-01", ""), ("2026-01-02", "2026-01-01T00:00:00+00:00")):
+        assert follow(ledger, "x", date, frame(1)).previous == previous
+
+
 def test_runs_are_compared_within_a_scope() -> None:
     given = {"data": "data", "operator": None, "recover": False, **Thresholds().model_dump()}
     same = scope_of("x", given)
-    assert same == scope_of("x", {"data": "data", "anchors": ["a"], "lang": "en", "row_limit": 1})
+    assert same == scope_of(
+        "x", {"data": "data", "anchors": ["a"], "signer": "a", "lang": "en", "row_limit": 1}
+    )
     assert same not in (scope_of("x", given | {"listing_days": 0}), scope_of("x", given | {"operator": "1"}))
     ledger: dict[str, Any] = {}
     runs = [follow(ledger, scope, DAYS[n], frame(1)) for n, scope in enumerate((same, "other", same))]

@@ -11,6 +11,7 @@ from lxml import html
 from made_nights import AS_OF, killed_after_audit, rewrite
 
 from mssante_audit.nightly.night import Run, write_run
+from mssante_audit.whitelist.load import MAX_BYTES
 
 AHEAD = "2031-01-01T060000Z"
 
@@ -69,6 +70,16 @@ def test_a_night_of_an_earlier_instant_makes_nothing_new_or_fixed_of_a_later_one
     assert [after_two.state(name) for name in ("ledger.json", "trend.json")] == kept
 
 
+def test_what_an_audit_found_that_failed_in_the_end_stays_new(later):
+    trend, ledger = later.output / "state" / "trend.json", later.state("ledger.json")
+    whole = trend.read_bytes()
+    trend.write_bytes(whole.replace(b'"open"', b'"opem"', 1))
+    assert later.play(pages=False)[0] == 3
+    assert later.state("ledger.json") == ledger
+    trend.write_bytes(whole)
+    assert "1 other new" in later.play(pages=False)[1].splitlines()[0]
+
+
 def unsigned(place) -> None:
     newest = gzip.decompress(max((place.folder / "data" / "archive").glob("*.gz")).read_bytes())
     content = re.sub(rb"<(\w+:)?Signature.*</(\w+:)?Signature>", b"", newest, flags=re.DOTALL)
@@ -79,12 +90,21 @@ def login(place) -> None:
     (place.folder / "data" / "list.xml").write_bytes(b"<!DOCTYPE html><html><body>login</body></html>")
 
 
+def too_large(place) -> None:
+    (place.folder / "data" / "list.xml").touch()
+    os.truncate(place.folder / "data" / "list.xml", MAX_BYTES + 1)
+
+
 def files(site: Path) -> dict[str, Path]:
     return {str(path.relative_to(site)): path for path in site.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(
-    ("spoil", "why"), [(unsigned, "aucune signature"), (login, "ne se lit pas, ou pas en entier")]
+    ("spoil", "why"),
+    [
+        (unsigned, "aucune signature"),
+        *((unread, "ne se lit pas, ou pas en entier") for unread in (login, too_large)),
+    ],
 )
 def test_every_page_says_which_list_is_not_well_and_why_and_of_when_the_site_is(later, spoil, why):
     good = files(later.runs[-1] / "site")
@@ -104,7 +124,8 @@ def test_every_page_says_which_list_is_not_well_and_why_and_of_when_the_site_is(
             assert words in text
         notice.drop_tree()
         assert page.text_content() == before.text_content()
-    assert "(of an earlier run)" in (dark.folder / "summary.txt").read_text(encoding="utf-8")
+    mail = (dark.folder / "summary.txt").read_text(encoding="utf-8")
+    assert ("(of an earlier run)" in mail, "list:damaged" in mail) == (True, False)
 
 
 def test_night_after_night_it_is_that_of_the_last_good_run_and_then_the_new_one(later, settings):

@@ -78,6 +78,18 @@ def test_little_memory_and_little_room(place, monkeypatch):
     assert found["disk"].state == "warn"
 
 
+def test_what_runs_remember_and_what_cannot_be_looked_at_is_told(after_two, monkeypatch):
+    ledger = after_two.output / "state" / "ledger.json"
+    ledger.write_bytes(ledger.read_bytes().replace(b"DN_", b"DM_", 1))
+    access, opened = os.access, PermissionError(errno.EACCES, "Permission denied", "data")
+    monkeypatch.setattr(os, "access", lambda path, mode: "jsonl" not in str(path) and access(path, mode))
+    monkeypatch.setattr(doctor, "open_space", lambda **_: (_ for _ in ()).throw(opened))
+    found = {sign.what: f"{sign.state} {sign.found}" for sign in signs(after_two)}
+    assert re.fullmatch(r"missing \S+ledger\.json: was changed since .+ or remove it .+", found["state"])
+    assert re.fullmatch(r"missing \S+log\.jsonl cannot be written", found["output"])
+    assert found["white list"] == "missing data: permission denied"
+
+
 def test_settings_that_cannot_be_used_and_what_they_name_and_is_not_there(place, settings):
     settings(data={"folder": "nowhere", "anchors": ["none.pem"]}, hooks={"success": [["/nowhere/tell"]]})
     found = [sign.found for sign in signs(place) if sign.state != "ok"]

@@ -12,9 +12,10 @@ from lxml import html
 from made_findings import framed, made
 from made_nights import HOSTILE, STEPS, night, state
 
+from mssante_audit.base.settings import ADDRESS
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.nightly.facts import facts_of
-from mssante_audit.nightly.mail import COLUMNS, page, subject, summary
+from mssante_audit.nightly.mail import COLUMNS, message, page, subject, summary
 from mssante_audit.space.states import STATES
 
 CASES = toml("nightly/mail")
@@ -75,6 +76,17 @@ FAILED = (
     "html", "slow", "certificate", "connection", "status", "empty", "large", "unusable", "address", "late",
     "killed", "unstarted", "died", "",
 )  # fmt: skip
+
+
+def test_what_stays_in_force_is_said_once():
+    assert summary(night(state("list", "stale"), failed=("fetch",))).count("STILL IN FORCE") == 1
+
+
+@settings(deadline=None, max_examples=30)
+@given(address=st.from_regex(ADDRESS, fullmatch=True))
+def test_every_address_that_settings_take_can_be_written_to(address):
+    told = message(night(mail={"sender": address, "recipients": [address, address]}))
+    assert told.as_bytes().count(b"@") > 2
 
 
 @pytest.mark.parametrize(("lang", "foreign"), [("fr", ENGLISH), ("en", FRENCH)])
