@@ -123,9 +123,11 @@ class Reading:
     def _in_list(self) -> bool:
         return len(self.path) == 2 and self.path[1] == self.list_name
 
-    def refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
+    def refuse(
+        self, message: str, *values: object, remedy: str | None = None, line: int | None = None
+    ) -> NoReturn:
         """Refuse the list, saying how many of its rows are readable."""
-        error = WhiteListError(message, file=self.source, line=line or self._line, remedy=remedy)
+        error = WhiteListError(message, *values, file=self.source, line=line or self._line, remedy=remedy)
         error.readable_rows = len(self.lines)
         raise error
 
@@ -133,11 +135,11 @@ class Reading:
         """Refuse the list if it is damaged."""
         if self.damage:
             message = f"{self.damage}; {len(self.lines)} rows are readable"
-            self.refuse(message, "Load them with recover=True (--recover)", self.damage_line)
+            self.refuse(message, remedy="Load them with recover=True (--recover)", line=self.damage_line)
 
     def _refuse_namespace(self, namespace: str) -> NoReturn:
         remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
-        self.refuse(f"the root is in {namespace}, not in {NAMESPACE!r}", remedy)
+        self.refuse(f"the root is in {namespace}, not in {NAMESPACE!r}", remedy=remedy)
 
     def problem(
         self, kind: str, element: str, message: str, line: int | None = None, row: int | None = None
@@ -145,7 +147,7 @@ class Reading:
         """Take note of a problem, by default of the open row and here, unless there are too many."""
         row, line = row or (len(self.lines) + 1 if self.row else None), line or self._line
         if len(self.problems) >= MAX_PROBLEMS:
-            self.refuse(f"more than {MAX_PROBLEMS} problems: this is no white list", None, line)
+            self.refuse(f"more than {MAX_PROBLEMS} problems: this is no white list", line=line)
         self.problems.append(Problem(row, line, kind, element, message))
 
     def _count_other(self, name: str, attributes: Sized = ()) -> None:
@@ -228,9 +230,9 @@ class Reading:
             lengths = pc.utf8_length(chunk)
             self.empty += pc.sum(pc.equal(lengths, 0)).as_py() or 0
             if (longest := pc.max(lengths).as_py() or 0) > self.max_field:
-                message = f"{longest} characters in <{element}>, more than {self.max_field}"
-                remedy = "If the list is to be trusted, load it with a larger max_field"
-                self.refuse(message, remedy, self.lines[first + pc.index(lengths, longest).as_py()])
+                where = self.lines[first + pc.index(lengths, longest).as_py()]
+                values, remedy = (longest, element, self.max_field), "In Python, a larger max_field loads it"
+                self.refuse("{} characters in <{}>, more than {}", *values, remedy=remedy, line=where)
             chunks.append(chunk)
         self.texts.clear()
         if self.empty > MAX_PROBLEMS:  # each will be one
