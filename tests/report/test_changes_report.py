@@ -134,6 +134,14 @@ def test_a_list_that_cannot_be_read_or_is_another_is_left_out_and_named(tmp_path
     assert story.ages["censored"].sum() > 100, "of its own first list"
 
 
+def test_of_two_lists_of_one_second_one_may_be_unreadable(tmp_path):
+    broken(tmp_path, 1, OTHER)  # as it was
+    file = sorted((tmp_path / "archive").glob("*.gz"))[1]
+    file.with_name(f"{file.name[:18]}-00000000.xml.gz").write_bytes(b"")
+    story = opened(tmp_path, anchors=[str(tmp_path / "anchors")]).story
+    assert (len(story.steps), len(story.unread)) == (4, 1)
+
+
 def test_a_deleted_list_is_as_if_it_had_never_been_kept(tmp_path):
     copytree(CATALOGUE / "archive", tmp_path / "archive")
     bring_up_to_date(open_archive(tmp_path / "archive"))
