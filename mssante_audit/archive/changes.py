@@ -103,8 +103,6 @@ class Operator(NamedTuple):
 Rows = Counter[Row]  # the rows of a list, and how many copies there are of each
 Both = tuple[list[Row], list[Row]]  # all rows of a domain in either list
 
-_texts = attrgetter("description", "project", "support")
-
 
 class Change(NamedTuple):
     """One record; a side is empty where there is none, `of` the fact that tells which text or row changed."""
@@ -236,13 +234,12 @@ def _in_both(a: list[Row], b: list[Row], rows: Both) -> Iterator[Change]:
     for before, after in (*_pairs(a, b, named), *_pairs(a, b, lambda row: row.structure)):
         yield _change("dn_replaced", before.dn, after.dn, before, after)
         yield from _fields(before, after)
-    leaving = [row for row in a if row.structure not in owners[1]]
-    arriving = [row for row in b if row.structure not in owners[0]]
+    leaving = sorted(row for row in a if row.structure not in owners[1])
+    arriving = sorted(row for row in b if row.structure not in owners[0])
     if leaving and arriving:
-        was, now = min(leaving), min(arriving)
-        yield _change("moved", _operators(leaving), _operators(arriving), was, now)
-        if {_texts(row) for row in leaving}.isdisjoint(map(_texts, arriving)):
-            yield from _fields(was, now)
+        yield _change("moved", _operators(leaving), _operators(arriving), leaving[0], arriving[0])
+        if not _pairs([*leaving], [*arriving], attrgetter("description", "project", "support")):
+            yield from _fields(leaving[0], arriving[0])
         a = [row for row in a if row.structure in owners[1]]
         b = [row for row in b if row.structure in owners[0]]
     yield from (_change("dn_retired", row.dn, "", row, None) for row in a)
