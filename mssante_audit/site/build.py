@@ -166,7 +166,7 @@ def _write_feeds(folder: Path, view: View) -> None:
     write(title, "index.html", "feed.atom", [*items, *_changes(view, changed)])
     for operator in view.operators.values():
         theirs, page = (item for item in items if operator.id in item.operators), Path(operator.page)
-        sides = changed.filter(like="operator_").eq(operator.id)  # "" is also a side that is not there
+        sides = changed.filter(like="operator_").isin([operator.id])  # "" is also a side that is not there
         own = changed[sides.any(axis=1) & bool(operator.id)]
         own_items = [*theirs, *_changes(view, own, operator.id)]
         write(f"{title} – {operator.name}", page.name, page.with_suffix(".atom").as_posix(), own_items)
