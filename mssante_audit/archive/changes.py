@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import repeat
+from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 import pandas as pd
@@ -146,7 +147,7 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     old = Counter({row._replace(domain=renames.get(row.domain, row.domain)): n for row, n in old.items()})
     changes = list(_by_kind(old, new))
     if renames:
-        was_of, now_of = ({row.domain: row.operator for row in rows} for rows in (old, new))
+        was_of, now_of = ({row.domain: row.operator for row in sorted(rows)} for rows in (old, new))
         changes += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
     if added := {change.domain for change in changes if change.kind == "added"}:
         theirs = after.entries["domain"].isin(added)  # only rows that theirs may be copies of
@@ -189,16 +190,16 @@ def _by_kind(old: Rows, new: Rows) -> Iterator[Change]:
     for domain in sorted(touched):
         rows = before.get(domain, []), after.get(domain, [])
         if not rows[0]:
-            yield _change("added", (), _operators(rows[1]), None, rows[1][0])
+            yield _change("added", (), _operators(rows[1]), None, min(rows[1]))
             yield from _copies(rows[1], rows)
         elif not rows[1]:
-            yield _change("removed", _operators(rows[0]), (), rows[0][0], None)
+            yield _change("removed", _operators(rows[0]), (), min(rows[0]), None)
         else:
             yield from _in_both(left.get(domain, []), right.get(domain, []), rows)
 
 
 def _operators(rows: list[Row]) -> tuple[Operator, ...]:
-    return tuple(dict.fromkeys(Operator(row.operator, row.name) for row in rows))
+    return tuple(dict.fromkeys(Operator(row.operator, row.name) for row in sorted(rows)))
 
 
 def _change(
@@ -233,11 +234,12 @@ def _in_both(a: list[Row], b: list[Row], rows: Both) -> Iterator[Change]:
     for before, after in (*_pairs(a, b, named), *_pairs(a, b, lambda row: row.structure)):
         yield _change("dn_replaced", before.dn, after.dn, before, after)
         yield from _fields(before, after)
-    leaving = [row for row in a if row.structure not in owners[1]]
-    arriving = [row for row in b if row.structure not in owners[0]]
+    leaving = sorted(row for row in a if row.structure not in owners[1])
+    arriving = sorted(row for row in b if row.structure not in owners[0])
     if leaving and arriving:
         yield _change("moved", _operators(leaving), _operators(arriving), leaving[0], arriving[0])
-        yield from _fields(leaving[0], arriving[0])
+        if not _pairs([*leaving], [*arriving], attrgetter("description", "project", "support")):
+            yield from _fields(leaving[0], arriving[0])
         a = [row for row in a if row.structure in owners[1]]
         b = [row for row in b if row.structure in owners[0]]
     yield from (_change("dn_retired", row.dn, "", row, None) for row in a)
@@ -260,7 +262,7 @@ def _copies(some: list[Row], rows: Both) -> Iterator[Change]:
     """Tell of which of some certificates of a domain there are more, or fewer, copies than before."""
     if max(map(len, rows)) > 1:
         counts = [Counter(row.key for row in side) for side in rows]
-        for row in {row.key: row for row in some}.values():
+        for row in {row.key: row for row in sorted(some)}.values():
             was, now = (count[row.key] for count in counts)
             if now != was and max(now, was) > 1:
                 yield _change("duplicated", was, now, row, row, ("certificate", row.dn))

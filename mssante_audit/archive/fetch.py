@@ -109,11 +109,9 @@ def download(settings: Settings, last: Record | None = None) -> Download:
     except (httpx.InvalidURL, ValueError):
         url = httpx.URL()
     _check(url, url, settings)
-    headers = dict(HEADERS)
-    if last and last.etag:
-        headers["If-None-Match"] = last.etag
-    if last and last.last_modified:
-        headers["If-Modified-Since"] = last.last_modified
+    known = {"If-None-Match": last.etag, "If-Modified-Since": last.last_modified} if last else {}
+    # A request's head is ASCII, whatever the answer's was.
+    headers = HEADERS | {name: value for name, value in known.items() if value and value.isascii()}
     verified, attempt = tls_context(settings.ca_bundle), 1
     while True:
         try:
@@ -155,7 +153,7 @@ async def _attempt(settings: Settings, verified: ssl.SSLContext, headers: Mappin
         raise failed("slow", f"not done after {seconds:g} s", again=True) from error
     except httpx.TimeoutException as error:
         raise failed("slow", f"no answer in time ({type(error).__name__})", again=True) from error
-    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, UnicodeError) as error:
         why = " ".join(str(error).split())[:200] or type(error).__name__
         if not isinstance(error, httpx.TransportError):
             raise failed("unusable", f"the answer cannot be used ({why})") from error
@@ -196,7 +194,11 @@ def _check(url: httpx.URL, first: httpx.URL, settings: Settings) -> None:
         return host if host.replace(".", "").isdigit() or ":" in host else ".".join(host.split(".")[-2:])
 
     redirected, shown = url != first, settings.shown
-    if not url.host:
+    try:
+        sound = bool(url.host.encode("idna")) and 0 <= (url.port or 0) < 2**16
+    except UnicodeError:  # of a label that is too long, or is none
+        sound = False
+    if not sound:
         raise FetchError("redirects to no web address" if redirected else "is no web address", file=shown)
     plain = url.scheme == first.scheme == "http" and (settings.plain or url.host in LOOPBACK)
     if url.scheme != "https" and not plain:

@@ -51,7 +51,10 @@ def find_renames(
 
     `lists` are all rows of both, `known` are the renames that the history supports.
     """
-    renames = {was: to for was, to in known.items() if was in gone and to in come}
+    spelt = {name.strip(" .").lower(): name for name in come}  # the DNS knows neither case nor final dot
+    named = ((was, spelt.get(was.strip(" .").lower(), "")) for was in gone)
+    renames = _sole((was, to) for was, to in named if to)
+    renames |= {was: to for was, to in known.items() if was in gone and to in come}
 
     def left() -> tuple[Domains, Domains]:
         taken = {*renames, *renames.values()}

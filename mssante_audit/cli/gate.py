@@ -66,6 +66,7 @@ def gate(
                 edit = judge_edit(published, proposal)
             except WhiteListError as error:
                 load_whitelist(before, **_READ, max_field=2**16)  # what is no list at all is refused
+                error.language = lang.value
                 edit = Edit("unknown", [], [], 0, 0, 0, proposal.source, [str(error)])
         else:
             remedy = "Give BEFORE and AFTER, or --declaration FILE, whose servers --observe asks"

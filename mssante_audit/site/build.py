@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from mssante_audit.archive.changes import changes_frame
 from mssante_audit.base import export
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
@@ -159,14 +160,20 @@ def _write_feeds(folder: Path, view: View) -> None:
         head = {"key": digest(path)[:32], "title": title, "page": page, "at": view.space.as_of.isoformat()}
         (folder / path).write_bytes(template("feed.atom.j2").render(head, entries=entries).encode())
 
-    write(title, "index.html", "feed.atom", items)
+    changed = changes_frame(())
+    with suppress(InputError):  # the list before cannot be read: the report on changes says so
+        changed = changes_of(view.space)
+    write(title, "index.html", "feed.atom", [*items, *_changes(view, changed)])
     for operator in view.operators.values():
         theirs, page = (item for item in items if operator.id in item.operators), Path(operator.page)
-        write(f"{title} – {operator.name}", page.name, page.with_suffix(".atom").as_posix(), theirs)
+        sides = changed.filter(like="operator_").isin([operator.id])  # "" is also a side that is not there
+        own = changed[sides.any(axis=1) & bool(operator.id)]
+        own_items = [*theirs, *_changes(view, own, operator.id)]
+        write(f"{title} – {operator.name}", page.name, page.with_suffix(".atom").as_posix(), own_items)
 
 
 def _items(view: View) -> Iterator[Item]:
-    """Yield the causes that are new (of a first night, all) and fixed, and what changed in the list."""
+    """Yield the causes that are new (of a first night, all) and fixed."""
     new = {view.records[position]["fingerprint"] for position in view.new}
     for cause in view.causes.to_dict("records"):
         if view.follow_up is None or not new.isdisjoint(cause["fingerprints"]):
@@ -184,13 +191,15 @@ def _items(view: View) -> Iterator[Item]:
         title = format_text("Réglé : {title}", title=title_of(code))
         domains = ", ".join(dict.fromkeys(gone["domain"] for gone in fixed if gone["domain"]))
         yield Item("|".join(("fixed", *keys)), title, domains, [operator_id])
-    with suppress(InputError):  # the list before cannot be read: the report on changes says so
-        made = view.space.whitelist.generated_at
-        for kind, rows in changes_of(view.space).groupby("kind", sort=False):
-            listed = list(map(view.space.shown, rows["domain"].unique()))
-            unsure = (rows["confidence"] == "unknown").any()
-            doubt = f" – {names('confidences')['unknown']}" if unsure else ""
-            title = f"{names('changes')[str(kind)]}{doubt} ({count(len(listed), 'domaine')})"
-            operators = {*rows["operator_before"], *rows["operator_after"]} - {""}
-            at, text = made.isoformat() if made else "", ", ".join(listed[:50])
-            yield Item(f"change|{made}|{kind}", title, text, operators, at)
+
+
+def _changes(view: View, changed: pd.DataFrame, operator_id: str = "") -> Iterator[Item]:
+    """Yield what changed in the list, all or of one operator."""
+    made = view.space.whitelist.generated_at
+    for kind, rows in changed.groupby("kind", sort=False):
+        listed = list(map(view.space.shown, rows["domain"].unique()))
+        unsure = (rows["confidence"] == "unknown").any()
+        doubt = f" – {names('confidences')['unknown']}" if unsure else ""
+        title = f"{names('changes')[str(kind)]}{doubt} ({count(len(listed), 'domaine')})"
+        key = "|".join(filter(None, ("change", str(made), str(kind), operator_id)))
+        yield Item(key, title, ", ".join(listed[:50]), (), made.isoformat() if made else "")

@@ -13,7 +13,7 @@ from mssante_audit.archive.changes import Side
 from mssante_audit.archive.events import List, Span, between, span
 from mssante_audit.archive.history import frame_of, merged, rows_of
 from mssante_audit.archive.renames import renames_in
-from mssante_audit.archive.store import Archive, find_archive, find_whitelist, open_archive
+from mssante_audit.archive.store import Archive, Snapshot, find_archive, find_whitelist, open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column
 from mssante_audit.base.instants import parse_instant
@@ -175,7 +175,7 @@ def chronicle(
         start = parse_instant(since)
         first = max(sum(snapshot.generated_at <= start for snapshot in archived) - 1, 0)
     chosen = archived[first:]
-    counts, steps, unread, sides, sitting = [], [], [], list[Side](), set[str]()
+    counts, steps, unread, sides, sitting, readable = [], [], [], list[Side](), set[str](), list[Snapshot]()
     for snapshot in chosen:
         try:
             side = space.side_of(snapshot).audited
@@ -186,6 +186,7 @@ def chronicle(
             there = side.entries["department"].isin(list(departments))
             sitting |= set(side.entries.loc[there, "operator_id"])
         numbers = side.entries[["domain", "operator_id"]].nunique().tolist()
+        readable.append(snapshot)
         counts.append((snapshot.generated_at, len(side.entries), *numbers))
         if sides:
             steps.append(between(sides[-1], side))
@@ -193,11 +194,10 @@ def chronicle(
     if not sides:
         raise (unread[0] if unread else InputError("no list of that date", file=str(space.archive.folder)))
     whose = {operator_id} if operator_id is not None else None if departments is None else sitting - {""}
-    times = [time for time, *_ in counts]
+    times = [snapshot.generated_at for snapshot in readable]
     try:
         history = space.archive.history
     except InputError:  # of a list outside of the span, perhaps
-        readable = (s for s in chosen if s.generated_at in times)
         history = frame_of(merged(rows_of(space.archive.load(s).entries, s.generated_at) for s in readable))
     whole = between(sides[0], sides[-1], renames_in(history, times) if len(times) > 2 else {})
     frame = pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"])

@@ -28,6 +28,7 @@ from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.words import FAULTS, not_relied_on
 from mssante_audit.whitelist.listxml import FIELDS
 from mssante_audit.whitelist.load import WhiteList
+from mssante_audit.whitelist.rows import rows_by
 
 UNANSWERED = "DECLARED_UNANSWERED"
 LOST_SHARE = 0.1  # of the rows of a list, which no edit takes away at once: good practice
@@ -195,9 +196,12 @@ def _standing(
 
     Of one kind are findings of one rule and the same facts, whatever text has them: it is counted, too.
     The second is likewise, without end where all rows of a domain have it: there a row more is no news.
+    Copies of a row are one row.
     """
-    names = [renamed.get(name, name) for name in entries["domain"]]
-    domains, sizes = dict(zip(entries["row"].tolist(), names, strict=True)), Counter(names)
+    copies = rows_by(entries, *FIELDS.values())
+    original = {row: rows[0] for rows in copies.values() for row in rows}
+    domains = {rows[0]: renamed.get(name, name) for (name, *_), rows in copies.items()}
+    sizes = Counter(domains.values())
     fields = {text: name for name in _REWRITTEN for text in entries[name].unique().tolist() if text}
     standing: dict[str, Counter[str]] = {}
     kinds: dict[str, str] = {}
@@ -207,7 +211,7 @@ def _standing(
         key = key if after == subject else fingerprint(code, after)
         values = {n: fields.get(fact, fact) if isinstance(fact, str) else fact for n, fact in facts.items()}
         kind = json.dumps([code, values], default=lambda person: fields.get(person.text, person.text))
-        places = Counter(domains[row] for row in rows)
+        places = Counter(domains[row] for row in {original[row] for row in rows})
         kinds[key], standing[key] = kind, places
         standing[kind] = standing.get(kind, Counter()) + places
     wide = {

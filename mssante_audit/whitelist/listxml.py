@@ -229,7 +229,7 @@ class Reading:
             self.empty += pc.sum(pc.equal(lengths, 0)).as_py() or 0
             if (longest := pc.max(lengths).as_py() or 0) > self.max_field:
                 message, values = "{} characters in <{}>, more than {}", (longest, element, self.max_field)
-                remedy = "If the list is to be trusted, load it with a larger max_field"
+                remedy = "In Python, a larger max_field loads it"
                 line = self.lines[first + pc.index(lengths, longest).as_py()]
                 self.refuse(message, *values, remedy=remedy, line=line)
             chunks.append(chunk)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import re
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -81,6 +82,9 @@ DAMAGES = frozenset({"cut", "damaged"})  # doubts of a list that may lack rows, 
 _REASONS = {"time": "expired", "revoked": "revoked", "signer": "misnamed", "chain": "unfit"}
 MAX_BYTES = 512 * 2**20  # of XML, uncompressed: some 140 times the list of 2025; bounds a gzip bomb
 _PIECE = 2**16
+_PAGE = re.compile(
+    rb"(?>(?:\xef\xbb\xbf|\s|<\?xml.*?\?>|<!--.*?-->)*)<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,8 +235,7 @@ def _pieces(origin: Path | bytes, name: str, sha256: Any) -> Iterator[bytes]:
 
 def is_html(content: bytes | bytearray) -> bool:
     """Tell whether what should be a list is a page, such as one that asks to log in."""
-    head = bytes(content[:1024]).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return head.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
+    return bool(_PAGE.match(bytes(content[:4096])))
 
 
 def refusal(whitelist: WhiteList) -> str:

@@ -75,12 +75,15 @@ TWICE = [*BASE, row("ch-a"), row("ch-a")]
         # Two identifiers of one structure are no move.
         (of_structure("2999000012"), of_structure("399900001200014"), [("dn_replaced", "ch-a")]),
         # A renamed domain counts neither as added nor as removed, and its other changes are told.
+        # Who moves with the contacts of one of its rows has not changed them.
+        ([row("ch-a", project="p"), *of_two()], [row("ch-a", dn=OTHER)], [("moved", "ch-a")]),
         ([*BASE, row("ch-alfa")], [*BASE, row("ch-alpha", description="Messagerie de ch-alfa", stamp="x")],
          [("renamed", "ch-alpha"), ("restamped", "ch-alpha")]),
     ],
 )  # fmt: skip
 def test_kinds_of_changes(before, after, kinds) -> None:
     assert kinds_of(before, after) == kinds
+    assert changed(before, after).changes.equals(changed(before[::-1], after[::-1]).changes)
 
 
 MINE = row("ch-reste", dn=OTHER)

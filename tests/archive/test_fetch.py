@@ -48,7 +48,9 @@ def getting(archive: Archive, answer: Answer, times: int = 1, **changes: object)
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_list_is_fetched_and_kept(archive, listed, compressed) -> None:
-    answer = give(gzip.compress(listed), Content_Encoding="gzip") if compressed else give(listed)
+    odd = {"ETag": '"é"', "Last_Modified": "hier à midi"}  # no request may say these again
+    content, how = (gzip.compress(listed), {"Content_Encoding": "gzip"}) if compressed else (listed, odd)
+    answer = give(content, **how)
     record, again = getting(archive, answer, 2)
     assert (record.outcome, record.rows, again.outcome) == ("kept", 1, "same")
     assert gzip.decompress((archive.folder / record.file).read_bytes()) == listed
@@ -150,6 +152,8 @@ BAD = [
     (give(b"<!DOCTYPE html><html><body>Maintenance</body></html>"), {}, "HTML page"),
     (give(b"\xef\xbb\xbf\n <HTML><p>x</p></HTML>"), {}, "HTML page"),
     (give(b"Maintenance", Content_Type="text/html"), {}, "HTML page"),
+    (give(b'<?xml version="1.0"?><!-- <x> -->\n<!DOCTYPE html PUBLIC "x">'), {}, "HTML page"),
+    (give(b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"/>'), {}, "HTML page"),
     (dripping(b"Content-Length: 100000\r\n\r\n"), {"attempt_seconds": 0.5}, "not done after 0.5 s"),
     (dripping(b"X-Slow: "), {"attempt_seconds": 0.5}, "not done after 0.5 s"),
     (lambda _: time.sleep(4), {"read_seconds": 0.3}, "no answer in time"),
@@ -160,6 +164,9 @@ BAD = [
     (give(b"", 302, Location="https://other.example/list.xml"), {}, "another site"),
     (give(b"", 302, Location="ftp://127.0.0.1/list.xml"), {}, "ftp address"),
     (give(b"", 302, Location="http://[::bad/"), {}, "."),
+    (give(b"", 302, Location="http://127.0.0.1:99999/"), {}, "no web address"),
+    (give(b"", 302, Location=f"https://{'x' * 64}.0.0.1/"), {}, "no web address"),
+    (give(b"", 302, Location="https://xn--/list.xml"), {}, "cannot be used"),
 ]
 
 
@@ -176,7 +183,8 @@ def test_what_is_no_list_is_refused_in_time_and_told_in_the_log(archive, answer,
 def test_addresses_that_are_not_https_and_where_nobody_listens(archive) -> None:
     with pytest.raises(FetchError, match="connection failed"):
         fetch(archive, quick("http://127.0.0.1:9/list.xml"), now=NOW)
-    for url in ("http://liste.example/l.xml", "file:///etc/passwd", "liste", "", "http://[bad"):
+    nowhere = ("liste", "", "http://[bad", "http://127.0.0.1:99999/", "https://a..b/", "https://xn--/")
+    for url in ("http://liste.example/l.xml", "file:///etc/passwd", *nowhere):
         with pytest.raises(FetchError, match=r"not https|no web address"):
             fetch(archive, quick(url), now=NOW)
 

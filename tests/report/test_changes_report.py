@@ -113,6 +113,8 @@ def broken(tmp_path, number, content):
     copytree(CATALOGUE / "archive", tmp_path / "archive")
     copytree(CATALOGUE / "anchors", tmp_path / "anchors")
     file = sorted((tmp_path / "archive").glob("*.gz"))[number]
+    if content == "twin":  # of the same second
+        file, content = file.with_name(f"{file.name[:18]}-00000000.xml.gz"), b""
     file.write_bytes(file.read_bytes()[:-50] if content is None else content)
 
 
@@ -120,13 +122,14 @@ OTHER = sorted((CATALOGUE / "archive").glob("*.gz"))[1].read_bytes()
 
 
 @pytest.mark.parametrize(
-    ("number", "content"), [(0, None), (2, b""), (2, gzip.compress(b"<html></html>", mtime=0)), (2, OTHER)]
+    ("number", "content"),
+    [(0, None), (2, b""), (2, gzip.compress(b"<html></html>", mtime=0)), (2, OTHER), (1, "twin")],
 )
 def test_a_list_that_cannot_be_read_or_is_another_is_left_out_and_named(tmp_path, number, content):
     broken(tmp_path, number, content)
     report = opened(tmp_path, anchors=[str(tmp_path / "anchors")])
     story = report.story
-    assert (len(story.steps), len(story.unread)) == (3, 1)
+    assert (len(story.steps), len(story.unread)) == (4 if content == "twin" else 3, 1)
     notice, state = plain(told(report, "unread")), plain(collection(report.space))
     assert "1 liste illisible ou refusée laissée de côté : <bdi>202" in notice
     assert "L’historique ne peut être établi" in state

@@ -10,10 +10,12 @@ from lxml import etree
 
 from mssante_audit import audits
 from mssante_audit.base.language import using_language
+from mssante_audit.base.text import visible
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.html import names
 from mssante_audit.site.build import build_site, file_name
+from mssante_audit.snapshot.make import changes_of
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import domains, record_of
 
@@ -73,12 +75,18 @@ def test_each_door_says_the_same_of_a_hundred_domains(site, space):
             assert line["domain"] in space.search(line["domain"])["domain"].tolist()
 
 
-def test_the_first_night_says_what_there_is_and_operators_have_their_own(site):
+def test_the_first_night_says_what_there_is_and_operators_have_their_own(site, space):
     found = entries(site / "feed.atom")
     assert len(found) > 30
+    every, kinds = changes_of(space), (*names("changes").values(),)
     for page in (site / "operateurs").glob("*.html"):
         own = entries(page.with_suffix(".atom"))
-        assert {entry["id"] for entry in own} <= {entry["id"] for entry in found}
+        changed = [entry for entry in own if entry["title"].startswith(kinds)]
+        assert {entry["id"] for entry in own if entry not in changed} <= {entry["id"] for entry in found}
+        mine = every[every.filter(like="operator_").eq(page.stem).any(axis=1)]
+        told = {domain for entry in changed for domain in entry["content"].split(", ")}
+        assert told == {*map(visible, map(space.shown, mine["domain"]))}, "of nobody else"
+    assert len(every) > 3
     assert any(len(entries(file)) > 5 for file in (site / "operateurs").glob("*.atom"))
 
 

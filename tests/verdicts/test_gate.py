@@ -161,7 +161,7 @@ def test_a_fault_of_the_list_is_one_of_the_edit(xml, rule, judge):
     assert rule != "EDIT_ROWS_LOST" or rule not in {f.rule for f in judge(less).list}
 
 
-ABROAD = ROW.replace("C=FR", "C=FRX")
+ABROAD, SERVER = ROW.replace("C=FR", "C=FRX"), ROW.replace("CN=", "CN=n")
 UNREACHABLE = with_field(ROW, "SupportContact", "02 61 91 35 61")
 STOOD = {
     # a row with an error as it is published, what the edit makes of it; the rule introduced, if one is
@@ -170,6 +170,8 @@ STOOD = {
     "date": (ABROAD, with_field(ABROAD, "DateMAJ", "2026-03-02T05:00:00Z"), ""),
     "the same name, other server": (ABROAD, ABROAD.replace("CN=", "CN=n"), ""),
     "a copy": (ABROAD, ABROAD + ABROAD, ""),
+    "a copy of one of two": (ABROAD + SERVER, ABROAD + SERVER + ABROAD, ""),
+    "the other of two": (ABROAD + SERVER, ABROAD + SERVER.replace("C=FR", "C=FRX"), "DN_COUNTRY"),
     "mended": (ABROAD, ROW, ""),
     "another wrong country": (ABROAD, ABROAD.replace("FRX", "GB"), "DN_COUNTRY"),
     "another error": (ABROAD, with_field(ABROAD, "SupportContact", "02 61 91 35 61"), "CONTACT_NO_EMAIL"),
@@ -225,7 +227,8 @@ def test_an_unreliable_published_list_makes_everything_unknown(judge, tmp_path):
     after.write_text(XML, encoding="utf-8")
     status, text = run(before, after, "--as-of", "2026-03-03", "--format", "json")
     assert (status, json.loads(text)["verdict"]) == (4, "unknown")
-    assert "256 characters in <Description>" in json.loads(text)["notes"][0]
+    assert "256 caractères dans <Description>" in json.loads(text)["notes"][0]
+    assert "dans &lt;Description&gt;" in run(before, after, "--format", "markdown")[1]
 
 
 @pytest.mark.parametrize("text", ["<html/>", "", "domaine;contact\n"], ids=["page", "empty", "register"])
