@@ -350,6 +350,7 @@ def main() -> NoReturn:
             raise
         if isinstance(error, ModuleNotFoundError):
             error = absent(error) or error
+        error = console.shut_out(error)
         if isinstance(error, AuditError):
             note(str(error))
             sys.exit(3 if isinstance(error, ResourceError) else 2)

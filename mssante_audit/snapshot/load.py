@@ -100,8 +100,8 @@ def load_space(
     }
     for what, made in others.items():
         if made:
-            message = f"the snapshot was made with {what} {made}, and not as asked"
-            raise InputError(message, file=str(folder), remedy=AGAIN)
+            message = "the snapshot was made with {} {}, and not as asked"
+            raise InputError(message, what, made, file=str(folder), remedy=AGAIN)
     if contacts == "all" and head["shareable"]:
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
     return _space(folder, head, contacts)
@@ -161,9 +161,9 @@ def _frames(folder: Path, name: str, *needed: str) -> tuple[pd.DataFrame, dict[s
             masked = {str(column): frame[column] for column in clear.columns if column in frame}
             frame = frame.assign(**clear)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({error})", file=str(path), remedy=AGAIN) from None
+        raise InputError("cannot be read ({})", error, file=str(path), remedy=AGAIN) from None
     if missing := [column for column in needed if column not in frame.columns]:
-        raise InputError(f"lacks the column {missing[0]!r}", file=str(path), remedy=AGAIN)
+        raise InputError("lacks the column {}", repr(missing[0]), file=str(path), remedy=AGAIN)
     return frame, masked
 
 

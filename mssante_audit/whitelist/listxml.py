@@ -123,21 +123,23 @@ class Reading:
     def _in_list(self) -> bool:
         return len(self.path) == 2 and self.path[1] == self.list_name
 
-    def refuse(self, message: str, remedy: str | None = None, line: int | None = None) -> NoReturn:
-        """Refuse the list, saying how many of its rows are readable."""
-        error = WhiteListError(message, file=self.source, line=line or self._line, remedy=remedy)
+    def refuse(
+        self, message: str, *values: object, remedy: str | None = None, line: int | None = None
+    ) -> NoReturn:
+        """Refuse the list, saying how many of its rows are readable; arguments as of `AuditError`."""
+        error = WhiteListError(message, *values, file=self.source, line=line or self._line, remedy=remedy)
         error.readable_rows = len(self.lines)
         raise error
 
     def refuse_damage(self) -> None:
         """Refuse the list if it is damaged."""
         if self.damage:
-            message = f"{self.damage}; {len(self.lines)} rows are readable"
-            self.refuse(message, "Load them with recover=True (--recover)", self.damage_line)
+            remedy, rows = "Load them with recover=True (--recover)", len(self.lines)
+            self.refuse("{}; {} rows are readable", self.damage, rows, remedy=remedy, line=self.damage_line)
 
-    def _refuse_namespace(self, namespace: str) -> NoReturn:
+    def _refuse_namespace(self, message: str, *namespaces: str) -> NoReturn:
         remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
-        self.refuse(f"the root is in {namespace}, not in {NAMESPACE!r}", remedy)
+        self.refuse(message, *map(repr, namespaces), remedy=remedy)
 
     def problem(
         self, kind: str, element: str, message: str, line: int | None = None, row: int | None = None
@@ -145,16 +147,16 @@ class Reading:
         """Take note of a problem, by default of the open row and here, unless there are too many."""
         row, line = row or (len(self.lines) + 1 if self.row else None), line or self._line
         if len(self.problems) >= MAX_PROBLEMS:
-            self.refuse(f"more than {MAX_PROBLEMS} problems: this is no white list", None, line)
+            self.refuse("more than {} problems: this is no white list", MAX_PROBLEMS, line=line)
         self.problems.append(Problem(row, line, kind, element, message))
 
     def _count_other(self, name: str, attributes: Sized = ()) -> None:
         """Count what is not rows and fields; refuse too much or too deep of it."""
         self.others += 1 + len(attributes) + len(name) // 64
         if self.others > MAX_OTHERS:
-            self.refuse(f"more than {MAX_OTHERS} elements and attributes beside the rows")
+            self.refuse("more than {} elements and attributes beside the rows", MAX_OTHERS)
         if len(self.path) > MAX_DEPTH:
-            self.refuse(f"elements nested more than {MAX_DEPTH} deep")
+            self.refuse("elements nested more than {} deep", MAX_DEPTH)
 
     def read(self, chunks: Iterable[bytes]) -> Reading:
         """Read the list from pieces of its uncompressed XML; `EOFError` means that the rest cannot be had.
@@ -193,11 +195,11 @@ class Reading:
                 continue
             self.fed += len(piece)
             if sum(map(len, self.text)) > max(MAX_TEXT, self.max_field):
-                self.refuse(f"a text of more than {max(MAX_TEXT, self.max_field)} characters")
+                self.refuse("a text of more than {} characters", max(MAX_TEXT, self.max_field))
             if self.fed - max(self.parser.CurrentByteIndex, 0) > MAX_TOKEN:
-                self.refuse(f"a tag or comment of more than {MAX_TOKEN} bytes")
+                self.refuse("a tag or comment of more than {} bytes", MAX_TOKEN)
             if len(self.row) > MAX_OTHERS:
-                self.refuse(f"a row of more than {MAX_OTHERS // 2} elements")
+                self.refuse("a row of more than {} elements", MAX_OTHERS // 2)
             return
 
     def _next_row(self, rest: bytes, pieces: Iterator[bytes]) -> bytes:
@@ -228,18 +230,20 @@ class Reading:
             lengths = pc.utf8_length(chunk)
             self.empty += pc.sum(pc.equal(lengths, 0)).as_py() or 0
             if (longest := pc.max(lengths).as_py() or 0) > self.max_field:
-                message = f"{longest} characters in <{element}>, more than {self.max_field}"
+                line = self.lines[first + pc.index(lengths, longest).as_py()]
                 remedy = "If the list is to be trusted, load it with a larger max_field"
-                self.refuse(message, remedy, self.lines[first + pc.index(lengths, longest).as_py()])
+                message, of = "{} characters in {}, more than {}", (longest, f"<{element}>", self.max_field)
+                self.refuse(message, *of, remedy=remedy, line=line)
             chunks.append(chunk)
         self.texts.clear()
         if self.empty > MAX_PROBLEMS:  # each will be one
-            self.refuse(f"more than {MAX_PROBLEMS} fields that are empty or missing: this is no white list")
+            message = "more than {} fields that are empty or missing: this is no white list"
+            self.refuse(message, MAX_PROBLEMS)
 
     def _breaks(self, why: str, kind: str) -> None:
         """Take note that the XML is broken here, and drop the row it is broken in."""
         if not self.list_name:
-            self.refuse(f"no XML: {why}")
+            self.refuse("no XML: {}", why)
         cut = kind == "cut"
         if cut and len(self.path) == 1:
             kind, why = "unclosed", "the end of the file is missing"
@@ -272,7 +276,8 @@ class Reading:
     def _declared(self, version: str, encoding: str | None, standalone: int) -> None:
         self.encoding = encoding or self.encoding
         if self.encoding.lower() not in ENCODINGS:
-            self.refuse(f"the encoding {self.encoding[:32]!r} is not one of {', '.join(ENCODINGS)}")
+            known = ", ".join(ENCODINGS)
+            self.refuse("the encoding {} is not one of {}", repr(self.encoding[:32]), known)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         path, row = self.path, self.row
@@ -326,10 +331,10 @@ class Reading:
     def _open_root(self, name: str) -> None:
         namespace, _, local = name.rpartition(" ")
         if local != "ListeBlancheMSSante":
-            root = shown_name(name)
-            self.refuse(f"no white list: the root element is <{root}>, not <ListeBlancheMSSante>")
+            message = "no white list: the root element is {}, not <ListeBlancheMSSante>"
+            self.refuse(message, f"<{shown_name(name)}>")
         if namespace not in (NAMESPACE, "") and not self.any_namespace:
-            self._refuse_namespace(f"the namespace {namespace[:128]!r}")
+            self._refuse_namespace("the root is in the namespace {}, not in {}", namespace[:128], NAMESPACE)
         self.namespace = namespace
         prefix = name.removesuffix(local)
         names = ("ListeDomaines", "Domaine", "DateDeGeneration")
@@ -390,7 +395,7 @@ class Reading:
             self.damage_kinds = ("namespace", *self.damage_kinds)
             self.damage_line, self.namespace = as_child, NAMESPACE
         elif not self.namespace and not self.any_namespace:
-            self._refuse_namespace("no namespace")
+            self._refuse_namespace("the root is in no namespace, not in {}", NAMESPACE)
         elif as_child:
             self.problem("unexpected", "xmlns", _UNEXPECTED, as_child)
         for name in (self.date_name, self.list_name):
