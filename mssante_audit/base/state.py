@@ -32,23 +32,22 @@ def read_state(
 
     One that cannot be read, is of another version, or was changed is an `InputError`.
     """
-    fault: tuple[str, ...] = ()
-    state = {}
+    fault, state = "", {}
     try:
         if not path.exists():
             return None
         text = read_bytes(path, MAX_BYTES)
         state = json.loads(text)
         if not isinstance(state, dict) or not isinstance(state.get("version"), int):
-            fault = ("does not say its version",)
+            fault = "does not say its version"
         elif state.pop("version") != version:
-            fault = "is not of version {}, the only one that this program knows", str(version)
+            fault = "is not of version {}, the only one that this program knows"
         elif digest(text.replace(_line(noted := str(state.pop("digest", ""))), _line(""), 1)) != noted:
-            fault = ("was changed since it was written",)
+            fault = "was changed since it was written"
     except (OSError, ValueError, RecursionError):
-        fault = ("cannot be read",)
+        fault = "cannot be read"
     if fault:
-        raise InputError(*fault, file=str(path), remedy=remedy)
+        raise InputError(fault, version, file=str(path), remedy=remedy)
     return state
 
 

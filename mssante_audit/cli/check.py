@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.language import current_language, format_text, gettext
+from mssante_audit.base.language import current_language, format_text, gettext, localized
 from mssante_audit.cli import options
 from mssante_audit.cli.console import in_readers_language, parameters_of, say, space_of, write_json
 
@@ -94,6 +94,7 @@ def _resembling(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
 def _details(space: TrustSpace, domain: str) -> Iterator[str]:
     """Yield who runs a domain, whom to call, the two answers, and what was found on it."""
     from mssante_audit.findings.places import row_ranges
+    from mssante_audit.findings.registry import rule
     from mssante_audit.verdicts.checks import RECEPTION
     from mssante_audit.verdicts.domains import CONTACTS, record_of
     from mssante_audit.verdicts.words import reasons
@@ -121,4 +122,6 @@ def _details(space: TrustSpace, domain: str) -> Iterator[str]:
     findings = record["findings"]
     yield _line(gettext("constats"), str(len(findings) or gettext("aucun")))
     for finding in findings[:SHOWN]:
-        yield _line(f"  {named(finding['severity'])} {finding['rule']}", finding["observed"])
+        title = f"{localized(rule(finding['rule']), 'title')} ({finding['rule']})"
+        told = _line(title, finding["observed"]) if finding["observed"] else title
+        yield _line(f"  {named(finding['severity'])}", told)

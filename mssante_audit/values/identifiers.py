@@ -252,8 +252,7 @@ def _region(text: str) -> str:
     if name := names.get(fold(text)) or (code and names.get(fold(DEPARTMENTS[code]))):
         return name
     remedy = ("{} is a département", _label(code)) if code else _near(text, names)
-    remedy = remedy or ("There are: {}", ", ".join(REGIONS))
-    raise UnknownNameError("no region {}", repr(text), remedy=remedy)
+    raise UnknownNameError("no region {}", repr(text), remedy=remedy or ("There are: {}", ", ".join(REGIONS)))
 
 
 def _department(text: str) -> str:

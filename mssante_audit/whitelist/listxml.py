@@ -39,6 +39,7 @@ ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "window
 
 _FLUSH = 2**19  # bytes of XML after which texts move to Arrow, which holds them in a quarter of the memory
 _UNEXPECTED = "an element that white lists do not have here"
+_IF_MEANT = "If that is meant, load it with any_namespace=True (--any-namespace)"
 _GOES_ON = re.compile(rb"<Domaine>|</ListeDomaines>")
 _CUT_CODES = {
     expat.errors.codes[getattr(expat.errors, f"XML_ERROR_{name}")]
@@ -136,10 +137,6 @@ class Reading:
         if self.damage:
             remedy, rows = "Load them with recover=True (--recover)", len(self.lines)
             self.refuse("{}; {} rows are readable", self.damage, rows, remedy=remedy, line=self.damage_line)
-
-    def _refuse_namespace(self, message: str, *namespaces: str) -> NoReturn:
-        remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
-        self.refuse(message, *map(repr, namespaces), remedy=remedy)
 
     def problem(
         self, kind: str, element: str, message: str, line: int | None = None, row: int | None = None
@@ -334,7 +331,8 @@ class Reading:
             message = "no white list: the root element is {}, not <ListeBlancheMSSante>"
             self.refuse(message, f"<{shown_name(name)}>")
         if namespace not in (NAMESPACE, "") and not self.any_namespace:
-            self._refuse_namespace("the root is in the namespace {}, not in {}", namespace[:128], NAMESPACE)
+            names = repr(namespace[:128]), repr(NAMESPACE)
+            self.refuse("the root is in the namespace {}, not in {}", *names, remedy=_IF_MEANT)
         self.namespace = namespace
         prefix = name.removesuffix(local)
         names = ("ListeDomaines", "Domaine", "DateDeGeneration")
@@ -395,7 +393,7 @@ class Reading:
             self.damage_kinds = ("namespace", *self.damage_kinds)
             self.damage_line, self.namespace = as_child, NAMESPACE
         elif not self.namespace and not self.any_namespace:
-            self._refuse_namespace("the root is in no namespace, not in {}", NAMESPACE)
+            self.refuse("the root is in no namespace, not in {}", repr(NAMESPACE), remedy=_IF_MEANT)
         elif as_child:
             self.problem("unexpected", "xmlns", _UNEXPECTED, as_child)
         for name in (self.date_name, self.list_name):

@@ -1,6 +1,7 @@
 """Rows of a list by what they hold; names of operators, and which identifiers stand for one structure."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import chain, pairwise
 from typing import TypeVar
@@ -71,6 +72,20 @@ def operator_names(entries: pd.DataFrame) -> dict[str, str]:
     for operator_id, name in rows_by(entries, "operator_id", "operator"):
         names[operator_id] = names.get(operator_id) or (name if name != CPS_ISSUER else "")
     return names
+
+
+def owners(entries: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
+    """Return by domain the operator of most of its rows, the first of those that tie.
+
+    Identifier, and the name and the département that most of its rows of the domain bear together.
+    """
+    columns = (entries[name].tolist() for name in ("domain", "operator_id", "operator", "department"))
+    every: dict[str, tuple[str, str, str]] = {}
+    for domain, borne in grouped((domain, owner) for domain, *owner in zip(*columns, strict=True)).items():
+        first = Counter(number for number, *_ in borne).most_common(1)[0][0]
+        of_it = Counter((number, name, seat) for number, name, seat in borne if number == first)
+        every[domain] = of_it.most_common(1)[0][0]
+    return every
 
 
 def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) -> dict[str, str]:
