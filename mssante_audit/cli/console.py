@@ -52,9 +52,8 @@ def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Calla
                 with using_language(asked or otherwise):
                     command(*values, lang=asked or otherwise, **named)
             except (AuditError, OSError) as error:
-                fault = shut_out(error)
-                if isinstance(fault, AuditError):
-                    fault.language = asked or "en"
+                fault: Any = shut_out(error)
+                fault.language = asked or "en"
                 raise fault from error.__cause__
 
         return run
@@ -76,7 +75,8 @@ def say(text: str, file: Any = None) -> None:
 
 def note(text: str) -> None:
     """Say a line to standard error."""
-    say(f"mssante-audit: {text}".replace("\n", "\\n"), sys.stderr)
+    if sys.stderr:
+        say(f"mssante-audit: {text}".replace("\n", "\\n"), sys.stderr)
 
 
 def write(text: str, out: Path | None = None, *, file: Any = None, safe: bool = False) -> None:
@@ -87,6 +87,8 @@ def write(text: str, out: Path | None = None, *, file: Any = None, safe: bool = 
         write_bytes(out, text.encode("utf-8", "backslashreplace"))
         return
     stream = file or sys.stdout
+    if stream is None:
+        raise OutputError("is closed", file="standard output")
     if safe or stream.isatty() or text.startswith(("[", "{")):
         text = _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
     try:

@@ -289,6 +289,10 @@ def test_output_that_cannot_be_written_is_told_and_a_reader_that_leaves_early_is
     rules = f"{' '.join(PROGRAM)} rules"
     line = "mssante-audit: standard output: cannot be written: No space left on device\n"
     assert ran("sh", "-c", f"{rules} > /dev/full") == (2, "", line)
+    assert ran("sh", "-c", f"{rules} >&-") == (2, "", "mssante-audit: standard output: is closed\n")
+    assert ran("sh", "-c", f"{rules} NOTHING 2>&-") == (2, "", "")
+    latin = ran("sh", "-c", f"PYTHONIOENCODING=ascii {' '.join(PROGRAM)} domains --help")
+    assert (latin.returncode, "--as-of" in latin.stdout) == (0, True)
     done = ran("bash", "-o", "pipefail", "-c", f"{rules} | head -n 1")
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
 
@@ -341,7 +345,8 @@ def test_who_reads_french_is_told_so_of_files_and_values(run, tmp_path, monkeypa
         (tmp_path / name).write_text(content, encoding="utf-8")
     if "LIST" in files:
         (tmp_path / LIST).write_bytes((CATALOGUE / LIST).read_bytes())
-    status, out, err = run("check", "x.fr", "--data", tmp_path, *given.split(), "--lang", "fr")
+    name = "ch-fortirreel.mssante.fr"
+    status, out, err = run("check", name, "--data", tmp_path, *given.split(), "--lang", "fr")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert told in err
 
