@@ -25,7 +25,8 @@ class AuditError(Exception):
         line: int | None = None,
         remedy: str | tuple[str, ...] | None = None,
     ) -> None:
-        self._sentences = ((message, *values), remedy if isinstance(remedy, tuple) else (remedy or "",))
+        how = remedy if isinstance(remedy, tuple) else (remedy or "",)
+        self._sentences: tuple[tuple[Any, ...], ...] = ((message, *values), how)
         self.file, self.line = file, line
         self.message, self.remedy = self._texts({})
         super().__init__(self.message)

@@ -338,9 +338,8 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> AuditError:
         wanted = f"{least} {bounds['le']}"
     if wanted:
         return AuditError("{} wants {}, not {}", name, wanted, given)
-    if kind.endswith("too_short"):
-        return AuditError("{} is empty", name)
-    return AuditError("{}: {} is not of the right form", name, given)
+    text = "{} is empty" if kind.endswith("too_short") else "{}: {} is not of the right form"
+    return AuditError(text, name, given)
 
 
 def refusal(model: type[BaseModel], error: ValidationError) -> AuditError:

@@ -141,7 +141,7 @@ def form(
     register = load_declarations(source, columns=columns)
     current = register.at(asked_instant(as_of))
     key = domain_key(domain)
-    row = current[current["domain_key"] == key]
+    row = current[[name == key for name in current["domain_key"]]]  # which may be no text for Arrow
     if row.empty:
         near = ", ".join(difflib.get_close_matches(key, current["domain_key"], n=3))
         remedy = ("Near: {}", near) if near else None

@@ -31,8 +31,7 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
     sitting = entries[entries["department"].isin(named.codes)] if named else entries.iloc[:0]
     if named and sitting.empty:
         where = ", ".join((*named.regions, *named.departments))
-        seats = ", ".join(sorted({*entries["department"]} - {""}))
-        remedy = ("There are operators in: {}", seats)
+        remedy = ("There are operators in: {}", ", ".join(sorted({*entries["department"]} - {""})))
         raise InputError("no operator of this list sits in {}", where, file=SCOPE, remedy=remedy)
     declared = space.register.declarations[["operator_id", "structure_name"]].drop_duplicates()
     operators = (*space.operator_names.items(), *declared.itertuples(index=False, name=None))

@@ -335,8 +335,6 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
         raise UnknownNameError(
             f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(near)}" if near else None
         )
-    behind_it, whose = pairs[names == wanted].reset_index(drop=True), owners(space.audited)
-    columns = {
-        n: [whose[d][at] for d in behind_it["domain"]] for at, n in enumerate(("operator_id", "operator"))
-    }
-    return behind_it.assign(**columns)[["domain", "kind", "host", *columns]].astype("str")
+    found, whose = pairs.loc[names == wanted, ["domain", "kind", "host"]], owners(space.audited)
+    rows = [(domain, *how, *whose[domain][:2]) for domain, *how in found.itertuples(index=False, name=None)]
+    return frame_of(rows, dict.fromkeys((*found, "operator_id", "operator"), "str"))

@@ -273,8 +273,7 @@ class Reading:
     def _declared(self, version: str, encoding: str | None, standalone: int) -> None:
         self.encoding = encoding or self.encoding
         if self.encoding.lower() not in ENCODINGS:
-            known = ", ".join(ENCODINGS)
-            self.refuse("the encoding {} is not one of {}", repr(self.encoding[:32]), known)
+            self.refuse("the encoding {} is not one of {}", repr(self.encoding[:32]), ", ".join(ENCODINGS))
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         path, row = self.path, self.row
@@ -331,8 +330,8 @@ class Reading:
             message = "no white list: the root element is {}, not <ListeBlancheMSSante>"
             self.refuse(message, f"<{shown_name(name)}>")
         if namespace not in (NAMESPACE, "") and not self.any_namespace:
-            names = repr(namespace[:128]), repr(NAMESPACE)
-            self.refuse("the root is in the namespace {}, not in {}", *names, remedy=_IF_MEANT)
+            both = repr(namespace[:128]), repr(NAMESPACE)
+            self.refuse("the root is in the namespace {}, not in {}", *both, remedy=_IF_MEANT)
         self.namespace = namespace
         prefix = name.removesuffix(local)
         names = ("ListeDomaines", "Domaine", "DateDeGeneration")

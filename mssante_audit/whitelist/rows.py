@@ -75,17 +75,13 @@ def operator_names(entries: pd.DataFrame) -> dict[str, str]:
 
 
 def owners(entries: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
-    """Return by domain the operator of most of its rows, the first of those that tie.
-
-    Identifier, and the name and the département that most of its rows of the domain bear together.
-    """
-    columns = (entries[name].tolist() for name in ("domain", "operator_id", "operator", "department"))
-    every: dict[str, tuple[str, str, str]] = {}
-    for domain, borne in grouped((domain, owner) for domain, *owner in zip(*columns, strict=True)).items():
-        first = Counter(number for number, *_ in borne).most_common(1)[0][0]
-        of_it = Counter((number, name, seat) for number, name, seat in borne if number == first)
-        every[domain] = of_it.most_common(1)[0][0]
-    return every
+    """Return by domain the operator of most of its rows: identifier, and name and département on most."""
+    found, columns = {}, ("domain", "operator_id", "operator", "department")
+    rows = zip(*(entries[name].tolist() for name in columns), strict=True)
+    for domain, borne in grouped((d, (number, name, seat)) for d, number, name, seat in rows).items():
+        of_operator = Counter(number for number, *_ in borne)
+        found[domain] = max(borne, key=lambda own: (of_operator[own[0]], borne.count(own)))
+    return found
 
 
 def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -12,7 +12,7 @@ import openpyxl
 import pandas as pd
 import pytest
 from commands import said
-from conftest import CATALOGUE, REAL
+from conftest import CATALOGUE, REAL, toml
 from jsonschema import Draft202012Validator
 from made_up import ALPHA, BETA_DN, make_space, xml_of
 
@@ -59,27 +59,14 @@ def others(monkeypatch):
     catalogue.cache_clear()
 
 
-@pytest.mark.parametrize(
-    ("finding", "check", "result"),
-    [
-        (Finding("LIST_DOMAIN_INVALID", "x", (1,)), "listed", "fail"),
-        (Finding("RECO_WITHDRAWN_LISTED", "x", (1,)), "declaration", "fail"),
-        (Finding("LIST_PAIR_REPEATED", "x", (1,)), "listed", "warn"),
-        (Finding("DN_SHAPE", "x", (1,)), "certificate", "fail"),
-        (Finding("CONTACT_NO_PHONE", "x", (1,)), "contacts", "warn"),
-        (Finding("DN_O_TRUNCATED", "x", (1,)), "certificate", "ok"),  # information
-        (Finding("CONTACT_NEAR", "x", (1,)), "contacts", "ok"),  # a warning, and a hint
-        (Finding("CONTACT_NO_EMAIL", "x", (1,), confidence="hint"), "contacts", "ok"),
-        (Finding("LIST_DESCRIPTION_MOJIBAKE", "x", (1,)), "listed", "ok"),  # decides no check
-        (Finding("DN_SHAPE", "x", (2,)), "certificate", "ok"),  # of the other domain
-        (Finding("LIST_NAMESPACE", "list"), "listed", "ok"),  # touches no domain by name
-    ],
-)
-def test_a_finding_decides_the_check_of_its_rule(finding, check, result):
-    row = row_of(signed(make_space({}, BETA)), finding)
-    assert (row[check], row["order"]) == (result, {"fail": "urgent", "warn": "todo", "ok": "ok"}[result])
-    assert row["why"].get(check) == (None if result == "ok" else [finding.rule])
-    assert {row[other] for other in {"listed", "certificate", "contacts"} - {check}} == {"ok"}
+@pytest.mark.parametrize("case", toml("verdicts/domains")["decides"])
+def test_a_finding_decides_the_check_of_its_rule(case):
+    code, row, confidence, check, result = case
+    finding = Finding(code, "x", (row,) if row else (), confidence=confidence)
+    told = row_of(signed(make_space({}, BETA)), finding)
+    assert (told[check], told["order"]) == (result, {"fail": "urgent", "warn": "todo", "ok": "ok"}[result])
+    assert told["why"].get(check) == (None if result == "ok" else [code])
+    assert {told[other] for other in {"listed", "certificate", "contacts"} - {check}} == {"ok"}
 
 
 def test_the_worst_decides_and_names_all_that_are_as_bad():
