@@ -131,8 +131,8 @@ class View:
         positions: list[dict[tuple[str, str], list[int]]] = []  # by operator and domain
         for frame in (self.findings, self.waived):
             touched: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-            columns = [frame[name] for name in ("rows", "operator_id", "operator", "domain")]
-            every = zip(*columns, domains_touched(self.space.entries, frame), strict=True)
+            its_columns = (frame[name] for name in ("rows", "operator_id", "operator", "domain"))
+            every = zip(*its_columns, domains_touched(self.space.entries, frame), strict=True)
             for at, (rows, owner, name, domain, several) in enumerate(every):
                 # One of the register may be of several domains, which the list need not spell alike.
                 its = {domain} if rows or not several else map(shown, several)

@@ -63,8 +63,8 @@ def _meant(text: str, operators: list[tuple[str, str]], same: dict[str, str]) ->
     if len(matches) == 1:
         return matches.pop()
     if matches:
-        remedy, message = ("Such as: {}", "; ".join(sorted(matches)[:5])), "{} may mean {} operators"
-        raise InputError(message, repr(text), len(matches), file=SCOPE, remedy=remedy)
+        remedy: tuple[str, ...] = ("Such as: {}", "; ".join(sorted(matches)[:5]))
+        raise InputError("{} may mean {} operators", repr(text), len(matches), file=SCOPE, remedy=remedy)
     names = {fold(name): name for _, name in operators}
     near = "; ".join(names[name] for name in difflib.get_close_matches(fold(text), names, n=3))
     remedy = ("Near: {}", near) if near else ("Write its identifier, or its name",)
