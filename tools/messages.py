@@ -39,8 +39,6 @@ ASIDE = {
     "explorer", "desk.py", "execute.py", "forms.py", "stationery.py", "svg.py",
 }  # fmt: skip
 """Parts of these that have words of their own, raise errors only, fill a form or check settings."""
-NAMES = ("observed.py",)
-"""Modules whose mappings hold names of codes."""
 TABLES = ("words.toml", "causes.toml", "glossary.toml")
 """Files of French words (`mssante_audit.base.language.words_of`)."""
 IGNORED = {
@@ -84,7 +82,6 @@ def _texts() -> Iterator[tuple[str, str]]:
     for name in ("cli/receive.py", "verdicts/gate.py", "verdicts/undelegated.py"):
         yield from _in_code(Path(name).name, _source(name))
     yield from _in_code("markup.py", _source("base/markup.py"))
-    yield from _in_code("observed.py", _source("audits/delegation_vs_redirection/observed.py"))
     for name in ("table.js", "site.js"):
         path = next((ROOT / "mssante_audit").rglob(name))
         yield from ((name, text) for text in SCRIPT_TEXT.findall(path.read_text(encoding="utf-8")))
@@ -157,12 +154,6 @@ def _in_code(place: str, source: str) -> Iterator[tuple[str, str]]:
                 for one in (i for part in given for i in ast.walk(part) if id(i) not in keys):
                     if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value.strip():
                         yield place, one.value
-            case ast.Dict(values=values) if place in NAMES:
-                yield from (
-                    (place, one.value)
-                    for one in values
-                    if isinstance(one, ast.Constant) and one.value not in IGNORED
-                )
     for node in ast.walk(tree):
         match node:
             case ast.Constant(value=str(text)) if (

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 
 from mssante_audit.base.language import catalogue, plain
+
+E = TypeVar("E", bound="AuditError")
 
 
 class AuditError(Exception):
     """Something the user can understand and act on.
 
-    `message` is one sentence without a final period, in which ``{}`` stands for each of the `values`; `file`
-    and `line` (from 1) are where; `remedy` is what to do, with values a tuple of the sentence and these.
+    `message` is one sentence without a final period, in which ``{}`` stands for each of the `values` (of an
+    error what it says); `file` and `line` (from 1) are where; `remedy` is what to do, with values a tuple of
+    the sentence and these.
     """
 
     def __init__(
@@ -22,7 +25,8 @@ class AuditError(Exception):
         line: int | None = None,
         remedy: str | tuple[str, ...] | None = None,
     ) -> None:
-        self._sentences = ((message, *values), remedy if isinstance(remedy, tuple) else (remedy or "",))
+        how = remedy if isinstance(remedy, tuple) else (remedy or "",)
+        self._sentences: tuple[tuple[Any, ...], ...] = ((message, *values), how)
         self.file, self.line = file, line
         self.message, self.remedy = self._texts({})
         super().__init__(self.message)
@@ -34,6 +38,11 @@ class AuditError(Exception):
         message, remedy = self._texts(words)
         text = self._placed(self.file, message, words.get("line", "line"), " : " if words else ": ")
         return f"{text}. {remedy}" if remedy else text
+
+    def within(self, kind: type[E], place: str) -> E:
+        """Return the same as an error of another kind, at a place."""
+        sentence, remedy = self._sentences
+        return kind(*sentence, file=place, line=self.line, remedy=remedy)
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows in place of a traceback."""
@@ -47,9 +56,10 @@ class AuditError(Exception):
 
     def _texts(self, words: Mapping[str, str]) -> tuple[str, str | None]:
         texts = []
-        for template, *values in (map(str, sentence) for sentence in self._sentences):
-            text = words.get(plain(template), template)
-            texts.append(text.format(*(words.get(plain(v), v) for v in values)) if values else text)
+        for template, *values in self._sentences:
+            text = words.get(plain(str(template)), str(template))
+            said = (v._texts(words)[0] if isinstance(v, AuditError) else str(v) for v in values)
+            texts.append(text.format(*(words.get(plain(v), v) for v in said)) if values else text)
         return texts[0], texts[1] or None
 
     def _placed(self, place: str | None, message: str, line: str = "line", colon: str = ": ") -> str:

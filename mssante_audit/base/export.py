@@ -260,7 +260,7 @@ def _is_stream(path: Path) -> bool:
     if path.is_symlink():
         remedy = ("Name the file itself: {}", str(real_path(path)))
         raise OutputError("is a link, which would be replaced by a file", file=str(path), remedy=remedy)
-    if path.is_socket() or path.is_block_device():
+    if not path.name or path.is_socket() or path.is_block_device():
         raise OutputError("is neither a file nor a pipe", file=str(path), remedy="Name another")
     return False
 

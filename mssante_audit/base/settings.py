@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticKnownError
 
+from mssante_audit.base.errors import AuditError
 from mssante_audit.base.secret import masked_url
 
 # Variable that says how many seconds one part of an audit of another package may take.
@@ -322,15 +323,15 @@ def kind_of(hint: Any) -> Any:
     return type(get_args(hint)[0]) if get_origin(hint) is Literal else get_origin(hint) or hint
 
 
-def fault(model: type[BaseModel], error: ErrorDetails) -> str:
-    """Return what is wrong with one value, in one line that begins with its keys."""
+def fault(model: type[BaseModel], error: ErrorDetails) -> AuditError:
+    """Return what is wrong with one value: a line that begins with its keys."""
     keys = tuple(part for part in error["loc"] if isinstance(part, str))
     name, kind, given = ".".join(keys), error["type"], shown(error["input"])
     if kind == "missing":
-        return f"lacks {name}"
+        return AuditError("lacks {}", name)
     field = field_of(model, keys)
     if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("writeOnly") is True:
-        return f"{name}: what it says is not of the right form, and not shown here"
+        return AuditError("{}: what it says is not of the right form, and not shown here", name)
     wanted = _WANTED.get(kind)
     if kind == "literal_error":
         choices = re.findall("'([^']*)'", error["ctx"]["expected"])
@@ -341,15 +342,16 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> str:
         least = f"more than {bounds['gt']}, at most" if "gt" in bounds else f"{bounds['ge']} to"
         wanted = f"{least} {bounds['le']}"
     if wanted:
-        return f"{name} wants {wanted}, not {given}"
-    return f"{name} is empty" if kind.endswith("too_short") else f"{name}: {given} is not of the right form"
+        return AuditError("{} wants {}, not {}", name, wanted, given)
+    text = "{} is empty" if kind.endswith("too_short") else "{}: {} is not of the right form"
+    return AuditError(text, name, given)
 
 
-def refusal(model: type[BaseModel], error: ValidationError) -> str:
-    """Say in one line, by the first fault, why values are not of a model; a key that it has not is named."""
+def refusal(model: type[BaseModel], error: ValidationError) -> AuditError:
+    """Return why values are not of a model, by the first fault; a key that it has not is named."""
     first = error.errors()[0]
     if first["type"] == "extra_forbidden":
-        return f"no such key: {'.'.join(map(str, first['loc']))}"
+        return AuditError("no such key: {}", ".".join(map(str, first["loc"])))
     return fault(model, first)
 
 

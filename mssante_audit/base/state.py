@@ -41,13 +41,13 @@ def read_state(
         if not isinstance(state, dict) or not isinstance(state.get("version"), int):
             fault = "does not say its version"
         elif state.pop("version") != version:
-            fault = f"is not of version {version}, the only one that this program knows"
+            fault = "is not of version {}, the only one that this program knows"
         elif digest(text.replace(_line(noted := str(state.pop("digest", ""))), _line(""), 1)) != noted:
             fault = "was changed since it was written"
     except (OSError, ValueError, RecursionError) as error:
         fault = error.message if isinstance(error, InputError) else "cannot be read"
     if fault:
-        raise InputError(fault, file=str(path), remedy=remedy)
+        raise InputError(fault, version, file=str(path), remedy=remedy)
     return state
 
 

@@ -11,7 +11,16 @@ import typer
 
 from mssante_audit.base.errors import ParameterError, WhiteListError
 from mssante_audit.base.instants import asked_instant
-from mssante_audit.base.language import catalogue, damage, format_text, french, gettext, plain, semicolon
+from mssante_audit.base.language import (
+    catalogue,
+    damage,
+    format_text,
+    french,
+    gettext,
+    localized,
+    plain,
+    semicolon,
+)  # fmt: skip
 from mssante_audit.cli import options
 from mssante_audit.cli.console import in_readers_language, parameters_of, say, space_of, write_json
 
@@ -106,6 +115,7 @@ def _resembling(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
 def _details(space: TrustSpace, domain: str) -> Iterator[str]:
     """Yield who runs a domain, whom to call, the two answers, and what was found on it."""
     from mssante_audit.findings.places import row_ranges
+    from mssante_audit.findings.registry import rule
     from mssante_audit.verdicts.checks import RECEPTION
     from mssante_audit.verdicts.domains import CONTACTS, record_of
     from mssante_audit.verdicts.words import reasons
@@ -130,7 +140,9 @@ def _details(space: TrustSpace, domain: str) -> Iterator[str]:
     findings = record["findings"]
     yield _line(gettext("constats"), str(len(findings) or gettext("aucun")))
     for finding in findings[:SHOWN]:
-        yield _line(f"  {_named(finding['severity'])} {finding['rule']}", finding["observed"])
+        title = f"{localized(rule(finding['rule']), 'title')} ({finding['rule']})"
+        told = _line(title, finding["observed"]) if finding["observed"] else title
+        yield _line(f"  {_named(finding['severity'])}", told)
 
 
 @in_readers_language("en")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import typer
 
 from mssante_audit.base.errors import AuditError, OutputError, ParameterError
 from mssante_audit.base.language import LANGUAGES, using_language
+from mssante_audit.base.reading import unreadable
 from mssante_audit.cli.options import OPENED
 
 if TYPE_CHECKING:
@@ -49,13 +51,21 @@ def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Calla
             try:
                 with using_language(asked or otherwise):
                     command(*values, lang=asked or otherwise, **named)
-            except AuditError as error:
-                error.language = asked or "en"
-                raise
+            except (AuditError, OSError) as error:
+                fault: Any = shut_out(error)
+                fault.language = asked or "en"
+                raise fault from error.__cause__
 
         return run
 
     return decorate
+
+
+def shut_out(error: Exception) -> Exception:
+    """Return the error for a path that the system does not let us look at, any other error as it is."""
+    if type(error) is PermissionError or (type(error) is OSError and error.errno == errno.ENAMETOOLONG):
+        return unreadable(error.filename or "", error.strerror or "")
+    return error
 
 
 def say(text: str, file: Any = None) -> None:
@@ -65,7 +75,8 @@ def say(text: str, file: Any = None) -> None:
 
 def note(text: str) -> None:
     """Say a line to standard error."""
-    say(f"mssante-audit: {text}", sys.stderr)
+    if sys.stderr:
+        say(f"mssante-audit: {text}".replace("\n", "\\n"), sys.stderr)
 
 
 def write(text: str, out: Path | None = None, *, file: Any = None, safe: bool = False) -> None:
@@ -76,6 +87,8 @@ def write(text: str, out: Path | None = None, *, file: Any = None, safe: bool = 
         write_bytes(out, text.encode("utf-8", "backslashreplace"))
         return
     stream = file or sys.stdout
+    if stream is None:
+        raise OutputError("is closed", file="standard output")
     if safe or stream.isatty() or text.startswith(("[", "{")):
         text = _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
     try:
@@ -171,7 +184,7 @@ def filled(context: typer.Context, model: type[M]) -> M:
     try:
         return model(**settings_of(context, model))
     except ValidationError as errors:
-        raise ParameterError(fault(model, errors.errors()[0])) from None
+        raise ParameterError("{}", fault(model, errors.errors()[0])) from None
 
 
 def debugging(context: typer.Context) -> bool:

@@ -31,6 +31,9 @@ _KINDS = ".csv, .json, .jsonl, or .xlsx with"
 _READ = f"Write what was read as a register: {_KINDS} faulty cells coloured and commented."
 _MENDED = f"Register to write: {_KINDS} what remains faulty coloured and commented."
 _DATA = "Register, or data folder that holds one."
+Data = Annotated[
+    Path | None, typer.Option(help=_DATA, default_factory=options.shared, show_default=options.SAMPLE)
+]
 Declared = Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")]
 
 
@@ -120,7 +123,7 @@ def fix(
 def form(
     domain: Annotated[str, typer.Argument(help="Domain to declare.")],
     out: Annotated[Path, typer.Argument(help="File to write, .pdf.")],
-    data: Annotated[Path | None, typer.Option(help=_DATA, show_default="the shipped sample")] = None,
+    data: Data,
     columns: Columns = None,
     force: options.Force = False,
     as_of: options.AsOf = None,
@@ -138,7 +141,7 @@ def form(
     register = load_declarations(source, columns=columns)
     current = register.at(asked_instant(as_of))
     key = domain_key(domain)
-    row = current[current["domain_key"] == key]
+    row = current[[name == key for name in current["domain_key"]]]  # which may be no text for Arrow
     if row.empty:
         near = ", ".join(difflib.get_close_matches(key, current["domain_key"], n=3))
         remedy = ("Near: {}", near) if near else None

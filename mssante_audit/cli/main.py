@@ -10,6 +10,7 @@ import signal
 import sys
 from enum import StrEnum
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from shutil import copytree
 from typing import Annotated, Any, NoReturn
@@ -304,6 +305,9 @@ def main() -> NoReturn:
     """Run the command line on this process's arguments and exit."""
     # Like Ctrl-C, so that kernels are stopped and half-made files removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # helps hold signs that not every locale has
+            stream.reconfigure(errors="replace")
     try:
         app(prog_name="mssante-audit")
     except KeyboardInterrupt:
@@ -313,6 +317,7 @@ def main() -> NoReturn:
             raise
         if isinstance(error, ModuleNotFoundError):
             error = absent(error) or error
+        error = console.shut_out(error)
         if isinstance(error, AuditError):
             note(str(error))
             sys.exit(3 if isinstance(error, ResourceError) else 2)

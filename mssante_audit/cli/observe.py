@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -153,15 +153,12 @@ def diff(
     from mssante_audit.verdicts import differences as answers
 
     files = [_observation(text, data) for text in (before, after)]
+    of: Any = history if all(is_of(file, "tls") for file in files) else answers
     # One after the other: each may be large.
-    if all(is_of(file, "tls") for file in files):
-        first, then = map(history.load_tls, files)
-        changes = history.differences(first, then)
-        lines = history.sentences(first, then, changes)
-    else:
-        was, now = (answers.answers_of(load_observation(file)) for file in files)
-        changes = answers.differences(was, now)
-        lines = answers.sentences(was, now, changes)
+    read = history.load_tls if of is history else lambda file: answers.answers_of(load_observation(file))
+    was, now = map(read, files)
+    changes = of.differences(was, now)
+    lines = of.sentences(was, now, changes)
     if format is Written.text:
         write("\n".join(lines) + "\n", out, safe=True)
     else:

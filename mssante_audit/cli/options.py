@@ -33,7 +33,7 @@ def offer(name: str) -> list[str]:
     return ["all", *audits.audits()] if name == "audit" else list(audits.catalogue())
 
 
-def _shared() -> str | None:
+def shared() -> str | None:
     """Return what the variable says that is every command's ``--data``; a command's own goes before it."""
     return os.environ.get(f"{VARIABLES}_DATA") or None
 
@@ -53,12 +53,10 @@ MaxLoss = Annotated[float, Option(min=0, max=1, help="Share of lost rows from wh
 
 # -- which trust space is opened, and whose part of it ------------------------------------------------------
 
-_DATA, _SAMPLE = "Folder, white list file or snapshot.", f"{VARIABLES}_DATA, or the shipped sample"
-Data = Annotated[Path | None, Option(help=_DATA, default_factory=_shared, show_default=_SAMPLE)]
+_DATA, SAMPLE = "Folder, white list file or snapshot.", f"{VARIABLES}_DATA, or the shipped sample"
+Data = Annotated[Path | None, Option(help=_DATA, default_factory=shared, show_default=SAMPLE)]
 _LIST = "Folder or file of the white list."
-OwnData = Annotated[
-    Path | None, Option(help=_LIST, default_factory=_shared, show_default=f"{VARIABLES}_DATA")
-]
+OwnData = Annotated[Path | None, Option(help=_LIST, default_factory=shared, show_default=f"{VARIABLES}_DATA")]
 _SET = "Set a parameter, such as stale_after_days=365, concentration_min=20 or row_limit=50."
 Set = Annotated[list[str] | None, Option("--parameter", "-p", metavar="NAME=VALUE", help=_SET)]
 AsOf = Annotated[str | None, Option(help="Instant to audit at, a date or ISO 8601.", show_default="now")]

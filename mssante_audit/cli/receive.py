@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from mssante_audit.verdicts.presented import Shown, Wire
 
 EXIT = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}
-# Why senders refuse a certificate.
-FAULTS = {
-    "name": "nom qui n’est pas inscrit", "dates": "hors de ses dates", "chain": "d’aucune autorité connue",
-    "revoked": "révoqué", "unreadable": "illisible",
-}  # fmt: skip
 
 
 def receive(
@@ -165,7 +160,7 @@ def _tree(steps: Sequence[dict[str, Any]], before: str = "") -> Iterator[str]:
 def certificates(wire: Wire) -> Iterator[str]:
     """Yield the lines that say what the mail servers presented, when, and why senders refuse it."""
     from mssante_audit.observe.tls.visit import shown
-    from mssante_audit.verdicts.words import OUTCOME_WORDS, capital, reason
+    from mssante_audit.verdicts.words import OUTCOME_WORDS, REFUSED, capital, reason
 
     outcomes, cause = OUTCOME_WORDS[current_language()], wire.tls.cause
     yield ""
@@ -179,7 +174,7 @@ def certificates(wire: Wire) -> Iterator[str]:
         if (leaf := server.leaf) and leaf.not_after:
             until = format_text("jusqu’au {day}", day=leaf.not_after)
             met = f"{shown(leaf.subject, 1000)}, {until}"
-        why = ", ".join(gettext(FAULTS[fault]) for fault in faults)
+        why = ", ".join(REFUSED[current_language()][fault] for fault in faults)
         refused = f" {format_text('· refusé : {why}', why=why)}" if faults else ""
         yield f"- {shown(server.name)}, {when} → {met}{refused}"
     yield from (f"- {name} → {outcomes['unvisited']}" for name in wire.missing)

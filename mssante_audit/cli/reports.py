@@ -153,12 +153,8 @@ def cluster(address: str | None) -> Iterator[dict[str, Any]]:
     if address is None:
         yield {}
         return
-    try:
-        from distributed import Client
-    except ImportError:
-        raise InputError(
-            "Dask is not installed", remedy='Install it: pip install "mssante-audit[dask]"'
-        ) from None
+    from distributed import Client
+
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:

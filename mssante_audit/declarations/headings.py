@@ -164,7 +164,7 @@ def read_mapping(path: Path) -> dict[str, str]:
     try:
         table = read_toml(path)
     except InputError as error:
-        raise InputError("not a mapping of columns: {}", error.message, file=str(path)) from None
+        raise InputError("not a mapping of columns: {}", error, file=str(path)) from None
     columns = table.get("columns")
     if not isinstance(columns, dict) or set(table) != {"columns"}:
         form = 'Write lines such as "Mon domaine" = "domain" under it'

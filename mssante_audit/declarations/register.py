@@ -63,9 +63,9 @@ def read_scope(path: Path) -> Scope:
     try:
         scope = _ScopeFile.model_validate(read_toml(path)).scope
     except ValidationError as error:
-        raise InputError(refusal(_ScopeFile, error), file=path.name, remedy=remedy) from None
+        raise InputError("{}", refusal(_ScopeFile, error), file=path.name, remedy=remedy) from None
     except InputError as error:
-        raise InputError("not a scope: {}", error.message, file=path.name, remedy=remedy) from None
+        raise InputError("not a scope: {}", error, file=path.name, remedy=remedy) from None
     if not (scope.operators or scope.region.strip() or scope.department.strip()):
         remedy = f"{remedy}; without a scope, remove the file"
         raise InputError("names nobody", file=path.name, remedy=remedy)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from mssante_audit.base.export import records
-from mssante_audit.base.language import current_language, localized, translated
+from mssante_audit.base.language import current_language, format_text, localized, translated
 from mssante_audit.findings.catalogue import Rule
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue, rule
@@ -46,7 +46,8 @@ def sarif(
     for notes, how in zip((follow_up.fixed, follow_up.unknown) if follow_up else (), gone, strict=False):
         named = (note for note in notes if note["rule"] in catalogue())
         results += [_named(note, note["domain"], note["operator"]) | how for note in named]
-    texts = [f"{name} rests on inputs in doubt: {', '.join(inputs)}" for name, inputs in unsure.items()]
+    rests = "{audit} repose sur des sources en doute : {inputs}"
+    texts = [format_text(rests, audit=name, inputs=", ".join(inputs)) for name, inputs in unsure.items()]
     notices = [{"level": "warning", "message": {"text": text}} for text in texts]
     codes = [*dict.fromkeys([its_rule.code for its_rule in rules] + [result["ruleId"] for result in results])]
     run = {

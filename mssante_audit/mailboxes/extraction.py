@@ -202,7 +202,7 @@ def _unpacked(raw: BinaryIO, name: str) -> Iterator[bytes]:
     except _BROKEN:
         raw.seek(0)
         if raw.read(4) != _ZIP:
-            raise refused("is no ZIP archive", name) from None
+            raise refused(name, "is no ZIP archive") from None
         raise EOFError("the ZIP archive breaks off") from None  # its table of contents stands at its end
     try:
         with archive, archive.open(_inside(archive, name)) as text:
@@ -220,9 +220,9 @@ def _inside(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     if any(info.filename.lower().endswith(".zip") for info in extractions or archive.infolist()):
         raise InputError("is packed twice", file=name, remedy=_ONCE)
     if len(extractions) != 1:
-        raise refused("is no archive of one Extraction_Correspondance_MSSante_….txt", name)
+        raise refused(name, "is no archive of one Extraction_Correspondance_MSSante_….txt")
     if extractions[0].flag_bits & 1:
-        raise refused("is encrypted", name)
+        raise refused(name, "is encrypted")
     if extractions[0].file_size > MAX_BYTES:
         raise _too_large(name)
     return extractions[0]
@@ -249,13 +249,13 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
             except UnicodeDecodeError:
                 deque(blocks, maxlen=0)  # in a broken archive it is what is left of the text
                 line = 1 + unread + sum(map(len, hashes))
-                raise refused(f"is not UTF-8 (from about line {line})", source) from None
+                raise refused(source, "is not UTF-8 (from about line {})", line) from None
             if not names:
                 head, _, block = block.lstrip(b"\r\n").partition(b"\n")
                 names = [name.strip() for name in head.decode("utf-8-sig").split("|")]
                 if wrong := next((name for name in COLUMNS if names.count(name) != 1), ""):
                     how = "two columns" if wrong in names else "no column"
-                    raise refused(f"its first line names {how} {wrong!r}", source)
+                    raise refused(source, f"its first line names {how} {{}}", repr(wrong))
             rows, odd = _rows(block, names)
             unread, last = unread + odd, block[block.rfind(b"\n") + 1 :]
             hashes.append(np.fromiter(map(hash, rows[1].to_pylist()), "int64", len(rows[1])))
@@ -266,7 +266,7 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
     except EOFError as error:
         damage = str(error)
     if not names and not damage:
-        raise refused("is empty", source)
+        raise refused(source, "is empty")
     if last.strip() and last.count(b"|") != len(names) - 1:
         damage, unread = damage or "the last row breaks off", unread - 1
     first = ~pd.Series(np.concatenate(hashes)).duplicated().to_numpy()
@@ -277,9 +277,9 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
     return Counts(frame, len(first) - int(first.sum()), unread + nameless, damage)
 
 
-def refused(why: str, name: str) -> InputError:
+def refused(name: str, why: str, *values: object) -> InputError:
     """Return the error for what is not as ANS publishes it."""
-    return InputError(why, file=name, remedy="Take it as ANS publishes it")
+    return InputError(why, *values, file=name, remedy="Take it as ANS publishes it")
 
 
 def _blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:

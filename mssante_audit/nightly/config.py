@@ -56,7 +56,7 @@ def _refusal(errors: ValidationError, text: str, file: Path) -> InputError:
         else:
             remedy = f"It goes into [{elsewhere[0]}]" if elsewhere else f"There are: {', '.join(there)}"
     else:
-        message = settings.fault(Config, first)
+        message = str(settings.fault(Config, first))
         if first["type"] == "missing":
             remedy = "`mssante-audit init` writes a file that explains each key"
         elif first["type"] == "string_pattern_mismatch":

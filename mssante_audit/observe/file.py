@@ -57,12 +57,12 @@ class Form(NamedTuple):
         """Raise `ObservationError` if this program cannot read what follows a header line."""
         given = header.get("version")
         if header.get("format") != self.format or type(given) is not int:
-            raise ObservationError(f"not a {self.kind.upper()} observation", file=str(path))
+            raise ObservationError("not a {} observation", self.kind.upper(), file=str(path))
         if given != self.version:
-            newer = given > self.version
+            newer, versions = given > self.version, (given, self.version)
             age, remedy = ("a newer", "Update mssante-audit") if newer else ("an older", "Observe again")
-            why = f"written by {age} version (format {given}, this one reads {self.version})"
-            raise ObservationError(why, file=str(path), remedy=remedy)
+            why = f"written by {age} version (format {{}}, this one reads {{}})"
+            raise ObservationError(why, *versions, file=str(path), remedy=remedy)
         with suppress(ValueError):
             parse_at(header.get("at"))
             if all(isinstance(header.get(name), str) for name in self.texts):
@@ -168,7 +168,7 @@ def read_file(
     try:
         data = read_bytes(path, MAX_FILE)
     except InputError as error:
-        raise ObservationError(error.message, file=str(path)) from None
+        raise error.within(ObservationError, str(path)) from None
     scan, complete = Scan(data, str(path)), False
     headers: list[dict[str, Any]] = []
     for line, content in scan.lines():
@@ -184,8 +184,8 @@ def read_file(
         except ValueError as error:
             scan.problem("record", str(error))
     if not headers:
-        remedy = f"`mssante-audit observe {form.kind}` makes one"
-        raise ObservationError(f"not a {form.kind.upper()} observation", file=str(path), remedy=remedy)
+        remedy = ("{} makes one", f"`mssante-audit observe {form.kind}`")
+        raise ObservationError("not a {} observation", form.kind.upper(), file=str(path), remedy=remedy)
     started_at = datetime.fromisoformat(headers[0]["at"]).astimezone(UTC)
     return headers, {
         "problems": frame_of(scan.problems, PROBLEMS), "source": path.name, "sha256": digest(data),

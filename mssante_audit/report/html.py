@@ -11,7 +11,6 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
-from mssante_audit.audits.delegation_vs_redirection.observed import METHOD_NAMES
 from mssante_audit.base import language
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.language import current_language, gettext, translated
@@ -60,7 +59,6 @@ def names(kind: str) -> dict[str, str]:
     {'project': 'projet', 'support': 'support'}
     """
     tables = language.words_of("mssante_audit.report")["fr"] | {
-        "methods": METHOD_NAMES,
         "departments": DEPARTMENTS,
         "outcomes": OUTCOME_WORDS[current_language()],
         "severities": {severity: plural for severity, (_, plural) in language.severity_names().items()},

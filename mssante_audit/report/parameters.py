@@ -41,12 +41,12 @@ def check_value(name: str, value: Any) -> Any:
     try:
         checked = getattr(settings.Parameters.model_validate({name: _meant(kind_of(name), value)}), name)
     except ValidationError as errors:
-        raise ParameterError(settings.fault(settings.Parameters, errors.errors()[0])) from None
+        raise ParameterError("{}", settings.fault(settings.Parameters, errors.errors()[0])) from None
     if name in INSTANTS and checked is not None:
         try:
             instants.asked_instant(checked)
         except InputError as error:
-            raise ParameterError(f"{name}: {error.message}", remedy=error.remedy) from None
+            raise error.within(ParameterError, name) from None
     return list(checked) if isinstance(checked, tuple) else checked
 
 

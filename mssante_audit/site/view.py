@@ -29,7 +29,7 @@ from mssante_audit.findings.trend import Point, severity_counts
 from mssante_audit.report.first import with_contacts
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.domains import domains, doubts
+from mssante_audit.verdicts.domains import domains, domains_touched, doubts
 from mssante_audit.verdicts.presented import renewals
 from mssante_audit.whitelist.rows import grouped
 
@@ -131,9 +131,12 @@ class View:
         positions: list[dict[tuple[str, str], list[int]]] = []  # by operator and domain
         for frame in (self.findings, self.waived):
             touched: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-            columns = ["rows", "operator_id", "operator", "domain"]
-            for at, (rows, owner, name, domain) in enumerate(zip(*(frame[c] for c in columns), strict=True)):
-                named = [(owner, domain)] if owner or domain else []
+            its_columns = (frame[name] for name in ("rows", "operator_id", "operator", "domain"))
+            every = zip(*its_columns, domains_touched(self.space.entries, frame), strict=True)
+            for at, (rows, owner, name, domain, several) in enumerate(every):
+                # One of the register may be of several domains, which the list need not spell alike.
+                its = {domain} if rows or not several else map(shown, several)
+                named = [(owner, each) for each in sorted(its) if owner or each]
                 for pair in dict.fromkeys([*(whose[row] for row in rows), *named]):
                     touched[pair].append(at)
                 if named and owner not in names:

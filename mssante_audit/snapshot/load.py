@@ -100,8 +100,8 @@ def load_space(
     }
     for what, made in others.items():
         if made:
-            message = f"the snapshot was made with {what} {made}, and not as asked"
-            raise InputError(message, file=str(folder), remedy=AGAIN)
+            message = "the snapshot was made with {} {}, and not as asked"
+            raise InputError(message, what, made, file=str(folder), remedy=AGAIN)
     if contacts == "all" and head["shareable"]:
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
     return _space(folder, head, contacts)

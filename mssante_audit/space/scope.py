@@ -26,13 +26,13 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
     try:
         named = places(scope.region.strip() or None, scope.department.strip() or None)
     except UnknownNameError as error:
-        raise InputError(error.message, file=SCOPE, remedy=error.remedy) from None
+        raise error.within(InputError, SCOPE) from None
     entries, same = space.audited, space.structures
     sitting = entries[entries["department"].isin(named.codes)] if named else entries.iloc[:0]
     if named and sitting.empty:
         where = ", ".join((*named.regions, *named.departments))
-        remedy = f"There are operators in: {', '.join(sorted({*entries['department']} - {''}))}"
-        raise InputError(f"no operator of this list sits in {where}", file=SCOPE, remedy=remedy)
+        remedy = ("There are operators in: {}", ", ".join(sorted({*entries["department"]} - {""})))
+        raise InputError("no operator of this list sits in {}", where, file=SCOPE, remedy=remedy)
     declared = space.register.declarations[["operator_id", "structure_name"]].drop_duplicates()
     operators = (*space.operator_names.items(), *declared.itertuples(index=False, name=None))
     identified = [(number, name) for number, name in operators if number]
@@ -63,9 +63,9 @@ def _meant(text: str, operators: list[tuple[str, str]], same: dict[str, str]) ->
     if len(matches) == 1:
         return matches.pop()
     if matches:
-        message, remedy = f"{text!r} may mean {len(matches)} operators", "; ".join(sorted(matches)[:5])
-        raise InputError(message, file=SCOPE, remedy=f"Such as: {remedy}")
+        remedy: tuple[str, ...] = ("Such as: {}", "; ".join(sorted(matches)[:5]))
+        raise InputError("{} may mean {} operators", repr(text), len(matches), file=SCOPE, remedy=remedy)
     names = {fold(name): name for _, name in operators}
     near = "; ".join(names[name] for name in difflib.get_close_matches(fold(text), names, n=3))
-    remedy = f"Near: {near}" if near else "Write its identifier, or its name"
-    raise InputError(f"no operator {text!r} in list or register", file=SCOPE, remedy=remedy)
+    remedy = ("Near: {}", near) if near else ("Write its identifier, or its name",)
+    raise InputError("no operator {} in list or register", repr(text), file=SCOPE, remedy=remedy)

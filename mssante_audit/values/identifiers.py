@@ -233,7 +233,7 @@ def places(region: str | None = None, department: str | None = None) -> Places |
     codes = held & {*departments} if regions and departments else held | {*departments}
     if not codes:
         named = ", ".join(_label(code) for code in departments)
-        raise UnknownNameError(f"{named}: not in {', '.join(regions)}", remedy="Name one of the two")
+        raise UnknownNameError("{}: not in {}", named, ", ".join(regions), remedy="Name one of the two")
     return Places(regions, departments, frozenset(codes))
 
 
@@ -242,7 +242,7 @@ def _each(text: str | None, meant: Callable[[str], str]) -> tuple[str, ...]:
         return ()
     names = tuple(dict.fromkeys(meant(part.strip()) for part in text.split(",") if part.strip()))
     if not names:
-        raise UnknownNameError(f"{text!r} names no place")
+        raise UnknownNameError("{} names no place", repr(text))
     return names
 
 
@@ -251,8 +251,8 @@ def _region(text: str) -> str:
     code = _code(text)
     if name := names.get(fold(text)) or (code and names.get(fold(DEPARTMENTS[code]))):
         return name
-    remedy = f"{_label(code)} is a département" if code else _near(text, names)
-    raise UnknownNameError(f"no region {text!r}", remedy=remedy or f"There are: {', '.join(REGIONS)}")
+    remedy = ("{} is a département", _label(code)) if code else _near(text, names)
+    raise UnknownNameError("no region {}", repr(text), remedy=remedy or ("There are: {}", ", ".join(REGIONS)))
 
 
 def _department(text: str) -> str:
@@ -260,9 +260,9 @@ def _department(text: str) -> str:
         return code
     names = {fold(label): _label(code) for code, label in DEPARTMENTS.items()}
     begun = [_label(code) for code in DEPARTMENTS if code.startswith(text.upper())]
-    region = next((f"{name} is a region" for name in REGIONS if fold(name) == fold(text)), "")
-    remedy = region or _near(text, names, begun) or "Write a code, such as 75, or a name, such as Paris"
-    raise UnknownNameError(f"no département {text!r}", remedy=remedy)
+    region = next((("{} is a region", name) for name in REGIONS if fold(name) == fold(text)), ())
+    remedy = region or _near(text, names, begun) or ("Write a code, such as 75, or a name, such as Paris",)
+    raise UnknownNameError("no département {}", repr(text), remedy=remedy)
 
 
 def _code(text: str) -> str:
@@ -277,6 +277,6 @@ def _label(code: str) -> str:
     return f"{DEPARTMENTS[code]} ({code})"
 
 
-def _near(text: str, names: Mapping[str, str], begun: Sequence[str] = ()) -> str:
+def _near(text: str, names: Mapping[str, str], begun: Sequence[str] = ()) -> tuple[str, ...]:
     near = begun or [names[name] for name in difflib.get_close_matches(fold(text), names, NEAR, cutoff=0.6)]
-    return f"Near: {'; '.join(near[:NEAR])}" if near else ""
+    return ("Near: {}", "; ".join(near[:NEAR])) if near else ()

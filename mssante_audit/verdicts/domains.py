@@ -37,7 +37,7 @@ from mssante_audit.values.identifiers import region_of
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, UNSEEN, mails_of, verdicts
 from mssante_audit.verdicts.presented import receiving, tls_of
 from mssante_audit.verdicts.words import about, capital, causes, reasons
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import grouped, owners
 
 CONTACTS = {"support": "support_contact", "project": "project_contact"}
 _FINDING = ("rule", "severity", "confidence", "observed", "expected", "first_seen", "rows")
@@ -142,7 +142,8 @@ def domains_of(space: TrustSpace, findings: pd.DataFrame, *, language: str = "")
         "method": [method.get(name, "unknown") for name in names],
         "observed_at": [walked[name].observed_at for name in names],
     }
-    columns |= {name: _most(entries, name) for name in ("operator_id", "operator", "department")}
+    whose = owners(entries).values()
+    columns |= {n: [o[at] for o in whose] for at, n in enumerate(("operator_id", "operator", "department"))}
     columns["region"] = map(region_of, columns["department"])
     columns |= {check: [verdict.results[check] for verdict in judged] for check in CHECKS}
     columns |= {name: [getattr(verdict, name) for verdict in judged] for name in ("receives", "order", "why")}
@@ -172,12 +173,6 @@ def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[s
             names = set().union(*(spelt.get(name, ()) for name in facts.get("domains", [named])))
         touched.append(names)
     return touched
-
-
-def _most(entries: pd.DataFrame, name: str) -> list[str]:
-    """Return for each domain the value that most of its rows have, the first of those that tie."""
-    borne = grouped(zip(entries["domain"].tolist(), entries[name].tolist(), strict=True))
-    return [Counter(values).most_common(1)[0][0] for values in borne.values()]
 
 
 def doubts(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> Doubts:
@@ -260,14 +255,16 @@ def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> I
 
 
 def _touching(space: TrustSpace, findings: pd.DataFrame) -> dict[str, dict[int, list[int]]]:
-    """Return by domain the positions of the findings that name it or touch a row of it, with these rows."""
+    """Return by domain the positions of the findings that name or touch it, with their rows of it."""
     whose = dict(zip(space.entries["row"].tolist(), space.entries["domain"].tolist(), strict=True))
     touching: defaultdict[str, dict[int, list[int]]] = defaultdict(dict)
-    for position, (name, rows) in enumerate(zip(findings["domain"], findings["rows"], strict=True)):
-        touching[name].setdefault(position, [])
+    columns = (findings["domain"], findings["rows"], domains_touched(space.entries, findings))
+    for position, (name, rows, touched) in enumerate(zip(*columns, strict=True)):
+        for domain in {name, *touched}:
+            touching[domain][position] = []
         for row in rows:
             if row in whose:
-                touching[whose[row]].setdefault(position, []).append(row)
+                touching[whose[row]][position].append(row)
     return touching
 
 
@@ -338,6 +335,6 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
         raise UnknownNameError(
             f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(near)}" if near else None
         )
-    owners = space.audited.drop_duplicates("domain")[["domain", "operator_id", "operator"]]
-    behind_it = pairs[names == wanted].merge(owners, on="domain", how="left")
-    return behind_it[["domain", "kind", "host", "operator_id", "operator"]]
+    found, whose = pairs.loc[names == wanted, ["domain", "kind", "host"]], owners(space.audited)
+    rows = [(domain, *how, *whose[domain][:2]) for domain, *how in found.itertuples(index=False, name=None)]
+    return frame_of(rows, dict.fromkeys((*found, "operator_id", "operator"), "str"))

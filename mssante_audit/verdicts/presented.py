@@ -4,9 +4,9 @@ Grades and causes (`Tls`): ``ok`` where every server was seen, lately, and is ri
 is known to be revoked); ``fail`` by ``tls-none`` where none is, and all were seen; ``warn`` by ``tls-some``
 (one is not, others are or were not seen) and ``tls-protocol`` (each is that was seen, but one speaks no TLS
 of today); ``unknown`` where those that were seen are right, but one was seen longer ago than
-`observation_max_age_days` (``tls-old``) or not at all (``tls-unseen``), by ``tls-alone`` where no anchors
-were at hand to judge a chain by, and ``tls-nobody`` where the list does not have the domain, and so no name
-for its servers (`receive`).
+`observation_max_age_days` (``tls-old``) or not at all (``tls-unseen``), where the domain names no server
+(``not-reached``), by ``tls-alone`` where no anchors were at hand to judge a chain by, and ``tls-nobody``
+where the list does not have the domain, and so no name for its servers (`receive`).
 
 Whether mail arrives (`receiving`) is unknown, by ``tls-refused``, where all servers were visited lately and
 none of them let us in: who sends mail may fare better, or not.
@@ -25,6 +25,7 @@ from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import region_of
+from mssante_audit.whitelist.rows import owners
 
 _WORST = ("fail", "warn", "unknown", "ok")
 _CHANGE = ("address", "kind", "after", "last", "at")
@@ -103,7 +104,9 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
             judged = all(server.chain and server.chain.state for server in telling)
             tls = Tls("ok") if judged else Tls("unknown", "tls-alone")
         else:
-            tls = Tls("unknown", "tls-old" if old else "tls-unseen", old)
+            none = not servers and not seen.missing[domain]
+            cause = "not-reached" if none else "tls-old" if old else "tls-unseen"
+            tls = Tls("unknown", cause, old)
         # One that presents and turns us away may let members in, if it asked for a client's certificate.
         away = [s for s in servers if s.outcome == "presented" and s.detail and not s.demanded]
         let_in = any(s.outcome in (*TELLING, *NOT_VISITED, "lost") and s not in away for s in servers)
@@ -208,10 +211,8 @@ def revocations(space: TrustSpace) -> pd.DataFrame:
 
 
 def _owners(space: TrustSpace) -> dict[str, list[str]]:
-    first = space.audited.drop_duplicates("domain")
-    names = first["operator"].map(space.shown)
-    columns = (first["domain"], first["operator_id"], names, first["department"].map(region_of))
-    return {domain: owner for domain, *owner in zip(*columns, strict=True)}
+    every = owners(space.audited).items()
+    return {domain: [number, space.shown(name), region_of(seat)] for domain, (number, name, seat) in every}
 
 
 def renewals(space: TrustSpace) -> pd.DataFrame:
@@ -228,7 +229,7 @@ def renewals(space: TrustSpace) -> pd.DataFrame:
 def _renewals(space: TrustSpace) -> pd.DataFrame:
     frame, served = changes(space.files.get("tls", ()), space.as_of), presented(space).served
     frame = frame[frame["address"].isin(set(served))].reset_index(drop=True)
-    operator = space.audited.drop_duplicates("domain").set_index("domain")["operator"].to_dict()
+    operator = {domain: name for domain, (_, name, _) in owners(space.audited).items()}
     first, past = {}, past_of(space)
     if past is not None:
         history = past[0][past[0]["domain"].isin({name for a in frame["address"] for name in served[a]})]

@@ -21,9 +21,9 @@ from mssante_audit.verdicts.checks import NOT_AUDITED
 
 # Words by language and code (`words.toml`); doubts are why a list is not to be relied on, faults what the
 # gate finds that no rule does, with titles and remedies.
-CHECK_NAMES, DOUBTS, FAULTS, RECEIVING, OUTCOME_WORDS, _CODES, _REASONS = (
+CHECK_NAMES, DOUBTS, FAULTS, RECEIVING, REFUSED, OUTCOME_WORDS, _CODES, _REASONS = (
     Words(words_of("mssante_audit.verdicts")["fr"][table])
-    for table in ("checks", "doubts", "faults", "receiving", "said", "codes", "reasons")
+    for table in ("checks", "doubts", "faults", "receiving", "refused", "said", "codes", "reasons")
 )
 
 

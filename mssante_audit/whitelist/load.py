@@ -25,7 +25,7 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.frames import Column, described, frame_of
 from mssante_audit.base.instants import SKEW
-from mssante_audit.base.reading import open_regular
+from mssante_audit.base.reading import open_regular, unreadable
 from mssante_audit.whitelist.columns import as_str, entries_frame, is_audit_domain, texts_of
 from mssante_audit.whitelist.listxml import NAMESPACE, Reading
 
@@ -200,7 +200,7 @@ def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]
         with suppress(EOFError):
             deque(pieces, maxlen=0)
     except OSError as error:
-        raise InputError("cannot be read ({})", error.strerror or error, file=name) from error
+        raise unreadable(name, error.strerror or str(error)) from error
     return reading, sha256.hexdigest()
 
 

@@ -75,6 +75,16 @@ def operator_names(entries: pd.DataFrame) -> dict[str, str]:
     return names
 
 
+def owners(entries: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
+    """Return by domain the operator of most of its rows: identifier, and name and département on most."""
+    found, columns = {}, ("domain", "operator_id", "operator", "department")
+    rows = zip(*(entries[name].tolist() for name in columns), strict=True)
+    for domain, borne in grouped((d, (number, name, seat)) for d, number, name, seat in rows).items():
+        of_operator = Counter(number for number, *_ in borne)
+        found[domain] = max(borne, key=lambda own: (of_operator[own[0]], borne.count(own)))
+    return found
+
+
 def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) -> dict[str, str]:
     """Tell which operator identifiers stand for one structure: each → the first of the structure's, in order.
 

@@ -230,7 +230,7 @@ def test_an_observation_cut_anywhere_says_unknown_and_nothing_else(change: Chang
 
 WHY = [
     ({"code": "no-name"},
-     "ce n'est pas un nom que le DNS puisse porter", "no name that the DNS could carry"),
+     "ce n’est pas un nom que le DNS puisse porter", "no name that the DNS could carry"),
     ({"code": "replies", "zone": "x.fr", "outcomes": {"timeout": 2, "refused": 1}, "delegated": True},
      "délégué ; serveurs de x.fr : silence (2), refus (1)",
      "delegated; servers of x.fr: silence (2), refusal (1)"),

@@ -72,6 +72,12 @@ def test_what_is_wrong_is_one_line_and_status_2(run, arguments, line):
     assert err.startswith(f"mssante-audit: {line}")
 
 
+@pytest.mark.parametrize(("how", "command"), [(how, c) for how, *each in CASES["paths"] for c in each])
+def test_a_path_that_no_file_can_have_is_one_line_and_status_2(run, how, command):
+    status, out, err = run(*command.split(), "é" * 300)
+    assert (status, out, err.count("\n"), f"cannot be {how}" in err) == (2, "", 1, True)
+
+
 def test_a_line_cannot_steer_the_terminal(run):
     _, _, err = run("report", "\x1b[2J\u202eevil\nmssante-audit: all is well")
     assert "b[2J" in err
@@ -303,6 +309,10 @@ def test_output_that_cannot_be_written_is_told_and_a_reader_that_leaves_early_is
     rules = f"{' '.join(PROGRAM)} rules"
     line = "mssante-audit: standard output: cannot be written: No space left on device\n"
     assert ran("sh", "-c", f"{rules} > /dev/full") == (2, "", line)
+    assert ran("sh", "-c", f"{rules} >&-") == (2, "", "mssante-audit: standard output: is closed\n")
+    assert ran("sh", "-c", f"{rules} NOTHING 2>&-") == (2, "", "")
+    latin = ran("sh", "-c", f"PYTHONIOENCODING=ascii {' '.join(PROGRAM)} domains --help")
+    assert (latin.returncode, "--as-of" in latin.stdout) == (0, True)
     done = ran("bash", "-o", "pipefail", "-c", f"{rules} | head -n 1")
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
 
@@ -345,6 +355,20 @@ def test_five_thousand_names_take_no_time():
     begin = time.process_time()
     assert check(f"{names[7][:-11]}x.mssante.fr", names).near[0] == names[7]
     assert time.process_time() - begin < 1
+
+
+@pytest.mark.parametrize(("files", "given", "told"), NAMES["french"])
+def test_who_reads_french_is_told_so_of_files_and_values(run, tmp_path, monkeypatch, files, given, told):
+    monkeypatch.chdir(tmp_path)
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    if "LIST" in files:
+        (tmp_path / LIST).write_bytes((CATALOGUE / LIST).read_bytes())
+    name = "ch-fortirreel.mssante.fr"
+    status, out, err = run("check", name, "--data", tmp_path, *given.split(), "--lang", "fr")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert told in err
 
 
 @pytest.mark.parametrize("text", NAMES["refused"])

@@ -103,13 +103,8 @@ def test_who_reads_french_is_told_of_files_in_french(run, tmp_path, monkeypatch,
         monkeypatch.setenv(how, "fr_FR.UTF-8")
     french = ["--lang", "fr"] if how == "--lang" else []
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
-    for command, said in (
-        (["import", "none.csv"], "none.csv : aucun fichier ni dossier de ce nom"),
-        (["import", "a.csv"], "a.csv, ligne 1 : aucune colonne ne contient le domaine"),
-        (["template", "a.csv"], "a.csv : un modèle est un fichier .xlsx"),
-        (["fix", "a.csv", "b.ods"], "a.csv, ligne 1 : aucune colonne"),
-    ):
-        assert said in run(*command, *french).stderr.translate(SPACES)
+    for command, said in CASES["french"]:
+        assert said in run(*command.split(), *french).stderr.translate(SPACES)
     line = "mssante-audit: none.csv: no such file or folder\n"
     assert run("import", "none.csv", "--lang", "en") == (2, "", line)
 

@@ -69,7 +69,7 @@ def test_what_is_unknown_is_open_and_neither_new_nor_absent(sample_space, findin
     unknown = findings.loc[findings["audit"] == "delegation_vs_redirection", "fingerprint"].tolist()
     assert {shown[key] for key in unknown if key in shown} == {("open", "unchanged")}
     assert {shown[key] for key in seen.loc[seen["audit"] == first, "fingerprint"]} == {("open", None)}
-    assert "delegation_vs_redirection rests on inputs in doubt: dns" in json.dumps(run["invocations"])
+    assert "delegation_vs_redirection repose sur des sources en doute" in json.dumps(run["invocations"])
 
 
 def test_a_waived_finding_is_there_and_accepted(sample_space, findings, tmp_path) -> None:

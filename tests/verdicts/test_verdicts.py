@@ -12,7 +12,7 @@ import openpyxl
 import pandas as pd
 import pytest
 from commands import said
-from conftest import CATALOGUE, REAL
+from conftest import CATALOGUE, REAL, toml
 from jsonschema import Draft202012Validator
 from made_up import ALPHA, BETA_DN, make_space, xml_of
 
@@ -26,14 +26,16 @@ from mssante_audit.findings.registry import Audit, catalogue, register
 from mssante_audit.report.cards import view
 from mssante_audit.report.first import answer, first_cause
 from mssante_audit.report.results import open_space
+from mssante_audit.site.view import View
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.snapshot.dictionary import schema
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.checks import RECEPTION
-from mssante_audit.verdicts.domains import domains, domains_of
+from mssante_audit.verdicts.domains import domains, domains_of, records_of
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, reasons
 from mssante_audit.whitelist.load import doubts
+from mssante_audit.whitelist.rows import owners
 from mssante_audit.whitelist.signature import Verdict
 
 AT = "2026-03-03T06:00:00+00:00"
@@ -57,27 +59,14 @@ def others(monkeypatch):
     catalogue.cache_clear()
 
 
-@pytest.mark.parametrize(
-    ("finding", "check", "result"),
-    [
-        (Finding("LIST_DOMAIN_INVALID", "x", (1,)), "listed", "fail"),
-        (Finding("RECO_WITHDRAWN_LISTED", "x", (1,)), "declaration", "fail"),
-        (Finding("LIST_PAIR_REPEATED", "x", (1,)), "listed", "warn"),
-        (Finding("DN_SHAPE", "x", (1,)), "certificate", "fail"),
-        (Finding("CONTACT_NO_PHONE", "x", (1,)), "contacts", "warn"),
-        (Finding("DN_O_TRUNCATED", "x", (1,)), "certificate", "ok"),  # information
-        (Finding("CONTACT_NEAR", "x", (1,)), "contacts", "ok"),  # a warning, and a hint
-        (Finding("CONTACT_NO_EMAIL", "x", (1,), confidence="hint"), "contacts", "ok"),
-        (Finding("LIST_DESCRIPTION_MOJIBAKE", "x", (1,)), "listed", "ok"),  # decides no check
-        (Finding("DN_SHAPE", "x", (2,)), "certificate", "ok"),  # of the other domain
-        (Finding("LIST_NAMESPACE", "list"), "listed", "ok"),  # touches no domain by name
-    ],
-)
-def test_a_finding_decides_the_check_of_its_rule(finding, check, result):
-    row = row_of(signed(make_space({}, BETA)), finding)
-    assert (row[check], row["order"]) == (result, {"fail": "urgent", "warn": "todo", "ok": "ok"}[result])
-    assert row["why"].get(check) == (None if result == "ok" else [finding.rule])
-    assert {row[other] for other in {"listed", "certificate", "contacts"} - {check}} == {"ok"}
+@pytest.mark.parametrize("case", toml("verdicts/domains")["decides"])
+def test_a_finding_decides_the_check_of_its_rule(case):
+    code, row, confidence, check, result = case
+    finding = Finding(code, "x", (row,) if row else (), confidence=confidence)
+    told = row_of(signed(make_space({}, BETA)), finding)
+    assert (told[check], told["order"]) == (result, {"fail": "urgent", "warn": "todo", "ok": "ok"}[result])
+    assert told["why"].get(check) == (None if result == "ok" else [code])
+    assert {told[other] for other in {"listed", "certificate", "contacts"} - {check}} == {"ok"}
 
 
 def test_the_worst_decides_and_names_all_that_are_as_bad():
@@ -114,7 +103,8 @@ def test_what_was_seen_too_long_ago_is_unknown_and_its_findings_stay(at, tls):
 
 def test_a_fault_of_several_declarations_is_one_of_each_domain(tmp_path):
     names = ["ch-alpha.mssante.fr", "CH-Beta.mssante.fr", "ch-gamma.mssante.fr"]
-    text = "domain,contract_number\n{},MSS-1\n{},MSS-1\n{},\n".format(*names)
+    rows = zip(names, ("MSS-1", "MSS-1", ""), strict=True)
+    text = "domain,contract_number,structure_id\n" + "".join(f"{n},{c},1759900004\n" for n, c in rows)
     (tmp_path / "a.csv").write_text(text, encoding="utf-8")
     space = make_space(*({"domain": name} for name in names))
     space = signed(replace(space, register=load_declarations(tmp_path / "a.csv")))
@@ -124,6 +114,17 @@ def test_a_fault_of_several_declarations_is_one_of_each_domain(tmp_path):
     frame = domains_of(space, findings)
     assert frame["declaration"].tolist() == ["warn", "warn", "ok"]
     assert [why.get("declaration") for why in frame["why"]] == [["DECL_CONTRACT_SHAPE"]] * 2 + [None]
+    told = [[one["rule"] for one in record["findings"]] for record in records_of(space, names)]
+    (operator,) = View(space, findings, findings[:0], None, (), None, None).operators.values()
+    shown = [[findings["rule"][at] for at in domain.findings] for domain in operator.domains]
+    for rules in (told, sorted(shown, key=len, reverse=True)):
+        assert [each.count("DECL_CONTRACT_SHAPE") for each in rules] == [1, 1, 0]
+
+
+def test_the_operator_of_a_domain_is_one_and_no_mixture_of_several():
+    rows = [("A", "X", "44"), ("A", "Y", "44"), ("B", "Z", "75"), ("B", "Z", "75"), ("A", "Y", "49")]
+    entries = pd.DataFrame(rows, columns=["operator_id", "operator", "department"]).assign(domain="d")
+    assert owners(entries) == {"d": ("A", "X", "44")}
 
 
 @pytest.mark.parametrize("status", ["invalid", "absent", "valid-untrusted"])

@@ -21,12 +21,6 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
 
 SET_MAX = 100  # records of one name and type that BIND takes (its max-records-per-type); it fails on more
-# French names of the methods in use.
-METHOD_NAMES = {
-    "delegated": "délégué", "within-delegated": "dans une zone déléguée", "redirected": "redirigé",
-    "wildcard": "enregistrement générique", "none": "rien", "outside": "hors de la zone",
-    "unknown": "non observé",
-}  # fmt: skip
 
 
 class Declared(NamedTuple):

@@ -69,4 +69,5 @@ class ObserveSettings(Observe):
             super().__init__(**given)
         except ValidationError as errors:
             error = errors.errors()[0]
-            raise error.get("ctx", {}).get("error") or ParameterError(fault(type(self), error)) from None
+            ours = error.get("ctx", {}).get("error")
+            raise ours or ParameterError("{}", fault(type(self), error)) from None
