@@ -188,9 +188,9 @@ def _paths(job: Job, roots: Sequence[Path]) -> re.Pattern[str]:
     roots += [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
     with suppress(RuntimeError):  # a container's user may have none
         roots.append(Path.home())
-    texts = {
-        text for root in roots for path in (root, resources.real_path(root)) if len(text := str(path)) > 1
-    }
+    # Whole paths alone: of "data/sample" the folder is "data", as in the address of each file in a page.
+    every = {path for root in roots for path in (root.absolute(), resources.real_path(root))}
+    texts = {text for text in map(str, every) if len(text) > 1}
     longest_first = sorted(texts | {escape(text) for text in texts}, key=lambda text: (-len(text), text))
     # Not inside a word or base64 data, where the same letters may stand by chance.
     return re.compile(rf"(?<![\w+/=.~-])(?:{'|'.join(map(re.escape, longest_first))})(?:/|(?![\w.~-]))")
