@@ -15,11 +15,11 @@ const element = (name, properties, ...children) => {
 };
 
 const collate = new Intl.Collator(LANGUAGE, { numeric: true }).compare;
-// Numbers by their value, also as French writes them (1 234); then texts; what is empty last.
-const compare = (a, b) => {
+// Numbers by their value, also as French writes them (1 234); then texts; what is empty last, whichever way.
+const compare = (a, b, sign) => {
   const [x, y] = [a, b].map((text) => text.trim() === "" ? NaN : Number(text.replace(/[\u00a0\u202f]/g, "")));
-  if (!isNaN(x) && !isNaN(y)) return x - y;
-  return isNaN(x) - isNaN(y) || !a.trim() - !b.trim() || collate(a, b);
+  if (!isNaN(x) && !isNaN(y)) return sign * (x - y);
+  return !a.trim() - !b.trim() || sign * (isNaN(x) - isNaN(y) || collate(a, b));
 };
 
 const told = (cell) => {
@@ -52,12 +52,13 @@ const upgrade = (table) => {
       headers.forEach((other) => other.removeAttribute("aria-sort"));
       header.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
       const keys = new Map(rows.map((row) => [row, row.cells[column].dataset.order ?? told(row.cells[column])]));
-      rows.sort((a, b) => sign * compare(keys.get(a), keys.get(b)));
+      rows.sort((a, b) => compare(keys.get(a), keys.get(b), sign));
       start = 0;
       draw();
     });
   });
-  if (rows.length <= 10) return;
+  const few = matchMedia("(max-width: 44rem)").matches ? 4 : 10;  // on a phone a row is as high as a card
+  if (rows.length <= few) return;
 
   const name = table.caption.textContent;
   const push = (text, label, act) => {
@@ -69,7 +70,7 @@ const upgrade = (table) => {
   const texts = new Map(rows.map((row) => [row, folded([...row.cells].map(told).join(" "))]));
   const box = element("input", { type: "search", id: `${table.id}-filter` });
   const size = element("select", { id: `${table.id}-size` },
-    ...[["10", 10], ["50", 50], [tr("toutes"), Infinity]].map(([text, value]) => element("option", { value }, text)));
+    ...[[few, few], ["50", 50], [tr("toutes"), Infinity]].map(([text, value]) => element("option", { value }, text)));
   const status = element("span", { className: "shown" });
   status.setAttribute("role", "status");
   const back = push("‹", tr("Page précédente"), () => { start = Math.max(0, start - length); draw(); });
