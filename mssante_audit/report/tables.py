@@ -17,6 +17,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from mssante_audit.base import export, language, markup
+from mssante_audit.base.frames import of_pandas
 from mssante_audit.base.language import count, current_language, french, gettext, number
 from mssante_audit.base.markup import visible as visible
 from mssante_audit.findings import frame
@@ -107,7 +108,7 @@ def table(
     limit, csv
         Rows shown at most; what the CSV holds, if more than these.
     """
-    whole = values.to_frame() if isinstance(values, pd.Series) else values
+    whole = values.to_frame() if isinstance(values, pd.Series) else of_pandas(values)
     name = name or f"frame-{next(_tables)}"
     if whole.empty:
         rest = "" if csv is None or csv.empty else csv_link(csv, len(csv), name)

@@ -26,6 +26,7 @@ from mssante_audit.findings.words import sentence
 from mssante_audit.report import first, page, results, tables, tiles
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import macro, template
+from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
@@ -69,7 +70,7 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
 
     `language` is ``fr`` or ``en``; the current language if "".
     """
-    with using_language(language or current_language()):
+    with using_language(check_value("lang", language or current_language())):
         shown = domains_frame(space)
         if domains is not None:
             shown = shown[shown["domain"].isin(set(domains))]
