@@ -168,6 +168,7 @@ def run_reports(
                 screen = {"title": first.question_asked(verdicts), "first": shows, "causes": top}
                 if not names:
                     explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
+                    screen["explorer"] = EXPLORER  # one that an earlier run left may be of another list
             for job, execution in zip(todo, executions, strict=True):
                 ran, roots = execution.result(), [scratch_of(staging, job.name), staging, out]
                 outcome, files = page.convert(
@@ -178,8 +179,6 @@ def run_reports(
                 listener(job.name, 1, 1, outcome)
         if ledger:
             write_ledger(staging, ledger)
-        if any((folder / EXPLORER).exists() for folder in (staging, out)):
-            screen["explorer"] = EXPLORER
         origin = next((o.results.provenance for o in outcomes if o.results), loaded)
         complete = {outcome.name for outcome in outcomes if (out / f"{outcome.name}.html").exists()}
         index = page.index_html(outcomes, complete, origin, **screen)
