@@ -232,4 +232,6 @@ def test_beside_reports_of_one_department_it_tells_of_that_alone(space, tmp_path
     index = (run.out / "index.html").read_text(encoding="utf-8")
     assert '<form class="find" action="explorer.html">' in index
     run = run_reports(["small"], out=run.out, notebooks=tmp_path, parameters=given)
-    assert "explorer.html" not in (run.out / "index.html").read_text(encoding="utf-8"), "it was not made again"
+    assert "explorer.html" not in (run.out / "index.html").read_text(encoding="utf-8"), (
+        "it was not made again"
+    )
