@@ -330,6 +330,7 @@ def policy_of(*sources: str) -> str:
 def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
     """Give each ``<h2>`` outside scripts an anchor; return the body, and the anchors with their texts."""
     headings: dict[str, str] = {}
+    taken = {*map(unescape, _ID.findall(body))}
 
     def anchored(match: re.Match[str]) -> str:
         attributes, inner = match.groups()
@@ -339,7 +340,7 @@ def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
         slug = re.sub(r"[^a-z0-9]+", "-", unaccented(text.casefold())).strip("-") or "section"
         wanted = anchor = unescape(named[1]) if named else slug
         for number in itertools.count(2):
-            if anchor not in headings:
+            if anchor not in headings and (named or anchor not in taken):
                 break
             anchor = f"{wanted}-{number}"
         headings[anchor] = text
