@@ -289,20 +289,26 @@ def opening(
     space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame | None = None, chosen: Limits = EVERYBODY
 ) -> Html:
     """Show what a report is about: whom it is limited to (`chosen`), what was set aside, or not evaluated."""
-    limits: Prose | str = ""
-    if chosen.places is not None and chosen.operator_id is None:
-        limits = limited_to(chosen)
-    elif len(entries) < len(space.audited):
-        limits = say("Rapport limité à un opérateur qui n’a que des entrées de test.")
-        for operator, name in entries[["operator_id", "operator"]].head(1).itertuples(index=False):
-            limits = say("Rapport limité à l’opérateur **{name}** ({who}).", name=name, who=operator)
     made = [its for name, its in audits().items() if findings is None or name in set(findings["audit"])]
     rests = {LIST}.union(*(its.rests for its in made))
     doubtful = [aged(s.name, s.age_days) for s in space.states if s.doubtful and s.name in rests]
     doubt = say("**En doute, donc à confirmer : {what}.**", what=escape(listing(doubtful)))
     about = paragraph("scope", scope(space, entries), doubt if doubtful else "")
     unmade = "" if findings is None else incomplete(findings)
-    return joined(paragraph("limits", limits) if limits else "", unmade, about)
+    return joined(limitation(space, entries, chosen), unmade, about)
+
+
+def limitation(space: TrustSpace, entries: pd.DataFrame, chosen: Limits) -> Html:
+    """Show whom a report of some rows is limited to; nothing if it is of everybody."""
+    limits: Prose | str = ""
+    if chosen.places is not None and chosen.operator_id is None:
+        limits = limited_to(chosen)
+    elif len(entries) < len(space.audited):
+        limits = say("Rapport limité à un opérateur qui n’a que des entrées de test.")
+        for operator, name in entries[["operator_id", "operator"]].head(1).itertuples(index=False):
+            named = space.shown(name)
+            limits = say("Rapport limité à l’opérateur **{name}** ({who}).", name=named, who=operator)
+    return paragraph("limits", limits) if limits else Html()
 
 
 def follow_up_html(followed: ledger.FollowUp, findings: pd.DataFrame) -> Html:

@@ -17,7 +17,7 @@ from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import read_ledger, write_ledger
-from mssante_audit.report import first, html, page, results
+from mssante_audit.report import findings, first, html, page, results
 from mssante_audit.report.execute import execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
@@ -163,7 +163,8 @@ def run_reports(
             if space:
                 verdicts, causes = first.judged(space, chosen)
                 counts = answers(verdicts)
-                shows = html.joined(first.answer(verdicts), first.counts(verdicts))
+                limits = findings.limitation(space, results.limited(space.audited, chosen), chosen)
+                shows = html.joined(first.answer(verdicts), first.counts(verdicts), limits)
                 top = first.cause_lines(causes.head(TOP), kind="causes brief") if len(causes) else ""
                 screen = {"title": first.question_asked(verdicts), "first": shows, "causes": top}
                 if not names:
