@@ -166,9 +166,10 @@ class Report:
         return findings.findings_table(shown, rules, **more, **texts)
 
     def _failed(self, rules: Mapping[str, Rule]) -> bool:
-        """Tell whether a part of the audits that have these rules could not be evaluated."""
-        failed = self.every.loc[self.every["rule"] == FAILED, "audit"]
-        return bool(failed.isin({rule.audit for rule in rules.values()}).any())
+        """Tell whether some of these rules could not be evaluated; of a cut list, those that compare rows."""
+        failed = set(self.every.loc[self.every["rule"] == FAILED, "audit"])
+        cut = "cut" in self.space.whitelist.damage_kinds
+        return any(rule.audit in failed or (cut and rule.compares) for rule in rules.values())
 
     def answer(self) -> Html:
         """Show how many domains an error touches, and what is the gravest."""

@@ -102,6 +102,7 @@ class View:
         lacks, names = lacking(space), known_needs()
         self.missing = {audit: names[needs[0]][current_language()] for audit, needs in lacks.items()}
         self.failed = frozenset(self.findings.loc[self.findings["rule"] == FAILED, "audit"])  # in part
+        self.cut = "cut" in space.whitelist.damage_kinds
         # Positions of the findings that ask for something (pages fold the others), are new, or unknown.
         self.todo = frozenset(actionable(self.findings).index)
         status = grouped((how, at) for at, how in enumerate(self.follow_up.status if self.follow_up else ()))

@@ -150,6 +150,11 @@ def test_families_that_found_nothing_are_a_folded_line_each_below_the_others(spa
     lines = [" ".join(line.findtext("summary").replace(NBSP, " ").split()) for line in folded]
     assert lines == [f"{quiet} : {luhn}", f"{mail} : inconnu"]
     assert ("ou non évalué" in text(report.sections(quiet))) == (luhn == "inconnu")
+    listed = replace(space.whitelist, damage_kinds=("cut",))
+    cut = replace(report, space=TrustSpace(listed, space.as_of), every=frame[:0])
+    lines = text(cut.sections("Lignes répétées et dates", quiet))
+    assert "Lignes répétées et dates : inconnu" in lines, "some of its rules compare rows"
+    assert f"{quiet} : aucun constat" in lines
 
 
 def test_the_overview_says_what_nobody_looked_at(space):
