@@ -108,6 +108,7 @@ def explorer_html(
         counts.append((axis, [(a, n, first.MARKS[first.RESULT_OF[a]], text) for (a, n), text in named]))
     return template("explorer.html.j2").render(
         title=first.question_asked(domains), answer=first.answer(domains), counts=counts,
+        part=len(domains), whole=len(domains_frame(space)),
         words={**words["page"], "colon": language.colon()}, blind=first.unchecked(domains), home=home,
         policy=page.policy_of(tables.source_of(code)), script=code,
         style=tables.shipped("explorer/explorer.css"), data=packed(content),
