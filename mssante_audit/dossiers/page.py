@@ -86,7 +86,7 @@ def _peers(dossier: Dossier, limit: int) -> Html:
     caption = say(many if peers.number else few, **numbers, high=high, share=share)
     if not peers.medians:
         return paragraph("scope", caption)
-    columns = {
+    columns: dict[str, Any] = {
         "Gravité": [names("severities")[severity] for severity in yours],
         "Vous": list(yours.values()),
         "Médiane": [peers.medians[severity] for severity in yours],
@@ -195,8 +195,8 @@ def _changes(dossier: Dossier, limit: int) -> Html:
     shown = changes.assign(**named).rename(columns=columns)
     if shown.empty:
         return joined(lists, paragraph("none", none))
-    rows = _once(shown.to_dict("list"), "changes", limit, values(shown), caption=caption)
-    return joined(lists, rows)
+    texts = {str(column): its.tolist() for column, its in shown.items()}
+    return joined(lists, _once(texts, "changes", limit, values(shown), caption=caption))
 
 
 # What shows each section of a page, in their order.

@@ -162,8 +162,8 @@ class Report:
 
     def _table(self, shown: pd.DataFrame, rules: Mapping[str, Rule] | None = None, **texts: str) -> Html:
         needs, failed = findings.lacks(self.space, rules or {}), self._failed(rules or {})
-        more: dict[str, Any] = {"lacking": needs, "failed": failed, "limit": self.row_limit}
-        return findings.findings_table(shown, rules, **more, **texts)
+        limit, table = self.row_limit, findings.findings_table
+        return table(shown, rules, lacking=needs, failed=failed, limit=limit, **texts)
 
     def _failed(self, rules: Mapping[str, Rule]) -> bool:
         """Tell whether some of these rules could not be evaluated; of a cut list, those that compare rows."""
