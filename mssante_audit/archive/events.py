@@ -19,7 +19,7 @@ from mssante_audit.archive import changes
 from mssante_audit.archive.changes import CONFIDENCES, Change, Operator, Side, confidence, side_of
 from mssante_audit.archive.renames import renames_in
 from mssante_audit.archive.store import Archive
-from mssante_audit.base.errors import InputError
+from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.frames import Column, frame_of
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import WhiteList
@@ -97,6 +97,8 @@ def span(
     def side(given: List) -> Side:
         if isinstance(given, WhiteList):
             return side_of(given)
+        if not isinstance(given, str | Path | date):
+            raise ParameterError(f"{type(given).__name__} is no list, file or date")
         text = given.isoformat() if isinstance(given, date) else str(given)
         if os.path.lexists(text) and not Path(text).is_dir():
             return side_of(archive.read(text, recover=recover, any_namespace=any_namespace))

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mssante_audit.base.errors import ParameterError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -113,3 +115,13 @@ def json_schema(
         "additionalProperties": False,
     }
     return {"$schema": DRAFT, "title": title, "type": "array", "items": row}
+
+
+def of_pandas(values: Any, *kinds: type) -> Any:
+    """Return a series or a frame as it is, or only one of some `kinds`; else it is a `ParameterError`."""
+    import pandas as pd
+
+    if isinstance(values, kinds or (pd.Series, pd.DataFrame)):
+        return values
+    wanted = " or ".join(kind.__name__ for kind in kinds or (pd.Series, pd.DataFrame))
+    raise ParameterError(f"a {type(values).__name__} is no {wanted}", remedy="Make one by pd.Series(…)")

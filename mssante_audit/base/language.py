@@ -248,14 +248,19 @@ def count(value: int, noun: str, plural: str | None = None) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """Write the share of `part` in `whole`, with one decimal below ten percent: ``8,3 %``."""
+    """Write the share of `part` in `whole`, with one decimal below 10 and above 99 percent: ``8,3 %``.
+
+    Only nothing is 0 %, and only all of it is 100 %.
+    """
     if not whole:
         return "–"
     share = 100 * part / whole
     sign = f"{NARROW}%" if french() else "%"
     if 0 < share < 0.1:
         return f"{f'moins de{NBSP}' if french() else 'less than '}{number(0.1)}{sign}"
-    return f"{number(share if share < 10 else round(share))}{sign}"
+    if 99.9 < share < 100:
+        return f"{f'plus de{NBSP}' if french() else 'more than '}{number(99.9)}{sign}"
+    return f"{number(round(share) if 10 <= share <= 99 else share)}{sign}"
 
 
 def duration(days: int) -> str:

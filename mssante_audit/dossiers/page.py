@@ -11,7 +11,7 @@ from mssante_audit.base.language import gettext, percent
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.first import counts
-from mssante_audit.report.html import Html, card, joined, macro, names, say
+from mssante_audit.report.html import Html, card, joined, macro, names, paragraph, say
 from mssante_audit.report.tables import columns_table, severity_cell, table
 
 NOTEBOOK = "operator"  # shows the same sections, with the frames they are made of at hand
@@ -19,7 +19,7 @@ NOTEBOOK = "operator"  # shows the same sections, with the frames they are made 
 
 def section(dossier: Dossier, name: str, limit: int = 500) -> Html:
     """Return one of the `SECTIONS` of a dossier's page, of a table `limit` rows at most."""
-    return joined(macro("dossier.heading", name), SECTIONS[name](dossier, limit))
+    return joined(macro("dossier.heading", name, dossier), SECTIONS[name](dossier, limit))
 
 
 def _severities(dossier: Dossier) -> dict[str, int]:
@@ -61,20 +61,16 @@ def _once(
     columns: Mapping[str, Sequence[Any]], name: str, limit: int, csv: Values | None = None, **more: Any
 ) -> Html:
     """Return a table without the columns that say the same in all its rows, which are said once above it."""
-    texts = {n: its for n, its in [*columns.items()][1:] if len(its) > 1 and isinstance(its[0], str)}
-    same = {column: its[0] for column, its in texts.items() if set(its) == {its[0]}}
+    plain = {n: its for n, its in [*columns.items()][1:] if len(its) > 1 and isinstance(its[0], str | int)}
+    same = {n: its[0] for n, its in plain.items() if set(its) == {its[0]} and n != more.get("bar")}
     shown = {column: its for column, its in columns.items() if column not in same}
-    alike = [(gettext(column), text) for column, text in same.items() if text]
+    alike = [(gettext(column), str(value)) for column, value in same.items() if value != ""]
     rows = columns_table(shown.items(), name=name, limit=limit, csv=csv, **more)
     return joined(macro("dossier.alike", alike), rows)
 
 
 def _peers(dossier: Dossier, limit: int) -> Html:
     peers, yours = dossier.peers, _severities(dossier)
-    columns: dict[str, Any] = {"Gravité": [names("severities")[severity] for severity in yours]}
-    columns["Vous"] = list(yours.values())
-    if peers.medians:
-        columns["Médiane"] = [peers.medians[severity] for severity in yours]
     size = "1 domaine" if peers.high == peers.low else "{low} à {high} domaines"
     size = say("{low} domaines et plus" if peers.high is None else size, low=peers.low, high=peers.high or 0)
     few = (
@@ -88,6 +84,13 @@ def _peers(dossier: Dossier, limit: int) -> Html:
     (low, mid, high), share = peers.whole, percent(peers.more, peers.number) if peers.number else ""
     numbers = {"own": len(dossier.points), "size": size, "n": peers.number, "low": low, "mid": mid}
     caption = say(many if peers.number else few, **numbers, high=high, share=share)
+    if not peers.medians:
+        return paragraph("scope", caption)
+    columns: dict[str, Any] = {
+        "Gravité": [names("severities")[severity] for severity in yours],
+        "Vous": list(yours.values()),
+        "Médiane": [peers.medians[severity] for severity in yours],
+    }
     return columns_table(columns.items(), name="peers", caption=caption, bar="Vous")
 
 
@@ -190,7 +193,10 @@ def _changes(dossier: Dossier, limit: int) -> Html:
     words = {"kind": names("changes"), "confidence": names("confidences")}
     named = {column: changes[column].map(called) for column, called in words.items()}
     shown = changes.assign(**named).rename(columns=columns)
-    return joined(lists, table(shown, name="changes", caption=caption, empty=none, limit=limit))
+    if shown.empty:
+        return joined(lists, paragraph("none", none))
+    texts = {str(column): its.tolist() for column, its in shown.items()}
+    return joined(lists, _once(texts, "changes", limit, values(shown), caption=caption))
 
 
 # What shows each section of a page, in their order.

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mssante_audit.base import language
 from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.frames import of_pandas
 from mssante_audit.base.language import NBSP, format_text, gettext, translated
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report import svg
@@ -67,9 +68,9 @@ def bars(
     >>> bars(pd.Series({"CH FICTIF": 3, "CH INVENTÉ": 1}), title="Domaines").alt
     'Barres – Domaines. CH FICTIF : 3 ; CH INVENTÉ : 1.'
     """
-    single = isinstance(values, pd.Series)
+    single = isinstance(of_pandas(values), pd.Series)
     frame = values.to_frame("") if isinstance(values, pd.Series) else values
-    lengths = frame.map(_length).astype("float64").set_axis(list(map(str, frame.columns)), axis="columns")
+    lengths = frame.map(length).astype("float64").set_axis(list(map(str, frame.columns)), axis="columns")
     looks = _looks(lengths, styles, single)
     parts = lengths.map(language.number).astype("str")
     for column in () if single else map(str, lengths):
@@ -118,17 +119,21 @@ def lines(
     Parameters
     ----------
     values
-        Whole numbers, a row an instant (the index; UTC if it has no zone), the oldest first; a number that is
-        not whole, or unknown, or stands over no instant, is an `InputError`.
+        Whole numbers, a row an instant or a month (the index; UTC if it has no zone); a number that is not
+        whole, or unknown, or stands over no instant, is an `InputError`.
     **options
         Whatever `pandas.Series.plot` takes: ``color``, ``marker``, ``figsize``, ``grid``, ``ax``…
     """
-    frame = values if isinstance(values, pd.DataFrame) else values.to_frame(values.name or title)
+    frame = of_pandas(values)
+    frame = frame if isinstance(frame, pd.DataFrame) else frame.to_frame(frame.name or title)
+    if isinstance(frame.index, pd.PeriodIndex):
+        frame = frame.to_timestamp()
     if not frame.empty and (not isinstance(frame.index, pd.DatetimeIndex) or frame.index.hasnans):
         raise InputError(
             "lines are drawn over instants, and this index has other values, or not all of them",
             remedy="Make one by pd.to_datetime",
         )
+    frame = frame.sort_index()
     times = pd.DatetimeIndex(pd.to_datetime(frame.index, utc=True))
     words = {severity: plural.capitalize() for severity, (_, plural) in language.severity_names().items()}
     curves = {str(column): whole_numbers(frame[column]) for column in frame.columns if len(frame)}
@@ -202,15 +207,16 @@ def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
 def alt_text(kind: str, title: str, sentences: Iterable[str], between: str = ". ") -> str:
     """Return the alternative text of a chart."""
     written = between.join(sentences) or gettext("Aucune donnée")
-    return format_text(kind, title=translated(title), said=written)
+    text = format_text(kind, title=translated(title), said=written)
+    return text if title else text.replace(" – .", ".", 1)
 
 
-def _length(value: Any) -> float | None:
+def length(value: Any) -> float | None:
     """Return how long a bar is, ``None`` where nobody knows."""
     if pd.isna(value) is True:  # of a list it is no answer at all
         return None
     if not isinstance(value, Real) or not 0 <= float(value) < math.inf:
-        raise InputError(f"a bar cannot be {value!r} long", remedy="Draw numbers from 0 on")
+        raise InputError(f"{value!r} cannot be drawn", remedy="Draw numbers from 0 on")
     return float(value)
 
 
@@ -228,7 +234,7 @@ def _name(name: Any) -> str:
         return language.day(name)
     if isinstance(name, pd.Period):
         return language.month(name.start_time.tz_localize("UTC"))
-    return clean(name)
+    return clean(", ".join(map(str, name)) if isinstance(name, tuple) else name)
 
 
 def _on_a_scale(index: pd.Index) -> bool:

@@ -21,7 +21,7 @@ from pandas.errors import UndefinedVariableError
 from mssante_audit.audits import audit_all, lacking, unsure
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.export import WRITERS, parquet_bytes, write_workbook
-from mssante_audit.base.frames import frame_of
+from mssante_audit.base.frames import frame_of, of_pandas
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.base.reading import read_parquet
 from mssante_audit.base.staging import private
@@ -155,7 +155,7 @@ def join(
     twice = table.loc[table["_number"].duplicated(), "_number"]
     if len(twice):
         raise InputError(
-            f"the table has the {on.upper()} {twice.iloc[0]} twice ({len(twice)} such rows)",
+            f"the table has the {on.upper()} {twice.iloc[0]} twice",
             remedy=f"Choose one row each: table.drop_duplicates({column!r})",
         )
     numbers, kinds = {}, ("SIREN", "SIRET") if on == "siren" else (on.upper(),)
@@ -182,7 +182,7 @@ def _read(path: Path) -> pd.DataFrame:
         except UnicodeDecodeError:  # as a French spreadsheet saves it
             return pd.DataFrame(readers[suffix](path, encoding="cp1252"))
     except (OSError, ValueError, KeyError, TypeError, BadZipFile, csv.Error) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = " ".join(str(getattr(error, "strerror", "") or error).split()) or type(error).__name__
         raise InputError(f"the table cannot be read ({why})", file=str(path)) from None
 
 
@@ -297,7 +297,7 @@ def export(values: pd.DataFrame | pd.Series, path: str | Path, *, contacts: str 
     for a formula. `contacts` says whose numbers and addresses are shown, as `mssante_audit.load_space` has
     it. A suffix of no format is a `ParameterError`, a file that cannot be written an `OutputError`.
     """
-    out, whole = Path(path), values.to_frame() if isinstance(values, pd.Series) else values
+    out, whole = Path(path), values.to_frame() if isinstance(values, pd.Series) else of_pandas(values)
     kind = out.suffix.lower().removeprefix(".")
     if kind not in WRITERS:
         remedy = f"End it in .{', .'.join(WRITERS)}"

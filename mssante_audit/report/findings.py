@@ -205,6 +205,7 @@ def findings_table(
     rules: Mapping[str, Rule] | None = None,
     *,
     lacking: Sequence[str] = (),
+    failed: bool = False,
     name: str = "",
     caption: str = "",
     empty: str = "Aucun constat.",
@@ -221,6 +222,8 @@ def findings_table(
     rules, lacking
         Those that were looked for (`family`): what they mean and which of them found nothing is said, too;
         what it took to check them and was not there (`lacks`).
+    failed
+        Whether some of them could not be evaluated, so that none found is not none there.
     name, caption, empty
         Its `id` and the name of the CSV file, unique in the page; what it holds; what to say where there is
         none and no rules are given.
@@ -236,13 +239,13 @@ def findings_table(
         findings = findings[findings["rule"].isin(rules)]
         fired = set(findings["rule"])
         quiet = listing([prose(localized(rule, "title")) for c, rule in rules.items() if c not in fired])
+        without = "Sans constat, ou non évalué : {rules}." if failed else "Sans constat : {rules}."
         if findings.empty:
-            nothing = format_text("Aucun constat. Vérifié : {rules}.", rules=quiet)
+            nothing = format_text(without if failed else "Aucun constat. Vérifié : {rules}.", rules=quiet)
             return paragraph("none", unknown({quiet: lacking}) if lacking else nothing)
         first = next(iter(rules.values()))
         name = name or f"{re.sub('[^a-z0-9]+', '-', first.code.lower())}-table"
         caption = caption or format_text("Constats : {what}", what=translated(first.family))
-        without = "Sans constat, ou non évalué : {rules}." if FAILED in fired else "Sans constat : {rules}."
         silent = format_text(without, rules=quiet) if quiet else ""
     todo = causes.actionable(findings)
     rest = findings[~findings.index.isin(todo.index)]
@@ -286,20 +289,26 @@ def opening(
     space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame | None = None, chosen: Limits = EVERYBODY
 ) -> Html:
     """Show what a report is about: whom it is limited to (`chosen`), what was set aside, or not evaluated."""
-    limits: Prose | str = ""
-    if chosen.places is not None and chosen.operator_id is None:
-        limits = limited_to(chosen)
-    elif len(entries) < len(space.audited):
-        limits = say("Rapport limité à un opérateur qui n’a que des entrées de test.")
-        for operator, name in entries[["operator_id", "operator"]].head(1).itertuples(index=False):
-            limits = say("Rapport limité à l’opérateur **{name}** ({who}).", name=name, who=operator)
     made = [its for name, its in audits().items() if findings is None or name in set(findings["audit"])]
     rests = {LIST}.union(*(its.rests for its in made))
     doubtful = [aged(s.name, s.age_days) for s in space.states if s.doubtful and s.name in rests]
     doubt = say("**En doute, donc à confirmer : {what}.**", what=escape(listing(doubtful)))
     about = paragraph("scope", scope(space, entries), doubt if doubtful else "")
     unmade = "" if findings is None else incomplete(findings)
-    return joined(paragraph("limits", limits) if limits else "", unmade, about)
+    return joined(limitation(space, entries, chosen), unmade, about)
+
+
+def limitation(space: TrustSpace, entries: pd.DataFrame, chosen: Limits) -> Html:
+    """Show whom a report of some rows is limited to; nothing if it is of everybody."""
+    limits: Prose | str = ""
+    if chosen.places is not None and chosen.operator_id is None:
+        limits = limited_to(chosen)
+    elif len(entries) < len(space.audited):
+        limits = say("Rapport limité à un opérateur qui n’a que des entrées de test.")
+        for operator, name in entries[["operator_id", "operator"]].head(1).itertuples(index=False):
+            named = space.shown(name)
+            limits = say("Rapport limité à l’opérateur **{name}** ({who}).", name=named, who=operator)
+    return paragraph("limits", limits) if limits else Html()
 
 
 def follow_up_html(followed: ledger.FollowUp, findings: pd.DataFrame) -> Html:

@@ -146,14 +146,30 @@ class Report:
         """Show the findings of a family of rules, what they mean and what to do, or why they are unknown."""
         return self._table(self.findings, findings.family(name))
 
+    def sections(self, *names: str) -> Html:
+        """Show families of rules, each under its title; last, folded, those with nothing found."""
+        rules = {name: findings.family(name) for name in names}
+        found = {name for name in names if self.findings["rule"].isin(rules[name]).any()}
+        parts = [(name, self.section(name)) for name in names if name in found]
+        unsure = {n for n, its in rules.items() if findings.lacks(self.space, its) or self._failed(its)}
+        quiet = [(name, name in unsure, self.section(name)) for name in names if name not in found]
+        return macro("findings.sections", parts, quiet)
+
     def accepted(self, empty: str = "Aucun constat accepté.") -> Html:
         """Show the findings that somebody accepted."""
         caption = "Constats acceptés, laissés hors des décomptes"
         return self._table(waived(self.space, *self.audits), name="waived", caption=caption, empty=empty)
 
     def _table(self, shown: pd.DataFrame, rules: Mapping[str, Rule] | None = None, **texts: str) -> Html:
-        needs = findings.lacks(self.space, rules or {})
-        return findings.findings_table(shown, rules, lacking=needs, limit=self.row_limit, **texts)
+        needs, failed = findings.lacks(self.space, rules or {}), self._failed(rules or {})
+        limit, table = self.row_limit, findings.findings_table
+        return table(shown, rules, lacking=needs, failed=failed, limit=limit, **texts)
+
+    def _failed(self, rules: Mapping[str, Rule]) -> bool:
+        """Tell whether some of these rules could not be evaluated; of a cut list, those that compare rows."""
+        failed = set(self.every.loc[self.every["rule"] == FAILED, "audit"])
+        cut = "cut" in self.space.whitelist.damage_kinds
+        return any(rule.audit in failed or (cut and rule.compares) for rule in rules.values())
 
     def answer(self) -> Html:
         """Show how many domains an error touches, and what is the gravest."""

@@ -188,9 +188,9 @@ def _paths(job: Job, roots: Sequence[Path]) -> re.Pattern[str]:
     roots += [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
     with suppress(RuntimeError):  # a container's user may have none
         roots.append(Path.home())
-    texts = {
-        text for root in roots for path in (root, resources.real_path(root)) if len(text := str(path)) > 1
-    }
+    # Whole paths alone: of "data/sample" the folder is "data", as in the address of each file in a page.
+    every = {path for root in roots for path in (root.absolute(), resources.real_path(root))}
+    texts = {text for text in map(str, every) if len(text) > 1}
     longest_first = sorted(texts | {escape(text) for text in texts}, key=lambda text: (-len(text), text))
     # Not inside a word or base64 data, where the same letters may stand by chance.
     return re.compile(rf"(?<![\w+/=.~-])(?:{'|'.join(map(re.escape, longest_first))})(?:/|(?![\w.~-]))")
@@ -330,6 +330,7 @@ def policy_of(*sources: str) -> str:
 def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
     """Give each ``<h2>`` outside scripts an anchor; return the body, and the anchors with their texts."""
     headings: dict[str, str] = {}
+    taken = {*map(unescape, _ID.findall(body))}
 
     def anchored(match: re.Match[str]) -> str:
         attributes, inner = match.groups()
@@ -339,7 +340,7 @@ def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
         slug = re.sub(r"[^a-z0-9]+", "-", unaccented(text.casefold())).strip("-") or "section"
         wanted = anchor = unescape(named[1]) if named else slug
         for number in itertools.count(2):
-            if anchor not in headings:
+            if anchor not in headings and (named or anchor not in taken):
                 break
             anchor = f"{wanted}-{number}"
         headings[anchor] = text

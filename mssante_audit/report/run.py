@@ -18,7 +18,7 @@ from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import read_ledger, write_ledger
-from mssante_audit.report import first, html, page, results
+from mssante_audit.report import findings, first, html, page, results
 from mssante_audit.report.execute import Papermill
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
@@ -164,11 +164,13 @@ def run_reports(
             if space:
                 verdicts, causes = first.judged(space, chosen)
                 counts = answers(verdicts)
-                shows = html.joined(first.answer(verdicts), first.counts(verdicts))
+                limits = findings.limitation(space, results.limited(space.audited, chosen), chosen)
+                shows = html.joined(first.answer(verdicts), first.counts(verdicts), limits)
                 top = first.cause_lines(causes.head(TOP), kind="causes brief") if len(causes) else ""
                 screen = {"title": first.question_asked(verdicts), "first": shows, "causes": top}
                 if not names:
                     explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
+                    screen["explorer"] = EXPLORER  # one that an earlier run left may be of another list
             for job, execution in zip(todo, executions, strict=True):
                 ran, roots = execution.result(), [scratch_of(staging, job.name), staging, out]
                 outcome, files = page.convert(
@@ -179,8 +181,6 @@ def run_reports(
                 listener(job.name, 1, 1, outcome)
         if ledger:
             write_ledger(staging, ledger)
-        if any((folder / EXPLORER).exists() for folder in (staging, out)):
-            screen["explorer"] = EXPLORER
         origin = next((o.results.provenance for o in outcomes if o.results), loaded)
         complete = {outcome.name for outcome in outcomes if (out / f"{outcome.name}.html").exists()}
         index = page.index_html(outcomes, complete, origin, **screen)

@@ -94,7 +94,7 @@ class Chart:
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Draw in the look of the reports meanwhile."""
+    """Draw in the look of the reports meanwhile; what cannot be drawn so is a `ParameterError`."""
     import matplotlib
 
     style: Any = {
@@ -107,7 +107,13 @@ def look() -> Iterator[None]:
     }  # fmt: skip
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a browser has letters that this font lacks
-        yield
+        try:
+            yield
+        except errors.AuditError:
+            raise
+        except (AttributeError, TypeError, ValueError) as error:  # an option that matplotlib does not have
+            why = f"this cannot be drawn ({' '.join(str(error).split())})"
+            raise errors.ParameterError(why, remedy="Options are those of pandas' plot") from None
 
 
 def tell(marks: dict[str, str], artist: Any, text: str) -> None:

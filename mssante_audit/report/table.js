@@ -15,11 +15,10 @@ const element = (name, properties, ...children) => {
 };
 
 const collate = new Intl.Collator(LANGUAGE, { numeric: true }).compare;
-// Numbers by their value, also as French writes them (1 234); then texts; what is empty last.
-const compare = (a, b) => {
-  const [x, y] = [a, b].map((text) => text.trim() === "" ? NaN : Number(text.replace(/[\u00a0\u202f]/g, "")));
-  if (!isNaN(x) && !isNaN(y)) return x - y;
-  return isNaN(x) - isNaN(y) || !a.trim() - !b.trim() || collate(a, b);
+// Numbers by their value, also as French writes them (1 234); then texts; what is empty last either way.
+const compare = (a, b, sign) => {
+  const [x, y] = [a, b].map((text) => text.trim() ? Number(text.replace(/[\u00a0\u202f]/g, "")) : NaN);
+  return !a.trim() - !b.trim() || sign * (x - y || isNaN(x) - isNaN(y) || collate(a, b));
 };
 
 const told = (cell) => {
@@ -52,31 +51,28 @@ const upgrade = (table) => {
       headers.forEach((other) => other.removeAttribute("aria-sort"));
       header.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
       const keys = new Map(rows.map((row) => [row, row.cells[column].dataset.order ?? told(row.cells[column])]));
-      rows.sort((a, b) => sign * compare(keys.get(a), keys.get(b)));
+      rows.sort((a, b) => compare(keys.get(a), keys.get(b), sign));
       start = 0;
       draw();
     });
   });
-  if (rows.length <= 10) return;
+  const few = matchMedia("(max-width: 44rem)").matches ? 4 : 10;  // a phone shows cards
+  if (rows.length <= few) return;
 
   const name = table.caption.textContent;
   const push = (text, label, act) => {
-    const made = element("button", { type: "button", title: label }, text);
-    made.setAttribute("aria-label", label);
+    const made = element("button", { type: "button", title: label, ariaLabel: label }, text);
     made.addEventListener("click", act);
     return made;
   };
   const texts = new Map(rows.map((row) => [row, folded([...row.cells].map(told).join(" "))]));
   const box = element("input", { type: "search", id: `${table.id}-filter` });
   const size = element("select", { id: `${table.id}-size` },
-    ...[["10", 10], ["50", 50], [tr("toutes"), Infinity]].map(([text, value]) => element("option", { value }, text)));
-  const status = element("span", { className: "shown" });
-  status.setAttribute("role", "status");
+    ...[[few, few], [50, 50], [tr("toutes"), Infinity]].map(([text, value]) => element("option", { value }, text)));
+  const status = element("span", { className: "shown", role: "status" });
   const back = push("‹", tr("Page précédente"), () => { start = Math.max(0, start - length); draw(); });
   const next = push("›", tr("Page suivante"), () => { start += length; draw(); });
-  const pages = element("span", { className: "pages" }, back, next);
-  pages.setAttribute("role", "group");
-  pages.setAttribute("aria-label", tr("Pages : {name}", { name }));
+  const pages = element("span", { className: "pages", role: "group", ariaLabel: tr("Pages : {name}", { name }) }, back, next);
   const save = push(tr("CSV des lignes trouvées"), tr("CSV des lignes trouvées : {name}", { name }), () => {
     const lines = [headers, ...found.map((row) => [...row.cells])];
     const text = lines.map((cells) => cells.map((cell) => quoted(told(cell))).join(",")).join("\n");

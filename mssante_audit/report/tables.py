@@ -17,6 +17,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from mssante_audit.base import export, language, markup
+from mssante_audit.base.frames import of_pandas
 from mssante_audit.base.language import count, current_language, french, gettext, number
 from mssante_audit.base.markup import visible as visible
 from mssante_audit.findings import frame
@@ -74,15 +75,17 @@ def rows_table(
     return macro("tables.table", name, caption, columns, numbers, body, PAPER, after)
 
 
-def csv_link(rows: pd.DataFrame | export.Values, shown: int, name: str) -> Html:
-    """Return the link to all rows of a frame as CSV, held in the page itself, which shows some of them."""
+def csv_link(rows: pd.DataFrame | export.Values, shown: int, name: str, of: int | None = None) -> Html:
+    """Return the link to all rows of a frame as CSV, held in the page itself.
+
+    That shows the first of them, or of so many that it is about (`of`).
+    """
     every = export.values(rows)
     content = export.csv_text(every).encode("utf-8-sig", "backslashreplace")
     encoded = b64encode(content).decode("ascii")
     size = max(1, round(len(content) / 1000))
-    return macro(
-        "tables.csv_link", f"{name}.csv", f"data:text/csv;base64,{encoded}", shown, len(every.rows), size
-    )
+    whole, href = len(every.rows), f"data:text/csv;base64,{encoded}"
+    return macro("tables.csv_link", f"{name}.csv", href, shown, whole if of is None else of, whole, size)
 
 
 def table(
@@ -107,7 +110,7 @@ def table(
     limit, csv
         Rows shown at most; what the CSV holds, if more than these.
     """
-    whole = values.to_frame() if isinstance(values, pd.Series) else values
+    whole = values.to_frame() if isinstance(values, pd.Series) else of_pandas(values)
     name = name or f"frame-{next(_tables)}"
     if whole.empty:
         rest = "" if csv is None or csv.empty else csv_link(csv, len(csv), name)
@@ -142,7 +145,7 @@ def columns_table(
         longest = float(max(bars) or 1) if bars else None
         cells.append([_cell(value, longest) for value in its[:limit]])
     every = csv or export.Values(list(headings), list(range(len(headings))), list(zip(*values, strict=True)))
-    link, rows = csv_link(every, min(whole, limit), name), zip(*cells, strict=True)
+    link, rows = csv_link(every, min(whole, limit), name, whole), zip(*cells, strict=True)
     return rows_table(name, caption or count(whole, "ligne"), headings, rows, link)
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from mssante_audit.base import language, resources
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.frames import of_pandas
 from mssante_audit.base.language import gettext
-from mssante_audit.report.charts import PAIRS, alt_text, whole_numbers
+from mssante_audit.report.charts import PAIRS, alt_text, length, whole_numbers
 from mssante_audit.report.svg import COLOURS, WIDTH, Chart, look, sheet, tell
 from mssante_audit.values.identifiers import DEPARTMENTS
 
@@ -39,11 +40,14 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
     """
     from matplotlib.patches import Rectangle
 
-    drawn = values[values > 0].sort_values(ascending=False, kind="stable")
+    lengths = of_pandas(values, pd.Series).map(length)
+    drawn = lengths[lengths > 0].sort_values(ascending=False, kind="stable")
     numbers = dict(zip(map(str, drawn.index), whole_numbers(drawn), strict=True))
+    if twice := drawn.index[drawn.index.duplicated()].tolist():
+        raise InputError(f"a département stands there twice: {twice[0]}", remedy="Sum them first")
     if unknown := sorted(numbers.keys() - DEPARTMENTS.keys()):
         named = ", ".join(code or '""' for code in unknown)
-        raise InputError(f"no such département: {named}")
+        raise InputError(f"no such département: {named}", remedy='Codes are texts: "01", "2A", "971"')
     most, (colon, semicolon) = max(numbers.values(), default=1), PAIRS[language.current_language()]
     places = tile_places(not numbers.keys() <= tile_places().keys())
     marks: dict[str, str] = {}

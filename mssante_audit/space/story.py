@@ -35,8 +35,8 @@ _say = partial(phrase, "mssante_audit.space")
 
 
 def compare(
-    before: List,
-    after: List,
+    before: List | TrustSpace,
+    after: List | TrustSpace,
     *,
     archive: Archive | str | Path = "archive",
     anchors: Sequence[str | Path] = (),
@@ -52,7 +52,7 @@ def compare(
     ----------
     before, after
         Each a file, a data folder, a date of the archive (its last list of that day or before; ISO 8601) or
-        a loaded `WhiteList`, which has anchors and signer of its own.
+        a loaded `WhiteList` or `TrustSpace`, which has anchors and signer of its own.
     archive
         Folder of an archive, or one that is open, with anchors and signer of its own.
     anchors, signer, recover, any_namespace, contacts, language
@@ -83,8 +83,10 @@ def compare(
     return replace(made, changes=changed, events=happened)
 
 
-def _file(given: List) -> List:
-    """Return the list that a data folder stands for, as `mssante_audit.load_space` takes it."""
+def _file(given: List | TrustSpace) -> List:
+    """Return the list that a data folder or a space stands for, as `mssante_audit.load_space` takes it."""
+    if isinstance(given, TrustSpace):
+        return given.whitelist
     if not isinstance(given, str | Path) or not Path(given).is_dir():
         return given
     return find_whitelist(Path(given), find_archive(Path(given)))

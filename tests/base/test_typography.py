@@ -11,9 +11,10 @@ FIRST = datetime(2025, 3, 1, 5, 30, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("part", "whole", "text"),
     [(0, 5, "0"), (1, 12, "8,3"), (1, 10, "10"), (1, 3, "33"), (5, 5, "100"), (3, 200, "1,5"), (1, 100, "1"),
-     (1, 100_000, f"moins de{NBSP}0,1")],
+     (1, 100_000, f"moins de{NBSP}0,1"), (197, 200, "98"), (329, 330, "99,7"),
+     (99_999, 100_000, f"plus de{NBSP}99,9")],
 )  # fmt: skip
-def test_a_share_has_a_decimal_below_ten_percent_only_and_is_never_shown_as_nothing(part, whole, text):
+def test_a_share_has_a_decimal_where_it_tells_and_is_shown_as_nothing_or_all_only_if_it_is(part, whole, text):
     assert language.percent(part, whole) == f"{text}{NARROW}%"
 
 

@@ -163,7 +163,11 @@ def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
 def test_nothing_to_correct_is_said():
     made = dossier(make_space({}), "1759900004")
     made.findings, made.points = made.findings[:0], ()
-    assert "Rien à corriger" in part("answer", made).text
+    assert "Rien à corriger parmi ce qui a pu être vérifié" in part("answer", made).text, (
+        "nobody asked the DNS"
+    )
+    made.verdicts = made.verdicts.assign(receives="yes", order="ok")
+    assert "Rien à corriger : aucun constat" in plain(part("answer", made).text)
     assert made.record().by_rule == {}
 
 

@@ -133,6 +133,8 @@ def test_a_cause_is_said_once_but_what_is_fixed_of_it_again(lang, sample_space):
     told.results["audit"].facts["fixed"] = {"count": 1, "findings": 1, "named": [one]}
     text, above = " ".join(summary(told).split()), {"fr": "dont 1 dite plus haut", "en": "1 said above"}[lang]
     new, _, fixed = text.partition({"fr": "RÉGLÉS", "en": "FIXED"}[lang])
+    head = {"fr": "<h2>Nouveaux depuis le 2 mars", "en": "<h2>New since 2 March"}[lang]
+    assert head in page(told).replace("\xa0", " "), "small, but for the month"
     title = " ".join(one["title"].replace("’", "'").split())
     assert (new.count(title), fixed.count(title), above in new, above in fixed) == (1, 1, True, False)
 

@@ -258,12 +258,23 @@ DAYS = pd.to_datetime(["2026-03-01", "2026-03-02"], utc=True)
 @pytest.mark.parametrize(
     ("draw", "values", "why"),
     [
-        *((bars, pd.Series({"a": 1, "b": length}), "a bar cannot be") for length in (-1, math.inf, "3", [1])),
+        *(
+            (draw, pd.Series({"01": 1, "02": wrong}), "cannot be drawn")
+            for draw in (bars, tiles)
+            for wrong in (-1, math.inf, "3", [1])
+        ),
+        *((draw, {"01": 1}, "a dict is no Series") for draw in (bars, lines, tiles)),
+        (tiles, pd.DataFrame({"n": [1]}, ["01"]), "a DataFrame is no Series"),
+        (tiles, pd.Series([1, 2], ["01", "01"]), "stands there twice: 01"),
+        *(
+            (partial(bars, **wrong), pd.Series({"a": 1}), "this cannot be drawn")
+            for wrong in ({"colour": "red"}, {"color": "rouge"}, {"figsize": 3})
+        ),
         (partial(bars, styles=["blue", "strong"]), pd.Series({"a": 1, "b": 2}), "2 styles are needed, not"),
-        (tiles, pd.Series({"99": 2, "75": 1}), "no such département: 99$"),
-        (tiles, pd.Series({"": 2, "75": 1}), 'no such département: ""$'),
+        (tiles, pd.Series({"99": 2, "75": 1}), r"no such département: 99\."),
+        (tiles, pd.Series({"": 2, "75": 1}), r'no such département: ""\.'),
         *((lines, pd.Series([1, wrong], DAYS), "is no whole number") for wrong in (3.5, math.inf, "x")),
-        *((tiles, pd.Series({"75": wrong}), "is no whole number") for wrong in (3.5, math.inf)),
+        (tiles, pd.Series({"75": 3.5}), "is no whole number"),
         (lines, pd.Series([1, 2], [0, 1]), "lines are drawn over instants"),
         (lines, pd.Series([1, 2], ["2026-03-01", "2026-03-02"]), "lines are drawn over instants"),
         (lines, pd.Series([1, 2], [DAYS[0], pd.NaT]), "lines are drawn over instants"),
@@ -279,6 +290,9 @@ def test_lines_stand_over_instants_and_have_a_name(zone):
     days = pd.date_range("2026-03-01 12:00", periods=2, tz=zone)
     told = plain(lines(pd.Series([1, 3], days), title="Domaines").alt)
     assert told == "Lignes – Domaines. Domaines : 1 le 1er mars 2026, 3 le 2 mars 2026 ; entre 1 et 3."
+    assert plain(lines(pd.Series([3, 1], days[::-1]), title="Domaines").alt) == told
+    months = pd.Series([1, 3], pd.period_range("2026-03", periods=2, freq="M"))
+    assert "1 le 1er mars 2026, 3 le 1er avril 2026" in plain(lines(months).alt)
     assert plain(lines(pd.DataFrame(), title="Liste").alt) == "Lignes – Liste. Aucune donnée."
 
 

@@ -347,4 +347,7 @@ def test_a_count_keeps_its_names_and_what_is_no_format_is_refused(tmp_path):
     )
     with pytest.raises(ParameterError, match=r"no known format\. End it in \.csv, "):
         ms.export(HOSTILE, tmp_path / "x.pdf")
+    for give in (ms.table, lambda rows: ms.export(rows, tmp_path / "x.csv")):
+        with pytest.raises(ParameterError, match="a list is no Series or DataFrame"):
+            give([1, 2])
     assert {path.name for path in tmp_path.iterdir()} == {"n.csv", "f.parquet"}

@@ -231,3 +231,9 @@ def test_beside_reports_of_one_department_it_tells_of_that_alone(space, tmp_path
     assert sorted(told["rows"]["domain"]) == sorted(map(called, own.unique()))
     index = (run.out / "index.html").read_text(encoding="utf-8")
     assert '<form class="find" action="explorer.html">' in index
+    assert "Rapport limité aux opérateurs du département" in index
+    assert "Une partie seulement des domaines" in (run.out / "explorer.html").read_text(encoding="utf-8")
+    run = run_reports(["small"], out=run.out, notebooks=tmp_path, parameters=given)
+    assert "explorer.html" not in (run.out / "index.html").read_text(encoding="utf-8"), (
+        "it was not made again"
+    )

@@ -10,7 +10,7 @@ from nbformat import v4
 from mssante_audit.report.page import cleaned
 from mssante_audit.report.run import Job
 
-JOB = Job("x", b"", {"data": "/home/somebody/lists/real"}, {"data": "/home/somebody/lists/real"})
+JOB = Job("x", b"", {"data": "/home/somebody/lists/real"}, {"data": "data/real"})
 ROOTS = [Path("/home/somebody/lists"), Path("/home/somebody"), Path("/tmp"), Path("/")]
 
 
@@ -32,6 +32,7 @@ def shown(text, mime="text/html"):
         ("/home/somebodyelse/x", "/home/somebodyelse/x"),
         ("https://example.invalid/tmp/x", "https://example.invalid/tmp/x"),
         ("src='data:image/png;base64,AA/tmp/BB+/tmp/='", "src='data:image/png;base64,AA/tmp/BB+/tmp/='"),
+        ("<a href='data:text/csv;base64,AA'>data</a>", "<a href='data:text/csv;base64,AA'>data</a>"),
         ("ch-valfictif.mssante.fr 1/2/3 06/39/98", "ch-valfictif.mssante.fr 1/2/3 06/39/98"),
     ],
 )

@@ -155,3 +155,5 @@ def test_headings_inside_scripts_are_left_alone():
     assert headings == [("e-x", "É & x"), ("own", "y")]
     assert anchored.startswith("<script>'<h2>x</h2>'</script><h2 class=a id=\"e-x\">É &amp; <b>x</b></h2>")
     assert outline("<h2>«…»</h2>")[1] == [("section", "«…»")]
+    named = '<h2>Events</h2><table id="events"></table><h2>Events</h2>'
+    assert [anchor for anchor, _ in outline(named)[1]] == ["events-2", "events-3"], "a table bears it"

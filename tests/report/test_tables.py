@@ -92,6 +92,9 @@ def test_any_frame_becomes_a_table_escaped_and_says_when_it_is_cut():
         html
     )
     assert html.count("<tr>") == 3
+    whole = tables.table(frame.head(1), csv=frame)
+    assert "Télécharger les 3" in whole
+    assert "première" not in whole, "what the table is about is all there"
     by_two = frame.assign(a="x", b=["y", "z", "t"]).groupby(["a", "b"]).sum()
     heads = [th.text_content().strip() for th in parsed(tables.table(by_two)).findall(".//th")]
     assert heads == ["a", "b", "n"]

@@ -16,6 +16,7 @@ import pytest
 from conftest import CATALOGUE
 from explored import unpacked
 from lxml import html
+from made_findings import framed, made
 from made_up import BETA_DN, xml_of
 from tlsmade import write_before
 
@@ -277,6 +278,13 @@ def test_what_could_not_be_observed_is_unknown_and_not_absent(quiet_site):
     rule = text_of(pages["regles/DNS_MX_NULL.html"])
     assert "Non vérifié : aucune observation du DNS" in rule
     assert "Aucun constat" not in rule
+
+
+def test_a_rule_of_an_audit_that_failed_is_not_said_to_have_found_nothing(small_space, tmp_path):
+    failed = framed([made("AUDIT_RULE_FAILED")], small_space.entries).assign(audit="dn_consistency")
+    pages = own_pages(built(tmp_path, small_space, failed))
+    for code, text in (("DN_SHAPE", "Sans constat, ou non évalué."), ("LIST_UNSIGNED", "Aucun constat.")):
+        assert text in text_of(pages[f"regles/{code}.html"], "//p[@class='lead']")
 
 
 def test_certificates_that_changed_stand_on_the_pages_of_their_operators(tmp_path):

@@ -11,7 +11,7 @@ from made_findings import framed, made
 
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.language import NARROW, NBSP, typeset
-from mssante_audit.findings.catalogue import SOURCES
+from mssante_audit.findings.catalogue import FAILED, SOURCES
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.charts import Chart
@@ -131,6 +131,30 @@ def test_a_family_without_a_finding_takes_one_line(space):
     assert text(html).startswith("Aucun constat. Vérifié : ")
     assert "<table" not in html
     assert html.count("<p") == 1
+
+
+@pytest.mark.parametrize(("failed", "luhn"), [((), "aucun constat"), ((made(FAILED),), "inconnu")])
+def test_families_that_found_nothing_are_a_folded_line_each_below_the_others(space, failed, luhn):
+    """What nobody looked at, or an audit that failed, is not said to have found nothing."""
+    frame = framed((made("DN_SPELLINGS", (1, 2)), *failed), space.entries)
+    frame.loc[frame["rule"] == FAILED, "audit"] = DN
+    report = Report(DN, space, EVERYBODY, space.audited, frame, (), 5)
+    quiet, mail, found = (
+        "Identifiant de la structure",
+        "Zone du gestionnaire",
+        "Un certificat, plusieurs écritures",
+    )
+    page = parsed(report.sections(quiet, mail, found))
+    assert [h.text_content() for h in page.iter("h2")] == [found, "Autres familles de règles"]
+    folded = page.xpath("//h2[2]/following-sibling::details")
+    lines = [" ".join(line.findtext("summary").replace(NBSP, " ").split()) for line in folded]
+    assert lines == [f"{quiet} : {luhn}", f"{mail} : inconnu"]
+    assert ("ou non évalué" in text(report.sections(quiet))) == (luhn == "inconnu")
+    listed = replace(space.whitelist, damage_kinds=("cut",))
+    cut = replace(report, space=TrustSpace(listed, space.as_of), every=frame[:0])
+    lines = text(cut.sections("Lignes répétées et dates", quiet))
+    assert "Lignes répétées et dates : inconnu" in lines, "some of its rules compare rows"
+    assert f"{quiet} : aucun constat" in lines
 
 
 def test_the_overview_says_what_nobody_looked_at(space):

@@ -203,6 +203,7 @@ def test_compare_takes_paths_lists_and_dates(place: Path, kept: Path) -> None:
         compare(*files, **given), compare(*map(str, files), **given), compare(*loaded),
         compare(*days, **given), compare("2026-01-01", loaded[1], **given),
         compare(*days, archive=open_archive(kept, **trusted(place))),
+        compare(*(TrustSpace(listed, AT) for listed in loaded)),
     ]  # fmt: skip
     for span in spans:
         pd.testing.assert_frame_equal(span.changes, spans[0].changes)

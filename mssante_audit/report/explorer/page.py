@@ -26,6 +26,7 @@ from mssante_audit.findings.words import sentence
 from mssante_audit.report import first, page, results, tables, tiles
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import macro, template
+from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
@@ -69,7 +70,7 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
 
     `language` is ``fr`` or ``en``; the current language if "".
     """
-    with using_language(language or current_language()):
+    with using_language(check_value("lang", language or current_language())):
         shown = domains_frame(space)
         if domains is not None:
             shown = shown[shown["domain"].isin(set(domains))]
@@ -107,6 +108,7 @@ def explorer_html(
         counts.append((axis, [(a, n, first.MARKS[first.RESULT_OF[a]], text) for (a, n), text in named]))
     return template("explorer.html.j2").render(
         title=first.question_asked(domains), answer=first.answer(domains), counts=counts,
+        part=len(domains), whole=len(domains_frame(space)),
         words={**words["page"], "colon": language.colon()}, blind=first.unchecked(domains), home=home,
         policy=page.policy_of(tables.source_of(code)), script=code,
         style=tables.shipped("explorer/explorer.css"), data=packed(content),
