@@ -433,7 +433,7 @@ def test_limits_hold(port, serve, servers, limit):
     assert {o.outcome for o in observed} == {"answer"}
     assert 0.4 < time.monotonic() - start < 2, "a few at once, then 100 a second"
     gaps = sorted(b - a for a, b in pairwise(sorted(times)))
-    assert max(gaps) - min(gaps) > 0.001, "jitter"
+    assert servers > 1 or max(gaps) - min(gaps) > 0.001, "jitter for one server"
 
 
 def test_no_second_has_more_queries_than_allowed_over_both_transports(port, serve):
