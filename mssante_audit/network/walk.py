@@ -236,8 +236,11 @@ class Walk:
         if contents or reply.outcome in ("nxdomain", "answer"):
             return contents or [("nxdomain",) if reply.outcome == "nxdomain" else ("unheard",)]
         answers = [self._index.answer(reply.zone, reply.qname, t, reply.address) for t in ("A", "AAAA")]
-        if any(answer.kind == NO_EVIDENCE for answer in answers) and reply.transport == "udp":
-            return [("unheard",)]  # over TCP no addresses are asked for
+        udp = self._index.over(reply.zone, reply.qname, "MX", reply.address, "udp")
+        # Where UDP says something else, no addresses are asked for.
+        asked = udp is None or udp.silent or udp.outcome in ("nodata", "truncated")
+        if asked and any(answer.kind == NO_EVIDENCE for answer in answers):
+            return [("unheard",)]
         addresses = frozenset().union(*(more.answers for answer in answers for more in answer.replies))
         if addresses:
             return [("implicit", addresses)]

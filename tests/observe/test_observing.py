@@ -292,12 +292,37 @@ def test_what_a_server_drops_does_not_hide_what_it_says_of_each_of_its_domains(t
     assert {network.walk.follow(domain).whole.cause for domain in zones} == {"null-mx"}
 
 
+def test_a_mail_host_named_over_tcp_alone_is_looked_up_whoever_comes_to_the_zone_first(look, serve):
+    serve(PARENT, parent({DOMAIN: [f"ns.{DOMAIN}"]}, glue={f"ns.{DOMAIN}": OPERATOR}))
+    over = {"tcp": zone_server(DOMAIN, "MX 10 mx.z.example."), "udp": zone_server(DOMAIN, rcode=5)}
+    serve(OPERATOR, lambda query, transport: over[transport](query, transport))
+    assert "mx.z.example" in {reply.qname for reply in look(f"sub.{DOMAIN}", DOMAIN).replies}
+
+
 def test_servers_that_are_each_others_names_end(look, serve):
     """ch-a is served by a name in ch-b, ch-b by one in ch-a, without glue; and ch-c by a name in itself."""
     zones = {f"ch-{a}.mssante.fr": [f"ns.ch-{b}.mssante.fr"] for a, b in ("ab", "ba", "cc")}
     server = serve(PARENT, parent(zones))
     assert methods(look(*zones, seconds=5), zones)["method"].tolist() == ["delegated"] * 3
     assert len(server.queries) < 60
+
+
+def test_signed_zones_whose_servers_hang_on_each_other_end(look, serve):
+    """mx.z is served by a name in the signed w.x, and x, which has its DS, by one in z."""
+    delegated = {"w.x": "ns.w.x", "z": "ns.w.x", "x": "ns.z"}
+
+    def above(query: dns.message.Message, transport: str) -> list[bytes | float]:
+        name, qtype = asked(query)
+        if (name, qtype) == (DOMAIN, "MX"):
+            return send(reply(query, answer=[f"{DOMAIN} MX 10 mx.z."]), transport)
+        cut = next((c for c in delegated if name.endswith(c) and (c, qtype) != ("w.x", "DS")), "other")
+        more = {"w.x": {"authority": [f"w.x DS 1 8 2 {'AB' * 32}"], "additional": [f"ns.w.x A {OPERATOR}"]}}.get(cut, {})
+        names = [f"{cut} NS {delegated.get(cut, 'ns.other')}.", *more.get("authority", [])]
+        return send(reply(query, aa=False, **(more | {"authority": names})), transport)
+
+    serve(PARENT, below_a_good_parent(above))
+    serve(OPERATOR, zone_server("ns.w.x", f"A {OPERATOR}"))
+    assert look(DOMAIN, seconds=5).complete
 
 
 def test_names_of_names_of_names_do_not_multiply(look, serve):

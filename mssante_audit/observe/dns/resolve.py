@@ -124,21 +124,21 @@ class Resolver:
         named = zip(names, looked_up, strict=True)
         return [Server(n, a) for n, addresses in named for a in addresses if self.usable(a)]
 
-    async def _look_at_signatures(self, replies: Iterable[Reply]) -> None:
+    async def _look_at_signatures(self, replies: Iterable[Reply], chain: Chain = ()) -> None:
         """Ask for what tells whether the signatures of replies hold; of the root everybody knows."""
         for reply in replies:
             zone = reply.zone
             if zone in ("", ".") or not (reply.signed or zone in self._signed):
                 continue
             for kind in ("DNSKEY", "DS"):
-                await self.resolve("", zone, kind)
+                await self.resolve("", zone, kind, chain)
             cut = reply.cut if reply.outcome in CONCLUSIVE else ""
             if reply.outcome == "answer" and not reply.signed and not cut:
                 # It may come from a zone below that is not signed: the SOA beside it tells.
                 ask = Ask(reply.domain, "address", zone, reply.qname, "SOA", reply.server, reply.address)
                 cut = (await self._asker.ask(ask)).cut
             if cut:
-                await self.resolve("", cut, "DS")
+                await self.resolve("", cut, "DS", chain)
 
     async def resolve(self, domain: str, qname: str, qtype: str, chain: Chain = ()) -> Reply | None:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
@@ -208,7 +208,7 @@ class Resolver:
                 continue  # it would have to be known to be found
             replies = [await self.resolve(domain, name, qtype, (*chain, name)) for qtype in kinds]
             conclusive = [reply for reply in replies if reply]
-            await self._look_at_signatures(conclusive)
+            await self._look_at_signatures(conclusive, (*chain, name))
             if usable := [Server(name, a) for a in _addresses_in(conclusive) if self.usable(a)]:
                 alias = any(reply.qname != name or reply.alias for reply in conclusive)
                 (aliases if alias else servers)[name] = usable

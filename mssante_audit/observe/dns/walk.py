@@ -89,6 +89,9 @@ class Walker:
             await self._ask_sibling(domain, zone, servers, cut, "MX")
             showing = [o for o in replies if o.cut == cut]
             servers = await once(self._zones, cut, partial(self._discover, domain, cut, showing))
+            if cut == qname:  # some senders hear its MX over TCP alone
+                asks = (Ask(domain, "apex", cut, cut, "MX", *server, "tcp") for server in servers)
+                await self._follow(domain, await asyncio.gather(*map(self._over_tcp, asks)))
             zone = cut
         self._asker.write({"done": qname, "domain": domain})
 
@@ -148,9 +151,7 @@ class Walker:
         ask = Ask(domain, "apex", zone, zone, "SOA", *server)
         others = ask._replace(qtype="NS"), ask._replace(qtype="MX", transport="tcp")
         asked = self._asker.ask(ask), self._asker.ask(others[0]), self._over_tcp(others[1])
-        soa, ns, mx = await asyncio.gather(*asked)
-        if zone == canonical(domain):  # some senders hear it over TCP alone
-            await self._follow(domain, [mx])
+        soa, ns, _ = await asyncio.gather(*asked)
         if not soa.silent:
             # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
             stranger = Ask(domain, "recursion", "", ".", "SOA", *server, rd=True)
