@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import table_of
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.console import say
 from mssante_audit.observe.dns.names import canonical
@@ -18,16 +19,7 @@ from mssante_audit.whitelist.signature import trust
 RIGHT, WRONG, UNKNOWN = 0, 1, 4
 MOST = 1000  # characters of a line
 MOST_SENT = 10  # certificates behind the server's own that are shown
-MEANINGS = {
-    "whole": "leads to an anchor",
-    "incomplete": "leads to an anchor only with an intermediate that was not sent",
-    "unordered": "leads to an anchor, sent in another order than TLS has it",
-    "unknown": "leads to no anchor known here",
-    "self-signed": "is signed by itself",
-    "refused": "leads to an anchor through a certificate that may not",
-    "unreadable": "cannot be read",
-    "": "is not judged: no anchor is known (--anchors)",
-}
+MEANINGS = table_of("mssante_audit.cli", "observe_tls.toml")
 
 
 def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequence[str]) -> int:

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Self
 
 import pandas as pd
 import pytest
+from conftest import toml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -152,51 +152,42 @@ def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires
 
 
 OID = x509.ObjectIdentifier("1.2.250.1.9")
-POLICIES = x509.CertificatePolicies([x509.PolicyInformation(OID, None)]), x509.PolicyConstraints(0, None)
-LIMITS, UNHEARD_OF = (x509.ExtendedKeyUsage([SERVER]), *POLICIES), x509.UnrecognizedExtension(OID, b"\5\0")
-UNLISTED, UNSEEN, BY_NAME = "TLS_NAME_UNLISTED", "TLS_UNSEEN", "TLS_SNI_ONLY"
-UNKNOWN_CHAIN = "TLS_CHAIN_UNKNOWN"
-# Beside those of the catalogue (`tools.sample.tls`), which tests/test_sample.py holds.
-CASES: dict[str, tuple[Callable[[Wires], object], dict[str, list[tuple[int, ...]]]]] = {
-    "a listed name, a server not seen": (lambda w: w.listing(OTHER_DN).second(), {UNSEEN: [(1, 3)]}),
-    "seven days": (
-        lambda w: w.presents(ONE, alpha(start=AT - timedelta(99), days=106)), {"TLS_EXPIRES_SOON": [(1,)]}),
-    "less than seven days": (
-        lambda w: w.presents(ONE, alpha(start=AT - timedelta(99, 1), days=106)), {"TLS_EXPIRES_NOW": [(1,)]}),
-    "thirty days": (lambda w: w.presents(ONE, alpha(start=AT, days=30)), {"TLS_EXPIRES": [(1,)]}),
-    "sixty days": (lambda w: w.presents(ONE, alpha(start=AT, days=60)), {}),
-    "its own authority": (lambda w: w.presents(ONE, alpha(issuer=None), ()), {UNKNOWN_CHAIN: [(1,)]}),
-    "an authority that is none": (
-        lambda w: w.presents(ONE, alpha(issuer=GOOD), (GOOD, BETWEEN)), {UNKNOWN_CHAIN: [(1,)]}),
-    "with the root, too": (lambda w: w.presents(ONE, GOOD, (BETWEEN, ROOT)), {}),
-    "of an anchor itself, and sent alone": (lambda w: w.presents(ONE, alpha(issuer=ROOT), ()), {}),
-    "an authority for servers alone, by a policy": (lambda w: w.presents_through(*LIMITS), {}),
-    "a limit that nobody knows": (lambda w: w.presents_through(UNHEARD_OF), {"TLS_CHAIN_INCOMPLETE": [(1,)]}),
-    "no use named": (lambda w: w.presents(ONE, alpha(usages=())), {}),
-    "a wildcard's": (lambda w: w.presents(ONE, make(ALPHA["dn"], BETWEEN, names=("*.alpha.example",))), {}),
-    "right by name, another without": (
-        lambda w: w.presents(ONE, OTHER).presents_by_name(ONE, GOOD), {UNLISTED: [(1,)], BY_NAME: [(1,)]}),
-    "right by name, expired without": (
-        lambda w: w.presents(ONE, EXPIRED).presents_by_name(ONE, GOOD),
-        {"TLS_EXPIRED": [(1,)], BY_NAME: [(1,)]}),
-    "right by name, no handshake without": (
-        lambda w: w.ends(ONE, "handshake-failed", "alert").presents_by_name(ONE, GOOD),
-        {UNSEEN: [(1,)], BY_NAME: [(1,)]}),
-    **{f"not right {how}, another without": (
-        lambda w, leaf=leaf: w.presents(ONE, OTHER).presents_by_name(ONE, leaf), {UNLISTED: [(1,)]}
-    ) for how, leaf in (("by name", BETA), ("in time", EXPIRED))},
-    "right without, wrong by name": (lambda w: w.presents_by_name(ONE, OTHER), {}),
-    "a weak digest of an unknown authority": (
-        lambda w: w.presents(TWO, of(BETA_DN, make("CN=AC,C=FR", ca=True), sha1=True)),
-        {"TLS_DIGEST_WEAK": [(2,)], UNKNOWN_CHAIN: [(2,)]}),
+GIVEN: dict[str, Any] = {
+    "ONE": ONE, "TWO": TWO, "THREE": THREE, "": None, "ROOT": ROOT, "BETWEEN": BETWEEN,
+    "ALPHA_DN": ALPHA["dn"], "BETA_DN": BETA_DN, "OTHER_DN": OTHER_DN, "FOREIGN": FOREIGN, "GOOD": GOOD,
+    "EXPIRED": EXPIRED, "BETA": BETA, "OTHER": OTHER,
+    "FOR_SERVERS": x509.ExtendedKeyUsage([SERVER]), "CONSTRAINTS": x509.PolicyConstraints(0, None),
+    "POLICIES": x509.CertificatePolicies([x509.PolicyInformation(OID, None)]),
+    "UNHEARD_OF": x509.UnrecognizedExtension(OID, b"\5\0"),
 }  # fmt: skip
+CASES = toml("audits/certificates")
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_rule_fires_where_it_should_and_only_there(case: str, wires: Wires) -> None:
-    change, expected = CASES[case]
-    change(wires)
-    assert wires.found() == expected
+def leaf_of(given: dict[str, Any]) -> Made:
+    how = {"subject": "ALPHA_DN", "issuer": "BETWEEN", "names": NAMES} | given
+    how |= {name: GIVEN[how[name]] for name in ("subject", "issuer")}
+    how |= {"start": AT - timedelta(*given["start"])} if "start" in given else {}
+    return make(**{name: tuple(value) if isinstance(value, list) else value for name, value in how.items()})
+
+
+GIVEN |= {name: leaf_of(given) for name, given in CASES["leaves"].items()}
+
+
+def changed(wires: Wires, case: dict[str, Any]) -> Wires:
+    """Do to servers what a case says."""
+    for method, *given in case.get("do", ()):
+        named = given.pop() if given and isinstance(given[-1], dict) else {}
+        plain = [tuple(map(GIVEN.get, it)) if isinstance(it, list) else GIVEN.get(it, it) for it in given]
+        getattr(wires, method)(*plain, **named)
+    for name, value in case.get("set", {}).items():
+        setattr(wires, name, value)
+    return wires
+
+
+@pytest.mark.parametrize("case", CASES["rules"].values(), ids=CASES["rules"])
+def test_a_rule_fires_where_it_should_and_only_there(case: dict[str, Any], wires: Wires) -> None:
+    rows = {rule: [*map(tuple, found)] for rule, found in case.get("found", {}).items()}
+    assert changed(wires, case).found() == rows
 
 
 def test_an_authority_that_may_not_and_one_that_nobody_knows_are_told_apart(wires: Wires) -> None:
@@ -279,49 +270,13 @@ def test_a_renewal_under_another_name_is_told_as_one(days: int, wires: Wires) ->
     assert not unlisted(of(BETA_DN, start=MADE + timedelta(1)))["facts"]["newer"]
 
 
-STATES: dict[str, tuple[Callable[[Wires], object], str, str, list[str]]] = {
-    "right": (lambda w: None, "ok", "yes", []),
-    "none right": (lambda w: w.presents(ONE, OTHER), "fail", "no", ["tls-none"]),
-    "one right": (lambda w: w.second(EXPIRED), "fail", "degraded", ["tls-some"]),
-    "no STARTTLS": (lambda w: w.ends(ONE, "no-starttls"), "fail", "no", ["tls-none"]),
-    "visited, and silent": (lambda w: w.ends(ONE, "silent"), "unknown", "unknown", ["tls-refused"]),
-    "one right, one that refuses": (lambda w: w.second(None, "refused", "554 no"), "unknown", "yes", []),
-    "one refuses, one not visited": (
-        lambda w: w.second().ends(ONE, "refused", "nobody listens"), "unknown", "yes", []),
-    "both refuse": (
-        lambda w: w.second(None, "refused").ends(ONE, "busy", "421"),
-        "unknown", "unknown", ["tls-refused"]),
-    "right, and closed after the handshake": (
-        lambda w: w.presents(ONE, GOOD, detail="over TLS: the connection was closed"),
-        "ok", "unknown", ["tls-refused"]),
-    "right, and closed for want of a client's certificate": (
-        lambda w: w.presents(ONE, GOOD, detail="over TLS: the connection was closed", demanded=True),
-        "ok", "yes", []),
-    "refused a month ago": (lambda w: w.ends(ONE, "refused").long_ago(ONE), "unknown", "yes", []),
-    "one not seen": (lambda w: w.second(), "unknown", "yes", []),
-    "one wrong, one not seen": (lambda w: w.second().presents(ONE, OTHER), "fail", "degraded", ["tls-some"]),
-    "TLS 1.1": (lambda w: w.presents(ONE, GOOD, protocol="TLSv1.1"), "fail", "degraded", ["tls-protocol"]),
-    "TLS 1.1, none right": (lambda w: w.presents(ONE, OTHER, protocol="TLSv1.1"), "fail", "no", ["tls-none"]),
-    "soon to expire": (lambda w: w.presents(ONE, alpha(start=AT, days=9)), "warn", "yes", []),
-    "no anchors": (lambda w: setattr(w, "anchored", False), "unknown", "yes", []),
-    "no anchors, another's name": (
-        lambda w: setattr(w.presents(ONE, OTHER), "anchored", False), "fail", "no", ["tls-none"]),
-    "seen too long ago": (lambda w: setattr(w, "at", AT - timedelta(30)), "unknown", "yes", []),
-    "wrong, and seen too long ago": (lambda w: w.presents(ONE, OTHER).long_ago(ONE), "unknown", "yes", []),
-    "right, and another wrong that was seen too long ago": (
-        lambda w: w.second(OTHER).long_ago(THREE), "unknown", "yes", []),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", STATES)
-def test_a_domain_is_as_its_servers_are(case: str, wires: Wires) -> None:
-    change, tls, receives, why = STATES[case]
-    change(wires)
-    space = wires.space()
+@pytest.mark.parametrize(("name", "case"), CASES["states"].items())
+def test_a_domain_is_as_its_servers_are(name: str, case: dict[str, Any], wires: Wires) -> None:
+    space = changed(wires, case).space()
     findings = told_in_clear("certificates", space)
     row = domains(space, findings).set_index("domain").loc[DELEGATED]
-    assert (row["tls"], row["receives"]) == (tls, receives)
-    assert row["why"].get("receives", []) == why
-    if "too long ago" in case:
+    assert (row["tls"], row["receives"]) == (case["tls"], case["receives"])
+    assert row["why"].get("receives", []) == case.get("why", [])
+    if "too long ago" in name:
         assert row["why"]["tls"] == ["tls-old"]
-        assert findings.empty != ("wrong" in case), "findings stay"
+        assert findings.empty != ("wrong" in name), "findings stay"

@@ -14,6 +14,7 @@ import dns.message
 import dns.name
 import dns.rrset
 import pytest
+from conftest import toml
 from dns.rdatatype import MX
 from dnslab import framed, reply, send
 from dnsworld import quick
@@ -52,18 +53,11 @@ def test_a_query_asks_for_dnssec_and_not_for_recursion():
     assert (plain.edns, bool(plain.flags & dns.flags.RD)) == (-1, True)
 
 
-RECORDS = [
-    "x.example MX 10 Mail.Example.", "x.example NS ns1.example.", "x.example A 192.0.2.1",
-    "x.example AAAA 2001:db8::1",
-    "x.example SOA a.example. b.example. 1 2 3 4 5", "x.example CNAME y.example.", 'x.example TXT "a b" "c"',
-    "x.example DS 12345 13 2 " + "AB" * 32, "x.example DNSKEY 257 3 13 " + "A" * 86 + "==",
-    "x.example SRV 0 0 25 mx.example.", "x.example CAA 0 issue \"ca.example\"", "x.example DNAME z.example.",
-    r"a\.b\@c.example PTR x.example.", "x.example TYPE65400 \\# 3 010203",
-]  # fmt: skip
+CASES = toml("observe/dns_reply")
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from(RECORDS), max_size=8, unique=True))
+@given(st.lists(st.sampled_from(CASES["records"]), max_size=8, unique=True))
 def test_records_are_read_as_dnspython_reads_them(lines):
     message = reply(QUERY, answer=lines)
     mine = sorted((r.owner, r.ttl, r.data.lower()) for r in read_message(message.to_wire()).records)
@@ -217,30 +211,12 @@ def test_records_made_to_be_slow_are_not_all_read(monkeypatch):
     assert len(read) < 4 * exchange.MAX_ODD
 
 
-@pytest.mark.parametrize(
-    ("aa", "rcode", "sections", "expected"),
-    [
-        (True, 0, {"answer": [f"{NAME} MX 10 a.example."]}, ("answer", "")),
-        (False, 0, {"answer": [f"{NAME} MX 10 a.example."]}, ("lame", "")),
-        (True, 0, {"answer": [f"{NAME} CNAME a.example."]}, ("answer", "")),
-        (True, 0, {"answer": ["autre.mssante.fr MX 10 a.example."]}, ("malformed", "")),
-        (False, 0, {"authority": [f"{NAME} NS a.example."]}, ("referral", NAME)),
-        (True, 0, {"authority": [f"{NAME} NS a.example."]}, ("referral", NAME)),
-        (False, 0, {"authority": ["mssante.fr NS a.example."]}, ("lame", "")),
-        (False, 0, {}, ("lame", "")),
-        (True, 0, {}, ("nodata", "")),
-        (True, 0, {"authority": ["mssante.fr SOA a. b. 1 2 3 4 5"]}, ("nodata", "")),
-        (True, 0, {"authority": [f"{NAME} SOA a. b. 1 2 3 4 5"]}, ("nodata", NAME)),
-        (True, 3, {"authority": ["mssante.fr SOA a. b. 1 2 3 4 5"]}, ("nxdomain", "")),
-        (False, 3, {}, ("lame", "")),
-        (True, 2, {}, ("servfail", "")),
-        (False, 9, {}, ("refused", "")),
-    ],
-)
-def test_outcomes(aa, rcode, sections, expected):
-    message = reply(QUERY, aa=aa, **sections)
+@pytest.mark.parametrize(("aa", "rcode", "sections", "expected", "cut"), CASES["outcomes"])
+def test_outcomes(aa, rcode, sections, expected, cut):
+    given = {name: [line.replace("@", NAME) for line in lines] for name, lines in sections.items()}
+    message = reply(QUERY, aa=aa, **given)
     message.set_rcode(rcode)
-    assert outcome(message) == expected
+    assert outcome(message) == (expected, cut.replace("@", NAME))
 
 
 @pytest.mark.parametrize("edns", [True, False])

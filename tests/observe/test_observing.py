@@ -316,7 +316,9 @@ def test_signed_zones_whose_servers_hang_on_each_other_end(look, serve):
         if (name, qtype) == (DOMAIN, "MX"):
             return send(reply(query, answer=[f"{DOMAIN} MX 10 mx.z."]), transport)
         cut = next((c for c in delegated if name.endswith(c) and (c, qtype) != ("w.x", "DS")), "other")
-        more = {"w.x": {"authority": [f"w.x DS 1 8 2 {'AB' * 32}"], "additional": [f"ns.w.x A {OPERATOR}"]}}.get(cut, {})
+        more = {
+            "w.x": {"authority": [f"w.x DS 1 8 2 {'AB' * 32}"], "additional": [f"ns.w.x A {OPERATOR}"]}
+        }.get(cut, {})
         names = [f"{cut} NS {delegated.get(cut, 'ns.other')}.", *more.get("authority", [])]
         return send(reply(query, aa=False, **(more | {"authority": names})), transport)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from typer.testing import CliRunner
 
 from mssante_audit.base.errors import WhiteListError
@@ -58,51 +58,39 @@ def judge(space, tmp_path):
     return judged
 
 
-def instead(rows: str) -> str:
-    return XML.replace(ROW, rows)
-
-
-def filled(element: str, text: str) -> str:
-    return instead(with_field(ROW, element, text))
-
-
-def added(domain: str) -> str:
-    return XML.replace(END, ROW.replace(DOMAIN, domain) + END)
-
-
 def with_field(row: str, element: str, text: str) -> str:
     return re.sub(f"<{element}>.*?<", f"<{element}>{text}<", row)
 
 
-RENAMED = ROW.replace(DOMAIN, "clinique-renommee.mssante.fr")
+CASES = toml("verdicts/gate")
 TWICE = next(row for row in ROWS if XML.count(re.findall("<Nom>.*?<", row)[0]) > 1)
 
-EDITS: dict[str, tuple[str, str, str, str]] = {
-    "a good domain": (added("ch-nouveau.mssante.fr"), "ready", "added", ""),
-    "a misspelt zone": (added("ch-nouveau.msante.fr"), "not-ready", "added", "LIST_DOMAIN_INVALID"),
-    "another ending": (added("ch-nouveau.mssante.com"), "not-ready", "added", "LIST_DOMAIN_INVALID"),
-    "a space": (added("ch nouveau.mssante.fr"), "not-ready", "added", "LIST_DOMAIN_INVALID"),
-    "a new date": (filled("DateMAJ", "2026-03-02T05:00:00Z"), "ready", "restamped", ""),
-    "a description": (filled("Description", "Centre hospitalier"), "ready", "changed", ""),
-    "no contact": (filled("SupportContact", ""), "not-ready", "changed", "LIST_UNREADABLE_ROW"),
-    "a field too long": (filled("Description", "x" * 256), "not-ready", "changed", "EDIT_FIELD_LONG"),
-    "no date": (filled("DateMAJ", "hier"), "not-ready", "restamped", "LIST_DATE_UNREADABLE"),
-    "a date to come": (filled("DateMAJ", "2031-03-02T05:00:00Z"), "not-ready", "restamped", "EDIT_DATE"),
-    "another country": (instead(ROW.replace("C=FR", "C=FRX")), "not-ready", "changed", "DN_COUNTRY"),
-    "a row twice": (instead(ROW + ROW), "ready", "changed", "LIST_ROW_DUPLICATE"),
-    "a certificate more": (instead(ROW + ROW.replace("CN=", "CN=n")), "ready", "changed", ""),
-    "a row less of two": (XML.replace(TWICE, "", 1), "ready", "changed", ""),
-    "a row less": (instead(""), "ready", "removed", ""),
-    "a new name": (instead(RENAMED), "ready", "renamed", ""),
-    "a new name, and a contact that is none": (
-        instead(with_field(RENAMED, "SupportContact", "02 61 91 35 61")),
-        "not-ready", "renamed", "CONTACT_NO_EMAIL",
-    ),
-}  # fmt: skip
+
+def rows_of(given: list[dict[str, str]]) -> str:
+    """Return `ROW` so many times, each with other elements, and another domain, country or server (CN)."""
+    made = ""
+    for changes in given:
+        row = ROW.replace("CN=", f"CN={changes.get('CN', '')}").replace("C=FR", f"C={changes.get('C', 'FR')}")
+        for element, text in changes.items():
+            row = with_field(row, element, text)
+        made += row
+    return made
 
 
-@pytest.mark.parametrize(("xml", "verdict", "change", "rule"), EDITS.values(), ids=EDITS)
-def test_an_edit_of_a_row(xml, verdict, change, rule, judge):
+def proposed(case: dict[str, Any]) -> str:
+    """Return the list with other rows in the place of one, or more of them at its end."""
+    if "added" in case:
+        return XML.replace(END, rows_of(case["added"]) + END)
+    return XML.replace(ROW, rows_of(case["proposed"]))
+
+
+EDITS = [(proposed(case), case) for case in CASES["edits"].values()]
+EDITS += [(XML.replace(TWICE, "", 1), {"verdict": "ready", "change": "changed"})]  # a row less of two
+
+
+@pytest.mark.parametrize(("xml", "case"), EDITS, ids=[*CASES["edits"], "a row less of two"])
+def test_an_edit_of_a_row(xml, case, judge):
+    verdict, change, rule = case["verdict"], case["change"], case.get("rule", "")
     edit = judge(xml)
     (row,) = edit.rows
     assert (edit.verdict, row.verdict, row.change, edit.list) == (verdict, verdict, change, [])
@@ -161,34 +149,10 @@ def test_a_fault_of_the_list_is_one_of_the_edit(xml, rule, judge):
     assert rule != "EDIT_ROWS_LOST" or rule not in {f.rule for f in judge(less).list}
 
 
-ABROAD, SERVER = ROW.replace("C=FR", "C=FRX"), ROW.replace("CN=", "CN=n")
-UNREACHABLE = with_field(ROW, "SupportContact", "02 61 91 35 61")
-STOOD = {
-    # a row with an error as it is published, what the edit makes of it; the rule introduced, if one is
-    "another row": (ABROAD, ABROAD, ""),
-    "description": (ABROAD, with_field(ABROAD, "Description", "Centre hospitalier"), ""),
-    "date": (ABROAD, with_field(ABROAD, "DateMAJ", "2026-03-02T05:00:00Z"), ""),
-    "the same name, other server": (ABROAD, ABROAD.replace("CN=", "CN=n"), ""),
-    "a copy": (ABROAD, ABROAD + ABROAD, ""),
-    "a copy of one of two": (ABROAD + SERVER, ABROAD + SERVER + ABROAD, ""),
-    "the other of two": (ABROAD + SERVER, ABROAD + SERVER.replace("C=FR", "C=FRX"), "DN_COUNTRY"),
-    "mended": (ABROAD, ROW, ""),
-    "another wrong country": (ABROAD, ABROAD.replace("FRX", "GB"), "DN_COUNTRY"),
-    "another error": (ABROAD, with_field(ABROAD, "SupportContact", "02 61 91 35 61"), "CONTACT_NO_EMAIL"),
-    "still no address": (UNREACHABLE, UNREACHABLE.replace("35 61", "35 62"), ""),
-    "another contact without address": (
-        UNREACHABLE, with_field(ROW, "ResponsableContact", "02 61 91 35 60"), "CONTACT_NO_EMAIL",
-    ),
-    "another element without text": (
-        with_field(ROW, "SupportContact", ""), with_field(ROW, "Description", ""), "LIST_UNREADABLE_ROW",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("published", "proposed", "introduced"), STOOD.values(), ids=STOOD)
-def test_a_finding_that_stood_before_makes_no_edit_not_ready(published, proposed, introduced, judge):
-    after = XML.replace(ROW, proposed)
-    if published == proposed:
+@pytest.mark.parametrize("case", CASES["stood"].values(), ids=CASES["stood"])
+def test_a_finding_that_stood_before_makes_no_edit_not_ready(case, judge):
+    published, after, introduced = rows_of(case["published"]), proposed(case), case.get("introduced")
+    if case["published"] == case["proposed"]:
         other = next(row for row in ROWS if row != ROW)
         after = after.replace(other, with_field(other, "Description", "Messagerie"))
     edit = judge(after, rows=published)
@@ -197,33 +161,20 @@ def test_a_finding_that_stood_before_makes_no_edit_not_ready(published, proposed
     assert (len(edit.rows), edit.list) == (1, [])
 
 
-OTHER = ABROAD.replace(DOMAIN, "ch-nouveau.mssante.fr")
-
-
-@pytest.mark.parametrize(
-    ("published", "proposed", "counts"),
-    [  # the wrong country, and the description of both; who is mended is one more of those on one certificate
-        (ABROAD + OTHER, ABROAD + OTHER.replace("FRX", "FR"), (1, 1)),
-        (ABROAD + OTHER, ABROAD, (0, 2)),
-        (ABROAD + OTHER, OTHER + ABROAD, (0, 0)),
-        (ABROAD, ABROAD + OTHER, (2, 0)),
-        (ABROAD + ABROAD + OTHER, ABROAD + OTHER, (0, 1)),  # the row twice, and no more
-        (ABROAD, ROW, (1, 1)),
-    ],
-)
-def test_what_an_edit_introduces_and_resolves_is_counted_where_it_stands(published, proposed, counts, judge):
-    edit = judge(XML.replace(ROW, proposed), rows=published)
-    assert (edit.introduced, edit.resolved) == counts, edit.rows
+@pytest.mark.parametrize("case", CASES["counts"])
+def test_what_an_edit_introduces_and_resolves_is_counted_where_it_stands(case, judge):
+    edit = judge(proposed(case), rows=rows_of(case["published"]))
+    assert [edit.introduced, edit.resolved] == case["counts"], edit.rows
     assert edit.untouched > 20
 
 
 def test_an_unreliable_published_list_makes_everything_unknown(judge, tmp_path):
     old = load_space(LIST, anchors=ANCHORS, as_of="2026-09-01")
-    edit = judge(added("ch-nouveau.msante.fr"), old)
+    edit = judge(EDITS[1][0], old)
     assert (edit.verdict, edit.rows[0].verdict) == ("unknown", "unknown")
     assert "trop ancienne" in edit.notes[0]
     before, after = tmp_path / "before.xml", tmp_path / "after.xml"
-    before.write_text(filled("Description", "x" * 256), encoding="utf-8")
+    before.write_text(XML.replace(ROW, with_field(ROW, "Description", "x" * 256)), encoding="utf-8")
     after.write_text(XML, encoding="utf-8")
     status, text = run(before, after, "--as-of", "2026-03-03", "--format", "json")
     assert (status, json.loads(text)["verdict"]) == (4, "unknown")
@@ -291,7 +242,7 @@ def test_a_comment_is_no_longer_than_a_pull_request_takes(tmp_path, monkeypatch)
 
 def test_files_that_are_mixed_up_are_told_in_a_line(tmp_path):
     edit = tmp_path / "edit.xml"
-    edit.write_text(re.sub("<Signature.*</Signature>", "", added("ch-nouveau.mssante.fr"), flags=re.DOTALL))
+    edit.write_text(re.sub("<Signature.*</Signature>", "", EDITS[0][0], flags=re.DOTALL))
     for before, due, line in ((LIST, 0, "Les deux fichiers sont les mêmes"), (edit, 4, "Fichiers inversés")):
         status, text = run(before, LIST, "--anchors", *ANCHORS, "--as-of", "2026-03-03")
         assert (status, f"\n{line}" in text) == (due, True), text
@@ -303,14 +254,7 @@ def test_an_edit_or_a_declaration_is_judged(given):
     assert "BEFORE and AFTER, or --declaration FILE" in str(done.exception)
 
 
-@pytest.mark.parametrize(
-    ("given", "verdict"),
-    [  # as it stands; not listed yet; misspelt; no domain; what another declaration has wrong already
-        ({}, "ready"), ({"domain": "ch-neuf.mssante.fr"}, "ready"),
-        ({"domain": "ch-neuf.msante.fr"}, "not-ready"), ({"domain": "ch neuf"}, "not-ready"),
-        ({"delegation": True, "redirection": True}, "not-ready"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("given", "verdict"), CASES["declared"])
 def test_a_declaration(given, verdict, full_space, tmp_path):
     register = load_declarations(CATALOGUE / "declarations.csv").declarations
     good = register[register["domain"].isin(full_space.entries["domain"])].tail(1)

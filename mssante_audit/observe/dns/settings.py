@@ -6,20 +6,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ValidationError, field_validator
 
 from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.resources import table_of
 from mssante_audit.base.settings import Observe, fault, setting
 from mssante_audit.observe.dns.names import canonical
 
-# The root's servers, as IANA's named.root lists them (compared with Debian's dns-root-data 2025080400).
-_ROOT = (
-    ("a", "198.41.0.4", "2001:503:ba3e::2:30"), ("b", "170.247.170.2", "2801:1b8:10::b"),
-    ("c", "192.33.4.12", "2001:500:2::c"), ("d", "199.7.91.13", "2001:500:2d::d"),
-    ("e", "192.203.230.10", "2001:500:a8::e"), ("f", "192.5.5.241", "2001:500:2f::f"),
-    ("g", "192.112.36.4", "2001:500:12::d0d"), ("h", "198.97.190.53", "2001:500:1::53"),
-    ("i", "192.36.148.17", "2001:7fe::53"), ("j", "192.58.128.30", "2001:503:c27::2:30"),
-    ("k", "193.0.14.129", "2001:7fd::1"), ("l", "199.7.83.42", "2001:500:9f::42"),
-    ("m", "202.12.27.33", "2001:dc3::35"),
-)  # fmt: skip
-ROOT_HINTS = tuple((f"{name}.root-servers.net", address) for name, *both in _ROOT for address in both)
+_ROOT = table_of("mssante_audit.observe.dns", "root.toml")
+ROOT_HINTS = tuple((name, address) for name, both in _ROOT.items() for address in both)
 
 
 def _address(text: str) -> str:
