@@ -168,6 +168,7 @@ class Hard(Case):
     unsound: str = ""
     postfix: bool = False
     learns: str = ""
+    alone: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -17,6 +17,7 @@ from mssante_audit.observe.tls.visit import Visit
 from tools.sample.certificates import make
 
 SECOND, RESOLVER = "127.0.55.3", "127.0.55.4"
+CASES = toml("observe/receive")
 DOMAIN, MX = "ch-alpha.mssante.fr", "10 mx.op.example."
 NAMES = {"ns1.op.example": OPERATOR, "ns2.op.example": SECOND}
 
@@ -62,7 +63,7 @@ def test_a_healthy_domain(receive, delegated, language):
     assert tree[2].endswith(": 192.0.2.25")
 
 
-@pytest.mark.parametrize(("cause", "case"), toml("observe/receive").items())
+@pytest.mark.parametrize(("cause", "case"), CASES["answers"].items())
 def test_answers_and_exit_statuses(receive, delegated, cause, case):
     delegated(case.get("mx", MX), **case.get("served", {}))
     code, text, _ = receive("--format", "json")
@@ -91,15 +92,7 @@ def test_nothing_steers_the_terminal_and_nothing_is_kept(receive, delegated, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("domain", "more", "why"),
-    [
-        ("", [], "no name the DNS can carry"),
-        ("a..b.mssante.fr", [], "no name the DNS can carry"),
-        (DOMAIN, ["--data=."], "no white list here"),  # before anybody is asked
-        (DOMAIN, [], "no server of mssante.fr answers"),
-    ],
-)
+@pytest.mark.parametrize(("domain", "more", "why"), CASES["refused"])
 def test_what_cannot_be_asked_is_refused(receive, tmp_path, monkeypatch, domain, more, why):
     monkeypatch.chdir(tmp_path)
     done = receive(*more, domain=domain)
@@ -116,7 +109,10 @@ def presented(**more: Any) -> Visit:
     return Visit("presented", protocol="TLSv1.3", chain=(made.der,))
 
 
-BUSY, WRONG = Visit("busy"), presented(subject="CN=x,C=FR")
+VISITS = {
+    "right": presented(), "busy": Visit("busy"), "wrong": presented(subject="CN=x,C=FR"),
+    "of itself": presented(issuer=None),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -135,28 +131,13 @@ def beside(tmp_path):
     return lay
 
 
-@pytest.mark.parametrize(
-    ("visits", "more", "answer", "tls"),
-    [
-        ((presented(), presented()), {}, (0, "yes", ""), "ok "),
-        ((presented(), presented()), {"anchors": False}, (0, "yes", ""), "unknown tls-alone"),
-        ((presented(), WRONG), {}, (1, "degraded", "tls-some"), "warn tls-some"),
-        ((presented(issuer=None),) * 2, {}, (1, "no", "tls-none"), "fail tls-none"),
-        ((presented(), BUSY), {}, (0, "yes", ""), "unknown tls-unseen"),
-        ((BUSY, BUSY), {}, (4, "unknown", "tls-refused"), "unknown tls-unseen"),
-        ((presented(),), {}, (0, "yes", ""), "unknown tls-unseen"),
-        ((presented(issuer=None),) * 2, {"days": 8}, (0, "yes", ""), "unknown tls-old"),
-        ((presented(),) * 2, {"domain": "autre.mssante.fr"}, (0, "yes", ""), "unknown tls-nobody"),
-        ((), {}, (0, "yes", ""), "unknown no_tls"),
-    ],
-)
-def test_certificates_have_their_say_as_they_have_in_domains(
-    receive, delegated, beside, visits, more, answer, tls
-):
+@pytest.mark.parametrize("case", CASES["certificates"])
+def test_certificates_have_their_say_as_they_have_in_domains(receive, delegated, beside, case):
+    visits, more, answer, tls = case
     delegated(MX, "20 mx2.op.example.", **WITH_TLS)
-    status, text, _ = receive(*beside(*visits, **more), "--format", "json")
+    status, text, _ = receive(*beside(*map(VISITS.get, visits), **more), "--format", "json")
     record = json.loads(text)
-    assert (status, record["receives"], record["cause"]) == answer
+    assert [status, record["receives"], record["cause"]] == answer
     assert f"{record['tls']} {record['tls_cause']}" == tls
     assert (record["dns"], record["mail"]) == ("ok", "ok")
 

@@ -406,19 +406,11 @@ def test_a_stopped_run_is_gone_on_with_where_it_stopped(chain, tmp_path):
     assert gzip.decompress(out.read_bytes()).count(b'"certificate"') == 2, "each certificate once"
 
 
-@pytest.mark.parametrize(
-    ("header", "why"),
-    [
-        ({"format": "mssante-audit dns observation", "version": 1}, "not a TLS observation"),
-        ({"format": TLS.format, "version": TLS.version + 1}, "newer version.*Update"),
-        ({"format": TLS.format, "version": TLS.version - 1}, "older version.*Observe again"),
-        ({"format": TLS.format, "version": TLS.version, "at": "x", "dns": ""}, "damaged"),
-        ({}, "not a TLS observation"),
-    ],
-)
+@pytest.mark.parametrize(("header", "why"), CASES["headers"])
 def test_a_file_of_another_kind_is_refused(header, why, tmp_path):
     file = tmp_path / "tls-1.jsonl.gz"
-    file.write_bytes(gzip.compress(json.dumps(header).encode() + b"\n", mtime=0))
+    version = {"format": TLS.format, "version": TLS.version + header["newer"]} if "newer" in header else {}
+    file.write_bytes(gzip.compress(json.dumps(header | version).encode() + b"\n", mtime=0))
     with pytest.raises(ObservationError, match=why):
         load_tls(file)
 
@@ -468,19 +460,12 @@ def looked_at(script: Script, *options: str) -> Result:
     )
 
 
-@pytest.mark.parametrize(
-    ("sent", "days", "anchor", "status", "why"),
-    [
-        (True, 9_999, AUTHORITY, 0, "leads to an anchor"),
-        (True, 9_999, None, 4, "no anchor is known"),
-        (False, 1, AUTHORITY, 1, "expired"),
-        (False, 9_999, make("CN=AUTRE,C=FR", ca=True), 1, "leads to no anchor known here"),
-    ],
-)
+@pytest.mark.parametrize(("sent", "days", "anchor", "status", "why"), CASES["looked"])
 def test_one_host_is_looked_at_and_nothing_is_kept(sent, days, anchor, status, why, tmp_path):
     leaf = make("CN=mx.example,C=FR", AUTHORITY, days=days)
     files = leaf.files(tmp_path / "own", *([AUTHORITY] if sent else []))
-    options = ("--anchors", str(anchor.files(tmp_path / "anchor")[0])) if anchor else ()
+    authority = AUTHORITY if anchor == "its own" else make("CN=AUTRE,C=FR", ca=True)
+    options = ("--anchors", str(authority.files(tmp_path / "anchor")[0])) if anchor else ()
     result = looked_at(tls(files), *options)
     assert (result.exit_code, why in result.output) == (status, True), result.output
     assert "CN=mx.example,C=FR" in result.output
