@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import table_of
 
 # What a query was for; docs/observing.md says it of each.
 STEPS = ("walk", "sibling", "apex", "address", "recursion")
@@ -30,15 +31,7 @@ NO_EDNS = {"FORMERR": "formerr", "NOTIMP": "notimp", "16": "badvers"}
 SECTIONS = ("answer", "authority", "additional")
 # Errors of a machine that has no file descriptor, memory or port left: no server has a part in them.
 SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
-# What the data of a record looks like, for the types that are read here.
-_FIELDS = {
-    "MX": r"[0-9]{1,5} [^ ]+",
-    "SOA": r"[^ ]+ [^ ]+( [0-9]{1,10}){5}",
-    **dict.fromkeys(("NS", "CNAME", "DNAME"), r"[^ ]+"),
-    "DS": r"[0-9]{1,5}( [0-9]{1,3}){2} [0-9a-fA-F ]*",
-    "DNSKEY": r"[0-9]{1,5}( [0-9]{1,3}){2}( [^ ]+)*",
-    "RRSIG": r"[A-Z0-9]+( [0-9]{1,10}){3}( [0-9]{14}){2} [0-9]{1,5}( [^ ]+)+",
-}
+_FIELDS = table_of("mssante_audit.observe", "records.toml")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
 
 
