@@ -116,6 +116,7 @@ ONLY_LIKE_IT: list[tuple[str, list[str]]] = [
     *((NEAR, [f"01 99 00 00 01, {name}@alpha.example" for name in names]) for names in (
         ("zoe.fictif", "noe.fictif"), ("a.fictif", "b.fictif"), ("site1", "site2"))),
     (NEAR, [USUAL, "01 99 00 00 77, projett@alpha.example"]),
+    (NEAR, [ISLAND, "+33 5 90 38 12 01, projet@alpha.example"]),
     (NEAR, [f"01 99 {number} 00 01, projet@alpha.example" for number in range(10, 20)]),
     *((NEAR, [HOUSE, HOUSE, *others]) for others in (
         ["05 89 00 31 44, luc@alpha.example"],  # two numbers, and all that follows differs
