@@ -71,6 +71,13 @@ def lacks(space: TrustSpace, rules: Mapping[str, Rule]) -> list[str]:
     return [need for need in sorted(set().union(*needing)) if space.given(need) is None]
 
 
+def unevaluated(space: TrustSpace, found: pd.DataFrame) -> frozenset[str]:
+    """Return the rules of audits that failed, by all that was `found`; of a cut list, those of rows."""
+    failed = {*found.loc[found["rule"] == FAILED, "audit"]}
+    cut = "cut" in space.whitelist.damage_kinds
+    return frozenset(code for code, r in catalogue().items() if r.audit in failed or (cut and r.compares))
+
+
 def unknown(what: Mapping[str, Sequence[str]]) -> str:
     """Say what could not be checked, what it lacks (by its name), and what to do; "" for nothing."""
     if not what:
