@@ -152,8 +152,10 @@ def test_a_notebook_shows_of_it_what_is_wrong_and_what_to_do(capsys):
 
 
 @pytest.mark.parametrize(
-    "text", ["a = ", 'a = "b\nc = 1', "[a]\n[a]", "a = 1\na = 2", "a = [1", "a 1", '"\\q" = 1', "[a"]
-)
+    "text",
+    ["a = ", 'a = "b\nc = 1', "[a]\n[a]", "a = 1\na = 2", "a = [1", "a 1", '"\\q" = 1', "[a",
+     """a = {"l'{x}" = 1, "l'{x}" = 2}""", '["(at {x}"]\n["(at {x}"]'],
+)  # fmt: skip
 def test_what_is_no_toml_is_said_in_french_too(text):
     with pytest.raises(InputError) as told:
         parse_toml(text, "a.toml")
