@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
+from conftest import toml
 from pyarrow import parquet
 
 from mssante_audit.base import errors
@@ -98,15 +99,11 @@ def test_a_few_kilobytes_of_parquet_do_not_fill_the_memory(tmp_path, rows, text,
 @pytest.mark.parametrize(
     ("kind", "standard"),
     [
-        (errors.AuditError, Exception),
-        (errors.InputError, ValueError),
-        (errors.WhiteListError, ValueError),
-        (errors.ParameterError, ValueError),
-        (errors.UnknownNameError, LookupError),
-        (errors.OutputError, OSError),
-        (errors.ReportError, RuntimeError),
+        (errors.AuditError, Exception), (errors.InputError, ValueError), (errors.WhiteListError, ValueError),
+        (errors.ParameterError, ValueError), (errors.UnknownNameError, LookupError),
+        (errors.OutputError, OSError), (errors.ReportError, RuntimeError),
     ],
-)
+)  # fmt: skip
 def test_is_of_the_family_and_one_line_also_after_pickling(kind, standard):
     assert issubclass(kind, errors.AuditError)
     assert issubclass(kind, standard)
@@ -151,11 +148,7 @@ def test_a_notebook_shows_of_it_what_is_wrong_and_what_to_do(capsys):
     assert shown == ["InputError: x.xml, line 3: holds no row", "Choose another"]
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["a = ", 'a = "b\nc = 1', "[a]\n[a]", "a = 1\na = 2", "a = [1", "a 1", '"\\q" = 1', "[a",
-     """a = {"l'{x}" = 1, "l'{x}" = 2}""", '["(at {x}"]\n["(at {x}"]'],
-)  # fmt: skip
+@pytest.mark.parametrize("text", toml("base/texts")["no_toml"])
 def test_what_is_no_toml_is_said_in_french_too(text):
     with pytest.raises(InputError) as told:
         parse_toml(text, "a.toml")
