@@ -292,7 +292,7 @@ def list_of(
     file = find_whitelist(data, archive, as_of)
     if archive and file.parent == archive.folder:
         return checked(archive.read(file, **{"any_namespace": False, **how}), file), archive
-    return load_whitelist(file, signer=signer, anchors=anchors, **how), archive
+    return load_whitelist(file, signer=signer, anchors=anchors, beside=None, **how), archive
 
 
 def load_space(

@@ -23,6 +23,7 @@ from mssante_audit.base.reading import (
     read_text,
 )
 from mssante_audit.nightly import steps
+from mssante_audit.report.parameters import check_value
 from mssante_audit.values.person import describe_error
 
 
@@ -154,3 +155,11 @@ def test_what_is_no_toml_is_said_in_french_too(text):
         parse_toml(text, "a.toml")
     told.value.language = "fr"
     assert re.fullmatch(r"a\.toml : n’est pas du TOML : .+ \(ligne \d\)", str(told.value))
+
+
+@pytest.mark.parametrize(("name", "value", "text"), toml("base/texts")["wanted"])
+def test_what_a_value_must_be_is_said_in_french_too(name, value, text):
+    with pytest.raises(errors.ParameterError) as told:
+        check_value(name, value)
+    told.value.language = "fr"
+    assert str(told.value) == f"{name} {text}"
