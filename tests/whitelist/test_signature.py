@@ -168,6 +168,7 @@ def test_a_folder_of_anchors_is_searched_one_level_down(chain, write, tmp_path):
     write("below/issuing.pem", chain.issuing)
     write("below/signer.pem", chain.signer)
     (tmp_path / "below" / "._root.pem").write_bytes(b"what a Mac leaves of each file")
+    write(".hidden/other.pem", make_chain().root)
     assert set(certificates.trusted_certificates([tmp_path])) == {chain.root, chain.issuing}
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no CA certificate here"):
