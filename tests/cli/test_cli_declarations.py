@@ -119,6 +119,8 @@ def test_every_error_about_a_register_or_a_list_has_french_words():
     ]  # fmt: skip
     assert len(raised) > 30
     assert {*map(plain, raised)} <= {*words}
+    texts = re.findall('^msgid "(.+)"$', (PACKAGE / "locale/fr.po").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted({*texts}) == sorted(texts), "each once"
 
 
 def test_a_form_is_written_and_imported(run, tmp_path):
