@@ -58,9 +58,10 @@ class Column:
         return bool(re.search(r"\bnames? persons\b", self.meaning))
 
 
-def columns_of(package: str, frame: str) -> tuple[Column, ...]:
-    """Return the columns of a frame as ``columns.toml`` of a package says: dtype and meaning by name."""
-    return tuple(Column(name, *told) for name, told in table_of(package, "columns.toml")[frame].items())
+def columns_of(package: str, frame: str, **choices: Sequence[str]) -> tuple[Column, ...]:
+    """Return the columns of a frame as ``columns.toml`` in a package tells them, with what some may have."""
+    told = table_of(package, "columns.toml")[frame].items()
+    return tuple(Column(name, dtype, meaning, choices.get(name, ())) for name, (dtype, meaning) in told)
 
 
 def described(doc: str | None, title: str, frame: Iterable[Column]) -> str:
