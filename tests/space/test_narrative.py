@@ -16,8 +16,8 @@ from mssante_audit.findings.catalogue import FAILED, SOURCES
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.charts import Chart
-from mssante_audit.report.findings import SOURCES as NAMED
 from mssante_audit.report.findings import family, findings_table, lacks, opening, scope
+from mssante_audit.report.html import names
 from mssante_audit.report.notebook import Report
 from mssante_audit.report.results import EVERYBODY
 from mssante_audit.space.trust import TrustSpace
@@ -206,7 +206,8 @@ def test_a_section_tells_why_what_and_what_to_do(space, entries):
 def test_an_unknown_family_is_refused_and_every_source_of_a_rule_has_a_french_name():
     with pytest.raises(UnknownNameError, match="Identifiant de la structure"):
         family("Famille inconnue")
-    assert {name.partition(":")[0] for name in NAMED} == set(SOURCES)
+    named = names("sources")
+    assert {name.partition(":")[0] for name in named} == set(SOURCES)
     for r in catalogue().values():
         assert sum(r.source.startswith(name) for name in SOURCES) == 1
-        assert any(r.source.startswith(name) for name in NAMED)
+        assert any(r.source.startswith(name) for name in named)
