@@ -189,7 +189,7 @@ class Archive:
         try:
             whitelist = self.read(snapshot.path)
         except WhiteListError as error:
-            raise InputError(error.message, file=error.file, line=error.line, remedy=PUT_BACK) from error
+            raise error.within(InputError, error.file, PUT_BACK) from error
         return checked(whitelist, snapshot.path)
 
     def rows(self, snapshot: Snapshot) -> pd.DataFrame:
