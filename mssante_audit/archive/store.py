@@ -189,7 +189,7 @@ class Archive:
         try:
             whitelist = self.read(snapshot.path)
         except WhiteListError as error:
-            raise InputError(error.message, file=error.file, line=error.line, remedy=PUT_BACK) from error
+            raise error.within(InputError, error.file, PUT_BACK) from error
         return checked(whitelist, snapshot.path)
 
     def rows(self, snapshot: Snapshot) -> pd.DataFrame:
@@ -272,6 +272,11 @@ def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | N
     return next((archive for archive in both if archive.snapshots), None)
 
 
+def lists_in(folder: Path) -> list[Path]:
+    """Return the lists that lie in a folder, in order of name."""
+    return sorted(f for f in folder.iterdir() if f.name.lower().endswith(LIST_SUFFIXES) and not f.is_dir())
+
+
 def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime | None = None) -> Path:
     """Return the white list that `data` stands for; if there is none it is an `InputError`.
 
@@ -281,7 +286,7 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
         raise InputError("no such file or folder", file=str(data))
     if not data.is_dir():  # who reads it says so of a pipe
         return data
-    lists = sorted(f for f in data.iterdir() if f.name.lower().endswith(LIST_SUFFIXES) and not f.is_dir())
+    lists = lists_in(data)
     if archive and (not lists or archive.folder == data):
         lists = [snapshot.path for snapshot in archive.until(as_of or datetime.now(UTC))]
         if not lists:

@@ -39,10 +39,10 @@ class AuditError(Exception):
         text = self._placed(self.file, message, words.get("line", "line"), " : " if words else ": ")
         return f"{text}. {remedy}" if remedy else text
 
-    def within(self, kind: type[E], place: str) -> E:
-        """Return the same as an error of another kind, at a place."""
-        sentence, remedy = self._sentences
-        return kind(*sentence, file=place, line=self.line, remedy=remedy)
+    def within(self, kind: type[E], place: str | None = None, remedy: str | None = None) -> E:
+        """Return the same as an error of another kind, at a place, perhaps with another remedy."""
+        sentence, own = self._sentences
+        return kind(*sentence, file=place, line=self.line, remedy=remedy or own)
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows in place of a traceback."""

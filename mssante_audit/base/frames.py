@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mssante_audit.base.errors import ParameterError
+from mssante_audit.base.resources import table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,12 @@ class Column:
     def personal(self) -> bool:
         """Whether it names persons, or may."""
         return bool(re.search(r"\bnames? persons\b", self.meaning))
+
+
+def columns_of(package: str, frame: str, **choices: Sequence[str]) -> tuple[Column, ...]:
+    """Return the columns of a frame as ``columns.toml`` in a package tells them, with what some may have."""
+    told = table_of(package, "columns.toml")[frame].items()
+    return tuple(Column(name, dtype, meaning, choices.get(name, ())) for name, (dtype, meaning) in told)
 
 
 def described(doc: str | None, title: str, frame: Iterable[Column]) -> str:

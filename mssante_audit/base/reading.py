@@ -27,7 +27,7 @@ _TOML_TEXT = re.compile(
     r'"""(?:[^\\]|\\.)*?(?:"""|\Z)|\'\'\'.*?(?:\'\'\'|\Z)|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*\'?|#[^\n]*',
     re.DOTALL,
 )
-_TOML_VALUE = re.compile(r"""'(?:[^'\\]|\\.)+'|"'+"|\(.+\)""")  # what tomllib's errors quote
+_TOML_VALUE = re.compile(r"""'(?:[^'\\]|\\.)+'|"(?:[^"\\]|\\.)+"|\(.+\)""")  # what tomllib's errors quote
 # A key of so many parts is no setting, and takes tomllib time by the square of their number.
 _LONG_KEY = re.compile(r"(?<![\w-])(?:[\w-]++\s*+\.\s*+){20}")
 
@@ -82,7 +82,7 @@ def parse_toml(text: str, file: str, **hooks: Any) -> dict[str, Any]:
     except RecursionError:
         raise InputError("is nested too deeply", file=file) from None
     except ValueError as error:
-        what, _, place = str(error).partition(" (at ")
+        what, _, place = str(error).rpartition(" (at ")
         line = re.match(r"line (\d+)", place)
         values = [value.strip("(),").replace("', '", ".") for value in _TOML_VALUE.findall(what)]
         message = f"is not TOML: {_TOML_VALUE.sub('{}', what)} (line {{}})"

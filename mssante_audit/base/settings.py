@@ -332,15 +332,15 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> AuditError:
     field = field_of(model, keys)
     if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("writeOnly") is True:
         return AuditError("{}: what it says is not of the right form, and not shown here", name)
-    wanted = _WANTED.get(kind)
+    wanted: object = _WANTED.get(kind)
     if kind == "literal_error":
         choices = re.findall("'([^']*)'", error["ctx"]["expected"])
-        wanted = f"one of {', '.join(map(shown, choices))}"
+        wanted = AuditError("one of {}", ", ".join(map(shown, choices)))
     elif kind in ("greater_than", "greater_than_equal", "less_than_equal", "finite_number"):
         signs = ("ge", "gt", "le")
         bounds = {sign: getattr(m, sign) for m in field.metadata for sign in signs if hasattr(m, sign)}
-        least = f"more than {bounds['gt']}, at most" if "gt" in bounds else f"{bounds['ge']} to"
-        wanted = f"{least} {bounds['le']}"
+        how = "more than {}, at most {}" if "gt" in bounds else "{} to {}"
+        wanted = AuditError(how, bounds.get("gt", bounds.get("ge")), bounds["le"])
     if wanted:
         return AuditError("{} wants {}, not {}", name, wanted, given)
     text = "{} is empty" if kind.endswith("too_short") else "{}: {} is not of the right form"

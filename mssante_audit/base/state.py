@@ -44,8 +44,10 @@ def read_state(
             fault = "is not of version {}, the only one that this program knows"
         elif digest(text.replace(_line(noted := str(state.pop("digest", ""))), _line(""), 1)) != noted:
             fault = "was changed since it was written"
-    except (OSError, ValueError, RecursionError) as error:
-        fault = error.message if isinstance(error, InputError) else "cannot be read"
+    except InputError as error:
+        raise error.within(InputError, str(path), remedy) from None
+    except (OSError, ValueError, RecursionError):
+        fault = "cannot be read"
     if fault:
         raise InputError(fault, version, file=str(path), remedy=remedy)
     return state

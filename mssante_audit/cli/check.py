@@ -13,6 +13,7 @@ from mssante_audit.base.errors import ParameterError, WhiteListError
 from mssante_audit.base.instants import asked_instant
 from mssante_audit.base.language import (
     catalogue,
+    current_language,
     damage,
     format_text,
     french,
@@ -67,7 +68,7 @@ def check(
     doubts, listed = space.list_doubts, answer.listed
     if format is options.Layout.json:
         near = list(map(space.shown, filter(None, (answer.respelt, answer.parent, *answer.near))))
-        write_json(record_of(space, answer.domain, lang or "en") | {"near": near})
+        write_json(record_of(space, answer.domain) | {"near": near})
     else:
         lines = [not_relied_on(doubts)] if doubts else []
         made, verdict = space.whitelist.generated_at, gettext("inscrit") if listed else gettext("non inscrit")
@@ -163,7 +164,7 @@ def verify(
     try:
         whitelist = load_whitelist(file, recover=True, any_namespace=True)
     except WhiteListError as error:
-        error.language = lang or "en"
+        error.language = current_language()
         say(f"invalid\n{error}")
         raise typer.Exit(1) from None
     when = asked_instant(at) if at is not None else None
@@ -182,18 +183,18 @@ def _told(whitelist: WhiteList) -> dict[str, str]:
     verdict, valid = whitelist.signature, {True: "valid", False: "not valid", None: "unknown"}
     why = f"the file is damaged: {whitelist.damage}" if whitelist.damaged else verdict.why
     revocation = verdict.revocation_why
-    if french():  # in the words of `check`
-        faults = [damage(whitelist.damage_kinds)] if whitelist.damaged else []
-        faults += [DOUBTS["fr"][doubt] for doubt in doubts(whitelist) if doubt not in DAMAGES]
-        why = (
-            semicolon().join(faults) or "la signature est juste, et une autorité connue répond du signataire"
-        )
-        revocation = catalogue("fr").get(plain(revocation), "")
     times = verdict.not_before, verdict.not_after, verdict.at, whitelist.generated_at
-    start, end, at, made = (time and f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in times)
+    start, end, at, made = (f"{time:%Y-%m-%dT%H:%M:%SZ}" if time else "" for time in times)
+    if french():  # in the words of `check`, but for the instant asked about
+        words = DOUBTS["fr"] | {"expired": f"le certificat qui signe la liste n’est pas valable au {at[:10]}"}
+        faults = [damage(whitelist.damage_kinds)] if whitelist.damaged else []
+        faults += [words[doubt] for doubt in doubts(whitelist) if doubt not in DAMAGES]
+        right = "la signature est juste, et une autorité connue répond du signataire"
+        why = semicolon().join(faults) or right
+        revocation = catalogue("fr").get(plain(revocation), "")
     validity = format_text(
         "du {start} au {end}, {then} à la date de la liste, {now} aujourd’hui",
-        start=(start or "")[:10], end=(end or "")[:10],
+        start=start[:10], end=end[:10],
         then=_named(valid[verdict.valid_at_generation]), now=_named(valid[verdict.valid_now]),
     )  # fmt: skip
     rows, every = str(verdict.verified_rows), str(len(whitelist.entries))
@@ -201,6 +202,6 @@ def _told(whitelist: WhiteList) -> dict[str, str]:
         "why": why, "signer": verdict.signer, "issuer": verdict.issuer, "validity": validity if start else "",
         "signer expected": verdict.expected,
         "revocation": _named(verdict.revocation) + (f" ({revocation})" if revocation else ""),
-        "validated at": at or "", "generated at": made or _named("unreadable"),
+        "validated at": at, "generated at": made or _named("unreadable"),
         "verified rows": format_text("{n} sur {all}", n=rows, all=every), "sha256": whitelist.sha256,
     }  # fmt: skip

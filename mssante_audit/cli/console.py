@@ -184,7 +184,7 @@ def filled(context: typer.Context, model: type[M]) -> M:
     try:
         return model(**settings_of(context, model))
     except ValidationError as errors:
-        raise ParameterError("{}", fault(model, errors.errors()[0])) from None
+        raise fault(model, errors.errors()[0]).within(ParameterError) from None
 
 
 def debugging(context: typer.Context) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, parameters_of, say, say_failed
@@ -169,7 +171,9 @@ def cluster(address: str | None) -> Iterator[dict[str, Any]]:
         yield {
             "executor": client.get_executor(pure=False, retries=RETRIES),  # type: ignore[no-untyped-call]
             # A task's result, and not scattered: Dask makes it again if the worker that has it is lost.
-            "send": lambda data: client.submit(_same, data, key=f"mssante-audit-{data.sha256}"),
+            "send": lambda data: client.submit(
+                _same, data, key=f"mssante-audit-{digest(pickle.dumps(data))}"
+            ),
         }
 
 

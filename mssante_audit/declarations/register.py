@@ -63,7 +63,7 @@ def read_scope(path: Path) -> Scope:
     try:
         scope = _ScopeFile.model_validate(read_toml(path)).scope
     except ValidationError as error:
-        raise InputError("{}", refusal(_ScopeFile, error), file=path.name, remedy=remedy) from None
+        raise refusal(_ScopeFile, error).within(InputError, path.name, remedy) from None
     except InputError as error:
         raise InputError("not a scope: {}", error, file=path.name, remedy=remedy) from None
     if not (scope.operators or scope.region.strip() or scope.department.strip()):

@@ -60,8 +60,9 @@ _NUMBERS = ("phone", "contract", "identifier")
 _SLIPS: tuple[tuple[str, tuple[str, ...], str, Callable[[str], str]], ...] = (
     ("digits-lost", _NUMBERS, r"^[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]+$", lambda text: ""),
     ("decimals", _NUMBERS, r"^[0-9]{6,15}\.0+$", lambda text: text.partition(".")[0]),
-    # it lost its zero, or the plus before a country code; no other kind of number is known to have had one
-    ("leading-zero", ("phone",), "^(?:33|262|59[046])?[1-9][0-9]{8}$", lambda text: f"0{text[-9:]}"),
+    # it lost its zero, which no other kind of number is known to have had, or the plus before a country code
+    ("leading-zero", ("phone",), "^[1-9][0-9]{8}$", lambda text: f"0{text}"),
+    ("leading-zero", ("phone",), "^(?:33|262|59[046])[1-9][0-9]{8}$", lambda text: f"+{text}"),
     ("control", (), CONTROL, str),
     ("cell-error", (), f"^(?s:{CELL_ERROR.pattern})$", lambda text: ""),
 )

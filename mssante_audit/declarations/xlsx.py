@@ -187,8 +187,8 @@ def _too_many_marks(file: str) -> InputError:
 
 def _text(cell: Any) -> str:
     """Return a cell as a spreadsheet would show it, a day as ISO 8601."""
-    if cell is None or type(cell) is str:
-        return (cell or "").replace("_x000D_\n", "\n")  # a line that ended as in Windows
+    if cell is None or type(cell) in (str, CellRichText):
+        return str(cell or "").replace("_x000D_\n", "\n")  # a line that ended as in Windows
     if isinstance(cell, bool):
         return "TRUE" if cell else "FALSE"
     if isinstance(cell, datetime):

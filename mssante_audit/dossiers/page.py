@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.export import Values, values
-from mssante_audit.base.language import gettext, percent
+from mssante_audit.base.language import gettext, number, percent
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.first import counts
@@ -64,7 +64,8 @@ def _once(
     plain = {n: its for n, its in [*columns.items()][1:] if len(its) > 1 and isinstance(its[0], str | int)}
     same = {n: its[0] for n, its in plain.items() if set(its) == {its[0]} and n != more.get("bar")}
     shown = {column: its for column, its in columns.items() if column not in same}
-    alike = [(gettext(column), str(value)) for column, value in same.items() if value != ""]
+    texts = {n: number(value) if isinstance(value, int) else value for n, value in same.items()}
+    alike = [(gettext(column), text) for column, text in texts.items() if text]
     rows = columns_table(shown.items(), name=name, limit=limit, csv=csv, **more)
     return joined(macro("dossier.alike", alike), rows)
 

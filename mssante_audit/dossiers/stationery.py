@@ -72,5 +72,5 @@ def read_stationery(file: Path) -> Stationery:
     try:
         read = _File.model_validate({"letter": settings["letter"]}, context=real_path(file).parent)
     except ValidationError as error:
-        raise InputError("{}", refusal(_File, error), file=str(file), remedy=remedy) from None
+        raise refusal(_File, error).within(InputError, str(file), remedy) from None
     return stationery(read.letter)

@@ -12,37 +12,14 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.frames import Column, dtypes, frame_of
+from mssante_audit.base.frames import columns_of, dtypes, frame_of
 from mssante_audit.base.language import typeset
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, SEVERITIES
 from mssante_audit.findings.registry import rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.values.identifiers import is_manager
 
-FRAME = (
-    Column("severity", "ordered category", "the worst of its findings", SEVERITIES),
-    Column("confidence", "str", "the surest of those that are as severe: ``likely`` or ``certain``"),
-    Column("rules", "object (tuple of str)", "codes of its findings' rules, the first finding's first"),
-    Column("remedy", "str", "what to do, in French: the catalogue's, filled with a finding's facts"),
-    Column("operator_id", "str", 'who does it, or "" if unknown, or the manager of the space does'),
-    Column("operator", "str", "that operator's name, or \"\""),
-    Column("operators", "object (tuple of str)", "identifiers of all whose rows it touches, most rows first"),
-    Column("department", "str", "of that operator's certificates, or \"\""),
-    Column("region", "str", 'its region, or ""'),
-    Column("domain", "str", 'the first domain concerned, or "" for the list as a whole'),
-    Column("domains", "int64", "how many distinct domains it touches: all, for the list as a whole"),
-    Column("mailboxes", "Int64", "how many are published in these domains; <NA> where that is unknown"),
-    Column("findings", "int64", "how many findings it merges"),
-    Column("observed", "str", "what the first of them says; may name persons"),
-    Column("expected", "str", 'what would be right then, or ""; may name persons'),
-    Column("first_seen", "str", 'time of the first archived list that shows one of them, or ""'),
-    Column("fingerprints", "object (tuple of str)", "of its findings, worst first"),
-    Column("checks", "object (tuple of str)", "checks of a domain that its rules decide"),
-    Column("doubts", "object (tuple of str)",
-           "inputs in doubt that its findings rest on: not known to hold today; () where it is"),
-    Column("age_days", "Int64", "age of the oldest of these, in whole days; <NA> where none says it"),
-)  # fmt: skip
-
+FRAME = columns_of("mssante_audit.findings", "causes", severity=SEVERITIES)
 _DTYPES = dtypes(FRAME)
 # By fingerprint the inputs in doubt that a finding rests on, and their age in days (`None`: unknown).
 Doubts = Mapping[str, Mapping[str, int | None]]

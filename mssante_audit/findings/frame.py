@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.digest import digest
-from mssante_audit.base.frames import Column, described, dtypes
+from mssante_audit.base.frames import columns_of, described, dtypes
 from mssante_audit.base.markup import html_of
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
@@ -28,49 +28,8 @@ from mssante_audit.findings.registry import rule
 from mssante_audit.values.identifiers import is_manager, region_of
 from mssante_audit.values.person import Person
 
-FRAME: tuple[Column, ...] = (
-    Column("rule", "str", "code in the catalogue"),
-    Column("audit", "str", "the audit that found it"),
-    Column("severity", "ordered category", " < ".join(f"``{name}``" for name in SEVERITIES), SEVERITIES),
-    Column("confidence", "str", "``certain``, ``likely``, ``hint``: the rule's, or its own", CONFIDENCES),
-    Column("subject", "object (tuple of str)",
-           "what it is about: a certificate name, an operator and a contact, a server, a domain; with the "
-           "rule, what it is known by; may name persons"),
-    Column("fingerprint", "str", "16 hexadecimal digits of rule and subject: the same every night"),
-    Column("domain", "str", "the domain concerned; when several, the first in list order"),
-    Column("domains", "int64", "how many distinct domains the cause touches"),
-    Column("mailboxes", "Int64",
-           "how many mailboxes are published in them; <NA> where that is unknown, or it touches no domain by "
-           "name"),
-    Column("operator_id", "str", "operator of most of the rows (ties: the first row's), or \"\""),
-    Column("operator", "str", "that operator's name, or \"\""),
-    Column("department", "str",
-           "code of the département of that operator's certificates, or \"\": where the operator is, not the "
-           "establishments it serves"),
-    Column("region", "str", 'the region of that département, or ""'),
-    Column("observed", "str", "what the file (or the network) says, in words; may name persons"),
-    Column("expected", "str", 'what would be right, "" where there is no single answer; may name persons'),
-    Column("evidence", "str",
-           '`where` in words: the rows, as ``"3-5, 9"``, those of the register, or lines of the observation; '
-           "may name persons"),
-    Column("first_seen", "str", 'time of the first archived list that shows it (ISO 8601), or ""'),
-    Column("rows", "object (tuple of int)",
-           "the rows of the white list that `where` names, 1-based positions"),
-    Column("where", "object (places)",
-           "where it stands, a place for each file and column: `source`, `file`, `rows`, `column`, `label` "
-           "(`mssante_audit.findings.places`); may name persons"),
-    Column("facts", "object (dict)",
-           "what the words are made of (`mssante_audit.findings.facts`), by name; may name persons"),
-)  # fmt: skip
-
-IN_FILES: tuple[Column, ...] = (
-    Column("status", "str", '``new``, ``open`` or ``unknown``; "" if known, without a run before',
-           ("", "new", "open", "unknown")),
-    Column("reason", "str", "why it is accepted, where it is (`mssante_audit.findings.waivers`)"),
-    Column("who", "str", "by whom"),
-    Column("until", "str", "until when"),
-    Column("rank", "int64", "order of its severity, 0 the mildest, in Parquet, which keeps none"),
-)  # fmt: skip
+FRAME = columns_of("mssante_audit.findings", "findings", severity=SEVERITIES, confidence=CONFIDENCES)
+IN_FILES = columns_of("mssante_audit.findings", "in_files", status=("", "new", "open", "unknown"))
 
 __doc__ = described(__doc__, "Columns of a findings frame", FRAME)
 _DTYPES = dtypes(FRAME)

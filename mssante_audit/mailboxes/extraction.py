@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.frames import Column, described
+from mssante_audit.base.frames import columns_of, described
 from mssante_audit.base.reading import open_regular, unreadable
 
 # Where ANS publishes it; its server's certificate is IGC-Santé's.
@@ -51,15 +51,7 @@ _UNDATED = re.compile(r"Extraction_Correspondance_MSSante\b.*\.zip", re.I)
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError)
 _ONCE = "Unpack it, and leave the .txt here"
 
-FRAME = (
-    Column("domain", "str", "of the addresses, letter for letter"),
-    Column("kind", "str", "``PER`` (a person's), ``ORG`` (an organisation's) or ``other``"),
-    Column(
-        "structure", "str",
-        'FINESS, SIREN or SIRET as a certificate\'s OU writes it; "" for practices, and where there is none',
-    ),
-    Column("mailboxes", "int64", "how many"),
-)  # fmt: skip
+FRAME = columns_of("mssante_audit.mailboxes", "counts")
 __doc__ = described(__doc__, "Columns of `Counts.frame`", FRAME)
 
 # Headings of what is read; found by name, in whatever order.

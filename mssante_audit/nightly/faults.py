@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from mssante_audit.archive.store import LIST_SUFFIXES, find_archive, find_whitelist, open_archive
+from mssante_audit.archive.store import find_archive, find_whitelist, lists_in, open_archive
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.resources import real_path, resource
@@ -76,9 +76,7 @@ def _folders(data: Path, output: Path, *, fetched: bool) -> Iterator[AuditError]
         yield InputError("is no folder", file=str(data), remedy="data.folder is the folder the list lies in")
     elif fetched and not open_archive(data).snapshots:  # the folder is not the archive itself
         remedy = "Keep it with `mssante-audit archive import`, then move it away"
-        for file in sorted(
-            f for f in data.iterdir() if f.name.lower().endswith(LIST_SUFFIXES) and f.is_file()
-        ):
+        for file in lists_in(data):
             yield InputError("would be audited instead of the lists fetched", file=str(file), remedy=remedy)
     elif not fetched and not os.path.isfile(output / STATE / LEDGER):
         # One that was there and is gone is for the run to tell.

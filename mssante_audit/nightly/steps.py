@@ -196,7 +196,7 @@ def _refused(error: InputError, data: Path, published: store.Record | None, *, b
         content = reading.read_bytes(file, MAX_BYTES)
     if is_html(content):
         why["doubt"] = "html"
-    elif os.access(data, os.R_OK) and not any((*data.glob("*.xml*"), *data.glob("archive/*.xml.gz"))):
+    elif os.access(data, os.R_OK) and not (store.lists_in(data) or any(data.glob("archive/*.xml.gz"))):
         kind = "absent"
         if published and published.outcome == "quarantined":
             kind = "quarantined"

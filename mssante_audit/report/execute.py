@@ -93,6 +93,7 @@ class Papermill:
         """Return the process, once it is asked to run the notebook in `folder`."""
         seen = environment(folder)
         if self._process is None or self._process.poll() is not None:
+            self.close()
             with (folder / ERRORS).open("wb") as errors:
                 self._process = subprocess.Popen(  # noqa: S603 - this very Python, and a module of ours
                     [sys.executable, "-m", __name__], cwd=folder, env=seen,

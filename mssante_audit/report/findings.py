@@ -15,7 +15,7 @@ from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.findings.places import DNS, REGISTER, evidence
 from mssante_audit.findings.registry import LIST, audits, catalogue, known_needs, rule
 from mssante_audit.observe.kinds import KINDS
-from mssante_audit.report.html import Html, Prose, joined, macro, paragraph, prose, say
+from mssante_audit.report.html import Html, Prose, joined, macro, names, paragraph, prose, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited_to
 from mssante_audit.report.tables import Cell, csv_link, rows_table, severity_cell
 from mssante_audit.space.states import aged
@@ -23,26 +23,9 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import grouped
 from mssante_audit.whitelist.signature import made_up
 
-# French names of `catalogue.SOURCES`, the longest that fits first
-SOURCES = {
-    "form": "formulaire « annexe 1 » du contrat opérateur",
-    "data": "constaté dans les listes publiées",
-    "ANS: second reference document": "référentiel n° 2 de l'ANS (clients de messagerie, v1.0, 2023)",
-    "ANS": "nomenclatures de l'ANS",
-    "RFC": "norme technique d'Internet",
-    "good practice": "bonne pratique, et non une exigence de MSSanté",
-    "none": "aucun texte, repère propre à ce rapport",
-}
-# What to do where one of `registry.known_needs` is not there; a kind of observation says its own
-TO_DO = {
-    "declarations": "Déposez declarations.csv, .xlsx ou .json dans le dossier de données.",
-    "mailboxes": "Lancez « mssante-audit fetch --mailboxes », qui y dépose celle du jour.",
-    "archive": "Gardez les listes par « mssante-audit fetch » ou « mssante-audit archive import ».",
-}
 BY_ARCHIVE = "Contacts que l’archive montre périmés"  # The one family that needs more than its audit does
 COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
 WAIVED_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Accepté", "Jusqu’au")
-STATUS = {"new": "nouveau", "open": "ouvert", "unknown": "inconnu"}  # Of a finding (`ledger.FollowUp`)
 # What is said of several findings of a status, and of none
 MOVED = {
     "new": ("{n:nouveau constat|nouveaux constats}", "aucun nouveau constat"),
@@ -71,14 +54,21 @@ def lacks(space: TrustSpace, rules: Mapping[str, Rule]) -> list[str]:
     return [need for need in sorted(set().union(*needing)) if space.given(need) is None]
 
 
+def unevaluated(space: TrustSpace, found: pd.DataFrame) -> frozenset[str]:
+    """Return the rules of audits that failed, by all that was `found`; of a cut list, those of rows."""
+    failed = {*found.loc[found["rule"] == FAILED, "audit"]}
+    cut = "cut" in space.whitelist.damage_kinds
+    return frozenset(code for code, r in catalogue().items() if r.audit in failed or (cut and r.compares))
+
+
 def unknown(what: Mapping[str, Sequence[str]]) -> str:
     """Say what could not be checked, what it lacks (by its name), and what to do; "" for nothing."""
     if not what:
         return ""
-    words = {need: names[language.current_language()] for need, names in known_needs().items()}
+    words = {need: called[language.current_language()] for need, called in known_needs().items()}
     reasons = [(listing([words[need] for need in needs]), translated(name)) for name, needs in what.items()]
-    said = [f"{listing(names)} ({reason})" for reason, names in grouped(reasons).items()]
-    to_do = TO_DO | {kind.need: kind.remedy for kind in KINDS}
+    said = [f"{listing(rules)} ({reason})" for reason, rules in grouped(reasons).items()]
+    to_do = names("to_do") | {kind.need: kind.remedy for kind in KINDS}
     remedies = [gettext(to_do[need]) for need in dict.fromkeys(chain(*what.values()))]
     text = "Non vérifié, et donc inconnu : {what}. {remedies}"
     return format_text(text, what=said, remedies=" ".join(remedies))
@@ -113,9 +103,9 @@ def titles(findings: pd.DataFrame) -> str:
 
 def foundation(rule: Rule) -> str:
     """Return what a rule is founded on."""
-    kind = next(name for name in SOURCES if rule.source.startswith(name))
+    kind = next(name for source, name in names("sources").items() if rule.source.startswith(source))
     norms = listing(re.findall(r"RFC \d+", rule.source))
-    return gettext(SOURCES[kind]) + (f" ({norms})" if norms else "")
+    return gettext(kind) + (f" ({norms})" if norms else "")
 
 
 def severity_bars(findings: pd.DataFrame) -> Html:
@@ -317,18 +307,17 @@ def follow_up_html(followed: ledger.FollowUp, findings: pd.DataFrame) -> Html:
         return Html()
     now = findings[["rule", "domain", "operator"]]
     now = now.assign(first_seen=list(followed.first_seen), status=list(followed.status))
-    moved: list[tuple[str, Finding]] = [("réglé", f) for f in followed.fixed]
-    moved += [("inconnu", f) for f in followed.unknown]
-    for status, name in STATUS.items():
-        moved += [(name, f) for f in now[now["status"] == status].to_dict("records")]
+    called = names("follow_up")
+    moved: list[tuple[str, Finding]] = [("fixed", f) for f in followed.fixed]
+    moved += [("unknown", f) for f in followed.unknown]
+    moved += [(status, f) for status in called for f in now[now["status"] == status].to_dict("records")]
     rows = []
-    for name, f in moved:
+    for status, f in moved:
         if f["rule"] in catalogue():
             since = Cell(day(instants.parse_instant(f["first_seen"])), f["first_seen"])
-            severity, names = catalogue()[f["rule"]].severity, (f["domain"], f["operator"])
-            texts = [Cell(markup.data(text)) for text in names]
-            named = severity_cell(severity), rule_cell(f["rule"], NO_LINKS)
-            rows.append([Cell(gettext(name)), *named, *texts, since])
+            texts = [Cell(markup.data(f[name])) for name in ("domain", "operator")]
+            named = severity_cell(catalogue()[f["rule"]].severity), rule_cell(f["rule"], NO_LINKS)
+            rows.append([Cell(gettext(called[status])), *named, *texts, since])
     columns = ("État", "Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis")
     caption = "Constats réglés, nouveaux, encore ouverts et inconnus"
     shown = rows_table("follow-up", caption, columns, rows) if rows else ""

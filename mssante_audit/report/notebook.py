@@ -142,6 +142,11 @@ class Report:
         merged = causes.causes(self.findings, self.entries, self.space.published, self.unsure)
         return first.with_contacts(merged, self.space)
 
+    @cached_property
+    def unevaluated(self) -> frozenset[str]:
+        """The rules that may have found less than there is (`mssante_audit.report.findings.unevaluated`)."""
+        return findings.unevaluated(self.space, self.every)
+
     def section(self, name: str) -> Html:
         """Show the findings of a family of rules, what they mean and what to do, or why they are unknown."""
         return self._table(self.findings, findings.family(name))
@@ -151,7 +156,11 @@ class Report:
         rules = {name: findings.family(name) for name in names}
         found = {name for name in names if self.findings["rule"].isin(rules[name]).any()}
         parts = [(name, self.section(name)) for name in names if name in found]
-        unsure = {n for n, its in rules.items() if findings.lacks(self.space, its) or self._failed(its)}
+        unsure = {
+            n
+            for n, its in rules.items()
+            if findings.lacks(self.space, its) or not self.unevaluated.isdisjoint(its)
+        }
         quiet = [(name, name in unsure, self.section(name)) for name in names if name not in found]
         return macro("findings.sections", parts, quiet)
 
@@ -161,15 +170,9 @@ class Report:
         return self._table(waived(self.space, *self.audits), name="waived", caption=caption, empty=empty)
 
     def _table(self, shown: pd.DataFrame, rules: Mapping[str, Rule] | None = None, **texts: str) -> Html:
-        needs, failed = findings.lacks(self.space, rules or {}), self._failed(rules or {})
+        needs, failed = findings.lacks(self.space, rules or {}), not self.unevaluated.isdisjoint(rules or {})
         limit, table = self.row_limit, findings.findings_table
         return table(shown, rules, lacking=needs, failed=failed, limit=limit, **texts)
-
-    def _failed(self, rules: Mapping[str, Rule]) -> bool:
-        """Tell whether some of these rules could not be evaluated; of a cut list, those that compare rows."""
-        failed = set(self.every.loc[self.every["rule"] == FAILED, "audit"])
-        cut = "cut" in self.space.whitelist.damage_kinds
-        return any(rule.audit in failed or (cut and rule.compares) for rule in rules.values())
 
     def answer(self) -> Html:
         """Show how many domains an error touches, and what is the gravest."""

@@ -41,7 +41,7 @@ def check_value(name: str, value: Any) -> Any:
     try:
         checked = getattr(settings.Parameters.model_validate({name: _meant(kind_of(name), value)}), name)
     except ValidationError as errors:
-        raise ParameterError("{}", settings.fault(settings.Parameters, errors.errors()[0])) from None
+        raise settings.fault(settings.Parameters, errors.errors()[0]).within(ParameterError) from None
     if name in INSTANTS and checked is not None:
         try:
             instants.asked_instant(checked)

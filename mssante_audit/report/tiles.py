@@ -40,7 +40,7 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
     """
     from matplotlib.patches import Rectangle
 
-    lengths = of_pandas(values, pd.Series).map(length)
+    lengths = of_pandas(values, pd.Series).map(length).astype("float64")
     drawn = lengths[lengths > 0].sort_values(ascending=False, kind="stable")
     numbers = dict(zip(map(str, drawn.index), whole_numbers(drawn), strict=True))
     if twice := drawn.index[drawn.index.duplicated()].tolist():

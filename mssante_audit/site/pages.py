@@ -134,8 +134,7 @@ def _unchecked(view: View, audit: str) -> str:
 
 def _rule(view: View, rule: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
     at, title, tables = Tables("../", view), localized(rule, "title"), list[Shown]()
-    unmade = rule.audit in view.failed or (view.cut and rule.compares)
-    nothing = "Sans constat, ou non évalué." if unmade else "Aucun constat."
+    nothing = "Sans constat, ou non évalué." if rule.code in view.unevaluated else "Aucun constat."
     lead = _unchecked(view, rule.audit) or gettext(nothing)
     if positions:  # most rules find nothing: no frame is taken apart for them
         caption = format_text("Constats : {what}", what=title)

@@ -20,12 +20,13 @@ from mssante_audit.audits import lacking
 from mssante_audit.base.digest import digest
 from mssante_audit.base.export import Values, records, values
 from mssante_audit.base.language import current_language
-from mssante_audit.findings.catalogue import FAILED, SEVERITIES
+from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.places import places_from
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.findings.trend import Point, severity_counts
+from mssante_audit.report.findings import unevaluated
 from mssante_audit.report.first import with_contacts
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
@@ -101,8 +102,7 @@ class View:
         self.reports = reports_in(reports) if reports else []
         lacks, names = lacking(space), known_needs()
         self.missing = {audit: names[needs[0]][current_language()] for audit, needs in lacks.items()}
-        self.failed = frozenset(self.findings.loc[self.findings["rule"] == FAILED, "audit"])  # in part
-        self.cut = "cut" in space.whitelist.damage_kinds
+        self.unevaluated = unevaluated(space, self.findings)
         # Positions of the findings that ask for something (pages fold the others), are new, or unknown.
         self.todo = frozenset(actionable(self.findings).index)
         status = grouped((how, at) for at, how in enumerate(self.follow_up.status if self.follow_up else ()))

@@ -225,7 +225,7 @@ class TrustSpace:
         try:
             thresholds = Thresholds.model_validate(before.model_dump() | changed)
         except ValidationError as error:
-            raise ParameterError("{}", fault(Thresholds, error.errors()[0])) from None
+            raise fault(Thresholds, error.errors()[0]).within(ParameterError) from None
         aged = any(name.endswith("_max_age_days") for name in changed)
         made = replace(self, thresholds=thresholds, judged=None if aged else self.judged)
         other_age = thresholds.observation_max_age_days != before.observation_max_age_days

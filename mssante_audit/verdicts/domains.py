@@ -23,7 +23,7 @@ from mssante_audit.audits.certificates.presented import presented
 from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.export import records
-from mssante_audit.base.frames import Column, described, frame_of
+from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.base.language import current_language
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
@@ -42,38 +42,7 @@ from mssante_audit.whitelist.rows import grouped, owners
 CONTACTS = {"support": "support_contact", "project": "project_contact"}
 _FINDING = ("rule", "severity", "confidence", "observed", "expected", "first_seen", "rows")
 
-FRAME = (
-    Column("domain", "str", "as the list writes it, in list order; test entries are left out"),
-    Column("operator_id", "str", 'operator of most of its rows, or ""'),
-    Column("operator", "str", "that operator's name, or \"\""),
-    Column("department", "str", "code of the département of that operator's certificates, or \"\""),
-    Column("region", "str", "its region, or \"\": the operator's, not that of the establishment served"),
-    Column("rows", "int64", "rows of the list"),
-    Column("certificates", "int64", "distinct certificate names on it"),
-    Column("mailboxes", "Int64", "mailboxes published in it; <NA> where that is unknown. Few or none is no "
-           "proof that it is not used: those on the red list are not published"),
-    Column("listed", "str", "whether its rows in the list are in order: ``ok``, ``warn``, ``fail``, "
-           "``unknown``, as the next ones; ``unknown`` where the list is not to be relied on"),
-    Column("certificate", "str", "the certificate names that stand for it"),
-    Column("dns", "str", "its name in the DNS, from the parent zone to an answer about its mail"),
-    Column("mail", "str", "its mail hosts"),
-    Column("tls", "str", "what its mail hosts present (`mssante_audit.verdicts.presented`)"),
-    Column("contacts", "str", "whom to call about it"),
-    Column("declaration", "str", "its declarations, and whether the list agrees; ``unknown`` without a "
-           "register"),
-    Column("receives", "str", "whether mail to it arrives (`mssante_audit.network.mail`): ``yes``, "
-           "``degraded``, ``no``, ``unknown``"),
-    Column("order", "str", "what is to be put right of it, beside what keeps mail from it: ``ok``, ``todo``, "
-           "``urgent``, ``unknown`` (`mssante_audit.verdicts.checks.order_of`)"),
-    Column("why", "object (dict)", "for each check that is not ``ok`` what decides it: codes of rules (those "
-           "of the worst kind), causes where no rule tells, or why it is unknown; of ``receives`` the cause"),
-    Column("reasons", "str", "the same in words, without what is not audited yet"),
-    *(Column(severity, "int64", "findings of that severity that touch it") for severity in SEVERITIES[::-1]),
-    Column("severity", "str", 'the worst of them, "" if none does'),
-    Column("method", "str", "DNS method in use (`mssante_audit.network.methods`), ``unknown`` if not "
-           "observed"),
-    Column("observed_at", "datetime64[us, UTC]", "when the DNS was last asked about its mail, NaT if never"),
-)  # fmt: skip
+FRAME = columns_of("mssante_audit.verdicts", "domains")
 __doc__ = described(__doc__, "Columns", FRAME)
 
 

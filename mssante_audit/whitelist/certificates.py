@@ -73,7 +73,7 @@ def _readable(folder: Path) -> Iterator[tuple[Path, list[x509.Certificate]]]:
 
 def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Return the files in a folder, then one folder below, whose names end so, in order; no hidden ones."""
-    files = [file for pattern in ("[!.]*", "*/[!.]*") for file in sorted(folder.glob(pattern))]
+    files = [file for pattern in ("[!.]*", "[!.]*/[!.]*") for file in sorted(folder.glob(pattern))]
     return [file for file in files if file.suffix.lower() in suffixes and not file.is_dir()]
 
 

@@ -125,7 +125,9 @@ def _is_copy(domain: str, other: str, named: list[str]) -> bool:
     (stem, number), (other_stem, other_number) = _parted(domain), _parted(other)
     if stem == other_stem and number and int(number) == int(other_number or 1) + 1:
         return number not in named and (not other_number or other_number in named)
-    parts = [part for word in labels if word not in labels_of(other) for part in kind_of(word) if part]
+    own = [word for word in labels if word not in labels_of(other)]
+    # So may an alias begin as a short kind does: ``chorus``.
+    parts = [part for word in own for part in (kind_of(word) if len(kind_of(word)[0]) > 3 else [word])]
     telling = [word for word in parts if len(word) > 3 and word not in KINDS]
     spelt = any(one_slip(word, other) for word in telling for other in named)
     is_alias = len(parts) < 2 and KINDS.isdisjoint(labels)

@@ -23,7 +23,7 @@ import pandas as pd
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError, WhiteListError
-from mssante_audit.base.frames import Column, described, frame_of
+from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.reading import open_regular, unreadable
 from mssante_audit.whitelist.columns import as_str, entries_frame, is_audit_domain, texts_of
@@ -32,48 +32,8 @@ from mssante_audit.whitelist.listxml import NAMESPACE, Reading
 if TYPE_CHECKING:
     from mssante_audit.whitelist.signature import Verdict
 
-FRAME = (
-    Column("row", "int64", "1-based position in the file"),
-    Column("line", "int64", "line of the row's start tag, 1-based"),
-    Column("domain", "str", "Nom, as in the file"),
-    Column("description", "str", "Description, as in the file"),
-    Column("dn", "str", "DNCertificatOperateur, as in the file"),
-    Column("project_contact", "str", "ResponsableContact, as in the file; names persons"),
-    Column("support_contact", "str", "SupportContact, as in the file; names persons"),
-    Column("updated_at_text", "str", "DateMAJ, as in the file"),
-    Column("updated_at", "datetime64[us, UTC]", "DateMAJ, read; NaT when it cannot be"),
-    Column("dn_key", "str", "`DN.key` of ``dn``: equal for all spellings of one name"),
-    Column("igc", "str", "\"IGC-Santé\" or \"IGC-CPS\" by the DN's attributes, or \"\""),
-    Column("cn", "str", "CN in the DN"),
-    Column("ou", "str", "OU in the DN"),
-    Column("o", "str", "O in the DN"),
-    Column("st", "str", "ST in the DN, or else L"),
-    Column("c", "str", "C in the DN"),
-    Column("operator_id", "str", "OU without blanks, in upper case"),
-    Column("operator", "str", "O with its spaces folded, in upper case"),
-    Column("operator_kind", "str", 'kind of the identifier ("FINESS", "SIREN"…), or ""'),
-    Column("finess", "str", "the identifier without its first character where it is a FINESS of the right"
-           ' shape, "" where it is another'),
-    Column("siren", "str", "likewise of a SIREN"),
-    Column("siret", "str", "likewise of a SIRET"),
-    Column("department", "str", 'code of the département named by ``st`` ("75", "2A", "971"), or ""'),
-    Column("region", "str", 'region of that département, or "": where the operator of the certificate is, not'
-           " the establishment that the domain serves"),
-    Column("project_phone", "str", 'first phone of the project contact, E.164, or ""; names persons'),
-    Column("project_email", "str", 'first address of the project contact, lower case, or ""; names persons'),
-    Column("support_phone", "str", 'first phone of the support contact, E.164, or ""; names persons'),
-    Column("support_email", "str", 'first address of the support contact, lower case, or ""; names persons'),
-    Column("is_audit_entry", "bool", "an entry that the manager or an operator keeps for testing"),
-    Column("under_mssante", "bool", "the domain lies under mssante.fr"),
-)  # fmt: skip
-
-PROBLEMS = (
-    Column("row", "Int64", "the row, NA for what concerns none"),
-    Column("line", "int64", "line of the file, 1-based"),
-    Column("kind", "str", "what is wrong (`mssante_audit.whitelist.listxml.Problem`)"),
-    Column("element", "str", 'the element it is about, or ""'),
-    Column("message", "str", "in words, that never repeat what a field says"),
-)  # fmt: skip
+FRAME = columns_of("mssante_audit.whitelist", "entries")
+PROBLEMS = columns_of("mssante_audit.whitelist", "problems")
 __doc__ = described(__doc__, "Columns of `WhiteList.entries`", FRAME)
 
 __all__ = ["MAX_BYTES", "NAMESPACE", "WhiteList", "is_audit_domain", "load_whitelist"]

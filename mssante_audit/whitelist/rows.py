@@ -80,8 +80,8 @@ def owners(entries: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
     found, columns = {}, ("domain", "operator_id", "operator", "department")
     rows = zip(*(entries[name].tolist() for name in columns), strict=True)
     for domain, borne in grouped((d, (number, name, seat)) for d, number, name, seat in rows).items():
-        of_operator = Counter(number for number, *_ in borne)
-        found[domain] = max(borne, key=lambda own: (of_operator[own[0]], borne.count(own)))
+        of_operator, uses = Counter(number for number, *_ in borne), Counter(borne)
+        found[domain] = max(uses, key=lambda own: (of_operator[own[0]], uses[own]))
     return found
 
 

@@ -275,8 +275,10 @@ def _chain(
         raise _InvalidError(f"the signer's certificate is {state} on {at:%Y-%m-%d}", "time")
     if not trusted:
         raise _InvalidError("no anchor is known: neither given, nor recognised beside the list", "anchor")
-    if not any(_issued(leaf, certificate) for certificate in trusted):
-        raise _InvalidError(f"no anchor is the signer's issuer, {leaf.issuer.rfc4514_string()}", "anchor")
+    then = [c for c in trusted if c.not_valid_before_utc <= at <= c.not_valid_after_utc]
+    if not any(_issued(leaf, certificate) for certificate in then):
+        issuer = leaf.issuer.rfc4514_string()
+        raise _InvalidError(f"no anchor valid on {at:%Y-%m-%d} is the signer's issuer, {issuer}", "anchor")
     try:
         chain = path_to_anchor(leaf, trusted, trusted, at, _signer_policy())
     except ValueError as error:

@@ -74,9 +74,9 @@ TWICE = [*BASE, row("ch-a"), row("ch-a")]
         (of_two(), of_two(project="p"), [("contact_changed", "ch-a")]),
         # Two identifiers of one structure are no move.
         (of_structure("2999000012"), of_structure("399900001200014"), [("dn_replaced", "ch-a")]),
-        # A renamed domain counts neither as added nor as removed, and its other changes are told.
         # Who moves with the contacts of one of its rows has not changed them.
         ([row("ch-a", project="p"), *of_two()], [row("ch-a", dn=OTHER)], [("moved", "ch-a")]),
+        # A renamed domain counts neither as added nor as removed, and its other changes are told.
         ([*BASE, row("ch-alfa")], [*BASE, row("ch-alpha", description="Messagerie de ch-alfa", stamp="x")],
          [("renamed", "ch-alpha"), ("restamped", "ch-alpha")]),
     ],

@@ -12,6 +12,7 @@ from shutil import copy
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
+from conftest import toml
 from cryptography.hazmat.primitives.serialization import Encoding
 from loopback import Answer, give, listening, serving
 from made_lists import row, xml
@@ -24,6 +25,7 @@ from mssante_audit.cli.main import app
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER
 from tools.sample.signing import SigningChain, sign
 
+CASES = toml("archive/fetch")
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -148,25 +150,14 @@ def broken(request: BaseHTTPRequestHandler) -> None:
 
 
 BAD = [
-    (give(b"", 304), {}, r"304.*not asked"),
-    (give(b"<!DOCTYPE html><html><body>Maintenance</body></html>"), {}, "HTML page"),
-    (give(b"\xef\xbb\xbf\n <HTML><p>x</p></HTML>"), {}, "HTML page"),
-    (give(b"Maintenance", Content_Type="text/html"), {}, "HTML page"),
-    (give(b'<?xml version="1.0"?><!-- <x> -->\n<!DOCTYPE html PUBLIC "x">'), {}, "HTML page"),
-    (give(b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"/>'), {}, "HTML page"),
     (dripping(b"Content-Length: 100000\r\n\r\n"), {"attempt_seconds": 0.5}, "not done after 0.5 s"),
     (dripping(b"X-Slow: "), {"attempt_seconds": 0.5}, "not done after 0.5 s"),
     (lambda _: time.sleep(4), {"read_seconds": 0.3}, "no answer in time"),
     (broken, {}, "connection failed"),
-    (give(b"", 301, Location="/list.xml"), {}, "more than 5"),
-    (give(b"", 302, Location="file:///etc/passwd"), {}, "file address|no web address"),
-    (give(b"", 302, Location="http://liste.example/list.xml"), {}, "http address, not https"),
-    (give(b"", 302, Location="https://other.example/list.xml"), {}, "another site"),
-    (give(b"", 302, Location="ftp://127.0.0.1/list.xml"), {}, "ftp address"),
-    (give(b"", 302, Location="http://[::bad/"), {}, "."),
-    (give(b"", 302, Location="http://127.0.0.1:99999/"), {}, "no web address"),
-    (give(b"", 302, Location=f"https://{'x' * 64}.0.0.1/"), {}, "no web address"),
-    (give(b"", 302, Location="https://xn--/list.xml"), {}, "cannot be used"),
+    *(
+        (give(how.pop("content", "").encode(), **how), {}, why)
+        for how, why in toml("archive/fetch")["answers"]
+    ),
 ]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from click.testing import Result
-from conftest import CATALOGUE, PAYLOADS
+from conftest import CATALOGUE, PAYLOADS, toml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -210,25 +210,9 @@ def test_the_page_holds_it_all_as_text(data, tmp_path):
     assert "window.pwned" in page.text_content()
 
 
-EDITED: dict[str, Any] = {
-    "an address of markup": {"address": "<script>window.pwned = 1</script>", "hosts": ["<b>"]},
-    "a port of none": {"port": 0},
-    "a port of text": {"port": "25"},
-    "seconds that are no number": {"seconds": float("nan")},
-    "seconds before": {"seconds": -1.0},
-    "an outcome of nobody": {"outcome": "presented\n"},
-    "a chain of itself": {"chain": ["0" * 64] * 1000},
-    "a chain too long": {"chain": ["0" * 64] * 1001},
-    "a chain of a path": {"chain": ["../../etc/passwd"]},
-    "hosts of other kinds": {"hosts": [1, None, {}]},
-    "a time of next year": {"at": "2027-01-01T00:00:00Z"},
-    "a day of none": {"at": "2026-02-30T00:00:00Z"},
-    "half a letter": {"banner": "\ud800"},
-    "a detail without end": {"detail": "x" * 100_000},
-    "presented, with nothing": {"chain": []},
-    "no STARTTLS, with a chain": {"outcome": "no-starttls"},
-    "asked for in no attempt": {"attempt": 0},
-}
+EDITED: list[dict[str, Any]] = toml("attacks/edited")["lines"]
+EDITED += [{"hosts": [1, None, {}]}, {"banner": "\ud800"}, {"detail": "x" * 100_000}]
+EDITED += [{"chain": ["0" * 64] * number} for number in (1000, 1001)]
 
 
 ANCHORS = [CATALOGUE / "anchors"]
@@ -262,7 +246,7 @@ def test_lines_edited_by_hand_cost_no_other_line(edited):
     before = load_tls(file)
     presented = next(line for line in whole if line.get("outcome") == "presented")
     certificate = next(line for line in whole if "der" in line)
-    wrong = [presented | change for change in EDITED.values()]
+    wrong = [presented | change for change in EDITED]
     wrong += [certificate | {"certificate": "0" * 64}, certificate | {"der": "%%"}, "no object"]
     write(file, [*whole[:-1], *wrong, whole[-1]])
     read = load_tls(file)

@@ -8,12 +8,13 @@ from pathlib import Path
 from shutil import copytree
 
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from made_up import BETA_DN, xml_of
 
 from mssante_audit.audits import FAILED, audit_all
 from mssante_audit.space.trust import load_space
 
+CASES = toml("attacks/no_files")
 LISTED = xml_of({}, {"domain": "ch-beta.mssante.fr", "dn": BETA_DN})
 LIST = str(max((CATALOGUE / "archive").glob("*.xml.gz")))
 
@@ -37,23 +38,18 @@ KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
     "circle": (lambda path: path.symlink_to(path.name), "too many levels of symbolic links"),
     "linked pipe": (linked_pipe, "it is a pipe"),
 }
-COMMANDS = (
-    "gate x LIST", "gate LIST x", "findings all --data x", "domains --data x", "verify x", "observe diff x x",
-    "check y --data x", "declarations fix x.csv out.xlsx", "declarations import x.csv",
-    "gate --declaration x.csv", "changes x LIST", "archive import x", "run --config x",
-    "letters status --config x", "dossiers --data DATA --letter x --operator 1 --out o",
-    "verify LIST --anchors x", "receive y --data x", "declarations import LIST --columns x",
-    "snapshot --data x out",
-)  # fmt: skip
-ABSENT = ("no white list here", "no declaration here", "certificate here", "no such", "is not a date")
-"""What is said of a folder where one may be named, and of a link that leads nowhere."""
 
 
 @pytest.mark.parametrize(
     ("command", "kind"),
     [
-        *((command, kind) for command in COMMANDS for kind in ("pipe", "dangling")),
-        *((command, kind) for command in COMMANDS[1:4] for kind in KINDS if kind not in ("pipe", "dangling")),
+        *((command, kind) for command in CASES["commands"] for kind in ("pipe", "dangling")),
+        *(
+            (command, kind)
+            for command in CASES["commands"][1:4]
+            for kind in KINDS
+            if kind not in ("pipe", "dangling")
+        ),
     ],
 )
 def test_what_is_no_file_is_told_at_once(command, kind, tmp_path, monkeypatch, run):
@@ -65,19 +61,11 @@ def test_what_is_no_file_is_told_at_once(command, kind, tmp_path, monkeypatch, r
     text = f"{done.stderr}{done.stdout}".lower()
     assert done.returncode in (1, 2), text
     assert len(text.strip().splitlines()) == 1
-    of_absent = kind in ("folder", "dangling", "circle") and any(words in text for words in ABSENT)
+    of_absent = kind in ("folder", "dangling", "circle") and any(words in text for words in CASES["absent"])
     assert why in text or of_absent
 
 
-PLACES = (
-    "listeblanchemssante.xml.gz", "archive/2026-03-09T053000Z-00000000.xml.gz", "archive/log.jsonl",
-    "declarations.csv", "waivers.toml",
-    "observations/dns-2026-03-02T235900Z.jsonl.gz", "observations/tls-2026-03-02T235900Z.jsonl.gz",
-    "Extraction_Correspondance_MSSante_202603021013.txt",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", CASES["places"])
 def test_what_is_no_file_among_the_data_is_told_at_once(place, tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     Path("data", "observations").mkdir(parents=True)
@@ -91,10 +79,7 @@ def test_what_is_no_file_among_the_data_is_told_at_once(place, tmp_path, monkeyp
     assert KINDS[name][1] in done.stderr.lower() or at.name in done.stderr, (name, done)
 
 
-OUTPUTS = ("state/run.json", "state/ledger.json", "state/trend.json", "state/letters.json", "state/log.jsonl")
-
-
-@pytest.mark.parametrize("place", OUTPUTS)
+@pytest.mark.parametrize("place", CASES["outputs"])
 def test_what_is_no_file_among_what_nights_left_is_told_at_once(place, tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
@@ -161,10 +146,7 @@ def test_an_instant_asked_about_far_away_is_refused_in_one_line(command, text, t
 
 
 @pytest.mark.parametrize("text", ["", " "])
-@pytest.mark.parametrize("command", [
-    "verify list.xml --at", "letters due --as-of", "letters status --as-of", "letters sent x --on",
-    "findings all --data . --as-of", "run --as-of",
-])  # fmt: skip
+@pytest.mark.parametrize("command", CASES["dated"])
 def test_an_instant_that_is_empty_is_refused_in_one_line(command, text, tmp_path, monkeypatch, run):
     monkeypatch.chdir(written(tmp_path, [AT]))
     Path("audit.toml").write_text('data.folder = "."\noutput.folder = "out"\n', encoding="utf-8")

@@ -10,27 +10,11 @@ from zipfile import ZipFile, is_zipfile
 
 import pandas as pd
 import pytest
+from conftest import toml
 from made_up import xml_of
 
-FORMS = (
-    "Mme {last}", "M. de La {LAST}", "Dr {first} {LAST}", "Tél:{phone}", "{first}.{last}(at)ch-fable.fr",
-    "{last}＠ch-fable.fr", "Madame le Docteur : {last}", "Mme Martin, née {last}", "c/o {LAST}",
-    "MR {LAST} {phone}", "jean.{last}@ch-fable.fr", "à l’attention de {first} {LAST}", "dr {first} {last}",
-)  # fmt: skip
-SETTINGS = """
-[data]
-folder = "data"
-[inputs]
-tolerated = ["list:unverified"]
-[reports]
-names = ["overview"]
-"""
+CASES = toml("attacks/persons")
 ASKED = ("--data", "data", "--as-of", "2026-03-03")
-MADE = (
-    "run --as-of 2026-03-03",
-    "findings all --all --format csv --out made.csv", "findings all --all --format xlsx --out made.xlsx",
-    "domains --format json --out domains.json", "snapshot --shareable shared",
-)  # fmt: skip
 
 
 def texts(folder: Path) -> Iterator[tuple[str, str]]:
@@ -61,9 +45,9 @@ def test_no_file_that_is_shown_names_anybody(tmp_path, monkeypatch, run):
         spaced = drawn.choice(" .-/\xa0").join(phone[at : at + 2] for at in range(0, 10, 2))
         return form.format(first=first.title(), last=last.title(), LAST=last.upper(), phone=spaced)
 
-    for number, form in enumerate(FORMS * 3):
+    for number, form in enumerate(CASES["forms"] * 3):
         contact = f"{person('{LAST} {first}, {phone}')}, {person('{last}')}@ch-fable.example"
-        shown, place = person(form), number // len(FORMS)
+        shown, place = person(form), number // len(CASES["forms"])
         named = f"CH FABLE {shown.replace(',', '')}"
         operator = named if place == 2 else "CH FABLE"
         rows.append({
@@ -75,8 +59,8 @@ def test_no_file_that_is_shown_names_anybody(tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     Path("data/list.xml").write_bytes(xml_of(*rows))
-    Path("audit.toml").write_text(SETTINGS, encoding="utf-8")
-    for command in MADE:
+    Path("audit.toml").write_text(CASES["settings"], encoding="utf-8")
+    for command in CASES["made"]:
         done = run(*command.split(), *(ASKED if not command.startswith("run") else ()))
         assert done.returncode in (0, 1), (command, done.stderr)
         Path(f"{len(command)}.out").write_text(done.stdout + done.stderr, encoding="utf-8")

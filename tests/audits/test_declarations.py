@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import toml
 from in_clear import told_in_clear
 from made_up import make_space
 
@@ -17,28 +18,12 @@ from mssante_audit.findings.words import worded
 AS_OF = datetime(2026, 3, 3)
 NO_ENTRIES = pd.DataFrame({name: [] for name in ("row", "domain", "operator_id", "operator")})
 DN = "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR"
-CPS = "CN=mss.alpha.example,OU=1759900004,L=Paris (75),O=GIP-CPS,C=FR"
 
-ALPHA: dict[str, Any] = {
-    "contract_number": "0123456789", "structure_name": "CH ALPHA", "structure_id": "1759900004",
-    "beneficiary_id": "", "representative_last_name": "FICTIVE", "representative_first_name": "Zoé",
-    "postal_address": "1 rue de la Fiction, 75000 Paris", "representative_phone": "01 99 00 00 01",
-    "representative_email": "zoe.fictive@alpha.example", "project_manager_last_name": "MODELE",
-    "project_manager_first_name": "Ida", "project_manager_phone": "01 99 00 00 02",
-    "project_manager_email": "ida.modele@alpha.example", "technical_manager_last_name": "",
-    "technical_manager_first_name": "", "technical_manager_phone": "", "technical_manager_email": "",
-    "connector_vendor": "", "public_project_phone": "01 99 00 00 03",
-    "public_project_email": "projet@alpha.example", "public_technical_phone": "01 99 00 00 04",
-    "public_technical_email": "technique@alpha.example", "domain": "ch-alpha.mssante.fr",
-    "description": "Domaine de messagerie du CH Alpha", "dn_igc_sante": DN, "dn_igc_cps": "",
-    "delegation": "X", "primary_server": "ns1.alpha.example", "secondary_server": "ns2.alpha.example",
-    "redirection": "", "mail_server": "", "withdrawal": "", "date": "01/03/2026",
-    "signatory_last_name": "FICTIVE", "signatory_first_name": "Zoé", "signature_present": "X",
-}  # fmt: skip
+GIVEN = toml("audits/declared")
+ALPHA: dict[str, Any] = GIVEN["alpha"]
 WITHDRAWAL = {"withdrawal": "X", "delegation": "", "primary_server": "", "secondary_server": ""}
 METHOD_2 = WITHDRAWAL | {"withdrawal": "", "redirection": "X", "mail_server": "mx.alpha.example"}
 PARTS = ("last_name", "first_name", "phone", "email")
-COPY = {f"technical_manager_{part}": ALPHA[f"project_manager_{part}"] for part in PARTS}
 
 Make = Callable[..., Register]
 Change = dict[str, Any]
@@ -59,55 +44,12 @@ def found(register: Register, **options: Any) -> pd.DataFrame:
     return worded(findings_frame(form_findings(register, AS_OF, **options), NO_ENTRIES), contacts="all")
 
 
-# Beside those of the catalogue (`tools.sample.declarations`), which tests/test_sample.py holds.
 def dn(old: str, new: str) -> dict[str, str]:
     return {"dn_igc_sante": DN.replace(old, new)}
 
 
-def cps(old: str, new: str) -> dict[str, str]:
-    return {"dn_igc_sante": "", "dn_igc_cps": CPS.replace(old, new)}
-
-
-FIRES: dict[str, list[Change]] = {
-    "DECL_SERVERS_MISSING": [{"secondary_server": " "}],
-    "DECL_SERVERS_OTHER": [METHOD_2 | {"primary_server": "ns1.alpha.example"}],
-    "DECL_SERVER_NAME": [{"primary_server": name} for name in (
-        "ns1", "192.0.2.1", f"{'a' * 51}.alpha.example", "ns1.alpha.example..")],
-    "DECL_DN_LINES": [{"dn_igc_cps": CPS}],
-    "DECL_DN_SHAPE": [
-        {"dn_igc_sante": "", "dn_igc_cps": DN}, {"dn_igc_sante": CPS}, cps("GIP-CPS", "CH ALPHA"),
-        {"dn_igc_sante": "OU=1759900004,CN=mss.alpha.example,O=CH ALPHA,ST=Paris (75),C=FR"},
-        dn("Paris (75)", "Paris(75)"), dn("Paris (75)", "Rhone (31)"), cps("Paris (75)", "Paris (31)")],
-    "DECL_DN_OPERATOR": [{"dn_igc_sante": "subject=" + DN.replace("1759900004", "1679900001")}],
-    "DECL_DOMAIN_INVALID": [{"domain": ""}, {"domain": "ch-alpha.mssante.fr.."}],
-    "DECL_CONTACT_MALFORMED": [
-        {"project_manager_phone": "01 99 00 00 03 poste restante"}, {"project_manager_phone": "01 99 00"},
-        {"public_project_phone": "01 99 00 00 03, 01 99 00 00 05"}],
-    "DECL_PUBLIC_MISSING": [{"public_technical_phone": "", "public_technical_email": ""}],
-    "DECL_TECHNICAL_COPY": [COPY | {f"technical_manager_{part}": text} for part, text in (
-        ("phone", ""), ("last_name", "Mme Modèle."), ("phone", "+33 1 99 00 00 02"),
-        ("email", "Ida.Modele@ALPHA.example."),
-    )] + [COPY | {"technical_manager_last_name": "IDA", "technical_manager_first_name": "modele"}],
-    "DECL_ID_SHAPE": [{"beneficiary_id": "175990000"}],
-    "DECL_DATE_FUTURE": [{"date": "04/03/2026"}],
-    "DECL_SIGNATORY": [
-        {"signatory_last_name": ""}, {"signatory_first_name": ""}, {"signature_present": "non"},
-        {"signatory_last_name": "", "signatory_first_name": ""}],
-    "DECL_SIGNATORY_OTHER": [{"signatory_first_name": "Paul"}],
-    "DECL_WITHDRAWAL_CONTRADICTED": [WITHDRAWAL | {"mail_server": "mx.alpha.example"}],
-    "DECL_UNREADABLE": [{"withdrawal": "peut-être"}, {"received_on": "31/02/2026"}, {"date": "01/03/0024"}],
-    "DECL_CONTRACT_SHAPE": [{"contract_number": 123456789}],
-    "DECL_DEPARTMENT": [dn("Paris (75)", "Rhône (69)")],
-    "DECL_NAME": [{"structure_name": "Maison de santé des Modèles"}],
-    "DECL_MANAGER_MISSING": [{"project_manager_email": "-"}],
-    "DECL_REPRESENTATIVE_MISSING": [
-        {"representative_phone": "", "representative_email": "néant"}, {"structure_name": ""}],
-    "DECL_DATES_ORDER": [
-        {"received_on": "02/03/2026", "answered_on": "01/03/2026"},
-        {"answered_on": "05/03/2026", "effective_on": "2026-03-04"}],
-}  # fmt: skip
-
-
+FIRES: dict[str, list[Change]] = GIVEN["fires"]
+RIGHT: list[Change] = GIVEN["right"]
 TOGETHER = (
     "DECL_CONTRACT_SEVERAL", "DECL_CONTRACT_SHARED", "DECL_REDIRECTION_CHOSEN", "DECL_PERSON_FORMER",
 )  # fmt: skip
@@ -142,40 +84,6 @@ def test_nothing_fires_on_a_right_declaration(register: Make) -> None:
 
 def test_a_space_without_register_has_no_findings() -> None:
     assert told_in_clear("declarations", make_space({})).empty
-
-
-RIGHT: list[Change] = [
-    {},
-    WITHDRAWAL | {"dn_igc_sante": "", "description": "", "public_project_phone": ""},
-    {"dn_igc_sante": "", "dn_igc_cps": CPS},
-    *({"dn_igc_sante": text} for text in (
-        f"DN : {DN}", DN.replace(",", "\n"), f'"{DN}"', f"DN IGC Santé : {DN};",
-        "/C=FR/ST=Paris (75)/O=CH ALPHA/OU=1759900004/CN=mss.alpha.example")),
-    {"domain": " ch-alpha.mssante.fr."},
-    {"primary_server": "ns1.alpha.example.", "secondary_server": " ns2.alpha.example "},
-    {"project_manager_phone": "01 99 00 00 03 poste 4512", "public_project_phone": "01 99 00 00 03, p. 12"},
-    {"structure_id": "399900000300015", "beneficiary_id": "1759900004"},
-    {"structure_id": "399900000300015", "dn_igc_sante": DN.replace("1759900004", "2999000003")},
-    {"primary_server": f"{'a' * 49}.alpha.example"},
-    {"date": "03/03/2026"},
-    COPY | {"technical_manager_last_name": "AUTRE"},
-    {"signature_present": "☒", "delegation": "Oui", "redirection": "☐"},
-    {"structure_name": "Centre Hospitalier d’Alpha", "signatory_last_name": "P/O Mme Fictive"},
-    {"structure_name": "C.H. ALPHA - site nord"},
-    {"structure_name": "Clinique Spécimen", "beneficiary_id": "1759900004", "structure_id": "1679900001"},
-    {"signatory_last_name": "Zoé FICTIVE", "signatory_first_name": ""},
-    {"signatory_last_name": "FICTIVÉ", "signatory_first_name": "Z."},
-    {"postal_address": "1 rue de la Fiction, 75000 Paris (75) (bâtiment 12)"},
-    dn("1759900004,O=CH ALPHA,ST=Paris (75)", "1980590012,O=CH ALPHA,ST=Mayotte (976)")
-    | {"structure_id": "1980590012"},
-    {"date": "néant", "received_on": "01/03/2026"} | WITHDRAWAL | {"date": "01/03/2026"},
-    {"received_on": "01/03/2026", "answered_on": "01/03/2026", "effective_on": "01/04/2026"},
-    WITHDRAWAL | {"representative_phone": "", "postal_address": "", "project_manager_last_name": ""},
-    dict.fromkeys(COPY, "idem") | {"connector_vendor": "néant", "beneficiary_id": "idem"},
-    COPY | {"technical_manager_first_name": "Luc"},
-    *({"structure_id": text} for text in ("FINESS géographique 759900012", "2999000003", "759900004")),
-    {"contract_number": "0 1 2 3 4 5 6 7 8 9"},
-]  # fmt: skip
 
 
 def test_only_the_latest_declaration_is_held_to_the_rules_unless_each_is(register: Make) -> None:

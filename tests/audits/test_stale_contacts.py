@@ -89,54 +89,9 @@ FEWER = [row | ({"updated_at_text": NEWER} if row["project_contact"] == USUAL el
          for row in rows(NEW, *[USUAL] * 9, CALL)]  # fmt: skip
 
 
-FLAGS: list[tuple[str, list[str]]] = [  # beside those of the catalogue (`tools.sample.defects`)
-    ("_", [NO_EMAIL]),  # nor a number, which is said there
-    ("01 99 00 00 001 2, projet@alpha.example", ["CONTACT_PHONE_MALFORMED"]),
-    # Two contacts glued into one make neither an address nor a number: one thing to write anew.
-    ("01 99 00 00 01 99, projet@alpha.example01 99 00", ["CONTACT_EMAIL_MALFORMED"]),
-    (USUAL.replace(", ", ","), []),
-    (f"{USUAL}\n", [SPACING]),
-    ("+33 1 99 00 00 01, projet@alpha.example", []),
-    ("0199000001, PROJET@ALPHA.EXAMPLE", []),
-]
+GIVEN = toml("audits/contacts")
 HOUSE = "04 89 00 12 01, projet@alpha.example"
-COLLEAGUES = toml("audits/contacts")["colleagues"]
-"""Numbers of a house, the last of which is a digit away from the prefix of the others."""
-ONLY_LIKE_IT: list[tuple[str, list[str]]] = [
-    # More or less of the same contact.
-    (DISAGREE, [USUAL] * 3 + ["Mme SPECIMEN Zoé, 01 99 00 00 01, projet@alpha.example"]),
-    (DISAGREE, [USUAL] * 3 + ["projet@alpha.example"]),
-    (DISAGREE, [USUAL] * 3 + ["service informatique"]),
-    (DISAGREE, [USUAL] * 3 + [f"{USUAL}, accueil@alpha.example"]),
-    (DISAGREE, [USUAL] * 3 + ["0199000001,PROJET@alpha.example"]),
-    # Two persons, or two lines, or a series.
-    (NEAR, [USUAL, USUAL.replace("00 01", "00 02")]),
-    (NEAR, [USUAL, "01 99 00 40 01, accueil@alpha.example"]),
-    (NEAR, [f"M. FICTIF Paul, {USUAL}", f"Mme SPECIMEN Zoé, {USUAL.replace('00 01', '40 01')}"]),
-    *((NEAR, [f"01 99 00 00 01, {name}@alpha.example" for name in names]) for names in (
-        ("zoe.fictif", "noe.fictif"), ("a.fictif", "b.fictif"), ("site1", "site2"))),
-    (NEAR, [USUAL, "01 99 00 00 77, projett@alpha.example"]),
-    (NEAR, [f"01 99 {number} 00 01, projet@alpha.example" for number in range(10, 20)]),
-    *((NEAR, [HOUSE, HOUSE, *others]) for others in (
-        ["05 89 00 31 44, luc@alpha.example"],  # two numbers, and all that follows differs
-        ["05 89 00 12 19, luc@beta.example"],  # no colleague
-        ["04 87 01 12 19, luc@alpha.example"],  # two digits
-        ["04 89 00 31 07, ida@alpha.example"],  # another extension
-        ["07 89 00 12 19, luc@alpha.example"],  # a mobile
-        ["04 89 10 47 33, ida@alpha.example", "04 89 10 68 50, leo@alpha.example"],  # two exchanges
-    )),
-    # Right numbers that are near.
-    (RUN, run(2, 3)), (RUN, run(2, 3, 5, 6)), (RUN, run(10, 20, 30)),
-    (RUN, [run(n, mail=f"{name}@alpha.example")[0] for n, name in enumerate(("projet", "aide", "dsi"), 1)]),
-    (RUN, [f"M. {name}, {run(n)[0]}" for n, name in enumerate("ABC", 1)]),
-    # Names too short for a slip; few rows, kin and consumers' providers.
-    (TYPO, ["01 99 00 00 01, a@cgm.example"] * 10 + ["01 99 00 00 01, a@cgi.example"]),
-    (FOREIGN, [USUAL] * 3 + ["01 99 00 00 01, projet@vendeur.example"]),
-    (FOREIGN, [USUAL] * 5 + ["01 99 00 00 01, mss@unite.alpha.example"]),
-    (FOREIGN, [USUAL] * 5 + ["01 99 00 00 01, mss@gmail.com"]),
-    ("CONTACT_NAME_ADDRESS", ["Mme SPECIMEN Zoé, 01 99 00 00 01, z.specimen@alpha.example"]),
-]  # fmt: skip
-"""A rule, and contacts that only look as if it were broken."""
+ONLY_LIKE_IT = [(rule, [usual] * times + others) for rule, times, usual, others in GIVEN["only_like_it"]]
 GROUPED = "08 99 00 00 01, projet@alpha.example"
 FILLED: dict[str, tuple[list[str], list[str], str]] = {
     "a run beside the usual": ([USUAL] * 20, run(*range(2, 19)), USUAL),
@@ -147,7 +102,7 @@ FILLED: dict[str, tuple[list[str], list[str], str]] = {
         [GROUPED] * 5, [GROUPED.replace("08 ", f"{first} ") for first in (9, 10, 10, 17)], GROUPED),
 }  # fmt: skip
 CASES: dict[str, Case] = {
-    **{f"{text!r}": Case(rows(text, text), [(rule, (1, 2)) for rule in rules]) for text, rules in FLAGS},
+    **{repr(text): Case(rows(text, text), [(rule, (1, 2)) for rule in its]) for text, its in GIVEN["flags"]},
     **{f"no {rule}: {contacts[-1]}": silent(rule, rows(*contacts)) for rule, contacts in ONLY_LIKE_IT},
     "both kinds of an operator are one finding": Case(
         [{"project_contact": MAIL, "support_contact": MAIL},
@@ -290,7 +245,7 @@ CASES: dict[str, Case] = {
     **{
         f"a digit away from the prefix of colleagues: {texts[-1]}": fires(
             NEAR, (2 + len(texts),), rows(HOUSE, HOUSE, *texts))
-        for texts in COLLEAGUES},
+        for texts in GIVEN["colleagues"]},
     # Numbers that count up.
     **{
         name: alone(

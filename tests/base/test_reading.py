@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
+from conftest import toml
 from pyarrow import parquet
 
 from mssante_audit.base import errors
@@ -22,6 +23,7 @@ from mssante_audit.base.reading import (
     read_text,
 )
 from mssante_audit.nightly import steps
+from mssante_audit.report.parameters import check_value
 from mssante_audit.values.person import describe_error
 
 
@@ -98,15 +100,11 @@ def test_a_few_kilobytes_of_parquet_do_not_fill_the_memory(tmp_path, rows, text,
 @pytest.mark.parametrize(
     ("kind", "standard"),
     [
-        (errors.AuditError, Exception),
-        (errors.InputError, ValueError),
-        (errors.WhiteListError, ValueError),
-        (errors.ParameterError, ValueError),
-        (errors.UnknownNameError, LookupError),
-        (errors.OutputError, OSError),
-        (errors.ReportError, RuntimeError),
+        (errors.AuditError, Exception), (errors.InputError, ValueError), (errors.WhiteListError, ValueError),
+        (errors.ParameterError, ValueError), (errors.UnknownNameError, LookupError),
+        (errors.OutputError, OSError), (errors.ReportError, RuntimeError),
     ],
-)
+)  # fmt: skip
 def test_is_of_the_family_and_one_line_also_after_pickling(kind, standard):
     assert issubclass(kind, errors.AuditError)
     assert issubclass(kind, standard)
@@ -151,11 +149,17 @@ def test_a_notebook_shows_of_it_what_is_wrong_and_what_to_do(capsys):
     assert shown == ["InputError: x.xml, line 3: holds no row", "Choose another"]
 
 
-@pytest.mark.parametrize(
-    "text", ["a = ", 'a = "b\nc = 1', "[a]\n[a]", "a = 1\na = 2", "a = [1", "a 1", '"\\q" = 1', "[a"]
-)
+@pytest.mark.parametrize("text", toml("base/texts")["no_toml"])
 def test_what_is_no_toml_is_said_in_french_too(text):
     with pytest.raises(InputError) as told:
         parse_toml(text, "a.toml")
     told.value.language = "fr"
     assert re.fullmatch(r"a\.toml : n’est pas du TOML : .+ \(ligne \d\)", str(told.value))
+
+
+@pytest.mark.parametrize(("name", "value", "text"), toml("base/texts")["wanted"])
+def test_what_a_value_must_be_is_said_in_french_too(name, value, text):
+    with pytest.raises(errors.ParameterError) as told:
+        check_value(name, value)
+    told.value.language = "fr"
+    assert str(told.value) == f"{name} {text}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import toml
 from legible import ILLEGIBLE
 from nbformat import v4
 
@@ -114,27 +115,12 @@ def test_every_chart_of_a_dossier_and_of_the_site_is_legible(visit, dossiers, sa
 
 BROKEN = """<style>body { background: #fff; color: #000; font: 16px sans-serif }
 div, svg { width: 300px } svg { height: 60px }</style><div><figure class="chart">%s</figure></div>"""
-MARK = '<svg><rect width="9" height="9" {}>{}</rect></svg>'
-DEFECTS = {
-    "overprinted": '<svg><text x="9" y="30">premier</text><text x="20" y="33">second</text></svg>',
-    "out of its drawing": '<svg><text x="280" y="30">un nom trop long</text></svg>',
-    "out of its column": '<p style="white-space:nowrap">un nom qui dépasse largement sa colonne</p>',
-    "cut: ": '<p style="white-space:nowrap;width:60px;overflow:hidden">un nom coupé</p>',
-    "cut short": "<p>un nom cou…</p>",
-    "only": '<svg viewBox="0 0 600 60"><text x="9" y="30">petit</text></svg>',
-    "pale": '<p style="color:#bbb">pâle</p>',
-    "not black": '<p style="color:#335">bleu</p>',
-    "faint mark": MARK.format('fill="#eee" role="img" tabindex="0"', "<title>1</title>"),
-    "tells nothing": MARK.format('role="img" tabindex="0"', ""),
-    "out of reach": MARK.format('role="img"', "<title>1</title>"),
-    "no legend": MARK.format('class="a" role="img"', "") + MARK.format('class="b" role="img"', ""),
-}
 
 
 def test_each_defect_is_seen(visit, tmp_path):
     (tmp_path / "broken.html").write_text("", "utf-8")
     page = visit(tmp_path / "broken.html").page
-    for defect, drawn in DEFECTS.items():
+    for defect, drawn in toml("browser/defects").items():
         page.set_content(BROKEN % drawn)
         _, found = page.evaluate(ILLEGIBLE, True)
         assert any(text.startswith(defect) for text in found), (defect, found)

@@ -143,9 +143,10 @@ WIDER = """cells => [...document.querySelectorAll(`${cells} table`)]
 
 
 def sort(page: Page, column: str) -> list[str]:
-    """Sort the last table that has such a column by it, downwards; return what it is then ordered by."""
+    """Sort the last table of some rows with such a column by it, downwards; return what orders it then."""
     heads = page.locator("thead th", has_text=re.compile(rf"^\s*{column}\s*$"))
-    table = page.locator(f"{OUTPUT} table.sortable").filter(has=heads).last
+    several = page.locator(f"{OUTPUT} table.sortable").filter(has=page.locator("tbody tr + tr"))
+    table = several.filter(has=heads).last
     table.evaluate("table => table.closest('details')?.setAttribute('open', '')")  # it may be folded
     head = table.locator(heads)
     for order in ("ascending", "descending"):

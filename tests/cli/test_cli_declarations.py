@@ -46,12 +46,7 @@ def test_import_tells_what_is_wrong_row_by_row_in_french_and_english(run):
     done = run("import", SAMPLE, *AS_OF)
     assert done.returncode == 1
     lines = done.stdout.translate(SPACES).splitlines()
-    for place, text in (
-        ("ligne 1", "« Remarques » : colonne inconnue, non lue. À faire : "),
-        ("cellules AA2, AD2", "« Méthode 1 : délégation » – « Méthode 2 : redirection » : Méthode DNS : pas"),
-        ("cellule AG21", "« Date » : date illisible (31/02/2026). À écrire : JJ/MM/AAAA, par exemple 01"),
-        ("cellule AJ22", "« Signature présente » : case ni cochée ni vide (peut-être)"),
-    ):
+    for place, text in CASES["told"]:
         assert any(line.startswith(f"declarations.csv, {place} : {text}") for line in lines), place
     chosen = next(line for line in lines if line.endswith("(DECL_REDIRECTION_CHOSEN)"))
     assert "À faire : Demander à l’opérateur s’il peut déléguer" in chosen, "no box to tick that is ticked"
@@ -124,6 +119,8 @@ def test_every_error_about_a_register_or_a_list_has_french_words():
     ]  # fmt: skip
     assert len(raised) > 30
     assert {*map(plain, raised)} <= {*words}
+    texts = re.findall('^msgid "(.+)"$', (PACKAGE / "locale/fr.po").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted({*texts}) == sorted(texts), "each once"
 
 
 def test_a_form_is_written_and_imported(run, tmp_path):

@@ -4,10 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from conftest import toml
 from made_up import make_space
 
 from mssante_audit.declarations.register import fields, load_declarations
 from mssante_audit.dossiers.belongings import ELSEWHERE, Belongings
+
+CASES = toml("dossiers/belongings")
 
 ALPHA, BETA, SHORT, COMMON = "1759900004", "1679900001", "1759900012", "1759900020"
 
@@ -39,31 +42,14 @@ def whose():
     return Belongings(space)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "ch-alpha.mssante.fr", "Le domaine CH-Alpha.mssante.fr.", "ns1.ch-alpha.mssante.fr : refuse",
-        "CN=mss.alpha.example,OU=…", "p•••@alpha.example", f"OU={ALPHA}", "FINESS 759900004", "1 7599 00004",
-        "CH ALPHA", "Messagerie du ch  alpha, à Paris", '"CH-ALPHA"', "01.99.00.00.04", "+33199000004",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("text", [f"OU={ALPHA}", *CASES["foreign"]])
 def test_what_is_anothers_is_seen_however_it_is_written(whose, text):
     assert whose.foreign(text, BETA), text
     assert whose.safe(text, BETA) == ELSEWHERE
     assert whose.safe(text, ALPHA) == text
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "", "unit.ch-alpha.mssante.fr", "redirection : MX 10 mss.beta.example dans mssante.fr",
-        "mx.inconnu.example (192.0.2.1) : silence", "ch-alphabet.mssante.fr", "xch-alpha.mssante.fr",
-        "CH ALPHABET", "le CH de la ville", "Domaine de messagerie du centre hospitalier de Bidule",
-        "CN=… (centre hospitalier)", "17599000045", "lignes 1759-1762, obs. 60, 63, 72, 75",
-        "serveur-mss (pas de point)", "à un serveur de noms", "projets icm", "avec espaces",
-        "12 × contact projet : •••, 04 •• •• •• 01, z•••@gmail.com",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("text", CASES["alike"])
 def test_what_only_looks_like_it_is_left_alone(whose, text):
     assert whose.foreign(text, BETA) == (), text
 
@@ -85,16 +71,7 @@ def test_what_two_have_is_foreign_to_neither(whose):
     assert whose.foreign("1759900061", "1759900053")
 
 
-@pytest.mark.parametrize(
-    ("text", "seen"),
-    [
-        ("O=CH,ST=Paris (75)", True), ("CH", True), ("CH : 3 lignes | autre", True), ("CH ALPHA", False),
-        ("Domaine de messagerie du CH xyz", False), ("O=CENTRE HOSPITALIER,C=FR", True),
-        ('O="CENTRE HOSPITALIER",C=FR', True), ('O=CENTRE HOSPITALIER "BIDULE",C=FR', False),
-        ("CENTRE HOSPITALIER DE BIDULE", False), ("DOMAINE DE L'ICM", True), ("CENTRE ICM", False),
-        ("CN=serveur,OU=…", True), ("avec espace", True),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("text", "seen"), CASES["common"])
 def test_short_and_common_names_only_where_they_are_meant(whose, text, seen):
     operator_id = "1759900046" if "ICM" in text else ALPHA
     assert bool(whose.foreign(text, operator_id)) is seen

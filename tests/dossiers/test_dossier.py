@@ -16,7 +16,7 @@ from mssante_audit.base.language import LANGUAGES
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.facts import ANOTHER, dossier
 from mssante_audit.dossiers.letter import letter_files, letter_text
-from mssante_audit.dossiers.page import section
+from mssante_audit.dossiers.page import _once, section
 from mssante_audit.dossiers.remedies import dossier_words, remedy, theirs
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.survey import PEERS_MIN, survey
@@ -106,6 +106,11 @@ def test_masked_it_shows_the_contacts_that_the_space_shows(contacts, shown):
     assert shown in set(made["contact"])
 
 
+def test_a_number_that_all_rows_have_is_said_once_as_numbers_are_written():
+    told = plain(_once({"a": ["x", "y"], "Domaines": [1234, 1234]}, "t", 9).striptags())
+    assert "Dans toutes les lignes : Domaines : 1 234." in told
+
+
 def test_earlier_lists_are_counted_or_said_not_to_be_there(space):
     made = dossier(space, GROUP)
     assert [n for _, n in made.held][:2] == [20, 16]
@@ -163,9 +168,8 @@ def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
 def test_nothing_to_correct_is_said():
     made = dossier(make_space({}), "1759900004")
     made.findings, made.points = made.findings[:0], ()
-    assert "Rien à corriger parmi ce qui a pu être vérifié" in part("answer", made).text, (
-        "nobody asked the DNS"
-    )
+    told = part("answer", made).text
+    assert "Rien à corriger parmi ce qui a pu être vérifié" in told, "nobody asked the DNS"
     made.verdicts = made.verdicts.assign(receives="yes", order="ok")
     assert "Rien à corriger : aucun constat" in plain(part("answer", made).text)
     assert made.record().by_rule == {}

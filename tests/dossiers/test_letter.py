@@ -9,6 +9,7 @@ from io import BytesIO
 
 import pytest
 from cells import plain
+from conftest import toml
 from made_up import AS_OF as MADE_UP
 from made_up import make_space
 from pypdf import PdfReader
@@ -21,6 +22,8 @@ from mssante_audit.dossiers.letter import MOST_DOMAINS, MOST_POINTS, WIDTH, lett
 from mssante_audit.dossiers.remedies import theirs
 from mssante_audit.dossiers.stationery import Stationery, read_stationery
 from mssante_audit.findings.catalogue import SEVERITIES
+
+CASES = toml("dossiers/letter")
 
 AS_OF = "2026-03-03T06:00:00Z"
 HOSTILE = "CH ALPHA\r\nBcc: victime@pwned.example\r\n\r\n<script>"
@@ -167,15 +170,7 @@ def test_a_name_carries_no_header_and_no_line_in(show):
     assert files[".txt"].decode().split("\n\n")[1] == "Madame, Monsieur,"
 
 
-@pytest.mark.parametrize(
-    ("states", "sentence"),
-    [
-        (["open", "open", "fixed"], "2 constats sur 3 restent à corriger"),
-        (["open", "unknown", "unknown"], "; 2 autres n’ont pas pu être vérifiés)."),
-        (["open", "unknown", "fixed"], "1 constat sur 3 reste à corriger"),
-        (["unknown"] * 3, ""),
-    ],
-)
+@pytest.mark.parametrize(("states", "sentence"), [(["unknown"] * 3, ""), *CASES["reminders"]])
 def test_a_reminder_says_how_much_is_not_known(space, states, sentence):
     made = dossier(space, GROUP)
     sent = dict(
@@ -247,34 +242,14 @@ def test_the_settings_say_from_whom_and_until_when(space, tmp_path):
     assert len(list(message.iter_attachments())) == MOST_FORMS
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("[data]\n", "has no section [letter]"),
-        ("[letter]\nsendr = 'x'\n", "no such key: letter.sendr"),
-        ("[letter]\nsender = 'nobody'\n", 'letter.sender: "nobody" is not of the right form'),
-        ('[letter]\nsender = "a@b.example\\nBcc: c@d.example"\n', "not of the right form"),
-        ("[letter]\nsender = 'X <a..b@@x>'\n", "not of the right form"),
-        ("[letter]\nlogo = 'audit.toml'\n", "no PNG or JPEG"),
-        ("[letter]\nlogo = 'none.png'\n", "cannot be read"),
-        ("[letter\n", "is not TOML"),
-    ],
-)
+@pytest.mark.parametrize(("text", "why"), CASES["settings"])
 def test_bad_settings_are_refused_in_one_line(tmp_path, text, why):
     with pytest.raises(InputError, match=re.escape(why)) as refused:
         stationery_of(tmp_path, text)
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("odd", "marks"),
-    [
-        ("O=CH ALPHA,ST=Paris(75),C=FR", ["ST=Paris[](75)", "ST=Paris[␣](75)"]),
-        ("O=CH ALPHA, ST=Paris (75),C=FR", [",[␣]ST=", ",[]ST="]),
-        ("O=CH\xa0ALPHA,ST=Paris (75),C=FR", ["CH[⍽]ALPHA", "CH[␣]ALPHA"]),
-        ("O=CH ALPHA,ST=PARIS (75),C=FR", ["ST=P[ARIS]", "ST=P[aris]"]),
-    ],
-)
+@pytest.mark.parametrize(("odd", "marks"), CASES["marks"])
 def test_a_difference_is_marked_where_it_is(odd, marks):
     right = "O=CH ALPHA,ST=Paris (75),C=FR"
     dns = [f"CN=mss.alpha.example,OU=1759900004,{end}" for end in (right, right, odd)]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from made_up import make_space
 from packages import DIGITS, installed, laid_down
 
@@ -25,6 +25,7 @@ from mssante_audit.report.results import Limits, touching
 from mssante_audit.snapshot.make import make_snapshot
 from mssante_audit.space.trust import TrustSpace
 
+GIVEN = toml("findings/packages")
 RAISING = DIGITS.replace("    for domain", "    1 / 0\n    for domain")
 AS_OF = "2026-03-03T06:00:00Z"
 Put = Callable[..., tuple[str, ...]]
@@ -104,33 +105,10 @@ def few() -> TrustSpace:
     return make_space({"domain": "ch-75.mssante.fr", "dn": "certificat"})
 
 
-BROKEN = {
-    "does not import": (
-        "import nothing_such",
-        "it does not import: ModuleNotFoundError: No module named 'nothing_such' (bad.py, line 1)"),
-    "ends the program": ("raise SystemExit(1)", "it does not import: SystemExit: 1 (bad.py, line 1)"),
-    "no such name": ("", "it does not import: AttributeError: module 'bad' has no attribute 'AUDIT'"),
-    "is no audit": ("AUDIT = 3", "it is of type int, and no Audit. Name an Audit(…)"),
-    **{name: (DIGITS.replace(old, new), message) for name, old, new, message in (
-        ("a name of ours", '"digits", {', '"declarations", {',
-         "there is an audit 'declarations' already. Give it another name"),
-        ("a rule of ours", "DIGITS_IN_DOMAIN", "DN_ID_LUHN",
-         "the rule DN_ID_LUHN is one of the audit 'dn_consistency' already. Give it another code"),
-        ("a severity that is none", '"warning"', '"high"',
-         "rule DIGITS_IN_DOMAIN: severity is 'high'. Allowed: info, warning, error, critical"),
-        ("a template that is none", "{{ digits | count('digit') }}", "{{ digits | }}",
-         "rule DIGITS_IN_DOMAIN: observed_en is no template (expected token 'name', got 'end of print"),
-        ("a filter that is none", "| count('digit')", "| counted",
-         "rule DIGITS_IN_DOMAIN: observed_en is no template (No filter named 'counted'.)"),
-        ("words that are nowhere", "personal=True", "words='nothing.such'",
-         "rule DIGITS_IN_DOMAIN: observed_fr is no template (nothing.such)"),
-        ("a need that is none", "(RULE,), digits)", "(RULE,), digits, ('smell',))",
-         "its needs are ('smell',). Allowed: a tuple of declarations, observation, tls, mailboxes, archive"),
-        ("rules that are none", "(RULE,), digits)", "RULE, digits)",
-         "audit 'digits': its rules are no rules. Use load_rules(FILE), or a tuple of Rule(…)"),
-        ("a name that is none", '"digits", {', '"all", {',
-         "audit 'all': its name is none. Write small letters, digits and _, such as long_names"))},
-}  # fmt: skip
+BROKEN: dict[str, tuple[str, str]] = {
+    name: (DIGITS.replace(*code) if len(code) > 1 else code[0], said)
+    for name, (*code, said) in GIVEN["broken"].items()
+}
 
 
 def the_failure(space: TrustSpace, before: pd.DataFrame) -> dict[str, Any]:
@@ -182,23 +160,9 @@ def test_a_waiver_of_a_package_s_rule_waits_for_it(put: Put, tmp_path: Path) -> 
     assert FAILED in set(audit_all(load_space(tmp_path, as_of=AS_OF))["rule"])
 
 
-RAISES = {
-    "raises in lines": ("raise ValueError('a\\n  b')", "ValueError: a b (bad.py:"),
-    "raises": ("1 / 0", "ZeroDivisionError: division by zero (bad.py:"),
-    "no finding": ("yield 3", "TypeError: what it yields is of type int, and no Finding"),
-    "a rule of another": ("yield Finding('DN_ID_LUHN', 'x')", "has no rule 'DN_ID_LUHN'"),
-    "a row that is none": ("yield Finding(RULE.code, 'x', (10**6,))", "names the row 1000000"),
-    "a fact that is none": ("yield Finding(RULE.code, 'x', facts={'x': object()})", "a object is no fact"),
-    "a fact that lacks": ("yield Finding(RULE.code, 'x')", "(the finding has no fact contact, digits)"),
-    "a subject that is none": ("yield Finding(RULE.code, object())", "subject of a finding of DIGITS"),
-    "a text for domains": ("yield Finding(RULE.code, 'x', domains='a.fr')", "domains of a finding of DIGITS"),
-    "a text for a date": ("yield Finding(RULE.code, 'x', first_seen='2025')", "first_seen of a finding of"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", RAISES)
+@pytest.mark.parametrize("case", GIVEN["raises"])
 def test_a_rule_that_raises_is_a_finding_and_costs_no_other(case: str, put: Put, few: TrustSpace) -> None:
-    line, message = RAISES[case]
+    line, message = GIVEN["raises"][case]
     before = audit_all(few)
     code = DIGITS.replace("        if number", f"        {line}\n        if number")
     assert put(("bad", code, "bad = bad:AUDIT")) == ()
@@ -267,30 +231,11 @@ def test_what_cannot_be_registered_is_refused_and_changes_nothing() -> None:
 FIELDS = {"family": "f", "severity": "info", "source": "none"}
 FIELDS |= {f"{part}_{language}": part[0] for part in ("title", "why", "remedy") for language in ("fr", "en")}
 RULES = "[A_RULE]\n" + "".join(f'{name} = "{text}"\n' for name, text in FIELDS.items())
-CHOICE = "Allowed: info, warning, error, critical"
-WRONG = {
-    "unknown": ("severity =", "gravity =",
-                "it has an unknown field 'gravity'. There are: code, family, severity, source"),
-    "missing": ('why_en = "w"', "", "it lacks 'why_en'. Allowed: a text"),
-    "missing choice": ('severity = "info"', "", f"it lacks 'severity'. {CHOICE}"),
-    "severity": ('"info"', '"grave"', f"severity is 'grave'. {CHOICE}"),
-    "type": ('"info"', "3", f"severity is 3. {CHOICE}"),
-    "title": ('title_en = "t"', 'title_en = " "', "title_en is ' '. Allowed: a text that is not empty"),
-    "why": ('why_en = "w"', 'why_en = ""', "why_en is ''. Allowed: a text that is not empty"),
-    "source": ('"none"', '"me"', "source is 'me'. Allowed: what begins with one of form, data, ANS, RFC, "
-               "good practice, none"),
-    "texts": ('"f"', '"f"\ntexts = ["dm"]', "texts is ('dm',). Allowed: domain, description"),
-    "own": ('"f"', '"f"\naudit = "x"', "it has a field 'audit'. The table's name is the code"),
-    "like": ('"f"', '"f"\nlike = "B_RULE"', "it is like 'B_RULE'. Name a rule above it"),
-    "like itself": ('"f"', '"f"\nlike = "A_RULE"', "it is like 'A_RULE'. Name a rule above it"),
-    "like a list": ('"f"', '"f"\nlike = []', "it is like []. Name a rule above it"),
-}  # fmt: skip
-"""Case → what of `RULES` is written otherwise; what is said of the rule."""
 
 
-@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize("case", GIVEN["wrong"])
 def test_a_rule_in_toml_is_refused_with_its_file_field_and_what_is_allowed(case: str, tmp_path: Path) -> None:
-    old, new, message = WRONG[case]
+    old, new, message = GIVEN["wrong"][case]
     assert old in RULES
     refused_in(tmp_path, RULES.replace(old, new), f"rule A_RULE: {message}")
 

@@ -11,7 +11,7 @@ from importlib import metadata
 from shutil import copytree
 
 import pytest
-from conftest import CATALOGUE
+from conftest import CATALOGUE, toml
 from filelock import FileLock
 from made_nights import night, signs, state
 from prometheus_client.parser import text_string_to_metric_families
@@ -23,6 +23,8 @@ from mssante_audit.nightly.doctor import Sign, examine
 from mssante_audit.nightly.mail import metrics
 from mssante_audit.nightly.night import Run, stamp_of
 from mssante_audit.space.states import State
+
+CASES = toml("nightly/doctor")
 
 
 def by_name(place) -> dict[str, Sign]:
@@ -124,17 +126,7 @@ def test_what_is_there_of_a_list_is_told(place, settings, content, fetch, what, 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("proxy", "not_for", "state", "found"),
-    [
-        ("http://zoe:secret@{}", "", "ok", "http://•••@{}"),
-        ("http://zoe:secret@127.0.0.1:9", "", "missing", "http://•••@127.0.0.1:9: connection refused"),
-        ("socks5://p.example:1080", "", "missing", "socks5://p.example:1080 is of no kind that can be used"),
-        ("ftp://p.example", "", "missing", "ftp://p.example is of no kind that can be used"),
-        ("http://{}", ".example", "", ""),
-        ("", "", "", ""),
-    ],
-)
+@pytest.mark.parametrize(("proxy", "not_for", "state", "found"), CASES["proxies"])
 def test_a_proxy_is_tried_and_no_password_told(place, settings, monkeypatch, proxy, not_for, state, found):
     settings(fetch={"enabled": True, "url": "https://liste.example/list.xml"})
     with socket.create_server(("127.0.0.1", 0)) as server:

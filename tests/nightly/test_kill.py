@@ -10,10 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from conftest import toml
 from made_nights import AS_OF, customised
 
 from mssante_audit.nightly.night import read_run
 from mssante_audit.space.trust import load_space
+
+CASES = toml("nightly/kill")
 
 KILLER = """
 import os, re, signal, sys
@@ -41,16 +44,9 @@ sys.addaudithook(look)
 """Kills a run just before the n-th time it, or one of its steps, is about to change something on disk."""
 
 MATTER = [
-    ("run", r"os.rename .*/runs/\.new"),
-    ("run", r"os.rename .*/steps/audit\.json"),
-    ("run", r"os.rename .*\.site\.new"),
-    ("run", r"os.rename .*/state/ledger\.json"),
-    ("run", r"os.rename .*/runs/[^/]+/run\.json", 2),
-    ("audit", r"os.rename .*/\.snapshot-"),
-    ("site", r"os.rename .*/\.site "),
     *(("run", ".", number) for number in (1, 29, 64)),
     *(("audit", ".", number) for number in (7, 43)),
-    ("site", ".", 361),
+    *CASES["moments"],
 ]
 """Who is killed before what, the first time or the n-th; of ``.``, any change."""
 

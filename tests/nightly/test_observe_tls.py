@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from conftest import toml
 from dnslab import free_port
 from made_nights import signs
 from smtplab import Script, saying, serving, tls
@@ -19,6 +20,8 @@ from tlsmade import visits_of
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import load_tls
 from tools.sample.certificates import make
+
+CASES = toml("nightly/doctor")
 
 SERVER = "127.0.53.41"  # as in the zone's fixture
 TOLERATED = ["list:stale", "archive:stale", "dns:future", "tls:future"]
@@ -134,12 +137,9 @@ def test_the_doctor_connects_to_nobody_unless_told_to_whom(place, settings, monk
 @pytest.mark.parametrize(
     ("greeting", "enabled", "state", "found"),
     [
-        ("220 mx ESMTP\n", True, "ok", "greets with 220"),
-        ("554 not for you\n", True, "ok", "greets with 554"),
-        ("HTTP/1.1 200 OK\n", True, "warn", "does not greet as a mail server"),
-        ("", True, "missing", "no answer"),
         (None, True, "missing", "connection refused"),
         (None, False, "warn", "connection refused"),
+        *CASES["greetings"],
     ],
 )
 def test_the_doctor_says_whether_the_port_goes_out(place, settings, greeting, enabled, state, found):

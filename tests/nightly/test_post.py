@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 import pytest
 from commands import ran
+from conftest import toml
 from loopback import listening
 from lxml import html
 
@@ -27,6 +28,8 @@ from mssante_audit.base.secret import masked_url
 from mssante_audit.nightly import hooks
 from mssante_audit.nightly.hooks import run_hook
 from mssante_audit.nightly.settings import Mail, Webhook
+
+CASES = toml("nightly/post")
 
 USER, PASSWORD, TOKEN = "zoe", "sésame-ouvre", "jeton-de-personne"
 PASSWORD_ASCII = "open-sesame-7731"
@@ -196,14 +199,7 @@ def test_a_night_is_posted_with_its_token(authority, tmp_path, monkeypatch) -> N
     assert [fault for fault in posted.values() if not fault or "T0PSECRET" in fault] == []
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://zoe:S@host.example/list.xml", "https://zoe:S%40S@S@host.example/l?key=S",
-        "https://host.example/l?S&S#S", "http://S@[::1]:8080/S@x",
-        "error at https://zoe:S@host.example/l: no such list",
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("url", CASES["addresses"])
 def test_no_address_is_told_with_its_credentials(url) -> None:
     assert "S" not in masked_url(url)
     assert masked_url(masked_url(url)) == masked_url(url)

@@ -276,7 +276,7 @@ def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, held, n
     process.communicate(timeout=60)
     assert process.returncode == status
     assert not Path(f"/proc/{step}").exists()
-    assert (place.runs[-1] / "audit.json").exists() is not heard, "the step that heard nothing went on"
+    assert (place.runs[-1] / "ledger.json").exists() is not heard, "the step that heard nothing went on"
     assert not (place.runs[-1] / "steps" / "audit.json").exists()
     again, out, _ = place.play(pages=False)
     assert (again, "gone on with" in out, len(place.runs)) == (0, True, 1)

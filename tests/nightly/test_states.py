@@ -314,6 +314,9 @@ def test_a_list_that_is_gone_is_no_calm(nights):
     assert dark.mail[0] == "MSSanté 3 March: BLIND: list (absent)"
     assert dark.mail[1].startswith("UNKNOWN white list: is no longer there")
     assert "No findings could be had." in dark.mail
+    (nights.data / "LISTE.XML").write_bytes(b"<torn")
+    assert nights.told(EVENING).states == {"list": "damaged"}, "it is there"
+    spoil(nights, {"LISTE.XML": None})
     shutil.copytree(CATALOGUE / "archive", nights.data / "archive")
     nights.calm()
 

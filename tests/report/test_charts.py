@@ -360,6 +360,9 @@ def test_a_map_has_a_scale_and_each_number_stands_where_it_says():
 
 
 def test_a_tile_shortens_a_large_number_and_collectivities_have_one_when_they_have_a_domain():
+    assert plain(tiles(pd.Series({"01": None}), title="t").alt) == plain(
+        tiles(pd.Series({"01": 0}), title="t").alt
+    )
     shades, shown = tiles_of(tiles(pd.Series({"01": 123_456}), title="t"))
     assert "123k" in shown
     assert shades["Ain (01) : 123 456"] == "s5"

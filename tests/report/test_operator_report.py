@@ -7,6 +7,7 @@ from statistics import median
 
 import pytest
 from cells import plain
+from conftest import toml
 from leaks import belonging, leaks, written_for
 from lxml import html as lxml_html
 from pages import page_of
@@ -23,6 +24,8 @@ from mssante_audit.dossiers.write import Order, from_space
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.run import plan, run_reports
 from mssante_audit.space.trust import load_space
+
+CASES = toml("report/leaks")
 
 AS_OF = "2026-03-03T06:00:00Z"
 GROUP = "1679900001"
@@ -91,12 +94,10 @@ def test_the_scan_sees_what_the_check_would_let_through(space, has, monkeypatch)
 @pytest.mark.parametrize(
     "planted",
     [
-        "399900000300015", "MESSAGERIES FICTIVES DE LANDEFACTICE", "had-diguefactice.mssante.fr",
-        "voir <a>mss-1.mss-landefactice.example</a>.", "dsi@mss-landefactice.example", "02 61 91 61 53",
-        "&#52;, had&#45;diguefactice.mssante.fr",
         f'<a href="data:text/csv;base64,{b64encode(b"had-diguefactice.mssante.fr").decode()}">CSV</a>',
+        *CASES["planted"],
     ],
-)  # fmt: skip
+)
 def test_the_scan_sees_a_planted_leak(has, planted):
     assert leaks(f"<p>Votre dossier. {planted}</p>", has, GROUP)
 

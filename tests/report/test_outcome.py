@@ -5,10 +5,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import toml
 from nbformat import v4
 
 from mssante_audit.report.page import cleaned
 from mssante_audit.report.run import Job
+
+CASES = toml("report/outcome")
 
 JOB = Job("x", b"", {"data": "/home/somebody/lists/real"}, {"data": "data/real"})
 ROOTS = [Path("/home/somebody/lists"), Path("/home/somebody"), Path("/tmp"), Path("/")]
@@ -23,19 +26,7 @@ def shown(text, mime="text/html"):
     return clean(v4.new_code_cell("x", outputs=[output])).cells[0].outputs[0].data[mime]
 
 
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("read /home/somebody/lists/real.xml.", "read real.xml."),
-        ("(/home/somebody/lists)", "()"),
-        ("'/tmp/x/y'", "'x/y'"),
-        ("/home/somebodyelse/x", "/home/somebodyelse/x"),
-        ("https://example.invalid/tmp/x", "https://example.invalid/tmp/x"),
-        ("src='data:image/png;base64,AA/tmp/BB+/tmp/='", "src='data:image/png;base64,AA/tmp/BB+/tmp/='"),
-        ("<a href='data:text/csv;base64,AA'>data</a>", "<a href='data:text/csv;base64,AA'>data</a>"),
-        ("ch-valfictif.mssante.fr 1/2/3 06/39/98", "ch-valfictif.mssante.fr 1/2/3 06/39/98"),
-    ],
-)
+@pytest.mark.parametrize(("text", "left"), CASES["paths"])
 def test_paths_go(text, left):
     assert shown(text) == left
     assert shown({"a": [text, 1, None]}, "application/json") == {"a": [left, 1, None]}

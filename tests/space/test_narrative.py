@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from cells import cells, shown
+from conftest import toml
 from lxml import html as lxml_html
 from made_findings import framed, made
 
@@ -15,8 +16,8 @@ from mssante_audit.findings.catalogue import FAILED, SOURCES
 from mssante_audit.findings.causes import causes
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.charts import Chart
-from mssante_audit.report.findings import SOURCES as NAMED
 from mssante_audit.report.findings import family, findings_table, lacks, opening, scope
+from mssante_audit.report.html import names
 from mssante_audit.report.notebook import Report
 from mssante_audit.report.results import EVERYBODY
 from mssante_audit.space.trust import TrustSpace
@@ -139,11 +140,8 @@ def test_families_that_found_nothing_are_a_folded_line_each_below_the_others(spa
     frame = framed((made("DN_SPELLINGS", (1, 2)), *failed), space.entries)
     frame.loc[frame["rule"] == FAILED, "audit"] = DN
     report = Report(DN, space, EVERYBODY, space.audited, frame, (), 5)
-    quiet, mail, found = (
-        "Identifiant de la structure",
-        "Zone du gestionnaire",
-        "Un certificat, plusieurs écritures",
-    )
+    quiet, mail = "Identifiant de la structure", "Zone du gestionnaire"
+    found = "Un certificat, plusieurs écritures"
     page = parsed(report.sections(quiet, mail, found))
     assert [h.text_content() for h in page.iter("h2")] == [found, "Autres familles de règles"]
     folded = page.xpath("//h2[2]/following-sibling::details")
@@ -164,14 +162,7 @@ def test_the_overview_says_what_nobody_looked_at(space):
     assert "mssante-audit observe" in sentence
 
 
-@pytest.mark.parametrize(
-    ("named", "lacking", "do"),
-    [
-        ("Serveurs de messagerie (MX)", "aucune observation du DNS", "mssante-audit observe"),
-        ("Présence dans la liste", "aucun registre de déclarations", "declarations.csv"),
-        ("Contacts que l’archive montre périmés", "aucune liste archivée", "mssante-audit fetch"),
-    ],
-)
+@pytest.mark.parametrize(("named", "lacking", "do"), toml("space/cases")["families"])
 def test_a_family_that_nobody_looked_at_is_not_said_to_be_right(space, named, lacking, do):
     sentence = text(section(space, named))
     assert sentence.startswith("Non vérifié, et donc inconnu : ")
@@ -215,7 +206,8 @@ def test_a_section_tells_why_what_and_what_to_do(space, entries):
 def test_an_unknown_family_is_refused_and_every_source_of_a_rule_has_a_french_name():
     with pytest.raises(UnknownNameError, match="Identifiant de la structure"):
         family("Famille inconnue")
-    assert {name.partition(":")[0] for name in NAMED} == set(SOURCES)
+    named = names("sources")
+    assert {name.partition(":")[0] for name in named} == set(SOURCES)
     for r in catalogue().values():
         assert sum(r.source.startswith(name) for name in SOURCES) == 1
-        assert any(r.source.startswith(name) for name in NAMED)
+        assert any(r.source.startswith(name) for name in named)

@@ -1,6 +1,5 @@
 """The state of each input, and which audits it leaves without an answer."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
@@ -8,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import toml
 
 from mssante_audit.audits import audit_all, lacking, unsure
 from mssante_audit.base.errors import InputError
@@ -19,7 +19,6 @@ from mssante_audit.space.states import STATES, State, figures, remedied, states_
 from mssante_audit.space.trust import TrustSpace
 
 AS_OF = "2026-03-03T06:00:00Z"
-Change = Callable[[TrustSpace], TrustSpace]
 
 
 def state(space: TrustSpace, name: str, **how: Any) -> State | None:
@@ -62,36 +61,13 @@ def signed_by_somebody(space: TrustSpace) -> TrustSpace:
     return replace(space, whitelist=whitelist)
 
 
-def of_age(days: int) -> Change:
-    return lambda space: aged(space, days)
-
-
-INPUTS: list[tuple[str, Change, dict[str, Any], dict[str, Any], str]] = [
-    ("register", of_age(420), {}, {}, "stale"),
-    ("register", of_age(5), {}, {"register_max_age_days": 10}, "stale"),
-    # Its date may name a day to come, by a slip of the pen, and go back when that is mended.
-    ("register", of_age(0), {"made": "2026-03-02T00:00:00+00:00", "size": 1}, {}, "ok"),
-    ("dns", of_age(7), {}, {}, "stale"),
-    ("mailboxes", of_age(31), {}, {}, "stale"),
-    ("mailboxes", of_age(5), {}, {"mailboxes_max_age_days": 5}, "stale"),
-    ("archive", of_age(40), {}, {}, "ok"),  # only stale where it lags behind the list
-    ("archive", dated_like_today, {}, {}, "stale"),
-    ("list", of_age(0), {"made": None, "size": 200, "signer": ""}, {}, "ok"),
-    ("list", of_age(0), {"size": 200}, {"max_loss": 0.05}, "shrunk"),
-    ("list", of_age(0), {"size": 206}, {}, "shrunk"),
-    ("list", signed_by_somebody, {}, {}, "unverified"),
-    # A signer that changes is told where its authority is unknown.
-    ("list", signed_by_somebody, {"size": 1, "signer": "alb.mssante.fr"}, {"tolerated": ("list:unverified",)},
-     "changed-signer"),
-]  # fmt: skip
-"""Input, change of the sample, what is known of the run before, limits, its state."""
-
-
-@pytest.mark.parametrize(("name", "change", "before", "limits", "expected"), INPUTS)
+@pytest.mark.parametrize(("name", "change", "before", "limits", "expected"), toml("space/cases")["inputs"])
 def test_an_input_is_in_doubt_where_it_should_be_and_may_be_tolerated(
-    space: TrustSpace, name: str, change: Change, before: Any, limits: Any, expected: str
+    space: TrustSpace, name: str, change: Any, before: Any, limits: Any, expected: str
 ) -> None:
-    changed, given = change(space), {name: before} if before else {}
+    changes = {"dated like today": dated_like_today, "signed by somebody": signed_by_somebody}
+    changed = aged(space, change) if isinstance(change, int) else changes[change](space)
+    given = {name: before} if before else {}
     assert state(changed, name, known=given, limits=Inputs(**limits)).state == expected
     if expected != "ok":
         tolerated = {"tolerated": (*limits.get("tolerated", ()), f"{name}:{expected}")}

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from cells import plain, shown
+from conftest import toml
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from made_lists import DN, row, xml
@@ -163,20 +164,7 @@ def run(place: Path, before: str, after: str, *more: str) -> tuple[int, str, str
     return done.exit_code, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "status", "why"),
-    [
-        ("before", "after", 0, ""), ("after", "before", 0, ""),
-        ("before", "forged", 4, "the list’s signature is wrong"),
-        ("forged", "before", 4, "the list’s signature is wrong"),
-        ("before", "unsigned", 4, "the list has no signature"),
-        ("before", "foreign", 4, "the list’s signer is not the one expected"),
-        ("before", "unfit", 4, "or its authority’s, is not meant for this use"),
-        ("before", "stranger", 4, "no authority known here vouches for the list’s signer"),
-        ("before", "cut", 4, "the list’s file is damaged"),
-        ("cut-before", "after", 4, "the list’s file is damaged"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("before", "after", "status", "why"), toml("whitelist/lists")["relied_on"])
 def test_the_exit_status_tells_whether_both_lists_are_to_be_relied_on(place, before, after, status, why):
     result, out, errors = run(place, before, after, "--recover", "--format", "json")
     assert result == status

@@ -88,7 +88,7 @@ def test_what_the_anchors_given_make_of_it(signed, chain, write):
     for given, status, why in (
         ((), "valid-untrusted", "no anchor is known"),
         ((chain.issuing,), "valid", ""),
-        ((chain.root,), "valid-untrusted", "no anchor is the signer's issuer"),
+        ((chain.root,), "valid-untrusted", "no anchor valid on 2026-03-02 is the signer's issuer"),
         ((other.root, other.issuing), "valid-untrusted", ""),
     ):
         result = verdict(signed, [write("anchors.pem", *given)] if given else [])
@@ -135,6 +135,13 @@ def test_a_right_signature_of_a_wrong_signer_is_untrusted(keys, write, bad, why)
     assert why in result.why
 
 
+def test_an_authority_that_had_expired_is_none_and_not_one_for_another_use(keys, write):
+    late = make_chain(keys=keys, not_before=datetime(2034, 1, 1, tzinfo=UTC))
+    anchors = [write("anchors.pem", late.root, late.issuing)]
+    for year, reason in ((2035, ""), (2036, "anchor")):
+        assert verdict(sign(XML, late), anchors, datetime(year, 1, 1, tzinfo=UTC)).reason == reason
+
+
 def test_certificate_files_of_every_kind_are_read(chain, write):
     for name, encoding in (("a.pem", Encoding.PEM), ("a.p7b", Encoding.PEM), ("a.p7b", Encoding.DER)):
         file = write(name, chain.root, chain.issuing, encoding=encoding)
@@ -161,6 +168,7 @@ def test_a_folder_of_anchors_is_searched_one_level_down(chain, write, tmp_path):
     write("below/issuing.pem", chain.issuing)
     write("below/signer.pem", chain.signer)
     (tmp_path / "below" / "._root.pem").write_bytes(b"what a Mac leaves of each file")
+    write(".hidden/other.pem", make_chain().root)
     assert set(certificates.trusted_certificates([tmp_path])) == {chain.root, chain.issuing}
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no CA certificate here"):

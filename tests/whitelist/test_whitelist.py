@@ -291,10 +291,8 @@ def test_broken_xml_in_many_rows_and_small_reads(monkeypatch):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "empty"), (b" \n ", "no XML"), (gzip.compress(b"", mtime=0), "empty"),
-        (b"\x1f\x8b garbage, not gzip", "no XML"), (b"Nom;Description\n", "no XML"),
-        (b"<html><body/></html>", "root element is <html>"), (b'<?xml version="1.0"?>', "no XML"),
-        (b"<!doctype html><html/>", "no XML|document type"), (b"<ListeBlancheMSSante/>", "no namespace"),
+        *((text.encode(), message) for text, message in CASES["none"]),
+        (gzip.compress(b"", mtime=0), "empty"), (b"\x1f\x8b garbage, not gzip", "no XML"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("recover", [False, True])
@@ -329,11 +327,7 @@ def test_declared_encodings_and_a_mark_are_followed(encoding):
     pd.testing.assert_frame_equal(load_whitelist(content).entries, load_whitelist(xml()).entries)
 
 
-@pytest.mark.parametrize(
-    ("declared", "message"),
-    [("utf-16", "encoding specified"), ("us-ascii", "not well-formed"), ("shift_jis", "is not one of"),
-     ("x" * 500, "is not one of")],
-)  # fmt: skip
+@pytest.mark.parametrize(("declared", "message"), [*CASES["encodings"], ("x" * 500, "is not one of")])
 def test_a_wrong_encoding_declaration_is_refused(declared, message):
     with pytest.raises(WhiteListError, match=message) as raised:
         load_whitelist(xml().replace(b"UTF-8", declared.encode()))

@@ -19,10 +19,11 @@ _AFTER_HOST = re.compile(r"(?<![\s.,;»\"'>])[\s.,;»\"'>]+$")
 def host_from(text: str) -> str:
     """Return the host name that a text holds beside an address, a remark or accents; of two, none.
 
-    >>> host_from("https://ch-véli.mssante.fr/"), host_from("ns1.x.fr (192.0.2.1)"), host_from("a.fr / b.fr")
-    ('ch-veli.mssante.fr', 'ns1.x.fr', '')
+    >>> host_from("https://ch-véli.fr/a.html"), host_from("ns1.x.fr (192.0.2.1)"), host_from("a.fr / b.fr")
+    ('ch-veli.fr', 'ns1.x.fr', '')
     """
-    name, *rest = re.split("[/(:]", _BEFORE_HOST.sub("", text.lower(), count=1), maxsplit=1)
+    without_path = re.sub(r"(?<=://)([^/\s]+)/\S*", r"\1", text.lower())
+    name, *rest = re.split("[/(:]", _BEFORE_HOST.sub("", without_path, count=1), maxsplit=1)
     plain = unaccented(_AFTER_HOST.sub("", name))
     alone = HOST.fullmatch(plain) and plain != text.strip() and not re.search(r"\.[a-z]{2}", "".join(rest))
     return plain if alone else ""

@@ -17,7 +17,7 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.whitelist.load import is_audit_domain
-from mssante_audit.whitelist.rows import above_of, all_rows, grouped, operator_names, rows_by
+from mssante_audit.whitelist.rows import above_of, all_rows, grouped, operator_names, owners, rows_by
 
 FEWEST = 10  # mailboxes from which a loss or a majority says something: the median is four (data; no source)
 # Words of names that do not tell structures apart, accents folded.
@@ -104,8 +104,7 @@ def _legal(identifier: str) -> str:
 
 
 def _owners(entries: pd.DataFrame) -> dict[str, str]:
-    owners = grouped(zip(entries["domain"].tolist(), entries["operator_id"].tolist(), strict=True))
-    return {domain: Counter(ids).most_common(1)[0][0] for domain, ids in owners.items()}
+    return {domain: operator_id for domain, (operator_id, *_) in owners(entries).items()}
 
 
 def _by_owner(

@@ -10,7 +10,7 @@ import pandas as pd
 from mssante_audit.audits.declarations.several import day_of
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.audits.since import past_of
-from mssante_audit.base.frames import Column, dtypes
+from mssante_audit.base.frames import columns_of, dtypes
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, due_from, filled
 from mssante_audit.declarations.values import domain_keys, mapped
@@ -52,26 +52,7 @@ _DECLARED = [
     *LINES, *(name for *_, phone, email in CONTACTS.values() for name in (phone, email)), "description",
     "withdrawal", "date", "received_on", "effective_on",
 ]  # fmt: skip
-FRAME = (
-    Column("domain", "str", "in lower case"),
-    Column("status", "ordered category", "the worst of its operators'; the rest is that one's", STATUSES),
-    Column("operator_id", "str", "declared structure, or the listed operator where nothing is declared"),
-    Column("operator", "str", "its name"),
-    Column("date", "datetime64[s]", "of the declaration that counts"),
-    Column("days", "Int64", "from that date, or when it was received or takes effect if later, to the list"),
-    Column("days_left", "Int64", "until what is under way is due; missing for any other status"),
-    Column("relisted", "bool", "an earlier declaration of the operator had withdrawn it"),
-    Column("operator_match", "str", 'listed operator: ``same``, ``differs``, or "" where not compared'),
-    Column("dn", "str", 'listed DN: ``same``, ``spelling`` or ``differs``, or ""'),
-    Column(
-        "certificates", "str", "other certificates listed beside it: ``same`` if its operator declared them"
-    ),
-    Column("project_contact", "str", 'listed contact: ``same`` or ``differs``, or ""'),
-    Column("technical_contact", "str", "likewise"),
-    Column("description", "str", "likewise; it does not count for the status"),
-    Column("evidence", "str", "the declaration's row; several where one without a date may be the last"),
-    Column("rows", "object (tuple of int)", "the white list's rows"),
-)
+FRAME = columns_of("mssante_audit.audits.reconciliation", "statuses", status=STATUSES)
 _ORDER = [column.name for column in FRAME]
 _DTYPES = {**dtypes(FRAME), "party": "int64"}
 

@@ -247,7 +247,8 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
             local, other = first.partition("@")[0], second.partition("@")[0]
             start = [*map(eq, local, other), False].index(False)
             inside = local[:start][-1:].isalpha()  # what differs is no initial
-            if "@" in first and not (inside and one_slip(local, other)):
+            is_same = _dialled(first) == _dialled(second)  # but for the code of a number overseas
+            if is_same or ("@" in first and not (inside and one_slip(local, other))):
                 continue
             both = [*product(group[first], group[second])]
             for keys in [pair for pair in both if pair[0][1] == pair[1][1]] or both[:1]:

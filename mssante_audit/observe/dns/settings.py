@@ -62,4 +62,4 @@ class ObserveSettings(Observe):
         except ValidationError as errors:
             error = errors.errors()[0]
             ours = error.get("ctx", {}).get("error")
-            raise ours or ParameterError("{}", fault(type(self), error)) from None
+            raise ours or fault(type(self), error).within(ParameterError) from None
