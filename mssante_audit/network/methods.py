@@ -20,20 +20,13 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
-from mssante_audit.base.frames import Column, described
+from mssante_audit.base.frames import columns_of, described
 from mssante_audit.network.replies import WALKED, ReplyIndex
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import INFORMATIVE, Reply, own_answers
 
 METHODS = ("delegated", "within-delegated", "redirected", "wildcard", "none", "outside", "unknown")
-FRAME = (
-    Column("domain", "str", "as the white list writes it"),
-    Column("method", "category", "the method in use, as above", METHODS),
-    Column("cut", "str", 'the zone that serves the name, "" where that is the parent\'s'),
-    Column("why", "object (dict)", "why, in facts, as above"),
-    Column("observed_at", "datetime64[us, UTC]", "the last query about it, NaT if none"),
-    Column("observed_in", "str", 'the observation file that it was read from, "" if it was not asked about'),
-)
+FRAME = columns_of("mssante_audit.network", "methods", method=METHODS)
 __doc__ = described(__doc__, "Columns of a frame of methods", FRAME)
 Why = dict[str, Any]
 

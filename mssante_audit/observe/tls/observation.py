@@ -23,7 +23,7 @@ from pydantic import Field
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.frames import Column, described, frame_of
+from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.base.instants import SKEW
 from mssante_audit.observe.file import TLS, FileRead, comparison, read_file
 from mssante_audit.observe.folder import Aside, File
@@ -102,25 +102,7 @@ def load_tls(source: str | Path) -> TlsObservation:
     return TlsObservation(**read, visits=tuple(visits), certificates=certificates, dns=headers[0]["dns"])
 
 
-FRAME = (
-    Column("address", "str", "where it listens"),
-    Column("port", "int64", "and on which port"),
-    Column("hosts", "object (tuple of str)", "names of mail exchangers that lead there"),
-    Column("at", "datetime64[us, UTC]", "when the visit that counts began"),
-    Column("outcome", "str", "what it ended with (`mssante_audit.observe.tls.observation.OUTCOMES`)"),
-    Column("detail", "str", "what was met"),
-    Column("protocol", "str", 'such as ``TLSv1.3``; "" without a certificate, as the next ones'),
-    Column("cipher", "str", "as OpenSSL calls it"),
-    Column("demanded", "bool", "whether it asked for a client's certificate"),
-    Column("chain", "object (tuple of str)", "SHA-256 of the certificates, as they were sent"),
-    Column("sni", "str", 'the name that it was asked for by SNI in another visit, "" if none'),
-    Column("sni_chain", "object (tuple of str)", "SHA-256 of the certificates sent then"),
-    Column("subject", "str", "of its own certificate, as a white list writes names"),
-    Column("issuer", "str", "of the same"),
-    Column("not_before", "datetime64[us, UTC]", "start of its validity; NaT without a readable certificate"),
-    Column("not_after", "datetime64[us, UTC]", "end of it"),
-    Column("source", "str", "the file that tells"),
-)  # fmt: skip
+FRAME = columns_of("mssante_audit.observe.tls", "servers")
 __doc__ = described(__doc__, "Columns of `Observed.servers`, one row a server, sorted by address", FRAME)
 _NAMES = [column.name for column in FRAME]
 _VISITED = _NAMES[: _NAMES.index("sni")]  # those of the visit that counts
