@@ -21,7 +21,7 @@ from mssante_audit.base.language import (
     localized,
     plain,
     semicolon,
-)  # fmt: skip
+)
 from mssante_audit.cli import options
 from mssante_audit.cli.console import in_readers_language, parameters_of, say, space_of, write_json
 

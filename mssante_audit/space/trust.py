@@ -35,7 +35,7 @@ from mssante_audit.space.states import ANCHORS, State, states_of
 from mssante_audit.values.person import CONTACTS, Person, masks, unnamed
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.load import WhiteList, doubts, load_whitelist
-from mssante_audit.whitelist.rows import grouped, operator_names, structures
+from mssante_audit.whitelist.rows import grouped, operator_names, owners, structures
 from mssante_audit.whitelist.search import Index, documents, search
 from mssante_audit.whitelist.signature import trust
 
@@ -145,6 +145,11 @@ class TrustSpace:
     def operator_names(self) -> dict[str, str]:
         """The name of each operator, by its identifier (`mssante_audit.whitelist.rows.operator_names`)."""
         return operator_names(self.audited)
+
+    @cached_property
+    def owners(self) -> dict[str, tuple[str, str, str]]:
+        """The operator of each audited domain, in list order (`mssante_audit.whitelist.rows.owners`)."""
+        return owners(self.audited)
 
     @cached_property
     def covered(self) -> frozenset[str] | None:

@@ -37,7 +37,7 @@ from mssante_audit.values.identifiers import region_of
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, UNSEEN, mails_of, verdicts
 from mssante_audit.verdicts.presented import receiving, tls_of
 from mssante_audit.verdicts.words import about, capital, causes, reasons
-from mssante_audit.whitelist.rows import grouped, owners
+from mssante_audit.whitelist.rows import grouped
 
 CONTACTS = {"support": "support_contact", "project": "project_contact"}
 _FINDING = ("rule", "severity", "confidence", "observed", "expected", "first_seen", "rows")
@@ -111,7 +111,7 @@ def domains_of(space: TrustSpace, findings: pd.DataFrame, *, language: str = "")
         "method": [method.get(name, "unknown") for name in names],
         "observed_at": [walked[name].observed_at for name in names],
     }
-    whose = owners(entries).values()
+    whose = space.owners.values()
     columns |= {n: [o[at] for o in whose] for at, n in enumerate(("operator_id", "operator", "department"))}
     columns["region"] = map(region_of, columns["department"])
     columns |= {check: [verdict.results[check] for verdict in judged] for check in CHECKS}
@@ -304,6 +304,6 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
         raise UnknownNameError(
             f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(near)}" if near else None
         )
-    found, whose = pairs.loc[names == wanted, ["domain", "kind", "host"]], owners(space.audited)
+    found, whose = pairs.loc[names == wanted, ["domain", "kind", "host"]], space.owners
     rows = [(domain, *how, *whose[domain][:2]) for domain, *how in found.itertuples(index=False, name=None)]
     return frame_of(rows, dict.fromkeys((*found, "operator_id", "operator"), "str"))

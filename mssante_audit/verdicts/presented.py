@@ -21,11 +21,10 @@ from mssante_audit.audits.certificates.presented import MOST, OLD, Presented, Se
 from mssante_audit.audits.since import past_of
 from mssante_audit.base.frames import frame_of
 from mssante_audit.network.mail import Mail
-from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, changes
+from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, changes, turned_away
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import region_of
-from mssante_audit.whitelist.rows import owners
 
 _WORST = ("fail", "warn", "unknown", "ok")
 _CHANGE = ("address", "kind", "after", "last", "at")
@@ -107,9 +106,7 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
             none = not servers and not seen.missing[domain]
             cause = "not-reached" if none else "tls-old" if old else "tls-unseen"
             tls = Tls("unknown", cause, old)
-        # One that presents and turns us away may let members in, if it asked for a client's certificate.
-        away = [s for s in servers if s.outcome == "presented" and s.detail and not s.demanded]
-        let_in = any(s.outcome in (*TELLING, *NOT_VISITED, "lost") and s not in away for s in servers)
+        let_in = any(s.outcome in (*TELLING, *NOT_VISITED, "lost") and not turned_away(s) for s in servers)
         if not (let_in or seen.missing[domain]) and all(server.at >= oldest for server in servers):
             tls = tls._replace(met=tuple(f"{s.name}: {s.detail[:200] or s.outcome}" for s in servers))
         of_domains[domain] = tls
@@ -211,8 +208,7 @@ def revocations(space: TrustSpace) -> pd.DataFrame:
 
 
 def _owners(space: TrustSpace) -> dict[str, list[str]]:
-    every = owners(space.audited).items()
-    return {domain: [number, space.shown(name), region_of(seat)] for domain, (number, name, seat) in every}
+    return {d: [i, space.shown(name), region_of(seat)] for d, (i, name, seat) in space.owners.items()}
 
 
 def renewals(space: TrustSpace) -> pd.DataFrame:
@@ -229,7 +225,7 @@ def renewals(space: TrustSpace) -> pd.DataFrame:
 def _renewals(space: TrustSpace) -> pd.DataFrame:
     frame, served = changes(space.files.get("tls", ()), space.as_of), presented(space).served
     frame = frame[frame["address"].isin(set(served))].reset_index(drop=True)
-    operator = {domain: name for domain, (_, name, _) in owners(space.audited).items()}
+    operator = {domain: name for domain, (_, name, _) in space.owners.items()}
     first, past = {}, past_of(space)
     if past is not None:
         history = past[0][past[0]["domain"].isin({name for a in frame["address"] for name in served[a]})]

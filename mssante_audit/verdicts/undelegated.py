@@ -18,7 +18,7 @@ from mssante_audit.network.walk import DEAD, OF_SERVERS
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.run import NetworkError, observe_now
 from mssante_audit.observe.tls.chain import judge
-from mssante_audit.observe.tls.observation import TELLING
+from mssante_audit.observe.tls.observation import TELLING, turned_away
 from mssante_audit.observe.tls.visit import Visit, offers_of, shown, visit
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.person import unnamed
@@ -131,7 +131,7 @@ def _of_certificate(
 ) -> Iterator[EditFinding]:
     """Yield what is wrong with what a mail server presents; `declared`: the declaration names it itself."""
     at, words = datetime.now(UTC), OUTCOME_WORDS[current_language()]
-    away = seen.outcome == "presented" and seen.detail and not seen.demanded
+    away = turned_away(seen)
     reply = f" ({unnamed(seen.detail)})" if seen.detail[:1].isdigit() else ""  # its own words
     what = f"{where}{colon()}{words['refused' if away else seen.outcome]}{reply}"
     if seen.outcome not in TELLING or (away and declared):

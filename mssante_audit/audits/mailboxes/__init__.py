@@ -7,8 +7,6 @@ up the names it holds.
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-import pandas as pd
-
 from mssante_audit.audits.since import past_of
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
@@ -17,7 +15,7 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.whitelist.load import is_audit_domain
-from mssante_audit.whitelist.rows import above_of, all_rows, grouped, operator_names, owners, rows_by
+from mssante_audit.whitelist.rows import above_of, all_rows, grouped, operator_names, rows_by
 
 FEWEST = 10  # mailboxes from which a loss or a majority says something: the median is four (data; no source)
 # Words of names that do not tell structures apart, accents folded.
@@ -37,7 +35,7 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
     published, listed = space.published or {}, set(space.entries["domain"])
     missing = [name for name in published if name not in listed and not is_audit_domain(name)]
     spelt = {name.lower(): name for name in sorted(listed)}
-    owners, names = _owners(space.audited), operator_names(space.entries)
+    owners, names = _owners(space), operator_names(space.entries)
     left = {}
     if past := past_of(space):  # when the last list was made that had it, and whose it was
         history = past[0][past[0]["domain"].isin(missing)].sort_values("last_seen")
@@ -53,7 +51,7 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
 def _without(space: TrustSpace) -> Iterator[Finding]:
     """Find the listed domains without a published mailbox, an operator's in one finding."""
     other = {name.lower() for name in space.published or ()}  # spelt otherwise: `_unlisted` says so
-    whole = Counter(_owners(space.audited).values())
+    whole = Counter(_owners(space).values())
     for owner, names, rows in _by_owner(space, lambda name: name.lower() not in other):
         facts = {"domains": names, "number": len(names), "of": whole[owner]}
         yield Finding("MAILBOX_NONE", owner, rows, facts=facts)
@@ -103,15 +101,15 @@ def _legal(identifier: str) -> str:
     return f"2{identifier[1:10]}" if identifier.startswith("3") else identifier
 
 
-def _owners(entries: pd.DataFrame) -> dict[str, str]:
-    return {domain: operator_id for domain, (operator_id, *_) in owners(entries).items()}
+def _owners(space: TrustSpace) -> dict[str, str]:
+    return {domain: operator_id for domain, (operator_id, *_) in space.owners.items()}
 
 
 def _by_owner(
     space: TrustSpace, is_meant: Callable[[str], bool]
 ) -> Iterator[tuple[str, list[str], tuple[int, ...]]]:
     """Yield each operator of some domains with these and their rows; nothing where numbers are unknown."""
-    owners, rows = _owners(space.audited), space.domain_rows
+    owners, rows = _owners(space), space.domain_rows
     domains = filter(is_meant, rows) if space.published is not None else ()
     for owner, names in grouped((owners[name], name) for name in domains).items():
         yield owner, names, all_rows(rows[name] for name in names)

@@ -64,6 +64,15 @@ class Visited(NamedTuple):
     seconds: Annotated[float, Field(strict=True, ge=0, lt=1e9)]
 
 
+def turned_away(seen: Any) -> bool:
+    """Tell whether a server presents a certificate and then turns us away.
+
+    One that asked for a client's certificate may let members in. `seen` is a visit as it was made, as its
+    line has it, or as `mssante_audit.audits.certificates` keeps it.
+    """
+    return bool(seen.outcome == "presented" and seen.detail and not seen.demanded)
+
+
 _read_visit = reader_of(Visited)
 
 
