@@ -161,6 +161,9 @@ class _Run:
             while True:
                 try:
                     server, name = waiting.popleft()
+                except IndexError:
+                    return  # none is left
+                try:
                     place = server.address, server.port
                     begin = self.ended.get(place, -1e9) + self.settings.pause
                     if stopped.wait(max(0.0, begin - time.monotonic())):
@@ -170,8 +173,6 @@ class _Run:
                     seen = visit(*place, name, self.settings, self.offers, oldest=oldest)
                     self.ended[place] = time.monotonic()
                     results.put((server, at, seen))
-                except IndexError:
-                    return  # none is left
                 except ResourceError as error:
                     waiting.append((server, name))  # for those that go on
                     lacking.append(error)
@@ -187,13 +188,15 @@ class _Run:
                 with suppress(RuntimeError):  # no room for one more: those there are do
                     thread.start()
             while left:
+                # Asked before the queue is: the last thread may put its visit there, and end, in between.
+                at_work = any(thread.is_alive() for thread in threads)
                 result = None
                 with suppress(Empty):
                     result = results.get(timeout=_TICK)
                     left -= 1
                 if isinstance(result, Exception):
                     raise result
-                if not result and not any(thread.is_alive() for thread in threads):
+                if not result and not at_work:
                     raise lacking[-1] if lacking else ResourceError("no room for a thread on this machine")
                 yield result
         finally:
