@@ -127,7 +127,8 @@ def _is_copy(domain: str, other: str, named: list[str]) -> bool:
         return number not in named and (not other_number or other_number in named)
     own = [word for word in labels if word not in labels_of(other)]
     # So may an alias begin as a short kind does: ``chorus``.
-    parts = [part for word in own for part in (kind_of(word) if len(kind_of(word)[0]) > 3 else [word])]
+    split = ((word, kind_of(word)) for word in own)
+    parts = [part for word, both in split for part in (both if len(both[0]) > 3 else (word,))]
     telling = [word for word in parts if len(word) > 3 and word not in KINDS]
     spelt = any(one_slip(word, other) for word in telling for other in named)
     is_alias = len(parts) < 2 and KINDS.isdisjoint(labels)

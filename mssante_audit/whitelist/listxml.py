@@ -397,6 +397,9 @@ class Reading:
         for name in (self.date_name, self.list_name):
             if name not in self.seen:
                 self.problem("missing", shown_name(name), f"no {shown_name(name)}")
+        if [name for name in self.seen if name in (self.date_name, self.list_name)][1:] == [self.date_name]:
+            line = self.seen[self.date_name]
+            self.problem("order", "DateDeGeneration", "it stands after the rows", line)
         generated = self.values.get(self.date_name, "")
         self.generated_at = instant(generated)
         if self.generated_at is None and self.date_name in self.seen:

@@ -67,10 +67,13 @@ def above_of(domain: str) -> Iterator[str]:
 
 
 def operator_names(entries: pd.DataFrame) -> dict[str, str]:
-    """Return the name of each operator by its identifier, that of most rows, "" where there is none."""
+    """Return the name of each operator by its identifier, "" where there is none.
+
+    It is that of most rows, of several the first by the alphabet: the order of a list moves every night.
+    """
     uses = rows_by(entries, "operator_id", "operator")
     names = dict.fromkeys((operator_id for operator_id, _ in uses), "")
-    for operator_id, name in sorted(uses, key=lambda use: -len(uses[use])):
+    for operator_id, name in sorted(uses, key=lambda use: (-len(uses[use]), use)):
         names[operator_id] = names[operator_id] or (name if name != CPS_ISSUER else "")
     return names
 

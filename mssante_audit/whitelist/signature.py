@@ -9,12 +9,15 @@ care (data): a right path does not make the right signer, whose name is held aga
 
 from __future__ import annotations
 
+import os
 import warnings
 from base64 import b64decode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -245,6 +248,19 @@ def _children(parent: etree._Element, *names: str) -> list[etree._Element]:
     return children
 
 
+@cache
+def _schema() -> etree.XMLSchema:
+    """Return the schema of signatures, read in the encoding that it declares: signxml takes the locale's."""
+    with as_file(files("signxml.schemas")) as folder:
+        return etree.XMLSchema(file=os.fsencode(folder / "xmldsig1-schema.xsd"))
+
+
+class _Verifier(XMLVerifier):
+    @classmethod
+    def schemas(cls) -> list[etree.XMLSchema]:
+        return [_schema()]
+
+
 def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
     """Return what the signature signs, if it is right, whether or not the signer may sign."""
     if not isinstance(leaf.public_key(), rsa.RSAPublicKey):
@@ -254,10 +270,11 @@ def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
         signature_methods=frozenset({SignatureMethod.RSA_SHA256}),
         digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
     )  # fmt: skip
+    _schema()  # before the attempt: one that cannot be read is no fault of the list
     try:
         # The warnings are of a certificate that is odd, and yet the one that signed.
         with warnings.catch_warnings(action="ignore"):
-            verify = XMLVerifier().verify
+            verify = _Verifier().verify
             result = verify(content, x509_cert=leaf, parser=_parser(), expect_config=configuration)
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise _InvalidError(f"the signature does not match the content ({error})", "content") from error

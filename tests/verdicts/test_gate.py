@@ -129,6 +129,10 @@ def test_an_edit_of_nothing_is_ready_and_finds_nothing(xml, full_space, judge):
 LIST_FAULTS = {
     "namespace": (XML.replace(' xmlns="https://listeblanche.mssante.fr/schema"', ""), "LIST_NAMESPACE"),
     "date": (re.sub("<DateDeGeneration>.*?</DateDeGeneration>", "", XML), "LIST_UNREADABLE_ROW"),
+    "date last": (
+        re.sub("(?s)(<DateDe.*?</DateDeGeneration>)(.*</ListeDomaines>)", r"\2\1", XML),
+        "LIST_UNREADABLE_ROW",
+    ),
     "unclosed": (XML.replace("</ListeBlancheMSSante>", ""), "LIST_DAMAGED"),
     "cut": (XML[: len(XML) // 2], "LIST_DAMAGED"),
     "a tenth": (XML.replace("".join(ROWS[20 : 20 - len(ROWS) // -10]), ""), "EDIT_ROWS_LOST"),

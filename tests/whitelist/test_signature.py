@@ -1,5 +1,7 @@
 import os
 import pickle
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,13 +9,14 @@ from conftest import REAL
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from lxml import etree
 from made_lists import revocations, row, xml
 
 from mssante_audit.archive.keep import import_lists
 from mssante_audit.archive.store import open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.snapshot import load_space, make_snapshot
-from mssante_audit.whitelist import certificates
+from mssante_audit.whitelist import certificates, signature
 from mssante_audit.whitelist.certificates import fingerprint, load_certificates, pinned
 from mssante_audit.whitelist.load import load_whitelist
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, trust, verify_signature
@@ -81,6 +84,19 @@ def test_a_good_signature_is_valid_and_tells_who_signed(signed, chain, anchors):
     validity = (chain.signer.not_valid_before_utc, chain.signer.not_valid_after_utc)
     assert (result.not_before, result.not_after) == validity
     assert pickle.loads(pickle.dumps(result)) == result
+
+
+def test_a_good_signature_is_valid_under_a_locale_without_utf_8():
+    script = "import mssante_audit as ms; print(ms.load_space(as_of='2026-03-03').whitelist.signature.status)"
+    plain = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", script], env=plain, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("valid\n", "")
+
+
+def test_a_fault_of_this_machine_is_no_wrong_signature(signed, monkeypatch):
+    monkeypatch.setattr(signature, "_schema", lambda: etree.XMLSchema(file=b"/nowhere"))
+    with pytest.raises(etree.XMLSchemaParseError):
+        verdict(signed)
 
 
 def test_what_the_anchors_given_make_of_it(signed, chain, write):

@@ -14,6 +14,7 @@ from lxml import etree
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.whitelist.listxml import FIELDS, NAMESPACE
 from mssante_audit.whitelist.load import FRAME, PROBLEMS, WhiteList, is_audit_domain, load_whitelist
+from mssante_audit.whitelist.rows import operator_names
 from tools.sample.space import whitelist_chunks
 
 CASES = toml("whitelist/lists")
@@ -173,6 +174,24 @@ def test_what_is_odd_in_a_row_or_outside_is_told_and_costs_and_adds_no_row(old, 
         rows.loc[0, "description"] = new.removeprefix("<Description>").removesuffix("</Description>")
     pd.testing.assert_frame_equal(whitelist.entries[columns], rows)
     assert (whitelist.generated_at, whitelist.damaged) == (MADE, False)
+
+
+def test_a_date_of_generation_after_the_rows_is_read_and_told():
+    whitelist = load_whitelist(
+        re.sub(rb"(?s)(<DateDe.*?</DateDeGeneration>)(.*</ListeDomaines>)", rb"\2\1", xml())
+    )
+    assert (whitelist.generated_at, len(whitelist.entries)) == (MADE, 3)
+    assert problems(whitelist) == [(None, "order", "DateDeGeneration")]
+    assert whitelist.problems["line"].tolist() == [28]
+
+
+def test_an_operators_name_does_not_move_with_its_rows():
+    """The manager's name of the older certificates is nobody's, and a name of fewer rows no more."""
+    names = [*["CH B"] * 2, *["CH A"] * 2, "CH 0", *["GIP-CPS"] * 3]
+    dns = (DN.replace("CH  Alpha", name) for name in names)
+    entries = load_whitelist(xml(*(row(DNCertificatOperateur=dn) for dn in dns))).entries
+    for listed in (entries, entries[::-1]):
+        assert set(operator_names(listed).values()) == {"CH A"}
 
 
 def test_an_empty_row_is_a_row():
