@@ -67,15 +67,12 @@ _AFTER_DATE = re.compile(
     r"| ?\((?:date de )?(?:la )?sign[^()\d]{0,20}\)$"
     r"|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,]$"
 )
-_PLAIN_DATE = re.compile(r"([0-3]?[0-9])/([01]?[0-9])/([0-9]{4})")
 _CENTURY = range(2000, 2100)
 _EXCEL_DAY_0 = date(1899, 12, 30)
 
 
 def read_date(text: str) -> tuple[date | None, str]:
     """Read a date as French and computers write it; the second value is the kind of problem, "" if none."""
-    if plain := _PLAIN_DATE.fullmatch(text):  # as nearly all are
-        return _day(plain[3], plain[2], plain[1])
     if not text[:1].isdigit() and is_nothing(text):
         return None, "date" if CELL_ERROR.fullmatch(text) else ""
     if number := re.fullmatch(r"(\d{5})(?:[.,]0+)?", text):

@@ -75,7 +75,9 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
         remedy = "Name it 'domain' or 'Nom du domaine de messagerie MSSanté', or map yours in columns.toml"
         message, names = "no column holds the domain; the headings are: {}", ", ".join(sheet.headings)[:300]
         raise InputError(message, names, file=sheet.file, line=sheet.heading_row, remedy=remedy)
-    problems = [*_reading_problems(sheet, headings), *_heading_problems(sheet, headings)]
+    named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()} | {None: ""}
+    problems = [Problem(sheet.file, row, named[at], *flag) for row, at, *flag in sheet.problems]
+    problems += _heading_problems(sheet, headings)
     places = dict(headings.fields)
     signatory = places.pop(SIGNATORY, None) if _SIGNATORY[0] not in places else None
     index = range(len(sheet.rows))
@@ -154,12 +156,6 @@ def _both_names(sheet: Sheet, texts: pd.Series, problems: list[Problem]) -> dict
     problems += _problems(sheet, last_name, np.array(whole, dtype="bool"), "name-whole", texts)
     both = [parts or (text.strip(), "") for text, parts in zip(texts, names, strict=True)]
     return {name: pd.Series([pair[at] for pair in both], dtype="str") for at, name in enumerate(_SIGNATORY)}
-
-
-def _reading_problems(sheet: Sheet, headings: Headings) -> Iterator[Problem]:
-    named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()}
-    for row, at, kind, value, cell in sheet.problems:
-        yield Problem(sheet.file, row, "" if at is None else named[at], kind, value, cell)
 
 
 def _heading_problems(sheet: Sheet, headings: Headings) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Sequence
-from string import whitespace
 from typing import Any
 
 import numpy as np
@@ -24,25 +23,14 @@ _TEST_OPERATOR = r"(?i)\bTESTS?\d*\b"
 
 
 def entries_frame(reading: Reading) -> pd.DataFrame:
-    """Make the frame, emptying `reading.columns` and adding to `reading.problems` on the way."""
+    """Make the frame, emptying `reading.columns` on the way."""
     texts = texts_of(reading)
-    missing = {(p.row, p.element) for p in reading.problems if p.kind == "missing"}
-    for element, name in FIELDS.items():
-        blank = pc.equal(pc.ascii_trim_whitespace(texts[name]), "")
-        for index in pc.indices_nonzero(blank).to_pylist():
-            if (index + 1, element) not in missing:
-                reading.problem("empty", element, f"{element} is empty", reading.lines[index], index + 1)
     lines = np.array(reading.lines, dtype="int64")
     columns: dict[str, Any] = {"row": np.arange(1, len(lines) + 1), "line": lines}
     columns |= {name: as_str(text) for name, text in texts.items()}
     coded = texts["updated_at_text"].dictionary_encode()
-    distinct, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy(zero_copy_only=False)
-    instants = pd.array([instant(text) for text in distinct], dtype="datetime64[us, UTC]")
-    odd = instants.isna() & np.array([text.strip(whitespace) != "" for text in distinct], dtype="bool")
-    for index in np.flatnonzero(odd[codes]).tolist():
-        message = "DateMAJ is no time with its zone, such as 2025-02-28T15:42:07Z"
-        reading.problem("date", "DateMAJ", message, reading.lines[index], index + 1)
-    columns["updated_at"] = instants.take(codes)
+    instants = pd.array(list(map(instant, coded.dictionary.to_pylist())), dtype="datetime64[us, UTC]")
+    columns["updated_at"] = instants.take(coded.indices.to_numpy(zero_copy_only=False))
     columns |= _parsed(texts["dn"], _names, DN_COLUMNS)
     for kind in ("project", "support"):
         columns |= _parsed(texts[f"{kind}_contact"], _reached, (f"{kind}_phone", f"{kind}_email"))
@@ -72,12 +60,9 @@ def _matching(texts: Any, pattern: str) -> Any:
 def _parsed(texts: Any, parse: Callable[[str], Sequence[str]], names: Sequence[str]) -> dict[str, Any]:
     """Return columns of what each text says, which is parsed once for each distinct one."""
     coded = texts.dictionary_encode()
-    values = [parse(text) for text in coded.dictionary.to_pylist()]
-    columns = zip(*values, strict=True) if values else [()] * len(names)
-    return {
-        name: as_str(pa.array(column, pa.large_string()).take(coded.indices))
-        for name, column in zip(names, columns, strict=True)
-    }
+    values = pd.DataFrame(map(parse, coded.dictionary.to_pylist()), columns=list(names), dtype="str")
+    codes = coded.indices.to_numpy(zero_copy_only=False)
+    return {name: values[name].array.take(codes) for name in names}
 
 
 DN_COLUMNS = (

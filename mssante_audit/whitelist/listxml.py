@@ -12,12 +12,12 @@ from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from datetime import UTC, datetime
+from string import whitespace
 from typing import Any, NamedTuple, NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mssante_audit.base.errors import WhiteListError
 
@@ -37,7 +37,7 @@ MAX_TEXT = 2**16  # characters between two tags, before it is known whether they
 # Declared encodings accepted. Others would let the file choose which of Python's codecs to run.
 ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
 
-_FLUSH = 2**19  # bytes of XML after which texts move to Arrow, which holds them in a quarter of the memory
+_FLUSH = 1000  # rows after which their texts move to Arrow, which holds them in a quarter of the memory
 _UNEXPECTED = "an element that white lists do not have here"
 _GOES_ON = re.compile(rb"<Domaine>|</ListeDomaines>")
 _CUT_CODES = {
@@ -54,7 +54,7 @@ class Problem(NamedTuple):
     line: int
     kind: str
     """``unexpected``, ``missing``, ``repeated``, ``order``, ``misplaced`` (a row outside the list), ``text``
-    (outside the fields), ``attribute``, ``cut`` (a row broken off); the loader adds ``empty``, ``date``."""
+    (outside the fields), ``attribute``, ``cut`` (a row broken off), ``empty``, ``date``."""
     element: str
     message: str
 
@@ -92,8 +92,7 @@ class Reading:
         self.text: list[str] = []  # character data since the last tag
         self.row: list[Any] = []  # the open row: line, then name and text of its fields
         self.others = 0
-        self.texts: list[str] = []  # of the rows since the last flush, as `FIELDS`, row after row
-        self.empty = 0  # fields of the rows so far that hold nothing
+        self.texts: list[list[str]] = [[] for _ in FIELDS]  # of the rows since the last flush
         self.seen: dict[str, int] = {}  # children of the root that may be there, and their first line
         self.values: dict[str, str] = {}  # texts of the root's children that are read
         self.list_name = self.row_name = self.date_name = ""
@@ -139,11 +138,9 @@ class Reading:
         remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
         self.refuse(message, *values, repr(NAMESPACE), remedy=remedy)
 
-    def problem(
-        self, kind: str, element: str, message: str, line: int | None = None, row: int | None = None
-    ) -> None:
-        """Take note of a problem, by default of the open row and here, unless there are too many."""
-        row, line = row or (len(self.lines) + 1 if self.row else None), line or self._line
+    def _problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
+        """Take note of a problem, of the open row if one is, and by default here; refuse too many."""
+        row, line = len(self.lines) + 1 if self.row else None, line or self._line
         if len(self.problems) >= MAX_PROBLEMS:
             self.refuse("more than {} problems: this is no white list", MAX_PROBLEMS, line=line)
         self.problems.append(Problem(row, line, kind, element, message))
@@ -162,14 +159,10 @@ class Reading:
         The rows of a damaged list are read, too: `damage` says how it is damaged. What is no white list, or a
         hostile one, is a `WhiteListError`.
         """
-        pieces, unflushed = iter(chunks), 0
+        pieces = iter(chunks)
         try:
             for piece in pieces:
                 self._feed(piece, pieces)
-                unflushed += len(piece)
-                if unflushed > _FLUSH:
-                    self._flush()
-                    unflushed = 0
             if not self.over:
                 if not self.fed:
                     self.refuse("the file is empty")
@@ -221,21 +214,9 @@ class Reading:
         return b""
 
     def _flush(self) -> None:
-        """Move texts read to Arrow; refuse those too long, and too many that are empty."""
-        first = len(self.lines) - len(self.texts) // len(FIELDS)
-        for place, (element, chunks) in enumerate(zip(FIELDS, self.columns, strict=True)):
-            chunk = pa.array(self.texts[place :: len(FIELDS)], pa.large_string())
-            lengths = pc.utf8_length(chunk)
-            self.empty += pc.sum(pc.equal(lengths, 0)).as_py() or 0
-            if (longest := pc.max(lengths).as_py() or 0) > self.max_field:
-                message, values = "{} characters in <{}>, more than {}", (longest, element, self.max_field)
-                remedy = "In Python, a larger max_field loads it"
-                line = self.lines[first + pc.index(lengths, longest).as_py()]
-                self.refuse(message, *values, remedy=remedy, line=line)
-            chunks.append(chunk)
-        self.texts.clear()
-        if self.empty > MAX_PROBLEMS:  # each will be one
-            self.refuse("more than {} fields that are empty or missing: this is no white list", MAX_PROBLEMS)
+        for column, texts in zip(self.columns, self.texts, strict=True):
+            column.append(pa.array(texts, pa.large_string()))
+            texts.clear()
 
     def _breaks(self, why: str, kind: str) -> None:
         """Take note that the XML is broken here, and drop the row it is broken in."""
@@ -259,16 +240,11 @@ class Reading:
         self.row.clear()
         self.text.clear()
         del self.path[2:]
-        self.problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
+        self._problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
 
     def _spoil(self, kind: str, why: str) -> None:
         if not self.damage:
             self.damage_kinds, self.damage, self.damage_line = (kind,), why, self._line
-
-    def _misplaced_signature(self) -> None:
-        """Take note of a signature that is not the list's: the file is at fault, and not the row."""
-        where = shown_name(self.path[2 if self.row else -2])
-        self._spoil("signature", f"a signature stands inside <{where}>, not at the end of the list")
 
     def _declared(self, version: str, encoding: str | None, standalone: int) -> None:
         self.encoding = encoding or self.encoding
@@ -293,36 +269,34 @@ class Reading:
     def _start_odd(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element that is neither a row nor one of its fields, or has attributes."""
         self._count_other(name, attributes)
-        depth, element = len(self.path), shown_name(name)
+        depth, element, inside = len(self.path), shown_name(name), self.path[3:] if self.row else []
+        if name == SIGNATURE and depth > 2 and len(inside) < 3:  # the file is at fault, and not the row
+            where = shown_name(self.path[2 if self.row else -2])
+            self._spoil("signature", f"a signature stands inside <{where}>, not at the end of the list")
         if depth == 1:
             self._open_root(name)
         elif self.row:
-            self._start_inside(name, element, attributes)
+            self._start_inside(name, element, inside, attributes)
         elif name == self.row_name:
-            self.problem("misplaced", "Domaine", "a row outside root/ListeDomaines: not loaded")
+            self._problem("misplaced", "Domaine", "a row outside root/ListeDomaines: not loaded")
         elif depth == 2 and name in self.children:
             if name in self.seen:
-                self.problem("repeated", element, f"more than one {element}")
+                self._problem("repeated", element, f"more than one {element}")
             self.seen.setdefault(name, self._line)
-        elif name == SIGNATURE:
-            self._misplaced_signature()
-        elif depth == 2 or (depth == 3 and self.path[1] in (self.list_name, self.date_name)):
-            self.problem("unexpected", element, _UNEXPECTED)
+        elif name != SIGNATURE and (depth == 2 or self.path[1:-1] in ([self.list_name], [self.date_name])):
+            self._problem("unexpected", element, _UNEXPECTED)
 
-    def _start_inside(self, name: str, element: str, attributes: dict[str, str]) -> None:
-        """Open an odd element of a row, or the row if that has attributes."""
-        inside = self.path[3:]
-        if name == SIGNATURE and len(inside) < 3:
-            self._misplaced_signature()
-        elif name == self.row_name and inside:
-            self.problem("misplaced", "Domaine", "a row inside a row: not loaded")
-        elif len(inside) == 1 and name not in self.fields:
-            self.problem("unexpected", element, "an element that rows do not have")
+    def _start_inside(self, name: str, element: str, inside: list[str], attributes: Sized) -> None:
+        """Open an odd element `inside` a row, or the row if that has attributes."""
+        if name == self.row_name and inside:
+            self._problem("misplaced", "Domaine", "a row inside a row: not loaded")
+        elif len(inside) == 1 and name not in (*self.fields, SIGNATURE):
+            self._problem("unexpected", element, "an element that rows do not have")
         if len(inside) == 2 and inside[0] != SIGNATURE:
             message = f"an element inside {shown_name(inside[0])}; its text is kept there"
-            self.problem("unexpected", element, message)
+            self._problem("unexpected", element, message)
         if attributes and len(inside) < 3 and SIGNATURE not in inside:
-            self.problem("attribute", element, "an attribute, which white lists do not have here")
+            self._problem("attribute", element, "an attribute, which white lists do not have here")
 
     def _open_root(self, name: str) -> None:
         namespace, _, local = name.rpartition(" ")
@@ -351,9 +325,7 @@ class Reading:
             self._drop_text()
         path.pop()
         if row:
-            self.texts += row[2::2] if row[1::2] == self.right else self._mend()
-            self.lines.append(row[0])
-            row.clear()
+            self._close_row()
         else:
             if len(path) == 1 and name in (self.date_name, "xmlns"):
                 self.values.setdefault(name, "".join(self.text))
@@ -363,24 +335,47 @@ class Reading:
         """Forget the text between tags; report it where only white space may stand."""
         if self.row or len(self.path) == 1 or self._in_list():
             if not "".join(self.text).isspace():
-                self.problem("text", shown_name(self.path[-1]), "text outside the fields")
+                self._problem("text", shown_name(self.path[-1]), "text outside the fields")
             self.text.clear()
 
-    def _mend(self) -> list[str]:
-        """Return the six texts of a row whose elements are not the six expected ones, reporting how."""
-        texts: dict[str, str] = {}
-        line: int = self.row[0]
-        for name, value in zip(self.row[1::2], self.row[2::2], strict=True):
+    def _close_row(self) -> None:
+        """Keep the texts of the open row, and report what is wrong with it; a field too long is refused."""
+        line, *elements = self.row
+        texts = self._texts_of(line, elements[::2], elements[1::2])
+        for element, column in zip(FIELDS, self.texts, strict=True):
+            column.append(text := texts.get(element, ""))
+            if len(text) > self.max_field:
+                values, remedy = (
+                    (len(text), element, self.max_field),
+                    "In Python, a larger max_field loads it",
+                )
+                self.refuse("{} characters in <{}>, more than {}", *values, remedy=remedy, line=line)
+            if element in texts and not text.strip(whitespace):
+                self._problem("empty", element, f"{element} is empty", line)
+            elif element == "DateMAJ" and text and not instant(text):
+                message = "DateMAJ is no time with its zone, such as 2025-02-28T15:42:07Z"
+                self._problem("date", element, message, line)
+        self.lines.append(line)
+        self.row.clear()
+        if len(self.lines) % _FLUSH == 0:
+            self._flush()
+
+    def _texts_of(self, line: int, names: list[str], texts: list[str]) -> dict[str, str]:
+        """Return the texts of a row by element, reporting where these are not the six expected ones."""
+        if names == self.right:
+            return dict(zip(FIELDS, texts, strict=True))
+        kept: dict[str, str] = {}
+        for name, text in zip(names, texts, strict=True):
             if local := self.fields.get(name):
-                if local in texts:
-                    self.problem("repeated", local, f"more than one {local}: the first is kept", line)
-                texts.setdefault(local, value)
+                if local in kept:
+                    self._problem("repeated", local, f"more than one {local}: the first is kept", line)
+                kept.setdefault(local, text)
         for local in FIELDS:
-            if local not in texts:
-                self.problem("missing", local, f"no {local}", line)
-        if list(texts) != [local for local in FIELDS if local in texts]:
-            self.problem("order", "Domaine", "the elements of the row are in another order", line)
-        return [texts.get(local, "") for local in FIELDS]
+            if local not in kept:
+                self._problem("missing", local, f"no {local}", line)
+        if list(kept) != [local for local in FIELDS if local in kept]:
+            self._problem("order", "Domaine", "the elements of the row are in another order", line)
+        return kept
 
     def _finish(self) -> None:
         self.signed = SIGNATURE in self.seen
@@ -393,15 +388,15 @@ class Reading:
         elif not self.namespace and not self.any_namespace:
             self._refuse_namespace("the root is in no namespace, not in {}")
         elif as_child:
-            self.problem("unexpected", "xmlns", _UNEXPECTED, as_child)
+            self._problem("unexpected", "xmlns", _UNEXPECTED, as_child)
         for name in (self.date_name, self.list_name):
             if name not in self.seen:
-                self.problem("missing", shown_name(name), f"no {shown_name(name)}")
+                self._problem("missing", shown_name(name), f"no {shown_name(name)}")
         if [name for name in self.seen if name in (self.date_name, self.list_name)][1:] == [self.date_name]:
             line = self.seen[self.date_name]
-            self.problem("order", "DateDeGeneration", "it stands after the rows", line)
+            self._problem("order", "DateDeGeneration", "it stands after the rows", line)
         generated = self.values.get(self.date_name, "")
         self.generated_at = instant(generated)
         if self.generated_at is None and self.date_name in self.seen:
             kind = "date" if generated.strip() else "empty"
-            self.problem(kind, "DateDeGeneration", "no readable time with its zone", 1)
+            self._problem(kind, "DateDeGeneration", "no readable time with its zone", 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -75,7 +75,6 @@ class RevocationList:
     """A list that was read, and what was worked out of it once."""
 
     crl: x509.CertificateRevocationList
-    issuers: dict[x509.Certificate, bool] = field(default_factory=dict)  # whether each signed it, and may
 
     @cached_property
     def entries(self) -> dict[int, x509.RevokedCertificate]:
@@ -127,15 +126,11 @@ class RevocationList:
 
     def signed_by(self, issuer: x509.Certificate) -> bool:
         """Tell whether an authority signed it, and may sign such lists."""
-        if issuer not in self.issuers:
-            may = False
-            with suppress(*UNREADABLE):
-                key: Any = issuer.public_key()
-                if self.crl.issuer == issuer.subject and self.crl.is_signature_valid(key):
-                    usages = [e.value for e in issuer.extensions if isinstance(e.value, x509.KeyUsage)]
-                    may = all(usage.crl_sign for usage in usages)
-            self.issuers[issuer] = may
-        return self.issuers[issuer]
+        with suppress(*UNREADABLE):
+            key: Any = issuer.public_key()
+            if self.crl.issuer == issuer.subject and self.crl.is_signature_valid(key):
+                return all(e.value.crl_sign for e in issuer.extensions if isinstance(e.value, x509.KeyUsage))
+        return False
 
     def entry(self, certificate: x509.Certificate) -> tuple[datetime, str] | None:
         """Return since when and why a certificate is not to be believed: a lost key may be reported late."""

@@ -34,6 +34,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from mssante_audit.base.errors import WhiteListError
 from mssante_audit.base.markup import html_of
 from mssante_audit.base.resources import is_sample, sample_folder
+from mssante_audit.base.text import visible
 from mssante_audit.whitelist import certificates
 from mssante_audit.whitelist.certificates import UNREADABLE, path_to_anchor, trusted_certificates
 from mssante_audit.whitelist.revocation import SUFFIX, find_crls, revocation
@@ -93,8 +94,7 @@ class _InvalidError(Exception):
 
 def _line(text: str) -> str:
     """Return a text that others wrote as one line, of bounded length, that can neither steer nor hide."""
-    cut = text if len(text) <= 500 else f"{text[:500]}…"
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in cut)
+    return visible(text if len(text) <= 500 else f"{text[:500]}…", spaces=True)
 
 
 def _name(name: x509.Name) -> str:
