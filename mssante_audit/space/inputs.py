@@ -15,7 +15,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import real_path, sample_folder
 from mssante_audit.findings.registry import theirs, unusable
 from mssante_audit.mailboxes.extraction import Extraction, is_extraction
-from mssante_audit.whitelist.certificates import SUFFIXES, anchor_files, files_in
+from mssante_audit.whitelist.certificates import SUFFIXES, files_in, find_anchors
 from mssante_audit.whitelist.revocation import SUFFIX, find_crls
 
 # Folders below a data folder that are read with it; of others, what the list is trusted by.
@@ -51,7 +51,8 @@ def _below(data: Path) -> set[Path]:
     """Return the files that `load_space` may read of data: none that is hidden or derived."""
     archive, place = find_archive(data), data if data.is_dir() else data.parent
     places = {place, archive.beside if archive else place}
-    paths = [file for folder in places for file in (*anchor_files(folder), *find_crls(folder))]
+    paths = [file for folder in places for file, _ in find_anchors(folder)]
+    paths += [file for folder in places for file in find_crls(folder)]
     if data.is_dir():
         below = [*data.iterdir(), *(path for name in FOLDERS for path in (data / name).rglob("*"))]
         paths += [path for path in below if not path.name.startswith(".") and path.suffix != ".parquet"]

@@ -47,28 +47,17 @@ def certificates_of(path: Path) -> list[x509.Certificate]:
     return [c for c in loaded if fingerprint(c) not in pinned()["test"]]
 
 
-def find_anchors(folder: Path) -> list[x509.Certificate]:
-    """Return the certificates in a data folder, or one below, that are pinned as IGC-Santé's."""
-    here = {fingerprint(c): c for _, certificates in _readable(folder) for c in certificates}
-    return [c for name, c in here.items() if name in pinned()["trusted"]]
+def find_anchors(folder: Path) -> Iterator[tuple[Path, x509.Certificate]]:
+    """Yield the certificates below a data folder that are pinned as IGC-Santé's, each with its file."""
+    for file in files_in(folder, SUFFIXES):
+        with suppress(InputError):
+            yield from ((file, c) for c in load_certificates(file) if fingerprint(c) in pinned()["trusted"])
 
 
 def of_sample(folder: Path) -> tuple[Path, ...]:
     """Return the anchors of a data folder that is the shipped sample; no other folder brings any."""
     sample = sample_folder()
     return (sample / "anchors",) if real_path(folder) == sample else ()
-
-
-def anchor_files(folder: Path) -> list[Path]:
-    """Return the files that `find_anchors` finds certificates in."""
-    trusted = pinned()["trusted"]
-    return [file for file, held in _readable(folder) if not trusted.isdisjoint(map(fingerprint, held))]
-
-
-def _readable(folder: Path) -> Iterator[tuple[Path, list[x509.Certificate]]]:
-    for file in files_in(folder, SUFFIXES):
-        with suppress(InputError):
-            yield file, load_certificates(file)
 
 
 def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:

@@ -186,7 +186,7 @@ def trust(anchors: Sequence[str | Path], *folders: Path) -> tuple[list[x509.Cert
     trusted = trusted_certificates(places)
     crls += [crl for place in places if place.is_dir() for crl in find_crls(place)]
     for folder in folders:
-        trusted += certificates.find_anchors(folder)
+        trusted += [anchor for _, anchor in certificates.find_anchors(folder)]
         crls += find_crls(folder)
     return trusted, crls
 
@@ -275,12 +275,10 @@ def _signed_bytes(content: bytes, leaf: x509.Certificate) -> bytes:
         # The warnings are of a certificate that is odd, and yet the one that signed.
         with warnings.catch_warnings(action="ignore"):
             verify = _Verifier().verify
-            result = verify(content, x509_cert=leaf, parser=_parser(), expect_config=configuration)
+            result: Any = verify(content, x509_cert=leaf, parser=_parser(), expect_config=configuration)
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise _InvalidError(f"the signature does not match the content ({error})", "content") from error
-    if isinstance(result, list):
-        raise _InvalidError("the signature has several references", "form")
-    return result.signed_data
+    return bytes(result.signed_data)
 
 
 def _chain(
