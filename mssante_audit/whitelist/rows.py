@@ -84,7 +84,8 @@ def owners(entries: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
     rows = zip(*(entries[name].tolist() for name in columns), strict=True)
     for domain, borne in grouped((d, (number, name, seat)) for d, number, name, seat in rows).items():
         of_operator, uses = Counter(number for number, *_ in borne), Counter(borne)
-        found[domain] = max(uses, key=lambda own: (of_operator[own[0]], uses[own]))
+        # Sorted: the order of the list moves from night to night.
+        found[domain] = max(sorted(uses), key=lambda own: (of_operator[own[0]], uses[own], *map(bool, own)))
     return found
 
 

@@ -125,6 +125,9 @@ def test_the_operator_of_a_domain_is_one_and_no_mixture_of_several():
     rows = [("A", "X", "44"), ("A", "Y", "44"), ("B", "Z", "75"), ("B", "Z", "75"), ("A", "Y", "49")]
     entries = pd.DataFrame(rows, columns=["operator_id", "operator", "department"]).assign(domain="d")
     assert owners(entries) == {"d": ("A", "X", "44")}
+    assert owners(entries[::-1]) == owners(entries), "the order of a list moves from night to night"
+    nobody = entries.iloc[:2].assign(operator_id=["", "B"], operator=["", "Z"])
+    assert owners(nobody) == {"d": ("B", "Z", "44")}, "a name rather than none"
     many = pd.DataFrame([(str(n), "", "75", "d") for n in range(100_000)], columns=entries.columns)
     assert owners(many) == {"d": ("0", "", "75")}, "in no time, for one domain may have all rows"
 
