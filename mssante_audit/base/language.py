@@ -13,6 +13,9 @@ from importlib.resources import files
 from string import Formatter
 from typing import Any, TypeVar
 
+from babel.dates import format_date
+from babel.numbers import format_decimal
+
 from mssante_audit.base.resources import table_of
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -180,7 +183,7 @@ def markdown(source: str) -> str:
 
 
 def _names(table: str) -> Mapping[str, str]:
-    """Return names of codes: ``severities``, ``signatures``, ``damages`` or ``months``."""
+    """Return names of codes: ``severities``, ``signatures`` or ``damages``."""
     names: Mapping[str, str] = words_of("mssante_audit.base")[current_language()][table]
     return names
 
@@ -226,8 +229,7 @@ def number(value: float) -> str:
     """Write a number with at most one decimal: ``6 494``, ``6,494.5``; a missing one as a dash."""
     if value != value:
         return "–"
-    text = f"{value:,.1f}".removesuffix(".0")
-    return text.translate({ord(","): NARROW, ord("."): ","}) if french() else text
+    return format_decimal(round(value, 1), "#,##0.#", locale=current_language())
 
 
 def counted(value: int, noun: str, plural: str | None = None) -> str:
@@ -289,8 +291,7 @@ def lasting(seconds: int) -> str:
 
 def month(instant: datetime) -> str:
     """Write the (UTC) month of an instant."""
-    utc = instant.astimezone(UTC)
-    return f"{_names('months')['names'].split()[utc.month - 1]}{NBSP}{utc.year}"
+    return format_date(instant.astimezone(UTC), "MMMM y", locale=current_language()).replace(" ", NBSP)
 
 
 def day(instant: datetime) -> str:
