@@ -3,7 +3,8 @@
 `Parameters` is what a notebook can be given, a `Section` part of an ``audit.toml``
 (`mssante_audit.nightly.settings.Config`). They are read strictly (``true`` is no number, ``"3"`` neither):
 what a command line or papermill hands over is made what it means before
-(`mssante_audit.report.parameters.check_value`). A description is the help, a title the French label.
+(`mssante_audit.report.parameters.check_value`). A description is the help; a parameter's title, its French
+label, stands in ``words.toml``.
 """
 
 import json
@@ -12,13 +13,14 @@ import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticKnownError
 
 from mssante_audit.base.errors import AuditError
+from mssante_audit.base.language import words_of
 from mssante_audit.base.secret import masked_url
 
 # Variable that says how many seconds one part of an audit of another package may take.
@@ -43,9 +45,9 @@ def placed(value: Any, info: ValidationInfo) -> Path:
     return info.context / path if info.context else path
 
 
-def setting(default: Any, description: str, title: str | None = None, **how: Any) -> Any:
-    """Return a field by its default, its meaning, and its French label if readers see it."""
-    return Field(default, description=description, title=title, **how)
+def setting(default: Any, description: str, **how: Any) -> Any:
+    """Return a field by its default and its meaning."""
+    return Field(default, description=description, **how)
 
 
 def optional_file(description: str) -> Any:
@@ -53,15 +55,18 @@ def optional_file(description: str) -> Any:
     return setting("", description, validate_default=True)
 
 
+T = TypeVar("T")
+Several = Annotated[tuple[T, ...], Field(strict=False)]  # TOML and JSON have lists
 Name = Annotated[str, Field(min_length=1)]
 Place = Annotated[Path, BeforeValidator(placed, json_schema_input_type=Name)]
-Names = Annotated[tuple[Name, ...], Field(strict=False)]
+Names = Several[Name]
 Server = Annotated[str, Field(pattern=r"^[^=\s]+=[^=\s]+$")]
 _STATES = "absent|damaged|future|changed-signer|unverified|quarantined|older|shrunk|stale"
 Tolerated = Annotated[str, Field(pattern=rf"^[a-z]+(:({_STATES}))?$")]
 _PLACED_OR_NONE = BeforeValidator(lambda given, info: None if given == "" else placed(given, info), str)
 OptionalFile = Annotated[Path | None, _PLACED_OR_NONE]
 Days = Annotated[int, Field(ge=0, le=36_500)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Line = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Text = Annotated[Line, Field(min_length=1)]
@@ -89,7 +94,7 @@ class Fetch(Section):
     )
     attempts: int = setting(3, "How often to try.", ge=1, le=10)
     attempt_seconds: Seconds = setting(300, "Seconds that an attempt may take.")
-    max_loss: float = setting(0.1, "Share of rows lost from which a list is flagged as shrunk.", ge=0, le=1)
+    max_loss: Share = setting(0.1, "Share of rows lost from which a list is flagged as shrunk.")
 
 
 class Observe(Section):
@@ -97,7 +102,7 @@ class Observe(Section):
 
     enabled: bool = setting(False, "Whether to observe.")
     parent_zone: Name = setting("mssante.fr", "Zone that hands the domains out.")
-    parent_servers: Annotated[tuple[Server, ...], Field(strict=False)] = setting(
+    parent_servers: Several[Server] = setting(
         (), 'Its servers, each "name=address"; found in the DNS if none is given.'
     )
     resolvers: Names = setting(
@@ -142,46 +147,32 @@ class ObserveTls(Section):
     )
 
 
-class Thresholds(Section):
+class _Labelled(Section):
+    model_config = ConfigDict(
+        field_title_generator=lambda name, _: words_of("mssante_audit.base")["fr"]["parameters"][name]
+    )
+
+
+class Thresholds(_Labelled):
     """What an audit takes for too old, too many or too few."""
 
-    list_max_age_days: Days = setting(
-        7, "A list older than this many days is reported (LIST_OLD).", "Âge maximal de la liste (jours)"
-    )
-    stale_after_days: Days = setting(
-        730, "Age in days from which a row counts as old (CONTACT_STAMP_OLD).", "Ligne ancienne après (jours)"
-    )
+    list_max_age_days: Days = setting(7, "A list older than this many days is reported (LIST_OLD).")
+    stale_after_days: Days = setting(730, "Age in days from which a row counts as old (CONTACT_STAMP_OLD).")
     concentration_min: int = setting(
-        50,
-        "How many domains on one certificate name are reported (DN_CONCENTRATION).",
-        "Concentration : domaines par nom de certificat, à partir de",
-        ge=2,
-        le=1_000_000,
+        50, "How many domains on one certificate name are reported (DN_CONCENTRATION).", ge=2, le=1_000_000
     )
-    listing_days: Days = setting(
-        10,
-        "Days after which a declared domain should be listed (RECO_NOT_LISTED).",
-        "Délai d’inscription (jours)",
-    )
+    listing_days: Days = setting(10, "Days after which a declared domain should be listed (RECO_NOT_LISTED).")
     certificate_info_days: Days = setting(
-        60,
-        "A certificate that ends within so many days is told (TLS_EXPIRES).",
-        "Certificat présenté : à renouveler d’ici (jours)",
+        60, "A certificate that ends within so many days is told (TLS_EXPIRES)."
     )
     certificate_warning_days: Days = setting(
-        30,
-        "One that ends within so many days is a warning (TLS_EXPIRES_SOON).",
-        "Certificat présenté : bientôt à échéance (jours)",
+        30, "One that ends within so many days is a warning (TLS_EXPIRES_SOON)."
     )
     certificate_error_days: Days = setting(
-        7,
-        "One that ends within so many days is an error (TLS_EXPIRES_NOW).",
-        "Certificat présenté : échéance imminente (jours)",
+        7, "One that ends within so many days is an error (TLS_EXPIRES_NOW)."
     )
     observation_max_age_days: Days = setting(
-        7,
-        "Days after which what was observed of a domain says nothing any more.",
-        "Âge maximal d’une observation (jours)",
+        7, "Days after which what was observed of a domain says nothing any more."
     )
 
     def oldest_observation(self, as_of: datetime) -> datetime:
@@ -193,17 +184,15 @@ class Thresholds(Section):
 class Inputs(Section):
     """What makes an input (list, register, observation of the DNS, mailboxes, archive) one to doubt."""
 
-    tolerated: Annotated[tuple[Tolerated, ...], Field(strict=False)] = setting(
+    tolerated: Several[Tolerated] = setting(
         (),
         'What is believed all the same, an input or one state of it, such as "mailboxes:stale". '
         'A list that really lost a tenth is accepted by one run with "list:shrunk".',
     )
-    max_loss: float = setting(
+    max_loss: Share = setting(
         0.1,
         "Share of its rows, declarations, observed domains, visited servers or mailboxes from "
         "whose loss since the run before an input is shrunk.",
-        ge=0,
-        le=1,
     )
     register_max_age_days: Days = setting(
         365, "Age of its last declaration from which a register is stale; 0: never."
@@ -255,36 +244,24 @@ class Letter(Section):
     to_all: bool = setting(False, "Write a letter also to operators that have nothing to put right.")
 
 
-class Opening(Section):
+class Opening(_Labelled):
     """Parameters that open a trust space, but for the thresholds."""
 
-    data: Text | None = setting(None, "Folder or white list file; the shipped sample if none.", "Données")
-    as_of: Text | None = setting(None, "Instant to audit at, ISO 8601; now if none.", "Situation au")
-    operator: Text | None = setting(
-        None, "Identifier or unambiguous name; all operators if none.", "Opérateur"
-    )
-    region: Text | None = setting(
-        None, "Where operators (not establishments) sit: regions, with commas.", "Région des opérateurs"
-    )
+    data: Text | None = setting(None, "Folder or white list file; the shipped sample if none.")
+    as_of: Text | None = setting(None, "Instant to audit at, ISO 8601; now if none.")
+    operator: Text | None = setting(None, "Identifier or unambiguous name; all operators if none.")
+    region: Text | None = setting(None, "Where operators (not establishments) sit: regions, with commas.")
     department: Text | None = setting(
-        None,
-        "Where operators (not establishments) sit: codes or names, with commas.",
-        "Département des opérateurs",
+        None, "Where operators (not establishments) sit: codes or names, with commas."
     )
-    anchors: Annotated[tuple[Text, ...], Field(strict=False)] = setting(
-        (), "Certificate files or folders to trust.", "Certificats de confiance"
-    )
+    anchors: Several[Text] = setting((), "Certificate files or folders to trust.")
     signer: Text | None = setting(
-        None,
-        "Common name in the certificate that signs the list; alb.mssante.fr if none.",
-        "Signataire attendu",
+        None, "Common name in the certificate that signs the list; alb.mssante.fr if none."
     )
     recover: Recover = False
     any_namespace: AnyNamespace = False
     contacts: Literal["none", "services", "all"] = setting(
-        "services",
-        "Contacts shown: none, services (what names nobody) or all (not for sharing).",
-        "Contacts montrés",
+        "services", "Contacts shown: none, services (what names nobody) or all (not for sharing)."
     )
 
 
@@ -295,9 +272,9 @@ LIMITS = ("operator", "region", "department")
 class Parameters(Thresholds, Opening):
     """The parameters that a report's notebook can have."""
 
-    lang: Literal["fr", "en"] = setting("fr", "Language that readers are told things in: fr or en.", "Langue")
-    changes_since: Text | None = setting(None, "Start of the comparison, ISO 8601.", "Changements depuis le")
-    row_limit: int = setting(500, "Rows shown a table.", "Lignes montrées par tableau", ge=1, le=1_000_000)
+    lang: Literal["fr", "en"] = setting("fr", "Language that readers are told things in: fr or en.")
+    changes_since: Text | None = setting(None, "Start of the comparison, ISO 8601.")
+    row_limit: int = setting(500, "Rows shown a table.", ge=1, le=1_000_000)
 
 
 # -- what is wrong with a value -----------------------------------------------------------------------------
@@ -324,9 +301,11 @@ def kind_of(hint: Any) -> Any:
 
 
 def fault(model: type[BaseModel], error: ErrorDetails) -> AuditError:
-    """Return what is wrong with one value: a line that begins with its keys."""
+    """Return what is wrong with one value, by its keys; or with these, where they lack or are unknown."""
     keys = tuple(part for part in error["loc"] if isinstance(part, str))
     name, kind, given = ".".join(keys), error["type"], shown(error["input"])
+    if kind == "extra_forbidden":
+        return AuditError("no such key: {}", ".".join(map(str, error["loc"])))
     if kind == "missing":
         return AuditError("lacks {}", name)
     field = field_of(model, keys)
@@ -345,14 +324,6 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> AuditError:
         return AuditError("{} wants {}, not {}", name, wanted, given)
     text = "{} is empty" if kind.endswith("too_short") else "{}: {} is not of the right form"
     return AuditError(text, name, given)
-
-
-def refusal(model: type[BaseModel], error: ValidationError) -> AuditError:
-    """Return why values are not of a model, by the first fault; a key that it has not is named."""
-    first = error.errors()[0]
-    if first["type"] == "extra_forbidden":
-        return AuditError("no such key: {}", ".".join(map(str, first["loc"])))
-    return fault(model, first)
 
 
 def shown(value: Any) -> str:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import Column
 from mssante_audit.base.reading import read_bytes, read_toml
-from mssante_audit.base.settings import Line, Names, Section, refusal
+from mssante_audit.base.settings import Line, Names, Section, fault
 from mssante_audit.declarations import read as reading
 from mssante_audit.declarations.headings import fields, read_mapping
 from mssante_audit.declarations.values import KINDS, UNREAD, File, Problem, mapped, read_file
@@ -63,7 +63,7 @@ def read_scope(path: Path) -> Scope:
     try:
         scope = _ScopeFile.model_validate(read_toml(path)).scope
     except ValidationError as error:
-        raise refusal(_ScopeFile, error).within(InputError, path.name, remedy) from None
+        raise fault(_ScopeFile, error.errors()[0]).within(InputError, path.name, remedy) from None
     except InputError as error:
         raise InputError("not a scope: {}", error, file=path.name, remedy=remedy) from None
     if not (scope.operators or scope.region.strip() or scope.department.strip()):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import read_bytes, read_toml
 from mssante_audit.base.resources import real_path
-from mssante_audit.base.settings import Letter, Section, refusal
+from mssante_audit.base.settings import Letter, Section, fault
 
 # How a picture's file begins, and what kind it is.
 PICTURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
@@ -72,5 +72,5 @@ def read_stationery(file: Path) -> Stationery:
     try:
         read = _File.model_validate({"letter": settings["letter"]}, context=real_path(file).parent)
     except ValidationError as error:
-        raise refusal(_File, error).within(InputError, str(file), remedy) from None
+        raise fault(_File, error.errors()[0]).within(InputError, str(file), remedy) from None
     return stationery(read.letter)
