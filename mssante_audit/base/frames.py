@@ -1,6 +1,6 @@
 """What the columns of frames are: said once, for their dtypes, for docs/data.md and as JSON Schema.
 
-A `Column.dtype` is one of `_TYPES`: as pandas names it, with what an object is in brackets.
+A `Column.dtype` is one of ``dtypes.toml``: as pandas names it, with what an object is in brackets.
 """
 
 from __future__ import annotations
@@ -18,29 +18,8 @@ if TYPE_CHECKING:
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
-_TEXT = {"type": "string"}
-_INTEGER = {"type": "integer"}
-_ROWS = {"type": "array", "items": _INTEGER}
-_PLACE = {
-    "type": "object",
-    "properties": {"source": _TEXT, "file": _TEXT, "rows": _ROWS, "column": _TEXT, "label": _TEXT},
-    "required": ["source", "file", "rows", "column", "label"],
-    "additionalProperties": False,
-}  # `mssante_audit.findings.places.Place`
-_MAYBE_INSTANT = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
 # How JSON has a value of each dtype (`mssante_audit.base.export.records`).
-_TYPES: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("str", "category", "ordered category"), _TEXT),
-    "bool": {"type": "boolean"},
-    "boolean": {"type": ["boolean", "null"]},
-    **dict.fromkeys(("int32", "int64"), _INTEGER),
-    "Int64": {"type": ["integer", "null"]},
-    **dict.fromkeys(("datetime64[us, UTC]", "datetime64[s]"), _MAYBE_INSTANT),
-    "object (dict)": {"type": "object"},
-    "object (tuple of int)": _ROWS,
-    "object (places)": {"type": "array", "items": _PLACE},
-    "object (tuple of str)": {"type": "array", "items": _TEXT},
-}
+_TYPES = table_of("mssante_audit.base", "dtypes.toml")
 
 
 @dataclass(frozen=True, slots=True)

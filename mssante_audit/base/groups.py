@@ -3,18 +3,10 @@
 from importlib.util import find_spec
 
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import table_of
 
 # By the name of an extra, the modules that its packages bring.
-GROUPS = {
-    "report": (
-        "papermill", "ipykernel", "nbconvert", "nbformat", "jupyter_client", "jupyter_core", "IPython",
-        "itables", "matplotlib", "mistune",
-    ),
-    "observe": ("httpx", "OpenSSL"),
-    "pdf": ("pypdf", "reportlab"),
-    "lab": ("duckdb", "ipywidgets", "jupyterlab"),
-    "dask": ("distributed",),
-}  # fmt: skip
+GROUPS = table_of("mssante_audit.base", "groups.toml")
 
 
 def install(group: str) -> str:
