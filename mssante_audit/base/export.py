@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -163,14 +164,11 @@ def _xlsx_cell(sheet: Any, value: Any) -> Any:
     if len(text) > XLSX_TEXT:
         note = f"… [coupé : {len(text)} caractères]"
         text = text[: XLSX_TEXT - len(note)] + note
-    formula = _FORMULA.match(text)
-    if not formula and text not in ERROR_CODES:
+    if not _FORMULA.match(text) and text not in ERROR_CODES:
         return text  # openpyxl takes it for nothing else
     cell = WriteOnlyCell(sheet, value=text)
     cell.data_type = "s"
-    if formula:
-        # Without it the text becomes a formula as soon as someone edits the cell.
-        cell.quotePrefix = True
+    cell.quotePrefix = True  # without it the text becomes a formula as soon as someone edits the cell
     return cell
 
 
@@ -284,7 +282,9 @@ def writing(path: Path) -> Iterator[None]:
     except AuditError:
         raise
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+        # Of a whole tree that could not be copied, what was wrong with the first file.
+        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
+        reason = (reason or type(error).__name__).lower()
         wanted = "Give this user the right" if isinstance(error, PermissionError) else "Free some space"
         remedy = f"{wanted} or choose another place"
         raise OutputError("cannot be written: {}", reason, file=str(path), remedy=remedy) from error

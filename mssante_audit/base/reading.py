@@ -73,12 +73,12 @@ def read_text(path: str | Path, limit: int = MB) -> str:
         raise unreadable(path, "not utf-8") from None
 
 
-def parse_toml(text: str, file: str, **hooks: Any) -> dict[str, Any]:
-    """Return what TOML says, an `InputError` if it is none; `hooks` are those of `tomllib.loads`."""
+def parse_toml(text: str, file: str) -> dict[str, Any]:
+    """Return what TOML says, an `InputError` if it is none."""
     try:
         if _LONG_KEY.search(_TOML_TEXT.sub("text", text)):
             raise RecursionError
-        return tomllib.loads(text, **hooks)
+        return tomllib.loads(text)
     except RecursionError:
         raise InputError("is nested too deeply", file=file) from None
     except ValueError as error:

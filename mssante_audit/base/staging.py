@@ -128,7 +128,7 @@ def put_folder(
     def refused(why: str, remedy: str = "Name another folder") -> OutputError:
         return OutputError(why, file=str(out), remedy=remedy)
 
-    try:
+    with writing(out):
         if out.exists() and not out.is_dir():
             raise refused("is a file, not a folder")
         entries = {entry.name for entry in out.iterdir()} if out.exists() else set()
@@ -148,10 +148,4 @@ def put_folder(
                 if old.exists() and not out.exists():
                     old.rename(out)
                 raise
-    except OutputError:  # it is an OSError, too
-        raise
-    except OSError as error:
-        # Of a whole tree that could not be copied, what was wrong with the first file.
-        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
-        raise OutputError(f"cannot be written ({reason})", file=str(out)) from error
     return out
