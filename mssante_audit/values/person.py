@@ -10,24 +10,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import LOOK_ALIKE, fold, normalize
 from mssante_audit.values import contacts as texts
 
 # What names somebody is sought in a text as `_plain` has it: blanks single, digits 0 to 9, nothing invisible.
 
+_WORDS = {name: "|".join(words) for name, words in table_of("mssante_audit.values", "persons.toml").items()}
 _ALONE, _END = r"(?<![^\W_])", r"(?![^\W_])\.?"
 _UPPER, _LOW = r"[^\W\d_a-zß-öø-ÿœ]", r"[a-zß-öø-ÿœ]"
 _REST = r"(?:[\w’-]|'(?=\w))*"
 # Particles and initials.
-_BEFORE = (
-    r"(?:(?i:de|du|des|la|le|les|von|van|der|den|el|al|ben|bin|abd|di|da|st|ste|saint|sainte)[ -]"
-    rf"|[dDlL]['’] ?|{_UPPER}\.[ -]?){{0,4}}"
-)
+_BEFORE = rf"(?:(?i:{_WORDS['particles']})[ -]|[dDlL]['’] ?|{_UPPER}\.[ -]?){{0,4}}"
 _BIRTH = rf"(?:,? \(?(?i:née?|nee|[ée]p\.|[ée]pouse|veuve|vve|dite?) {_BEFORE}[^\W\d_]{_REST}\)?)?"
-# No second word of a name where all is in small letters.
-_STOP = (
-    r"(?:avec|chez|cette|dans|elle|mais|nous|pour|pas|plus|quand|sans|sera|sont|sous|sur|tous|vers|vous)\b"
-)
 # A title or an office between a civility and a name.
 _AS = (
     r"(?:[ _,]{1,2}(?i:l[ea] )?(?i:docteure?|professeure?|direct(?:eur|rice)|dr|pr)\.?(?![^\W_])"
@@ -36,7 +31,7 @@ _AS = (
 )
 _NAME = (
     rf"{_AS}(?:[ _:(«\"“'‘\[{{*\n]{{0,3}}(?:<\w{{1,6}}>)?| ?[:=.] ?[(«\"“]?(?={_BEFORE}{_UPPER})){_BEFORE}"
-    rf"(?:{_LOW}{_REST} (?!{_STOP}){_LOW}{{3,}}(?![\w.@-])|[^\W\d_]{_REST})"
+    rf"(?:{_LOW}{_REST} (?!(?:{_WORDS['no_name']})\b){_LOW}{{3,}}(?![\w.@-])|[^\W\d_]{_REST})"
     rf"(?:(?:[)»\"”]? ?[(«\"“_ ] ?|[./])(?!(?i:[ée]p)\.){_BEFORE}{_UPPER}{_REST}){{0,4}}[)»\"”]?{_BIRTH}"
 )
 _OTHERS = rf"(?: ?(?:,|et|&) ?{_UPPER}{_REST}){{0,3}}"
@@ -54,16 +49,10 @@ _CIVILITY = (
     rf"(?: ?[,;/+|~–—-](?! ?{_MR_MRS})(?= ?{_BEFORE}{_UPPER})|-)?{_NAME}"
     rf"|{_ALONE}(?:MM\.|MM(?= {_UPPER}[^\W\d_])|(?i:mmes|mlles|messieurs|mesdames){_END}){_NAME}{_OTHERS}"
 )
-_TITLE = (
-    rf"{_ALONE}(?i:docteure?|doctoresse|doctor|professeure?|professor|dre?|prof|pr){_END}"
-    rf"(?:(?<=Dr)-(?={_UPPER}))?(?: (?i:m[ée]d|v[ée]t)\.){{0,2}}"
-)
-# What a name in capitals or with a capital follows; in small letters it is a word like another.
+_TITLE = rf"{_ALONE}(?i:{_WORDS['titles']}){_END}(?:(?<=Dr)-(?={_UPPER}))?(?: (?i:m[ée]d|v[ée]t)\.){{0,2}}"
+# What a name in capitals or with a capital follows.
 _CALLED = (
-    rf"{_ALONE}(?:(?i:p[èe]re|abb[ée]|s(?:œ|oe)ur|fr[èe]re|m[èe]re(?!s? ?(?:[-/]|et)? ?(?:enfant|b[ée]b))"
-    r"|monseigneur|mgr|chanoine|r[ée]v[ée]rende?|rabbin|imam|mister|herr|frau|se[ñn]ora?"
-    r"|signora?|dott(?:\.?ssa|ore|oressa)?|capitaine|commandante?|colonel|lieutenante?|mtre|sieur|veuve|vve)"
-    rf"|Sr|(?:[Ss]ir|[Ll]ady|[Ll]ord)(?![A-Z])|Lt|Cdt|[Ll]e [Pp]asteur"
+    rf"{_ALONE}(?:(?i:{_WORDS['ranks']})|Sr|(?:[Ss]ir|[Ll]ady|[Ll]ord)(?![A-Z])|Lt|Cdt|[Ll]e [Pp]asteur"
     rf"|Me(?=\.| {_UPPER}(?:{_UPPER}{{2}}|[\w’'-]+ {_UPPER}|\. ))){_END}"
 )
 _DOCTOR = (
@@ -79,17 +68,14 @@ _FOR = (
     rf"|aux bons soins d(?:e|['’])))(?= ?[:(«\"]? ?{_BEFORE}{_UPPER})"
     rf"(?! [A-Z]{{2,4}}(?![^\W_]| {_UPPER})){_NAME})"
 )
-_TOP = r"(?i:fr|com|net|org|eu|info|re|nc|pf|mq|gp|yt|pro|care|health|example|test)(?![\w-])"
-_DOMAIN = rf"(?:[a-zA-Z0-9-]{{1,63}}\.)+{_TOP}"
+_DOMAIN = rf"(?:[a-zA-Z0-9-]{{1,63}}\.)+(?i:{_WORDS['tops']})(?![\w-])"
 # Dates, names of domains, hospitals and streets that bear the name of a doctor, and fingerprints.
 _KEPT = (
     r"(?P<kept>(?<![0-9])(?:[0-3][0-9](?P<sep>[./ -])[01][0-9](?P=sep)(?:19|20)[0-9]{2}"
     r"(?![0-9]| [0-9]{2} [0-9])|(?:19|20)[0-9]{2}-[01][0-9]-[0-3][0-9](?![0-9]))"
     rf"|\A{_DOMAIN}\Z|(?<![\w@.+-])(?![\w.-]*-(?i:at|dot)-){_DOMAIN}"
     r"(?!\.\w| ?[@(\[{<*|]| (?i:at|aro|dot|point)\b)"
-    r"|\b(?i:ch[ruis]?|chu|ghu?|h[oô]p(?:ital|itaux)?|hospitalier|chirurgical|(?:poly)?cliniques?|centre|ctre"
-    r"|ehpad|mas|fam|r[ée]sidence|fondation|institut|maison|foyer|groupe|ssr|usld|ime|itep|pavillon|site"
-    r"|association|[ée]cole|rue|avenue|av|boulevard|bd|place|all[ée]e|impasse|quai|square)"
+    rf"|\b(?i:{_WORDS['places']})"
     rf"(?: (?i:du|de|le|la)| (?i:de )?(?i:l)['’])? ?(?:(?:{_TITLE}|{_CALLED})(?: |(?<=-))|M\.(?={_UPPER}))"
     rf"{_BEFORE}{_UPPER}{_REST}"
     r"|(?<![^\W_])(?=[0-9]*[a-f])[0-9a-f]{16,64}(?![^\W_]))"
@@ -99,7 +85,6 @@ _GAP = r"(?:<w?br ?/?>|[^\w@,:;]|_){0,4}"
 # What parts digits behind a country code: there commas make no list of departments.
 _WIDE = r"(?:<w?br ?/?>|[^\w@]|_){0,4}"
 _ABROAD = r"(?:33|262|590|594|596|508|687|689|681)"
-_TEN = r"(?i:un|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|onze|douze|treize|quatorze|quinze|seize"
 # Ten digits from 0 on, or a country code and more: numbers of nine digits are FINESS and SIREN. Or words.
 _PHONE = (
     r"(?P<phone>(?<![0-9])(?<![0-9a-fA-F]{6})(?:"
@@ -110,8 +95,7 @@ _PHONE = (
     rf"|(?:[(\[{{](?![0-9]{{10}}\.[a-z]))?(?:0|{_ALONE}[oO](?=[1-9])){_GAP}[1-9lI](?:{_GAP}{_DIGIT}){{8}}"
     r"|(?<![0-9][,:;])(?<![0-9][,:;] )0[1-9](?:(?P<same> ?[,:;] ?|x)[0-9]{2}(?:(?P=same)[0-9]{2}){3}"
     r"(?!(?P=same)[0-9])|(?:[ .,][0-9]{2}){4}(?!,[0-9])))(?![0-9]|[.:][0-9]|[0-9a-fA-F]{6}))"
-    rf"|{_ALONE}(?i:z[ée]ro)(?:[ ,.-]{{1,3}}{_TEN}|vingts?|trente|quarante|cinquante"
-    r"|soixante|z[ée]ro|et)){5,20}(?!\w)"
+    rf"|{_ALONE}(?i:z[ée]ro)(?:[ ,.-]{{1,3}}(?i:{_WORDS['numbers']})){{5,20}}(?!\w)"
 )
 _PART = r"[^\s'\"<>(),;:=«»|/@]"
 _DOT = r"(?: ?[(\[{<] ?(?i:dot|point|\.) ?[)\]}>] ?| (?i:dot|point) | \.(?: |(?=\w))|[-_](?i:dot|point)[-_])"
@@ -186,10 +170,8 @@ def masks(persons: Iterable[Person], contacts: str = "none") -> dict[Person, str
     """
     alike: defaultdict[str, list[Person]] = defaultdict(list)
     for person in dict.fromkeys(persons):
-        if contacts == "all":
-            alike[person.text].append(person)
-        else:
-            alike[mask(person.text, contacts == "services" and not person.registered)].append(person)
+        services = contacts == "services" and not person.registered
+        alike[person.text if contacts == "all" else mask(person.text, services)].append(person)
     return {
         person: shown if len(same) == 1 else f"{shown} ({number})"
         for shown, same in alike.items()
@@ -230,9 +212,6 @@ def describe_error(error: BaseException) -> str:
 # Masking. Nothing of a text goes through unless a pattern below says so.
 
 HIDDEN = "•••"
-_SEPARATOR = " | "
-_COUNT, _KIND = r"[1-9][0-9]{0,4} × ", r"contact (?:projet|support) : "
-_PREFIX = re.compile(rf"{_KIND}{_COUNT}|(?:{_COUNT})?(?:{_KIND})?")
 _MASKED_PHONE = re.compile(r"\+?[0-9]{2}(?: ••){2,9} [0-9]{2}")
 _TOKEN = re.compile(r"[^\s<>()\[\]{}\"|:/]+")
 _HOST = re.compile(r"(?:[a-z0-9•](?:[a-z0-9•-]*[a-z0-9•])?\.)+[a-z•]{2,24}")
@@ -241,32 +220,24 @@ _RUN = re.compile(r"[a-z]+|[0-9]+")
 
 @lru_cache(10_000)
 def mask(text: str, services: bool = False) -> str:
-    """Return a contact, or contacts as an audit puts them together, with persons masked; idempotent.
+    """Return a contact with persons masked; idempotent.
 
-    Kept: the first and last two digits of a phone number; the first letter of an address, and its domain;
-    what an audit puts before a contact and between two. All else becomes ``•••``; in a domain, so do words
-    that stand elsewhere in the text, and digits, if more than two in a row or four in all. With `services`,
-    what names nobody is kept, too: a landline or short number (mobiles are persons'), and an address all of
-    whose words are a service's or its domain's.
+    Kept: the first and last two digits of a phone number; the first letter of an address, and its domain. All
+    else becomes ``•••``; in a domain, so do words that stand elsewhere in the text, and digits, if more than
+    two in a row or four in all. With `services`, what names nobody is kept, too: a landline or short number
+    (mobiles are persons'), and an address all of whose words are a service's or its domain's.
 
-    >>> mask("12 × M. DURAND Zoé, 04 65 71 00 01, zoe.durand@ch-alpha.example | 3639")
-    '12 × •••, 04 •• •• •• 01, z•••@ch-alpha.example | •••'
+    >>> mask("M. DURAND Zoé, 04 65 71 00 01, zoe.durand@ch-alpha.example, 3639")
+    '•••, 04 •• •• •• 01, z•••@ch-alpha.example, •••'
     >>> mask("M. DURAND Zoé, 04 65 71 00 01, 06 39 98 00 01, dsi@ch.example, zoe@ch.example", services=True)
     '•••, 04 65 71 00 01, 06 •• •• •• 01, dsi@ch.example, z•••@ch.example'
     """
-    contacts = []
-    for part in normalize(text).replace("\n", " ").split(_SEPARATOR):
-        end = prefix.end() if (prefix := _PREFIX.match(part)) else 0
-        contacts.append((part[:end], part[end:]))
-    tokens = [token for _, body in contacts for token in _TOKEN.findall(re.sub("[,;]", " ", body))]
+    pieces = re.split("[,;]", normalize(text).replace("\n", " "))
+    tokens = [token for piece in pieces for token in _TOKEN.findall(piece)]
     outside = [token.partition("@")[0] if token.count("@") == 1 else token for token in tokens]
     words = {word for word in re.findall(r"[^\W\d_]+", fold(" ".join(outside))) if len(word) > 1}
-    return _SEPARATOR.join([prefix + _mask(body, words, services) for prefix, body in contacts])
-
-
-def _mask(body: str, words: set[str], services: bool) -> str:
     masked: list[str] = []
-    for piece in re.split(r"[,;]", body):
+    for piece in pieces:
         if _MASKED_PHONE.fullmatch(piece.strip()):
             masked.append(piece.strip())
             continue
@@ -277,8 +248,7 @@ def _mask(body: str, words: set[str], services: bool) -> str:
                 masked.append(_mask_email(token[0], words, services))
                 start = token.end()
         masked += _mask_phones(piece[start:], services)
-    shown = [m for before, m in zip(["", *masked], masked, strict=False) if not m == before == HIDDEN]
-    return ", ".join(shown)
+    return ", ".join(m for before, m in zip(["", *masked], masked, strict=False) if not m == before == HIDDEN)
 
 
 def _mask_phones(piece: str, services: bool) -> list[str]:
