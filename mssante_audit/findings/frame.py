@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.digest import digest
-from mssante_audit.base.frames import columns_of, described, dtypes
+from mssante_audit.base.frames import columns_of, described, dtypes, frame_of
 from mssante_audit.base.markup import html_of
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
 from mssante_audit.findings.facts import clear, plain
@@ -148,17 +148,13 @@ def findings_frame(
 
 def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     """Return findings, a mapping each, with the dtypes of this module's docstring."""
-    # Arrays: pandas would put the rows of series side by side, by their index.
-    columns = {name: pd.Series([record[name] for record in records], dtype=_DTYPES[name]) for name in COLUMNS}
-    return pd.DataFrame({name: column.array for name, column in columns.items()})
+    return frame_of([[record[name] for name in COLUMNS] for record in records], FRAME)
 
 
 def from_json(findings: pd.DataFrame) -> pd.DataFrame:
     """Return findings that a file of JSON has, with tuples and places where it has lists and mappings."""
-    made = {name: list(map(tuple, findings[name])) for name in ("subject", "rows")}
-    made["where"] = list(map(places_from, findings["where"]))
-    columns = {name: pd.Series(values, findings.index, dtype="object") for name, values in made.items()}
-    return findings.assign(**columns)
+    kinds: dict[str, Callable[[Any], Any]] = {"subject": tuple, "rows": tuple, "where": places_from}
+    return findings.assign(**{name: findings[name].map(kind) for name, kind in kinds.items()})
 
 
 # What `findings_frame` is given where there is no white list.
@@ -179,9 +175,7 @@ class Findings(pd.DataFrame):
 
 def typed(findings: pd.DataFrame) -> Findings:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    given = dict(zip(findings.columns, findings.dtypes, strict=True))
-    wrong = {name: dtype for name, dtype in _DTYPES.items() if given[name] != dtype}
-    return Findings(findings.astype(wrong) if wrong else findings)
+    return Findings(findings.astype(_DTYPES))
 
 
 def concat(frames: Iterable[pd.DataFrame]) -> Findings:

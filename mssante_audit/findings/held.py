@@ -24,8 +24,6 @@ from mssante_audit.base.errors import AuditError
 from mssante_audit.base.settings import PACKAGE_SECONDS
 from mssante_audit.values.person import unnamed
 
-# Seconds that one part of an audit of another package may take, unless `PACKAGE_SECONDS` says otherwise.
-DEFAULT = 300.0
 LONGEST = 2000  # characters of an error that are shown
 
 
@@ -40,9 +38,10 @@ class EndedError(AuditError):
 def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
     """Yield what somebody else's code yields, as it comes; however that ends, it is an `EndedError`.
 
-    What it prints goes to standard error. It has a time, and what it changes stays in its process.
+    What it prints goes to standard error. It has 300 seconds, unless `PACKAGE_SECONDS` says otherwise, and
+    what it changes stays in its process.
     """
-    limit = float(os.environ.get(PACKAGE_SECONDS) or DEFAULT)
+    limit = float(os.environ.get(PACKAGE_SECONDS) or 300)
     ours, theirs = socket.socketpair()
     late = Timer(limit, ours.shutdown, (socket.SHUT_RDWR,))  # who sends part of a message is not waited for
     late.daemon = True

@@ -70,9 +70,7 @@ def phrase(package: str, name: str, value: Any, language: str = "") -> str:
 @cache
 def _template(text: str, package: str, language: str) -> Template:
     environment = _environment(language)
-    made = environment.from_string(text, globals=_words(package, environment))
-    made.globals = dict(made.globals)  # which Jinja copies at every filling, and that of a ChainMap is slow
-    return made
+    return environment.from_string(text, globals=_words(package, environment))
 
 
 @cache

@@ -7,7 +7,6 @@ import difflib
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import NamedTuple
 
 from stdnum import luhn
@@ -44,6 +43,10 @@ REGIONS: dict[str, tuple[str, ...]] = {
     name: tuple(place.split(" ")[0] for place in held) for name, held in _TABLE["regions"].items()
 }
 
+# Département or region by its name, folded.
+_LABELS = {fold(label): code for code, label in DEPARTMENTS.items()}
+_LABELS |= {fold(label): code for label, code in _TABLE["variants"].items()}
+_REGIONS = {fold(name): name for name in REGIONS}
 _REGION_OF = {code: region for region, codes in REGIONS.items() for code in codes}
 _OVERSEAS = {"9701": "971", "9702": "972", "9703": "973", "9704": "974", "9805": "976"}
 
@@ -187,19 +190,11 @@ def parse_department(text: str) -> DepartmentName:
     whole = bool(opened and closed and plain and not tail and ")" not in label)
     label, code = (label.strip(), code.upper()) if whole else (text.strip(), "")
     problems = () if text == f"{label} ({code})" else ("form",)
-    named = _labels().get(fold(label), "")
+    named = _LABELS.get(fold(label), "")
     right = code if code in DEPARTMENTS else ""
-    if not named or (whole and not right):
-        return DepartmentName(label, right or named, (*problems, "unknown"))
-    return DepartmentName(
-        label, right or named, problems if right in ("", named) else (*problems, "mismatch")
-    )
-
-
-@cache
-def _labels() -> dict[str, str]:
-    official = {fold(label): code for code, label in DEPARTMENTS.items()}
-    return official | {fold(label): code for label, code in _TABLE["variants"].items()}
+    unknown = not named or (whole and not right)
+    more = ("unknown",) if unknown else ("mismatch",) if right not in ("", named) else ()
+    return DepartmentName(label, right or named, (*problems, *more))
 
 
 NEAR = 3  # how many near names `places` gives
@@ -247,11 +242,10 @@ def _each(text: str | None, meant: Callable[[str], str]) -> tuple[str, ...]:
 
 
 def _region(text: str) -> str:
-    names = {fold(name): name for name in REGIONS}
     code = _code(text)
-    if name := names.get(fold(text)) or (code and names.get(fold(DEPARTMENTS[code]))):
+    if name := _REGIONS.get(fold(text)) or (code and _REGIONS.get(fold(DEPARTMENTS[code]))):
         return name
-    remedy = ("{} is a département", _label(code)) if code else _near(text, names)
+    remedy = ("{} is a département", _label(code)) if code else _near(text, _REGIONS)
     raise UnknownNameError("no region {}", repr(text), remedy=remedy or ("There are: {}", ", ".join(REGIONS)))
 
 
@@ -260,7 +254,7 @@ def _department(text: str) -> str:
         return code
     names = {fold(label): _label(code) for code, label in DEPARTMENTS.items()}
     begun = [_label(code) for code in DEPARTMENTS if code.startswith(text.upper())]
-    region = next((("{} is a region", name) for name in REGIONS if fold(name) == fold(text)), ())
+    region = ("{} is a region", _REGIONS[fold(text)]) if fold(text) in _REGIONS else ()
     remedy = region or _near(text, names, begun) or ("Write a code, such as 75, or a name, such as Paris",)
     raise UnknownNameError("no département {}", repr(text), remedy=remedy)
 
