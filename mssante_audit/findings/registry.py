@@ -191,10 +191,9 @@ def audit_named(name: str) -> Audit:
     return audits()[name]
 
 
-def title_of_audit(name: str, language: str = "") -> str:
+def title_of_audit(name: str) -> str:
     """Return the title of an audit; its name where it is none of those there are."""
-    audit = audits().get(name)
-    return audit.titled(language) if audit else name
+    return audits()[name].titled() if name in audits() else name
 
 
 @cache
