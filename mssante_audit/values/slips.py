@@ -1,5 +1,6 @@
 """Slips of the pen: texts one letter apart, found without comparing each with each."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 
@@ -33,16 +34,12 @@ def pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     >>> list(pairs(["aix", "alpha", "alhpa", "alphas"]))
     [('alpha', 'alhpa'), ('alpha', 'alphas')]
     """
-    seen: dict[str, str] = {}
-    several: dict[str, list[str]] = {}  # few cuts are of two texts
+    having: defaultdict[str, list[str]] = defaultdict(list)  # by what is left when a letter is cut
     for name in dict.fromkeys(names):
         near: dict[str, None] = {}
         for cut in cuts(name):
-            first = seen.setdefault(cut, name)
-            if first != name:
-                others = several.setdefault(cut, [first])
-                near |= dict.fromkeys(others)
-                others.append(name)
+            near |= dict.fromkeys(having[cut])
+            having[cut].append(name)
         for other in near:
             if one_slip(name, other):
                 yield other, name
