@@ -43,10 +43,13 @@ from mssante_audit.findings.catalogue import Rule
 PARTS = ("observed", "expected", "evidence", "remedy")
 
 
+@cache
 def template(rule: Rule, part: str, language: str) -> Template:
     """Return one of a rule's `PARTS` in a language; an `InputError` if it is no template."""
+    environment = _environment(language)
     try:
-        return _template(getattr(rule, f"{part}_{language}"), rule.words, language)
+        text = getattr(rule, f"{part}_{language}")
+        return environment.from_string(text, globals=_words(rule.words, environment))
     except TemplateError as error:
         why = f"{part}_{language} is no template ({error})"
         remedy = "Write {{ fact | filter }}: mssante_audit.findings.templates has the filters"
@@ -65,12 +68,6 @@ def phrase(package: str, name: str, value: Any, language: str = "") -> str:
     language = language or written.current_language()
     with written.using_language(language):
         return str(_words(package, _environment(language))[name](value))
-
-
-@cache
-def _template(text: str, package: str, language: str) -> Template:
-    environment = _environment(language)
-    return environment.from_string(text, globals=_words(package, environment))
 
 
 @cache
