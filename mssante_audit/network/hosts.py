@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from dns.inet import is_address
 
+from mssante_audit.base.resources import table_of
 from mssante_audit.network.lookups import ABSENT, Found, Lookups
 from mssante_audit.network.replies import MAX_RECORDS, PARTIAL, ReplyIndex
 from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
@@ -15,18 +16,8 @@ from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
 # States of mail hosts that some sender reaches.
 REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "long", "own", *PARTIAL)
 RECEIVES = ("yes", "degraded", "no", "unknown")
-# What decides, by answer, the first to be reported where there are several; `yes` has none.
-CAUSES: Mapping[str, tuple[str, ...]] = {
-    "no": ("no-name", "zone-dead", "zone-lost", "mx-unanswered", "edns-dropped", "null-mx", "no-mail",
-           "alias-lost", "exchangers-absent", "exchangers-lost", "exchangers-private"),
-    "degraded": (
-        "servers-differ", "dnssec-bogus", "own-servers", "one-server", "servers-ipv6", "servers-tcp",
-        "servers-slow", "servers-edns", "servers-alias", "servers-many", "alias-long", "mx-differ",
-        "null-mx-beside", "one-exchanger", "exchangers-literal", "exchangers-bogus", "exchangers-differ",
-        "exchangers-partly", "exchangers-ipv6", "exchangers-many", "private-among"),
-    "unknown": ("not-observed", "too-old", "of-the-future", "parent-silent", "servers-unheard",
-                "hosts-unheard", "not-reached"),
-}  # fmt: skip
+# What decides, by answer.
+CAUSES: Mapping[str, Sequence[str]] = table_of("mssante_audit.network", "causes.toml")
 _GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
 _RECEIVES = {cause: receives for receives, causes in CAUSES.items() for cause in causes}
 

@@ -1,12 +1,5 @@
 """What changed in the DNS between two observations: of two hours, or from two places.
 
-Columns, all str: ``domain`` (as the list writes it, or as it was asked for), ``what`` (``method``:
-`mssante_audit.network.methods`; ``servers``: those that the parent names, or else the zone; ``exchangers``:
-with their preferences; ``receives``: whether mail arrived then, `mssante_audit.network.mail`), ``change``
-(``changed``, or ``unknown``: one of the two does not tell, and it may be as it was), ``before`` (what the
-first tells, several with `` | `` between them; "" for none, or where it does not), ``after`` (what the other
-tells).
-
 What an observation does not tell, since it did not ask or had no answer, is never taken for gone.
 """
 
@@ -18,7 +11,7 @@ from itertools import islice
 import pandas as pd
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.frames import frame_of
+from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.network import network_of
 from mssante_audit.network.mail import mails
 from mssante_audit.observe.dns.names import canonical
@@ -27,7 +20,8 @@ from mssante_audit.observe.kinds import asked
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.space.trust import TrustSpace
 
-COLUMNS = ("domain", "what", "change", "before", "after")
+COLUMNS = columns_of("mssante_audit.verdicts", "differences")
+__doc__ = described(__doc__, "Columns", COLUMNS)
 ASPECTS = ("method", "servers", "exchangers", "receives")  # what is compared
 SEVERAL = " | "
 
@@ -74,7 +68,7 @@ def differences(before: Answers, after: Answers) -> pd.DataFrame:
             if first != then:
                 change = "unknown" if first is None or then is None else "changed"
                 rows.append((domain, what, change, first or "", then or ""))
-    return frame_of(rows, dict.fromkeys(COLUMNS, "str"))
+    return frame_of(rows, COLUMNS)
 
 
 def sentences(before: Answers, after: Answers, changes: pd.DataFrame) -> Iterator[str]:

@@ -42,8 +42,13 @@ from mssante_audit.whitelist.rows import grouped
 CONTACTS = {"support": "support_contact", "project": "project_contact"}
 _FINDING = ("rule", "severity", "confidence", "observed", "expected", "first_seen", "rows")
 
-FRAME = columns_of("mssante_audit.verdicts", "domains")
+FRAME, METHODS, MAIL, BEHIND = (
+    columns_of("mssante_audit.verdicts", frame) for frame in ("domains", "methods", "mail", "behind")
+)
 __doc__ = described(__doc__, "Columns", FRAME)
+__doc__ = described(__doc__, "Columns of `method_records`", METHODS)
+__doc__ = described(__doc__, "Columns of `mail_records`", MAIL)
+__doc__ = described(__doc__, "Columns of `behind`", BEHIND)
 
 
 def worked_out(space: TrustSpace) -> bool:
@@ -238,30 +243,20 @@ def _touching(space: TrustSpace, findings: pd.DataFrame) -> dict[str, dict[int, 
 
 
 def method_records(space: TrustSpace) -> pd.DataFrame:
-    """Return the method in use for each audited domain, one row each, in list order.
-
-    ``domain`` str, ``method`` str (`mssante_audit.network.methods`), ``cut`` str, ``declared`` str
-    (``delegation``, ``redirection``, ``withdrawal`` or "" for nothing), ``observed_at`` (UTC, NaT if not
-    observed), ``why`` str (in words), ``facts`` dict (why in facts). Empty without an observation.
-    """
-    frame = methods(space.observation, space.audited["domain"].unique().tolist()).astype({"method": "str"})
-    declared = declarations(space)
-    keys = [domain.lower().rstrip(".") for domain in frame["domain"]]
-    kinds = [declared[key].kind if key in declared else "" for key in keys]
-    # The rule's own words, for the methods that are no finding too.
-    why = [sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]}) for facts in frame["why"]]
-    words = {"declared": pd.Series(kinds, dtype="str"), "why": pd.Series(why, dtype="str")}
-    columns = ["domain", "method", "cut", "declared", "observed_at", "why", "facts"]
-    return frame.rename(columns={"why": "facts"}).assign(**words)[columns]
+    """Return the method in use for each audited domain (columns: above); none without an observation."""
+    rows, declared = [], declarations(space)
+    used_methods = methods(space.observation, space.audited["domain"].unique().tolist())
+    for domain, method, cut, facts, at in used_methods.iloc[:, :5].itertuples(index=False, name=None):
+        key = domain.lower().rstrip(".")
+        kind = declared[key].kind if key in declared else ""
+        # The rule's own words, for the methods that are no finding too.
+        why = sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]})
+        rows.append((domain, method, cut, kind, at, why, facts))
+    return frame_of(rows, METHODS)
 
 
 def mail_records(space: TrustSpace) -> pd.DataFrame:
-    """Return one record an audited domain: whether it receives mail, and what decides it.
-
-    ``domain`` str, ``receives`` and ``cause`` str (as in `mssante_audit.verdicts.domains`), ``what``, ``why``
-    and ``remedy`` str (in words; ``why`` names zone, servers or hosts), ``observed_at`` (UTC, NaT if not
-    observed), ``mailboxes`` Int64 (<NA> where that is unknown).
-    """
+    """Return for each audited domain whether it receives mail, and what decides it (columns: above)."""
     published, presented, rows = space.published, tls_of(space), []
     for walked in mails_of(space).values():
         mail = receiving(walked, presented.get(walked.domain))
@@ -269,8 +264,7 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
         texts = (capital(words["met"]), capital(about(mail)) if mail.cause else "", words["do"])
         boxes = None if published is None else published.get(mail.domain, 0)
         rows.append((mail.domain, mail.receives, mail.cause, *texts, mail.observed_at, boxes))
-    columns = dict.fromkeys(("domain", "receives", "cause", "what", "why", "remedy"), "str")
-    return frame_of(rows, columns | {"observed_at": "instant", "mailboxes": "Int64"})
+    return frame_of(rows, MAIL)
 
 
 def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
@@ -287,23 +281,25 @@ def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
 
 
 def behind(space: TrustSpace, host: str) -> pd.DataFrame:
-    """Return the domains behind one name server or mail host, a row each.
+    """Return the domains behind one name server or mail host (columns: above).
 
-    ``domain``, ``kind`` (``NS`` or ``MX``), ``host``, ``operator_id``, ``operator`` (str). `host` is its
-    name, in any case, with or without the final dot. `InputError` if the space has no observation (who is
-    behind it is unknown), `UnknownNameError` if no domain is.
+    `host` is its name, in any case, with or without the final dot. `InputError` if the space has no
+    observation (who is behind it is unknown), `UnknownNameError` if no domain is.
     """
     if space.observation is None:
         raise InputError(
             "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
         )
-    pairs = pd.concat([hosts(space, kind).assign(kind=kind) for kind in ("NS", "MX")], ignore_index=True)
-    names, wanted = pairs["host"].map(domain_key), domain_key(host)
-    if wanted not in set(names):
-        near = difflib.get_close_matches(wanted, names.unique().tolist(), 3, cutoff=0.6)
+    pairs = [
+        (domain, kind, name)
+        for kind in ("NS", "MX")
+        for domain, name in hosts(space, kind).itertuples(index=False, name=None)
+    ]
+    names, wanted = dict.fromkeys(domain_key(name) for *_, name in pairs), domain_key(host)
+    if wanted not in names:
+        near = difflib.get_close_matches(wanted, names, 3, cutoff=0.6)
         raise UnknownNameError(
             f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(near)}" if near else None
         )
-    found, whose = pairs.loc[names == wanted, ["domain", "kind", "host"]], space.owners
-    rows = [(domain, *how, *whose[domain][:2]) for domain, *how in found.itertuples(index=False, name=None)]
-    return frame_of(rows, dict.fromkeys((*found, "operator_id", "operator"), "str"))
+    rows = [(*pair, *space.owners[pair[0]][:2]) for pair in pairs if domain_key(pair[2]) == wanted]
+    return frame_of(rows, BEHIND)

@@ -19,15 +19,18 @@ import pandas as pd
 
 from mssante_audit.audits.certificates.presented import MOST, OLD, Presented, SeenServer, presented
 from mssante_audit.audits.since import past_of
-from mssante_audit.base.frames import frame_of
+from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.network.mail import Mail
 from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, changes, turned_away
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import region_of
 
+_NAMES = ("servers_shown", "expiries", "certificates", "revocations", "renewals")
+_FRAMES = {name: columns_of("mssante_audit.verdicts", name) for name in _NAMES}
+for _name, _columns in _FRAMES.items():
+    __doc__ = described(__doc__, f"Columns of `{_name}`", _columns)
 _WORST = ("fail", "warn", "unknown", "ok")
-_CHANGE = ("address", "kind", "after", "last", "at")
 
 
 class Tls(NamedTuple):
@@ -125,35 +128,21 @@ def receiving(mail: Mail, tls: Tls | None) -> Mail:
 
 
 def servers_shown(space: TrustSpace) -> pd.DataFrame:
-    """Return the mail servers of each audited domain, seen or not; empty without observations.
-
-    ``domain`` (in list order), ``operator_id``, ``operator``, ``host``, ``address``, ``outcome``
-    (`mssante_audit.observe.tls.observation.OUTCOMES`, ``lost`` or ``unvisited``), ``detail``, all str.
-    """
-    columns = ("domain", "operator_id", "operator", "host", "address", "outcome", "detail")
-    rows: list[tuple[str, ...]] = []
+    """Return the mail servers of each audited domain, seen or not (columns: above); none if not observed."""
+    rows: list[tuple[object, ...]] = []
     seen, owners = presented(space), _owners(space)
     for domain, servers in seen.of.items():
         owner = (domain, *owners[domain][:2])
         rows += [(*owner, ", ".join(s.hosts), s.address, s.outcome, s.detail) for s in servers]
         rows += [(*owner, name, "", "unvisited", "") for name in seen.missing[domain]]
-    return frame_of(rows, dict.fromkeys(columns, "str"))
+    return frame_of(rows, _FRAMES["servers_shown"])
 
 
 def expiries(space: TrustSpace) -> pd.DataFrame:
-    """Return when the certificates presented for each domain end; empty without observations.
-
-    ``domain``, ``operator_id``, ``operator``, ``region`` (the operator's), ``host``, ``name`` (of the
-    certificate; who is named in it masked, as in ``issuer``), ``certificate`` (SHA-256), ``issuer`` str,
-    ``until`` (datetime64, UTC), ``days`` (int64, whole days from the space's date, negative if it has
-    passed), ``alone`` (bool: no server of the domain presents one that ends later, and is right), ``seen_at``
-    (datetime64, UTC: of the visit that saw it), ``mailboxes`` (Int64, of the domain; <NA> where unknown).
-    """
-    texts = ("domain", "operator_id", "operator", "region", "host", "name", "certificate", "issuer")
-    kinds = {"until": "instant", "days": "int64", "alone": "bool", "seen_at": "instant", "mailboxes": "Int64"}
+    """Return when the certificates presented for each domain end (columns: above); none if not observed."""
     rows: list[tuple[object, ...]] = []
     seen, owners, published = presented(space), _owners(space), space.published
-    for domain, servers in seen.of.items():
+    for domain, servers in seen.readable():
         owner, boxes = (domain, *owners[domain]), None if published is None else published.get(domain, 0)
         for server in servers:
             if (leaf := server.leaf) and leaf.not_after:
@@ -161,29 +150,23 @@ def expiries(space: TrustSpace) -> pd.DataFrame:
                 shown = (", ".join(server.hosts), name, leaf.sha256, issuer, leaf.not_after)
                 days = (leaf.not_after - space.as_of).days
                 rows.append((*owner, *shown, days, seen.alone(domain, server), server.at, boxes))
-    return frame_of(rows, dict.fromkeys(texts, "str") | kinds)
+    return frame_of(rows, _FRAMES["expiries"])
 
 
 def certificates(ending: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a certificate presented, with what falls when it ends, the nearest end first.
+    """Return a row a certificate presented, with what falls when it ends (columns: above).
 
-    `ending` is what `expiries` returns, or part of it: ``until``, ``days``, ``name``, ``certificate``,
-    ``issuer`` as there; ``operator``, ``region`` str (with commas where there are several); ``hosts``,
-    ``domains``, ``falling`` object (tuple of str: mail hosts, domains, and those of them that have no other
-    certificate); ``mailboxes`` Int64 (of the last); ``seen_at`` (datetime64, UTC: when it was last seen).
+    `ending` is what `expiries` returns, or part of it.
     """
-    columns = ("until", "days", "name", "certificate", "issuer", "operator", "region")
-    kinds = dict.fromkeys(columns, "str") | {"until": "instant", "days": "int64"}
-    kinds |= dict.fromkeys(("hosts", "domains", "falling"), "object")
-    kinds |= {"mailboxes": "Int64", "seen_at": "instant"}
     rows = []
     for _, group in ending.groupby("certificate", sort=True):
-        falling, several = group[group["alone"]].drop_duplicates("domain"), group[["operator", "region"]]
-        texts = (", ".join(dict.fromkeys(filter(None, several[column]))) for column in several)
-        lists = (tuple(dict.fromkeys(frame)) for frame in (group["host"], group["domain"], falling["domain"]))
+        falling = group[group["alone"]].drop_duplicates("domain")
+        texts = (", ".join(dict.fromkeys(filter(None, group[name]))) for name in ("operator", "region"))
+        lists = (tuple(dict.fromkeys(names)) for names in (group["host"], group["domain"], falling["domain"]))
         boxes = falling["mailboxes"].sum() if falling["mailboxes"].notna().all() else pd.NA
-        rows.append((*group.iloc[0][[*columns[:5]]], *texts, *lists, boxes, group["seen_at"].max()))
-    return frame_of(rows, kinds).sort_values(["until", "certificate"], ignore_index=True)
+        same = group.iloc[0][["until", "days", "name", "certificate", "issuer"]]
+        rows.append((*same, *texts, *lists, boxes, group["seen_at"].max()))
+    return frame_of(rows, _FRAMES["certificates"]).sort_values(["until", "certificate"], ignore_index=True)
 
 
 def certificates_of(space: TrustSpace) -> pd.DataFrame:
@@ -194,17 +177,15 @@ def certificates_of(space: TrustSpace) -> pd.DataFrame:
 
 
 def revocations(space: TrustSpace) -> pd.DataFrame:
-    """Return what revocation lists say of the certificates presented, a row an issuer and answer.
+    """Return what revocation lists say of the certificates presented (columns: above).
 
-    ``issuer`` str, ``said`` (``good``, ``revoked``, ``unknown``) str, ``doubt`` (why nobody knows,
-    `mssante_audit.whitelist.revocation.Status`) str, ``file`` (the list) str, ``made`` and ``due`` (of that
-    list; NaT if none tells) datetime64 UTC, ``certificates`` int64 (how many).
+    ``certificates`` int64 is beside them: of how many that is said.
     """
-    kinds = dict.fromkeys(("issuer", "said", "doubt", "file"), "str") | {"made": "instant", "due": "instant"}
     chains = {s.chain.leaf.sha256: s.chain for s in presented(space).servers.values() if s.chain and s.leaf}
     statuses = [(chain.leaf.issuer, chain.status) for chain in chains.values()]
-    frame = frame_of(((issuer, s.answer, s.doubt, s.file, s.made, s.due) for issuer, s in statuses), kinds)
-    return frame.groupby(list(kinds), dropna=False).size().rename("certificates").reset_index()
+    rows = [(issuer, s.answer, s.doubt, s.file, s.made, s.due) for issuer, s in statuses]
+    frame = frame_of(rows, _FRAMES["revocations"])
+    return frame.groupby([*frame], dropna=False).size().rename("certificates").reset_index()
 
 
 def _owners(space: TrustSpace) -> dict[str, list[str]]:
@@ -214,10 +195,8 @@ def _owners(space: TrustSpace) -> dict[str, list[str]]:
 def renewals(space: TrustSpace) -> pd.DataFrame:
     """Return certificates that changed at servers that stand for a domain, beside the list's own changes.
 
-    As `mssante_audit.observe.tls.observation.changes`; ``domains`` object (tuple: that the server stands for
-    now); ``operator`` str (whose they are, with commas); ``order`` str (of a name that changed:
-    ``listed-first``, ``presented-first``, ``unlisted`` (for none of them yet); "" where the name stayed, or
-    no archive tells); ``listed`` datetime64, UTC (the first list of the archive that has that name).
+    Columns: those of `mssante_audit.observe.tls.observation.changes`, and those above. Worked out once for a
+    space.
     """
     return space.once("renewals", lambda: _renewals(space))
 
@@ -225,23 +204,22 @@ def renewals(space: TrustSpace) -> pd.DataFrame:
 def _renewals(space: TrustSpace) -> pd.DataFrame:
     frame, served = changes(space.files.get("tls", ()), space.as_of), presented(space).served
     frame = frame[frame["address"].isin(set(served))].reset_index(drop=True)
-    operator = {domain: name for domain, (_, name, _) in space.owners.items()}
     first, past = {}, past_of(space)
     if past is not None:
         history = past[0][past[0]["domain"].isin({name for a in frame["address"] for name in served[a]})]
-        keys = {text: parse_dn(text).key for text in history["dn"].unique()}
-        first = history.groupby(["domain", history["dn"].map(keys)])["first_seen"].min().to_dict()
+        keys = history["dn"].map(lambda text: parse_dn(text).key)
+        first = history.groupby(["domain", keys])["first_seen"].min().to_dict()
     rows = []
-    for address, kind, after, last, at in zip(*(frame[c] for c in _CHANGE), strict=True):
-        names, key, order, since = tuple(served[address]), parse_dn(after).key, "", None
-        if past is not None and kind == "replaced":
+    for change in frame.to_dict("records"):
+        names, key, order, since = tuple(served[change["address"]]), parse_dn(change["after"]).key, "", None
+        if past is not None and change["kind"] == "replaced":
             since = min((first[name, key] for name in names if (name, key) in first), default=None)
             if since is None:
                 order = "unlisted"
-            elif since <= last or since <= past[1]:
+            elif since <= change["last"] or since <= past[1]:
                 order = "listed-first"
-            elif since > at:  # between the two visits nobody knows
+            elif since > change["at"]:  # between the two visits nobody knows
                 order = "presented-first"
-        rows.append((names, ", ".join(dict.fromkeys(operator[name] for name in names)), order, since))
-    kinds = {"domains": "object", "operator": "str", "order": "str", "listed": "instant"}
-    return frame.join(frame_of(rows, kinds))
+        operators = dict.fromkeys(space.owners[name][1] for name in names)
+        rows.append((names, ", ".join(operators), order, since))
+    return frame.join(frame_of(rows, _FRAMES["renewals"]))

@@ -111,7 +111,7 @@ class Wires:
 
     def space(self) -> TrustSpace:
         space = self.scene.space()
-        written: set[str] = set()
+        written: dict[str, bytes] = {}
         lines: list[dict[str, Any]] = [TLS.header(self.at, dns="dns-2026-03-02.jsonl.gz")]
         for address, seen in self.visits.items():
             server = MailServer(address, 25, (HOSTS[address],))

@@ -46,7 +46,7 @@ def write_visits(
 ) -> Path:
     """Write an observation of these visits, a second one of a server if it was asked for by name."""
     lines: list[dict[str, Any]] = [TLS.header(at, dns=dns)]
-    written = set[str]()
+    written: dict[str, bytes] = {}
     for server, seen in visits:
         lines += lines_of(server, seen, at, 2 if seen.sni else 1, written)
     lines.append({"end": instant(at), "complete": True})

@@ -151,7 +151,7 @@ class SampleTls:
         source = OBSERVATION.rpartition("/")[2]
         more = {"servers": len(self.servers), "resumed": False, "settings": {}}
         yield FORM.header(SEEN_AT, tool="made up", dns=source, **more)
-        written: set[str] = set()
+        written: dict[str, bytes] = {}
         for number, (address, own) in enumerate(sorted(self.servers.items())):
             names = tuple(sorted(host for host, at in self.addresses.items() if at == address))
             for attempt, seen in enumerate(own.visits(next(iter(names), "")), 1):

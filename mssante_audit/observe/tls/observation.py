@@ -1,20 +1,14 @@
 """The file of an observation of TLS (a line a visit, a line a certificate), and what several of them tell.
 
-Of each server what was seen last counts. A row of `changes` is a change of one server (``address``, ``port``;
-``host``: its names, with commas), in order of time: ``at``, when the new certificate was first seen;
-``last``, when the old one was last seen (the change lies between the two); ``kind``: ``renewed`` (same name,
-same issuer), ``issuer`` (same name, another issuer) or ``replaced`` (another name); ``before`` and ``after``,
-the names as a white list writes them; ``issuer_before``, ``issuer_after``; ``until_before``,
-``until_after``, when they end; ``certificate``, SHA-256 of the new one; ``spare``, whole days that the old
-one still had, negative if it had ended. What a server presents by name (SNI) does not count, nor does a visit
-that it presented nothing to.
+Of each server what was seen last counts. What it presents by name (SNI) is no change, nor does a visit count
+for changes that it presented nothing to.
 """
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -113,13 +107,9 @@ def load_tls(source: str | Path) -> TlsObservation:
 
 FRAME = columns_of("mssante_audit.observe.tls", "servers")
 __doc__ = described(__doc__, "Columns of `Observed.servers`, one row a server, sorted by address", FRAME)
-_NAMES = [column.name for column in FRAME]
-_VISITED = _NAMES[: _NAMES.index("sni")]  # those of the visit that counts
-_CHANGES = {
-    "at": "instant", "last": "instant", "address": "str", "port": "int64", "host": "str", "kind": "str",
-    "before": "str", "after": "str", "issuer_before": "str", "issuer_after": "str", "until_before": "instant",
-    "until_after": "instant", "certificate": "str", "spare": "int64",
-}  # fmt: skip
+CHANGES = columns_of("mssante_audit.observe.tls", "changes")
+__doc__ = described(__doc__, "Columns of changes, one row a change of one server, in order of time", CHANGES)
+_VISITED = [column.name for column in FRAME if column.name in {*Visited._fields} - {"sni"}]
 _Presented = tuple[Visited, Certificate]
 
 
@@ -200,7 +190,7 @@ def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
 def changes(files: Sequence[File], as_of: datetime) -> pd.DataFrame:
     """Return the changes that observations show up to `as_of`; a file that cannot be read shows nothing."""
 
-    def presented() -> Iterator[_Presented]:
+    def presented() -> Iterator[_Presented]:  # file by file: each may be large
         for file in chosen(files, as_of):
             with suppress(InputError):
                 yield from _presented(load_tls(file.path), as_of + SKEW)
@@ -229,16 +219,16 @@ def sentences(before: TlsObservation, after: TlsObservation, changed: pd.DataFra
     return comparison(before, after, lines, same=changed.empty)
 
 
-def _presented(part: TlsObservation, until: datetime) -> Iterator[_Presented]:
+def _presented(part: TlsObservation, until: datetime | None = None) -> Iterator[_Presented]:
     """Yield the visits without SNI, until an instant, that saw a certificate that can be read."""
     for visit in part.visits:
         leaf = leaf_of(visit.chain, part.certificates)
-        if not visit.sni and visit.at <= until and leaf and leaf.not_after:
+        if not visit.sni and leaf and leaf.not_after and not (until and visit.at > until):
             yield visit, leaf
 
 
 def _last(part: TlsObservation) -> dict[tuple[str, int], _Presented]:
-    return {(v.address, v.port): (v, leaf) for v, leaf in _presented(part, datetime.max.replace(tzinfo=UTC))}
+    return {(visit.address, visit.port): (visit, leaf) for visit, leaf in _presented(part)}
 
 
 def _changed(presented: Iterable[_Presented]) -> pd.DataFrame:
@@ -256,4 +246,4 @@ def _changed(presented: Iterable[_Presented]) -> pd.DataFrame:
             names = (old.subject, new.subject, old.issuer, new.issuer)
             ends = (old.not_after, new.not_after, new.sha256, (old.not_after - visit.at).days)
             rows.append((visit.at, last.at, *place, ", ".join(visit.hosts), kind, *names, *ends))
-    return frame_of(rows, _CHANGES).sort_values(["at", "address", "port"], kind="stable", ignore_index=True)
+    return frame_of(rows, CHANGES).sort_values(["at", "address", "port"], kind="stable", ignore_index=True)

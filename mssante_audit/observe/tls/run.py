@@ -7,10 +7,10 @@ takes three quarters of the CPU, and OpenSSL works beside Python.
 import base64
 import threading
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -21,8 +21,8 @@ from mssante_audit.base.errors import ResourceError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.file import TLS, Progress, Report, Writer
 from mssante_audit.observe.lines import instant
-from mssante_audit.observe.tls.chain import read_certificate
-from mssante_audit.observe.tls.observation import MAX_CERTIFICATE, NOT_VISITED, TELLING, Visited, load_tls
+from mssante_audit.observe.tls.chain import leaf_of
+from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, Visited, load_tls
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.rows import grouped
@@ -84,7 +84,7 @@ def observe_tls(
     `ResourceError` without a file descriptor.
     """
     settings = settings or ObserveTls()
-    run, start, complete, known = _Run(settings), time.monotonic(), False, 0
+    run, start, complete = _Run(settings), time.monotonic(), False
     writer = Writer(Path(out), resume=resume)
     try:
         if resume:
@@ -105,30 +105,40 @@ Result = tuple[MailServer, datetime, Visit]
 class _Run:
     def __init__(self, settings: ObserveTls) -> None:
         self.settings, self.offers = settings, offers_of(settings)
-        self.met: defaultdict[tuple[str, int], list[tuple[Visit, datetime]]] = defaultdict(list)
-        """What visits met, by address and port; of what was presented only the server's own certificate."""
+        self.met: defaultdict[tuple[str, int], list[Visited]] = defaultdict(list)
+        """What visits met, by address and port."""
+        self.certificates: dict[str, bytes] = {}
+        """Those that the file has, by SHA-256."""
         self.ended: dict[tuple[str, int], float] = {}
-        self.written: set[str] = set()
         self.visits = 0
+
+    def go_on(self, writer: Writer) -> None:
+        """Take note of what a file tells; a visit whose certificates it lacks tells nothing."""
+        if writer.path.stat().st_size:  # else a run was killed before its first line
+            before = load_tls(writer.path)
+            self.certificates |= before.certificates
+            for seen in before.visits:
+                if self.certificates.keys() >= {*seen.chain}:
+                    self.met[seen.address, seen.port].append(seen)
+            writer.mend()
 
     def next_visit(self, server: MailServer) -> str | None:
         """Return the name to ask a server for ("" for a visit without SNI), ``None`` if it needs no visit."""
         met = self.met[server.address, server.port]
-        plain = [(seen, at) for seen, at in met if not seen.sni]
-        named = any(seen.sni and seen.outcome in TELLING for seen, _ in met)
+        plain = [seen for seen in met if not seen.sni]
+        named = any(seen.sni and seen.outcome in TELLING for seen in met)
         if not plain:
             return ""
-        seen, at = plain[-1]
+        seen = plain[-1]
         if seen.outcome == "handshake-failed" and len(plain) > 1 and server.hosts:
             return None if named else server.hosts[0]  # perhaps it wants a name
         if seen.outcome not in (*TELLING, *NOT_VISITED):
             return ""
-        if seen.outcome != "presented" or named or not seen.chain:
+        leaf = leaf_of(seen.chain, self.certificates)
+        if seen.outcome != "presented" or named or not leaf:
             return None
         # A host for which something else is listed than was presented.
-        leaf = read_certificate(seen.chain[0])
-        sound = leaf.in_time(at) and leaf.subject != leaf.issuer
-        key = parse_dn(leaf.subject).key if sound else ""
+        key = parse_dn(leaf.subject).key if leaf.in_time(seen.at) and leaf.subject != leaf.issuer else ""
         return next((host for host in server.hosts if key not in server.listed.get(host, {key})), None)
 
     def visit_all(self, servers: Sequence[MailServer], writer: Writer, progress: Report | None) -> None:
@@ -139,11 +149,11 @@ class _Run:
             flushed = time.monotonic()
             for result in self._results(asked, at_once):
                 if result:
-                    server, at, seen = result
                     self.visits += 1
-                    self._note((server.address, server.port), seen, at)
-                    for content in lines_of(server, seen, at, attempt, self.written):
-                        writer.write(content)
+                    server, at, seen = result
+                    for line in lines_of(server, seen, at, attempt, self.certificates):
+                        writer.write(line)
+                    self.met[server.address, server.port].append(Visited(**line | {"at": at}))
                 if not result or time.monotonic() > flushed + _TICK:
                     flushed = time.monotonic()
                     writer.flush()
@@ -151,37 +161,37 @@ class _Run:
                         counts = self.counts(servers)
                         progress(Progress(sum(counts[outcome] for outcome in TELLING), len(servers), counts))
 
-    def _results(self, asked: Sequence[tuple[MailServer, str]], at_once: int) -> Iterator[Result | None]:
+    def _results(self, asked: Iterable[tuple[MailServer, str]], at_once: int) -> Iterator[Result | None]:
         """Yield visits as they end, made by so many threads; ``None`` while none does."""
-        waiting, stopped, left = deque(asked), threading.Event(), len(asked)
+        waiting: SimpleQueue[tuple[MailServer, str]] = SimpleQueue()
         results: SimpleQueue[Result | Exception] = SimpleQueue()
-        lacking: list[ResourceError] = []
+        lacking, stopped = [ResourceError("no room for a thread on this machine")], threading.Event()
+        for visit_to_make in asked:
+            waiting.put(visit_to_make)
 
         def work() -> None:
-            while True:
-                try:
-                    server, name = waiting.popleft()
-                except IndexError:
-                    return  # none is left
-                try:
+            try:
+                while True:
+                    server, name = waiting.get_nowait()
                     place = server.address, server.port
                     begin = self.ended.get(place, -1e9) + self.settings.pause
                     if stopped.wait(max(0.0, begin - time.monotonic())):
                         return
-                    failed = any(seen.outcome == "handshake-failed" for seen, _ in self.met[place])
+                    failed = any(seen.outcome == "handshake-failed" for seen in self.met[place])
                     at, oldest = datetime.now(UTC), failed and not name
                     seen = visit(*place, name, self.settings, self.offers, oldest=oldest)
                     self.ended[place] = time.monotonic()
                     results.put((server, at, seen))
-                except ResourceError as error:
-                    waiting.append((server, name))  # for those that go on
-                    lacking.append(error)
-                    return
-                except Exception as error:
-                    results.put(error)
-                    return
+            except Empty:
+                return  # none is left
+            except ResourceError as error:
+                waiting.put((server, name))  # for those that go on
+                lacking.append(error)
+            except Exception as error:
+                results.put(error)
 
         # Nobody waits for those that still talk when a run is broken off.
+        left = waiting.qsize()
         threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, left))]
         try:
             for thread in threads:
@@ -197,39 +207,26 @@ class _Run:
                 if isinstance(result, Exception):
                     raise result
                 if not result and not at_work:
-                    raise lacking[-1] if lacking else ResourceError("no room for a thread on this machine")
+                    raise lacking[-1]
                 yield result
         finally:
             stopped.set()
 
-    def _note(self, place: tuple[str, int], seen: Visit, at: datetime) -> None:
-        self.met[place].append((replace(seen, chain=seen.chain[:1]), at))
-
-    def go_on(self, writer: Writer) -> None:
-        """Take note of what a file tells; a visit whose certificates it lacks tells nothing."""
-        if writer.path.stat().st_size:  # else a run was killed before its first line
-            before = load_tls(writer.path)
-            for line in (line for line in before.visits if before.certificates.keys() >= set(line.chain)):
-                chain = tuple(before.certificates[name] for name in line.chain)
-                self._note((line.address, line.port), Visit(line.outcome, chain=chain, sni=line.sni), line.at)
-            self.written |= before.certificates.keys()
-            writer.mend()
-
     def counts(self, servers: Iterable[MailServer]) -> Counter[str]:
         """Return how many servers ended with what; one that was not visited yet does not count."""
         met = (self.met[server.address, server.port] for server in servers)
-        plain = ([seen.outcome for seen, _ in of_server if not seen.sni] for of_server in met)
+        plain = ([seen.outcome for seen in of_server if not seen.sni] for of_server in met)
         return Counter(outcomes[-1] for outcomes in plain if outcomes)
 
 
 def lines_of(
-    server: MailServer, seen: Visit, at: datetime, attempt: int, written: set[str]
+    server: MailServer, seen: Visit, at: datetime, attempt: int, written: dict[str, bytes]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a visit: certificates that are not `written` yet, then the visit."""
+    """Yield the lines of a visit: certificates not yet among those `written` (SHA-256 → DER), then the visit."""
     chain = [digest(der) for der in seen.chain]
     for name, der in zip(chain, seen.chain, strict=True):
-        if name not in written and len(der) <= MAX_CERTIFICATE:
-            written.add(name)
+        if name not in written:
+            written[name] = der
             yield {"certificate": name, "der": base64.b64encode(der).decode()}
     facts = asdict(seen) | {"at": instant(at), "address": server.address, "port": server.port, "chain": chain}
     facts |= {"hosts": list(server.hosts), "attempt": attempt}
