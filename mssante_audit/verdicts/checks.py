@@ -7,7 +7,7 @@ Nor is it at fault: what was seen of a domain too long ago decides nothing any m
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -32,19 +32,12 @@ OUTSIDE = "outside"  # why a declaration is unknown that the register does not c
 _GRADES = {"warning": "warn", "error": "fail", "critical": "fail"}
 
 
-class Verdict(NamedTuple):
-    """What is known of one domain."""
+def verdicts(
+    space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterable[str]]
+) -> list[dict[str, Any]]:
+    """Return what is known of each domain of a space, in list order: each check, ``receives``, ``order``.
 
-    results: dict[str, str]
-    why: dict[str, list[str]]
-    """For each check that is not ok, what decides it: codes of rules, causes, or why it is unknown."""
-    receives: str
-    order: str
-
-
-def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterable[str]]) -> list[Verdict]:
-    """Return what is known of each domain of a space, in list order.
-
+    ``why`` says for each check that is not ok what decides it: codes of rules, causes, or why it is unknown.
     `findings` are those of all audits, without those that are waived, `touched` the domains that each of them
     touches. Information and hints change nothing, nor does what was found in too old an observation.
     """
@@ -86,7 +79,7 @@ def verdicts(space: TrustSpace, findings: pd.DataFrame, touched: Iterable[Iterab
         if cause := whole.cause if seen else "no_observation":
             why["receives"] = [cause]
         order = "unknown" if doubted else order_of(results, whole.receives, why)
-        judged.append(Verdict(results, why, whole.receives, order))
+        judged.append(results | {"why": why, "receives": whole.receives, "order": order})
     return judged
 
 

@@ -111,7 +111,7 @@ def domains_of(space: TrustSpace, findings: pd.DataFrame, *, language: str = "")
         "rows": rows.size(),
         "certificates": rows["dn_key"].nunique(),
         "mailboxes": [None if published is None else published.get(name, 0) for name in names],
-        "reasons": _reasons([verdict.why for verdict in judged], language),
+        "reasons": _reasons([verdict["why"] for verdict in judged], language),
         "severity": [next((s for s in worst_first if counts[name, s]), "") for name in names],
         "method": [method.get(name, "unknown") for name in names],
         "observed_at": [walked[name].observed_at for name in names],
@@ -119,8 +119,7 @@ def domains_of(space: TrustSpace, findings: pd.DataFrame, *, language: str = "")
     whose = space.owners.values()
     columns |= {n: [o[at] for o in whose] for at, n in enumerate(("operator_id", "operator", "department"))}
     columns["region"] = map(region_of, columns["department"])
-    columns |= {check: [verdict.results[check] for verdict in judged] for check in CHECKS}
-    columns |= {name: [getattr(verdict, name) for verdict in judged] for name in ("receives", "order", "why")}
+    columns |= {name: [verdict[name] for verdict in judged] for name in (*CHECKS, "receives", "order", "why")}
     columns |= {severity: [counts[name, severity] for name in names] for severity in worst_first}
     return frame_of(zip(*(columns[column.name] for column in FRAME), strict=True), FRAME)
 

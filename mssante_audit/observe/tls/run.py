@@ -222,7 +222,7 @@ class _Run:
 def lines_of(
     server: MailServer, seen: Visit, at: datetime, attempt: int, written: dict[str, bytes]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a visit: certificates not yet among those `written` (SHA-256 → DER), then the visit."""
+    """Yield the lines of a visit: certificates not `written` yet (DER by SHA-256), then the visit."""
     chain = [digest(der) for der in seen.chain]
     for name, der in zip(chain, seen.chain, strict=True):
         if name not in written:
