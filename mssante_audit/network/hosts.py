@@ -17,7 +17,7 @@ from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
 REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "long", "own", *PARTIAL)
 RECEIVES = ("yes", "degraded", "no", "unknown")
 # What decides, by answer.
-CAUSES: Mapping[str, Sequence[str]] = table_of("mssante_audit.network", "causes.toml")
+CAUSES: Mapping[str, Sequence[str]] = table_of("mssante_audit.network", "decides.toml")
 _GRADES = {"yes": "ok", "degraded": "warn", "no": "fail", "unknown": "unknown"}
 _RECEIVES = {cause: receives for receives, causes in CAUSES.items() for cause in causes}
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import SKEW
+from mssante_audit.base.resources import table_of
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.folder import RUN, Aside, File, find_observations
 from mssante_audit.observe.lines import ObservationError
@@ -100,18 +101,8 @@ class Kind(NamedTuple):
     read: Callable[[Sequence[File], Sequence[str], datetime, datetime], tuple[Any, list[Aside]]]
 
 
-KINDS = (
-    Kind(
-        "dns", "observation", "Observation du DNS",
-        {"fr": "aucune observation du DNS", "en": "no observation of the DNS"},
-        "Lancez « mssante-audit observe », qui en dépose une dans observations/.", load_merged,
-    ),
-    Kind(
-        "tls", "tls", "Observation de TLS",
-        {"fr": "aucune observation de TLS", "en": "no observation of TLS"},
-        "Lancez « mssante-audit observe tls », qui en dépose une dans observations/.", load_servers,
-    ),
-)  # fmt: skip
+_WORDS = table_of("mssante_audit.observe", "kinds.toml")
+KINDS = (Kind("dns", read=load_merged, **_WORDS["dns"]), Kind("tls", read=load_servers, **_WORDS["tls"]))
 
 
 def read_observations(
