@@ -79,7 +79,7 @@ def benches() -> list[tuple[str, float, float]]:
         return [
             (f"CPU of comparing {len(before.entries)} rows a day apart / loading one list", alike, 3),
             ("the same, 1,000 days apart", apart, 3),
-            (f"MB of the history of {DAYS} lists ({table.num_rows} contents)", size, 60),
+            (f"MB of the history of {DAYS} lists ({len(table)} contents)", size, 60),
             ("CPU of adding a day to it, its list loaded too / loading that list", adding / load, 2),
             ("seconds on the clock for a span of 1,000 days or of one, the slower", max(spans), 2),
             *(

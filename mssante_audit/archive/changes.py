@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 import pandas as pd
 
 from mssante_audit.archive.renames import Row, find_renames
-from mssante_audit.base.frames import Column, frame_of
+from mssante_audit.base.frames import columns_of, frame_of
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.copies import copies
@@ -32,20 +32,7 @@ KINDS = (
 )  # fmt: skip
 CONFIDENCES = ("unknown", "likely", "certain")  # how sure a change is, and an event, the least first
 
-FRAME = (
-    Column("kind", "str", "of `KINDS`", KINDS),
-    Column("domain", "str", "the domain; of a renamed one the new name"),
-    Column("event", "str", "what it belongs to (`mssante_audit.archive.events`)"),
-    Column(
-        "confidence", "str",
-        "``certain``: the lists show it; ``likely``: their likeliest reading; ``unknown``: a list that is "
-        "damaged or not verified may explain it (`mssante_audit.archive.changes`)",
-        CONFIDENCES,
-    ),
-    Column("operator_before", "str", 'identifier of the operator in the earlier list, or ""'),
-    Column("operator_after", "str", 'identifier of the operator in the later list, or ""'),
-    Column("facts", "object (dict)", "``before`` and ``after``, the side that is there; may name persons"),
-)  # fmt: skip
+FRAME = columns_of("mssante_audit.archive", "changes", kind=KINDS, confidence=CONFIDENCES)
 
 # Of which lists, the earlier (0) or the later one, a missing row would explain a change.
 _MISSING = {

@@ -20,7 +20,7 @@ from mssante_audit.archive.changes import CONFIDENCES, Change, Operator, Side, c
 from mssante_audit.archive.renames import renames_in
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError, ParameterError
-from mssante_audit.base.frames import Column, frame_of
+from mssante_audit.base.frames import columns_of, frame_of
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import WhiteList
 from mssante_audit.whitelist.rows import grouped
@@ -31,19 +31,7 @@ EVENTS = (
     "certificate_retired", "rename", "added", "removed", "correction", "contact", "description", "respelling",
     "duplication", "restamp",
 )  # fmt: skip
-FRAME = (
-    Column("event", "str", "identifier, such as ``migration-1``; the changes name it in theirs"),
-    Column("kind", "str", "of `EVENTS`", EVENTS),
-    Column("size", "int64", "how many domains"),
-    Column("domains", "object (tuple of str)", "which, in order of name"),
-    Column(
-        "confidence", "str",
-        "``certain``: the lists show it; ``likely``: their likeliest reading; ``unknown``: as one of its "
-        "changes",
-        CONFIDENCES,
-    ),
-    Column("facts", "object (dict)", "what its sentence is made of, by name"),
-)  # fmt: skip
+FRAME = columns_of("mssante_audit.archive", "events", kind=EVENTS, confidence=CONFIDENCES)
 
 List = str | Path | date | WhiteList  # a file, a date of an archive, or a list that is loaded
 

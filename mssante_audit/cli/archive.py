@@ -127,8 +127,8 @@ def rebuild(
 
     opened = _open(archive, anchors, signer, there=True)
     with locked(archive):
-        table = bring_up_to_date(opened, rebuild=True)
-    say(f"{archive / FILE}: {table.num_rows} contents of {len(opened.snapshots)} lists")
+        history = bring_up_to_date(opened, rebuild=True)
+    say(f"{archive / FILE}: {len(history)} contents of {len(opened.snapshots)} lists")
 
 
 def changes(

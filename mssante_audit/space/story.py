@@ -11,11 +11,11 @@ import pandas as pd
 from mssante_audit.archive import changes, events
 from mssante_audit.archive.changes import Side
 from mssante_audit.archive.events import List, Span, between, span
-from mssante_audit.archive.history import frame_of, merged, rows_of
+from mssante_audit.archive.history import merged, rows_of
 from mssante_audit.archive.renames import renames_in
 from mssante_audit.archive.store import Archive, Snapshot, find_archive, find_whitelist, open_archive
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.frames import Column
+from mssante_audit.base.frames import columns_of
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings.facts import seen
 from mssante_audit.findings.templates import phrase
@@ -23,11 +23,7 @@ from mssante_audit.space.trust import TrustSpace
 
 MOST = 31  # lists looked at one by one; of a longer archive the last ones unless a start is given
 # The columns that words add to those of `mssante_audit.archive.changes` and `events`.
-FRAME = (
-    Column("before", "str", 'what a change changed, or ""; may name persons'),
-    Column("after", "str", 'what it is now, or ""; may name persons'),
-    Column("sentence", "str", "what happened in an event"),
-)
+FRAME = columns_of("mssante_audit.space", "worded")
 CHANGES = (*changes.FRAME[:2], *FRAME[:2], *changes.FRAME[2:])
 EVENTS = (*events.FRAME[:2], *FRAME[2:], *events.FRAME[2:])  # columns of the worded frames
 
@@ -200,7 +196,7 @@ def chronicle(
     try:
         history = space.archive.history
     except InputError:  # of a list outside of the span, perhaps
-        history = frame_of(merged(rows_of(space.archive.load(s).entries, s.generated_at) for s in readable))
+        history = merged(rows_of(space.archive.load(s).entries, s.generated_at) for s in readable)
     whole = between(sides[0], sides[-1], renames_in(history, times) if len(times) > 2 else {})
     frame = pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"])
     ages, kept = _ages(history, sides[-1].entries, whole, whose), [_of(step, whose) for step in steps]

@@ -23,7 +23,7 @@ from conftest import CATALOGUE
 from made_lists import START, row, xml
 from typer.testing import CliRunner
 
-from mssante_audit.archive.history import VERSION, bring_up_to_date, frame_of, history_of
+from mssante_audit.archive.history import VERSION, bring_up_to_date, history_of
 from mssante_audit.archive.keep import import_lists, locked
 from mssante_audit.archive.store import Archive, Record, append, open_archive, read_log, verify
 from mssante_audit.base.errors import InputError
@@ -294,9 +294,9 @@ def test_history_is_the_same_in_whatever_order_lists_are_imported(archive, chain
             put(other, content)
         assert (other.folder / "history.parquet").read_bytes() == expected
         with locked(other.folder):
-            table = bring_up_to_date(fresh(other), rebuild=True)
+            history = bring_up_to_date(fresh(other), rebuild=True)
         assert (other.folder / "history.parquet").read_bytes() == expected
-        pd.testing.assert_frame_equal(frame_of(table), history_of(fresh(archive)))
+        pd.testing.assert_frame_equal(history, history_of(fresh(archive)))
 
 
 def test_what_the_history_says(archive, chain) -> None:
