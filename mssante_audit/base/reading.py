@@ -109,18 +109,22 @@ def parse_json(content: bytes | str, file: str, **hooks: Any) -> Any:
         raise InputError("not JSON: a number of thousands of digits", file=file) from None
 
 
-def read_parquet(path: str | Path) -> pd.DataFrame:
-    """Return the frame of a Parquet file; one that holds too much is an `InputError`, others as pandas'."""
+def read_parquet(path: str | Path, content: bytes | None = None) -> pd.DataFrame:
+    """Return the frame of a Parquet file; one that holds too much is an `InputError`, others as pandas'.
+
+    Its `content` is read if it is given.
+    """
     import pyarrow
     from pyarrow import compute, parquet
 
-    whole = parquet.ParquetFile(path)
+    source = path if content is None else pyarrow.BufferReader(content)
+    whole = parquet.ParquetFile(source)
     schema = whole.schema_arrow
     if whole.metadata.num_rows * len(schema) > MAX_CELLS:
         raise InputError("holds more than {} values", f"{MAX_CELLS:,}", file=str(path))
     texts = [f.name for f in schema if f.type in (pyarrow.string(), pyarrow.large_string())]
     # Each distinct text once, until it is known how long they are together.
-    table = parquet.read_table(path, read_dictionary=texts, use_threads=False)
+    table = parquet.ParquetFile(source, read_dictionary=texts).read(use_threads=False)
     chunks = [chunk for name in texts for chunk in table[name].chunks]
     lengths = (compute.binary_length(chunk.dictionary).take(chunk.indices) for chunk in chunks)
     if sum(compute.sum(each).as_py() or 0 for each in lengths) > MAX_TEXTS:

@@ -179,7 +179,7 @@ def controls(space: TrustSpace) -> Any:
     stale = space.thresholds.stale_after_days
     days = ipywidgets.IntSlider(  # each position is an audit
         value=min(stale, LATEST), max=LATEST, step=5, description=gettext("Ancienne après"),
-        continuous_update=False, disabled=space.kept_domains is not None, **wide,
+        continuous_update=False, disabled=bool(space.kept), **wide,
     )  # fmt: skip
     days.tooltip = gettext(str(settings.Thresholds.model_fields["stale_after_days"].title))
     shown = ipywidgets.HTML(value=view(space))

@@ -189,7 +189,7 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
         "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
         "inputs": [state.as_json() for state in space.states],
     }  # fmt: skip
-    made = [name for name, audit in registry.audits().items() if audit in space.cache]
+    made = [name for name, audit in registry.audits().items() if audit in {*space.cache, *space.kept}]
     if made and space.waivers and len(accepted := waived(space, *made)):
         origin["waived"] = accepted[list(ACCEPTED)].to_dict("records")
     return origin

@@ -4,13 +4,17 @@ How a snapshot lies in its folder: docs/snapshot.md. Its ``snapshot.json`` is wr
 """
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
 from pydantic import TypeAdapter
 
 from mssante_audit.archive.store import find_archive
@@ -40,6 +44,7 @@ PACKAGE = "datapackage.json"  # what one to hand on says of its files (Frictionl
 AGAIN = "Make it again: mssante-audit snapshot --data DIR OUT"
 UNNAMED = "unnamed"  # what `mssante_audit.snapshot.make.unnamed_rows` is remembered by
 CLEAR = ("subject", "facts", "domain", "operator")  # columns of findings that are private in clear
+OF_FINDINGS = ("audit", "rule", "severity", "rank", "until", "fingerprint")  # columns that no file lacks
 WAIVED = ("reason", "who", "until")  # columns that a waived finding has, and an open one has empty
 
 
@@ -88,8 +93,8 @@ def load_space(
             data, as_of=as_of, anchors=anchors, signer=signer, recover=recover, any_namespace=any_namespace,
             thresholds=thresholds, contacts=contacts,
         )  # fmt: skip
-    folder = Path(str(data))
-    head = read_head(folder)
+    snapshot = _read(Path(str(data)))
+    head, folder = snapshot.head, snapshot.folder
     made_with, signature = Thresholds(**head["thresholds"]), head["signature"]
     others = {
         "as_of": as_of is not None and parse_instant(as_of) != parse_instant(head["as_of"]) and head["as_of"],
@@ -104,7 +109,7 @@ def load_space(
             raise InputError(message, what, made, file=str(folder), remedy=AGAIN)
     if contacts == "all" and head["shareable"]:
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
-    return _space(folder, head, contacts)
+    return _space(snapshot, contacts)
 
 
 def made_as_of(data: str | Path | None) -> str | None:
@@ -130,55 +135,67 @@ def is_snapshot(folder: str | Path | None) -> bool:
 
 def read_head(folder: Path) -> dict[str, Any]:
     """Return what ``snapshot.json`` says, if all files are those it names; else it is an `InputError`."""
+    return _read(folder).head
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """A snapshot that is whole. Its files are in memory: another one in its place changes nothing."""
+
+    folder: Path
+    head: dict[str, Any]
+    contents: Mapping[str, bytes]  # of its files, by name
+
+    def frame(self, name: str, *, clear: bool = True) -> pd.DataFrame:
+        """Return a frame, in `clear` where that is kept; one that cannot be read is an `InputError`."""
+        file, private = f"{name}.parquet", f"{PRIVATE}/{name}.parquet"
+        with self.reading(file):
+            frame = read_parquet(file, self.contents[file])
+            if clear and private in self.contents:
+                frame = frame.assign(**read_parquet(private, self.contents[private]))
+        return frame
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Say of which file it is what goes wrong in reading one."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            file = str(self.folder / name)
+            raise InputError("cannot be read ({})", error, file=file, remedy=AGAIN) from None
+
+
+def _read(folder: Path) -> _Snapshot:
     head = read_state(folder / FILE, VERSION, remedy=AGAIN)
     if head is None:
         raise InputError("no snapshot, or one half written", file=str(folder), remedy=AGAIN)
+    contents = {}
     for name, hashed in head["files"].items():
         part = folder / name
         try:
-            there = part.is_file() and part.resolve().is_relative_to(folder.resolve())
-            same = there and digest(part.read_bytes()) == hashed
+            if not (part.is_file() and part.resolve().is_relative_to(folder.resolve())):
+                raise InputError("is missing in the snapshot", file=str(part), remedy=AGAIN)
+            contents[name] = part.read_bytes()
         except PermissionError:
             raise InputError("may be read by its owner only", file=str(part)) from None
-        if not there:
-            raise InputError("is missing in the snapshot", file=str(part), remedy=AGAIN)
-        if not same:
+        if digest(contents[name]) != hashed:
             raise InputError("is not the file that the snapshot was made with", file=str(part), remedy=AGAIN)
-    return head
+    return _Snapshot(folder, head, contents)
 
 
-def _frame(folder: Path, name: str, *needed: str) -> pd.DataFrame:
-    return _frames(folder, name, *needed)[0]
-
-
-def _frames(folder: Path, name: str, *needed: str) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
-    """Return a frame in clear, and what its columns that name somebody are where these are masked."""
-    path, private = folder / f"{name}.parquet", folder / PRIVATE / f"{name}.parquet"
-    try:
-        frame, masked = read_parquet(path), {}
-        if private.is_file():
-            clear = read_parquet(private)
-            masked = {str(column): frame[column] for column in clear.columns if column in frame}
-            frame = frame.assign(**clear)
-    except (OSError, ValueError) as error:
-        raise InputError("cannot be read ({})", error, file=str(path), remedy=AGAIN) from None
-    if missing := [column for column in needed if column not in frame.columns]:
-        raise InputError("lacks the column {}", repr(missing[0]), file=str(path), remedy=AGAIN)
-    return frame, masked
-
-
-def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
+def _space(snapshot: _Snapshot, contacts: str) -> TrustSpace:
+    head, contents = snapshot.head, snapshot.contents
     made_at, made_with = parse_instant(head["as_of"]), Thresholds(**head["thresholds"])
-    origin = json.loads((folder / ORIGIN).read_bytes()) if (folder / ORIGIN).is_file() else {}
+    origin = json.loads(contents.get(ORIGIN, b"{}"))
     data = Path(origin["data"]) if origin.get("data") and Path(origin["data"]).exists() else None
-    entries, masked = _frames(folder, "entries", "row", "domain", "dn", "operator_id", "is_audit_entry")
+    entries = snapshot.frame("entries")
     for column in ("project_contact", "support_contact"):  # a snapshot to hand on has none
         if column not in entries:
             entries[column] = pd.Series("", index=entries.index, dtype="str")
     generated = head["list"]["generated_at"] and parse_instant(head["list"]["generated_at"])
     whitelist = WhiteList(
         entries,
-        problems=_frame(folder, "problems"),
+        problems=snapshot.frame("problems"),
         anchors=tuple(path for path in origin.get("trusted", ()) if Path(path).exists()),
         beside=tuple(map(Path, origin.get("beside", ()))),
         verdict=TypeAdapter(Verdict).validate_python(head["signature"]),
@@ -192,15 +209,14 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
     }
     register, mailboxes = None, None
     if kept := head["mailboxes"]:
-        counts = Counts(_frame(folder, "mailboxes"), **kept["counts"])
+        counts = Counts(snapshot.frame("mailboxes"), **kept["counts"])
         mailboxes = Extraction(kept["source"], parse_instant(kept["made_at"]), known=counts)
-    problems = folder / PRIVATE / "register_problems.parquet"
-    if (kept := head["register"]) and problems.is_file():
+    problems = f"{PRIVATE}/register_problems"
+    if (kept := head["register"]) and f"{problems}.parquet" in contents:
         missing = {file: frozenset(columns) for file, columns in kept["missing"].items()}
         scope = Scope.model_validate(kept["scope"]) if kept["scope"] else None
-        frames = _frame(folder, "register"), read_parquet(problems)
+        frames = snapshot.frame("register"), snapshot.frame(problems)
         register = Register(*frames, missing, kept["source"], kept["sha256"], scope)
-    domains = _frame(folder, "domains")
     space = TrustSpace(
         whitelist,
         made_at,
@@ -213,34 +229,47 @@ def _space(folder: Path, head: dict[str, Any], contacts: str) -> TrustSpace:
         mailboxes=mailboxes,
         archive=find_archive(data, origin["anchors"], origin["signer"]) if data and data.is_dir() else None,
         judged=tuple(State(**state) for state in head["inputs"]),
-        kept_domains=domains.assign(why=_parsed(domains["why"])),
     )
-    space.cache.update(_findings(folder, head["audits"]))
-    space.cache[UNNAMED] = masked
-    space.cache["changes"] = _frame(folder, "changes")
+
+    def masked() -> dict[Any, pd.Series]:
+        shown = snapshot.frame("entries", clear=False)
+        return {name: texts for name, texts in shown.items() if not texts.equals(entries[name])}
+
+    space.kept.update(_findings(snapshot))
+    space.kept["domains"] = lambda: _with_json(snapshot.frame("domains"), "why")
+    space.kept["changes"] = lambda: snapshot.frame("changes")
+    space.kept[UNNAMED] = masked
     return space
 
 
-def _findings(folder: Path, made: Iterable[str]) -> dict[Hashable, Any]:
-    """Return what audits found, open and waived, as `mssante_audit.audits` remembers it."""
-    frame = _frame(folder, "findings", "audit", "rule", "severity", "rank", "until", "fingerprint")
-    clear = {name: frame.get(f"own_{name}", frame[name]) for name in CLEAR}
-    parsed = {name: _parsed(clear[name], loaded) for name in ("subject", "facts")}
-    parsed |= {name: _parsed(frame[name]) for name in ("rows", "where")}
-    clear |= parsed | {"severity": frame["severity"].astype(Severity)}
-    frame = from_json(frame[[*COLUMNS, *WAIVED]].assign(**clear))
-    kept, shown = dict[Hashable, Any](), frame[list(COLUMNS)]
-    # Of each audit they lie side by side, the open ones first.
-    places = grouped((name, at) for at, name in enumerate(frame["audit"].tolist()))
-    for name in audits().keys() & made:
-        first, end = (places[name][0], places[name][-1] + 1) if name in places else (0, 0)
-        rules, until = (frame[column].iloc[first:end].tolist() for column in ("rule", "until"))
-        if catalogue().keys() >= {*rules}:  # what another version found is found anew
-            parts = shown.iloc[first : first + until.count("")], frame.iloc[first + until.count("") : end]
-            kept[audits()[name]] = tuple(part.reset_index(drop=True) for part in parts)
-    return kept
+def _findings(snapshot: _Snapshot) -> dict[Hashable, Callable[[], Any]]:
+    """Return what makes the findings of each audit, open and waived, as `mssante_audit.audits` has them."""
+    with snapshot.reading("findings.parquet"):
+        file = parquet.ParquetFile(pa.BufferReader(snapshot.contents["findings.parquet"]))
+        if lacking := [name for name in OF_FINDINGS if name not in file.schema_arrow.names]:
+            raise ValueError(f"lacks the column {lacking[0]!r}")
+        codes = file.read(["audit", "rule"], use_threads=False).to_pydict()
+    rules = grouped(zip(codes["audit"], codes["rule"], strict=True))
+
+    @cache
+    def whole() -> pd.DataFrame:
+        frame = snapshot.frame("findings")
+        clear = {name: frame.get(f"own_{name}", frame[name]) for name in CLEAR}
+        clear["severity"] = frame["severity"].astype(Severity)
+        frame = frame[[*COLUMNS, *WAIVED]].assign(**clear)
+        return from_json(_with_json(_with_json(frame, "rows", "where"), "subject", "facts", read=loaded))
+
+    def of_audit(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        own = whole()[whole()["audit"] == name]
+        is_open = own["until"] == ""
+        return own.loc[is_open, [*COLUMNS]].reset_index(drop=True), own[~is_open].reset_index(drop=True)
+
+    # What another version found is found anew.
+    usable = [name for name in snapshot.head["audits"] if catalogue().keys() >= {*rules.get(name, ())}]
+    return {audits()[name]: partial(of_audit, name) for name in usable if name in audits()}
 
 
-def _parsed(texts: pd.Series, read: Callable[[str], Any] = json.loads) -> pd.Series:
-    """Return that of which a column has the JSON: one text of all is read ten times as fast as each."""
-    return pd.Series(read(f"[{','.join(texts.tolist())}]"), texts.index, dtype="object")
+def _with_json(frame: pd.DataFrame, *columns: str, read: Callable[[str], Any] = json.loads) -> pd.DataFrame:
+    """Return a frame with what columns of JSON say: read as one text, for it is ten times as fast."""
+    values = {name: read(f"[{','.join(frame[name].tolist())}]") for name in columns}
+    return frame.assign(**{name: pd.Series(its, frame.index, dtype="object") for name, its in values.items()})

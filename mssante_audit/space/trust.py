@@ -65,15 +65,16 @@ class TrustSpace:
     faults: Mapping[str, Sequence[InputError]] = field(default_factory=dict)
     # The states of its inputs, where more is known of them than the space itself shows.
     judged: tuple[State, ...] | None = field(default=None, compare=False)
-    # The domains (`mssante_audit.verdicts.domains`) of the snapshot that the space is loaded from.
-    kept_domains: pd.DataFrame | None = field(default=None, compare=False, repr=False)
-    # What was worked out of it (`once`).
+    # What was worked out of it (`once`), and what the snapshot that it is loaded from has, in its place.
     cache: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    kept: dict[Hashable, Callable[[], Any]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what `make` returns, worked out once for the space; no two callers share a key."""
         if key not in self.cache:
-            self.cache[key] = make()
+            self.cache[key] = self.kept.get(key, make)()
         return cast(T, self.cache[key])
 
     @property
@@ -221,7 +222,7 @@ class TrustSpace:
         >>> load_space(as_of="2026-03-03").with_(stale_after_days=365).thresholds.stale_after_days
         365
         """
-        if self.kept_domains is not None:  # a snapshot does not hold all that audits look at
+        if self.kept:  # a snapshot does not hold all that audits look at
             remedy = "Load its data folder instead"
             raise InputError("a snapshot has the thresholds that it was made with", remedy=remedy)
         names, before = Thresholds.model_fields, self.thresholds

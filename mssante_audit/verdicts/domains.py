@@ -32,9 +32,10 @@ from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import audits, input_of, rule
 from mssante_audit.findings.words import sentence
 from mssante_audit.network import methods
+from mssante_audit.network.methods import METHODS
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.identifiers import region_of
-from mssante_audit.verdicts.checks import ORDERS, RECEIVES, UNSEEN, mails_of, verdicts
+from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS, UNSEEN, mails_of, verdicts
 from mssante_audit.verdicts.presented import receiving, tls_of
 from mssante_audit.verdicts.words import about, capital, causes, reasons
 from mssante_audit.whitelist.rows import grouped
@@ -42,18 +43,22 @@ from mssante_audit.whitelist.rows import grouped
 CONTACTS = {"support": "support_contact", "project": "project_contact"}
 _FINDING = ("rule", "severity", "confidence", "observed", "expected", "first_seen", "rows")
 
-FRAME, METHODS, MAIL, BEHIND = (
-    columns_of("mssante_audit.verdicts", frame) for frame in ("domains", "methods", "mail", "behind")
+FRAME = columns_of(
+    "mssante_audit.verdicts", "domains", receives=RECEIVES, order=ORDERS, severity=("", *SEVERITIES),
+    method=METHODS, **dict.fromkeys(CHECKS, RESULTS),
+)  # fmt: skip
+METHOD_FRAME, MAIL_FRAME, BEHIND_FRAME = (
+    columns_of("mssante_audit.verdicts", name) for name in ("methods", "mail", "behind")
 )
 __doc__ = described(__doc__, "Columns", FRAME)
-__doc__ = described(__doc__, "Columns of `method_records`", METHODS)
-__doc__ = described(__doc__, "Columns of `mail_records`", MAIL)
-__doc__ = described(__doc__, "Columns of `behind`", BEHIND)
+__doc__ = described(__doc__, "Columns of `method_records`", METHOD_FRAME)
+__doc__ = described(__doc__, "Columns of `mail_records`", MAIL_FRAME)
+__doc__ = described(__doc__, "Columns of `behind`", BEHIND_FRAME)
 
 
 def worked_out(space: TrustSpace) -> bool:
     """Tell whether the `domains` of a space take no time any more."""
-    return space.kept_domains is not None or ("domains", *audits().values()) in space.cache
+    return bool(space.kept) or ("domains", *audits().values()) in space.cache
 
 
 def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language: str = "") -> pd.DataFrame:
@@ -75,11 +80,9 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
         return domains_of(space, findings, language=language)
 
     def made() -> pd.DataFrame:
-        if space.kept_domains is not None:
-            return space.kept_domains
         return domains_of(space, concat(parted(name, space)[0] for name in audits()))
 
-    frame = space.once(("domains", *audits().values()), made)
+    frame: pd.DataFrame = space.once(("domains", *audits().values()), space.kept.get("domains", made))
     key = ("reasons", language or current_language(), *audits().values())
     texts = space.once(key, lambda: pd.Series(_reasons(frame["why"], language), dtype="str"))
     return frame.assign(reasons=texts)
@@ -251,7 +254,7 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
         # The rule's own words, for the methods that are no finding too.
         why = sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]})
         rows.append((domain, method, cut, kind, at, why, facts))
-    return frame_of(rows, METHODS)
+    return frame_of(rows, METHOD_FRAME)
 
 
 def mail_records(space: TrustSpace) -> pd.DataFrame:
@@ -263,7 +266,7 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
         texts = (capital(words["met"]), capital(about(mail)) if mail.cause else "", words["do"])
         boxes = None if published is None else published.get(mail.domain, 0)
         rows.append((mail.domain, mail.receives, mail.cause, *texts, mail.observed_at, boxes))
-    return frame_of(rows, MAIL)
+    return frame_of(rows, MAIL_FRAME)
 
 
 def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
@@ -301,4 +304,4 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
             f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(near)}" if near else None
         )
     rows = [(*pair, *space.owners[pair[0]][:2]) for pair in pairs if domain_key(pair[2]) == wanted]
-    return frame_of(rows, BEHIND)
+    return frame_of(rows, BEHIND_FRAME)
