@@ -81,18 +81,15 @@ def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, Any] | Sequence[
     return frame.astype({**kinds, **dict.fromkeys(times, "datetime64[us, UTC]")})
 
 
-def json_schema(
-    title: str, described: Iterable[Column], choices: Mapping[str, Sequence[str]], more: Iterable[Column] = ()
-) -> dict[str, Any]:
+def json_schema(title: str, described: Iterable[Column], more: Iterable[Column] = ()) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a frame's rows as a list of records.
 
-    Columns `described` are there, those in `more` may be; `choices` are values beside those a column says.
+    Columns `described` are there, those in `more` may be.
     """
     required = list(described)
     properties = {}
     for column in (*required, *more):
-        values = choices.get(column.name, column.choices)
-        enum = {"enum": list(values)} if values else {}
+        enum = {"enum": list(column.choices)} if column.choices else {}
         properties[column.name] = {**_TYPES[column.dtype], **enum, "description": column.meaning}
     row = {
         "type": "object",

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pandas as pd
@@ -51,13 +51,12 @@ _UNDATED = re.compile(r"Extraction_Correspondance_MSSante\b.*\.zip", re.I)
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError)
 _ONCE = "Unpack it, and leave the .txt here"
 
-FRAME = columns_of("mssante_audit.mailboxes", "counts")
-__doc__ = described(__doc__, "Columns of `Counts.frame`", FRAME)
-
 # Headings of what is read; found by name, in whatever order.
 COLUMNS = ("Type de BAL", "Adresse BAL", "Type identifiant structure", "Identification Structure")
 # Of mailboxes: a person's, an organisation's, whatever else the manager may come to publish.
 KINDS = ("PER", "ORG", "other")
+FRAME = columns_of("mssante_audit.mailboxes", "counts", kind=KINDS)
+__doc__ = described(__doc__, "Columns of `Counts.frame`", FRAME)
 # Most combinations of domain, kind and structure: some ten times those of 2026. Bounds the memory.
 MAX_GROUPS = 1_000_000
 MAX_LINE, _BLOCK = 2**16, 2**21  # longest row, and what is read at once, in bytes
@@ -97,11 +96,7 @@ class Extraction:
     @cached_property
     def counts(self) -> Counts:
         """What it says in numbers; an `InputError` if it is no extraction, or cannot be read."""
-        if self.known is not None:
-            return self.known
-        if self.file is None:
-            raise InputError("is not kept in a snapshot", file=self.source)
-        return count_mailboxes(pieces(self.file), self.source)
+        return self.known or count_mailboxes(pieces(cast(Path, self.file)), self.source)
 
     @cached_property
     def by_domain(self) -> dict[str, int]:

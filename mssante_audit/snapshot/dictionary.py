@@ -1,6 +1,6 @@
 """What the columns of every frame mean: put together from the rooms that make them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mssante_audit.archive import history
@@ -9,14 +9,11 @@ from mssante_audit.declarations import register
 from mssante_audit.declarations.headings import fields
 from mssante_audit.findings import causes
 from mssante_audit.findings import frame as findings
-from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.mailboxes import extraction as counts
 from mssante_audit.network.methods import FRAME as METHOD_FRAME
-from mssante_audit.network.methods import METHODS
 from mssante_audit.observe.tls import observation as servers
-from mssante_audit.observe.tls.observation import OUTCOMES
 from mssante_audit.space import story
-from mssante_audit.verdicts import checks, domains
+from mssante_audit.verdicts import domains
 from mssante_audit.whitelist import load
 
 # For each frame what a row is, and its columns in order
@@ -35,20 +32,12 @@ FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
     "history": ("A content that the list ever had.", lambda: history.FRAME),
 }
 
-_CHOICES: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "domains": dict.fromkeys(CHECKS, checks.RESULTS)
-    | {"receives": checks.RECEIVES, "order": checks.ORDERS, "severity": ("", *SEVERITIES), "method": METHODS},
-    "mailboxes": {"kind": counts.KINDS},
-    "methods": {"method": METHODS},
-    "servers": {"outcome": OUTCOMES},
-}
-
 
 def schema(name: str) -> dict[str, Any]:
     """Return the JSON Schema of a frame of `FRAMES`, as files have its rows."""
     what, columns = FRAMES[name]
     more = findings.IN_FILES if name == "findings" else ()
-    return json_schema(f"{name}: {what}", columns(), _CHOICES.get(name, {}), more)
+    return json_schema(f"{name}: {what}", columns(), more)
 
 
 # Of a Table Schema, by how a dtype begins; all others are text in Parquet
@@ -72,7 +61,7 @@ def table_schema(name: str, columns: Iterable[str]) -> dict[str, Any]:
         its = meanings.get(column, Column(column, "str", ""))
         kind = next((kind for start, kind in _TYPES.items() if its.dtype.startswith(start)), "string")
         described.append({"name": column, "type": kind, "description": its.meaning})
-        if choices := [value for value in _CHOICES.get(name, {}).get(column, its.choices) if value]:
+        if choices := [value for value in its.choices if value]:
             described[-1]["constraints"] = {"enum": choices}
     return {"fields": described}
 

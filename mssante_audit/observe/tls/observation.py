@@ -105,7 +105,7 @@ def load_tls(source: str | Path) -> TlsObservation:
     return TlsObservation(**read, visits=tuple(visits), certificates=certificates, dns=headers[0]["dns"])
 
 
-FRAME = columns_of("mssante_audit.observe.tls", "servers")
+FRAME = columns_of("mssante_audit.observe.tls", "servers", outcome=OUTCOMES)
 __doc__ = described(__doc__, "Columns of `Observed.servers`, one row a server, sorted by address", FRAME)
 CHANGES = columns_of("mssante_audit.observe.tls", "changes")
 __doc__ = described(__doc__, "Columns of changes, one row a change of one server, in order of time", CHANGES)
