@@ -15,7 +15,7 @@ from mssante_audit.archive.changes import side_of
 from mssante_audit.archive.events import Span, between
 from mssante_audit.archive.history import with_operators
 from mssante_audit.audits import parted
-from mssante_audit.audits.reconciliation.matching import match, no_statuses
+from mssante_audit.audits.reconciliation import matching
 from mssante_audit.base.language import current_language
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings
@@ -184,10 +184,11 @@ class Survey:
     @cached_property
     def statuses(self) -> dict[tuple[str, str], str]:
         """Domain in lower case and operator that declared it or has its rows → the worst of its statuses."""
-        parties = no_statuses() if self.space.register is None else match(self.space).statuses
         worst: dict[tuple[str, str], str] = {}
         columns = ["domain", "operator_id", "status", "rows"]
-        for domain, operator_id, status, rows in parties[columns].itertuples(index=False, name=None):
+        for domain, operator_id, status, rows in matching.statuses(self.space)[columns].itertuples(
+            index=False, name=None
+        ):
             for owner in {operator_id, *(self.owners[row] for row in rows)}:
                 worst.setdefault((domain, owner), str(status))  # the worst come first
         return worst

@@ -1,6 +1,6 @@
 """How the register and the white list compare: the frame of statuses, from which the findings follow."""
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -17,7 +17,7 @@ from mssante_audit.declarations.values import domain_keys, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
-from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
+from mssante_audit.whitelist.rows import grouped, rows_by
 
 # Statuses of a domain, worst first.
 STATUSES = (
@@ -53,7 +53,6 @@ _DECLARED = [
     "withdrawal", "date", "received_on", "effective_on",
 ]  # fmt: skip
 FRAME = columns_of("mssante_audit.audits.reconciliation", "statuses", status=STATUSES)
-_ORDER = [column.name for column in FRAME]
 _DTYPES = {**dtypes(FRAME), "party": "int64"}
 
 
@@ -106,19 +105,9 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     return Match(_typed(whole), current, listed, pairs)
 
 
-def by_domain(parties: pd.DataFrame, operators: Collection[str] | None = None) -> pd.DataFrame:
-    """Return one row a domain of the statuses of a `Match`: the worst of its operators, with all rows."""
-    if operators is not None:
-        parties = parties[parties["operator_id"].isin(operators)]
-    every = grouped(zip(parties["domain"], parties["rows"], strict=True))
-    whole = parties.drop_duplicates("domain", ignore_index=True)[_ORDER]
-    whole["rows"] = [tuple(sorted(all_rows(every[domain]))) for domain in whole["domain"]]
-    return whole
-
-
-def no_statuses() -> pd.DataFrame:
-    """Return the frame of statuses without a row."""
-    return _typed(pd.DataFrame(columns=[*_DTYPES]))[_ORDER]
+def statuses(space: TrustSpace) -> pd.DataFrame:
+    """Return the statuses of a space, one row a domain and operator; none without a register."""
+    return match(space).statuses if space.register else _typed(pd.DataFrame(columns=[*_DTYPES]))
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

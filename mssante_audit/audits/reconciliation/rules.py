@@ -35,10 +35,17 @@ _SIGNS, _NO_FIGURES = re.compile(r"[\W_]+"), re.compile(r"\D+")
 
 
 def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.DataFrame:
-    """Return one row a domain, as `matching.FRAME` describes; of some operators only, if given."""
-    if space.register is None:
-        return matching.no_statuses()
-    return matching.by_domain(matching.match(space).statuses, operators)
+    """Return one row a domain, as `matching.FRAME` describes: the worst of its operators, with all rows.
+
+    Of some operators only, if given.
+    """
+    parties = matching.statuses(space)
+    if operators is not None:
+        parties = parties[parties["operator_id"].isin(operators)]
+    every = grouped(zip(parties["domain"], parties["rows"], strict=True))
+    whole = parties.drop_duplicates("domain", ignore_index=True)[[column.name for column in matching.FRAME]]
+    rows = [tuple(sorted(all_rows(every[domain]))) for domain in whole["domain"]]
+    return whole.assign(rows=pd.Series(rows, dtype="object"))
 
 
 def _presence(space: TrustSpace) -> Iterator[Finding]:
