@@ -186,9 +186,8 @@ def _there(folder: Path, head: str) -> Path | None:
 
 def _made(head: str) -> datetime | None:
     """Return when the extraction was made of which a head speaks: by its file's name, or its address."""
-    published, mirrored = PUBLISHED.search(head), _MIRRORED.search(head)
-    named = f"Extraction_Correspondance_MSSante_{mirrored[1]}{mirrored[2]}.zip" if mirrored else ""
-    return made_at(published[0] if published else named)
+    published = PUBLISHED.search(_MIRRORED.sub(r"/Extraction_Correspondance_MSSante_\1\2.zip", head))
+    return made_at(published[0]) if published else None
 
 
 def _named(made: datetime, suffix: str) -> str:

@@ -237,7 +237,7 @@ def _space(snapshot: _Snapshot, contacts: str) -> TrustSpace:
 
     space.kept.update(_findings(snapshot))
     space.kept["domains"] = lambda: _with_json(snapshot.frame("domains"), "why")
-    space.kept["changes"] = lambda: snapshot.frame("changes")
+    space.kept["changes"] = lambda: _with_json(snapshot.frame("changes"), "facts")
     space.kept[UNNAMED] = masked
     return space
 
