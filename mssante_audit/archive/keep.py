@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mssante_audit.archive.history import bring_up_to_date, check_of
-from mssante_audit.archive.store import GOOD, QUARANTINE, TIME, Archive, Record, append, read_log
+from mssante_audit.archive.store import QUARANTINE, TIME, Archive, Record, append, read_log
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import write_bytes
@@ -80,10 +80,9 @@ def _store(
     if published and second < published[-1].generated_at:
         flags["older"] = f"older than the last list, of {published[-1].generated_at:%Y-%m-%d %H:%M} UTC"
     if before := [s for s in published if s.generated_at < second]:
-        file = before[-1].name
-        recorded = [r.rows for r in archive.log if r.file == file and r.outcome in GOOD and r.rows]
+        recorded = archive.kept.get(before[-1].name)
         try:
-            rows = recorded[-1] if recorded else len(archive.load(before[-1]).entries)
+            rows = recorded.rows if recorded else len(archive.load(before[-1]).entries)
         except InputError:
             rows = 0
         if count < (1 - max_loss) * rows:

@@ -142,13 +142,11 @@ def distance(a: str, b: str, most: int) -> int:
 
 
 def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
-    """Return the renames that the history supports over lists of these `times`: first name → last name.
+    """Return the renames that the history supports over three `times` of lists or more: old name → new.
 
     A domain whose rows are last seen in one list, and a domain first seen in the next one with the same rows
     otherwise, that nobody else holds in the history, are one domain; such steps are put together.
     """
-    if len(times) < 3:
-        return {}
     after = dict(pairwise(pd.DatetimeIndex(list(times)).as_unit("us")))
     names, first, last = (history[column] for column in ("domain", "first_seen", "last_seen"))
     leaving = (last == last.groupby(names).transform("max")) & last.isin(list(after))

@@ -30,7 +30,6 @@ from mssante_audit.whitelist.load import WhiteList, content_of, load_whitelist
 from mssante_audit.whitelist.rows import structures
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER, SIGNER, common_names, signer_of
 
-LIST_SUFFIXES = (".xml", ".xml.gz")
 QUARANTINE, LOG = "quarantine", "log.jsonl"
 PUT_BACK = "Put the right file back, then run `mssante-audit archive verify`"
 VERSION = 1  # of the log
@@ -274,7 +273,9 @@ def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | N
 
 def lists_in(folder: Path) -> list[Path]:
     """Return the lists that lie in a folder, in order of name."""
-    return sorted(f for f in folder.iterdir() if f.name.lower().endswith(LIST_SUFFIXES) and not f.is_dir())
+    return sorted(
+        f for f in folder.iterdir() if f.name.lower().endswith((".xml", ".xml.gz")) and not f.is_dir()
+    )
 
 
 def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime | None = None) -> Path:
