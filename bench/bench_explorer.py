@@ -13,7 +13,7 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from mssante_audit.report.explorer.page import explore, packed
+from mssante_audit.report.explorer import explore, packed
 from mssante_audit.space.trust import load_space
 from tools.sample.make import build
 from tools.sample.space import whitelist_chunks

@@ -1,10 +1,11 @@
-"""Charts of one's own values, by matplotlib: bars, lines over time, shares that last.
+"""Charts of one's own values, by matplotlib: bars, lines over time, shares that last, a map of France.
 
 Each takes a series or a frame and returns a `mssante_audit.report.svg.Chart`, whose figure can be changed and
 saved. matplotlib is imported when the first chart is drawn.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import cycle, pairwise
@@ -13,25 +14,24 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base import language
+from mssante_audit.base import language, resources
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.frames import of_pandas
 from mssante_audit.base.language import NBSP, format_text, gettext, translated
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report import svg
 from mssante_audit.report.svg import COLOURS, LINE, WIDTH, Chart, clean, look, sheet, tell
+from mssante_audit.values.identifiers import DEPARTMENTS
 
 # How a bar may look: as a severity (each lighter than the worse one), or plain
 STYLES = (*reversed(SEVERITIES), "strong", "light", "gold", "brown", "grey")
 # Severities where there is little room
 SHORT = {"critical": "crit.", "error": "err.", "warning": "avert.", "info": "info."}
+SHADES, TILE = 6, WIDTH / 10  # How many shades there are, and points from one tile to the next
 # What stands between a name and its number, and between two of these, by language
 PAIRS = {"fr": (" : ", " ; "), "en": (": ", "; ")}
-HIGH, CURVE = 110, 70  # Points that axes of upright bars, and of a curve, are high
 # Years that a scale of time may span, and the year from which on matplotlib may have none
 SPAN, LAST = 100, 9000
-# Where the number of a mark stands
-ABOVE: Any = {"textcoords": "offset points", "ha": "center", "va": "bottom"}
 
 
 def bars(
@@ -97,7 +97,7 @@ def bars(
         else:
             words = language.words(legend or {}) if single else _words_of_columns(looks, lengths)
             words = {style: words[style] for style in STYLES if style in words and style in looks}
-            draw = _upright if upright else _below_names
+            draw = svg.upright_bars if upright else svg.below_names
             axes = draw(drawn.fillna(0), pairs, partial(sheet, title, words), options)
     for column, container in zip(map(str, lengths), axes.containers, strict=False):
         for bar, n, part, pair in zip(container, lengths[column], parts[column], pairs, strict=True):
@@ -142,7 +142,7 @@ def lines(
     marks: dict[str, str] = {}
     with look():
         heads = [svg.lines_of(name, svg.LETTERS - 12) for name in names.values()]
-        heights = [LINE * len(head) + CURVE for head in heads]
+        heights = [LINE * len(head) + svg.CURVE for head in heads]
         size = options.pop("figsize", None)
         figure = given.figure if given else sheet(title, {}, [*heights, LINE], size)
         plots = [given] * len(curves) if given else figure.axes
@@ -154,9 +154,9 @@ def lines(
             tell(marks, axes.lines[-1], "\n".join(map(colon.join, points)))
             axes.lines[-1].set_clip_on(False)
             if not given:
-                axes.set_ylim(0, (max(numbers) or 1) * heights[at] / (CURVE - LINE))
+                axes.set_ylim(0, (max(numbers) or 1) * heights[at] / (svg.CURVE - LINE))
                 axes.set(yticks=[], xlabel="", ylabel="")
-                _head(axes, heads[at], times, numbers)
+                svg.head(axes, heads[at], times, numbers)
                 axes.tick_params(labelbottom=at == len(curves) - 1)
         if not given:
             figure.axes[-1].set_axis_off()
@@ -178,7 +178,7 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
     text, sentences = "{name} : {share} encore ouverts après {d:jour}", list[str]()
     marks: dict[str, str] = {}
     with look():
-        figure = sheet(clean(translated(title)), {s: clean(name) for s, name in styles.items()}, [3 * CURVE])
+        figure = sheet(title, styles, [3 * svg.CURVE])
         (axes,) = figure.axes
         x, y, width, height = axes.get_position().bounds
         axes.set_position((x + 0.12, y + 0.12 * height, width - 0.14, 0.86 * height))
@@ -196,6 +196,73 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
         axes.set_yticks([0, 0.5, 1], [language.percent(n, 2) for n in range(3)])
     alt = alt_text("Lignes – {title}. {said}.", title, sentences)
     return Chart(figure, title, alt, caption, marks)
+
+
+def tile_places(collectivities: bool = False) -> dict[str, tuple[int, int]]:
+    """Return where each département's tile stands: (column, row) from the upper left.
+
+    The collectivities overseas, which are no départements, have a row of their own below the others.
+    """
+    grids = resources.table_of("mssante_audit.report", "tiles.toml")
+    rows = grids["departments"].strip().splitlines() + [grids["collectivities"]] * collectivities
+    return {code: (x, y) for y, row in enumerate(rows) for x, code in enumerate(row.split()) if code != "."}
+
+
+def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
+    """Draw a number a département as a grid of tiles: overseas and Corsica at the same scale as the rest.
+
+    `values` are whole numbers by the code of the département; the collectivities overseas are drawn if one
+    has a number. `title` and `caption` are as for `bars`. No such département, or a number that is not whole,
+    is an `InputError`.
+    """
+    from matplotlib.patches import Rectangle
+
+    lengths = of_pandas(values, pd.Series).map(length).astype("float64")
+    drawn = lengths[lengths > 0].sort_values(ascending=False, kind="stable")
+    numbers = dict(zip(map(str, drawn.index), whole_numbers(drawn), strict=True))
+    if twice := drawn.index[drawn.index.duplicated()].tolist():
+        raise InputError(f"a département stands there twice: {twice[0]}", remedy="Sum them first")
+    if unknown := sorted(numbers.keys() - DEPARTMENTS.keys()):
+        named = ", ".join(code or '""' for code in unknown)
+        raise InputError(f"no such département: {named}", remedy='Codes are texts: "01", "2A", "971"')
+    most, (colon, semicolon) = max(numbers.values(), default=1), PAIRS[language.current_language()]
+    places = tile_places(not numbers.keys() <= tile_places().keys())
+    marks: dict[str, str] = {}
+    height = TILE * (1 + max(y for _, y in places.values()))
+
+    def sentence(code: str) -> str:
+        return f"{DEPARTMENTS[code]} ({code}){colon}{language.number(numbers.get(code, 0))}"
+
+    with look():
+        figure = sheet(title, _scale(most), [height])
+        axes = figure.axes[0]
+        axes.set(xlim=(0, WIDTH), ylim=(height, 0))
+        axes.set_axis_off()
+        for code, (column, row) in places.items():
+            n, x, y = numbers.get(code, 0), TILE * column + 1, TILE * row
+            style = f"s{_shade(n, most)}" if n else "paper"
+            box = Rectangle((x, y), TILE - 3, TILE - 3, facecolor=COLOURS[style], edgecolor=COLOURS["edge"])
+            tell(marks, axes.add_patch(box), sentence(code))
+            short = f"{n // 1000}k" if n >= 10_000 else str(n)  # a tile has room for four digits
+            ink: Any = {"color": COLOURS["inverse" if style in ("s3", "s4", "s5") else "ink"], "va": "center"}
+            axes.text(x + 3, y + 10, code, **ink)
+            axes.text(x + TILE / 2 - 2, y + 28, short if n else "–", weight="bold", ha="center", **ink)
+    sentences = list(map(sentence, numbers))
+    alt = alt_text("Carte en carreaux – {title}. {said}.", title, sentences, semicolon)
+    return Chart(figure, title, alt, caption, marks)
+
+
+def _shade(n: int, most: int) -> int:
+    return int(SHADES * math.log(n) / math.log(most + 1))
+
+
+def _scale(most: int) -> dict[str, str]:
+    """Return the numbers that each shade stands for; shades that no number up to `most` has are left out."""
+    upto = range(1, most + 1)
+    starts = [1 + bisect_left(upto, k, key=lambda n: _shade(n, most)) for k in range(SHADES + 1)]
+    spans = {f"s{k}": {low, after - 1} for k, (low, after) in enumerate(pairwise(starts)) if low < after}
+    texts = {style: "–".join(map(language.number, sorted(span))) for style, span in spans.items()}
+    return {"paper": gettext("aucun"), **texts}
 
 
 def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
@@ -274,99 +341,3 @@ def _words_of_columns(looks: Sequence[str], lengths: pd.DataFrame) -> dict[str, 
             name = language.severity_name(column) if column in SEVERITIES else translated(column)
             names.setdefault(style, []).append(name)
     return {style: ", ".join(shared) for style, shared in names.items()}
-
-
-def _below_names(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) -> Any:
-    """Draw bars that lie, each below its name and number, on a `new` sheet."""
-    texts: list[tuple[float, str, str]] = []
-    places, bottom = [], 0.0
-    for name, text in pairs:
-        rows = [(line, "") for line in svg.lines_of(name)]
-        if len(rows[-1][0]) + len(text) < svg.LETTERS and svg.wide(f"{rows[-1][0]}  {text}") <= WIDTH:
-            rows[-1] = (rows[-1][0], text)
-        else:
-            rows += [("", line) for line in svg.lines_of(text)]
-        texts += [(bottom + LINE * (at + 0.5), *row) for at, row in enumerate(rows)]
-        places.append(bottom + LINE * len(rows))
-        bottom = places[-1] + svg.BAR + svg.GAP
-    figure = new([max(bottom, LINE)], options.pop("figsize", None))
-    axes = figure.axes[0]
-    if len(lengths):
-        nameless = lengths.reset_index(drop=True)  # pandas would make a scale of instants
-        nameless.plot.barh(stacked=True, legend=False, ax=axes, **{"width": 1, **options})
-        for container in axes.containers:
-            for bar, place in zip(container, places, strict=True):
-                bar.set(y=place, height=svg.BAR)
-        axes.set_xlim(0, pd.DataFrame(lengths).sum(axis=1).max() or 1)
-    axes.set_ylim(max(bottom, LINE), 0)
-    axes.set_axis_off()
-    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
-    for place, name, text in texts:
-        axes.text(0, place, name, **beside)
-        axes.text(1, place, text, ha="right", color=COLOURS["muted"], **beside)
-    return axes
-
-
-def _upright(lengths: Any, pairs: svg.Pairs, new: Any, options: dict[str, Any]) -> Any:
-    """Draw bars that stand where time puts them on a `new` sheet, with the numbers that have room."""
-    index, colours = lengths.index, options.pop("color")
-    times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else pd.DatetimeIndex(index)
-    frame = pd.DataFrame(lengths)
-    parts = zip(frame, [colours] if isinstance(lengths, pd.Series) else colours, strict=True)
-    figure = new([LINE, HIGH, LINE], options.pop("figsize", None))
-    above, axes, below = figure.axes
-    days = (times - times[0]).days.tolist()
-    width = 0.8 * min((b - a for a, b in pairwise(days) if b > a), default=30)
-    bottom = pd.Series(0.0, index=index)
-    for column, colour in parts:
-        axes.bar(times, frame[column], width=width, bottom=bottom, color=colour, **options)
-        bottom += frame[column]
-    _time_axis(axes, times, pairs[0][0], pairs[-1][0])
-    tops, texts = bottom.tolist(), [language.number(n) for n in bottom]
-    (left, right), up = axes.get_xlim(), HIGH / axes.get_ylim()[1]
-    across, first = WIDTH / (right - left), axes.convert_xunits(times[0]) - left
-    places = [across * (first + n) for n in days]
-    for i in _numbered(places, [up * n for n in tops], texts, across * width):
-        axes.annotate(texts[i], (times[i], tops[i]), (0, 2), **ABOVE)
-    axes.set_yticks([])
-    above.set_axis_off()
-    below.set_axis_off()
-    return axes
-
-
-def _numbered(places: list[float], tops: list[float], texts: list[str], bar: float) -> list[int]:
-    """Return which upright bars have room for their number above them: the highest are asked first."""
-    widths, chosen = [svg.wide(text) for text in texts], set[int]()
-    for i in sorted(range(len(tops)), key=lambda i: -tops[i]):
-        side = widths[i] / 2
-        fits = side <= places[i] <= WIDTH - side
-        for j, (place, top) in enumerate(zip(places, tops, strict=True)):
-            apart, higher = abs(place - places[i]), top - tops[i]
-            fits &= not (higher > 2 and apart < side + bar / 2)
-            fits &= not (j in chosen and higher < svg.SIZE + 4 and apart < side + widths[j] / 2 + 2)
-        if fits:
-            chosen.add(i)
-    return sorted(chosen)
-
-
-def _head(axes: Any, head: Sequence[str], times: pd.DatetimeIndex, numbers: Sequence[int]) -> None:
-    """Write above a curve its name and its last number, and where it is highest how high."""
-    beside: Any = {"transform": axes.transAxes, "va": "top", "clip_on": False}
-    axes.text(0, 1, "\n".join(head), **beside)
-    axes.text(1, 1, language.number(numbers[-1]), ha="right", weight="bold", **beside)
-    if (most := max(numbers)) > numbers[-1]:
-        top = (axes.lines[-1].get_xdata()[numbers.index(most)], most)
-        axes.annotate(language.number(most), top, (0, 3), **ABOVE)
-    _time_axis(axes, times, language.day(times[0]), language.day(times[-1]))
-
-
-def _time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
-    """Name the first and the last instant below axes whose other ticks are drawn to scale."""
-    from matplotlib.dates import AutoDateLocator
-
-    ends = [times[0]] if times[0] == times[-1] else [times[0], times[-1]]
-    axes.set_xticks(ends, names[: len(ends)])
-    axes.tick_params(axis="x", labelrotation=0)
-    axes.xaxis.set_minor_locator(AutoDateLocator(minticks=3, maxticks=12))  # type: ignore[no-untyped-call]
-    for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=False):
-        label.set_horizontalalignment(side)

@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count as count_from
+from itertools import pairwise
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
+import pandas as pd
 from lxml import etree
 
 from mssante_audit.base import errors, export, language, markup
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 WIDTH, SIZE, LETTERS = 420, 14, 44
 # Points that a line of letters, a bar, a space between bars and the lower edge are high
 LINE, BAR, GAP, FOOT = 18, 8, 6, 6
+HIGH, CURVE = 110, 70  # Points that axes of upright bars, and of a curve, are high
 PAGE = 1000  # Points that a chart may be high if it is to stand on a page below the text that leads to it
 # Colours of a drawing by their names; in a page each is a variable of `tables.css`, no two the same
 COLOURS = {
@@ -53,6 +56,8 @@ _OURS = {
     r"font: ([\d.]+px) [^;\"]*": r"font-size: \1",
     r"font-family: [^;\"]*(; )?": "",
 }
+# Where the number of a mark stands
+ABOVE: Any = {"textcoords": "offset points", "ha": "center", "va": "bottom"}
 _drawn = count_from(1)
 Pairs = Sequence[tuple[str, str]]  # Names and what stands beside each
 
@@ -118,7 +123,7 @@ def look() -> Iterator[None]:
 
 def tell(marks: dict[str, str], artist: Any, text: str) -> None:
     """Let an artist say a text when it is pointed at; one of many points, a line each."""
-    artist.set_gid(f"mark-{len(marks)}")
+    artist.set_gid(f"mark-{id(artist)}")  # another chart may be drawn in the same figure
     marks[artist.get_gid()] = text
 
 
@@ -211,3 +216,99 @@ def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: 
         figure.add_axes((0, 1 - (top + height) / whole, 1, height / whole))
         top += height
     return figure
+
+
+def below_names(lengths: Any, pairs: Pairs, new: Any, options: dict[str, Any]) -> Any:
+    """Draw bars that lie, each below its name and number, on a `new` sheet."""
+    texts: list[tuple[float, str, str]] = []
+    places, bottom = [], 0.0
+    for name, text in pairs:
+        rows = [(line, "") for line in lines_of(name)]
+        if len(rows[-1][0]) + len(text) < LETTERS and wide(f"{rows[-1][0]}  {text}") <= WIDTH:
+            rows[-1] = (rows[-1][0], text)
+        else:
+            rows += [("", line) for line in lines_of(text)]
+        texts += [(bottom + LINE * (at + 0.5), *row) for at, row in enumerate(rows)]
+        places.append(bottom + LINE * len(rows))
+        bottom = places[-1] + BAR + GAP
+    figure = new([max(bottom, LINE)], options.pop("figsize", None))
+    axes = figure.axes[0]
+    if len(lengths):
+        nameless = lengths.reset_index(drop=True)  # pandas would make a scale of instants
+        nameless.plot.barh(stacked=True, legend=False, ax=axes, **{"width": 1, **options})
+        for container in axes.containers:
+            for bar, place in zip(container, places, strict=True):
+                bar.set(y=place, height=BAR)
+        axes.set_xlim(0, pd.DataFrame(lengths).sum(axis=1).max() or 1)
+    axes.set_ylim(max(bottom, LINE), 0)
+    axes.set_axis_off()
+    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
+    for place, name, text in texts:
+        axes.text(0, place, name, **beside)
+        axes.text(1, place, text, ha="right", color=COLOURS["muted"], **beside)
+    return axes
+
+
+def upright_bars(lengths: Any, pairs: Pairs, new: Any, options: dict[str, Any]) -> Any:
+    """Draw bars that stand where time puts them on a `new` sheet, with the numbers that have room."""
+    index, colours = lengths.index, options.pop("color")
+    times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else pd.DatetimeIndex(index)
+    frame = pd.DataFrame(lengths)
+    parts = zip(frame, [colours] if isinstance(lengths, pd.Series) else colours, strict=True)
+    figure = new([LINE, HIGH, LINE], options.pop("figsize", None))
+    above, axes, below = figure.axes
+    days = (times - times[0]).days.tolist()
+    width = 0.8 * min((b - a for a, b in pairwise(days) if b > a), default=30)
+    bottom = pd.Series(0.0, index=index)
+    for column, colour in parts:
+        axes.bar(times, frame[column], width=width, bottom=bottom, color=colour, **options)
+        bottom += frame[column]
+    time_axis(axes, times, pairs[0][0], pairs[-1][0])
+    tops, texts = bottom.tolist(), [language.number(n) for n in bottom]
+    (left, right), up = axes.get_xlim(), HIGH / axes.get_ylim()[1]
+    across, first = WIDTH / (right - left), axes.convert_xunits(times[0]) - left
+    places = [across * (first + n) for n in days]
+    for i in _numbered(places, [up * n for n in tops], texts, across * width):
+        axes.annotate(texts[i], (times[i], tops[i]), (0, 2), **ABOVE)
+    axes.set_yticks([])
+    above.set_axis_off()
+    below.set_axis_off()
+    return axes
+
+
+def _numbered(places: list[float], tops: list[float], texts: list[str], bar: float) -> list[int]:
+    """Return which upright bars have room for their number above them: the highest are asked first."""
+    widths, chosen = [wide(text) for text in texts], set[int]()
+    for i in sorted(range(len(tops)), key=lambda i: -tops[i]):
+        side = widths[i] / 2
+        fits = side <= places[i] <= WIDTH - side
+        for j, (place, top) in enumerate(zip(places, tops, strict=True)):
+            apart, higher = abs(place - places[i]), top - tops[i]
+            fits &= not (higher > 2 and apart < side + bar / 2)
+            fits &= not (j in chosen and higher < SIZE + 4 and apart < side + widths[j] / 2 + 2)
+        if fits:
+            chosen.add(i)
+    return sorted(chosen)
+
+
+def head(axes: Any, head: Sequence[str], times: pd.DatetimeIndex, numbers: Sequence[int]) -> None:
+    """Write above a curve its name and its last number, and where it is highest how high."""
+    beside: Any = {"transform": axes.transAxes, "va": "top", "clip_on": False}
+    axes.text(0, 1, "\n".join(head), **beside)
+    axes.text(1, 1, language.number(numbers[-1]), ha="right", weight="bold", **beside)
+    if (most := max(numbers)) > numbers[-1]:
+        top = (axes.lines[-1].get_xdata()[numbers.index(most)], most)
+        axes.annotate(language.number(most), top, (0, 3), **ABOVE)
+    time_axis(axes, times, language.day(times[0]), language.day(times[-1]))
+
+
+def time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
+    """Name the first and the last instant below axes whose other ticks are drawn to scale."""
+    from matplotlib.dates import AutoDateLocator
+
+    ends = [times[0]] if times[0] == times[-1] else [times[0], times[-1]]
+    axes.set_xticks(ends, names[: len(ends)])
+    axes.tick_params(axis="x", labelrotation=0)
+    axes.xaxis.set_minor_locator(AutoDateLocator(minticks=3, maxticks=12))  # type: ignore[no-untyped-call]
+    for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=False):
+        label.set_horizontalalignment(side)

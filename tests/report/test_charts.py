@@ -17,12 +17,11 @@ from made_findings import framed, made
 from mssante_audit.base.errors import InputError, OutputError, ParameterError
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.report.charts import STYLES, bars, lines
+from mssante_audit.report.charts import SHADES, STYLES, bars, lines, tiles
 from mssante_audit.report.notebook import Report
 from mssante_audit.report.results import EVERYBODY
 from mssante_audit.report.svg import COLOURS
 from mssante_audit.report.tables import visible
-from mssante_audit.report.tiles import SHADES, tiles
 from mssante_audit.space.trust import TrustSpace
 
 AS_OF = datetime(2026, 3, 3, 6, tzinfo=UTC)
@@ -212,6 +211,10 @@ def test_a_chart_is_drawn_on_axes_that_are_given():
     bars(pd.Series({"a": 2, "b": 1}), title="t", ax=left)
     lines(pd.Series([1, 2], DAYS), title="t", ax=right, grid=True)
     assert (len(left.patches), len(right.lines)) == (2, 1)
+    upper, lower = Figure().subplots(2, 1)
+    first = bars(pd.Series({"a": 2, "b": 1}), title="t", ax=upper)
+    bars(pd.Series({"c": 4, "d": 3}), title="t", ax=lower)
+    assert [text for text, *_ in marks(parsed(first))] == ["a : 2", "b : 1"], "no bar of the other chart"
 
 
 def test_text_is_text_and_colours_are_the_pages():

@@ -19,7 +19,7 @@ from mssante_audit.base.language import words_of
 from mssante_audit.base.markup import visible
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.registry import catalogue
-from mssante_audit.report.explorer.page import CHANGES
+from mssante_audit.report.explorer import CHANGES
 from mssante_audit.report.first import COLUMNS
 from mssante_audit.report.run import run_reports
 from mssante_audit.snapshot import make_snapshot

@@ -19,7 +19,7 @@ import mssante_audit as ms
 from mssante_audit.base.language import NARROW, NBSP, typeset
 from mssante_audit.base.language import day as day_of
 from mssante_audit.findings.registry import catalogue
-from mssante_audit.report.tiles import tile_places
+from mssante_audit.report.charts import tile_places
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.verdicts.checks import RECEIVES
 
