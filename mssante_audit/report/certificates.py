@@ -122,11 +122,8 @@ def _text(*lines: str) -> str:
 
 def _fold(line: str) -> Iterator[str]:
     """Yield a line in parts of at most `WIDTH` octets, no character cut in two (RFC 5545, 3.1)."""
-    part, size = "", 0
-    for character in line:
-        octets = len(character.encode("utf-8", "backslashreplace"))
-        if size + octets > WIDTH:
-            yield part
-            part, size = " ", 1
-        part, size = part + character, size + octets
-    yield part
+    while len(octets := line.encode()) > WIDTH:
+        part = octets[:WIDTH].decode(errors="ignore")
+        yield part
+        line = f" {line.removeprefix(part)}"
+    yield line

@@ -190,8 +190,6 @@ def _number(value: Any, on: str) -> str:
     """Return a number as the list writes it, whatever a spreadsheet made of it; "" if it is none."""
     if pd.isna(value):
         return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
     text = re.sub(r"[\W_]+", "", re.sub(r"\.0$", "", str(value).strip())).upper()
     return (text[:9] if on == "siren" and len(text) == 14 else text.zfill(NUMBERS[on])) if text else ""
 
@@ -267,27 +265,24 @@ def own_rule(
 def _check(which: str | Callable[[pd.DataFrame], Any], shows: str) -> None:
     """Refuse a condition that names no column of the list, or is none, while its author is there."""
     rows = frame_of((), LIST_COLUMNS)
-    names, why = list(map(str, rows)), ""
-    wrong = "" if shows in names else shows
+    named, names = shows, list(map(str, rows))
     try:
         mask = rows.eval(which, engine="python") if isinstance(which, str) else which(rows)
         if isinstance(which, str) and not (isinstance(mask, pd.Series) and is_bool_dtype(mask)):
-            why = "it is neither true nor false of a row"
+            raise TypeError("it is neither true nor false of a row")
     except UndefinedVariableError as error:
-        wrong = str(error).split("'")[1]
+        named = str(error).split("'")[1]
     except KeyError as error:
-        wrong = str(error.args[0])
+        named = str(error.args[0])
     except (SyntaxError, TypeError, AttributeError, NotImplementedError) as error:
-        why = str(error)
+        why = f"the condition cannot be asked of the list ({error})"
+        raise ParameterError(why, remedy="Try it on space.entries") from None
     except Exception:  # noqa: S110 - a function may be right of rows that are there
         pass
-    if wrong and wrong not in names:
-        near = get_close_matches(wrong, names, 1)
+    if named not in names:
+        near = get_close_matches(named, names, 1)
         remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}"
-        raise ParameterError(f"no column {wrong!r} in the list", remedy=remedy)
-    if why:
-        why = f"the condition cannot be asked of the list ({why})"
-        raise ParameterError(why, remedy="Try it on space.entries")
+        raise ParameterError(f"no column {named!r} in the list", remedy=remedy)
 
 
 def export(values: pd.DataFrame | pd.Series, path: str | Path, *, contacts: str = "services") -> Path:

@@ -13,18 +13,24 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.archive.store import GOOD
 from mssante_audit.audits import audit, lacking, waived
-from mssante_audit.base import instants, settings
-from mssante_audit.base.language import format_text, percent, translated
+from mssante_audit.base import language, settings
+from mssante_audit.base.errors import InputError
+from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.language import format_text, gettext, percent, translated
+from mssante_audit.base.markup import data
 from mssante_audit.findings import causes, frame, registry
 from mssante_audit.findings.catalogue import FAILED, Rule
-from mssante_audit.report import charts, collection, findings, first, results, svg, tables
-from mssante_audit.report.html import Figure, Html, Prose, key_figures, macro, names, say
+from mssante_audit.report import charts, findings, first, html, results, svg, tables
+from mssante_audit.report.html import Html, Prose, joined, macro, names, note, paragraph, say
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.story import Chronicle, chronicle
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts import domains, presented
+from mssante_audit.verdicts.words import DOUBTS
+from mssante_audit.whitelist.rows import grouped
 
 # Audits of the notebooks that tell of several
 TOGETHER = {"declarations": ("declarations", "reconciliation")}
@@ -35,6 +41,7 @@ MOVES = {
     "spare": "Jours restants à l’ancien", "order": "Liste et serveur", "before": "Avant", "after": "Après",
 }  # fmt: skip
 WORST_FIRST = ["critical", "error", "warning"]  # Severities that ask for something
+MOST = 20  # Fetches that are shown
 
 
 def open_report(name: str, **parameters: Any) -> Report:
@@ -120,7 +127,7 @@ class Report:
         start, end = self.story.whole.start or self.space.as_of, self.space.as_of
         odd = [Path(error.file or "").name for error in self.story.unread]
         for record in self.space.archive.log if self.space.archive else ():
-            if record.outcome == "quarantined" and start <= instants.parse_instant(record.at) <= end:
+            if record.outcome == "quarantined" and start <= parse_instant(record.at) <= end:
                 odd.append(record.file)
         return list(dict.fromkeys(odd))
 
@@ -186,11 +193,11 @@ class Report:
         """Show how many findings ask for something, of how many domains and operators."""
         reach, named = findings.touched(self.todo, self.entries), self.todo[self.todo["operator_id"] != ""]
         part, of = percent(reach, self.domains), self.entries["operator_id"].nunique()
-        return key_figures(
+        return html.key_figures(
             [
-                Figure("À traiter", len(self.todo), say("sur {n:constat}", n=len(self.findings))),
-                Figure("Domaines touchés", reach, say("{part} de {n}", part=part, n=self.domains)),
-                Figure("Opérateurs concernés", named["operator_id"].nunique(), say("sur {n}", n=of)),
+                html.Figure("À traiter", len(self.todo), say("sur {n:constat}", n=len(self.findings))),
+                html.Figure("Domaines touchés", reach, say("{part} de {n}", part=part, n=self.domains)),
+                html.Figure("Opérateurs concernés", named["operator_id"].nunique(), say("sur {n}", n=of)),
             ]
         )
 
@@ -275,7 +282,7 @@ class Report:
 
     def collection(self) -> Html:
         """Show how the collection of lists fares."""
-        return collection.collection(self.space)
+        return collection(self.space)
 
     def others(self) -> Html:
         """Show, audit by audit, what was found that no report was written for; last, what of ours failed."""
@@ -315,3 +322,65 @@ def rest_together(counts: pd.Series, shown: int, rest: pd.Series) -> pd.Series:
     if len(counts) > shown:
         drawn[say("les {n:autre}", n=len(counts) - shown)] = rest.nunique()
     return drawn
+
+
+def collection(space: TrustSpace) -> Html:
+    """Return how the collection fares: last good fetch, failures since, odd lists."""
+    archive = space.archive
+    if archive is None:
+        return paragraph("none", "Pas d’archive des listes à côté de ces données.")
+    log = [record for record in archive.log if parse_instant(record.at) <= space.as_of]
+    fetches = [record for record in log if record.action == "fetch"]
+    good = [i for i, record in enumerate(fetches) if record.outcome in GOOD]
+    failed = len(fetches[good[-1] + 1 :] if good else fetches)
+    last = parse_instant(fetches[good[-1]].at) if good else None
+    parts = [macro("collection.fares", archive.until(space.as_of), last, len(fetches), failed)]
+    try:
+        archive.history  # noqa: B018 - asked for to know whether it can be had
+    except InputError as error:
+        text = (
+            "L’historique ne peut être établi : {name} est illisible, et les constats tirés des listes "
+            "archivées manquent. La commande « mssante-audit archive verify » dit pourquoi."
+        )
+        parts.append(note(say(text, name=Path(error.file or "").name), kind="caution"))
+    if odd := [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]:
+        outcomes, flags, failures = names("fetches"), names("flags"), names("failures")
+        rows = []
+        for record in reversed(odd[-MOST:]):
+            doubts = DOUBTS[language.current_language()] if record.outcome == "quarantined" else {}
+            why = doubts.get(record.doubt) or failures.get(record.doubt) or record.message
+            remark = ", ".join(flags.get(flag, flag) for flag in record.flags) or why
+            outcome = outcomes.get(record.outcome) or data(record.outcome)
+            when = tables.Cell(language.moment(parse_instant(record.at)), record.at)
+            rows.append([when, *map(tables.Cell, (outcome, data(record.file), data(remark, 160, "")))])
+        columns = ("Quand", "Issue", "Fichier", "Remarque")
+        parts.append(tables.rows_table("collection", "Collectes à regarder", columns, rows))
+    return joined(*parts)
+
+
+def observed_on(records: pd.DataFrame) -> pd.Series:
+    """Return the day on which each domain was observed (`observed_at`, UTC) as text, "jamais" for none."""
+    days = [gettext("jamais") if pd.isna(at) else language.day(at) for at in records["observed_at"]]
+    return pd.Series(days, index=records.index, dtype="str")
+
+
+def observed(space: TrustSpace, records: pd.DataFrame) -> Html:
+    """Say when the DNS was asked about domains, how many too long ago, and which files are not used.
+
+    `records` are of its domains, or some (`mssante_audit.verdicts.domains.method_records`).
+    """
+    seen, at = space.observation, records["observed_at"].dropna()
+    if seen is None:
+        return note("Pas d’observation dans ce dossier de données.")
+    stale = int((at < space.thresholds.oldest_observation(space.as_of)).sum())
+    aside = grouped((why, file) for file, why in space.aside)
+    days = space.thresholds.observation_max_age_days
+    return macro("collection.observed", seen, at, stale, days, aside)
+
+
+def observed_tls(space: TrustSpace) -> Html:
+    """Say when certificates of servers were last looked at, and whether all of them."""
+    seen = space.given("tls")
+    if seen is None:
+        return note("Pas d’observation de TLS dans ce dossier de données.")
+    return macro("collection.observed_tls", seen)

@@ -16,9 +16,8 @@ from mssante_audit.archive.changes import KINDS
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.store import Record, append, open_archive
 from mssante_audit.base.errors import InputError
-from mssante_audit.report.collection import collection
 from mssante_audit.report.html import names
-from mssante_audit.report.notebook import open_report
+from mssante_audit.report.notebook import collection, open_report
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.story import chronicle, worded_changes, worded_events
 from mssante_audit.space.trust import load_space
