@@ -5,25 +5,18 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from difflib import SequenceMatcher
-from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.language import current_language, format_text, gettext, using_language
+from mssante_audit.base.language import current_language, format_text, using_language
 from mssante_audit.base.markup import SHOWN_TEXT, data, visible
-from mssante_audit.report.html import Html, macro, paragraph
+from mssante_audit.report.html import Html, macro, paragraph, template
 from mssante_audit.report.tables import Cell, csv_link, number_cell, rows_table
 from mssante_audit.values.dn import parse_dn
 
 COLUMNS = ("Nom présenté", "Nom inscrit le plus proche", "Lignes", "Serveurs", "Opérateur")
 # Octets of a calendar's line, without its end (RFC 5545, 3.1); domains and hosts that an event names
 WIDTH, MOST = 75, 20
-# What an event asks for
-DO = (
-    "Avant cette date : installer un nouveau certificat ; si son nom change, envoyer d’abord à l’ANS une "
-    "« annexe 1 », et attendre qu’il soit dans la liste blanche."
-)
-_TIME = "%Y%m%dT%H%M%SZ"
 _WORDS = re.compile(r"\w+|\s|[^\w\s]")
 
 
@@ -73,51 +66,19 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
     `ends` are as `mssante_audit.verdicts.presented.certificates` returns them, known as of `as_of`; `lang` is
     ``fr`` or ``en``, the current language if "".
     """
-    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//mssante-audit//certificates//EN"]
+    boxes = ends["mailboxes"].astype("object")
+    known = ends.assign(mailboxes=boxes.where(boxes.notna(), None))
     with using_language(lang or current_language()):
-        title = _text(gettext("Échéances de certificats MSSanté"))
-        lines += ["CALSCALE:GREGORIAN", f"X-WR-CALNAME:{title}"]
-        for end in ends.itertuples(index=False):
-            lines += _event(end, as_of)
-    lines.append("END:VCALENDAR")
-    return "".join(f"{folded}\r\n" for line in lines for folded in _fold(line))
-
-
-def _event(end: Any, as_of: datetime) -> list[str]:
-    domains, name = end.falling, end.name
-    title = format_text("Fin du certificat {name}", name=parse_dn(name).get("CN") or name)
-    if domains:
-        text = "{title} : {domains:domaine} sans autre certificat"
-        title = format_text(text, title=title, domains=len(domains))
-        others = format_text("Domaines qui n’ont pas d’autre certificat : {names}", names=_some(domains))
-    else:
-        others = gettext("Chaque domaine a un autre certificat, qui finit plus tard.")
-    boxes = None if end.mailboxes is pd.NA or not domains else int(end.mailboxes)
-    body = [
-        format_text("Opérateur : {name}", name=end.operator) if end.operator else "",
-        format_text("Région : {name}", name=end.region) if end.region else "",
-        format_text("Nom du certificat : {name}", name=name),
-        format_text("Serveurs : {names}", names=_some(end.hosts)),
-        others,
-        "" if boxes is None else format_text("Boîtes publiées de ces domaines : {boxes}", boxes=boxes),
-        gettext(DO),
-    ]
-    return [
-        "BEGIN:VEVENT", f"UID:{end.certificate}@mssante-audit", f"DTSTAMP:{as_of:{_TIME}}",
-        f"DTSTART:{end.until:{_TIME}}", f"SUMMARY:{_text(title)}",
-        f"DESCRIPTION:{_text(*filter(None, body))}",
-        *([f"CATEGORIES:{_text(end.region)}"] if end.region else []), "TRANSP:TRANSPARENT", "END:VEVENT",
-    ]  # fmt: skip
-
-
-def _some(names: tuple[str, ...]) -> str:
-    shown, more = ", ".join(names[:MOST]), len(names) - MOST
-    return format_text("{shown} et {more} de plus", shown=shown, more=more) if more > 0 else shown
+        lines = template("calendar.ics.j2").render(
+            ends=known.to_dict("records"), as_of=as_of, most=MOST, text=_text,
+            cn=lambda name: parse_dn(name).get("CN") or name,
+        )  # fmt: skip
+    return "".join(f"{part}\r\n" for line in lines.strip("\n").split("\n") for part in _fold(line))
 
 
 def _text(*lines: str) -> str:
     """Return lines as a value of type TEXT (RFC 5545, 3.3.11)."""
-    return r"\n".join(re.sub(r"([\\;,])", r"\\\1", visible(line)) for line in lines)
+    return r"\n".join(re.sub(r"([\\;,])", r"\\\1", visible(line)) for line in lines if line)
 
 
 def _fold(line: str) -> Iterator[str]:
