@@ -1,6 +1,7 @@
 """Instants: dates and times as users and files write them, as UTC."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mssante_audit.base.errors import InputError
 
@@ -33,3 +34,11 @@ def asked_instant(text: str | datetime | None) -> datetime:
     if not 1900 <= instant.year < 3000:
         raise InputError("{} is too far away", repr(str(text)), remedy="Name a year from 1900 to 2999")
     return instant
+
+
+def paris_day() -> date:
+    """Return today's date in Paris, or on this machine if it knows no time zones."""
+    try:
+        return datetime.now(ZoneInfo("Europe/Paris")).date()
+    except ZoneInfoNotFoundError:
+        return datetime.now().astimezone().date()

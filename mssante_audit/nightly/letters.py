@@ -18,7 +18,7 @@ import pandas as pd
 from mssante_audit.archive.lifetimes import survival
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import frame_of
-from mssante_audit.base.instants import SKEW, asked_instant, parse_instant
+from mssante_audit.base.instants import SKEW, asked_instant, paris_day, parse_instant
 from mssante_audit.base.staging import exclusive
 from mssante_audit.base.state import read_state, write_state
 from mssante_audit.dossiers.facts import dossier
@@ -45,11 +45,12 @@ def read_letters(output: Path) -> dict[str, Mapping[str, Any]]:
 def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str, Mapping[str, Any]]:
     """Note that the letter of a dossier went out, with the findings it told; return to whom, and what.
 
-    `on` is the day (ISO 8601), today if ``None``: it told what the last run until then had found. It is an
-    `AuditError` if the day is to come, there is no run or no such operator in its list, or a run is at work.
+    `on` is the day (ISO 8601), today in Paris if ``None``: it told what the last run until then had found. It
+    is an `AuditError` if the day is to come, there is no run or no such operator in its list, or a run is at
+    work.
     """
-    day = asked_instant(on).date()
-    if day > datetime.now().astimezone().date():
+    day = paris_day() if on is None else asked_instant(on).date()
+    if day > paris_day():
         raise InputError("{} is to come", repr(on), remedy="Note a letter when it has gone out")
     output, folders = config.output.folder, runs_in(config.output.folder)
     day_end = datetime.combine(day, time.max, UTC)

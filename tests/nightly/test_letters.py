@@ -1,8 +1,9 @@
 """Letters that went out: what became of what each told, whom to remind; how long findings are open."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 import mssante_audit as ms
 import mssante_audit.nightly.letters as times_module
+from mssante_audit.base import instants
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.export import json_bytes
 from mssante_audit.base.state import write_state
@@ -118,7 +120,15 @@ def test_a_state_of_another_version_or_digest_is_refused_and_stays(quarter, faul
     assert file.read_bytes() == before
 
 
-def test_a_letter_is_noted_with_what_the_dossier_told_and_the_next_says_it_is_a_reminder(place, settings):
+def test_after_midnight_in_paris_the_day_is_the_new_one(monkeypatch) -> None:
+    night = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
+    monkeypatch.setattr(instants, "datetime", SimpleNamespace(now=night.astimezone))
+    assert instants.paris_day() == date(2026, 3, 3)
+
+
+def test_a_letter_is_noted_with_what_the_dossier_told_and_the_next_says_it_is_a_reminder(
+    place, settings, monkeypatch
+):
     settings(letter={"remind_after_days": 1}, dossiers={"enabled": True, "operators": [OPERATOR]})
     assert place.play(pages=False)[0] == 0
     config = load_config(place.folder / "audit.toml")
@@ -126,6 +136,8 @@ def test_a_letter_is_noted_with_what_the_dossier_told_and_the_next_says_it_is_a_
     for words, error in ((["nobody of that name"], UnknownNameError), ([OPERATOR, to_come], InputError)):
         with pytest.raises(error):
             note_sent(config, *words)
+    monkeypatch.setattr(times_module, "paris_day", lambda: date(2026, 3, 4))
+    assert note_sent(config, OPERATOR)[1]["sent_on"] == "2026-03-04"
     operator_id, sent = note_sent(config, OPERATOR, "2026-03-03")
     assert (operator_id, len(sent["told"]) > 0) == (OPERATOR, True)
     assert read_letters(place.output) == {OPERATOR: sent}
