@@ -8,7 +8,7 @@ from markupsafe import escape
 
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import (
-    count,
+    counted,
     format_text,
     gettext,
     listing,
@@ -205,7 +205,7 @@ def _summary(counts: Mapping[str, int]) -> str:
 
 
 def _counted(n: int, severity: str) -> str:
-    return count(n, severity_name(severity), severity_name(severity, 2))
+    return counted(n, severity_name(severity), severity_name(severity, 2))
 
 
 def _missing(view: View) -> str:
