@@ -1,7 +1,7 @@
 """The tables of the site's pages, with links from page to page, and the frames beside them as files."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -30,8 +30,8 @@ Column = Callable[[Record], Cell] | str  # what makes a cell of a record, or who
 
 _SEVERITIES = words_of("mssante_audit.base")["fr"]["severities"].values()
 _HEADINGS = (names.partition("|")[2].capitalize() for names in _SEVERITIES)
-_COUNTS = dict(zip(_HEADINGS, reversed(SEVERITIES), strict=True))  # columns of findings by severity
-_NUMBERS = [*_COUNTS.values(), "new"]
+# Columns of numbers of findings, by heading.
+_NUMBERS = dict(zip((*_HEADINGS, "Nouveaux"), (*reversed(SEVERITIES), "new"), strict=True))
 
 
 class Shown(NamedTuple):
@@ -142,12 +142,8 @@ class Tables(cells.Links):
         rows: list[tuple[Any, ...]] = []
         for d in domains:
             at = self.view.observed_at.get(d.name)
-            rows.append((d.name, d.rows, d.test, at and at.isoformat(), len(d.findings), self._rules(d)))
+            rows.append((d.name, d.rows, d.test, at and at.isoformat(), len(d.findings), [*d.rules]))
         return Shown("domaines", Html(), Values(columns, list(range(len(columns))), rows), len(domains))
-
-    def _rules(self, domain: Domain) -> list[str]:
-        """Return the rules that found something on a domain, each once."""
-        return list(dict.fromkeys(self.view.records[i]["rule"] for i in domain.findings))
 
     def grouped(self, domains: Sequence[Domain]) -> Iterator[dict[str, Any]]:
         """Yield an operator's domains by the rules that found something on them, the worst first.
@@ -156,28 +152,31 @@ class Tables(cells.Links):
         group ``rules`` has the badge, title and address of each, ``domains`` anchor, name and what was found,
         ``observed`` when the DNS was asked about all, "" where each says its own.
         """
-        view, groups = self.view, grouped((tuple(self._rules(domain)), domain) for domain in domains)
+        groups = grouped((domain.rules, domain) for domain in domains)
         # Findings stand in order of severity, so that the least position is the worst.
-        last = len(view.records)
+        last = len(self.view.records)
         for codes, inside in sorted(groups.items(), key=lambda g: min(g[1][0].findings, default=last)):
-            observed, outcomes = [], []
-            for domain in inside:
-                n, at = len(domain.findings), view.observed_at.get(domain.name)
-                text = format_text("{n:constat}", n=n) if n else gettext("aucun constat")
-                text = text if domain.rows else format_text("{found}, pas dans la liste", found=text)
-                outcomes.append(gettext("entrée de test, mise à part") if domain.test else text)
-                asked = format_text("DNS observé le {day}", day=at) if at else gettext("DNS jamais observé")
-                known = domain.rows and not domain.test and view.space.observation is not None
-                observed.append(asked if known else "")
-            once = observed[0] if len(set(observed)) == 1 else ""
+            outcomes = list(map(self._outcome, inside))
+            once = outcomes[0][1] if len({asked for _, asked in outcomes}) == 1 else ""
             yield {
                 "rules": [(badge(catalogue()[c].severity), cells.title_of(c), self.rule(c)) for c in codes],
                 "observed": once,
                 "domains": [
-                    (anchor_of(d.name), d.name, ", ".join(filter(None, (text, "" if once else at))))
-                    for d, text, at in zip(inside, outcomes, observed, strict=True)
+                    (anchor_of(d.name), d.name, ", ".join(filter(None, (text, "" if once else asked))))
+                    for d, (text, asked) in zip(inside, outcomes, strict=True)
                 ],
             }
+
+    def _outcome(self, domain: Domain) -> tuple[str, str]:
+        """Say what was found on a domain, and when the DNS was asked about it."""
+        if domain.test:
+            return gettext("entrée de test, mise à part"), ""
+        n, at = len(domain.findings), self.view.observed_at.get(domain.name)
+        text = format_text("{n:constat}", n=n) if n else gettext("aucun constat")
+        if not domain.rows:
+            return format_text("{found}, pas dans la liste", found=text), ""
+        asked = format_text("DNS observé le {day}", day=at) if at else gettext("DNS jamais observé")
+        return text, asked if self.view.space.observation is not None else ""
 
     def moves(self, moves: pd.DataFrame) -> Shown:
         """Return changes of certificates (`mssante_audit.verdicts.presented`)."""
@@ -197,9 +196,9 @@ class Tables(cells.Links):
         """Return all operators: domains, findings by severity, dossier."""
         numbers = ((len(o.domains), *o.counts.values(), sum(o.new.values())) for o in operators)
         rows = [(o.id, o.name, *counts) for o, counts in zip(operators, numbers, strict=True)]
-        frame = pd.DataFrame(rows, columns=["operator_id", "operator", "domains", *_NUMBERS])
+        frame = pd.DataFrame(rows, columns=["operator_id", "operator", "domains", *_NUMBERS.values()])
         columns: dict[str, Column] = {"Opérateur": self._operator_cell, "Domaines": "domains"}
-        columns |= {**_COUNTS, "Nouveaux": "new"}
+        columns |= _NUMBERS
         if any(operator.dossier for operator in operators):
             columns["Dossier"] = lambda o: Cell(macro("site.dossier", self.dossier(o["operator_id"])))
         return _table("liste", "Opérateurs, ceux à regarder d’abord en tête", columns, frame)
@@ -241,9 +240,9 @@ class Tables(cells.Links):
             return Cell(macro("findings.linked", address, title_of_audit(record["audit"])))
 
         columns: dict[str, Column] = {"Audit": title}
-        for heading, kind in {**_COUNTS, "Nouveaux": "new"}.items():
+        for heading, kind in _NUMBERS.items():
             columns[heading] = partial(self._unless_missing, kind, "inconnu")
-        frame = pd.DataFrame(rows, columns=["audit", "made", *_NUMBERS])
+        frame = pd.DataFrame(rows, columns=["audit", "made", *_NUMBERS.values()])
         return _table("audits", "Constats par audit et par gravité", columns, frame)
 
     def causes(self) -> Shown:
@@ -254,11 +253,10 @@ class Tables(cells.Links):
 
     def runs(self) -> Shown:
         """Return the numbers of each run, the last one first; in the files the first one."""
-        kept = ["new", "open", "fixed", "waived", "unknown"]
-        runs = [(p.at, *p.counts.values(), *(getattr(p, n) for n in kept)) for p in self.view.points]
-        frame = pd.DataFrame(runs, columns=["at", *_COUNTS.values(), *kept])
+        kept = {"Ouverts": "open", "Réglés": "fixed", "Acceptés": "waived", "Inconnus": "unknown"}
+        numbers, points = {**_NUMBERS, **kept}, self.view.points
+        frame = pd.DataFrame([{**asdict(p), **p.counts} for p in points], columns=["at", *numbers.values()])
         columns: dict[str, Column] = {"Passage": lambda run: Cell(day(parse_instant(run["at"])), run["at"])}
-        headings = ("Nouveaux", "Ouverts", "Réglés", "Acceptés", "Inconnus")
-        columns |= {**_COUNTS, **dict(zip(headings, kept, strict=True))}
+        columns |= numbers
         newest, caption = frame.iloc[: -ROWS - 1 : -1], "Constats par gravité à chaque passage"
         return _table("evolution", caption, columns, frame, newest)

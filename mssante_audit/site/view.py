@@ -20,7 +20,6 @@ from mssante_audit.audits import lacking
 from mssante_audit.base.digest import digest
 from mssante_audit.base.export import Values, records, values
 from mssante_audit.base.language import current_language
-from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.places import places_from
@@ -44,6 +43,7 @@ class Domain(NamedTuple):
 
     name: str
     findings: Sequence[int]  # positions in the frame of findings
+    rules: Sequence[str]  # of these, each once
     rows: int  # in the list, test entries included; 0 if it is not listed
     test: bool  # whether all of these are test entries, which audits pass over
 
@@ -121,48 +121,41 @@ class View:
 
     def _operators(self, folder: Path | None) -> Iterator[Operator]:
         entries, shown = self.space.entries, self.space.shown  # names as the findings have them
-        dossiers = dossiers_in(folder) if folder else {}
-        names: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        tests: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
-        whose = {}
         columns = ["row", "operator_id", "operator", "domain", "is_audit_entry"]
-        for row, owner, name, domain, test in zip(*(entries[c].tolist() for c in columns), strict=True):
-            whose[row] = pair = owner, shown(domain)
-            names[owner][shown(name)] += 1
-            tests[pair].append(test)
-        positions: list[dict[tuple[str, str], list[int]]] = []  # by operator and domain
+        rows = list(zip(*(entries[c].tolist() for c in columns), strict=True))
+        whose = {row: (owner, shown(domain)) for row, owner, _, domain, _ in rows}
+        tests = grouped((whose[row], test) for row, *_, test in rows)
+        names = grouped((owner, shown(name)) for _, owner, name, *_ in rows)
+        touching: list[dict[tuple[str, str], list[int]]] = []  # positions by operator and domain
         for frame in (self.findings, self.waived):
-            touched: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+            touched: list[tuple[tuple[str, str], int]] = []
             its_columns = (frame[name] for name in ("rows", "operator_id", "operator", "domain"))
-            every = zip(*its_columns, domains_touched(self.space.entries, frame), strict=True)
-            for at, (rows, owner, name, domain, several) in enumerate(every):
+            every = zip(*its_columns, domains_touched(entries, frame), strict=True)
+            for at, (numbers, owner, name, domain, several) in enumerate(every):
                 # One of the register may be of several domains, which the list need not spell alike.
-                its = {domain} if rows or not several else map(shown, several)
+                its = {domain} if numbers or not several else map(shown, several)
                 named = [(owner, each) for each in sorted(its) if owner or each]
-                for pair in dict.fromkeys([*(whose[row] for row in rows), *named]):
-                    touched[pair].append(at)
-                if named and owner not in names:
-                    names[owner][name] += 1
-            positions.append(touched)
-        found, _ = positions
-        held: defaultdict[str, list[Domain]] = defaultdict(list)
-        for owner, domain in sorted({*tests, *(pair for pair in found if pair[1])}):
-            listed = tests.get((owner, domain), [])
-            test = bool(listed) and all(listed)
-            held[owner].append(Domain(domain, found.get((owner, domain), ()), len(listed), test))
-        pairs = (((o, at) for (o, _), ats in touched.items() for at in ats) for touched in positions)
-        by_owner = list(map(grouped, pairs))
-        hints = self.findings["confidence"] == "hint"
-        severity = self.findings["severity"].astype(str).where(~hints, "info").tolist()
+                pairs = dict.fromkeys([*(whose[row] for row in numbers), *named])
+                touched += [(pair, at) for pair in pairs]
+                if named:
+                    names.setdefault(owner, [name])
+            touching.append(grouped(touched))
+        found, _ = touching
+        held, codes = defaultdict[str, list[Domain]](list), self.findings["rule"].tolist()
+        for pair in sorted({*tests, *(pair for pair in found if pair[1])}):
+            ats, listed = found.get(pair, ()), tests.get(pair, ())
+            rules = tuple(dict.fromkeys(codes[at] for at in ats))
+            held[pair[0]].append(Domain(pair[1], ats, rules, len(listed), bool(listed) and all(listed)))
+        by_owner = [grouped((o, at) for (o, _), ats in part.items() for at in ats) for part in touching]
+        dossiers = dossiers_in(folder) if folder else {}
         for owner, bearing in names.items():
-            called = [name for name, _ in bearing.most_common() if name] or [owner]
+            called = [name for name, _ in Counter(bearing).most_common() if name] or [owner]
             called = called if owner else ["Sans identifiant lisible"]
             page, dossier = f"operateurs/{page_name(owner)}.html", dossiers.get(owner, "")
             findings, waived = (sorted({*theirs.get(owner, ())}) for theirs in by_owner)
-            counts = Counter(severity[at] for at in findings)
-            new = Counter(severity[at] for at in findings if at in self.new and severity[at] != "info")
-            by_severity = ({name: of[name] for name in reversed(SEVERITIES)} for of in (counts, new))
-            yield Operator(owner, called, page, dossier, held[owner], findings, waived, *by_severity)
+            new = [at for at in findings if at in self.fresh]
+            counts = (severity_counts(self.findings.iloc[positions]) for positions in (findings, new))
+            yield Operator(owner, called, page, dossier, held[owner], findings, waived, *counts)
 
     @cached_property
     def domains(self) -> pd.DataFrame:
