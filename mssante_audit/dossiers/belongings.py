@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import pandas as pd
 
+from mssante_audit.archive.history import with_operators
 from mssante_audit.base.language import gettext, localized
 from mssante_audit.base.text import fold, visible
 from mssante_audit.declarations.register import domain_key
@@ -21,8 +22,7 @@ from mssante_audit.findings.registry import catalogue
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.values.identifiers import parse_identifier
-from mssante_audit.whitelist.rows import CPS_ISSUER
+from mssante_audit.whitelist.rows import CPS_ISSUER, grouped
 
 # What stands, in the reader's language, in place of a text that names another operator or what is its.
 ELSEWHERE = "Concerne aussi un autre opérateur, qui n’est pas nommé ici."
@@ -38,6 +38,8 @@ _FIELDS = re.compile(r"[,;|:=()\n«»]")
 _PLAIN = re.compile(r"[a-z0-9._-]+")
 _CAPITALS = re.compile(r"(?<!\w)[A-Z0-9]+(?!\w)")
 
+KINDS = ("host", "identifier", "phone", "name", "person", "odd")
+Claim = tuple[str, str, str]  # one of `KINDS`, a text, and whose it is
 Owners = Set[str]  # operator identifiers; "" stands for rows and declarations that name none
 Owned = tuple[str, Owners]  # something of somebody's in a text, and whose it is
 
@@ -46,26 +48,24 @@ class Belongings:
     """Whose is what, over a whole trust space: its list, the archive's earlier ones and its register."""
 
     def __init__(self, space: TrustSpace) -> None:
-        listed, declared = _Claims(), _Claims()
-        listed.rows(space.entries)
+        listed, declared = list(_of_list(space.entries)), list[Claim]()
         if space.archive is not None:
-            history = space.archive.history
-            parsed = {text: parse_dn(text) for text in history["dn"].unique()}
-            ids = {text: parse_identifier(dn.get("OU")).value for text, dn in parsed.items()}
-            o, cn = (history["dn"].map({t: dn.get(part) for t, dn in parsed.items()}) for part in ("O", "CN"))
-            listed.rows(history.assign(operator_id=history["dn"].map(ids), operator=o, o=o, cn=cn))
+            past = with_operators(space.archive.history)
+            listed += _of_list(past.assign(o="", cn=[parse_dn(dn).get("CN") for dn in past["dn"]]))
         if space.register is not None:
             for row in space.register.declarations.to_dict("records"):
-                listed.host(str(row["domain"]), str(row["operator_id"]))
-                declared.declaration({str(name): str(text) for name, text in row.items()})
-        self.hosts, self.declared = listed.hosts, declared.hosts
+                declaration = {str(name): str(text) for name, text in row.items()}
+                listed += _of_hosts(declaration["operator_id"], [declaration["domain"]])
+                declared += _of_declaration(declaration)
+        by_list, by_register = _by_kind(listed), _by_kind(declared)
+        self.hosts, self.declared = by_list["host"], by_register["host"]
         # Of what both know, what the lists say counts.
-        self.identifiers = {**declared.identifiers, **listed.identifiers}
-        self.phones = {**declared.phones, **listed.phones}  # by their last nine digits
-        self.odd = {**declared.odd, **listed.odd}  # domains and certificate names that are no host names
+        both = {kind: {**by_register[kind], **by_list[kind]} for kind in KINDS}
+        self.identifiers, self.phones = both["identifier"], both["phone"]  # phones: their last nine digits
+        self.odd = both["odd"]  # domains and certificate names that are no host names
         self.names: defaultdict[str, dict[tuple[str, ...], Owners]] = defaultdict(dict)  # by their first word
         self.fields: dict[str, Owners] = {}  # names too short or too common to be found inside a text
-        self._sort_names({**declared.names, **listed.names}, {**declared.persons, **listed.persons})
+        self._sort_names(both["name"], both["person"])
         self.public = {"mssante.fr", space.observation.parent_zone if space.observation else ""}
 
     def foreign(self, text: str, operator_id: str) -> tuple[str, ...]:
@@ -148,80 +148,67 @@ def _names(of: Belongings, text: str) -> Iterator[Owned]:
         at += len(name) or 1
 
 
-class _Claims:
-    """Who claims what, while it is collected."""
+def _by_kind(claims: Iterable[Claim]) -> dict[str, dict[str, Owners]]:
+    """Return of each of the `KINDS` whose each text is."""
+    owned = grouped(((kind, text), owner) for kind, text, owner in claims)
+    return {kind: {text: {*owners} for (of, text), owners in owned.items() if of == kind} for kind in KINDS}
 
-    def __init__(self) -> None:
-        made = (defaultdict[str, set[str]](set) for _ in range(6))
-        self.hosts, self.identifiers, self.phones, self.names, self.persons, self.odd = made
 
-    def host(self, name: str, owner: str) -> None:
-        """Claim a domain, a certificate name or a server."""
-        key = domain_key(name)
-        if "." in key and _PLAIN.fullmatch(key):
-            self.hosts[key].add(owner)
-        elif _PLAIN.fullmatch(key):  # a certificate for a bare word: only its mention as one is looked for
-            self.odd[f"cn={key}"].add(owner)
-        elif len(key) >= LONG:
-            for text in {key, visible(key, spaces=True).lower()}:
-                self.odd[text].add(owner)
+def _of_list(rows: pd.DataFrame) -> Iterator[Claim]:
+    """Yield what rows of lists give their operators."""
+    columns = ["operator_id", "operator", "o", "domain", "cn", "project_contact", "support_contact"]
+    distinct = rows[columns].drop_duplicates().itertuples(index=False, name=None)
+    for owner, name, o, domain, cn, *contacts in distinct:
+        yield from _of_operator(owner, (name, o), filter(None, (domain, cn)), contacts)
 
-    def operator(self, operator_id: str) -> None:
-        """Claim an identifier, with and without the digit of its kind."""
-        if any(map(str.isdigit, operator_id)) and len(operator_id) >= LONG:
-            self.identifiers[operator_id].add(operator_id)
-            if len(operator_id) > 9:
-                self.identifiers[operator_id[1:]].add(operator_id)
-        elif operator_id:
-            self.names[operator_id].add(operator_id)
 
-    def contact(self, text: str, owner: str) -> None:
-        """Claim phones, addresses, their hosts and the persons of a contact."""
-        contact = parse_contact(text)
+def _of_declaration(row: Mapping[str, str]) -> Iterator[Claim]:
+    """Yield what a declaration names beside its domain."""
+    owner = row["operator_id"]
+    hosts = [parse_dn(row[column]).get("CN") for column in ("dn_igc_sante", "dn_igc_cps")]
+    servers = (row[column] for column in ("primary_server", "secondary_server", "mail_server"))
+    hosts = [*filter(None, hosts), *(server for server in servers if "." in server)]
+    contacts = [text for name, text in row.items() if name.endswith(("_phone", "_email"))]
+    yield from _of_operator(owner, [row["structure_name"]], hosts, contacts)
+    if len(contract := row["contract_number"].strip()) >= LONG:
+        yield "identifier", contract.upper(), owner
+    for who in ("representative", "project_manager", "technical_manager", "signatory"):
+        last, first = fold(row[f"{who}_last_name"]), fold(row[f"{who}_first_name"])
+        if last and first:
+            yield "person", f"{last} {first}", owner
+            yield "person", f"{first} {last}", owner
+
+
+def _of_operator(
+    owner: str, names: Iterable[str], hosts: Iterable[str], contacts: Iterable[str]
+) -> Iterator[Claim]:
+    """Yield an operator's identifier, with and without the digit of its kind, names, hosts and contacts."""
+    kind = "identifier" if any(map(str.isdigit, owner)) and len(owner) >= LONG else "name"
+    yield kind, owner, owner
+    if kind == "identifier" and len(owner) > 9:
+        yield kind, owner[1:], owner
+    for name in names:
+        yield "name", name, owner
+    yield from _of_hosts(owner, hosts)
+    for contact in map(parse_contact, contacts):
         for phone in contact.phones:
-            self.phones[phone[-9:]].add(owner)
+            yield "phone", phone[-9:], owner
         for person in map(fold, contact.names):
-            if len(person.split()) > 1:
-                self.persons[person].add(owner)
+            if " " in person:
+                yield "person", person, owner
         for email in contact.emails:
             host = email.partition("@")[2]
-            if "consumer" not in parse_contact(f"a@{host}").problems:
-                self.host(host, owner)
-            else:  # the provider is nobody's, the address is
-                self.odd[email].add(owner)
+            if "consumer" in parse_contact(f"a@{host}").problems:  # the provider is nobody's, the address is
+                yield "odd", email, owner
+            else:
+                yield from _of_hosts(owner, [host])
 
-    def rows(self, rows: pd.DataFrame) -> None:
-        """Claim what rows of lists give their operators."""
 
-        def distinct(*columns: str) -> Iterable[tuple[str, ...]]:
-            return rows[["operator_id", *columns]].drop_duplicates().itertuples(index=False, name=None)
-
-        for owner, name, o, domain, cn in distinct("operator", "o", "domain", "cn"):
-            self.operator(owner)
-            for host in filter(None, (domain, cn)):
-                self.host(host, owner)
-            for text in (name, o):
-                self.names[text].add(owner)
-        for column in ("project_contact", "support_contact"):
-            for owner, text in distinct(column):
-                self.contact(text, owner)
-
-    def declaration(self, row: Mapping[str, str]) -> None:
-        """Claim what a declaration names beside its domain."""
-        owner = row["operator_id"]
-        self.operator(owner)
-        self.names[row["structure_name"]].add(owner)
-        if len(contract := row["contract_number"].strip()) >= LONG:
-            self.identifiers[contract.upper()].add(owner)
-        hosts = [parse_dn(row[column]).get("CN") for column in ("dn_igc_sante", "dn_igc_cps")]
-        servers = (row[column] for column in ("primary_server", "secondary_server", "mail_server"))
-        for host in (*filter(None, hosts), *(server for server in servers if "." in server)):
-            self.host(host, owner)
-        for name, text in row.items():
-            if name.endswith(("_phone", "_email")):
-                self.contact(text, owner)
-        for who in ("representative", "project_manager", "technical_manager", "signatory"):
-            last, first = fold(row[f"{who}_last_name"]), fold(row[f"{who}_first_name"])
-            if last and first:
-                self.persons[f"{last} {first}"].add(owner)
-                self.persons[f"{first} {last}"].add(owner)
+def _of_hosts(owner: str, hosts: Iterable[str]) -> Iterator[Claim]:
+    """Yield domains, certificate names or servers."""
+    for key in map(domain_key, hosts):
+        if _PLAIN.fullmatch(key):  # a certificate for a bare word: only its mention as one is looked for
+            yield ("host", key, owner) if "." in key else ("odd", f"cn={key}", owner)
+        elif len(key) >= LONG:
+            for text in {key, visible(key, spaces=True).lower()}:
+                yield "odd", text, owner

@@ -5,11 +5,10 @@ Every text of a dossier passed `mssante_audit.dossiers.belongings`; peers appear
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -24,6 +23,7 @@ from mssante_audit.dossiers.survey import Peers, survey
 from mssante_audit.findings import frame, places, registry, words
 from mssante_audit.findings.facts import told_to
 from mssante_audit.report.results import Results, record
+from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.states import named
 from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
@@ -31,7 +31,8 @@ from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import mask, unnamed
-from mssante_audit.whitelist.rows import CPS_ISSUER, grouped
+from mssante_audit.verdicts.domains import domains
+from mssante_audit.whitelist.rows import grouped, operator_names
 
 ANOTHER = "un autre opérateur"
 
@@ -47,13 +48,13 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
     masked
         Mask its own contacts as well, as the space shows them elsewhere: for whoever but the operator.
     """
+    common = survey(space)
     if not operator_id:
-        common = survey(space)
         listed = sorted(map(str, common.standing.index))
         if not listed:
             raise ParameterError("a dossier is about one operator", remedy="This list names none")
         operator_id = max(listed, key=lambda listed_id: len(common.touching.get(listed_id, ())))
-    if operator_id not in survey(space).places:
+    if operator_id not in common.owners.values():
         raise UnknownNameError(f"no operator {operator_id!r} in this list")
     return Dossier(space, operator_id, masked=masked and not space.show_contacts)
 
@@ -71,16 +72,19 @@ class Dossier:
         self.space, self.operator_id, self.masked = space, operator_id, masked
         self.kind = parse_identifier(operator_id).kind
         self.common = common = survey(space)
-        self.rows = (common.unnamed if masked else common.entries).iloc[common.places[operator_id]]
+        self.rows = space.entries[space.entries["operator_id"] == operator_id]
+        if masked:
+            self.rows = unnamed_rows(space, self.rows, "domain", "operator", "description", "o", "cn")
         tests = self.rows["is_audit_entry"]
-        self.entries = self.rows[~tests] if tests.any() and not tests.all() else self.rows
-        self.domain_of = dict(zip(self.entries["row"].tolist(), self.entries["domain"].tolist(), strict=True))
-        names = Counter(name for name in self.entries["operator"].tolist() if name not in ("", CPS_ISSUER))
-        self.name = min(names, key=lambda name: (-names[name], name), default="")
+        self.entries = self.rows if tests.all() else self.rows[~tests]
+        self._domain_of, self.domain_of = (
+            dict(zip(rows["row"].tolist(), rows["domain"].tolist(), strict=True))
+            for rows in (self.rows, self.entries)
+        )
+        self.name = operator_names(self.entries)[operator_id]
         self._first_name = next(filter(None, self.rows["operator"].tolist()), "")
-        self._domain_of = dict(zip(self.rows["row"].tolist(), self.rows["domain"].tolist(), strict=True))
         self.records, differing, is_own = list[dict[str, Any]](), {}, self._own_contacts()
-        for finding in (dict(common.records[at]) for at in common.touching.get(operator_id, ())):
+        for finding in map(dict, common.touching.get(operator_id, ())):
             key, facts = finding["fingerprint"], finding["facts"]
             if not masked and (clear := told_to(common.facts[key], is_own)) is not common.facts[key]:
                 facts, rule = {**clear, "evidence": finding["evidence"]}, registry.rule(finding["rule"])
@@ -153,55 +157,46 @@ class Dossier:
         reached = {part for of in map(parse_contact, texts) for part in (*of.phones, *of.emails)}
 
         def is_own(text: str) -> bool:
-            if self.foreign(text):
-                return False
             contact = parse_contact(text)
             parts = {*contact.phones, *contact.emails}
+            same = not text.strip() or any(text in written for written in texts)
             # Written otherwise, and still nothing in it but what it reaches.
             more = contact.names or contact.malformed or contact.leftovers
-            same = not text.strip() or any(text in written for written in texts)
-            return same or (bool(parts) and parts <= reached and not more)
+            return not self.foreign(text) and (same or (bool(parts) and parts <= reached and not more))
 
         return is_own
 
     @cached_property
     def findings(self) -> pd.DataFrame:
         """The findings of `records`, as a frame."""
-        return frame.of_records(self.records) if self.records else self.common.findings.iloc[:0]
+        return frame.of_records(self.records)
 
     @cached_property
     def domains(self) -> pd.DataFrame:
         """A row a domain: `domain`, `description`, `certificates`, `declared`, `method`, `why`, `status`."""
         names, texts, keys = (self.entries[n].tolist() for n in ("domain", "description", "dn_key"))
         described, certified = (grouped(zip(names, each, strict=True)) for each in (texts, keys))
-        methods = [self.common.methods.get(domain, {}) for domain in described]
-        columns = {n: [str(method.get(n, "")) for method in methods] for n in ("declared", "method", "why")}
+        methods, statuses = self.common.methods.reindex(list(described), fill_value=""), self.common.statuses
         return pd.DataFrame({
             "domain": list(described),
             "description": [self.safe(" | ".join(dict.fromkeys(texts))) for texts in described.values()],
             "certificates": [len(set(keys)) for keys in certified.values()],
-            **columns,
-            "why": list(map(self.safe, columns["why"])),
-            "status": [
-                self.common.statuses.get((domain_key(domain), self.operator_id), "") for domain in described
-            ],
+            **{name: methods[name].tolist() for name in ("declared", "method")},
+            "why": list(map(self.safe, methods["why"])),
+            "status": [statuses.get((domain_key(domain), self.operator_id), "") for domain in described],
         })  # fmt: skip
 
     @cached_property
     def verdicts(self) -> pd.DataFrame:
         """Its domains' rows of `mssante_audit.verdicts.domains.domains`."""
-        places = self.common.answer_of
-        its = sorted(places[domain] for domain in self.domains["domain"].tolist() if domain in places)
-        return self.common.answers.iloc[its]
+        every = domains(self.space)
+        return every[every["domain"].isin(self.entries["domain"])]
 
     @cached_property
     def certificates(self) -> pd.DataFrame:
         """One row a certificate name: `cn`, `igc`, `domains`, most first."""
-        columns = (self.entries[name].tolist() for name in ("cn", "dn", "igc", "domain"))
-        held = grouped(((cn or dn, igc), domain) for cn, dn, igc, domain in zip(*columns, strict=True))
-        rows = [(*certificate, len(set(domains))) for certificate, domains in held.items()]
-        rows.sort(key=lambda row: -row[2])
-        return pd.DataFrame(rows, columns=["cn", "igc", "domains"])
+        names = self.entries["cn"].where(self.entries["cn"] != "", self.entries["dn"])
+        return _by_domains(self.entries.assign(cn=names), "cn", "igc")
 
     @cached_property
     def presented(self) -> pd.DataFrame | None:
@@ -212,36 +207,28 @@ class Dossier:
         """
         if (seen := self.common.ending) is None:
             return None
-        listed = seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])
-        records = []
-        for _, rows in seen[listed].groupby("certificate", sort=False):
-            first = rows.iloc[0]
-            cn = self.safe(parse_dn(first["name"]).get("CN") or first["name"])
-            hosts = tuple(dict.fromkeys(map(self.safe, rows["host"])))
-            held, alone = (part["domain"].nunique() for part in (rows, rows[rows["alone"]]))
-            records.append((first["until"], first["days"], cn, hosts, held, alone, first["spare"]))
-        columns = ["until", "days", "cn", "hosts", "domains", "alone", "spare"]
-        presented = pd.DataFrame(records, columns=columns)
-        return presented.sort_values(["until", "cn"], kind="stable", ignore_index=True)
+        its = seen[seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])]
+        names = its["name"].map(lambda name: self.safe(parse_dn(name).get("CN") or name))
+        its = its.assign(cn=names, host=its["host"].map(self.safe), alone=its["domain"].where(its["alone"]))
+        presented = its.groupby("certificate", sort=False).agg(
+            until=("until", "first"), days=("days", "first"), cn=("cn", "first"),
+            hosts=("host", lambda hosts: tuple(hosts.unique())), domains=("domain", "nunique"),
+            alone=("alone", "nunique"), spare=("spare", "first"),
+        )  # fmt: skip
+        return presented.sort_values(["until", "cn"], ignore_index=True)
 
     @cached_property
     def contacts(self) -> pd.DataFrame:
         """One row a contact: `kind` (``project`` or ``support``), `contact`, `domains`."""
-        services = self.space.contacts == "services"
 
-        @cache
         def shown(text: str) -> str:
             if self.foreign(text):
                 return gettext(ELSEWHERE)
-            return mask(text, services) if self.masked else text
+            return mask(text, self.space.contacts == "services") if self.masked else text
 
-        names, rows = self.entries["domain"].tolist(), list[tuple[str, str, int]]()
-        for kind in ("project", "support"):
-            contacts = map(shown, self.entries[f"{kind}_contact"].tolist())
-            held = grouped(zip(contacts, names, strict=True)).items()
-            counted = [(kind, contact, len(set(domains))) for contact, domains in held]
-            rows += sorted(counted, key=lambda row: -row[2])
-        return pd.DataFrame(rows, columns=["kind", "contact", "domains"])
+        texts = {kind: self.entries[f"{kind}_contact"].map(shown) for kind in ("project", "support")}
+        held = (self.entries.assign(kind=kind, contact=its) for kind, its in texts.items())
+        return pd.concat((_by_domains(rows, "kind", "contact") for rows in held), ignore_index=True)
 
     @cached_property
     def changes(self) -> pd.DataFrame | None:
@@ -265,9 +252,9 @@ class Dossier:
     def held(self) -> list[tuple[datetime, int]]:
         """How many domains it held in lists of the archive."""
         times, history = self.common.history
-        rows = history[history["operator_id"] == self.operator_id]
-        listed = (rows[(rows["first_seen"] <= time) & (time <= rows["last_seen"])] for time in times)
-        return [(time, held["domain"].nunique()) for time, held in zip(times, listed, strict=True)]
+        its = history[history["operator_id"] == self.operator_id]
+        listed = ((its["first_seen"] <= time) & (time <= its["last_seen"]) for time in times)
+        return [(time, its.loc[there, "domain"].nunique()) for time, there in zip(times, listed, strict=True)]
 
     @cached_property
     def peers(self) -> Peers:
@@ -280,3 +267,9 @@ class Dossier:
         texts = ((key, value) for key, value in made.provenance.items() if isinstance(value, str))
         safe = {key: self.safe(text, gettext(ANOTHER)) for key, text in texts}
         return replace(made, provenance={**made.provenance, **safe})
+
+
+def _by_domains(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return on how many `domains` texts in some columns stand together, most first."""
+    counts = rows.groupby([*columns], sort=False)["domain"].nunique()
+    return counts.sort_values(ascending=False, kind="stable").reset_index(name="domains")

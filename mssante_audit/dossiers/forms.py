@@ -7,6 +7,7 @@ operator did not tick itself, and nothing of a signature is carried over.
 import re
 from collections.abc import Mapping
 from itertools import chain
+from typing import Any
 
 import pandas as pd
 
@@ -31,19 +32,19 @@ def forms(dossier: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
 
     Printed are the manager's `addresses`, for changes of contacts and for the form.
     """
-    declared, asking = dict[str, pd.DataFrame](), tuple(dossier_words()["forms"])
+    declared, asking = dict[str, dict[Any, str]](), tuple(dossier_words()["forms"])
     if (register := dossier.space.register) is not None:  # the latest declaration of each domain counts
         current = register.at(dossier.space.as_of)
         rows = current[(current["operator_id"] == dossier.operator_id) & (current["domain_key"] != "")]
         rows = rows.sort_values("date", na_position="first", kind="stable")
-        declared = {str(key): of_one.tail(1) for key, of_one in rows.groupby("domain_key")}
+        declared = dict(zip(rows["domain_key"], records(rows).to_dict("records"), strict=True))
     points = (point for point in dossier.points if any(code.startswith(asking) for code in point.rules))
     wanted = dict.fromkeys(domain_key(domain) for point in points for domain in point.domains)
     known = declared.keys() | set(map(domain_key, dossier.entries["domain"]))
     chosen = sorted((key for key in wanted if key in known), key=lambda key: key not in declared)
     written = {}
     for number, key in enumerate(chosen[:MOST_FORMS], 1):
-        doubtful, record = reported(dossier, key), _record(dossier, key, declared.get(key))
+        doubtful, record = reported(dossier, key), _record(dossier, key, declared.get(key, {}))
         filled = {name: "" if name in doubtful else text for name, text in record.items()}
         name = f"annexe1-{key if _NAME.fullmatch(key) else number}"
         try:
@@ -61,17 +62,14 @@ def reported(dossier: Dossier, key: str) -> frozenset[str]:
         if finding["severity"] != "info" and key in map(domain_key, touched):
             kinds = tuple(map(_CONTACTS.get, dossier.common.kinds.get(finding["fingerprint"], ())))
             names = (n for begin, n in dossier_words()["fields"].items() if finding["rule"].startswith(begin))
-            for name in chain.from_iterable(names):
-                if not (kinds and name.startswith("public_")) or name.startswith(kinds):
-                    wrong.add(name)
+            named = chain.from_iterable(names)
+            wrong |= {n for n in named if not (kinds and n.startswith("public_")) or n.startswith(kinds)}
     return frozenset(wrong)
 
 
-def _record(dossier: Dossier, key: str, declared: pd.DataFrame | None) -> dict[str, str]:
+def _record(dossier: Dossier, key: str, declared: dict[Any, str]) -> dict[str, str]:
     """Return the form's fields: what was declared, else where all of the operator's rows say the same."""
-    values = dict.fromkeys(fields(), "")
-    if declared is not None:
-        values |= {str(name): str(text) for name, text in records(declared).iloc[0].items()}
+    values: dict[str, str] = dict.fromkeys(fields(), "") | declared
     rows = dossier.entries.loc[[domain_key(domain) == key for domain in dossier.entries["domain"]]]
     methods = dict(zip(map(domain_key, dossier.domains["domain"]), dossier.domains["method"], strict=True))
     servers, exchangers = (dossier.common.hosts.get((kind, key), []) for kind in ("NS", "MX"))
@@ -91,7 +89,7 @@ def _record(dossier: Dossier, key: str, declared: pd.DataFrame | None) -> dict[s
         phone, email = (_only(rows[f"{kind}_{what}"]) for what in ("phone", "email"))
         listed |= {f"{part}_phone": national(phone) if phone else "", f"{part}_email": email}
     values |= {name: text for name, text in listed.items() if not values[name]}
-    if values["dn_igc_sante"] and values["dn_igc_cps"] and declared is None:
+    if values["dn_igc_sante"] and values["dn_igc_cps"] and not declared:
         values |= {"dn_igc_sante": "", "dn_igc_cps": ""}  # which of the two is asked for is not known
     hidden = {n for n in values if n in SIGNED or (fields()[n].personal and dossier.masked)}
     return {n: "" if n in hidden else dossier.safe(text, "") for n, text in values.items()}

@@ -6,6 +6,7 @@ and boundaries follow from it.
 """
 
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -14,17 +15,17 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from functools import cache
-from hashlib import sha256
 from html import escape
 
 from jinja2 import Environment
 
 from mssante_audit.base import language
+from mssante_audit.base.digest import digest
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import NARROW, NBSP, format_text, gettext
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.forms import forms
-from mssante_audit.dossiers.points import Point, one_line
+from mssante_audit.dossiers.points import one_line
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import environment
@@ -63,7 +64,8 @@ def letter_text(dossier: Dossier, attached: Mapping[str, bytes], on: Stationery)
     """Return the message's text, in lines of at most `WIDTH` characters but for names that are longer."""
     seen, as_of = dossier.presented, dossier.space.as_of
     text = _environment().get_template("letter.txt.j2").render(
-        dossier=dossier, again=reminder(dossier, on), most=MOST_POINTS, attached=attached, on=on,
+        dossier=dossier, again=reminder(dossier, on), attached=attached, on=on,
+        most={"points": MOST_POINTS, "cases": MOST_CASES, "domains": MOST_DOMAINS},
         until=as_of + timedelta(on.deadline_days) if on.deadline_days else None,
         ends=[] if seen is None else seen.to_dict("records"),
     )  # fmt: skip
@@ -73,7 +75,7 @@ def letter_text(dossier: Dossier, attached: Mapping[str, bytes], on: Stationery)
 @cache
 def _environment() -> Environment:
     made = environment().overlay(autoescape=False)
-    made.filters = {**made.filters, "wrapped": _filled, "line": one_line, "item": _point}
+    made.filters = {**made.filters, "wrapped": _filled, "line": one_line, "some": _some}
     return made
 
 
@@ -93,24 +95,6 @@ def reminder(dossier: Dossier, on: Stationery) -> str:
     return format_text(words, day=sent, k=len(left), n=len(before), what=what)
 
 
-def _point(point: Point, number: int) -> str:
-    severity = language.severity_name(point.severity)
-    lines = [_filled(f"{number}. [{severity}] {point.title}", "", "   ")]
-    first = "   – " if len(point.cases) > 1 else "   "
-    for case, domains in [*point.cases.items()][:MOST_CASES]:
-        paragraphs = case.lines(point.rules[0])
-        if domains:
-            words = "Domaine : {names}" if len(domains) == 1 else "Domaines : {names}"
-            paragraphs.insert(0, format_text(words, names=_some(domains, MOST_DOMAINS, 90)))
-        for at, line in enumerate(paragraphs):
-            begin = " " * len(first) if at else first
-            lines.append(_filled(line, begin, "     " + "  " * line.startswith("·")))
-    if (more := len(point.cases) - MOST_CASES) > 0:
-        lines.append("   " + format_text("et {n:autre cas|autres cas}, dans votre dossier.", n=more))
-    todo = format_text("À faire : {remedy}", remedy=language.typeset(point.remedy))
-    return "\n".join([*lines, _filled(todo, "   ", "     ")])
-
-
 def _filled(text: str, first: str = "", following: str = "") -> str:
     filler = textwrap.TextWrapper(WIDTH, first, following, break_long_words=False, break_on_hyphens=False)
     return filler.fill(text)
@@ -127,11 +111,11 @@ def _some(names: Sequence[str], most: int, length: int) -> str:
 
 
 def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Stationery) -> bytes:
-    about, digest, as_of = subject(dossier), sha256(), dossier.space.as_of
-    for part in (as_of.isoformat(), dossier.operator_id, about, text, repr(on)):
-        digest.update(part.encode("utf-8", "backslashreplace") + b"\0")
-    for name, content in attached.items():
-        digest.update(name.encode() + b"\0" + content)
+    about, as_of = subject(dossier), dossier.space.as_of
+    texts = (as_of.isoformat(), dossier.operator_id, about, text, repr(on))
+    parts = [part.encode("utf-8", "backslashreplace") + b"\0" for part in texts]
+    parts += [name.encode() + b"\0" + content for name, content in attached.items()]
+    identity = digest(b"".join(parts))
     message = EmailMessage(policy=SMTP)
     message["Subject"] = about
     message["From"] = on.sender or Address(gettext("Expéditeur à compléter"), addr_spec=SENDER)
@@ -139,7 +123,7 @@ def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Sta
         message["Reply-To"] = on.reply_to
     message["To"] = _addressees(dossier)
     message["Date"] = format_datetime(as_of)
-    message["Message-ID"] = f"<dossier.{digest.hexdigest()[:32]}@mssante-audit.invalid>"
+    message["Message-ID"] = f"<dossier.{identity[:32]}@mssante-audit.invalid>"
     message["X-Unsent"] = "1"
     message.set_content(text, charset="utf-8", cte="quoted-printable")
     if kind := on.picture:  # the same words, in the same lines, below the logo
@@ -157,7 +141,7 @@ def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Sta
         else:
             message.add_attachment(content.decode(), cte="base64", filename=name)
     for number, several in enumerate(part for part in message.walk() if part.is_multipart()):
-        several.set_boundary(f"=_dossier_{number}_{digest.hexdigest()[32:]}")
+        several.set_boundary(f"=_dossier_{number}_{identity[32:]}")
     return message.as_bytes()
 
 
@@ -176,9 +160,10 @@ def _addressees(dossier: Dossier) -> tuple[Address, ...]:
         for row in finding["rows"]
     }
     for kind in both if not dossier.masked else ():
-        emails = entries.loc[[(row, kind) not in wrong for row in entries["row"]], f"{kind}_email"]
+        listed = zip(entries["row"].tolist(), entries[f"{kind}_email"].tolist(), strict=True)
+        emails = Counter(email for row, email in listed if email and (row, kind) not in wrong)
         addresses: list[Address] = []
-        for email in emails[emails != ""].value_counts().index[:4]:
+        for email, _ in emails.most_common(4):
             if email.isascii() and not dossier.foreign(email):
                 with suppress(ValueError, IndexError):  # valid by syntax, and nothing a header can carry
                     addresses.append(Address(who, addr_spec=email))

@@ -1,12 +1,12 @@
 """The page of one dossier: sections of a template, filled from the dossier's facts."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.export import Values, values
+from mssante_audit.base.export import values
 from mssante_audit.base.language import gettext, number, percent
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.report.findings import title_of
@@ -50,23 +50,20 @@ def _correct(dossier: Dossier, limit: int) -> Html:
     folds = {}
     for name, part in parts.items():
         if part:
-            texts = dict(zip(columns, zip(*part, strict=True), strict=True))
-            shown = texts | {"Gravité": list(map(severity_cell, texts["Gravité"]))}
-            every = Values(columns, list(range(len(columns))), part)
-            folds[say(words[name], n=len(part))] = _once(shown, name, limit, every)
+            texts = pd.DataFrame(part, columns=columns)
+            shown = {**texts, "Gravité": list(map(severity_cell, texts["Gravité"].tolist()))}
+            folds[say(words[name], n=len(part))] = _once(shown, name, limit, texts)
     return macro("dossier.correct", dossier.points[:limit], folds)
 
 
-def _once(
-    columns: Mapping[str, Sequence[Any]], name: str, limit: int, csv: Values | None = None, **more: Any
-) -> Html:
+def _once(columns: Any, name: str, limit: int, csv: pd.DataFrame | None = None, **more: Any) -> Html:
     """Return a table without the columns that say the same in all its rows, which are said once above it."""
-    plain = {n: its for n, its in [*columns.items()][1:] if len(its) > 1 and isinstance(its[0], str | int)}
-    same = {n: its[0] for n, its in plain.items() if set(its) == {its[0]} and n != more.get("bar")}
-    shown = {column: its for column, its in columns.items() if column not in same}
-    texts = {n: number(value) if isinstance(value, int) else value for n, value in same.items()}
-    alike = [(gettext(column), text) for column, text in texts.items() if text]
-    rows = columns_table(shown.items(), name=name, limit=limit, csv=csv, **more)
+    frame, bar = pd.DataFrame(columns), more.get("bar")
+    same = [n for n in frame.columns[1:] if n != bar and len(frame) > 1 and frame[n].nunique() == 1]
+    firsts = {gettext(n): frame[n].iloc[0] for n in same}
+    alike = [(n, text if isinstance(text, str) else number(text)) for n, text in firsts.items() if text != ""]
+    shown = [(str(n), its.tolist()) for n, its in frame.drop(columns=same).items()]
+    rows = columns_table(shown, name=name, limit=limit, csv=None if csv is None else values(csv), **more)
     return joined(macro("dossier.alike", alike), rows)
 
 
@@ -96,15 +93,11 @@ def _peers(dossier: Dossier, limit: int) -> Html:
 
 
 def _identity(dossier: Dossier, limit: int) -> Html:
-    rows = dossier.entries
-    columns = ("department", "operator", "igc")
-    places, operators, authorities = (
-        list(filter(None, dict.fromkeys(rows[name].tolist()))) for name in columns
-    )
-    kind, called = f" ({dossier.kind})" if dossier.kind else "", names("departments")
+    columns, called = ("department", "operator", "igc"), names("departments")
+    places, operators, authorities = (list(filter(None, dossier.entries[name].unique())) for name in columns)
     facts = {
         "Nom": operators or say("aucun"),
-        "Identifiant": dossier.operator_id + kind,
+        "Identifiant": dossier.operator_id + (f" ({dossier.kind})" if dossier.kind else ""),
         "Département": [f"{called[at]} ({at})" for at in places if at in called] or say("inconnu"),
         "Autorité des certificats": authorities or say("inconnue"),
     }
@@ -112,29 +105,24 @@ def _identity(dossier: Dossier, limit: int) -> Html:
 
 
 def _certificates(dossier: Dossier, limit: int) -> Html:
-    held, listed = dossier.certificates, set(dossier.domains["domain"].tolist())
+    held, listed, alone = dossier.certificates, dossier.domains["domain"], dossier.space.alone
     first = held["cn"].iloc[0]
     words = "Si le certificat {first} expire, {n:domaine} sur {all} {n:~tombe|tombent}, faute d’un autre."
-    alone = len(dossier.common.alone.get(first, set()) & listed)
-    caption = say(words, first=first, n=alone, all=len(listed))
-    shown = {
-        "Nom (CN)": held["cn"].tolist(),
-        "Autorité": [igc or str(say("inconnue")) for igc in held["igc"].tolist()],
-        "Domaines": held["domains"].tolist(),
-    }
+    falling = listed.isin(alone.loc[alone["cn"] == first, "domain"]).sum()
+    caption = say(words, first=first, n=int(falling), all=len(listed))
+    authorities = held["igc"].replace("", str(say("inconnue")))
+    shown = {"Nom (CN)": held["cn"], "Autorité": authorities, "Domaines": held["domains"]}
     columns = {
         "until": "Fin", "days": "Jours", "cn": "Nom (CN)", "hosts": "Serveurs", "domains": "Domaines",
         "alone": "Domaines sans autre", "spare": "Jours qui restaient au précédent",
     }  # fmt: skip
     seen = dossier.presented is not None
-    ends = dossier.presented if dossier.presented is not None else pd.DataFrame()
+    ends = pd.DataFrame(columns=[*columns]) if dossier.presented is None else dossier.presented
     risky = [end for end in ends.to_dict("records") if end["alone"] > 0]
     over = sum(end["alone"] for end in risky if end["days"] < 0)
-    written = ends
-    if len(ends):
-        written = ends.assign(spare=ends["spare"].astype("Int64"))[list(columns)].rename(columns=columns)
     visited = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(ends))
     none = "Aucun de vos certificats n’a été vu sur un serveur."
+    written = ends.assign(spare=ends["spare"].astype("Int64")).rename(columns=columns)
     return joined(
         _once(shown, "certificates", limit, bar="Domaines", caption=caption),
         macro("dossier.ends", seen, over, next((end for end in risky if end["days"] >= 0), None)),
@@ -144,35 +132,36 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
 
 def _domains(dossier: Dossier, limit: int) -> Html:
     listed, seen = dossier.domains, dossier.space.observation is not None
-    declared, used = listed["declared"].tolist(), listed["method"].tolist()
     means = {"delegated": "delegation", "within-delegated": "delegation", "redirected": "redirection"}
-    asked = sum(method in means.values() for method in declared)
-    same = sum(means.get(method) == other for method, other in zip(used, declared, strict=True))
-    methods = [names("methods").get(method) for method in used]
-    each = [say("{n:domaine} : {how}", n=n, how=how) for how, n in Counter(methods).most_common() if how]
-    nothing, unseen, unlisted = say("rien"), say("non observé"), say("pas de registre")
-    of_register, statuses = names("declared"), names("statuses")
+    asked = int(listed["declared"].isin(means.values()).sum())
+    pairs = zip(listed["method"], listed["declared"], strict=True)
+    same = sum(means.get(method) == declared for method, declared in pairs)
+    methods, statuses = names("methods"), names("statuses")
+    used = Counter(methods[method] for method in listed["method"] if method in methods)
+    each = [say("{n:domaine} : {how}", n=n, how=how) for how, n in used.most_common()]
+    declared, nothing = names("declared"), say("rien")
     if dossier.space.register is None:
-        of_register, nothing = {}, say("inconnu")
+        declared, nothing = {}, say("inconnu")
+    unseen, unlisted = say("non observé"), say("pas de registre")
     columns = {
-        "Domaine": listed["domain"].tolist(),
-        "Description": listed["description"].tolist(),
-        "Certificats": listed["certificates"].tolist(),
-        "DNS déclaré": [of_register.get(method, nothing) for method in declared],
-        "DNS en service": [method or unseen if seen else unseen for method in methods],
-        "Pourquoi": listed["why"].tolist() if seen else [""] * len(listed),
-        "Déclaration": [statuses.get(status, unlisted) for status in listed["status"].tolist()],
+        "Domaine": listed["domain"],
+        "Description": listed["description"],
+        "Certificats": listed["certificates"],
+        "DNS déclaré": [declared.get(method, nothing) for method in listed["declared"]],
+        "DNS en service": [methods.get(method, unseen) for method in listed["method"]],
+        "Pourquoi": listed["why"],
+        "Déclaration": [statuses.get(status, unlisted) for status in listed["status"]],
     }
     caption = say("{n:domaine dans la liste|domaines dans la liste}", n=len(listed))
     summary = macro("dossier.methods", seen, each, same, asked)
-    return joined(summary, _once(columns, "domains", limit, values(listed), caption=caption))
+    return joined(summary, _once(columns, "domains", limit, listed, caption=caption))
 
 
 def _contacts(dossier: Dossier, limit: int) -> Html:
     held, called, empty = dossier.contacts, names("contacts"), say("vide")
     columns = {
-        "Contact": [called[kind] for kind in held["kind"].tolist()],
-        "Tel que publié": [contact or empty for contact in held["contact"].tolist()],
+        "Contact": [called[kind] for kind in held["kind"]],
+        "Tel que publié": [contact or empty for contact in held["contact"]],
         "Domaines": held["domains"].tolist(),
     }
     caption = say("{n:contact publié|contacts publiés}", n=len(held))
@@ -189,15 +178,14 @@ def _changes(dossier: Dossier, limit: int) -> Html:
         "kind": "Nature", "domain": "Domaine", "before": "Avant", "after": "Après", "confidence": "Certitude",
     }  # fmt: skip
     between = {"a": step.start or "–", "b": step.end or "–"}
-    none = say("Rien n’a changé pour vous entre les listes du {a} et du {b}.", **between)
+    if changes.empty:
+        none = say("Rien n’a changé pour vous entre les listes du {a} et du {b}.", **between)
+        return joined(lists, paragraph("none", none))
     caption = say("{n:changement} entre les listes du {a} et du {b}", n=len(changes), **between)
     words = {"kind": names("changes"), "confidence": names("confidences")}
     named = {column: changes[column].map(called) for column, called in words.items()}
     shown = changes.assign(**named).rename(columns=columns)
-    if shown.empty:
-        return joined(lists, paragraph("none", none))
-    texts = {str(column): its.tolist() for column, its in shown.items()}
-    return joined(lists, _once(texts, "changes", limit, values(shown), caption=caption))
+    return joined(lists, _once(shown, "changes", limit, shown, caption=caption))
 
 
 # What shows each section of a page, in their order.

@@ -4,7 +4,6 @@ Two texts of a finding's facts that differ are shown with what differs in bracke
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -20,6 +19,7 @@ from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.templates import phrase
 from mssante_audit.report.findings import title_of, why_of
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.whitelist.rows import grouped
 
 MOST_TEXT = 300  # characters of what was observed
 SHOWN = 3  # cases of a point in a dossier
@@ -81,24 +81,13 @@ class Point:
     """One thing to put right: all that one remedy mends."""
 
     severity: str  # the worst of its findings'
+    title: str  # as its worst rule is called
+    why: str  # that matters
     remedy: str
+    addressee: str  # to whom what puts it right goes
+    rules: tuple[str, ...]  # those of its findings, worst first
     domains: tuple[str, ...]  # all it touches, each once
     cases: Mapping[Case, tuple[str, ...]]  # the worst first, and the domains of each
-
-    @property
-    def rules(self) -> tuple[str, ...]:
-        """Those of its findings, worst first."""
-        return _each(case.rule for case in self.cases)
-
-    @property
-    def title(self) -> str:
-        """What to call it: as its worst rule is called."""
-        return title_of(self.rules[0])
-
-    @property
-    def why(self) -> str:
-        """Why that matters."""
-        return why_of(self.rules[0])
 
     @property
     def lines(self) -> list[str]:
@@ -109,13 +98,6 @@ class Point:
     def expected(self) -> list[str]:
         """What is to be written, letter for letter, where that is known."""
         return list(_each(right for case in self.cases for _, right in case.pairs))[:MOST_PARTS]
-
-    @property
-    def addressee(self) -> str:
-        """To whom what puts it right goes."""
-        addressees, worst = dossier_words()["addressees"], self.rules[0]
-        addressee = next(who for who in addressees if worst.startswith(tuple(who["rules"])))
-        return typeset(str(addressee[current_language()]))
 
 
 def _labelled(label: str, text: str) -> str:
@@ -132,18 +114,20 @@ def points_of(
 
     What to do about each, and the texts in it that differ, are by fingerprint.
     """
-    groups: defaultdict[str, defaultdict[Case, list[str]]] = defaultdict(lambda: defaultdict(list))
-    worst: dict[str, int] = {}
-    for finding in todo:
-        code, key, severity = finding["rule"], finding["fingerprint"], SEVERITIES.index(finding["severity"])
-        case = Case(code, finding["observed"], finding["expected"], differing.get(key, ()))
-        names = [domain_of[row] for row in finding["rows"] if row in domain_of] or [finding["domain"]]
-        groups[remedies[key]][case] += filter(None, names)
-        worst[remedies[key]] = max(worst.get(remedies[key], 0), severity)
-    points = [
-        Point(SEVERITIES[worst[what]], what, _each(*cases.values()), {c: _each(n) for c, n in cases.items()})
-        for what, cases in groups.items()
-    ]
+    points, addressees = list[Point](), dossier_words()["addressees"]
+    for remedy, findings in grouped((remedies[finding["fingerprint"]], finding) for finding in todo).items():
+        named: list[tuple[Case, str]] = []
+        for finding in findings:
+            differs = differing.get(finding["fingerprint"], ())
+            case = Case(finding["rule"], finding["observed"], finding["expected"], differs)
+            names = [domain_of[row] for row in finding["rows"] if row in domain_of] or [finding["domain"]]
+            named += [(case, name) for name in names]
+        cases = {case: _each(filter(None, names)) for case, names in grouped(named).items()}
+        severity = max((finding["severity"] for finding in findings), key=SEVERITIES.index)
+        rules, domains = _each(case.rule for case in cases), _each(*cases.values())
+        who = next(who for who in addressees if rules[0].startswith(tuple(who["rules"])))
+        addressee, title, why = typeset(str(who[current_language()])), title_of(rules[0]), why_of(rules[0])
+        points.append(Point(severity, title, why, remedy, addressee, rules, domains, cases))
     return tuple(sorted(points, key=lambda point: SEVERITIES.index(point.severity), reverse=True))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
+from math import inf
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.changes import side_of
@@ -25,7 +24,6 @@ from mssante_audit.findings.facts import told_to
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import LIST, audits
 from mssante_audit.findings.words import worded
-from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.verdicts.domains import domains, doubts, hosts, method_records
@@ -59,57 +57,24 @@ class Survey:
 
     Findings are in words, persons masked unless the space shows contacts; by fingerprint are the `facts` of
     each (persons in clear), the `kinds` of contact in it (``project``, ``support``), and the `remedies`.
-    Rows have `owners`, operators the positions of the findings `touching` them.
+    Rows have `owners`, operators the records of the findings `touching` them.
     """
 
     def __init__(self, space: TrustSpace) -> None:
-        self.space, entries = space, space.entries
+        self.space, self.belongings = space, Belongings(space)
         raw = concat(parted(name, space)[0] for name in audits())
         self.findings = worded(raw, contacts="all" if space.show_contacts else "none")
         self.facts: dict[str, Mapping[str, Any]] = dict(zip(raw["fingerprint"], raw["facts"], strict=True))
         self.kinds = {key: kinds for key, facts in self.facts.items() if (kinds := _kinds(facts))}
         codes = zip(raw["fingerprint"], raw["rule"], strict=True)
         self.remedies = {key: remedy(code, told_to(self.facts[key], lambda _: False)) for key, code in codes}
-        self.records: list[dict[Any, Any]] = self.findings.to_dict("records")
-        self.owners = dict(zip(entries["row"].tolist(), entries["operator_id"].tolist(), strict=True))
-        self.touching: defaultdict[str, list[int]] = defaultdict(list)
-        columns = zip(self.findings["rows"], self.findings["operator_id"], strict=True)
-        for position, (rows, named) in enumerate(columns):
-            for operator_id in {named, *(self.owners[row] for row in rows)} - {""}:
-                self.touching[operator_id].append(position)
-
-    @cached_property
-    def places(self) -> dict[str, list[int]]:
-        """Operator → the positions of its rows in the list."""
-        return grouped((operator_id, at) for at, operator_id in enumerate(self.owners.values()))
-
-    @cached_property
-    def unnamed(self) -> pd.DataFrame:
-        """The list's rows, whom their texts name masked."""
-        columns = ("domain", "operator", "description", "o", "cn")
-        return _objects(unnamed_rows(self.space, self.space.entries, *columns))
-
-    @cached_property
-    def answers(self) -> pd.DataFrame:
-        """What `mssante_audit.verdicts.domains.domains` says of the space's domains."""
-        return _objects(domains(self.space))
-
-    @cached_property
-    def entries(self) -> pd.DataFrame:
-        """The list's rows."""
-        return _objects(self.space.entries)
-
-    @cached_property
-    def answer_of(self) -> dict[str, int]:
-        """Domain → the position of its row in `answers`."""
-        return {domain: at for at, domain in enumerate(self.answers["domain"].tolist())}
-
-    @cached_property
-    def alone(self) -> dict[str, set[str]]:
-        """Name (CN) of a certificate → the domains that have no other."""
-        rows = self.space.alone
-        held = grouped(zip(rows["cn"].tolist(), rows["domain"].tolist(), strict=True))
-        return {cn: set(its) for cn, its in held.items()}
+        rows, ids = space.entries["row"].tolist(), space.entries["operator_id"].tolist()
+        self.owners: dict[int, str] = dict(zip(rows, ids, strict=True))
+        self.touching: dict[str, list[dict[Any, Any]]] = grouped(
+            (operator_id, finding)
+            for finding in self.findings.to_dict("records")
+            for operator_id in {finding["operator_id"], *map(self.owners.__getitem__, finding["rows"])} - {""}
+        )
 
     @cached_property
     def asked(self) -> set[str]:
@@ -117,17 +82,12 @@ class Survey:
         return set(theirs(self.findings)["fingerprint"].tolist())
 
     @cached_property
-    def belongings(self) -> Belongings:
-        """Whose is what."""
-        return Belongings(self.space)
-
-    @cached_property
     def unsure(self) -> dict[str, tuple[str, ...]]:
         """Fingerprint → inputs in doubt or too old that a finding rests on, but for the list.
 
         No operator is asked to put right what nobody knows to be so today; the list's date is shown.
         """
-        doubted = doubts(self.space, self.findings, self.answers).items()
+        doubted = doubts(self.space, self.findings, domains(self.space)).items()
         return {key: why for key, names in doubted if (why := tuple(n for n in names if n != LIST))}
 
     @cached_property
@@ -135,60 +95,50 @@ class Survey:
         """One row an operator (index ``operator_id``): `domains`, its points by severity, and `todo`, all."""
         audited = self.space.audited
         held = audited[audited["operator_id"] != ""].groupby("operator_id")["domain"].nunique()
-        asked = self.findings[self.findings["fingerprint"].isin(self.asked - self.unsure.keys())]
-        remedies, ranks = asked["fingerprint"].map(self.remedies), asked["severity"].map(SEVERITIES.index)
-        ranked = dict(zip(asked.index, zip(remedies, ranks.astype("int64"), strict=True), strict=True))
         counts = []
         for operator_id in held.index:
             worst: dict[str, int] = {}  # of all that one remedy mends
-            for what, rank in (ranked[at] for at in self.touching.get(str(operator_id), ()) if at in ranked):
-                worst[what] = max(rank, worst.get(what, 0))
+            for finding in self.touching.get(operator_id, ()):
+                if (key := finding["fingerprint"]) in self.asked and key not in self.unsure:
+                    rank = SEVERITIES.index(finding["severity"])
+                    worst[self.remedies[key]] = max(rank, worst.get(self.remedies[key], 0))
             counts.append([list(worst.values()).count(rank) for rank in range(1, len(SEVERITIES))])
         frame = pd.DataFrame(counts, index=held.index, columns=list(SEVERITIES[1:]), dtype="int64")
         return frame.assign(domains=held, todo=frame.sum(axis=1))
 
     def peers(self, operator_id: str) -> Peers:
         """Compare with the operators that hold about as many domains: counts and quartiles, nobody's face."""
-        size, own = self._counts[operator_id][-2:] if operator_id in self._counts else (0, 0)
-        low, high = next((band for band in SIZES if band[1] is None or size <= band[1]), SIZES[-1])
-        others = [
-            counts for other, counts in self._counts.items()
-            if low <= counts[-2] <= (high or counts[-2]) and other != operator_id
-        ]  # fmt: skip
+        standing = self.standing
+        size, own = (standing[column].get(operator_id, 0) for column in ("domains", "todo"))
+        low, high = next(band for band in SIZES if band[1] is None or size <= band[1])
+        others = standing[standing["domains"].between(low, high or inf) & (standing.index != operator_id)]
         if len(others) < PEERS_MIN or not size:
             return Peers(low, high)
-        table = np.array(others)
-        medians = dict(zip(SEVERITIES[1:], np.median(table, axis=0).tolist(), strict=False))
-        whole, more = np.quantile(table[:, -1], (0.25, 0.5, 0.75)), int((table[:, -1] > own).sum())
-        return Peers(low, high, len(others), medians, tuple(whole.tolist()), more)
+        medians = {severity: float(others[severity].median()) for severity in SEVERITIES[1:]}
+        whole, more = others["todo"].quantile([0.25, 0.5, 0.75]).tolist(), int((others["todo"] > own).sum())
+        return Peers(low, high, len(others), medians, tuple(whole), more)
 
     @cached_property
-    def _counts(self) -> dict[str, tuple[int, ...]]:
-        """Operator → its row of `standing`: points by severity, domains, and all points."""
-        return {str(row[0]): row[1:] for row in self.standing.itertuples(name=None)}
-
-    @cached_property
-    def methods(self) -> dict[str, dict[Any, Any]]:
-        """Domain → its record of `mssante_audit.verdicts.method_records`."""
-        return {str(r["domain"]): r for r in method_records(self.space).to_dict("records")}
+    def methods(self) -> pd.DataFrame:
+        """Domain → `declared`, `method` and `why` of `mssante_audit.verdicts.domains.method_records`."""
+        return method_records(self.space).set_index("domain")[["declared", "method", "why"]]
 
     @cached_property
     def hosts(self) -> dict[tuple[str, str], list[str]]:
         """``NS`` or ``MX``, and domain in lower case → the servers that the DNS names for it."""
-        named: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        for kind in ("NS", "MX"):
-            for domain, host in hosts(self.space, kind).itertuples(index=False):
-                named[kind, domain_key(domain)].add(host.rstrip("."))
-        return {key: sorted(names) for key, names in named.items()}
+        pairs = (
+            (kind, *pair) for kind in ("NS", "MX") for pair in hosts(self.space, kind).itertuples(index=False)
+        )
+        named = grouped(((kind, domain_key(domain)), host.rstrip(".")) for kind, domain, host in pairs)
+        return {key: sorted(set(names)) for key, names in named.items()}
 
     @cached_property
     def statuses(self) -> dict[tuple[str, str], str]:
         """Domain in lower case and operator that declared it or has its rows → the worst of its statuses."""
         worst: dict[tuple[str, str], str] = {}
         columns = ["domain", "operator_id", "status", "rows"]
-        for domain, operator_id, status, rows in matching.statuses(self.space)[columns].itertuples(
-            index=False, name=None
-        ):
+        parties = matching.statuses(self.space)[columns].itertuples(index=False, name=None)
+        for domain, operator_id, status, rows in parties:
             for owner in {operator_id, *(self.owners[row] for row in rows)}:
                 worst.setdefault((domain, owner), str(status))  # the worst come first
         return worst
@@ -222,14 +172,9 @@ class Survey:
         if self.space.tls is None:
             return None
         ending, moves = expiries(self.space), renewals(self.space)
-        keys = {name: parse_dn(name).key for name in ending["name"].unique()}
         spares = dict(zip(moves["certificate"], moves["spare"].tolist(), strict=True))
-        return ending.assign(key=ending["name"].map(keys), spare=ending["certificate"].map(spares))
-
-
-def _objects(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with its texts as Python's, of which a few rows are taken ten times as fast."""
-    return frame.astype(dict.fromkeys(frame.select_dtypes("str").columns, "object")).copy()
+        keys = [parse_dn(name).key for name in ending["name"]]
+        return ending.assign(key=keys, spare=ending["certificate"].map(spares))
 
 
 def _kinds(facts: Mapping[str, Any]) -> frozenset[str]:

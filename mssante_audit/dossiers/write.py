@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.domains import answers
-from mssante_audit.whitelist.rows import CPS_ISSUER
+from mssante_audit.whitelist.rows import operator_names
 
 INDEX = "dossiers.json"
 
@@ -112,16 +112,14 @@ def make_dossiers(
         yield from (make_dossier(order, operator_id) for operator_id in operators)
         return
     tasks: dict[str, Future[Made]] = {}
-    for operator_id in operators:
-        try:
-            tasks[operator_id] = executor.submit(make_dossier, order, operator_id, data)
-        except BrokenExecutor as error:
-            tasks[operator_id] = Future()
-            tasks[operator_id].set_exception(error)
     try:
+        with suppress(BrokenExecutor):  # raised again below, for each dossier that it does not make
+            for operator_id in operators:
+                tasks[operator_id] = executor.submit(make_dossier, order, operator_id, data)
         for operator_id in operators:
             try:
-                made = tasks.pop(operator_id).result()
+                task = tasks.pop(operator_id, None) or executor.submit(make_dossier, order, operator_id, data)
+                made = task.result()
             except AuditError:
                 raise
             except Exception as error:  # its worker is lost
@@ -146,46 +144,40 @@ def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> 
 
 def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -> Made:
     """Make one dossier from its space, or why there is none; of a failed one, what there is of its page."""
+    begin, parts, letter = time.perf_counter(), list[Html](), dict[str, bytes]()
+    dossier, reminding, failure, where, why = None, Html(), None, "", None
     with using_language(order.given["lang"]):
-        begin, dossier, letter, error = time.perf_counter(), None, {}, None
-        above, parts = list[Html](), list[Html]()
         try:
             if isinstance(source, Exception):
                 raise source
             dossier = facts.dossier(source, operator_id, masked=order.masked)
             if again := reminder(dossier, order.on):
-                above.append(note(again, kind="caution"))
+                reminding = note(again, kind="caution")
             for name in SECTIONS:
                 parts.append(section(dossier, name, order.given["row_limit"]))
             letter = letter_files(dossier, order.on)
-        except Exception as failed:  # the other operators' dossiers are made all the same
-            error = failed
-        shown = tellable({**order.given, "operator": operator_id})
-        record, failure, why, where, held = None, None, None, "", NO_ANSWERS
-        title = str(macro("dossier.title", "answer"))
-        if dossier:
-            record, held = dossier.record(), answers(dossier.verdicts)
-        if error:
-            trace, where = "".join(format_exception(error)) if order.debug else "", title
-            failure = failure_of(type(error).__name__, str(error), -1, trace)
-            if dossier and len(parts) < len(SECTIONS):
-                name = [*SECTIONS][len(parts)]
-                where, parts = str(macro("dossier.title", name)), [*parts, macro("dossier.heading", name)]
+        except Exception as error:  # the other operators' dossiers are made all the same
+            trace = "".join(format_exception(error)) if order.debug else ""
+            failure, left = failure_of(type(error).__name__, str(error), -1, trace), [*SECTIONS][len(parts) :]
+            where = str(macro("dossier.title", left[0] if dossier and left else "answer"))
             why = {"kind": failure.kind, "message": failure.message, "section": where}
-        title = dossier.label if dossier else title
+            parts += [macro("dossier.heading", name) for name in left[:1] if dossier]
+        shown = tellable({**order.given, "operator": operator_id})
+        record, held = (dossier.record(), answers(dossier.verdicts)) if dossier else (None, NO_ANSWERS)
+        title = dossier.label if dossier else str(macro("dossier.title", "answer"))
         seconds = {"make": round(time.perf_counter() - begin, 3)}
         outcome = page.Outcome(NOTEBOOK, title, record, failure, where, seconds, answers=held)
         provenance: Mapping[str, Any] = record.provenance if record else {}
         look = macro("tables.enable", trusted(style()), trusted(script()))
-        html = page.page_html(outcome, provenance, page.labelled(shown), joined(look, *above, *parts))
+        html = page.page_html(outcome, provenance, page.labelled(shown), joined(look, reminding, *parts))
         files = {".html": html.encode("utf-8", "backslashreplace")}
         files |= {**page.data_files(outcome, shown, provenance), **letter}
-        made_at = datetime.now(UTC).replace(microsecond=0).isoformat()
-        digests = {suffix: digest(content) for suffix, content in files.items()}
-        counts, status = record.by_severity if record else None, "failed" if failure else "done"
-        name = file_name(operator_id)
-        made = Dossier(operator_id, "", name, status, counts, made_at, order.given["as_of"], digests, why)
-        return Made(made, files)
+    made_at = datetime.now(UTC).replace(microsecond=0).isoformat()
+    digests = {suffix: digest(content) for suffix, content in files.items()}
+    counts, status = record.by_severity if record else None, "failed" if failure else "done"
+    name = file_name(operator_id)
+    made = Dossier(operator_id, "", name, status, counts, made_at, order.given["as_of"], digests, why)
+    return Made(made, files)
 
 
 _lock = threading.Lock()
@@ -255,7 +247,7 @@ def write_dossiers(
     order = Order(digest(content), given, code_digest(), debug, masked, on or Stationery())
     with using_language(given["lang"]):
         space = opened(order)
-    names = {i: unnamed(name) if masked else name for i, name in operator_names(space).items()}
+    names = {i: unnamed(name) if masked else name for i, name in operator_names(space.entries).items()}
     sitting = results.operators(space, results.limits(space, None, region, department))
     asked = [results.select_operator(space, operator) for operator in operators]
     if sitting is not None and asked and sitting.isdisjoint(asked):
@@ -309,14 +301,6 @@ def read_dossiers(out: Path) -> dict[str, Dossier]:
 def file_name(operator_id: str) -> str:
     """Return the name of an operator's files: its identifier, or a hash of one that a path could not bear."""
     return operator_id if _PLAIN.fullmatch(operator_id) else f"operateur-{digest(operator_id)[:12]}"
-
-
-def operator_names(space: TrustSpace) -> dict[str, str]:
-    """Return the operators of a list and what most of their rows call them, "" if none does."""
-    entries = space.entries[space.entries["operator_id"] != ""]
-    named = entries[~entries["operator"].isin(["", CPS_ISSUER])]
-    common = named.groupby("operator_id")["operator"].agg(lambda names: names.mode().iloc[0])
-    return dict.fromkeys(entries["operator_id"].tolist(), "") | common.to_dict()
 
 
 def _stale(

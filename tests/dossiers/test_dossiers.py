@@ -103,7 +103,7 @@ def test_one_operator_keeps_the_others_and_those_who_left_go(two, listed, monkey
     again = write_dossiers(run.out, parameters=listed, operators=["1349900019"])
     assert [d.operator_id for d in again.outcomes] == ["1349900019"]
     assert set(read_dossiers(run.out)) == {ONE, OTHER, "1349900019"}
-    named = dossiers.operator_names(open_space(**listed))
+    named = dossiers.operator_names(open_space(**listed).entries)
     monkeypatch.setattr(dossiers, "operator_names", lambda _: {i: n for i, n in named.items() if i != OTHER})
     write_dossiers(run.out, parameters=listed, operators=[ONE])
     assert set(read_dossiers(run.out)) == {ONE, "1349900019"}
