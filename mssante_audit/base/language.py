@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from string import Formatter
 from typing import Any, TypeVar
@@ -229,7 +229,12 @@ def number(value: float) -> str:
     """Write a number with at most one decimal: ``6 494``, ``6,494.5``; a missing one as a dash."""
     if value != value:
         return "–"
-    return format_decimal(round(value, 1), "#,##0.#", locale=current_language())
+    return _decimal(round(value, 1), current_language())
+
+
+@lru_cache(4096)  # the dossiers of a real list write 30,000, most of them small
+def _decimal(value: float, language: str) -> str:
+    return format_decimal(value, "#,##0.#", locale=language)
 
 
 def counted(value: int, noun: str, plural: str | None = None) -> str:

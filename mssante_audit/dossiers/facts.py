@@ -271,5 +271,6 @@ class Dossier:
 
 def _by_domains(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """Return on how many `domains` texts in some columns stand together, most first."""
-    counts = rows.groupby([*columns], sort=False)["domain"].nunique()
-    return counts.sort_values(ascending=False, kind="stable").reset_index(name="domains")
+    held = grouped(zip(zip(*(rows[name] for name in columns), strict=True), rows["domain"], strict=True))
+    counts = [(*texts, len(set(domains))) for texts, domains in held.items()]
+    return pd.DataFrame(sorted(counts, key=lambda count: -count[-1]), columns=[*columns, "domains"])
