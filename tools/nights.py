@@ -29,7 +29,7 @@ def make_nights(place: Path, nights: int) -> None:
         (run / "steps").mkdir(parents=True)
         head = Run(stamp=stamp, as_of=at.isoformat(), status="finished", exit_status=0, good=stamp)
         for file in (run / "run.json", output / "state" / "run.json"):
-            file.write_text(head.model_dump_json(), encoding="utf-8")
+            file.write_bytes(state_bytes(head.version, head.model_dump(exclude={"version"})))
         (run / "steps" / "audit.json").write_text(audited, encoding="utf-8")
         (run / "audit.json").write_text(made, encoding="utf-8")
     letter = {"sent_on": "2026-01-05", "run": stamp_of(LAST), "told": ["0" * 16]}

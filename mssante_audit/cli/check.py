@@ -22,6 +22,7 @@ from mssante_audit.base.language import (
     plain,
     semicolon,
 )
+from mssante_audit.base.resources import table_of
 from mssante_audit.cli import options
 from mssante_audit.cli.console import in_readers_language, parameters_of, say, space_of, write_json
 
@@ -32,15 +33,7 @@ if TYPE_CHECKING:
 
 UNRELIABLE = 4  # exit status where a list is not to be relied on
 # Codes in French words; English has the codes themselves, which scripts may read.
-NAMES = {
-    "yes": "oui", "degraded": "en partie", "no": "non", "unknown": "inconnu", "ok": "rien à corriger",
-    "todo": "à corriger", "project": "projet", "support": "technique", "critical": "critique",
-    "error": "erreur", "warning": "avertissement", "why": "pourquoi", "signer": "signataire",
-    "issuer": "émis par", "validity": "validité", "valid": "valable", "not valid": "non valable",
-    "signer expected": "signataire attendu", "revocation": "révocation", "good": "non révoqué",
-    "revoked": "révoqué", "validated at": "certificats vérifiés au", "generated at": "générée le",
-    "unreadable": "illisible", "verified rows": "lignes vérifiées",
-}  # fmt: skip
+NAMES = table_of("mssante_audit.cli", "check.toml")
 SHOWN = 5  # findings that are shown of a domain
 
 

@@ -37,6 +37,12 @@ _ASIDE = {
 }
 
 
+def readers_language() -> str | None:
+    """Return the language that the locale names, ``None`` if it names none that there is."""
+    locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")[:2].lower()
+    return locale if locale in LANGUAGES else None
+
+
 def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return the decorator of a command whose language is that of ``--lang`` or the locale, or `otherwise`.
 
@@ -46,8 +52,7 @@ def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Calla
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def run(*values: Any, lang: str | None = None, **named: Any) -> None:
-            locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")[:2]
-            asked = lang or (locale.lower() if locale.lower() in LANGUAGES else None)
+            asked = lang or readers_language()
             try:
                 with using_language(asked or otherwise):
                     command(*values, lang=asked or otherwise, **named)

@@ -319,6 +319,7 @@ def main() -> NoReturn:
             error = absent(error) or error
         error = console.shut_out(error)
         if isinstance(error, AuditError):
+            error.language = vars(error).get("language") or console.readers_language() or "en"
             note(str(error))
             sys.exit(3 if isinstance(error, ResourceError) else 2)
         note(f"{_why(error)}. --debug before the command shows where")

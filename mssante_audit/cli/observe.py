@@ -29,11 +29,6 @@ Resume = Annotated[
 app = typer.Typer(help="Observe the network and write down what it says.", no_args_is_help=True)
 
 
-@app.callback()
-def _observe() -> None:
-    """Observe the network and write down what it says; audits and reports then need no network."""
-
-
 @app.command(cls=options.taking(asks=True))
 def dns(
     context: typer.Context,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from mssante_audit.base import settings
-from mssante_audit.base.errors import InputError, OutputError
+from mssante_audit.base.errors import AuditError, InputError, OutputError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.frames import DRAFT
 from mssante_audit.base.reading import parse_toml, read_text
@@ -28,7 +28,7 @@ def load_config(file: Path) -> Config:
     try:
         text = read_text(file)
     except InputError as error:
-        raise InputError(error.message, file=str(file), remedy=remedy) from None
+        raise error.within(InputError, str(file), remedy) from None
     return checked(parse_toml(text, str(file)), text, file)
 
 
@@ -44,25 +44,30 @@ def _refusal(errors: ValidationError, text: str, file: Path) -> InputError:
     # A list whose items are wrong is too short because of them; a misspelt key leaves out another one.
     faults = [error for error in errors.errors() if error["type"] != "too_short" or not error["input"]]
     first, *others = sorted(faults, key=lambda e: (e["type"] != "extra_forbidden", [*map(str, e["loc"])]))
-    keys, remedy = tuple(part for part in first["loc"] if isinstance(part, str)), None
+    keys = tuple(part for part in first["loc"] if isinstance(part, str))
+    remedy: tuple[str, ...] = ()
     if first["type"] == "extra_forbidden":
         *above, key = keys
-        message = f"unknown key {key!r}" + (f" in [{'.'.join(above)}]" if above else "")
+        fault = AuditError("unknown key {}", repr(key))
+        if above:
+            fault = AuditError("unknown key {} in [{}]", repr(key), ".".join(above))
         there = [*(sections()[above[0]] if above else Config).model_fields]
         near = difflib.get_close_matches(key.lower(), there, n=1)
         elsewhere = [name for name, part in sections().items() if key in part.model_fields]
         if near:
-            remedy = f"Nearest: {near[0]!r}"
+            remedy = "Nearest: {}", repr(near[0])
         else:
-            remedy = f"It goes into [{elsewhere[0]}]" if elsewhere else f"There are: {', '.join(there)}"
+            remedy = ("It goes into [{}]", elsewhere[0]) if elsewhere else ("There are: {}", ", ".join(there))
     else:
-        message = str(settings.fault(Config, first))
+        fault = settings.fault(Config, first)
         if first["type"] == "missing":
-            remedy = "`mssante-audit init` writes a file that explains each key"
+            remedy = ("`mssante-audit init` writes a file that explains each key",)
         elif first["type"] == "string_pattern_mismatch":
-            remedy = (settings.field_of(Config, keys).description or "").rstrip(".")
-    more = f" (and {len(others)} more)" if others else ""
-    return InputError(message + more, file=str(file), line=_line(text, keys), remedy=remedy)
+            remedy = ((settings.field_of(Config, keys).description or "").rstrip("."),)
+    message = "{} (and {} more)" if others else "{}"
+    return InputError(
+        message, fault, len(others), file=str(file), line=_line(text, keys), remedy=remedy or None
+    )
 
 
 def sections() -> dict[str, type[settings.Section]]:

@@ -29,15 +29,16 @@ def facts_of(
     space: TrustSpace, findings: pd.DataFrame, waived: pd.DataFrame, compared: FollowUp, lang: str
 ) -> dict[str, Any]:
     """Return what a night's mail says, in `lang`, of findings `compared` with those of the run before."""
-    every_domain, whitelist = domains(space), space.whitelist
-    dated = findings.assign(status=list(compared.status), since=list(compared.first_seen))
+    every_domain, whitelist, rules = domains(space), space.whitelist, catalogue()
+    dated = findings.assign(status=list(compared.status), first_seen=list(compared.first_seen))
     asks, unsure = actionable(dated), doubts(space, findings, every_domain)
     new, critical = asks[asks["status"] == "new"], asks[asks["severity"] == "critical"]
 
-    def merged(some: pd.DataFrame) -> pd.DataFrame:
-        return causes(some, space.audited, space.published, unsure)
+    def merged(some: pd.DataFrame) -> list[dict[Any, Any]]:
+        found = causes(some, space.audited, space.published, unsure)
+        return found.astype({"severity": "str"}).to_dict("records")
 
-    most, rules = merged(critical), catalogue()
+    most = merged(critical)
     fixed, lost = ([g for g in gone if g["rule"] in rules] for gone in (compared.fixed, compared.unknown))
     fixed_asking, lost_asking = ([g for g in gone if asking(g["rule"])] for gone in (fixed, lost))
     lost_criticals = [g for g in lost_asking if rule(g["rule"]).severity == "critical"]
@@ -63,10 +64,10 @@ def facts_of(
             "lost_criticals": len(lost_criticals),
             "left_out": len(findings) - len(asks),
         },
-        "critical": _named(critical, _causes(critical, most), lang),
-        "new": _named(new, _causes(new, merged(new)), lang),
-        "fixed": _named(fixed_asking, _causes_gone(fixed_asking), lang),
-        "lost": _named(lost_criticals, _causes_gone(lost_criticals), lang),
+        "critical": _named(critical, most, lang),
+        "new": _named(new, merged(new), lang),
+        "fixed": _named(fixed_asking, _merged_gone(fixed_asking), lang),
+        "lost": _named(lost_criticals, _merged_gone(lost_criticals), lang),
         "first": _first(space, critical, most, lang) or _first(space, asks, merged(asks), lang),
         "list": {
             "generated_at": whitelist.generated_at and whitelist.generated_at.isoformat(),
@@ -81,21 +82,8 @@ def _counted(gone: Iterable[Gone]) -> dict[str, int]:
     return {severity: counts[severity] for severity in reversed(SEVERITIES)}
 
 
-def _causes(findings: pd.DataFrame, merged: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Return the causes that findings were merged into, each since its first finding."""
-    since = dict(zip(findings["fingerprint"], findings["since"], strict=True))
-    return [
-        cause | {
-            "mailboxes": None if pd.isna(cause["mailboxes"]) else int(cause["mailboxes"]),
-            "since": min(since[key] for key in cause["fingerprints"]),
-            "unknown": bool(cause["doubts"]),
-        }
-        for cause in merged.astype({"severity": "str"}).to_dict("records")
-    ]  # fmt: skip
-
-
-def _causes_gone(gone: Sequence[Gone]) -> list[dict[str, Any]]:
-    """Return the same of findings that are there no more: those of one rule and one operator are one."""
+def _merged_gone(gone: Sequence[Gone]) -> list[dict[str, Any]]:
+    """Return as causes findings that are there no more: those of one rule and one operator are one."""
     groups: dict[tuple[str, str], list[Gone]] = {}
     for finding in sorted(gone, key=lambda finding: -SEVERITIES.index(rule(finding["rule"]).severity)):
         groups.setdefault((finding["rule"], finding["operator"]), []).append(finding)
@@ -103,15 +91,14 @@ def _causes_gone(gone: Sequence[Gone]) -> list[dict[str, Any]]:
         {
             "rules": [code], "operator": operator, "operator_id": "", "domain": group[0]["domain"],
             "severity": rule(code).severity, "domains": len({finding["domain"] for finding in group}),
-            "mailboxes": None, "since": min(finding["first_seen"] for finding in group), "unknown": False,
+            "mailboxes": None, "first_seen": min(finding["first_seen"] for finding in group), "doubts": (),
         }
         for (code, operator), group in groups.items()
     ]  # fmt: skip
 
 
-def _named(findings: Sized, causes: Sequence[Mapping[str, Any]], lang: str) -> dict[str, Any]:
+def _named(findings: Sized, causes: Sequence[Mapping[Any, Any]], lang: str) -> dict[str, Any]:
     """Return how many causes there are, of how many findings, and the first of them by name."""
-    kept = ("severity", "domains", "mailboxes", "since", "unknown", "operator_id")
     named = [
         {
             "rule": cause["rules"][0],
@@ -119,22 +106,29 @@ def _named(findings: Sized, causes: Sequence[Mapping[str, Any]], lang: str) -> d
             "operator": unnamed(cause["operator"]),
             "domain": unnamed(cause["domain"]),
             "whole_list": any(rule(code).affects_list for code in cause["rules"]),
-            **{name: cause[name] for name in kept},
+            "severity": cause["severity"],
+            "domains": cause["domains"],
+            "mailboxes": None if pd.isna(cause["mailboxes"]) else int(cause["mailboxes"]),
+            "since": cause["first_seen"],
+            "unknown": bool(cause["doubts"]),
+            "operator_id": cause["operator_id"],
         }
         for cause in causes[:NAMED]
     ]
     return {"count": len(causes), "findings": len(findings), "named": named}
 
 
-def _first(space: TrustSpace, findings: pd.DataFrame, merged: pd.DataFrame, lang: str) -> dict[str, Any]:
+def _first(
+    space: TrustSpace, findings: pd.DataFrame, causes: Sequence[Mapping[Any, Any]], lang: str
+) -> dict[str, Any]:
     """Return the first of their causes, if it is known to hold, with whom to call and what to do."""
-    if merged.empty or merged.iloc[0]["doubts"]:
+    if not causes or causes[0]["doubts"]:
         return {}
-    first = findings.loc[findings["fingerprint"] == merged.iloc[0]["fingerprints"][0]].iloc[0]
+    first = findings.loc[findings["fingerprint"] == causes[0]["fingerprints"][0]].iloc[0]
     rows = space.entries[space.entries["row"].isin(first["rows"])].head(1).to_dict("records")
     broken, row = rule(first["rule"]), rows[0] if rows else None
     contact = (row["support_contact"] or row["project_contact"]) if row else ""
-    named: dict[str, Any] = _named(findings, _causes(findings, merged.head(1)), lang)["named"][0]
+    named: dict[str, Any] = _named(findings, causes[:1], lang)["named"][0]
     return named | {
         "manager": broken.manager or broken.affects_list,
         "row": row and int(row["row"]),

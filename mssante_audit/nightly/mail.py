@@ -7,21 +7,22 @@ node_exporter's textfile collector (https://prometheus.io/docs/instrumenting/exp
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from importlib.resources import files
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.language import NARROW, NBSP, using_language
+from mssante_audit.base.resources import table_of
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import phrase
-from mssante_audit.nightly.night import SITE, Night, Run, began, good_run, read_result, read_run, runs_in
+from mssante_audit.nightly.night import SITE, Night, began, good_run, read_result, read_run, runs_in
 from mssante_audit.report import html
 from mssante_audit.space import states
 
@@ -76,15 +77,10 @@ def page(night: Night) -> str:
     """Return the mail in HTML for a phone: nothing in it is from elsewhere."""
     template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
     blocks = [(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)]
-    url = _url(night)
-    links = {_say(night, "link", name): path for name, path in _PAGES.items() if url}
-    given: dict[str, Any] = {"lang": night.lang, "blocks": blocks, "links": links, "url": url}
+    links = {_say(night, "link", name): path for name, path in _PAGES.items() if night.url}
+    given: dict[str, Any] = {"lang": night.lang, "blocks": blocks, "links": links, "url": night.url}
     with using_language(night.lang):
         return html.environment().from_string(template).render(given)
-
-
-def _url(night: Night) -> str:
-    return night.config.output.site_url.rstrip("/")
 
 
 def record_of(night: Night) -> dict[str, Any]:
@@ -117,7 +113,7 @@ def verdict(night: Night) -> str:
     The worst severity in which there is more new than fixed, or more fixed than new, decides.
     """
     facts = night.audited
-    if not facts or any(state.doubtful and state.name == "list" for state in night.inputs):
+    if not facts or night.results["audit"].doubted_list:
         return "blind"
     if not facts["previous"]:
         return "first"
@@ -129,10 +125,9 @@ def verdict(night: Night) -> str:
 
 def summary(night: Night) -> str:
     """Return the mail of a night as text, in its language."""
-    begin, pieces = {"cause": "- ", "aside": "  "}, list[str]()
-    for line in lines_of(night):
-        pieces += _broken(f"{begin.get(line.kind, '')}{line.text}", whole=line.kind == "path")
-    return "\n".join(pieces)
+    begin, lines = {"cause": "- ", "aside": "  "}, lines_of(night)
+    pieces = (_broken(begin.get(line.kind, "") + line.text, whole=line.kind == "path") for line in lines)
+    return "\n".join(chain.from_iterable(pieces))
 
 
 def _broken(text: str, *, whole: bool) -> list[str]:
@@ -275,43 +270,38 @@ def _last(night: Night) -> Iterator[Line]:
     foot["steps"] = {"at": night.as_of, "status": night.exit_status, "resumed": night.resumed, "steps": steps}
     for name, value in foot.items():
         yield Line("foot", _say(night, name, value))
-    index, url = night.output / SITE / "index.html", _url(night)
+    index, url = night.output / SITE / "index.html", night.url
     if index.exists() or url:
         tonight = results["site"].outcome == "done" and "of" not in results["site"].facts
         yield Line("path", _say(night, "site", {"page": f"{url}/" if url else str(index), "own": tonight}))
     yield Line("path", _say(night, "log", str(night.folder / "log.txt")))
 
 
-def metrics(night: Night, run: Run, ended: datetime) -> str:
-    """Return the metrics of a night that has `ended`; the head of its run knows the last good one."""
+def metrics(night: Night, ended: datetime) -> str:
+    """Return the metrics of a night that has `ended`."""
     facts, results = night.audited, night.results
-    gauges: dict[tuple[str, str], Iterable[tuple[Mapping[str, str], float]]] = {
-        ("last_run_timestamp_seconds", "When the last run ended."): [({}, ended.timestamp())],
-        ("last_success_timestamp_seconds", "When the last run with exit status 0 or 1 began."):
-            [({}, began(run.good).timestamp())] if run.good else [],
-        ("exit_status", "Of the last run: 0 well, 1 findings, 3 failure, 4 input in doubt."):
-            [({}, night.exit_status)],
-        ("findings", "Findings of the last run; absent if it could not audit."):
-            [({"severity": severity, "state": state}, n)
-             for severity, states in facts.get("by_state", {}).items() for state, n in states.items()],
-        **{(f"domains_{question}", f"Domains of the last run by answer: {about}"):
-            [({"answer": answer}, n) for answer, n in facts.get(question, {}).items()]
-           for question, about in (("arrives", "does mail arrive?"), ("order", "is it in order?"))},
-        ("input_age_seconds", "Age of an input, to the day, for those that tell it."):
-            [({"input": each.name}, each.age_days * 86_400) for each in night.inputs
-             if each.age_days is not None],
-        ("input_ok", "Whether an input is as it should be, or tolerated: 1, or in doubt: 0."):
-            [({"input": each.name, "state": each.state}, int(not each.doubtful)) for each in night.inputs],
-        ("step_seconds", "What a step of the last run took."):
-            [({"step": name}, r.seconds) for name, r in results.items()],
-        ("step_failed", "Whether a step of the last run, its hooks too, failed or could not be done."):
-            [({"step": name}, int(r.undone)) for name, r in results.items()],
+    samples: dict[str, list[tuple[Mapping[str, str], float]]] = {
+        "last_run_timestamp_seconds": [({}, ended.timestamp())],
+        "last_success_timestamp_seconds": [({}, began(night.good).timestamp())] if night.good else [],
+        "exit_status": [({}, night.exit_status)],
+        "findings": [
+            ({"severity": severity, "state": state}, n)
+            for severity, states in facts.get("by_state", {}).items() for state, n in states.items()
+        ],
+        "domains_arrives": [({"answer": answer}, n) for answer, n in facts.get("arrives", {}).items()],
+        "domains_order": [({"answer": answer}, n) for answer, n in facts.get("order", {}).items()],
+        "input_age_seconds": [
+            ({"input": state.name}, state.age_days * 86_400)
+            for state in night.inputs if state.age_days is not None
+        ],
+        "input_ok": [({"input": s.name, "state": s.state}, int(not s.doubtful)) for s in night.inputs],
+        "step_seconds": [({"step": name}, result.seconds) for name, result in results.items()],
+        "step_failed": [({"step": name}, int(result.undone)) for name, result in results.items()],
     }  # fmt: skip
     escapes, text = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"}), ""
-    for (name, about), samples in gauges.items():
-        name = f"mssante_audit_{name}"
-        text += f"# HELP {name} {about}\n# TYPE {name} gauge\n"
-        for labels, value in samples:
+    for name, about in table_of("mssante_audit.nightly", "metrics.toml").items():
+        text += f"# HELP mssante_audit_{name} {about}\n# TYPE mssante_audit_{name} gauge\n"
+        for labels, value in samples[name]:
             pairs = ",".join(f'{n}="{label.translate(escapes)}"' for n, label in labels.items())
-            text += f"{name}{f'{{{pairs}}}' if pairs else ''} {value:.15g}\n"
+            text += f"mssante_audit_{name}{f'{{{pairs}}}' if pairs else ''} {value:.15g}\n"
     return text

@@ -7,35 +7,31 @@
 import json
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from markupsafe import Markup
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from mssante_audit.base import export
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import MB, parse_json, read_bytes
+from mssante_audit.base.state import read_state, state_bytes
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.registry import LIST
-from mssante_audit.findings.templates import phrase
 from mssante_audit.nightly.settings import Config
+from mssante_audit.snapshot import is_snapshot
 from mssante_audit.space.states import State
 
 RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
 SNAPSHOT = "snapshot"  # folder of a run with what every later step reads
 MOST = 64 * MB  # bytes of a file that a night left about itself
+ANEW = "Remove it: the next run writes it anew"
 FAILED = 3  # exit status from which a run is a failure
 _TIME = "%Y-%m-%dT%H%M%SZ"  # name of a run's folder: when it began (UTC)
-_NOTICE = Markup(
-    '<aside role="alert" data-notice="list" style="padding:.8em 1em;color:#fff;background:#8a1010;'
-    'font:1rem/1.4 system-ui,sans-serif"><strong>{}</strong> {}</aside>'
-)
 
 
 def stamp_of(instant: datetime) -> str:
@@ -96,14 +92,17 @@ class Run(BaseModel, frozen=True):
 
 @dataclass(slots=True)
 class Night:
-    """What became of a run, so far or at its end."""
+    """What a run is to do, which its steps are told, and what became of it so far or at its end."""
 
     config: Config
     folder: Path  # the run's, ``runs/<stamp>`` of the output folder
     as_of: str
-    results: dict[str, Result]  # by step, in order
+    results: dict[str, Result] = field(default_factory=dict)  # by step, in order
     resumed: bool = False
     reminders: Sequence[str] = ()  # operators to remind of a letter
+    good_before: str = ""  # the last run before that ended below `FAILED`
+    debug: bool = False
+    seen: list[State] = field(default_factory=list)  # states of inputs, while the audit goes on
 
     @property
     def output(self) -> Path:
@@ -111,9 +110,33 @@ class Night:
         return self.folder.parents[1]
 
     @property
+    def state(self) -> Path:
+        """The folder of what runs remember."""
+        return self.output / STATE
+
+    @property
+    def url(self) -> str:
+        """Where the site is published, "" if nowhere."""
+        return self.config.output.site_url.rstrip("/")
+
+    @property
+    def snapshot(self) -> Path:
+        """The folder with what every later step reads."""
+        return self.folder / SNAPSHOT
+
+    @property
     def lang(self) -> str:
         """The language of the mail."""
         return self.config.mail.lang or self.config.lang
+
+    @property
+    def snapshot_parameters(self) -> dict[str, Any]:
+        """What the steps after the audit are given: the snapshot in place of the files, where it was made."""
+        given = self.config.parameters(self.as_of)
+        if not is_snapshot(self.snapshot):
+            return given
+        files = ("anchors", "signer", "recover", "any_namespace")
+        return {n: v for n, v in given.items() if n not in files} | {"data": str(self.snapshot)}
 
     @property
     def inputs(self) -> tuple[State, ...]:
@@ -131,9 +154,8 @@ class Night:
         if any(state.doubtful for state in self.inputs):
             return 4
         # A rule that failed costs nothing else, but what it should have checked is unknown.
-        if self.audited.get("failed_rules") or any(
-            r.undone for r in self.results.values() if r.step != "hooks"
-        ):
+        undone = any(result.undone for step, result in self.results.items() if step != "hooks")
+        if undone or self.audited.get("failed_rules"):
             return FAILED
         config = self.config
         for least, counts in ((config.fail_on, "by_severity"), (config.fail_on_new, "new_by_severity")):
@@ -141,6 +163,11 @@ class Night:
             if any(self.audited.get(counts, {}).get(severity) for severity in severe):
                 return 1
         return 0
+
+    @property
+    def good(self) -> str:
+        """The last run that ended below `FAILED`, maybe this one."""
+        return self.folder.name if self.exit_status < FAILED else self.good_before
 
 
 def read_run(folder: Path) -> Run | None:
@@ -169,9 +196,13 @@ def files_of(run: Path) -> dict[tuple[int, int], int]:
 
 
 def read_last(output: Path) -> Run | None:
-    """Return the last run, ``None`` if none; one that cannot be read, or of another version, is an error."""
+    """Return the last run, ``None`` if none; one unread, changed or of another version is an `InputError`."""
     file = output / STATE / RUN
-    return _run_in(file) if file.exists() else None
+    if not file.exists():
+        return None
+    run = _run_in(file)
+    read_state(file, run.version, remedy=ANEW)  # which tells whether it was changed
+    return run
 
 
 def _run_in(file: Path) -> Run:
@@ -181,14 +212,15 @@ def _run_in(file: Path) -> Run:
         if any(fault["loc"] == ("version",) for fault in error.errors()):
             remedy = "Use that version, or another output folder"
             raise InputError("was written by another version", file=str(file), remedy=remedy) from None
-    raise InputError("cannot be read", file=str(file), remedy="Remove it: the next run writes it anew")
+    raise InputError("cannot be read", file=str(file), remedy=ANEW)
 
 
 def write_run(folder: Path, run: Run) -> None:
     """Write a run down in its folder, and as the last one."""
+    content = state_bytes(run.version, run.model_dump(exclude={"version"}))
     # The folder's own last: until it says that the run has ended, the next start goes on with it.
     for file in (folder.parents[1] / STATE / RUN, folder / RUN):
-        export.write_bytes(file, export.json_bytes(run.model_dump()))
+        export.write_bytes(file, content)
         export.sync_folder(file.parent)
 
 
@@ -223,28 +255,6 @@ def good_run(output: Path) -> Path | None:
     audited = read_result(run, "audit")
     well = read_run(run) and not (audited and audited.doubted_list)
     return run if well and (run / SITE / "index.html").is_file() else None
-
-
-def put_under_notice(run: Path, folder: Path, refused: Mapping[str, Any], language: str) -> None:
-    """Write the site of a good run into an empty folder, a notice on top of each page; link the rest."""
-    head, site = read_run(run), run / SITE
-    sentences = (
-        phrase("mssante_audit.nightly", name, value, language)
-        for name, value in (("refused", refused), ("kept", head and head.as_of))
-    )
-    notice = _NOTICE.format(*sentences).encode()
-    for path in sorted(site.rglob("*")):
-        target = folder / path.relative_to(site)
-        if path.is_dir():
-            target.mkdir(parents=True, exist_ok=True)
-        elif path.suffix == ".html":
-            page = re.sub(rb"<body[^>]*>", lambda tag: tag[0] + notice, path.read_bytes(), count=1)
-            export.write_bytes(target, page)
-        else:
-            try:
-                os.link(path, target)
-            except OSError:  # a file system without links
-                shutil.copy2(path, target)
 
 
 def note_result(folder: Path, result: Result) -> None:

@@ -24,7 +24,7 @@ from mssante_audit.nightly.hooks import run_hooks
 from mssante_audit.nightly.letters import read_letters, standings
 from mssante_audit.nightly.night import RUNS, SITE, STATE, Night, Result, Run, note, note_result, stamp_of
 from mssante_audit.nightly.settings import Config, Retention
-from mssante_audit.nightly.steps import STEPS, Job, keep, supervise
+from mssante_audit.nightly.steps import STEPS, keep, supervise
 from mssante_audit.observe import folder as observations
 from mssante_audit.space.states import worded
 
@@ -32,7 +32,7 @@ RESUMED = timedelta(hours=12)  # how old a run may be to go on with: meanwhile t
 NEWEST = 50  # runs that may have been killed: each start looks at what earlier ones left
 
 Progress = Callable[[str], None]
-Perform = Callable[[str, Job], Result]
+Perform = Callable[[str, Night], Result]
 
 
 def run(
@@ -55,11 +55,10 @@ def run(
     with exclusive(output, "another run is at work here"):
         read_letters(output)  # one of another version is refused before anything is done
         folder, head, resumed = _begin(config, as_of)
-        job = Job(config, folder, head.as_of, debug)
         waiting = {step: Result(step=step, outcome="waiting") for step in (*STEPS, "retention", "hooks")}
-        made = Night(config, folder, head.as_of, waiting, resumed)
+        made = Night(config, folder, head.as_of, waiting, resumed, good_before=head.good, debug=debug)
         for step in STEPS:
-            made.results[step] = _step(step, job, made, progress, perform)
+            made.results[step] = _step(step, made, progress, perform)
             if step == "audit":
                 for state in made.inputs:
                     if state.state != "ok":
@@ -71,43 +70,33 @@ def run(
         if made.results["site"].outcome == "done":
             _show_site(output, folder)
         for file in (ledger.FILE, trend.FILE):  # what a run changes for the next ones
-            keep(folder / file, job.state)
-        good = head.stamp if made.exit_status < night.FAILED else head.good
-        made.results["retention"] = retain(config, folder, good)
+            keep(folder / file, made.state)
+        made.results["retention"] = retain(config, folder, made.good)
         note_result(folder, made.results["retention"])
         made.results["hooks"] = run_hooks(made)
         mail.write_mail(made)
         note(folder, "end", f"exit status {made.exit_status}", exit_status=made.exit_status)
-        head = _ended(head, made)
-        text = mail.metrics(made, head, datetime.now(UTC))
-        export.write_bytes(job.state / mail.METRICS, text.encode())
-        night.write_run(folder, head)
+        export.write_bytes(made.state / mail.METRICS, mail.metrics(made, datetime.now(UTC)).encode())
+        ended = {
+            "status": "finished", "exit_status": made.exit_status, "good": made.good,
+            "inputs": [state.as_json(made.lang) for state in made.inputs],
+            "steps": [step.model_copy(update={"inputs": ()}) for step in made.results.values()],
+            **{question: made.audited.get(question, {}) for question in ("arrives", "order")},
+        }  # fmt: skip
+        night.write_run(folder, head.model_copy(update=ended))
         return made
-
-
-def _ended(head: Run, made: Night) -> Run:
-    """Return the head of a run that has ended."""
-    return head.model_copy(update={
-        "status": "finished",
-        "exit_status": made.exit_status,
-        "good": head.stamp if made.exit_status < night.FAILED else head.good,
-        "inputs": [state.as_json(made.lang) for state in made.inputs],
-        "steps": [step.model_copy(update={"inputs": ()}) for step in made.results.values()],
-        **{question: made.audited.get(question, {}) for question in ("arrives", "order")},
-    })  # fmt: skip
 
 
 def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
     """Return the folder and head of the run to do, and whether an earlier start had begun it."""
-    output = config.output.folder
-    runs, state, last = output / RUNS, output / STATE, night.read_last(output)
-    runs.mkdir(exist_ok=True)
-    state.mkdir(exist_ok=True)
+    output, now = config.output.folder, datetime.now(UTC)
+    runs, last = output / RUNS, night.read_last(output)
     # Settings and output that were moved together are the same.
     settings = config.model_dump_json().replace(str(output.parent), "")
-    settings, now = digest(settings + version("mssante-audit")), datetime.now(UTC)
-    _tidy(state)
-    _tidy(runs)
+    settings = digest(settings + version("mssante-audit"))
+    for folder in (output / STATE, runs):
+        folder.mkdir(exist_ok=True)
+        _tidy(folder)
     for folder in night.runs_in(output)[-NEWEST:]:
         head = night.read_run(folder)
         if not head or head.status != "running":
@@ -148,21 +137,21 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _step(step: str, job: Job, made: Night, progress: Progress, perform: Perform) -> Result:
-    earlier = night.read_result(job.folder, step)
+def _step(step: str, made: Night, progress: Progress, perform: Perform) -> Result:
+    earlier = night.read_result(made.folder, step)
     if earlier and earlier.outcome in ("done", "off"):
         return earlier
     audited = made.results["audit"]
     kept = audited.doubted_list and night.good_run(made.output)
-    if not getattr(getattr(job.config, step, None), "enabled", True):
+    if not getattr(getattr(made.config, step, None), "enabled", True):
         result = Result(step=step, outcome="off")
     elif step == "site" and audited.outcome != "done" and not kept:
         result = Result(step=step, outcome="skipped", message="audit failed", why={"code": "audit"})
     else:
         progress(f"{step} …")
-        result = perform(step, job)
-    export.write_bytes(job.folder / "steps" / f"{step}.json", export.json_bytes(result.model_dump()))
-    note_result(job.folder, result)
+        result = perform(step, made)
+    export.write_bytes(made.folder / "steps" / f"{step}.json", export.json_bytes(result.model_dump()))
+    note_result(made.folder, result)
     progress(f"{step} {result.outcome} {result.message}")
     return result
 

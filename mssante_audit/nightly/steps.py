@@ -5,6 +5,7 @@ So a step that hangs, dies or takes all memory is a step that failed, and the on
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,112 +15,94 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
+from markupsafe import Markup
 from pydantic import TypeAdapter
 
 from mssante_audit import audits
 from mssante_audit.archive import store
-from mssante_audit.base import export, groups, reading, state
+from mssante_audit.base import export, groups, reading
 from mssante_audit.base.errors import AuditError, InputError, ReportError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import PACKAGE_SECONDS
+from mssante_audit.base.state import MAX_BYTES as STATE_BYTES
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.sarif import sarif
+from mssante_audit.findings.templates import phrase
 from mssante_audit.network import mail_hosts
-from mssante_audit.nightly import letters, night
+from mssante_audit.nightly import letters
 from mssante_audit.nightly.facts import facts_of
-from mssante_audit.nightly.night import SITE, SNAPSHOT, Result, read_result
-from mssante_audit.nightly.settings import Config
+from mssante_audit.nightly.night import (
+    SITE,
+    Night,
+    Result,
+    began,
+    good_run,
+    read_audit,
+    read_result,
+    read_run,
+)
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.tls.observation import OUTCOMES
 from mssante_audit.report.parameters import declared, tellable
 from mssante_audit.report.results import Results, open_space, provenance
 from mssante_audit.report.run import find_notebooks
-from mssante_audit.snapshot import is_snapshot, make_snapshot
+from mssante_audit.snapshot import make_snapshot
 from mssante_audit.space import states
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import describe_error, unnamed
-from mssante_audit.whitelist.load import MAX_BYTES, is_html
+from mssante_audit.whitelist.load import MAX_BYTES, is_html, load_whitelist
 
 GRACE = 20  # seconds a step is given to tidy up when it is ended
 Done = tuple[str, dict[str, Any]]  # what a step returns: a message and facts; it raises what made it fail
+HANDED = TypeAdapter(Night)  # how the process of a step gets what it is to do
+TOLD = {"config", "folder", "as_of", "debug"}  # what of a night it gets
+NOTICE = Markup(
+    '<aside role="alert" data-notice="list" style="padding:.8em 1em;color:#fff;background:#8a1010;'
+    'font:1rem/1.4 system-ui,sans-serif"><strong>{}</strong> {}</aside>'
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a step is to do: of which run's folder, at which instant; its audit adds the states of inputs."""
-
-    config: Config
-    folder: Path
-    as_of: str
-    debug: bool = False
-    inputs: list[states.State] = field(default_factory=list)
-
-    @property
-    def state(self) -> Path:
-        """What runs remember."""
-        return self.config.output.folder / night.STATE
-
-    def handed(self, step: str) -> Path:
-        """Where the process of a step leaves its result."""
-        return self.folder / "steps" / f".{step}.tmp"
-
-    @property
-    def snapshot_parameters(self) -> dict[str, Any]:
-        """What the steps after the audit are given: the snapshot in place of the files, where it was made."""
-        given, folder = self.config.parameters(self.as_of), self.folder / SNAPSHOT
-        if not is_snapshot(folder):
-            return given
-        files = ("anchors", "signer", "recover", "any_namespace")
-        return {n: v for n, v in given.items() if n not in files} | {"data": str(folder)}
-
-
-HANDED = TypeAdapter(Job)  # how the process of a step gets its job
-
-
-def fetch(job: Job) -> Done:
+def fetch(night: Night) -> Done:
     """Download the published list into the archive."""
     from mssante_audit.archive import fetch as fetching
 
-    settings = fetching.Settings(**job.config.fetch.model_dump(exclude={"enabled"}))
-    record = fetching.fetch(_archive(job), settings)
+    data, settings = night.config.data, night.config.fetch.model_dump(exclude={"enabled"})
+    trusted = data.anchors, data.signer or None
+    archive = store.find_archive(data.folder, *trusted)
+    archive = archive or store.open_archive(data.folder / "archive", *trusted)
+    record = fetching.fetch(archive, fetching.Settings(**settings))
     names = ("at", "action", "outcome", "file", "made", "flags", "signer", "doubt")
     return record.line, {name: getattr(record, name) for name in names}
 
 
-def _archive(job: Job) -> store.Archive:
-    data = job.config.data
-    trusted = data.anchors, data.signer or None
-    return store.find_archive(data.folder, *trusted) or store.open_archive(data.folder / "archive", *trusted)
-
-
-def observe(job: Job) -> Done:
+def observe(night: Night) -> Done:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
     from mssante_audit.observe.dns.run import observe as observe_dns
 
-    path = default_path(job.config.data.folder, night.began(job.folder.name))
-    domains = [domain for domain in _rows(job)["domain"].unique().tolist() if domain]
-    settings = ObserveSettings(**job.config.observe.model_dump(exclude={"enabled"}))
+    path = default_path(night.config.data.folder, began(night.folder.name))
+    domains = [domain for domain in _rows(night)["domain"].unique().tolist() if domain]
+    settings = ObserveSettings(**night.config.observe.model_dump())
     made = observe_dns(domains, path, settings, resume=path.exists())
     facts = {"file": path.name, "domains": made.domains, "queries": made.queries}
     return f"{made.domains} domains, {made.queries} queries: {path.name}", facts
 
 
-def observe_tls(job: Job) -> Done:
+def observe_tls(night: Night) -> Done:
     """Visit the mail servers that the newest observation of the DNS names; go on where a run was killed."""
     from mssante_audit.observe.tls import run
 
-    folder, settings = job.config.data.folder, job.config.observe_tls
-    path = default_path(folder, night.began(job.folder.name), "tls")
-    hosts, listed, source = mail_hosts(folder, _rows(job), settings.only)
+    folder, settings = night.config.data.folder, night.config.observe_tls
+    path = default_path(folder, began(night.folder.name), "tls")
+    hosts, listed, source = mail_hosts(folder, _rows(night), settings.only)
     servers = run.servers_of(hosts, settings.port, listed)
     made = run.observe_tls(servers, path, settings, dns=source, resume=path.exists())
     outcomes = dict(made.outcomes)
@@ -128,28 +111,27 @@ def observe_tls(job: Job) -> Done:
     return f"{made.servers} servers, {made.visits} visits{counted}: {path.name}", facts
 
 
-def _rows(job: Job) -> pd.DataFrame:
-    archive = _archive(job)
-    fetched, as_of = archive if archive.snapshots else None, parse_instant(job.as_of)
-    file = store.find_whitelist(job.config.data.folder, fetched, as_of)
-    kept = next((snapshot for snapshot in archive.snapshots if snapshot.path == file), None)
-    return archive.rows(kept) if kept else open_space(**job.config.parameters(job.as_of)).entries
+def _rows(night: Night) -> pd.DataFrame:
+    """Return the rows of the list that will be audited, without all that lies beside it."""
+    data = night.config.data
+    file = store.find_whitelist(data.folder, store.find_archive(data.folder), parse_instant(night.as_of))
+    return load_whitelist(file, recover=data.recover, any_namespace=data.any_namespace).entries
 
 
-def audit(job: Job) -> Done:
+def audit(night: Night) -> Done:
     """Run every audit, and compare with what the run before found."""
     # The run's own copy: what nobody was notified of yet must be new to the next run too.
-    noted, given = ledger.read_ledger(job.state), job.config.parameters(job.as_of)
+    noted, given = ledger.read_ledger(night.state), night.config.parameters(night.as_of)
     scope = ledger.scope_of("run", tellable(given))
-    before = ledger.inputs_before(noted, scope, job.as_of)
-    space = _load(job, before)
-    make_snapshot(space, job.folder / SNAPSHOT, data=given.get("data"))
+    before = ledger.inputs_before(noted, scope, night.as_of)
+    space = _load(night, before)
+    make_snapshot(space, night.snapshot, data=given.get("data"))
     findings, waived, unsure = audits.audit_all(space), audits.waived(space), audits.unsure(space)
-    compared = ledger.follow(noted, scope, job.as_of, findings, unsure, waived, audits.missing(space))
-    ledger.note_inputs(noted, scope, job.as_of, states.figures(space, space.states, before))
+    compared = ledger.follow(noted, scope, night.as_of, findings, unsure, waived, audits.missing(space))
+    ledger.note_inputs(noted, scope, night.as_of, states.figures(space, space.states, before))
     shown = findings.assign(first_seen=list(compared.first_seen), status=list(compared.status))
     for suffix, write in export.WRITERS.items():
-        write(shown, job.folder / f"findings.{suffix}")
+        write(shown, night.folder / f"findings.{suffix}")
     log = sarif(
         findings, waived, unsure, [*audits.catalogue().values()],
         source=Path(space.whitelist.source).name, as_of=space.as_of, follow_up=compared,
@@ -157,34 +139,34 @@ def audit(job: Job) -> Done:
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(compared)}
     for name, content in (("findings.sarif", log), ("audit.json", audited)):
-        export.write_bytes(job.folder / name, export.json_bytes(content))
-    facts = facts_of(space, findings, waived, compared, job.config.mail.lang or job.config.lang)
+        export.write_bytes(night.folder / name, export.json_bytes(content))
+    facts = facts_of(space, findings, waived, compared, night.config.mail.lang or night.config.lang)
     facts["by_severity"] = results.by_severity
     facts["counts"] = compared.counts() | {"waived": len(waived)}
-    keep(job.state / trend.FILE, job.folder)
-    trend.add_point(job.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
-    ledger.write_ledger(job.folder, noted)  # last: what an audit finds that fails stays new
+    keep(night.state / trend.FILE, night.folder)
+    trend.add_point(night.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
+    ledger.write_ledger(night.folder, noted)  # last: what an audit finds that fails stays new
     return f"{len(findings)} findings, {len(waived)} waived", facts
 
 
-def _load(job: Job, before: states.Known) -> TrustSpace:
+def _load(night: Night, before: states.Known) -> TrustSpace:
     """Load the space, what cannot be read left out, and keep the state of each input."""
-    config, data = job.config, job.config.data
+    config, data = night.config, night.config.data
     sections = (("dns", config.observe), ("tls", config.observe_tls), ("archive", config.fetch))
     expected: states.Known = {name: {} for name, section in sections if section.enabled} | dict(before)
-    fetched = read_result(job.folder, "fetch")
+    fetched = read_result(night.folder, "fetch")
     published = store.Record(**fetched.facts) if fetched and fetched.facts else None
     try:
         space = load_space(
-            data.folder, as_of=job.as_of, anchors=data.anchors, signer=data.signer or None, recover=True,
+            data.folder, as_of=night.as_of, anchors=data.anchors, signer=data.signer or None, recover=True,
             any_namespace=data.any_namespace, thresholds=config.thresholds,
             contacts=config.contacts, lenient=True,
         )  # fmt: skip
     except InputError as error:
-        job.inputs.append(_refused(error, data.folder, published, before=LIST in before))
+        night.seen.append(_refused(error, data.folder, published, before=LIST in before))
         raise
-    job.inputs.extend(states.states_of(space, config.inputs, expected, published))
-    return replace(space, judged=tuple(job.inputs))
+    night.seen.extend(states.states_of(space, config.inputs, expected, published))
+    return replace(space, judged=tuple(night.seen))
 
 
 def _refused(error: InputError, data: Path, published: store.Record | None, *, before: bool) -> states.State:
@@ -204,18 +186,18 @@ def _refused(error: InputError, data: Path, published: store.Record | None, *, b
     return states.State(LIST, kind, None, why)
 
 
-def reports(job: Job) -> Done:
+def reports(night: Night) -> Done:
     """Make the reports."""
     from mssante_audit.report.run import run_reports
 
-    out, section = job.folder / "reports", job.config.reports
+    out, section = night.folder / "reports", night.config.reports
     out.mkdir(exist_ok=True)
-    keep(job.folder / ledger.FILE, out) or keep(job.state / ledger.FILE, out)
+    keep(night.folder / ledger.FILE, out) or keep(night.state / ledger.FILE, out)
     limits = section.model_dump(include={"region", "department"}, exclude_defaults=True)
-    given, shown = _accepted(job, section.names) | limits, job.config.parameters(job.as_of)
+    given, shown = _accepted(night, section.names) | limits, night.config.parameters(night.as_of)
     # One after the other: nobody waits for them, and two at once take 330 MB more.
-    run = run_reports(section.names, out=out, parameters=given, shown=shown, debug=job.debug, jobs=1)
-    keep(out / ledger.FILE, job.folder)
+    run = run_reports(section.names, out=out, parameters=given, shown=shown, debug=night.debug, jobs=1)
+    keep(out / ledger.FILE, night.folder)
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
     if failed := [f"{name} ({f.kind}: {f.message})".replace(": )", ")") for name, f in faults]:
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} reports: {'; '.join(failed)}")
@@ -225,31 +207,31 @@ def reports(job: Job) -> Done:
 def keep(file: Path, folder: Path) -> bool:
     """Copy a state file into another folder, if there is one."""
     if exists := file.exists():
-        export.write_bytes(folder / file.name, reading.read_bytes(file, state.MAX_BYTES))
+        export.write_bytes(folder / file.name, reading.read_bytes(file, STATE_BYTES))
     return exists
 
 
-def _accepted(job: Job, names: tuple[str, ...]) -> dict[str, Any]:
+def _accepted(night: Night, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those parameters that one of the notebooks has, and the language."""
     accepted: set[str] = set()
     for report, path in find_notebooks(names, resource("notebooks")).items():
         accepted.update(declared(json.loads(path.read_bytes()), report))
-    given = {name: value for name, value in job.snapshot_parameters.items() if name in accepted}
-    return given | {"lang": job.config.lang}
+    given = {name: value for name, value in night.snapshot_parameters.items() if name in accepted}
+    return given | {"lang": night.config.lang}
 
 
-def dossiers(job: Job) -> Done:
+def dossiers(night: Night) -> Done:
     """Write the operators' dossiers."""
     from mssante_audit.dossiers.page import NOTEBOOK
     from mssante_audit.dossiers.stationery import stationery
     from mssante_audit.dossiers.write import write_dossiers
 
-    section, due = job.config.dossiers, letters.reminders(job.config, job.as_of, job.folder)
+    section, due = night.config.dossiers, letters.reminders(night.config, night.as_of, night.folder)
     run = write_dossiers(
-        job.folder / "dossiers", parameters=_accepted(job, (NOTEBOOK,)), operators=section.operators,
+        night.folder / "dossiers", parameters=_accepted(night, (NOTEBOOK,)), operators=section.operators,
         region=section.region or None, department=section.department or None, jobs=section.jobs,
-        masked=not section.own_contacts, debug=job.debug,
-        on=replace(stationery(job.config.letter), reminders=due),
+        masked=not section.own_contacts, debug=night.debug,
+        on=replace(stationery(night.config.letter), reminders=due),
     )  # fmt: skip
     if failed := [o for o in run.outcomes if o.status == "failed"]:
         why = failed[0].failure or {}
@@ -258,51 +240,65 @@ def dossiers(job: Job) -> Done:
     return f"{len(run.outcomes)} dossiers", {"count": len(run.outcomes)}
 
 
-def site(job: Job) -> Done:
+def site(night: Night) -> Done:
     """Build the site beside, and rename it: the last good one under a notice, if the list is in doubt."""
-    draft, built = job.folder / f".{SITE}", job.folder / SITE
-    shutil.rmtree(built, ignore_errors=True)  # of a start that was killed; nobody is shown it
-    draft.mkdir()
-    audited, good = read_result(job.folder, "audit"), night.good_run(job.config.output.folder)
-    refused = audited.doubted_list if audited and good else None
-    if audited and good and refused:
-        made = audited.facts["list"]["generated_at"] if audited.facts else None
-        why = {"why": states.worded(refused, job.config.lang), "made": made}
-        night.put_under_notice(good, draft, why, job.config.lang)
-    else:
-        _build(job, draft)
-    draft.rename(built)
-    pages = sum(1 for _ in built.rglob("*.html"))
-    if good and refused:
-        return f"{pages} pages of {good.name}: the list is {refused.state}", {"of": good.name}
-    return f"{pages} pages", {"pages": pages}
-
-
-def _build(job: Job, folder: Path) -> None:
-    """Build the site of what the audit found into an empty folder."""
     from mssante_audit.site.build import build_site
 
-    compared = ledger.FollowUp(**night.read_audit(job.folder)["told"])
-    points = trend.read_trend(job.folder / trend.FILE)
-    space = open_space(**job.snapshot_parameters)
-    findings, waived = audits.audit_all(space), audits.waived(space)
-    shared = ("reports",) if job.config.dossiers.own_contacts else ("reports", "dossiers")
-    parts: dict[str, Any] = {name: path for name in shared if (path := job.folder / name).is_dir()}
-    build_site(folder, space, findings, waived=waived, told=compared, points=points, **parts)
+    draft, built = night.folder / f".{SITE}", night.folder / SITE
+    shutil.rmtree(built, ignore_errors=True)  # of a start that was killed; nobody is shown it
+    draft.mkdir()
+    audited, good = read_result(night.folder, "audit"), good_run(night.output)
+    whose, facts = "", dict[str, Any]()
+    if audited and good and (refused := audited.doubted_list):
+        made = audited.facts["list"]["generated_at"] if audited.facts else None
+        _put_under_notice(good, draft, night.config.lang, refused, made)
+        whose, facts = f" of {good.name}: the list is {refused.state}", {"of": good.name}
+    else:
+        compared = ledger.FollowUp(**read_audit(night.folder)["told"])
+        points = trend.read_trend(night.folder / trend.FILE)
+        space = open_space(**night.snapshot_parameters)
+        findings, waived = audits.audit_all(space), audits.waived(space)
+        shared = ("reports",) if night.config.dossiers.own_contacts else ("reports", "dossiers")
+        parts: dict[str, Any] = {name: path for name in shared if (path := night.folder / name).is_dir()}
+        build_site(draft, space, findings, waived=waived, told=compared, points=points, **parts)
+    draft.rename(built)
+    pages = sum(1 for _ in built.rglob("*.html"))
+    return f"{pages} pages{whose}", facts or {"pages": pages}
+
+
+def _put_under_notice(run: Path, folder: Path, lang: str, refused: states.State, made: str | None) -> None:
+    """Write the site of a good run into an empty folder, a notice on top of each page; link the rest."""
+    head, site = read_run(run), run / SITE
+    told = ("refused", {"why": states.worded(refused, lang), "made": made}), ("kept", head and head.as_of)
+    sentences = (phrase("mssante_audit.nightly", name, value, lang) for name, value in told)
+    notice = NOTICE.format(*sentences).encode()
+    for path in sorted(site.rglob("*")):
+        target = folder / path.relative_to(site)
+        if path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        elif path.suffix == ".html":
+            page = re.sub(rb"<body[^>]*>", lambda tag: tag[0] + notice, path.read_bytes(), count=1)
+            export.write_bytes(target, page)
+        else:
+            try:
+                os.link(path, target)
+            except OSError:  # a file system without links
+                shutil.copy2(path, target)
 
 
 # Each by its name, in order.
 STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, reports, dossiers, site)}
 
 
-def supervise(step: str, job: Job) -> Result:
+def supervise(step: str, night: Night) -> Result:
     """Do a step in a process of its own, within its time limit; only one that ended well is believed."""
-    begin, seconds, handed = time.monotonic(), getattr(job.config.deadlines, step), job.handed(step)
-    command = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", step]
-    environment = job.config.environment | {PACKAGE_SECONDS: str(job.config.deadlines.package)}
-    request = HANDED.dump_json(job, exclude={"inputs"}, exclude_none=True) + b"\n"
+    begin, seconds = time.monotonic(), getattr(night.config.deadlines, step)
+    handed = night.folder / "steps" / f".{step}.tmp"
+    command = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", str(handed), step]
+    environment = night.config.environment | {PACKAGE_SECONDS: str(night.config.deadlines.package)}
+    request = HANDED.dump_json(night, include=TOLD, exclude_none=True) + b"\n"
     try:
-        with (job.folder / "steps" / f"{step}.txt").open("wb") as output:
+        with (night.folder / "steps" / f"{step}.txt").open("wb") as output:
             status = run_program(command, seconds, output, environment, request=request, grace=GRACE)
         if status == 0:
             return Result.model_validate_json(handed.read_bytes())
@@ -331,42 +327,38 @@ def run_program(
     Its input is the `request`, and stays open while this process lives; without one it is empty. If it fails,
     takes too long, or this process is interrupted, all that it started ends with it, after `grace` seconds.
     """
-    process = subprocess.Popen(  # noqa: S603 - no shell
+    with subprocess.Popen(  # noqa: S603 - no shell
         list(command),
         env=dict(environment),
+        bufsize=0,
         stdin=subprocess.PIPE if request else subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # a group of its own, and no terminal: Ctrl-C comes from this process
-    )
-    try:
-        if process.stdin:
-            with suppress(BrokenPipeError):  # it died at once, which its exit status tells
-                process.stdin.write(request)
-                process.stdin.flush()
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        if process.poll() is None and grace:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(grace)
-        if process.poll() != 0:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        if process.stdin:
-            with suppress(BrokenPipeError):
-                process.stdin.close()
+    ) as process:
+        try:
+            if process.stdin:
+                with suppress(BrokenPipeError):  # it died at once, which its exit status tells
+                    process.stdin.write(request)
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if grace and process.poll() is None:
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(grace)
+            if process.poll() != 0:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
-def perform(step: str, job: Job) -> Result:
+def perform(step: str, night: Night) -> Result:
     """Do a step in this process, and say what became of it."""
     begin, outcome, facts, why = time.monotonic(), "failed", dict[str, Any](), dict[str, Any]()
     try:
-        with using_language(job.config.lang):
-            message, facts = STEPS[step](job)
+        with using_language(night.config.lang):
+            message, facts = STEPS[step](night)
         outcome = "done"
     except AuditError as error:
         message, name = str(error), Path(error.file or "").name
@@ -374,20 +366,21 @@ def perform(step: str, job: Job) -> Result:
     except Exception as error:  # whatever it is, the steps after it go on
         lacking = groups.absent(error) if isinstance(error, ModuleNotFoundError) else None
         message = str(lacking or describe_error(error))
-        if job.debug:
+        if night.debug:
             traceback.print_exc()
     return Result.model_validate({
         "step": step, "outcome": outcome, "message": message, "why": why, "facts": facts,
-        "seconds": round(time.monotonic() - begin, 3), "inputs": tuple(job.inputs) if step == "audit" else (),
+        "seconds": round(time.monotonic() - begin, 3), "inputs": tuple(night.seen) if step == "audit" else (),
     })  # fmt: skip
 
 
 def main() -> None:
     """Do the step that is named, as standard input says how, and end with the run that asked."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    step, job = sys.argv[1], HANDED.validate_python(json.loads(sys.stdin.buffer.readline()))
+    *_, handed, step = sys.argv
+    night = HANDED.validate_python(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_the_run, daemon=True).start()
-    export.write_bytes(job.handed(step), export.json_bytes(perform(step, job).model_dump()))
+    export.write_bytes(Path(handed), export.json_bytes(perform(step, night).model_dump()))
 
 
 def _end_with_the_run() -> None:

@@ -121,7 +121,7 @@ def _rule_of_somebody(_job):
 
 def test_an_error_of_a_users_own_tells_type_message_and_place(monkeypatch):
     monkeypatch.setitem(steps.STEPS, "audit", _rule_of_somebody)
-    result = steps.perform("audit", steps.Job(SimpleNamespace(lang="fr"), Path("20260303T060000Z"), ""))
+    result = steps.perform("audit", steps.Night(SimpleNamespace(lang="fr"), Path("20260303T060000Z"), ""))
     line = _rule_of_somebody.__code__.co_firstlineno + 1
     assert result.outcome == "failed"
     assert result.message == f"KeyError: 'MY_RULE' (test_reading.py, line {line})"

@@ -12,13 +12,14 @@ from typing import Any
 
 from conftest import CATALOGUE
 
+from mssante_audit.base.state import state_bytes
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.doctor import Sign, examine
 from mssante_audit.nightly.faults import check
 from mssante_audit.nightly.night import Night, Result
 from mssante_audit.nightly.run import run
 from mssante_audit.nightly.settings import Config
-from mssante_audit.nightly.steps import Job, perform
+from mssante_audit.nightly.steps import perform
 from mssante_audit.space.states import State
 
 AS_OF = "2026-03-03T06:00:00Z"
@@ -71,8 +72,8 @@ class Place:
     def night(self, as_of: str = AS_OF, *, pages: bool = True) -> Night:
         """Do a night in this process. Without pages its site is empty."""
 
-        def quick(step: str, job: Job) -> Result:
-            return Result(step=step, outcome="done") if step == "site" else perform(step, job)
+        def quick(step: str, tonight: Night) -> Result:
+            return Result(step=step, outcome="done") if step == "site" else perform(step, tonight)
 
         config = load_config(self.folder / "audit.toml")
         check(config)
@@ -183,8 +184,9 @@ def night(
 
 
 def rewrite(run: Path, **changes: object) -> None:
-    head = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(head | changes))
+    """Change what a run's folder, or that of the state, says of a run, as a state file."""
+    head = json.loads((run / "run.json").read_text()) | changes
+    (run / "run.json").write_bytes(state_bytes(head.pop("version"), head | {"digest": ""}))
 
 
 def killed_after_audit(run: Path) -> Path:

@@ -19,6 +19,7 @@ from mssante_audit.base.settings import Fetch, Observe
 from mssante_audit.cli.main import app
 from mssante_audit.nightly import steps
 from mssante_audit.nightly.config import checked, load_config, schema, sections, template, write_template
+from mssante_audit.nightly.night import Night
 from mssante_audit.nightly.settings import Config
 from mssante_audit.observe.dns.settings import ObserveSettings
 
@@ -94,10 +95,11 @@ def test_paths_are_seen_from_the_file(written, tmp_path, monkeypatch):
 
 def test_settings_survive_the_way_to_a_step(written):
     text = '[fetch]\nca_bundle = ""\n[mail]\npassword = "file:x"\n[hooks]\nsuccess = [["a", "b c"]]\n'
-    job = steps.Job(load_config(written(SMALLEST + text)), Path("run"), "2026-03-03")
-    again = steps.HANDED.validate_python(json.loads(steps.HANDED.dump_json(job, exclude_none=True)))
-    assert again.config.model_dump() == job.config.model_dump()
-    assert job.config.hooks.success == (("a", "b c"),)
+    night = Night(load_config(written(SMALLEST + text)), Path("run"), "2026-03-03")
+    handed = steps.HANDED.dump_json(night, include=steps.TOLD, exclude_none=True)
+    again = steps.HANDED.validate_python(json.loads(handed))
+    assert again.config.model_dump() == night.config.model_dump()
+    assert night.config.hooks.success == (("a", "b c"),)
 
 
 @pytest.mark.parametrize(("text", "line", "message"), CASES["mistakes"])

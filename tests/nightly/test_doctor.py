@@ -13,15 +13,16 @@ from shutil import copytree
 import pytest
 from conftest import CATALOGUE, toml
 from filelock import FileLock
-from made_nights import night, signs, state
+from made_nights import night, rewrite, signs, state
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
+from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app
 from mssante_audit.nightly import doctor
 from mssante_audit.nightly.doctor import Sign, examine
 from mssante_audit.nightly.mail import metrics
-from mssante_audit.nightly.night import Run, stamp_of
+from mssante_audit.nightly.night import stamp_of
 from mssante_audit.space.states import State
 
 CASES = toml("nightly/doctor")
@@ -246,12 +247,22 @@ def ago(hours: float) -> str:
     ],
 )
 def test_what_is_ill_is_told_and_nothing_else(later, change, ill) -> None:
-    file = later.output / "state" / "run.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    rewrite(later.output / "state", **change)
     status, out = told(later)
     assert status == bool(ill)
     assert [line.startswith("ill ") for line in out.splitlines()].count(True) == status
     assert not ill or re.search(f"^ill  .*{ill}", out, re.MULTILINE)
+
+
+def test_a_changed_letter_of_the_last_run_is_told_in_one_line_and_stays(later) -> None:
+    file, line = later.output / "state" / "run.json", "run.json: was changed since it was written. Remove it"
+    changed = file.read_bytes().replace(b'"exit_status": 0', b'"exit_status": 1')
+    file.write_bytes(changed)
+    status, out = told(later)
+    assert (status, out.count("\n"), line in out) == (1, 1, True)
+    with pytest.raises(InputError, match=re.escape(line)):
+        later.play()
+    assert file.read_bytes() == changed
 
 
 def parsed(text: str) -> dict[str, dict[tuple[str, ...], float]]:
@@ -277,7 +288,7 @@ def test_metrics_of_any_night_can_be_parsed() -> None:
     names = 'evil"name\\', "two\nlines"
     inputs = (state("list", "stale"), *(State(name, "ok", 3) for name in names))
     blind = night(*inputs, failed=("audit",))
-    found = parsed(metrics(blind, Run(stamp="2026-03-03T060000Z"), NOW))
+    found = parsed(metrics(blind, NOW))
     assert found["mssante_audit_findings"] == {}
     assert found["mssante_audit_last_success_timestamp_seconds"] == {}
     assert found["mssante_audit_step_failed"]["audit",] == 1

@@ -28,7 +28,8 @@ from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.store import Record, open_archive
 from mssante_audit.base import export
 from mssante_audit.nightly.config import load_config
-from mssante_audit.nightly.steps import Job, fetch
+from mssante_audit.nightly.night import Night
+from mssante_audit.nightly.steps import fetch
 from mssante_audit.site import build
 from mssante_audit.space.states import State, states_of, worded
 from mssante_audit.space.trust import TrustSpace, load_space
@@ -369,7 +370,7 @@ def test_what_is_published_has_a_state_though_another_list_is_audited(nights, ho
     for content in (nights.lists.made(FIRST), nights.lists.made(**how)):
         with serving(give(content)) as url:
             nights.set(fetch=url)
-            _, facts = fetch(Job(load_config(nights.folder / "audit.toml"), nights.folder, NOON))
+            _, facts = fetch(Night(load_config(nights.folder / "audit.toml"), nights.folder, NOON))
     assert list_state(nights, Record(**facts)).state == state
 
 
