@@ -25,7 +25,6 @@ from mssante_audit.base.resources import real_path, sample_folder
 from mssante_audit.cli import archive, check, console, declarations, gate, observe, options, reports, run
 from mssante_audit.cli.console import note, say
 from mssante_audit.cli.options import LIMITS, OPENED, Layout, but, offer, taking
-from mssante_audit.cli.receive import receive
 
 LOOK, OBSERVE, DECLARE = "Look", "Observe the network", "Declarations and edits"
 KEEP, NIGHT, PROGRAMS = "Archive", "Every night", "For programs"
@@ -90,7 +89,7 @@ for panel, command, kind in (
     (LOOK, check.check, taking(*but("parameter", "recover", *LIMITS))),
     (LOOK, check.verify, None),
     (LOOK, reports.dossiers, taking(*but("operator"))),
-    (OBSERVE, receive, taking(asks=True)),
+    (OBSERVE, observe.receive, taking(asks=True)),
     (DECLARE, gate.gate, taking("data", "as_of", "anchors", "signer", asks=True)),
     (KEEP, archive.fetch, None),
     (KEEP, archive.changes, None),

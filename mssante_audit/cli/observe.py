@@ -12,15 +12,17 @@ import typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.instants import asked_instant
+from mssante_audit.base.language import use_language
 from mssante_audit.base.resources import sample_folder
 from mssante_audit.cli import options
-from mssante_audit.cli.console import filled, say, settings_of, write, write_frame
+from mssante_audit.cli.console import filled, say, settings_of, write, write_frame, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mssante_audit.observe.dns.run import Progress
 
+RECEIVES = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}  # exit status of `receive`
 Written = StrEnum("Written", "text csv json")
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped.")
@@ -158,6 +160,32 @@ def diff(
         write("\n".join(lines) + "\n", out, safe=True)
     else:
         write_frame(changes, format, out)
+
+
+def receive(
+    context: typer.Context,
+    domain: Annotated[str, typer.Argument(help="The domain, listed or not.")],
+    data: options.OwnData,
+    *,
+    format: options.TextFormat = options.Layout.text,
+    lang: options.Lang = options.Language.fr,
+    anchors: options.Anchors = None,
+) -> None:
+    """Ask the DNS now whether mail to one domain arrives, and show each question, server and answer.
+
+    With --data, also what its mail servers presented when they were last visited (`observe tls`). Nothing is
+    kept. Exit status: 0 yes, 1 degraded or no, 4 unknown.
+    """
+    from mssante_audit.base.settings import Observe
+    from mssante_audit.cli.receive import answer_lines, certificates, judged, record_of
+
+    use_language(lang)
+    mail, wire = judged(domain, data, anchors or (), settings_of(context, Observe))
+    if format == options.Layout.json:
+        write_json(record_of(mail, wire))
+    else:
+        say("\n".join([*answer_lines(mail), *(certificates(wire) if data or anchors else ())]))
+    raise typer.Exit(RECEIVES[mail.receives])
 
 
 def _observation(text: str, data: Path | None) -> Path:

@@ -1,73 +1,42 @@
-"""The command ``receive``: can one domain receive mail, asked now, whatever was observed before.
+"""What the command ``receive`` says: can one domain receive mail, asked now, whatever was observed before.
 
 Nobody is visited: what mail servers present comes from the observation of TLS that there is.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import Any
 
 from mssante_audit.base.errors import ParameterError
-from mssante_audit.base.language import current_language, format_text, gettext, use_language
-from mssante_audit.cli import options
-from mssante_audit.cli.console import say, settings_of, write_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from mssante_audit.network.hosts import Ways
-    from mssante_audit.network.lookups import Found
-    from mssante_audit.network.mail import Mail
-    from mssante_audit.network.walk import Server
-    from mssante_audit.observe.observation import Observation
-    from mssante_audit.space.trust import TrustSpace
-    from mssante_audit.verdicts.presented import Shown, Wire
-
-EXIT = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}
+from mssante_audit.base.language import current_language, format_text, gettext
+from mssante_audit.network.hosts import Ways
+from mssante_audit.network.lookups import Found
+from mssante_audit.network.mail import Mail, mails
+from mssante_audit.network.walk import Elsewhere, Server, Visit
+from mssante_audit.observe.dns.names import canonical
+from mssante_audit.observe.dns.run import observe_now
+from mssante_audit.observe.folder import find_observations
+from mssante_audit.observe.observation import Observation
+from mssante_audit.observe.tls.observation import load_servers
+from mssante_audit.space.trust import Thresholds, TrustSpace, list_of
+from mssante_audit.verdicts.presented import Shown, Wire, receiving, wire_of
+from mssante_audit.verdicts.words import OUTCOME_WORDS, RECEIVING, REFUSED, about, capital, causes, reason
 
 
-def receive(
-    context: typer.Context,
-    domain: Annotated[str, typer.Argument(help="The domain, listed or not.")],
-    data: options.OwnData,
-    *,
-    format: options.TextFormat = options.Layout.text,
-    lang: options.Lang = options.Language.fr,
-    anchors: options.Anchors = None,
-) -> None:
-    """Ask the DNS now whether mail to one domain arrives, and show each question, server and answer.
-
-    With --data, also what its mail servers presented when they were last visited (`observe tls`). Nothing is
-    kept. Exit status: 0 yes, 1 degraded or no, 4 unknown.
-    """
-    from mssante_audit.base.settings import Observe
-    from mssante_audit.verdicts.presented import Wire, receiving, wire_of
-
-    use_language(lang)
-    given = settings_of(context, Observe)
-    space = beside(domain, data, anchors or ()) if data is not None else None
+def judged(
+    domain: str, data: Path | None, anchors: Sequence[str], given: Mapping[str, Any]
+) -> tuple[Mail, Wire]:
+    """Ask the DNS about a domain; return whether its mail arrives, and what its mail servers presented."""
+    space = beside(domain, data, anchors) if data is not None else None
     mail, observation = asked(domain, **given)
     wire = wire_of(replace(space, observation=observation)) if space else Wire()
-    mail = receiving(mail, wire.tls)
-    if format == options.Layout.json:
-        write_json(_record(mail, wire))
-    else:
-        say("\n".join([*answer_lines(mail), *(certificates(wire) if data or anchors else ())]))
-    raise typer.Exit(EXIT[mail.receives])
+    return receiving(mail, wire.tls), wire
 
 
 def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
     """Return a domain's rows in a list, and what was observed of TLS, without all else that a space has."""
-    from mssante_audit.observe.dns.names import canonical
-    from mssante_audit.observe.folder import find_observations
-    from mssante_audit.observe.tls.observation import load_servers
-    from mssante_audit.space.trust import Thresholds, TrustSpace, list_of
-
     now, limits = datetime.now(UTC), Thresholds()
     whitelist, _ = list_of(data, now, anchors)
     names = {name for name in whitelist.entries["domain"].unique() if canonical(name) == canonical(domain)}
@@ -78,10 +47,6 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
 
 def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
     """Observe one domain and judge it as of now."""
-    from mssante_audit.network.mail import mails
-    from mssante_audit.observe.dns.names import canonical
-    from mssante_audit.observe.dns.run import observe_now
-
     if not canonical(domain):
         raise ParameterError(f"{domain!r} is no name the DNS can carry")
     seen = observe_now(domain, **given)
@@ -90,8 +55,6 @@ def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
 
 def answer_lines(mail: Mail) -> Iterator[str]:
     """Yield the lines that say what was asked, what came of it, and what to do."""
-    from mssante_audit.verdicts.words import RECEIVING, about, causes
-
     cause = f" ({mail.cause})" if mail.cause else ""
     yield f"{mail.domain}: {mail.receives}{cause}"
     yield RECEIVING[current_language()][mail.receives] + (f" {about(mail)}" if mail.cause else "")
@@ -103,8 +66,6 @@ def answer_lines(mail: Mail) -> Iterator[str]:
 
 def steps(ways: Ways | None) -> list[dict[str, Any]]:
     """Return the questions of a walk, as JSON has them; what servers say alike is followed at the first."""
-    from mssante_audit.network.walk import Elsewhere, Visit
-
     made: list[dict[str, Any]] = []
     for met in ways.met if ways else ():
         if isinstance(met, Elsewhere):
@@ -145,8 +106,6 @@ def _questions(
 
 
 def _tree(steps: Sequence[dict[str, Any]], before: str = "") -> Iterator[str]:
-    from mssante_audit.verdicts.words import OUTCOME_WORDS
-
     for number, step in enumerate(steps, 1):
         last = number == len(steps)
         server = " ".join(filter(None, (step["server"], step["address"])))
@@ -159,8 +118,7 @@ def _tree(steps: Sequence[dict[str, Any]], before: str = "") -> Iterator[str]:
 
 def certificates(wire: Wire) -> Iterator[str]:
     """Yield the lines that say what the mail servers presented, when, and why senders refuse it."""
-    from mssante_audit.observe.tls.visit import shown
-    from mssante_audit.verdicts.words import OUTCOME_WORDS, REFUSED, capital, reason
+    from mssante_audit.observe.tls.visit import shown  # needs the group "observe"; the DNS alone does not
 
     outcomes, cause = OUTCOME_WORDS[current_language()], wire.tls.cause
     yield ""
@@ -180,9 +138,8 @@ def certificates(wire: Wire) -> Iterator[str]:
     yield from (f"- {name} → {outcomes['unvisited']}" for name in wire.missing)
 
 
-def _record(mail: Mail, wire: Wire) -> dict[str, Any]:
-    from mssante_audit.verdicts.words import about, causes
-
+def record_of(mail: Mail, wire: Wire) -> dict[str, Any]:
+    """Return the same as JSON types."""
     return {
         "domain": mail.domain, "receives": mail.receives, "cause": mail.cause, "facts": dict(mail.facts),
         "why": about(mail) if mail.cause else "",
