@@ -59,13 +59,12 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
     """Yield what is found on this machine, and of what the settings in `file` need."""
     yield from _packages()
     yield from _machine()
-    if file is None:
-        return
-    try:
-        config = load_config(file)
-    except InputError as error:
-        yield Sign("missing", "settings", str(error))
-        return
+    if file:
+        yield from _whole("settings", _set(file))
+
+
+def _set(file: Path) -> Iterator[Sign]:
+    config = load_config(file)
     yield Sign("ok", "settings", str(file))
     yield from _whole("settings", (Sign("missing", "settings", str(fault)) for fault in faults(config)))
     yield from _whole("hook", _hooks(config, file))
@@ -206,8 +205,7 @@ def _way_out(config: Config) -> Iterator[Sign]:
 
 
 def _secrets(config: Config) -> Iterator[Sign]:
-    for section, key in (("mail", "password"), ("webhook", "url"), ("webhook", "token")):
-        name, where = f"{section}.{key}", getattr(getattr(config, section), key)
+    for name, where in config.secrets.items():
         try:
             read_secret(where)
         except InputError as error:

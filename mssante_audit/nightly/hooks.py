@@ -16,7 +16,6 @@ from typing import Any
 
 from mssante_audit.base.errors import AuditError, ParameterError
 from mssante_audit.base.export import json_bytes
-from mssante_audit.base.groups import absent
 from mssante_audit.base.secret import masked_url, read_secret, without
 from mssante_audit.nightly.mail import message, record_of
 from mssante_audit.nightly.night import FAILED, SITE, Night, Result, note
@@ -27,29 +26,27 @@ PREFIX = "MSSANTE_"  # of the variables that tell a program what happened
 _MOST = 300  # characters of an answer, or bytes of what a program that failed printed last, that are shown
 
 
-def run_hooks(night: Night) -> Result:
+def run_hooks(night: Night) -> None:
     """Run the hooks whose time has come, then send mail and webhook; none stops the others."""
     config, variables, seconds = night.config, facts_of(night), night.config.hooks.seconds
     due = ["failure" if night.exit_status >= FAILED else "success"]
     due += ["new_findings"] if variables.get("count_new") else []
-    result, faults = Result(step="hooks", outcome="off"), list[str]()
+    night.results["hooks"], faults = Result(step="hooks", outcome="off"), list[str]()
 
     def keep(event: str, name: str, fault: str) -> None:
-        nonlocal result
         faults.extend([f"{name} ({event}): {fault}"] if fault else [])
-        result = Result(step="hooks", outcome="failed" if faults else "done", message="; ".join(faults))
+        outcome: Any = "failed" if faults else "done"
+        night.results["hooks"] = Result(step="hooks", outcome=outcome, message="; ".join(faults))
         note(night.folder, "hook", f"{event}: {name} {fault or 'done'}", program=name, fault=fault)
 
     for event in due:
         environment = {f"{PREFIX}{n.upper()}": str(v) for n, v in (variables | {"event": event}).items()}
         for command in getattr(config.hooks, event):
             keep(event, command[0], run_hook(command, config.environment | environment, seconds))
-    night.results["hooks"] = result
     if config.mail.server and (event := next((e for e in due if e in config.mail.events), "")):
         keep(event, "mail", send_mail(message(night), config.mail, seconds))
     if config.webhook.url and (event := next((e for e in due if e in config.webhook.events), "")):
         keep(event, "webhook", send_json(record_of(night), config.webhook, seconds))
-    return result
 
 
 def facts_of(night: Night) -> dict[str, Any]:
@@ -171,8 +168,6 @@ def _fault(error: Exception) -> str:
             return f"{len(refused)} of the recipients refused ({', '.join(codes)})"
         case UnicodeError():  # its text has parts of what is sent
             return "user, password or address hold characters that cannot be sent"
-        case ModuleNotFoundError() if lacking := absent(error):
-            return str(lacking)
         case OSError() | smtplib.SMTPException():
             return f"{type(error).__name__}: {error}"
     return type(error).__name__

@@ -73,7 +73,7 @@ def run(
             keep(folder / file, made.state)
         made.results["retention"] = retain(config, folder, made.good)
         note_result(folder, made.results["retention"])
-        made.results["hooks"] = run_hooks(made)
+        run_hooks(made)
         mail.write_mail(made)
         note(folder, "end", f"exit status {made.exit_status}", exit_status=made.exit_status)
         export.write_bytes(made.state / mail.METRICS, mail.metrics(made, datetime.now(UTC)).encode())

@@ -221,10 +221,15 @@ class Config(Section):
     )
 
     @property
+    def secrets(self) -> dict[str, str]:
+        """Where each secret is, "" if there is none."""
+        mail, webhook = self.mail, self.webhook
+        return {"mail.password": mail.password, "webhook.url": webhook.url, "webhook.token": webhook.token}
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment without its secrets: nothing that a run starts has them."""
-        secrets = (self.mail.password, self.webhook.url, self.webhook.token)
-        hidden = {where.removeprefix("env:") for where in secrets}
+        hidden = {where.removeprefix("env:") for where in self.secrets.values()}
         return {name: value for name, value in os.environ.items() if name not in hidden}
 
     def parameters(self, as_of: str) -> dict[str, Any]:
