@@ -237,6 +237,14 @@ def test_who_reads_french_is_told_of_a_signature_in_french(run, monkeypatch, fil
     assert not {"why", "the", "is", "of", "not", "rows", "file"} & {*lines.split()}
 
 
+@pytest.mark.parametrize(("text", "words"), CASES["refused"])
+def test_who_reads_french_is_told_in_french_why_settings_are_refused(run, monkeypatch, tmp_path, text, words):
+    monkeypatch.setenv("LANG", "fr_FR.UTF-8")
+    (tmp_path / "audit.toml").write_text(text)
+    status, out, err = run("run", "--config", tmp_path / "audit.toml")
+    assert (status, out, err) == (2, "", f"mssante-audit: {tmp_path}/audit.toml, ligne {words}\n")
+
+
 @pytest.mark.parametrize(("is_listed", "file", "more", "why"), CASES["doubts"])
 def test_check_says_first_that_a_list_is_not_to_be_relied_on(run, space, is_listed, file, more, why):
     name = space.audited["domain"].iloc[0] if is_listed else "x.invalid"
