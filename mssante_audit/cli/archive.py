@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Exit, Option, Typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.language import using_language
@@ -18,9 +18,9 @@ from mssante_audit.cli.console import check_format, for_own_eyes, note, say, wri
 if TYPE_CHECKING:
     from mssante_audit.archive.store import Archive
 
-app = typer.Typer(help="Keep published lists, and check those kept.", no_args_is_help=True)
+app = Typer(help="Keep published lists, and check those kept.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Option(help="Folder of the archive.")]
+Folder = Annotated[Path, Option(help="Folder of the archive.")]
 _MAILBOXES = "Download the public extraction of mailboxes instead, into the folder the archive lies in."
 _CRL = "Download revocation lists instead, into crls/ beside the archive: those that certificates of known "
 _CRL += "authorities name, or the one at --url."
@@ -28,18 +28,18 @@ _CA = "Certificates to trust for TLS, a file or a folder: the server's are IGC-S
 
 
 def fetch(
-    mailboxes: Annotated[bool, typer.Option("--mailboxes", help=_MAILBOXES)] = False,
-    crl: Annotated[bool, typer.Option("--crl", help=_CRL)] = False,
+    mailboxes: Annotated[bool, Option("--mailboxes", help=_MAILBOXES)] = False,
+    crl: Annotated[bool, Option("--crl", help=_CRL)] = False,
     archive: Folder = Path("archive"),
     anchors: options.Anchors = None,
     signer: options.Signer = None,
     url: Annotated[
-        str | None, typer.Option(help="Where it is published.", show_default="its known address")
+        str | None, Option(help="Where it is published.", show_default="its known address")
     ] = None,
-    ca_bundle: Annotated[Path | None, typer.Option(help=_CA, show_default="the system's")] = None,
+    ca_bundle: Annotated[Path | None, Option(help=_CA, show_default="the system's")] = None,
     max_loss: options.MaxLoss = 0.1,
-    attempts: Annotated[int, typer.Option(min=1, max=10, help="How often to try.")] = 3,
-    attempt_seconds: Annotated[float, typer.Option("--timeout", help="Seconds for an attempt.")] = 300,
+    attempts: Annotated[int, Option(min=1, max=10, help="How often to try.")] = 3,
+    attempt_seconds: Annotated[float, Option("--timeout", help="Seconds for an attempt.")] = 300,
 ) -> None:
     """Download the published list and keep it in the archive."""
     from mssante_audit.archive import downloads
@@ -59,7 +59,7 @@ def fetch(
         lists = _signed_lists(folder)
         revoked = downloads.fetch_crls(folder, anchors or (), settings, whitelists=lists, urls=urls)
         say("\n".join(each.line for each in revoked))
-        raise typer.Exit(int(any(each.outcome == "refused" for each in revoked)))
+        raise Exit(int(any(each.outcome == "refused" for each in revoked)))
     if mailboxes:
         settings = replace(settings, max_bytes=downloads.MAX_BYTES)
         got = downloads.fetch_extraction(archive.parent, settings)
@@ -70,7 +70,7 @@ def fetch(
         return say(f"{text} (from {settings.shown})")
     record = fetch_list(_open(archive, anchors, signer), settings)
     say(f"{record.line} (from {settings.shown})")
-    raise typer.Exit(int(record.outcome == "quarantined"))
+    raise Exit(int(record.outcome == "quarantined"))
 
 
 def _signed_lists(folder: Path) -> list[Path]:
@@ -85,7 +85,7 @@ def _signed_lists(folder: Path) -> list[Path]:
 
 @app.command("import")
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES…", help="Lists, .xml or .xml.gz.")],
+    files: Annotated[list[Path], Argument(metavar="FILES…", help="Lists, .xml or .xml.gz.")],
     archive: Folder = Path("archive"),
     anchors: options.Anchors = None,
     signer: options.Signer = None,
@@ -98,7 +98,7 @@ def import_(
     for record in import_lists(_open(archive, anchors, signer), files, max_loss=max_loss):
         say(f"{record.source}: {record.line}")
         bad += record.outcome in ("quarantined", "failed")
-    raise typer.Exit(int(bad > 0))
+    raise Exit(int(bad > 0))
 
 
 @app.command()
@@ -114,7 +114,7 @@ def verify(
         bad += bool(fault)
         say(f"{name}: {fault or 'valid'}")
     say(f"{count} lists, {bad} at fault")
-    raise typer.Exit(int(bad > 0))
+    raise Exit(int(bad > 0))
 
 
 @app.command()
@@ -132,10 +132,10 @@ def rebuild(
 
 
 def changes(
-    before: Annotated[str, typer.Argument(metavar="FROM", help="Date of the archive, or a file.")],
-    after: Annotated[str, typer.Argument(metavar="TO", help="Date of the archive, or a file.")],
+    before: Annotated[str, Argument(metavar="FROM", help="Date of the archive, or a file.")],
+    after: Annotated[str, Argument(metavar="TO", help="Date of the archive, or a file.")],
     format: options.TableFormat = options.Table.csv,
-    events: Annotated[bool, typer.Option("--events", help="Write the events, not each change.")] = False,
+    events: Annotated[bool, Option("--events", help="Write the events, not each change.")] = False,
     archive: Folder = Path("archive"),
     out: options.OutFile = None,
     lang: options.Lang = options.Language.fr,
@@ -166,7 +166,7 @@ def changes(
             how = "; --anchors names whom to trust" if "untrusted" in doubts else ""
             with using_language("en"):  # as all that a program says of itself
                 note(f"{name} is {not_relied_on(doubts)}{how}")
-    raise typer.Exit(UNRELIABLE if any(compared.doubts) else 0)
+    raise Exit(UNRELIABLE if any(compared.doubts) else 0)
 
 
 def _open(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Context, Exit, Option
 
 from mssante_audit.base.errors import ParameterError, WhiteListError
 from mssante_audit.base.instants import asked_instant
@@ -39,11 +39,11 @@ SHOWN = 5  # findings that are shown of a domain
 
 @in_readers_language("en")
 def check(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="ADDRESS_DOMAIN_OR_WORDS", help="What to look up.")],
+    context: Context,
+    name: Annotated[str, Argument(metavar="ADDRESS_DOMAIN_OR_WORDS", help="What to look up.")],
     format: options.TextFormat = options.Layout.text,
     lang: options.ReaderLang = None,
-    recover: Annotated[bool, typer.Option("--recover", hidden=True)] = True,
+    recover: Annotated[bool, Option("--recover", hidden=True)] = True,
 ) -> None:
     """Say whether an address or a domain is in the white list, letter for letter, and whom to call.
 
@@ -73,7 +73,7 @@ def check(
         if not DAMAGES.isdisjoint(doubts) and not listed:
             lines.append(gettext("le nom est peut-être dans la partie de la liste qui n’a pas pu être lue"))
         say("\n".join(line.replace("\n", "\\n") for line in lines))  # no text of the list adds a line
-    raise typer.Exit(UNRELIABLE if doubts else int(not listed))
+    raise Exit(UNRELIABLE if doubts else int(not listed))
 
 
 def _named(code: str) -> str:
@@ -141,10 +141,9 @@ def _details(space: TrustSpace, domain: str) -> Iterator[str]:
 
 @in_readers_language("en")
 def verify(
-    file: Annotated[Path, typer.Argument(help="White list, .xml or .xml.gz.")],
+    file: Annotated[Path, Argument(help="White list, .xml or .xml.gz.")],
     at: Annotated[
-        str | None,
-        typer.Option(help="Instant to validate certificates at.", show_default="when the list was made"),
+        str | None, Option(help="Instant to validate certificates at.", show_default="when the list was made")
     ] = None,
     anchors: options.Anchors = None,
     signer: options.Signer = None,
@@ -159,13 +158,13 @@ def verify(
     except WhiteListError as error:
         error.language = current_language()
         say(f"invalid\n{error}")
-        raise typer.Exit(1) from None
+        raise Exit(1) from None
     when = asked_instant(at) if at is not None else None
     verdict = verify_signature(whitelist, anchors or (), when, signer=signer)
     status = "invalid" if whitelist.damaged else verdict.status
     told = _told(replace(whitelist, verdict=verdict))
     say("\n".join([status, *(_line(_named(what), text) for what, text in told.items() if text)]))
-    raise typer.Exit(0 if status == "valid" else 1)
+    raise Exit(0 if status == "valid" else 1)
 
 
 def _told(whitelist: WhiteList) -> dict[str, str]:

@@ -12,7 +12,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
+from typer import Context
 
 from mssante_audit.base.errors import AuditError, OutputError, ParameterError
 from mssante_audit.base.language import LANGUAGES, using_language
@@ -151,7 +151,7 @@ def say_lacking(space: TrustSpace, audits: Iterable[str]) -> None:
         note(f"not evaluated: {', '.join(each)}")
 
 
-def parameters_of(context: typer.Context, *aside: str) -> dict[str, Any]:
+def parameters_of(context: Context, *aside: str) -> dict[str, Any]:
     """Return the parameters given to a command by its options, but for some, and by ``-p``, each once.
 
     A format that needs a file is refused here, before anything is loaded.
@@ -174,13 +174,13 @@ def parameters_of(context: typer.Context, *aside: str) -> dict[str, Any]:
     return given
 
 
-def settings_of(context: typer.Context, model: type[BaseModel]) -> dict[str, Any]:
+def settings_of(context: Context, model: type[BaseModel]) -> dict[str, Any]:
     """Return what a command's options say of the fields of a settings model."""
     given = {name: value for name, value in context.params.items() if name in model.model_fields}
     return {n: tuple(v) if isinstance(v, list) else v for n, v in given.items() if v is not None}
 
 
-def filled(context: typer.Context, model: type[M]) -> M:
+def filled(context: Context, model: type[M]) -> M:
     """Return a settings model filled by a command's options; a wrong value is a `ParameterError`."""
     from pydantic import ValidationError
 
@@ -192,7 +192,7 @@ def filled(context: typer.Context, model: type[M]) -> M:
         raise fault(model, errors.errors()[0]).within(ParameterError) from None
 
 
-def debugging(context: typer.Context) -> bool:
+def debugging(context: Context) -> bool:
     """Tell whether tracebacks are wanted: ``--debug`` stands before the command or behind it."""
     return any(bool(asked.params.get("debug")) for asked in (context, context.find_root()))
 
@@ -202,7 +202,7 @@ def for_own_eyes() -> None:
     os.umask(0o077)
 
 
-def limited_space(context: typer.Context) -> tuple[TrustSpace, Limits]:
+def limited_space(context: Context) -> tuple[TrustSpace, Limits]:
     """Load what a command's options say is to be audited, and whom they limit it to."""
     from mssante_audit.base.settings import LIMITS
     from mssante_audit.report.results import limits

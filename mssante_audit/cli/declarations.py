@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Exit, Option, Typer
 
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
 from mssante_audit.base.instants import asked_instant
@@ -21,26 +21,24 @@ if TYPE_CHECKING:
     from mssante_audit.audits.declarations.messages import Message
     from mssante_audit.declarations.register import Register
 
-app = typer.Typer(help="Keep the register of declarations (Annexe 1).", no_args_is_help=True)
+app = Typer(help="Keep the register of declarations (Annexe 1).", no_args_is_help=True)
 
 _HEADINGS = "TOML file that maps headings to columns."
-Columns = Annotated[Path | None, typer.Option(help=_HEADINGS, show_default="columns.toml beside the file")]
+Columns = Annotated[Path | None, Option(help=_HEADINGS, show_default="columns.toml beside the file")]
 _SHEET = "the one with most known headings"
-Sheet = Annotated[str | None, typer.Option(help="Sheet of an .xlsx file.", show_default=_SHEET)]
+Sheet = Annotated[str | None, Option(help="Sheet of an .xlsx file.", show_default=_SHEET)]
 _KINDS = ".csv, .json, .jsonl, or .xlsx with"
 _READ = f"Write what was read as a register: {_KINDS} faulty cells coloured and commented."
 _MENDED = f"Register to write: {_KINDS} what remains faulty coloured and commented."
 _DATA = "Register, or data folder that holds one."
-Data = Annotated[
-    Path | None, typer.Option(help=_DATA, default_factory=options.shared, show_default=options.SAMPLE)
-]
-Declared = Annotated[Path, typer.Argument(help="Register, or a filled form as PDF; a folder of them.")]
+Data = Annotated[Path | None, Option(help=_DATA, default_factory=options.shared, show_default=options.SAMPLE)]
+Declared = Annotated[Path, Argument(help="Register, or a filled form as PDF; a folder of them.")]
 
 
 @app.command()
 @in_readers_language("fr")
 def template(
-    out: Annotated[Path, typer.Argument(help="File to write, .xlsx.")],
+    out: Annotated[Path, Argument(help="File to write, .xlsx.")],
     force: options.Force = False,
     lang: options.ReaderLang = None,
 ) -> None:
@@ -63,7 +61,7 @@ def import_(
     sheet: Sheet = None,
     format: options.TextFormat = options.Layout.text,
     lang: options.ReaderLang = None,
-    out: Annotated[Path | None, typer.Option(help=_READ)] = None,
+    out: Annotated[Path | None, Option(help=_READ)] = None,
     force: options.Force = False,
     as_of: options.AsOf = None,
     contacts: options.Contacts = None,
@@ -84,14 +82,14 @@ def import_(
         write_json(_record(register, when, show_contacts=show_contacts))
     else:
         say("\n".join([*_lines(messages, register), *words.summary(register, messages)]))
-    raise typer.Exit(_status(messages))
+    raise Exit(_status(messages))
 
 
 @app.command()
 @in_readers_language("fr")
 def fix(
     file: Declared,
-    out: Annotated[Path, typer.Argument(help=_MENDED)],
+    out: Annotated[Path, Argument(help=_MENDED)],
     columns: Columns = None,
     sheet: Sheet = None,
     lang: options.ReaderLang = None,
@@ -115,14 +113,14 @@ def fix(
     rest = words.messages(again, when)
     lines = [*words.mendings(register, done), *_lines(rest, again), *words.summary(register, ())[:-1]]
     say("\n".join([*lines, *words.summary(again, rest)]))
-    raise typer.Exit(_status(rest))
+    raise Exit(_status(rest))
 
 
 @app.command()
 @in_readers_language("fr")
 def form(
-    domain: Annotated[str, typer.Argument(help="Domain to declare.")],
-    out: Annotated[Path, typer.Argument(help="File to write, .pdf.")],
+    domain: Annotated[str, Argument(help="Domain to declare.")],
+    out: Annotated[Path, Argument(help="File to write, .pdf.")],
     data: Data,
     columns: Columns = None,
     force: options.Force = False,

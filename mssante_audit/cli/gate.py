@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
-import typer
+from typer import Argument, Context, Exit, Option
 
 from mssante_audit.base.errors import ParameterError, WhiteListError
 from mssante_audit.base.language import colon, gettext, using_language
@@ -29,13 +29,13 @@ _READ: dict[str, Any] = {"recover": True, "any_namespace": True}  # a list that 
 
 
 def gate(
-    context: typer.Context,
-    before: Annotated[Path | None, typer.Argument(help="The published list.", show_default=False)] = None,
-    after: Annotated[Path | None, typer.Argument(help="The proposal.", show_default=False)] = None,
+    context: Context,
+    before: Annotated[Path | None, Argument(help="The published list.", show_default=False)] = None,
+    after: Annotated[Path | None, Argument(help="The proposal.", show_default=False)] = None,
     *,
-    declaration: Annotated[Path | None, typer.Option(help="Annexe 1 to judge instead of an edit.")] = None,
-    observe: Annotated[bool, typer.Option("--observe", help="Ask the servers that it declares.")] = False,
-    format: Annotated[Format, typer.Option(help="Format to write.")] = Format.text,
+    declaration: Annotated[Path | None, Option(help="Annexe 1 to judge instead of an edit.")] = None,
+    observe: Annotated[bool, Option("--observe", help="Ask the servers that it declares.")] = False,
+    format: Annotated[Format, Option(help="Format to write.")] = Format.text,
     lang: options.Lang = options.Language.fr,
 ) -> None:
     """Judge an edit of the list before it is signed, or a declaration before it is sent.
@@ -75,10 +75,10 @@ def gate(
             write_json(_record(edit) if format is Format.json else _sarif(edit))
         else:
             write(_text(edit) if format is Format.text else _markdown(edit), safe=True)
-    raise typer.Exit(EXIT[edit.verdict])
+    raise Exit(EXIT[edit.verdict])
 
 
-def _asked(context: typer.Context, space: TrustSpace, declared: Register) -> dict[int, list[EditFinding]]:
+def _asked(context: Context, space: TrustSpace, declared: Register) -> dict[int, list[EditFinding]]:
     """Ask the servers of a declaration, as the command's options say."""
     from mssante_audit.base.settings import Observe, ObserveTls
     from mssante_audit.verdicts.undelegated import ask_declared

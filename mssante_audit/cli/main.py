@@ -15,7 +15,7 @@ from pathlib import Path
 from shutil import copytree
 from typing import Annotated, Any, NoReturn
 
-import typer
+from typer import Argument, Context, Exit, Option, Typer
 
 from mssante_audit.base.errors import AuditError, InputError, ResourceError
 from mssante_audit.base.groups import absent
@@ -49,7 +49,7 @@ Options may stand in the environment: MSSANTE_AUDIT_REPORT_AS_OF is --as-of of r
 every --data.
 """
 
-app = typer.Typer(
+app = Typer(
     context_settings={"auto_envvar_prefix": options.VARIABLES},
     help="Audit the MSSanté trust space: reports, findings and checks of a white list.",
     epilog=EXAMPLES,
@@ -63,9 +63,7 @@ Schema = StrEnum("Schema", "results findings domains changes events settings reg
 
 
 def schema(
-    name: Annotated[
-        Schema, typer.Argument(help="results.json, a JSON list of rows, audit.toml, or a register.")
-    ],
+    name: Annotated[Schema, Argument(help="results.json, a JSON list of rows, audit.toml, or a register.")],
 ) -> None:
     """Print the JSON Schema (2020-12) of what this program writes, or of its settings.
 
@@ -101,7 +99,7 @@ for panel, command, kind in (
     app.command(cls=kind, rich_help_panel=panel)(command)
 
 
-_CODE = typer.Argument(help="Code of one rule.", show_default="all", autocompletion=lambda: offer("code"))
+_CODE = Argument(help="Code of one rule.", show_default="all", autocompletion=lambda: offer("code"))
 Format = StrEnum("Format", "csv json xlsx parquet sarif")
 CertificateFormat = StrEnum("CertificateFormat", "csv json xlsx parquet ics")
 
@@ -120,18 +118,18 @@ class NamingAudits(taking(*OPENED)):  # type: ignore[misc]
 
 @app.callback(invoke_without_command=True)
 def _common(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    context: Context,
+    version: Annotated[bool, Option("--version", help="Show the version and exit.")] = False,
     debug: options.Debug = False,
 ) -> None:
     if version:
         from importlib.metadata import version as installed
 
         say(f"mssante-audit {installed('mssante-audit')}")
-        raise typer.Exit
+        raise Exit
     if context.invoked_subcommand is None:
         say(FIRST)
-        raise typer.Exit(2)
+        raise Exit(2)
     # Below it libraries in C end the process, with lines and a status of theirs.
     if 0 <= resource.getrlimit(resource.RLIMIT_AS)[0] < LEAST:
         raise ResourceError(f"takes more memory than ulimit -v allows: at least {LEAST >> 20} MB")
@@ -139,14 +137,12 @@ def _common(
 
 @app.command(cls=NamingAudits, rich_help_panel=LOOK)
 def findings(
-    context: typer.Context,
-    audit: Annotated[
-        str, typer.Argument(help="Name of an audit, or all.", autocompletion=lambda: offer("audit"))
-    ],
-    format: Annotated[Format, typer.Option(help="Format to write.")] = Format.csv,
+    context: Context,
+    audit: Annotated[str, Argument(help="Name of an audit, or all.", autocompletion=lambda: offer("audit"))],
+    format: Annotated[Format, Option(help="Format to write.")] = Format.csv,
     out: options.OutFile = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Information and hints too, as sarif always has them.")
+        bool, Option("--all", help="Information and hints too, as sarif always has them.")
     ] = False,
     lang: options.Lang = options.Language.fr,
 ) -> None:
@@ -175,14 +171,11 @@ def findings(
     if left := len(every) - len(kept):
         note(f"{left} findings left out, information and hints: --all has them")
     if failed:
-        raise typer.Exit(3)
+        raise Exit(3)
 
 
 @app.command(rich_help_panel=LOOK)
-def rules(
-    code: Annotated[str | None, _CODE] = None,
-    format: options.TextFormat = Layout.text,
-) -> None:
+def rules(code: Annotated[str | None, _CODE] = None, format: options.TextFormat = Layout.text) -> None:
     """Show the rule catalogue, or one rule in full."""
     from mssante_audit.audits import catalogue, rule, unusable
 
@@ -200,10 +193,7 @@ def rules(
 
 
 @app.command(rich_help_panel=LOOK)
-def sample(
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    force: options.Force = False,
-) -> None:
+def sample(out: Annotated[Path, Argument(help="Folder to write.")], force: options.Force = False) -> None:
     """Copy the demonstration that ships, a made-up trust space."""
     from mssante_audit.base.staging import put_folder
 
@@ -215,7 +205,7 @@ def sample(
 
 @app.command(cls=taking(*but("contacts")), rich_help_panel=LOOK)
 def domains(
-    context: typer.Context,
+    context: Context,
     format: options.TableFormat = options.Table.csv,
     out: options.OutFile = None,
     lang: options.Lang = options.Language.fr,
@@ -230,12 +220,12 @@ def domains(
     masked = {name: list(map(unnamed, shown[name])) for name in ("domain", "operator")}
     console.write_frame(shown.assign(**masked), format, out, "domains")
     if console.say_failed(audit_all(space)):
-        raise typer.Exit(3)
+        raise Exit(3)
 
 
 @app.command(cls=taking("data", "as_of", "recover", "any_namespace"), rich_help_panel=OBSERVE)
 def methods(
-    context: typer.Context,
+    context: Context,
     format: options.TableFormat = options.Table.csv,
     out: options.OutFile = None,
     lang: options.Lang = options.Language.fr,
@@ -253,9 +243,9 @@ def methods(
 
 @app.command(cls=taking(*but("contacts")), rich_help_panel=OBSERVE)
 def certificates(
-    context: typer.Context,
+    context: Context,
     format: Annotated[
-        CertificateFormat, typer.Option(help="Format to write; ics is a calendar of their ends.")
+        CertificateFormat, Option(help="Format to write; ics is a calendar of their ends.")
     ] = CertificateFormat.csv,
     out: options.OutFile = None,
     lang: options.Lang = options.Language.fr,
@@ -277,10 +267,10 @@ def certificates(
 
 @app.command(cls=taking(*but(*LIMITS, "contacts")), rich_help_panel=PROGRAMS)
 def snapshot(
-    context: typer.Context,
-    out: Annotated[Path, typer.Argument(help="Folder to write: a new one, or an earlier snapshot.")],
+    context: Context,
+    out: Annotated[Path, Argument(help="Folder to write: a new one, or an earlier snapshot.")],
     shareable: Annotated[
-        bool, typer.Option("--shareable", help="Leave out what names persons: to hand on.")
+        bool, Option("--shareable", help="Leave out what names persons: to hand on.")
     ] = False,
 ) -> None:
     """Work everything out once and keep it: for reports, JupyterLab, DuckDB. What is there already stays."""

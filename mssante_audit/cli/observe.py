@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Context, Exit, Option, Typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.instants import asked_instant
@@ -25,24 +25,23 @@ if TYPE_CHECKING:
 RECEIVES = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}  # exit status of `receive`
 Written = StrEnum("Written", "text csv json")
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with --out, or with the last observation if it was stopped.")
+    bool, Option("--resume", help="Go on with --out, or with the last observation if it was stopped.")
 ]
 
-app = typer.Typer(help="Observe the network and write down what it says.", no_args_is_help=True)
+app = Typer(help="Observe the network and write down what it says.", no_args_is_help=True)
 
 
 @app.command(cls=options.taking(asks=True))
 def dns(
-    context: typer.Context,
+    context: Context,
     data: options.OwnData,
     *,
     out: Annotated[
-        Path | None,
-        typer.Option(help="File to write.", show_default="observations/dns-<date>.jsonl.gz in --data"),
+        Path | None, Option(help="File to write.", show_default="observations/dns-<date>.jsonl.gz in --data")
     ] = None,
     resume: Resume = False,
     in_flight: options.InFlight = 64,
-    per_server: Annotated[float, typer.Option(help="Questions a second to one address.")] = 20.0,
+    per_server: Annotated[float, Option(help="Questions a second to one address.")] = 20.0,
     only: options.Only = "",
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
@@ -73,31 +72,28 @@ def dns(
 
 @app.command()
 def tls(
-    context: typer.Context,
+    context: Context,
     data: options.OwnData,
     *,
     host: Annotated[
-        str | None, typer.Option(help="One server to look at, name or address; nothing is kept.")
+        str | None, Option(help="One server to look at, name or address; nothing is kept.")
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(help="File to write.", show_default="observations/tls-<date>.jsonl.gz in --data"),
+        Path | None, Option(help="File to write.", show_default="observations/tls-<date>.jsonl.gz in --data")
     ] = None,
     resume: Resume = False,
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of every server.")] = 25,
-    timeout: Annotated[float, typer.Option(help="Seconds before a server counts as silent.")] = 15.0,
-    pause: Annotated[
-        float, typer.Option(min=0, help="Seconds between two connections to one address.")
-    ] = 60.0,
+    port: Annotated[int, Option(min=1, max=65_535, help="Port of every server.")] = 25,
+    timeout: Annotated[float, Option(help="Seconds before a server counts as silent.")] = 15.0,
+    pause: Annotated[float, Option(min=0, help="Seconds between two connections to one address.")] = 60.0,
     in_flight: options.InFlight = 50,
-    helo: Annotated[str, typer.Option(metavar="NAME", help="Name to give oneself in EHLO.")] = "localhost",
+    helo: Annotated[str, Option(metavar="NAME", help="Name to give oneself in EHLO.")] = "localhost",
     source_address: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="Address to connect from.", show_default="any")
+        str, Option(metavar="ADDRESS", help="Address to connect from.", show_default="any")
     ] = "",
     client_certificate: Annotated[
-        str, typer.Option(help="Certificate to show to servers that demand one, with its chain (PEM).")
+        str, Option(help="Certificate to show to servers that demand one, with its chain (PEM).")
     ] = "",
-    client_key: Annotated[str, typer.Option(help="Its key (PEM), which is never written anywhere.")] = "",
+    client_key: Annotated[str, Option(help="Its key (PEM), which is never written anywhere.")] = "",
     only: options.Only = "",
     anchors: options.Anchors = None,
 ) -> None:
@@ -112,7 +108,7 @@ def tls(
     if host is not None:
         from mssante_audit.cli.observe_tls import look_at
 
-        raise typer.Exit(look_at(host, settings, data, anchors or ()))
+        raise Exit(look_at(host, settings, data, anchors or ()))
     if data is None:
         raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
     from mssante_audit.cli.progress import counting
@@ -134,10 +130,10 @@ def tls(
 
 @app.command()
 def diff(
-    before: Annotated[str, typer.Argument(metavar="FROM", help="Observation file, or date of one.")],
-    after: Annotated[str, typer.Argument(metavar="TO", help="Observation file, or date of one.")],
+    before: Annotated[str, Argument(metavar="FROM", help="Observation file, or date of one.")],
+    after: Annotated[str, Argument(metavar="TO", help="Observation file, or date of one.")],
     data: options.Data,
-    format: Annotated[Written, typer.Option(help="Format to write.")] = Written.text,
+    format: Annotated[Written, Option(help="Format to write.")] = Written.text,
     out: options.OutFile = None,
 ) -> None:
     """Say what changed between two observations of the DNS, or two of TLS: of two hours, or from two places.
@@ -163,8 +159,8 @@ def diff(
 
 
 def receive(
-    context: typer.Context,
-    domain: Annotated[str, typer.Argument(help="The domain, listed or not.")],
+    context: Context,
+    domain: Annotated[str, Argument(help="The domain, listed or not.")],
     data: options.OwnData,
     *,
     format: options.TextFormat = options.Layout.text,
@@ -185,7 +181,7 @@ def receive(
         write_json(record_of(mail, wire))
     else:
         say("\n".join([*answer_lines(mail), *(certificates(wire) if data or anchors else ())]))
-    raise typer.Exit(RECEIVES[mail.receives])
+    raise Exit(RECEIVES[mail.receives])
 
 
 def _observation(text: str, data: Path | None) -> Path:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Context, Exit, Option
 
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RETRIES = 2  # of a task that raised; Dask itself sends those of a lost worker to another
 BROWSER_PATIENCE = 5  # seconds to wait for a browser, where nobody can close it
 PATIENCE = 30  # seconds to wait for the scheduler, and then for a first worker
-_NOTEBOOKS = typer.Argument(
+_NOTEBOOKS = Argument(
     help="Names or paths.", metavar="NOTEBOOK", show_default="all", autocompletion=lambda: offer("notebooks")
 )
 _EACH = "Identifier or unambiguous name (repeatable)."
@@ -35,12 +35,12 @@ _LETTER = "Sender, signature, deadline… of the letters: a TOML file with a sec
 
 
 def report(
-    context: typer.Context,
+    context: Context,
     notebooks: Annotated[list[str] | None, _NOTEBOOKS] = None,
-    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("reports"),
+    out: Annotated[Path, Option(help="Folder to write into.")] = Path("reports"),
     fail_on: options.FailOn = None,
     lang: options.Lang = options.Language.fr,
-    show: Annotated[bool, typer.Option("--open", help="Open the first page in a browser.")] = False,
+    show: Annotated[bool, Option("--open", help="Open the first page in a browser.")] = False,
     debug: options.Debug = False,
 ) -> None:
     """Run notebooks and write HTML reports."""
@@ -77,7 +77,7 @@ def report(
     say_failed(*(outcome.results.findings for outcome in run.outcomes if outcome.results))
     if show and not opened(out / "index.html"):
         say("no browser opened: open the index by hand, or name a browser in BROWSER")
-    raise typer.Exit(run.exit_status(fail_on))
+    raise Exit(run.exit_status(fail_on))
 
 
 def opened(page: Path) -> bool:
@@ -108,14 +108,14 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 
 def dossiers(
-    context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("dossiers"),
-    operator: Annotated[list[str] | None, typer.Option(help=_EACH, show_default="all operators")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="How many processes make them.")] = 1,
-    dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help=_DASK)] = None,
-    letter: Annotated[Path | None, typer.Option(help=_LETTER)] = None,
+    context: Context,
+    out: Annotated[Path, Option(help="Folder to write into.")] = Path("dossiers"),
+    operator: Annotated[list[str] | None, Option(help=_EACH, show_default="all operators")] = None,
+    jobs: Annotated[int, Option(min=1, help="How many processes make them.")] = 1,
+    dask: Annotated[str | None, Option(metavar="ADDRESS", help=_DASK)] = None,
+    letter: Annotated[Path | None, Option(help=_LETTER)] = None,
     to_all: Annotated[
-        bool, typer.Option("--to-all", help="A letter also to operators that have nothing to put right.")
+        bool, Option("--to-all", help="A letter also to operators that have nothing to put right.")
     ] = False,
     lang: options.Lang = options.Language.fr,
     fail_on: options.FailOn = None,
@@ -146,7 +146,7 @@ def dossiers(
             listener=lambda done, of, dossier: listener("dossiers", done, of, dossier), **elsewhere,
         )  # fmt: skip
     say(f"{len(run.outcomes)} dossiers; index: {out / 'index.html'}")
-    raise typer.Exit(run.exit_status(fail_on))
+    raise Exit(run.exit_status(fail_on))
 
 
 @contextmanager

@@ -5,18 +5,18 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Context, Exit, Option, Typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, for_own_eyes, say, write_json
 
 CONFIG = Path("audit.toml")
-letters = typer.Typer(help="Note letters that went out, and see whom to remind.", no_args_is_help=True)
+letters = Typer(help="Note letters that went out, and see whom to remind.", no_args_is_help=True)
 
 
 def init(
-    file: Annotated[Path, typer.Argument(help="File to write; one that is there is left alone.")] = CONFIG,
+    file: Annotated[Path, Argument(help="File to write; one that is there is left alone.")] = CONFIG,
 ) -> None:
     """Write a commented audit.toml, the settings of `run`."""
     from mssante_audit.nightly.config import write_template
@@ -26,8 +26,8 @@ def init(
 
 
 def run(
-    context: typer.Context,
-    config: Annotated[Path, typer.Option(help="The settings.")] = CONFIG,
+    context: Context,
+    config: Annotated[Path, Option(help="The settings.")] = CONFIG,
     debug: options.Debug = False,
     format: options.TextFormat = options.Layout.text,
     as_of: options.AsOf = None,
@@ -47,13 +47,13 @@ def run(
     night = run_night(settings, as_of=at, progress=show, debug=debugging(context))
     summary = night.folder / ("summary.json" if format == options.Layout.json else "summary.txt")
     say(summary.read_text(encoding="utf-8").rstrip())
-    raise typer.Exit(night.exit_status)
+    raise Exit(night.exit_status)
 
 
 def doctor(
-    config: Annotated[Path | None, typer.Option(help="Look at what these settings need, too.")] = None,
+    config: Annotated[Path | None, Option(help="Look at what these settings need, too.")] = None,
     health: Annotated[
-        bool, typer.Option("--health", help="Only: do the nights go well? For a monitor; wants --config.")
+        bool, Option("--health", help="Only: do the nights go well? For a monitor; wants --config.")
     ] = False,
 ) -> None:
     """Say what is missing on this machine, and what to do about it."""
@@ -67,16 +67,16 @@ def doctor(
     for sign in signs:
         state = "ill" if health and sign.state != "ok" else sign.state
         say(f"{state:8} {sign.what}: {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))
-    raise typer.Exit(int(any(sign.state == "missing" for sign in signs)))
+    raise Exit(int(any(sign.state == "missing" for sign in signs)))
 
 
-Settings = Annotated[Path, typer.Option(help="The settings of the nightly run.")]
+Settings = Annotated[Path, Option(help="The settings of the nightly run.")]
 
 
 @letters.command()
 def sent(
-    operator: Annotated[str, typer.Argument(help="Identifier or unambiguous name.")],
-    on: Annotated[str | None, typer.Option(help="Day it went out.", show_default="today")] = None,
+    operator: Annotated[str, Argument(help="Identifier or unambiguous name.")],
+    on: Annotated[str | None, Option(help="Day it went out.", show_default="today")] = None,
     config: Settings = CONFIG,
 ) -> None:
     """Note that the letter of an operator's dossier went out."""
@@ -91,8 +91,8 @@ def sent(
 @letters.command("status", help="Say what became of what each letter told: fixed, still open, unknown.")
 @letters.command("due", help="Say whom to remind: written to long ago, and something told is still open.")
 def _standing(
-    context: typer.Context,
-    operator: Annotated[str | None, typer.Argument(help="Identifier.", show_default="all")] = None,
+    context: Context,
+    operator: Annotated[str | None, Argument(help="Identifier.", show_default="all")] = None,
     config: Settings = CONFIG,
     as_of: options.AsOf = None,
     format: options.TextFormat = options.Layout.text,
