@@ -245,11 +245,12 @@ def _existing(folder: Path) -> Path:
 
 
 def _state(config: Config) -> Iterator[Sign]:
-    """Look whether what runs remember can be read: without it an audit fails."""
+    """Look whether what runs remember can be read: without it no run begins, or its audit fails."""
     state = config.output.folder / night.STATE
     read_ledger(state)
     trend.read_trend(state / trend.FILE)
     read_letters(state.parent)
+    night.read_last(state.parent)
     yield Sign("ok", "state", str(state))
 
 
@@ -292,13 +293,13 @@ def _white_list(config: Config) -> Iterator[Sign]:
 # -- whether the nights go well: by the state that the last run left, without a lock ------------------------
 
 
-def health(config: Config, now: datetime | None = None) -> Iterator[Sign]:
+def health(config: Config) -> Iterator[Sign]:
     """Yield what is to be known of the nights: ``ok``, or ``missing`` where somebody should look."""
-    return _whole("last run", _nights(config, now or datetime.now(UTC)))
+    return _whole("last run", _nights(config))
 
 
-def _nights(config: Config, now: datetime) -> Iterator[Sign]:
-    output, hours = config.output.folder, config.health.max_age_hours
+def _nights(config: Config) -> Iterator[Sign]:
+    output, hours, now = config.output.folder, config.health.max_age_hours, datetime.now(UTC)
     oldest = now - timedelta(hours=hours)
     if (last := night.read_last(output)) is None:
         yield Sign("missing", "last run", "there was none", "Look at what should start it")

@@ -260,6 +260,7 @@ def test_a_changed_letter_of_the_last_run_is_told_in_one_line_and_stays(later) -
     file.write_bytes(changed)
     status, out = told(later)
     assert (status, out.count("\n"), line in out) == (1, 1, True)
+    assert [sign.state for sign in signs(later, "state")] == ["missing"]
     with pytest.raises(InputError, match=re.escape(line)):
         later.play()
     assert file.read_bytes() == changed
