@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Exit, Option, Typer
+from typer import Argument, Context, Exit, Option, Typer
 
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.language import using_language
 from mssante_audit.cli import options
 from mssante_audit.cli.check import UNRELIABLE
-from mssante_audit.cli.console import check_format, for_own_eyes, note, say, write_frame
+from mssante_audit.cli.console import note, parameters_of, say, write_frame
 
 if TYPE_CHECKING:
     from mssante_audit.archive.store import Archive
@@ -101,15 +101,13 @@ def import_(
     raise Exit(int(bad > 0))
 
 
-@app.command()
-def verify(
-    archive: Folder = Path("archive"), anchors: options.Anchors = None, signer: options.Signer = None
-) -> None:
+@app.command(cls=options.taking("anchors", "signer"))
+def verify(context: Context, archive: Folder = Path("archive")) -> None:
     """Check the hash, the name and the signature of every list kept, and the history table."""
     from mssante_audit.archive.store import verify as faults_of
 
     bad = count = 0
-    for name, fault in faults_of(_open(archive, anchors, signer, there=True)):
+    for name, fault in faults_of(_open(archive, **parameters_of(context), there=True)):
         count += name.endswith(".xml.gz")
         bad += bool(fault)
         say(f"{name}: {fault or 'valid'}")
@@ -117,21 +115,20 @@ def verify(
     raise Exit(int(bad > 0))
 
 
-@app.command()
-def rebuild(
-    archive: Folder = Path("archive"), anchors: options.Anchors = None, signer: options.Signer = None
-) -> None:
+@app.command(cls=options.taking("anchors", "signer"))
+def rebuild(context: Context, archive: Folder = Path("archive")) -> None:
     """Make the history table again from the originals."""
     from mssante_audit.archive.history import FILE, bring_up_to_date
     from mssante_audit.archive.keep import locked
 
-    opened = _open(archive, anchors, signer, there=True)
+    opened = _open(archive, **parameters_of(context), there=True)
     with locked(archive):
         history = bring_up_to_date(opened, rebuild=True)
     say(f"{archive / FILE}: {len(history)} contents of {len(opened.snapshots)} lists")
 
 
 def changes(
+    context: Context,
     before: Annotated[str, Argument(metavar="FROM", help="Date of the archive, or a file.")],
     after: Annotated[str, Argument(metavar="TO", help="Date of the archive, or a file.")],
     format: options.TableFormat = options.Table.csv,
@@ -139,11 +136,6 @@ def changes(
     archive: Folder = Path("archive"),
     out: options.OutFile = None,
     lang: options.Lang = options.Language.fr,
-    anchors: options.Anchors = None,
-    signer: options.Signer = None,
-    recover: options.Recover = False,
-    any_namespace: options.AnyNamespace = False,
-    contacts: options.Contacts = None,
 ) -> None:
     """Say what changed between two lists, one record a change, and how sure it is.
 
@@ -153,13 +145,7 @@ def changes(
     from mssante_audit.space.story import compare
     from mssante_audit.verdicts.words import not_relied_on
 
-    check_format(format, out)
-    if contacts == "all":
-        for_own_eyes()
-    compared = compare(
-        before, after, archive=archive, anchors=anchors or (), signer=signer, recover=recover,
-        any_namespace=any_namespace, contacts=contacts or "services", language=lang,
-    )  # fmt: skip
+    compared = compare(before, after, archive=archive, language=lang, **parameters_of(context))
     write_frame(compared.events if events else compared.changes, format, out)
     for name, doubts in zip((before, after), compared.doubts, strict=True):
         if doubts:
@@ -170,7 +156,7 @@ def changes(
 
 
 def _open(
-    folder: Path, anchors: list[str] | None, signer: str | None = None, *, there: bool = False
+    folder: Path, anchors: list[str] | None = None, signer: str | None = None, *, there: bool = False
 ) -> Archive:
     from mssante_audit.archive.store import open_archive
 

@@ -70,7 +70,7 @@ def dns(
         say(f"{summary.ignored} messages thrown away: they answered nothing that was asked")
 
 
-@app.command()
+@app.command(cls=options.taking("anchors"))
 def tls(
     context: Context,
     data: options.OwnData,
@@ -95,7 +95,6 @@ def tls(
     ] = "",
     client_key: Annotated[str, Option(help="Its key (PEM), which is never written anywhere.")] = "",
     only: options.Only = "",
-    anchors: options.Anchors = None,
 ) -> None:
     """Ask each mail server that the newest DNS observation names which certificate it presents.
 
@@ -108,7 +107,7 @@ def tls(
     if host is not None:
         from mssante_audit.cli.observe_tls import look_at
 
-        raise Exit(look_at(host, settings, data, anchors or ()))
+        raise Exit(look_at(host, settings, data, context.params["anchors"] or ()))
     if data is None:
         raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
     from mssante_audit.cli.progress import counting
@@ -165,7 +164,6 @@ def receive(
     *,
     format: options.TextFormat = options.Layout.text,
     lang: options.Lang = options.Language.fr,
-    anchors: options.Anchors = None,
 ) -> None:
     """Ask the DNS now whether mail to one domain arrives, and show each question, server and answer.
 
@@ -176,7 +174,8 @@ def receive(
     from mssante_audit.cli.receive import answer_lines, certificates, judged, record_of
 
     use_language(lang)
-    mail, wire = judged(domain, data, anchors or (), settings_of(context, Observe))
+    anchors = context.params["anchors"] or ()
+    mail, wire = judged(domain, data, anchors, settings_of(context, Observe))
     if format == options.Layout.json:
         write_json(record_of(mail, wire))
     else:
