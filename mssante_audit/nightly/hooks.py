@@ -28,7 +28,7 @@ _MOST = 300  # characters of an answer, or bytes of what a program that failed p
 
 def run_hooks(night: Night) -> None:
     """Run the hooks whose time has come, then send mail and webhook; none stops the others."""
-    config, variables, seconds = night.config, facts_of(night), night.config.hooks.seconds
+    config, variables, seconds = night.config, variables_of(night), night.config.hooks.seconds
     due = ["failure" if night.exit_status >= FAILED else "success"]
     due += ["new_findings"] if variables.get("count_new") else []
     night.results["hooks"], faults = Result(step="hooks", outcome="off"), list[str]()
@@ -49,7 +49,7 @@ def run_hooks(night: Night) -> None:
         keep(event, "webhook", send_json(record_of(night), config.webhook, seconds))
 
 
-def facts_of(night: Night) -> dict[str, Any]:
+def variables_of(night: Night) -> dict[str, Any]:
     """Return what is handed to a program, by the name of the variable without `PREFIX`, in small letters."""
     counts = night.audited.get("counts", {}) | night.audited.get("by_severity", {})
     return {

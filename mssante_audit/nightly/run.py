@@ -71,7 +71,7 @@ def run(
             _show_site(output, folder)
         for file in (ledger.FILE, trend.FILE):  # what a run changes for the next ones
             keep(folder / file, made.state)
-        made.results["retention"] = retain(config, folder, made.good)
+        made.results["retention"] = retain(made)
         note_result(folder, made.results["retention"])
         run_hooks(made)
         mail.write_mail(made)
@@ -167,14 +167,15 @@ def _show_site(output: Path, folder: Path) -> None:
     export.sync_folder(output)
 
 
-def retain(config: Config, folder: Path, good: str) -> Result:
-    """Remove what the settings let go, but the run in `folder` and the last good one, by its stamp."""
-    begin, rules, now = time.monotonic(), config.retention, datetime.now(UTC)
-    gone = {"runs": [run for run in outdated(config.output.folder, rules, now, good) if run != folder]}
-    if (folder / "audit.json").exists():
-        observed = night.read_audit(folder)["results"]["provenance"]["observed"]
+def retain(made: Night) -> Result:
+    """Remove what the settings let go, but this run and the last good one."""
+    begin, rules, now = time.monotonic(), made.config.retention, datetime.now(UTC)
+    runs = outdated(made.output, rules, now, made.good)
+    gone = {"runs": [run for run in runs if run != made.folder]}
+    if (made.folder / "audit.json").exists():
+        observed = night.read_audit(made.folder)["results"]["provenance"]["observed"]
         answering = [observation["file"] for observation in observed]
-        gone["observations"] = outdated_observations(config.data.folder, rules, now, answering)
+        gone["observations"] = outdated_observations(made.config.data.folder, rules, now, answering)
     lines, faults = [], []
     for kind, paths in gone.items():
         if paths or kind == "runs":
