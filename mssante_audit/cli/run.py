@@ -103,7 +103,8 @@ def _standing(
     due, noted = context.info_name == "due", standings(load_config(config), as_of)
     noted = [letter for letter in noted if operator in (None, letter["operator_id"])]
     if operator is not None and not noted:
-        raise InputError(f"no letter to {operator!r} was noted", remedy="`letters sent OPERATOR` notes one")
+        remedy = "`letters sent OPERATOR` notes one"
+        raise InputError("no letter to {} was noted", repr(operator), remedy=remedy)
     noted = [letter for letter in noted if letter["due"] or not due]
     words = "{operator_id}: letter of {sent_on}, {told} told, {fixed} fixed, {open} open, {unknown} unknown"
     lines = [words.format(**letter) + "; remind" * letter["due"] for letter in noted]

@@ -26,8 +26,8 @@ def check(config: Config) -> None:
         try:
             config.data.folder.mkdir(parents=True)
         except OSError as error:
-            why = f"cannot be made: {(error.strerror or '').lower()}"
-            raise OutputError(why, file=str(config.data.folder)) from None
+            why = (error.strerror or "").lower()
+            raise OutputError("cannot be made: {}", why, file=str(config.data.folder)) from None
     for fault in faults(config):
         raise fault
 
@@ -39,8 +39,8 @@ def faults(config: Config) -> Iterator[AuditError]:
         ("observe_tls", "observe", config.observe_tls.enabled), ("webhook", "observe", config.webhook.url),
     ):  # fmt: skip
         if wanted and (modules := lacking(group)):
-            why = f"[{section}] needs {modules[0]}, which is not installed"
-            yield InputError(why, remedy=f"Install it: {install(group)}")
+            why, remedy = "[{}] needs {}, which is not installed", ("Install it: {}", install(group))
+            yield InputError(why, section, modules[0], remedy=remedy)
     yield from _folders(config.data.folder, config.output.folder, fetched=config.fetch.enabled)
     bundles = [*filter(None, (part.ca_bundle for part in (config.fetch, config.mail, config.webhook)))]
     for path in (*config.data.anchors, *bundles):
@@ -55,8 +55,8 @@ def faults(config: Config) -> Iterator[AuditError]:
         yield from _raised(partial(stationery, config.letter))
     inputs = (LIST, *map(input_of, known_needs()))
     for name in {each.partition(":")[0] for each in config.inputs.tolerated}.difference(inputs):
-        remedy = f"There are: {', '.join(inputs)}"
-        yield ParameterError(f"inputs.tolerated: no input {name!r}", remedy=remedy)
+        among = ("There are: {}", ", ".join(inputs))
+        yield ParameterError("inputs.tolerated: no input {}", repr(name), remedy=among)
     yield from _sending(config)
     if config.observe.enabled:
         asked = config.observe.model_dump(exclude={"enabled"})
@@ -98,7 +98,7 @@ def _raised(check: Callable[[], object], place: str = "") -> Iterator[AuditError
     try:
         check()
     except AuditError as error:
-        yield type(error)(f"{place}{error.message}", remedy=error.remedy) if place else error
+        yield type(error)("{}{}", place, error, remedy=error.remedy) if place else error
 
 
 def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
@@ -109,7 +109,8 @@ def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
                 yield InputError("no such notebook", file=name)
         elif name not in shipped:
             near = difflib.get_close_matches(name, shipped, n=1) or shipped
-            yield ParameterError(f"reports.names: no report {name!r}", remedy=f"Nearest: {', '.join(near)}")
+            nearest = ("Nearest: {}", ", ".join(near))
+            yield ParameterError("reports.names: no report {}", repr(name), remedy=nearest)
 
 
 def _sending(config: Config) -> Iterator[AuditError]:
@@ -117,7 +118,7 @@ def _sending(config: Config) -> Iterator[AuditError]:
     if mail.server and not (mail.sender and mail.recipients):
         why = "[mail] names a server, but no sender or no recipients"
     elif mail.server and mail.tls == "none" and mail.server not in LOOPBACK:
-        why = f"[mail] would go to {mail.server} without TLS"
+        why = "[mail] would go to {} without TLS"
         remedy = 'tls = "none" is for a server on this machine: localhost'
     elif mail.server and bool(mail.user) != bool(mail.password):
         why = "[mail] names a user without a password, or the other way round"
@@ -125,4 +126,4 @@ def _sending(config: Config) -> Iterator[AuditError]:
         why = "[webhook] names a token, but no address"
     else:
         return
-    yield ParameterError(why, remedy=remedy)
+    yield ParameterError(why, mail.server, remedy=remedy)
