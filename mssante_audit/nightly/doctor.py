@@ -59,12 +59,13 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
     """Yield what is found on this machine, and of what the settings in `file` need."""
     yield from _packages()
     yield from _machine()
-    if file:
-        yield from _whole("settings", _set(file))
-
-
-def _set(file: Path) -> Iterator[Sign]:
-    config = load_config(file)
+    if file is None:
+        return
+    try:
+        config = load_config(file)
+    except InputError as error:
+        yield Sign("missing", "settings", str(error))
+        return
     yield Sign("ok", "settings", str(file))
     yield from _whole("settings", (Sign("missing", "settings", str(fault)) for fault in faults(config)))
     yield from _whole("hook", _hooks(config, file))
