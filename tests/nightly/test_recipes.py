@@ -26,7 +26,7 @@ from typer.main import get_command
 from mssante_audit.cli.main import app
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.faults import faults
-from mssante_audit.nightly.hooks import PREFIX, facts_of
+from mssante_audit.nightly.hooks import PREFIX, variables_of
 from mssante_audit.nightly.mail import COLUMNS
 from mssante_audit.space.trust import load_space
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER
@@ -226,7 +226,7 @@ def test_every_command_line_can_be_parsed():
 
 def test_the_variables_named_are_those_that_hooks_get():
     blind = night(failed=("audit",))
-    told = {f"{PREFIX}{name.upper()}" for name in facts_of(blind)}
+    told = {f"{PREFIX}{name.upper()}" for name in variables_of(blind)}
     assert told >= {"MSSANTE_RUN", "MSSANTE_SITE"}
     assert all(f"`{name}`" in DOC for name in told)
 
