@@ -191,12 +191,6 @@ class Archive:
             raise error.within(InputError, error.file, PUT_BACK) from error
         return checked(whitelist, snapshot.path)
 
-    def rows(self, snapshot: Snapshot) -> pd.DataFrame:
-        """Return the rows of a list, of the last one as the history has them. Errors as in `load`."""
-        if [s for s in self.snapshots if s.generated_at >= snapshot.generated_at] == [snapshot]:
-            return self.history[self.history["last_seen"] == snapshot.generated_at]
-        return self.load(snapshot).entries
-
     def side(self, snapshot: Snapshot) -> Side:
         """Load a list to compare it with another; errors as in `load`.
 

@@ -272,5 +272,6 @@ class Dossier:
 def _by_domains(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """Return on how many `domains` texts in some columns stand together, most first."""
     held = grouped(zip(zip(*(rows[name] for name in columns), strict=True), rows["domain"], strict=True))
-    counts = [(*texts, len(set(domains))) for texts, domains in held.items()]
-    return pd.DataFrame(sorted(counts, key=lambda count: -count[-1]), columns=[*columns, "domains"])
+    most_first = sorted(held.items(), key=lambda item: -len({*item[1]}))
+    counts = [(*texts, len({*domains})) for texts, domains in most_first]
+    return pd.DataFrame(counts, columns=[*columns, "domains"])

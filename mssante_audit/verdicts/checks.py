@@ -2,7 +2,8 @@
 
 A rule says which check its findings decide (`mssante_audit.findings.catalogue.Rule.check`). What nobody
 could look at is unknown, not well: no audit decides the check yet, one lacked its input, or a rule failed.
-Nor is it at fault: what was seen of a domain too long ago decides nothing any more, though its findings stay.
+Nor is it at fault: what was seen of a domain too long ago makes no check fail any more, though its findings
+stay.
 """
 
 from collections import defaultdict

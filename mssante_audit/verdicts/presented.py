@@ -9,7 +9,8 @@ of today); ``unknown`` where those that were seen are right, but one was seen lo
 where the list does not have the domain, and so no name for its servers (`receive`).
 
 Whether mail arrives (`receiving`) is unknown, by ``tls-refused``, where all servers were visited lately and
-none of them let us in: who sends mail may fare better, or not.
+none of them let us in: who sends mail may fare better, or not. So it is, by ``tls-old``, where none was seen
+lately, and each that was ever seen was wrong then.
 """
 
 from dataclasses import replace
@@ -39,7 +40,9 @@ class Tls(NamedTuple):
     grade: str
     cause: str = ""
     old: bool = False
-    """Whether a server was seen too long ago: what was found of it then decides nothing any more."""
+    """Whether a server was seen too long ago: what was found of it then makes no check fail any more."""
+    refused: bool = False
+    """Whether all servers were seen too long ago, and none was right then."""
     met: tuple[str, ...] = ()
     """What was met at each server, where all were visited lately and none let us in."""
 
@@ -108,7 +111,8 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
         else:
             none = not servers and not seen.missing[domain]
             cause = "not-reached" if none else "tls-old" if old else "tls-unseen"
-            tls = Tls("unknown", cause, old)
+            refused = old and not any(seen.right(domain, server) for server in telling)
+            tls = Tls("unknown", cause, old, refused)
         let_in = any(s.outcome in (*TELLING, *NOT_VISITED, "lost") and not turned_away(s) for s in servers)
         if not (let_in or seen.missing[domain]) and all(server.at >= oldest for server in servers):
             tls = tls._replace(met=tuple(f"{s.name}: {s.detail[:200] or s.outcome}" for s in servers))
@@ -122,6 +126,8 @@ def receiving(mail: Mail, tls: Tls | None) -> Mail:
         return mail
     if tls.grade in ("warn", "fail"):
         return replace(mail, receives="no" if tls.grade == "fail" else "degraded", cause=tls.cause, facts={})
+    if tls.refused:
+        return replace(mail, receives="unknown", cause=tls.cause, facts={})
     if tls.met:
         return replace(mail, receives="unknown", cause="tls-refused", facts={"hosts": list(tls.met[:MOST])})
     return mail

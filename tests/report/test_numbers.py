@@ -229,7 +229,7 @@ def changes(page):
     assert {name: n for name, n in happened if n} == told.to_dict()
     name, most = max(happened, key=lambda one: one[1])
     archive, tests = page.space.archive, {*page.space.entries.query("is_audit_entry")["domain"]}
-    assert sizes[-1][1] == len({*archive.rows(archive.snapshots[-1])["domain"]} - tests)
+    assert sizes[-1][1] == len({*archive.load(archive.snapshots[-1]).entries["domain"]} - tests)
     yield (
         f"{sizes[-1][1]} domaines dans la dernière liste, {sizes[0][1]} dans celle du {sizes[0][0]} ; "
         f"{len(events)} événements en {len(sizes)} listes, le plus ({most}) dans celle du {name}."
