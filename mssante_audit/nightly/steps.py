@@ -64,7 +64,7 @@ from mssante_audit.whitelist.load import MAX_BYTES, is_html, load_whitelist
 GRACE = 20  # seconds a step is given to tidy up when it is ended
 Done = tuple[str, dict[str, Any]]  # what a step returns: a message and facts; it raises what made it fail
 HANDED = TypeAdapter(Night)  # how the process of a step gets what it is to do
-TOLD = {"config", "folder", "as_of", "debug"}  # what of a night it gets
+GIVEN = {"config", "folder", "as_of", "debug"}  # what of a night it gets
 NOTICE = Markup(
     '<aside role="alert" data-notice="list" style="padding:.8em 1em;color:#fff;background:#8a1010;'
     'font:1rem/1.4 system-ui,sans-serif"><strong>{}</strong> {}</aside>'
@@ -269,8 +269,8 @@ def site(night: Night) -> Done:
 def _put_under_notice(run: Path, folder: Path, lang: str, refused: states.State, made: str | None) -> None:
     """Write the site of a good run into an empty folder, a notice on top of each page; link the rest."""
     head, site = read_run(run), run / SITE
-    told = ("refused", {"why": states.worded(refused, lang), "made": made}), ("kept", head and head.as_of)
-    sentences = (phrase("mssante_audit.nightly", name, value, lang) for name, value in told)
+    facts = ("refused", {"why": states.worded(refused, lang), "made": made}), ("kept", head and head.as_of)
+    sentences = (phrase("mssante_audit.nightly", name, value, lang) for name, value in facts)
     notice = NOTICE.format(*sentences).encode()
     for path in sorted(site.rglob("*")):
         target = folder / path.relative_to(site)
@@ -296,7 +296,7 @@ def supervise(step: str, night: Night) -> Result:
     handed = night.folder / "steps" / f".{step}.tmp"
     command = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", str(handed), step]
     environment = night.config.environment | {PACKAGE_SECONDS: str(night.config.deadlines.package)}
-    request = HANDED.dump_json(night, include=TOLD, exclude_none=True) + b"\n"
+    request = HANDED.dump_json(night, include=GIVEN, exclude_none=True) + b"\n"
     try:
         with (night.folder / "steps" / f"{step}.txt").open("wb") as output:
             status = run_program(command, seconds, output, environment, request=request, grace=GRACE)

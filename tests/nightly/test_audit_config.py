@@ -96,7 +96,7 @@ def test_paths_are_seen_from_the_file(written, tmp_path, monkeypatch):
 def test_settings_survive_the_way_to_a_step(written):
     text = '[fetch]\nca_bundle = ""\n[mail]\npassword = "file:x"\n[hooks]\nsuccess = [["a", "b c"]]\n'
     night = Night(load_config(written(SMALLEST + text)), Path("run"), "2026-03-03")
-    handed = steps.HANDED.dump_json(night, include=steps.TOLD, exclude_none=True)
+    handed = steps.HANDED.dump_json(night, include=steps.GIVEN, exclude_none=True)
     again = steps.HANDED.validate_python(json.loads(handed))
     assert again.config.model_dump() == night.config.model_dump()
     assert night.config.hooks.success == (("a", "b c"),)
