@@ -148,7 +148,7 @@ def findings_frame(
 
 def of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
     """Return findings, a mapping each, with the dtypes of this module's docstring."""
-    return frame_of([[record[name] for name in COLUMNS] for record in records], FRAME)
+    return frame_of([[record[name] for name in COLUMNS] for record in records], _DTYPES)
 
 
 def from_json(findings: pd.DataFrame) -> pd.DataFrame:
@@ -175,7 +175,9 @@ class Findings(pd.DataFrame):
 
 def typed(findings: pd.DataFrame) -> Findings:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    return Findings(findings.astype(_DTYPES))
+    given = dict(zip(findings.columns, findings.dtypes, strict=True))
+    wrong = {name: dtype for name, dtype in _DTYPES.items() if given[name] != dtype}
+    return Findings(findings.astype(wrong) if wrong else findings)
 
 
 def concat(frames: Iterable[pd.DataFrame]) -> Findings:

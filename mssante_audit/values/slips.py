@@ -1,6 +1,5 @@
 """Slips of the pen: texts one letter apart, found without comparing each with each."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 
@@ -34,12 +33,16 @@ def pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     >>> list(pairs(["aix", "alpha", "alhpa", "alphas"]))
     [('alpha', 'alhpa'), ('alpha', 'alphas')]
     """
-    having: defaultdict[str, list[str]] = defaultdict(list)  # by what is left when a letter is cut
+    seen: dict[str, str] = {}
+    several: dict[str, list[str]] = {}  # few cuts are of two texts
     for name in dict.fromkeys(names):
         near: dict[str, None] = {}
         for cut in cuts(name):
-            near |= dict.fromkeys(having[cut])
-            having[cut].append(name)
+            first = seen.setdefault(cut, name)
+            if first != name:
+                others = several.setdefault(cut, [first])
+                near |= dict.fromkeys(others)
+                others.append(name)
         for other in near:
             if one_slip(name, other):
                 yield other, name

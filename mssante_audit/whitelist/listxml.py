@@ -12,6 +12,7 @@ from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Sized
 from datetime import UTC, datetime
+from functools import lru_cache
 from string import whitespace
 from typing import Any, NamedTuple, NoReturn
 from xml.parsers import expat
@@ -64,6 +65,7 @@ def shown_name(name: str) -> str:
     return name.rpartition(" ")[2][:64]
 
 
+@lru_cache(4096)  # rows share few dates, and each is asked for twice: what is wrong with it, and its column
 def instant(text: str) -> datetime | None:
     """Return a time that is written with its zone, in UTC; ``None`` for any other text."""
     try:
@@ -345,11 +347,8 @@ class Reading:
         for element, column in zip(FIELDS, self.texts, strict=True):
             column.append(text := texts.get(element, ""))
             if len(text) > self.max_field:
-                values, remedy = (
-                    (len(text), element, self.max_field),
-                    "In Python, a larger max_field loads it",
-                )
-                self.refuse("{} characters in <{}>, more than {}", *values, remedy=remedy, line=line)
+                message, values = "{} characters in <{}>, more than {}", (len(text), element, self.max_field)
+                self.refuse(message, *values, remedy="In Python, a larger max_field loads it", line=line)
             if element in texts and not text.strip(whitespace):
                 self._problem("empty", element, f"{element} is empty", line)
             elif element == "DateMAJ" and text and not instant(text):
