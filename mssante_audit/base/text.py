@@ -37,6 +37,7 @@ def is_hidden(character: str) -> bool:
 LOOK_ALIKE = str.maketrans(
     "АВЕЅІЈКМНОРСТХаеорсухіјѕһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαονρυι", "ABESIJKMHOPCTXaeopcyxijshdqwABEZHIKMNOPTYXaovpui"
 )
+_BEYOND_LATIN = re.compile("[^\0-\u024f\u2000-\u206f]")
 _LATIN = re.compile("LATIN|ORDINAL|^MICRO SIGN$")  # names of letters that French texts may have
 
 
@@ -46,6 +47,8 @@ def foreign_letters(text: str) -> list[str]:
     >>> foreign_letters("\u0441h-alpha"), foreign_letters("Hôpital nº 2")
     (['U+0441 CYRILLIC SMALL LETTER ES'], [])
     """
+    if not _BEYOND_LATIN.search(text):
+        return []
     letters = (c for c in dict.fromkeys(text) if c.isalpha() and not c.isascii() and not is_hidden(c))
     named = ((c, unicodedata.name(c, "")) for c in letters)
     return [f"U+{ord(c):04X} {name}".strip() for c, name in named if not _LATIN.search(name)]

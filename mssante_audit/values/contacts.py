@@ -42,6 +42,10 @@ _MARKUP = re.compile(
 _ODD_SPACING = re.compile(r"\s\s|[^\S ]")
 _BREAKS = re.compile(r"[,;|\n]")
 _ADDRESS_BREAKS = re.compile(r"[:/<>()\[\]\"«»]+")
+# As nearly all are: the library, which takes 40 µs, would find nothing.
+_PLAIN_ADDRESS = re.compile(
+    r"\w+(?:[.-]\w+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]+", re.ASCII | re.IGNORECASE
+)
 TRIM = " \t.:-–()/<>"
 _NAME_PART = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
 DIGITS = re.compile(r"(?:\+ ?|\()?[0-9][0-9\s().\-–/]*")
@@ -126,7 +130,9 @@ def parse_contact(text: str) -> Contact:
     >>> contact.names, contact.phones, contact.emails, contact.problems
     (('DURAND Zoé',), ('+33465710001',), ('zoe.durand@ch-alpha.example',), ('personal',))
     """
-    clean = _MARKUP.sub(" , ", normalize(text))
+    clean = normalize(text)
+    if "<" in clean or ">" in clean or "&" in clean:
+        clean = _MARKUP.sub(" , ", clean)
     parts: dict[str, list[str]] = {"names": [], "phones": [], "emails": [], "malformed": [], "leftovers": []}
     for piece in _BREAKS.split(clean):
         for between in _without_emails(piece, parts):
@@ -159,6 +165,8 @@ def read_email(text: str) -> str:
 
     A reserved name such as ``.example`` is valid; a domain of one label, or that ends in digits, is not.
     """
+    if len(text) <= 64 and _PLAIN_ADDRESS.fullmatch(text):
+        return text.lower()
     if len(text) > 320:  # 64 + 1 + 255, and no time for more
         return ""
     more = ".example"  # email-validator refuses some reserved names, but only where they end the domain

@@ -24,6 +24,7 @@ _PART = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _ESCAPE = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.?)", re.DOTALL)
+_TO_ESCAPE = re.compile(r'^[# \t\r\n]|[",+;<>\\\0]|[ \t\r\n]\Z')
 _BLANKS = " \t\r\n"
 # What a bare value has and should not.
 _BARE_SIGNS = {'"': "quotes", "<": "escape", ">": "escape", "\0": "escape"}
@@ -185,6 +186,9 @@ def _groups(text: str, problems: set[str]) -> list[list[tuple[str, str]]]:
 
 
 def _unescape(raw: str, problems: set[str]) -> str:
+    if "\\" not in raw:
+        return raw
+
     def read(escape: re.Match[str]) -> str:
         if escape[1]:
             try:
@@ -201,6 +205,8 @@ def _unescape(raw: str, problems: set[str]) -> str:
 
 def _escape(value: str) -> str:
     """Write a value as RFC 4514, section 2.4."""
+    if not _TO_ESCAPE.search(value):
+        return value
     escaped = re.sub(r'^#|[",+;<>\\]', r"\\\g<0>", value).replace("\0", "\\00")
     body = escaped.strip(_BLANKS)
     head, _, tail = escaped.partition(body) if body else (escaped, "", "")
@@ -214,6 +220,8 @@ def _prepared(kind: str, value: str) -> str:
 
 def _fold(value: str) -> str:
     """Prepare a value for comparing (RFC 4518, section 2)."""
+    if value.isascii() and value.isprintable():
+        return " ".join(value.casefold().split())
     folded = unicodedata.normalize("NFD", normalize(value))
     for _ in range(2):  # once is not enough: Unicode 15, section 3.13, compatibility caseless match
         folded = unicodedata.normalize("NFKC", folded.casefold())
@@ -221,7 +229,8 @@ def _fold(value: str) -> str:
 
 
 def _characters(text: str) -> set[str]:
-    kinds = {unicodedata.category(c) for c in set(text) - {" "}}
+    odd = not (text.isascii() and text.isprintable())
+    kinds = {unicodedata.category(c) for c in set(text) - {" "}} if odd else set()
     faults = {
         "empty": not text.strip(), "doubled": "  " in text, "nbsp": "Zs" in kinds,
         "control": kinds & {"Cc", "Cf", "Zl", "Zp"},

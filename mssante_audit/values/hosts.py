@@ -15,6 +15,7 @@ _LOCAL = [
     for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "3fff::/20", "5f00::/16", "fec0::/10")
 ]
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -44,6 +45,8 @@ def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | in
     >>> host_faults("ch-alpha.mssante.fr"), host_faults("Alpha_.fr")
     ([], [{'fault': 'capitals', 'what': ''}, {'fault': 'characters', 'what': '_'}])
     """
+    if _HOST.fullmatch(name) and len(name) < 254:
+        return []
     lower = name.lower()
     odd = "".join(dict.fromkeys(re.sub(r"[a-z0-9.-]", "", lower)))[:20]
     labels = lower.split(".")
