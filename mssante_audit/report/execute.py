@@ -1,21 +1,20 @@
-"""Run notebooks by papermill, in a process that sees little of this one.
+"""Run notebooks by papermill, each in a kernel that sees little of this process.
 
-`Papermill` starts ``python -m mssante_audit.report.execute``. That process, and the kernel that papermill
-starts for each notebook, have an environment without the parent's secrets and a private folder, where their
-sockets lie as well.
+A kernel has an environment without this process's secrets, and a private folder, where its sockets lie too.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
+import logging
 import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +24,10 @@ from mssante_audit.base.resources import SAMPLE_FOLDER
 from mssante_audit.values.person import unnamed
 
 if TYPE_CHECKING:
+    from jupyter_client.manager import AsyncKernelManager
     from nbformat import NotebookNode
 
-# Seconds that a report may take, and that its process then has to stop its kernel and write down what is
-DEADLINE, GRACE = 900, 10
+DEADLINE = 900  # Seconds that a report may take
 # Variables that a kernel sees: what it takes to find libraries and font caches
 INHERITED = (
     "PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MPLCONFIGDIR",
@@ -36,9 +35,7 @@ INHERITED = (
 )  # fmt: skip
 # Variables that make the same input give the same output
 FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
-# Files in the folder of a run
-INPUT, OUTPUT, GIVEN, FAILURE, ERRORS = "input.ipynb", "output.ipynb", "given.json", "failure.json", "errors"
-DONE = "done"
+INPUT = "input.ipynb"  # The notebook, in the folder of its kernel
 _FRAME = re.compile(r"(?:File \"?([^\n\"]+?)\"?(?::|, line )(\d+)|Cell In\[\d+\](?:, line |:)(\d+))")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -55,94 +52,82 @@ class Failure:
     traceback: str = ""  # Only for debugging: it may hold values
 
 
-class Papermill:
-    """A process that runs notebooks, one after the other: papermill takes as long to load as many a notebook.
+def execute(
+    content: bytes, parameters: Mapping[str, Any], folder: Path, stopped: threading.Event
+) -> tuple[NotebookNode, Failure | None, float]:
+    """Run a notebook, for at most `DEADLINE` seconds, and no longer once the run is `stopped`.
 
-    It is started for the first notebook, and again after one that it did not end with; it does nothing more
-    once the run is `stopped`.
+    Return it with its outputs, why it failed (``None`` if it did not), and the seconds it took. Its `folder`
+    is private, empty, and of a short path: that of a socket is limited to 107 characters.
     """
-
-    def __init__(self, stopped: threading.Event) -> None:
-        self._stopped = stopped
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def execute(
-        self, content: bytes, parameters: Mapping[str, Any], folder: Path
-    ) -> tuple[NotebookNode, Failure | None, float]:
-        """Run a notebook, for at most `DEADLINE` seconds.
-
-        Return it with its outputs, why it failed (``None`` if it did not), and the seconds it took. Its
-        `folder` is private, empty, and of a short path: that of a socket is limited to 107 characters.
-        """
-        (folder / INPUT).write_bytes(content)
-        (folder / GIVEN).write_text(json.dumps(dict(parameters)), encoding="utf-8")
-        begin, failure, done = time.monotonic(), None, folder / DONE
-        try:
-            process = self._asked(folder)
-            while process.poll() is None and not done.exists() and not self._stopped.wait(0.05):
-                if time.monotonic() > begin + DEADLINE:
-                    failure = Failure("TimeoutError", f"it was not done after {DEADLINE} seconds")
-                    break
-        except OSError as error:
-            failure = Failure(type(error).__name__, str(error))
-        if not done.exists():
-            self.close()
-        return (*_read(folder, failure), time.monotonic() - begin)
-
-    def _asked(self, folder: Path) -> subprocess.Popen[bytes]:
-        """Return the process, once it is asked to run the notebook in `folder`."""
-        seen = environment(folder)
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            with (folder / ERRORS).open("wb") as errors:
-                self._process = subprocess.Popen(  # noqa: S603 - this very Python, and a module of ours
-                    [sys.executable, "-m", __name__], cwd=folder, env=seen,
-                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, bufsize=0,
-                )  # fmt: skip
-        if self._process.stdin:
-            self._process.stdin.write(json.dumps([str(folder), seen]).encode() + b"\n")
-        return self._process
-
-    def close(self) -> None:
-        """End the process; where a notebook still runs, it stops its kernel and writes down what is."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdin:
-            process.stdin.close()
-
-
-def _read(folder: Path, failure: Failure | None) -> tuple[NotebookNode, Failure | None]:
-    """Return what a run left in its folder; `failure`, if it is known already, goes ahead of what it says."""
     import nbformat
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_core.utils import ensure_event_loop
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import execute_notebook
 
-    done = (folder / OUTPUT).is_file()
-    notebook = nbformat.v4.reads((folder / (OUTPUT if done else INPUT)).read_text(encoding="utf-8"))
+    (folder / INPUT).write_bytes(content)
+    begin, ended, failure = time.monotonic(), threading.Event(), None
+    started = [nbformat.v4.reads(content.decode())]
+
+    class Kernel(AsyncKernelManager):
+        def __init__(self, **given: Any) -> None:
+            # A kernel of that name that the user installed is not the one that belongs to this Python.
+            given["kernel_spec_manager"] = KernelSpecManager(kernel_dirs=[])
+            given["connection_file"], given["ip"] = str(folder / "kernel.json"), str(folder / "socket")
+            super().__init__(**given, transport="ipc")
+
+        async def start_kernel(self, **given: Any) -> None:  # type: ignore[override] # as its base does
+            streams = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+            await super().start_kernel(**given, **streams, cwd=str(folder), env=environment(folder))
+            threading.Thread(target=_end_in_time, args=(self, ended, stopped), daemon=True).start()
+
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the notebook, or its error, says the same
+    try:
+        with closing(ensure_event_loop()):  # this thread's, which papermill takes
+            execute_notebook(
+                folder / INPUT, None, parameters=dict(parameters), kernel_name="python3", language="python",
+                progress_bar=False, coalesce_streams=True, shutdown_kernel="immediate",
+                kernel_manager_class=Kernel, on_notebook_start=lambda notebook: started.append(notebook),
+            )  # fmt: skip
+    except PapermillExecutionError:
+        pass  # the notebook itself says so
+    except Exception as error:  # the kernel died or never started
+        failure = Failure(type(error).__name__, str(error))
+    finally:
+        ended.set()
+    seconds = time.monotonic() - begin
+    if seconds > DEADLINE:
+        failure = Failure("TimeoutError", f"it was not done after {DEADLINE} seconds")
+    return *_read(started[-1], failure), seconds
+
+
+def _end_in_time(kernel: AsyncKernelManager, ended: threading.Event, stopped: threading.Event) -> None:
+    """Kill a kernel and what it started, unless it `ended` in time and before the run `stopped`."""
+    deadline = time.monotonic() + DEADLINE
+    while not ended.wait(0.05):
+        if stopped.is_set() or time.monotonic() > deadline:
+            with suppress(RuntimeError):  # it has ended meanwhile
+                asyncio.run(kernel.signal_kernel(signal.SIGKILL))  # type: ignore[arg-type] # a coroutine
+            return
+
+
+def _read(notebook: NotebookNode, failure: Failure | None) -> tuple[NotebookNode, Failure | None]:
+    """Return a notebook that was run and where it failed; `failure` is what became of its kernel."""
     notebook.cells = [
         c for c in notebook.cells if "papermill-error-cell-tag" not in c.metadata.get("tags", ())
     ]
     states = [cell.metadata.get("papermill", {}).get("status") for cell in notebook.cells]
     at = max((i for i, state in enumerate(states) if state not in ("pending", None)), default=-1)
     if failure:
-        failure = Failure(failure.kind, failure.message, at)
-    elif (folder / FAILURE).is_file():
-        kind, message = json.loads((folder / FAILURE).read_text(encoding="utf-8"))
-        failure = failure_of(kind, message, at)
-    elif not done:
-        errors = (folder / ERRORS).read_text(encoding="utf-8", errors="replace").strip()
-        failure = failure_of("ProcessError", errors.rpartition("\n")[2], at)
-    else:  # what its outputs show: papermill takes ``sys.exit()`` for success
-        each = ((i, output) for i, cell in enumerate(notebook.cells) for output in cell.get("outputs", []))
-        for i, output in each:
-            if output.output_type == "error":
-                return notebook, failure_of(output.ename, output.evalue, i, "\n".join(output.traceback))
-    return notebook, failure
+        return notebook, failure_of(failure.kind, failure.message, at)
+    # What its outputs show: papermill takes ``sys.exit()`` for success.
+    each = ((i, output) for i, cell in enumerate(notebook.cells) for output in cell.get("outputs", []))
+    for i, output in each:
+        if output.output_type == "error":
+            return notebook, failure_of(output.ename, output.evalue, i, "\n".join(output.traceback))
+    return notebook, None
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -170,47 +155,3 @@ def _family(base: type[Exception]) -> Iterator[str]:
     yield base.__name__
     for child in base.__subclasses__():
         yield from _family(child)
-
-
-def main() -> None:
-    """Run notebooks, each in a folder that standard input names, and leave there what came of it."""
-    from ipykernel.parentpoller import ParentPollerUnix
-
-    ParentPollerUnix(os.getppid()).start()  # type: ignore[no-untyped-call] # a killed run leaves no process
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends this process
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    for line in sys.stdin.buffer:
-        folder, seen = json.loads(line)
-        os.environ.update(seen)
-        os.chdir(folder)
-        with Path(ERRORS).open("ab") as errors:
-            os.dup2(errors.fileno(), sys.stderr.fileno())
-        _run(Path(folder))
-        Path(folder, DONE).touch()
-
-
-def _run(folder: Path) -> None:
-    from nbformat.v4 import writes
-    from papermill.exceptions import PapermillExecutionError
-    from papermill.execute import execute_notebook
-    from traitlets.config import Config
-
-    started: list[NotebookNode] = []
-    try:
-        execute_notebook(
-            folder / INPUT, None, parameters=json.loads((folder / GIVEN).read_text(encoding="utf-8")),
-            kernel_name="python3", language="python", progress_bar=False, coalesce_streams=True,
-            shutdown_kernel="immediate", on_notebook_start=lambda notebook: started.append(notebook),
-            config=Config(KernelManager={"transport": "ipc", "ip": str(folder / "socket")}),
-        )  # fmt: skip
-    except PapermillExecutionError:
-        pass  # the notebook itself says so
-    except Exception as error:  # the kernel died or never started
-        (folder / FAILURE).write_text(json.dumps([type(error).__name__, str(error)]), encoding="utf-8")
-    finally:
-        for notebook in started:
-            (folder / OUTPUT).write_text(writes(notebook), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

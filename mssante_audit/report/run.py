@@ -5,11 +5,10 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 from mssante_audit.base import export, language, resources, settings
@@ -19,7 +18,7 @@ from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import read_ledger, write_ledger
 from mssante_audit.report import findings, first, html, page, results
-from mssante_audit.report.execute import Papermill
+from mssante_audit.report.execute import execute
 from mssante_audit.report.explorer import FILE as EXPLORER
 from mssante_audit.report.explorer import explore
 from mssante_audit.report.page import Outcome as Outcome
@@ -201,20 +200,13 @@ def _has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
 @contextmanager
 def _executions(jobs: Sequence[Job], staging: Path, workers: int) -> Iterator[list[Future[Any]]]:
     """Run the notebooks, `workers` at once; whoever leaves early, by Ctrl-C above all, stops them."""
-    stopped, idle = threading.Event(), SimpleQueue[Papermill]()
+    stopped = threading.Event()
 
     def run(job: Job) -> Any:
-        papermill = idle.get()
-        try:
-            with scratch_folder(staging, job.name) as scratch:
-                return papermill.execute(job.content, job.given, scratch)
-        finally:
-            idle.put(papermill)
+        with scratch_folder(staging, job.name) as scratch:
+            return execute(job.content, job.given, scratch, stopped)
 
-    with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
-        for _ in range(workers):
-            idle.put(papermill := Papermill(stopped))
-            stack.callback(papermill.close)
+    with ThreadPoolExecutor(workers) as pool:
         try:
             yield [pool.submit(run, job) for job in jobs]
         except BaseException:

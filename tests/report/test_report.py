@@ -159,6 +159,16 @@ def test_a_kernel_that_does_not_start_is_a_failed_report_that_says_why(tmp_path,
     assert "/nowhere/python" in (tmp_path / "failed" / "plain.html").read_text(encoding="utf-8")
 
 
+def test_a_kernel_that_the_user_installed_is_not_started(tmp_path, monkeypatch, capfd):
+    kernel = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    kernel.write_text('{"argv": ["false"], "display_name": "Mine", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    (outcome,) = run_reports(["plain"], out=tmp_path / "out", notebooks=FILES).outcomes
+    assert outcome.failure is None
+    assert capfd.readouterr() == ("", "")
+
+
 def test_an_output_nobody_foresaw_fails_one_report_only(tmp_path, monkeypatch):
     def broken(notebook, *page):
         if notebook.cells:
