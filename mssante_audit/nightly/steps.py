@@ -195,7 +195,7 @@ def reports(night: Night) -> Done:
     keep(night.folder / ledger.FILE, out) or keep(night.state / ledger.FILE, out)
     limits = section.model_dump(include={"region", "department"}, exclude_defaults=True)
     given, shown = _accepted(night, section.names) | limits, night.config.parameters(night.as_of)
-    # One after the other: nobody waits for them, and two at once take 330 MB more.
+    # One after the other: nobody waits for them, and two at once take 200 MB more.
     run = run_reports(section.names, out=out, parameters=given, shown=shown, debug=night.debug, jobs=1)
     keep(out / ledger.FILE, night.folder)
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]

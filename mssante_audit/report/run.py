@@ -27,7 +27,7 @@ from mssante_audit.snapshot import made_as_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import answers
 
-WORKERS = min(2, os.cpu_count() or 1)  # Notebooks run at once: each takes some 330 MB
+WORKERS = min(2, os.cpu_count() or 1)  # Notebooks run at once: each takes some 200 MB
 TOP = 3  # Causes that the index names; the overview has ten
 # What notebooks need beside the list (`registry.known_needs`); one of an audit's name needs what that needs
 NEEDS = {"changes": ("archive",), "contacts_over_time": ("archive",)}
