@@ -13,6 +13,7 @@ from mssante_audit.audits.stale_contacts.uses import Reached, Use, best_of, dist
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import FRENCH_CODES
 from mssante_audit.values.person import Person
 from mssante_audit.values.slips import cuts, one_slip, pairs
 from mssante_audit.whitelist.rows import grouped, rows_by
@@ -212,7 +213,7 @@ SERIES = 4  # so many that differ in one place are a series, and no slip
 PREFIX, AREA = 5, 3  # first digits of a French number, 0 left out, that a house's numbers share; its area's
 COLLEAGUES = 3  # numbers from which a prefix is a house's, whatever follows; on more rows one is no slip
 _LANDLINES = {"01", "02", "03", "04", "05", "08", "09"}
-_FRENCH = re.compile(r"\+(?:33|590|594|596|262)(\d{9})")  # overseas départements have codes of their own
+_FRENCH = re.compile(rf"\+(?:{FRENCH_CODES})(\d{{9}})")
 
 # By operator_id, a phone or an address, and another, in order: the contacts that have them.
 Near = dict[tuple[str, str, str], list[tuple[Reached, Reached]]]
