@@ -90,5 +90,5 @@ def in_zone(domain: str) -> str:
 
 
 def _slip_of(label: str, right: str) -> bool:
-    together = label.replace("s-s", "ss")  # ``mss-sante``
-    return label == right or one_slip(label, right) or one_slip(together, right)
+    together = label.replace("s-s", "ss").replace("rn", "m")  # ``mss-sante``, ``rnssante``
+    return right in (label, together) or one_slip(label, right) or one_slip(together, right)

@@ -222,9 +222,9 @@ Near = dict[tuple[str, str, str], list[tuple[Reached, Reached]]]
 def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
     """Find the contacts of one operator, of one kind or the two, alike but for one digit or one letter.
 
-    Two numbers differ in one digit, none of the last two (`EXTENSION`), and have the same addresses; two
-    addresses of one domain are one slip of the pen apart, not in the first letter of a word (an initial), and
-    have the same number. Two names that differ are two persons.
+    Two numbers have the same addresses, and differ in one digit, none of the last two (`EXTENSION`), or in
+    the order of two neighbours. Two addresses of one domain have the same number, and are one slip of the pen
+    apart, not in the first letter of a word (an initial). Two names that differ are two persons.
     """
     groups: dict[tuple[object, ...], dict[str, list[Reached]]] = {}
     several = {(operator_id, reached) for operator_id, _, reached in contacts}
@@ -235,8 +235,10 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
             (phone,) = phones
             digits = _dialled(phone)
             for place in range(len(digits) - EXTENSION):
-                hole = f"{digits[:place]}?{digits[place + 1 :]}"
-                groups.setdefault((operator_id, emails, hole), {}).setdefault(phone, []).append(key)
+                swap = "".join(sorted(digits[place : place + 2]))
+                for hole in (f"?{digits[place + 1 :]}", f"({swap}){digits[place + 2 :]}"):
+                    group = groups.setdefault((operator_id, emails, digits[:place], hole), {})
+                    group.setdefault(phone, []).append(key)
         if len(emails) == 1 and phones and sides[operator_id, phones] > 1:
             (email,) = emails
             local, _, domain = email.partition("@")
