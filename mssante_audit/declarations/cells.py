@@ -6,12 +6,13 @@ from datetime import date, timedelta
 from mssante_audit.base.text import fold, is_hidden, normalize
 from mssante_audit.declarations.headings import WORDS
 from mssante_audit.declarations.references import is_nothing
+from mssante_audit.values.contacts import CIVILITY
 
 LONGEST = 200  # characters of a box or a date
 UNSEEN = "\0"  # the cell of a box that may be ticked or not; no file that is read holds this character
 CELL_ERROR = re.compile(r"#(?:REF!|N/A|NAME\?|VALUE!|DIV/0!|NUM!|NULL!|NOM\?|VALEUR!)(?: .*)?", re.DOTALL)
 
-_TICKS = frozenset("☒☑✅✓✔✗✘✕✖×■⊠🗷🗵🗹🗸🗶⮽")
+_TICKS = frozenset("☒☑✅√✓✔✗✘✕✖×■⊠🗷🗵🗹🗸🗶⮽")
 _EMPTY_BOXES = frozenset("☐□▢◻–-")
 _UNTICKED = re.compile(r"[☐□▢◻]|[\[(]\s*[])]")  # beside a word, which then is what the box is called
 _DONE = frozenset(["coche", "cochee"])
@@ -50,17 +51,19 @@ def read_box(value: str) -> bool | None:
 MONTHS = {name: number for number, names in enumerate(WORDS["months"], 1) for name in names.split()}
 WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 _DAY = "|".join([*WEEKDAYS, *(rf"{day[:3]}(?=[. ])" for day in WEEKDAYS)])
-_PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}(?: \d\d?(?:er|e|[eè]me))?(?: ?\(\d[\dab]\d?\))?"
+_PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}(?: \d\d?(?:er|e|[eè]me))?(?: ?\([^()]{1,30}\))?"
 # A word (`Fait à`), a place (`Pau, le …`), the day of the week.
 _BEFORE_DATE = re.compile(
     r"(?:(?:date|fait|signée?|le)\b ?: ?|(?:date|fait|signée?) )?"
-    rf"(?:(?:à (?:: ?)?)?(?!(?:le )?(?:{_DAY})\b){_PLACE}(?: ?[,;:]| [–—-]|(?= le )) ?(?=le |\d|(?:{_DAY})\b)"
+    rf"(?:(?:à (?:: ?)?)?(?!(?:le )?(?:{_DAY})\b){_PLACE}(?: ?[,;:]| [–—-]|(?= le ))"
+    rf" ?(?=[cl]e |\d|(?:{_DAY})\b)"
     rf"|à {_PLACE} (?=\d))?"
     rf"(?:[cl]e (?:: ?)?)?(?:({_DAY})\.?,? )?(?:le )?"
 )
 _NO_PLACE = re.compile(
     r"\b(?:avant|après|depuis|dès|jusqu|re[çc]ue?|envoyée?|prévue?|valable|modifiée?|partir|annulée?|vers|environ"
-    r"|courant|fin|sous réserve|provisoire|confirmer|réception|envoi|saisie|relance)\b"
+    r"|courant|fin|sous réserve|provisoire|confirmer|compléter|réception|envoi|saisie?|relanc[ée]e?|effet"
+    r"|service|résiliation|retrait|renouvelée?|échéance|demand(?:e|ée?)|vu|corrigée?|accord|copie|fax|contrat)\b"
 )
 _AFTER_DATE = re.compile(
     rf"(?: ?[,;]| à| [–—-]) ?{_PLACE}\.?$| à \d\d?[h:](?:\d\d)?$"
@@ -81,6 +84,7 @@ def read_date(text: str) -> tuple[date | None, str]:
             return counted, "date-number"
     words = normalize(text).casefold().replace("\u2019", "'")
     words = re.sub(r" ?/ ?", "/", " ".join(words.split()))
+    words = re.sub(r"^(20\d\d)([01]\d)([0-3]\d)$", r"\1-\2-\3", words)
     before = _BEFORE_DATE.match(words) if 0 < len(words) <= LONGEST else None
     if not before or _NO_PLACE.search(words):
         return None, "date" if words else ""
@@ -89,7 +93,7 @@ def read_date(text: str) -> tuple[date | None, str]:
         day, kind = _day(match[1], match[3], match[4])
     elif match := re.fullmatch(r"(\d\d?)([/. -])(\d\d?)\2(\d{4}|\d\d)", words):
         day, kind = _day(match[4], match[3], match[1])
-    elif match := re.fullmatch(r"(\d\d?)(?: ?er)?[ /-]([a-zéûà]+)\.?[ /-](\d{4}|\d\d)", words):
+    elif match := re.fullmatch(r"(\d\d?)(?: ?er?)?[ /-]([a-zéûà]+)\.?[ /-](\d{4}|\d\d)", words):
         day, kind = _day(match[3], str(MONTHS.get(match[2], 0)), match[1])
     else:
         return None, "date"
@@ -108,12 +112,10 @@ def _day(*parts: str) -> tuple[date | None, str]:
     return (day, "") if day.year in _CENTURY else (None, "date-century")
 
 
-_TITLE = re.compile(r"(?:M\.|Mr|Mme|Mlle|Dr|Pr|Monsieur|Madame|Docteur|Professeur)\.?\s+", re.I)
-
-
 def split_name(text: str) -> tuple[str, str] | None:
     """Tell last name and first name apart: by a comma, or the last name's capitals; None if neither helps."""
-    text = _TITLE.sub("", text.strip())
+    text = text.strip()
+    text = text[civility.end() :] if (civility := CIVILITY.match(text)) else text
     if text.count(",") == 1:
         last, first = text.split(",")
         return last.strip(), first.strip()

@@ -36,13 +36,14 @@ _SAME = re.compile(
 _SEE = re.compile(r"(?:cf|voir|v)(?: |$)")
 _BESIDE = re.compile(
     r"(?:(?:cf|voir|v|idem|id|comme|l[ae]s?|memes?|identiques?|tel(?:le)?s?|que|se|reporter|referer|aux?|a"
-    r"|champ|colonne|case|cadre|encadre|rubrique|partie) )*(?:ci contre|a cote)(?: idem)?"
+    r"|champ|colonne|case|cadre|encadre|rubrique|partie) )*"
+    r"(?:ci contre|a cote|(?:de |a )gauche|en (?:face|regard))(?: idem)?"
 )
 _ABOVE = re.compile(r"(?:ci |au )?dessus|plus haut|supra|ci avant|precede(?:mment|nte?s?)\b")
 _ELSEWHERE = re.compile(
     r"\b(?:ci )?jointe?s?\b|\bannexes?\b|\bpj\b|\bpieces?\b|\bcertificats?\b|\bcontrat\b|\bformulaire\b"
     r"|\bfichier\b|\bmail\b|\bcourriels?\b|\bdessous\b|\bci apres\b|\binfra\b|\bverso\b|\bdossier\b"
-    r"|\bpage\b|\bdeclaration\b|\bconvention\b"
+    r"|\bpage\b|\bdeclaration\b|\bconvention\b|\blignes?\b"
 )
 _WHOLE = "|".join(pattern.pattern for pattern in (_STROKES, _NOTHING, _CROSSES, _DITTO))
 _ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)  # all that may be struck out, or refer
@@ -82,7 +83,7 @@ def reference(text: str, kind: str = "text") -> str | None:
         return roles[0]
     if not roles and _BESIDE.fullmatch(words):
         return "beside"
-    if not roles and ((first and not rest) or _ABOVE.search(rest)):
+    if not roles and ((first and not rest) or _ABOVE.search(rest)) and "ligne" not in rest:
         return "above"
     far = roles or _ELSEWHERE.search(rest) or (first and (kind != "text" or "meme" in first[0]))
     return "elsewhere" if far else None
@@ -106,13 +107,18 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
     sources: dict[int, dict[str, str]] = {}
     for at, (name, field) in enumerate(texts.items()):
         odd_here = columns[name].isin(odd[field.kind])
+        if not odd_here.any():
+            continue
+        # Ditto marks mean what stands above, on the form or in the table: plain where that is the same.
+        table = columns[name].mask(columns[name].str.fullmatch(_DITTO.pattern)).ffill().fillna("").tolist()
         for row, text in columns[name][odd_here].items():
             if (role := odd[field.kind][text]) != "nothing":
-                source = _source(field, role)
+                line, source = int(str(row)), _source(field, role)
                 below = role != "beside" and source in order[at:]
-                sources.setdefault(int(str(row)), {})[name] = "" if below else source
-        if odd_here.any():
-            columns[name] = columns[name].mask(odd_here, "")
+                there = table[line]
+                same = not there or there in odd[field.kind] or there == columns.get(source, table)[line]
+                sources.setdefault(line, {})[name] = source if same and not below else ""
+        columns[name] = columns[name].mask(odd_here, "")
     lost: dict[str, list[int]] = {}
     cells = {name: columns[name].tolist() for name in texts} if sources else {}
     for row, source_of in sources.items():

@@ -5,7 +5,7 @@ and no rule is held against it (`Register.having`).
 """
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -119,9 +119,12 @@ class Register:
 def latest(declarations: pd.DataFrame, operators: pd.Series | None = None) -> pd.DataFrame:
     """Return the declarations that no later one of the same operator replaces, in the register's order.
 
-    Those without domain or date stay. `operators` is what each's is known by, `structures_of` if not given.
+    Those without domain or date stay. `operators` is what each's is known by, if not by its number.
     """
-    whose = structures_of(declarations["operator_id"]) if operators is None else operators
+    whose = operators
+    if whose is None:
+        among = set(map(structure_key, declarations["operator_id"].unique()))
+        whose = mapped(declarations["operator_id"], lambda text: structure_key(text, among))
     ordered = declarations[["domain_key", "date"]].assign(whose=whose)
     ordered = ordered.sort_values("date", na_position="first", kind="stable")
     superseded = ordered.duplicated(["domain_key", "whose"], keep="last") & ordered["date"].notna()
@@ -247,13 +250,6 @@ def domain_key(name: str) -> str:
 def filled(declarations: pd.DataFrame, column: str) -> pd.Series:
     """Tell in which declarations a field holds anything."""
     return declarations[column].str.strip() != ""
-
-
-def structures_of(identifiers: pd.Series, among: Collection[str] = ()) -> pd.Series:
-    """Return what the structure of each identifier is known by (`structure_key`), among these and `among`."""
-    keys = mapped(identifiers, structure_key)
-    every = {*keys.unique(), *among}
-    return mapped(identifiers, lambda text: structure_key(text, every))
 
 
 def records(declarations: pd.DataFrame) -> pd.DataFrame:

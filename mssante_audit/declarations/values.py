@@ -12,6 +12,7 @@ from mssante_audit.declarations.cells import CELL_ERROR, UNSEEN, read_box, read_
 from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, fields, resolve, suggestion
 from mssante_audit.declarations.read import CONTROL, Sheet
 from mssante_audit.declarations.references import is_nothing, reference, replace
+from mssante_audit.values.contacts import FRENCH_CODES
 from mssante_audit.values.identifiers import identifier_of
 
 _SIGNATORY = ("signatory_last_name", "signatory_first_name")
@@ -62,7 +63,7 @@ _SLIPS: tuple[tuple[str, tuple[str, ...], str, Callable[[str], str]], ...] = (
     ("decimals", _NUMBERS, r"^[0-9]{6,15}\.0+$", lambda text: text.partition(".")[0]),
     # it lost its zero, which no other kind of number is known to have had, or the plus before a country code
     ("leading-zero", ("phone",), "^[1-9][0-9]{8}$", lambda text: f"0{text}"),
-    ("leading-zero", ("phone",), "^(?:33|262|59[046])[1-9][0-9]{8}$", lambda text: f"+{text}"),
+    ("leading-zero", ("phone",), f"^(?:{FRENCH_CODES})[1-9][0-9]{{8}}$", lambda text: f"+{text}"),
     ("control", (), CONTROL, str),
     ("cell-error", (), f"^(?s:{CELL_ERROR.pattern})$", lambda text: ""),
 )

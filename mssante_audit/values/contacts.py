@@ -28,7 +28,7 @@ _CONSUMER, _FUNCTIONS, _FIRMS, _HOUSES = (
 )
 _STEMS = tuple(_WORDS["stems"])
 _WITHIN = re.compile("|".join(_WORDS["within"]))
-_CIVILITY = re.compile(
+CIVILITY = re.compile(
     r"(?:M\.|M(?=\s)|(?:Mr|Mrs|Ms|Mme|Mlle|Dr|Pr)\b\.?|(?:Monsieur|Madame|Mademoiselle|Docteur|Professeur)\b)\s*",
     re.IGNORECASE,
 )
@@ -52,7 +52,6 @@ DIGITS = re.compile(r"(?:\+ ?|\()?[0-9][0-9\s().\-–/]*")
 # French short numbers that a contact may have; emergency numbers are none.
 SHORT = re.compile(r"3[0-9]{3}|10[0-9]{2}|118[0-9]{3}")
 _FRENCH = re.compile(r"0[1-9][0-9]{8}")
-_LACKS_DIGIT = re.compile(r"\+(?:33|262|59[046])0")  # after these no number begins with 0
 # Country codes of overseas départements, and how numbers begin that may have them: 0709 is of all.
 _OVERSEAS = {
     590: re.compile("0(?:590|69[015]|709)"),
@@ -60,6 +59,9 @@ _OVERSEAS = {
     594: re.compile("0(?:594|69[45]|709)"),
     262: re.compile("0(?:26[239]|639|69[235]|709)"),
 }
+# Country codes before nine digits, which are dialled with 0 instead.
+FRENCH_CODES = "|".join(map(str, (33, *_OVERSEAS)))
+_LACKS_DIGIT = re.compile(rf"\+(?:{FRENCH_CODES})0")  # after these no number begins with 0
 
 Coordinates = tuple[frozenset[str], frozenset[str]]  # phones and addresses
 
@@ -213,7 +215,7 @@ def _numbers(raw: str) -> list[str]:
 def _read_rest(piece: str, parts: dict[str, list[str]]) -> None:
     if not (rest := _LABELS.sub("", piece.lstrip(TRIM).rstrip(" \t-–()/<>")).strip(TRIM)):
         return
-    civility = _CIVILITY.match(rest)
+    civility = CIVILITY.match(rest)
     words = rest[civility.end() :].split() if civility else rest.split()
     named = (1 if civility else 2) <= len(words) <= 6 and all(map(_NAME_PART.fullmatch, words))
     high = any(word[0].isupper() for word in words)

@@ -65,6 +65,11 @@ def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | in
     return [{"fault": fault, "what": what} for fault, what in faults.items() if what is not None]
 
 
+def is_host(name: str) -> bool:
+    """Tell whether a text is a full host name, in small letters or capitals."""
+    return not host_faults(name, any_case=True)
+
+
 def in_zone(domain: str) -> str:
     """Return the name in the zone that a name outside it is a slip of, "" if it is none.
 
@@ -90,5 +95,5 @@ def in_zone(domain: str) -> str:
 
 
 def _slip_of(label: str, right: str) -> bool:
-    together = label.replace("s-s", "ss")  # ``mss-sante``
-    return label == right or one_slip(label, right) or one_slip(together, right)
+    together = label.replace("s-s", "ss").replace("rn", "m")  # ``mss-sante``, ``rnssante``
+    return right in (label, together) or one_slip(label, right) or one_slip(together, right)

@@ -30,7 +30,7 @@ _AS = (
     rf"| l[ea](?: {_LOW}[\w’-]{{1,30}}){{1,4}}(?<!\bde)(?<!\bdu)(?<!\bdes)(?<!\bau)(?: ?[:,])?(?= {_UPPER}))?"
 )
 _NAME = (
-    rf"{_AS}(?:[ _:(«\"“'‘\[{{*\n]{{0,3}}(?:<\w{{1,6}}>)?| ?[:=.] ?[(«\"“]?(?={_BEFORE}{_UPPER})){_BEFORE}"
+    rf"{_AS}(?:[ _:()«\"“'‘\[{{*\n]{{0,3}}(?:<\w{{1,6}}>)?| ?[:=.] ?[(«\"“]?(?={_BEFORE}{_UPPER})){_BEFORE}"
     rf"(?:{_LOW}{_REST} (?!(?:{_WORDS['no_name']})\b){_LOW}{{3,}}(?![\w.@-])|[^\W\d_]{_REST})"
     rf"(?:(?:[)»\"”]? ?[(«\"“_ ] ?|[./])(?!(?i:[ée]p)\.){_BEFORE}{_UPPER}{_REST}){{0,4}}[)»\"”]?{_BIRTH}"
 )
@@ -49,16 +49,19 @@ _CIVILITY = (
     rf"(?: ?[,;/+|~–—-](?! ?{_MR_MRS})(?= ?{_BEFORE}{_UPPER})|-)?{_NAME}"
     rf"|{_ALONE}(?:MM\.|MM(?= {_UPPER}[^\W\d_])|(?i:mmes|mlles|messieurs|mesdames){_END}){_NAME}{_OTHERS}"
 )
-_TITLE = rf"{_ALONE}(?i:{_WORDS['titles']}){_END}(?:(?<=Dr)-(?={_UPPER}))?(?: (?i:m[ée]d|v[ée]t)\.){{0,2}}"
+_TITLE = rf"{_ALONE}(?i:{_WORDS['titles']}){_END}(?:(?<=[DP]r)-(?={_UPPER}))?(?: (?i:m[ée]d|v[ée]t)\.){{0,2}}"
 # What a name in capitals or with a capital follows.
 _CALLED = (
-    rf"{_ALONE}(?:(?i:{_WORDS['ranks']})|Sr|(?:[Ss]ir|[Ll]ady|[Ll]ord)(?![A-Z])|Lt|Cdt|[Ll]e [Pp]asteur"
+    rf"{_ALONE}(?:(?i:{_WORDS['ranks']})|Sr|(?:[Ss]ir|[Ll]ady|[Ll]ord)(?![A-Z])|Lt|Cdt|Cne|Adc|Sgt|Gal"
+    rf"|(?:Lt[ -])?[Cc]ol(?=\.)|[Aa]dj(?=\.)|[Ll]e [Pp]asteur"
     rf"|Me(?=\.| {_UPPER}(?:{_UPPER}{{2}}|[\w’'-]+ {_UPPER}|\. ))){_END}"
 )
 _DOCTOR = (
-    rf"(?:{_TITLE}{_NAME}|{_ALONE}Dr{_UPPER}{{4}}{_REST}"
-    rf"|{_ALONE}{_UPPER}[\w’'.-]{{1,40}}(?: {_UPPER}[\w’'.-]{{0,40}}){{0,2}},? ?"
-    r"\((?:M\.|(?:Mme|MME|Mlle|Dre?)\.?)\)"
+    rf"(?:{_TITLE}{_NAME}|{_ALONE}Dr(?:{_UPPER}{{4}}|{_UPPER}{_LOW}{{3}}){_REST}"
+    rf"|{_ALONE}{_UPPER}[\w’'.-]{{1,40}}(?: {_UPPER}[\w’'.-]{{0,40}}){{0,2}}"
+    rf"(?:,? ?\((?:M\.|(?:Mme|MME|Mlle|Dre?)\.?)\)(?: ?{_BEFORE}{_UPPER}{_REST})?"
+    r"|(?:(?:, ?| )(?:Mme|MME|Mlle)\.?|, ?(?:M\.|Madame|Monsieur))"
+    rf"(?= ?(?:[,;)/](?! ?{_BEFORE}{_UPPER})|\Z)))"
     rf"|{_ALONE}(?i:(?:docteure?|professeure?|dre?|prof|pr)s){_END}{_NAME}{_OTHERS}"
     rf"|{_CALLED}(?=[ _:(«\"“'-]{{1,3}}{_BEFORE}{_UPPER})-?{_NAME})"
 )
@@ -95,7 +98,8 @@ _PHONE = (
     rf"|(?:[(\[{{](?![0-9]{{10}}\.[a-z]))?(?:0|{_ALONE}[oO](?=[1-9])){_GAP}[1-9lI](?:{_GAP}{_DIGIT}){{8}}"
     r"|(?<![0-9][,:;])(?<![0-9][,:;] )0[1-9](?:(?P<same> ?[,:;] ?|x)[0-9]{2}(?:(?P=same)[0-9]{2}){3}"
     r"(?!(?P=same)[0-9])|(?:[ .,][0-9]{2}){4}(?!,[0-9])))(?![0-9]|[.:][0-9]|[0-9a-fA-F]{6}))"
-    rf"|{_ALONE}(?i:z[ée]ro)(?:[ ,.-]{{1,3}}(?i:{_WORDS['numbers']})){{5,20}}(?!\w)"
+    rf"|{_ALONE}(?i:z[ée]ro|0[1-9](?=[ ,.0-9-]{{1,16}}(?!et)(?i:{_WORDS['numbers']})(?!\w)))"
+    rf"(?:[ ,.-]{{1,3}}(?:[0-9]{{2}}|(?i:{_WORDS['numbers']}))){{4,20}}(?!\w)"
 )
 _PART = r"[^\s'\"<>(),;:=«»|/@]"
 _DOT = r"(?: ?[(\[{<] ?(?i:dot|point|\.) ?[)\]}>] ?| (?i:dot|point) | \.(?: |(?=\w))|[-_](?i:dot|point)[-_])"

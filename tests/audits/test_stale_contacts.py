@@ -242,6 +242,8 @@ CASES: dict[str, Case] = {
             "01 99 00 00 01, porjet@alpha.example")},
     "of two that are near nobody knows which is wrong": fires(
         NEAR, (1, 2), rows("01 99 00 40 01, projet@alpha.example", USUAL)),
+    **{f"two digits in the other order: {texts[1]}": fires(NEAR, (1, 2), rows(*texts))
+       for texts in GIVEN["swapped"]},
     **{
         f"a digit away from the prefix of colleagues: {texts[-1]}": fires(
             NEAR, (2 + len(texts),), rows(HOUSE, HOUSE, *texts))

@@ -57,6 +57,14 @@ def test_a_reference_is_what_the_form_has_above_or_opposite(load, texts, names):
         assert dict(zip(texts, read[name], strict=True)) == dict.fromkeys(texts, FULL[CELLS["meant"][name]])
 
 
+def test_ditto_marks_are_what_form_and_table_have_above_if_that_is_the_same(load):
+    name, above = "project_manager_phone", FULL["representative_phone"]
+    rows = [FULL | {name: text} for text in (above, '"', "″", "04 65 71 00 99", '"', "idem", "″")]
+    register = load(*rows)
+    assert register.declarations[name].tolist() == [above, above, above, rows[3][name], "", above, above]
+    assert register.problems[["row", "column", "kind"]].to_numpy().tolist() == [[5, name, "refers"]]
+
+
 @pytest.mark.parametrize("case", CELLS["references"], ids=lambda case: " ".join(case["cells"].values()))
 def test_a_reference_is_what_it_means_or_unreadable(load, case):
     register = load(FULL | case["cells"], without=case.get("without", ()))

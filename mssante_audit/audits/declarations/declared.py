@@ -6,13 +6,12 @@ from functools import cache, partial
 from typing import Any
 
 from mssante_audit.audits.declarations import names, proposals
-from mssante_audit.audits.declarations.proposals import HOST
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.values import identifiers
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import DN, IGC, parse_dn, pasted_dn
-from mssante_audit.values.hosts import ZONE, in_zone
+from mssante_audit.values.hosts import ZONE, in_zone, is_host
 from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_department, structure_key
 from mssante_audit.values.person import Person
 
@@ -113,7 +112,7 @@ def _servers(row: Row, *, lacking: bool) -> Faults:
 def _server_name(row: Row) -> Faults:
     for name, text in _cells(row, *SERVERS):
         host = text.strip().removesuffix(".")
-        if len(host) > _SERVER_MAX or not HOST.fullmatch(host):
+        if len(host) > _SERVER_MAX or not is_host(host):
             yield {"server": label(name), "text": text, "write": proposals.host_from(text)}
 
 
@@ -225,19 +224,14 @@ def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Faults:
             yield {"name": " ".join(name.split()), "o": o, "another": "yes" if another else "no"}
 
 
-def is_domain(text: str) -> bool:
-    """Tell whether a text is a host name of at least two labels."""
-    return bool(HOST.fullmatch(text.strip().removesuffix(".")))
-
-
 def _domain_invalid(row: Row) -> Faults:
-    if not is_domain(text := row["domain"]) or in_zone(row["domain_key"]):
+    if not is_host((text := row["domain"]).strip().removesuffix(".")) or in_zone(row["domain_key"]):
         yield {"text": text, "write": proposals.domain_from(text)}
 
 
 def _domain_outside(row: Row) -> Faults:
     key = row["domain_key"]
-    if HOST.fullmatch(key) and not key.endswith(f".{ZONE}") and not in_zone(key):
+    if is_host(key) and not key.endswith(f".{ZONE}") and not in_zone(key):
         yield {"text": key, "write": ""}
 
 

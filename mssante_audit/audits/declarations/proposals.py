@@ -5,13 +5,10 @@ import re
 from mssante_audit.base.text import unaccented
 from mssante_audit.declarations.cells import read_date
 from mssante_audit.values.dn import DN
-from mssante_audit.values.hosts import in_zone
+from mssante_audit.values.hosts import in_zone, is_host
 from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_department, parse_identifier
 from mssante_audit.values.identifiers import structure_key as structure_of
 
-HOST = re.compile(
-    r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.I
-)
 _BEFORE_HOST = re.compile(r"[\s«\"'<]*(?:[a-z]{2,6}://|[\w.+-]*@)?")
 _AFTER_HOST = re.compile(r"(?<![\s.,;»\"'>])[\s.,;»\"'>]+$")
 
@@ -25,7 +22,7 @@ def host_from(text: str) -> str:
     without_path = re.sub(r"(?<=://)([^/\s]+)/\S*", r"\1", text.lower())
     name, *rest = re.split("[/(:]", _BEFORE_HOST.sub("", without_path, count=1), maxsplit=1)
     plain = unaccented(_AFTER_HOST.sub("", name))
-    alone = HOST.fullmatch(plain) and plain != text.strip() and not re.search(r"\.[a-z]{2}", "".join(rest))
+    alone = is_host(plain) and plain != text.strip() and not re.search(r"\.[a-z]{2}", "".join(rest))
     return plain if alone else ""
 
 
@@ -37,7 +34,7 @@ def domain_from(text: str) -> str:
     """
     host = host_from(text)
     right = in_zone(host or text.strip().lower().rstrip("."))
-    return right if HOST.fullmatch(right) else host
+    return right if is_host(right) else host
 
 
 def identifier_from(text: str, ou: str) -> str:

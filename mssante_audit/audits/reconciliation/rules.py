@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.renames import distance
-from mssante_audit.audits.declarations.declared import is_domain, label
+from mssante_audit.audits.declarations.declared import label
 from mssante_audit.audits.declarations.rules import Declaration, declarations_of, finding
 from mssante_audit.audits.reconciliation import matching
 from mssante_audit.audits.reconciliation.matching import STATUSES, Match
@@ -22,7 +22,7 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.findings import Finding
 from mssante_audit.findings.frame import Subject
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.hosts import ZONE
+from mssante_audit.values.hosts import ZONE, is_host
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import above_of, all_rows, grouped
@@ -69,7 +69,7 @@ def _presence(space: TrustSpace) -> Iterator[Finding]:
             yield finding("RECO_WITHDRAWAL_UNDATED", subject, declared, {}, rows)
     absent: dict[tuple[str, str], tuple[list[Declaration], dict[str, Any]]] = {}
     for domain, party, when, _ in _dated(statuses[statuses["status"] == "not-listed"]):
-        if is_domain(domain):  # of any other DECL_DOMAIN_INVALID says all there is to say
+        if is_host(domain):  # of any other DECL_DOMAIN_INVALID says all there is to say
             cause = (declared_by[party].operator_id, when["date"] or "")
             absent.setdefault(cause, ([], when))[0].append(declared_by[party])
     near = _near(matched.listed, [row.domain for declared, _ in absent.values() for row in declared])

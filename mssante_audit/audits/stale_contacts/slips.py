@@ -13,6 +13,7 @@ from mssante_audit.audits.stale_contacts.uses import Reached, Use, best_of, dist
 from mssante_audit.base.text import fold
 from mssante_audit.findings.frame import Finding
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.contacts import FRENCH_CODES
 from mssante_audit.values.person import Person
 from mssante_audit.values.slips import cuts, one_slip, pairs
 from mssante_audit.whitelist.rows import grouped, rows_by
@@ -212,7 +213,7 @@ SERIES = 4  # so many that differ in one place are a series, and no slip
 PREFIX, AREA = 5, 3  # first digits of a French number, 0 left out, that a house's numbers share; its area's
 COLLEAGUES = 3  # numbers from which a prefix is a house's, whatever follows; on more rows one is no slip
 _LANDLINES = {"01", "02", "03", "04", "05", "08", "09"}
-_FRENCH = re.compile(r"\+(?:33|590|594|596|262)(\d{9})")  # overseas départements have codes of their own
+_FRENCH = re.compile(rf"\+(?:{FRENCH_CODES})(\d{{9}})")
 
 # By operator_id, a phone or an address, and another, in order: the contacts that have them.
 Near = dict[tuple[str, str, str], list[tuple[Reached, Reached]]]
@@ -221,9 +222,9 @@ Near = dict[tuple[str, str, str], list[tuple[Reached, Reached]]]
 def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
     """Find the contacts of one operator, of one kind or the two, alike but for one digit or one letter.
 
-    Two numbers differ in one digit, none of the last two (`EXTENSION`), and have the same addresses; two
-    addresses of one domain are one slip of the pen apart, not in the first letter of a word (an initial), and
-    have the same number. Two names that differ are two persons.
+    Two numbers have the same addresses, and differ in one digit, none of the last two (`EXTENSION`), or in
+    the order of two neighbours. Two addresses of one domain have the same number, and are one slip of the pen
+    apart, not in the first letter of a word (an initial). Two names that differ are two persons.
     """
     groups: dict[tuple[object, ...], dict[str, list[Reached]]] = {}
     several = {(operator_id, reached) for operator_id, _, reached in contacts}
@@ -234,8 +235,10 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
             (phone,) = phones
             digits = _dialled(phone)
             for place in range(len(digits) - EXTENSION):
-                hole = f"{digits[:place]}?{digits[place + 1 :]}"
-                groups.setdefault((operator_id, emails, hole), {}).setdefault(phone, []).append(key)
+                swap = "".join(sorted(digits[place : place + 2]))
+                for hole in (f"?{digits[place + 1 :]}", f"({swap}){digits[place + 2 :]}"):
+                    group = groups.setdefault((operator_id, emails, digits[:place], hole), {})
+                    group.setdefault(phone, []).append(key)
         if len(emails) == 1 and phones and sides[operator_id, phones] > 1:
             (email,) = emails
             local, _, domain = email.partition("@")

@@ -233,11 +233,12 @@ def contradictions(space: TrustSpace) -> Iterator[Finding]:
         is_own = number in folded.split() or code in {_PLACES[place] for _, place in places}
         if is_own or f"{stem}{number}" in folded:
             continue
-        figures = [f for f in folded.split() if f.isdecimal() and f.lstrip("0") != number.lstrip("0")]
+        figures = re.findall(r"\b(?:\d+|2[ab])\b", folded)
+        figures = [figure for figure in figures if figure.lstrip("0") != number.lstrip("0")]
         others = [figure for figure in figures if len(figure) < 4 and f"{stem} {figure}" in folded]
         if code in DEPARTMENTS and not others:
             # One word alone may be a town, a river or a point of the compass.
-            told = (p for of, p in places if (of and len(p) > len("Nord")) or " " in p.removeprefix("la "))
+            told = (p for of, p in places if (of and p != "nord") or " " in p.removeprefix("la "))
             others = [_PLACES[place] for place in told if not place.startswith("saint")]
             others += [code for code in re.findall(r"\((\w{2,3})\)", text) if code in DEPARTMENTS]
         if others := list(dict.fromkeys(filter(None, others))):
