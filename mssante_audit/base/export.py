@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +30,7 @@ _BLANKS += "\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
 _FORMULA = re.compile(rf"""[{_BLANKS}]*[{_SIGNS}]|'*[\t\r\n]""")
 # A spreadsheet may split our commas' file at semicolons, tabs or line ends, even inside quoted cells.
 _INNER_START = re.compile(rf"""([;\t\r\n][;{_BLANKS}]*+)([{_SIGNS}])?""")
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # A spreadsheet reads _x0041_ as A (ECMA-376, ST_Xstring).
 _XLSX_ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
@@ -97,8 +98,15 @@ def unguarded(text: str) -> str:
 
 
 def json_text(frame: pd.DataFrame | Values) -> str:
-    """Return `records` of `frame` as JSON."""
-    return json_bytes(records(frame)).decode()
+    """Return `records` of `frame` as JSON, a line each."""
+    return json_lines(records(frame))
+
+
+def json_lines(records: Iterable[Any]) -> str:
+    """Return a JSON array, a line for each of its records; what is no Unicode is escaped."""
+    lines = ",\n".join(map(_COMPACT.encode, records))
+    text = f"[\n{lines}\n]\n" if lines else "[]\n"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def records(frame: pd.DataFrame | Values) -> list[dict[str, Any]]:
@@ -118,12 +126,11 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
 
     Parquet keeps no order of categories: rank 0 is the lowest, -1 none.
     """
-    # Compact, and what is no Unicode escaped as in the other formats.
-    dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
     def text(value: Any) -> str | None:
         value = _plain(value)
-        written = value if value is None or isinstance(value, str) else dump(value)
+        written = value if value is None or isinstance(value, str) else _COMPACT.encode(value)
+        # What is no Unicode is escaped as in the other formats.
         return None if written is None else written.encode("utf-8", "backslashreplace").decode()
 
     plain = frame.copy(deep=False)
@@ -204,7 +211,7 @@ def write_workbook(frames: Mapping[str, pd.DataFrame | Values], path: Path) -> N
 
 WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     "csv": write_csv,
-    "json": lambda frame, path: write_bytes(path, json_bytes(records(frame))),
+    "json": lambda frame, path: write_bytes(path, json_text(frame).encode()),
     "xlsx": lambda frame, path: write_workbook({"findings": frame}, path),
     "parquet": lambda frame, path: write_bytes(path, parquet_bytes(frame)),
 }

@@ -32,7 +32,8 @@ def _answer(dossier: Dossier, limit: int) -> Html:
     words = ("{n:critique}", "{n:erreur}", "{n:avertissement}")
     sentences = [say(text, n=n) for text, n in zip(words, _severities(dossier).values(), strict=True) if n]
     signature = names("signatures")[dossier.space.whitelist.signature.status]
-    return macro("dossier.answer", dossier, sentences, counts(dossier.verdicts), signature)
+    shown = counts(dossier.verdicts, for_operator=True)
+    return macro("dossier.answer", dossier, sentences, shown, signature)
 
 
 def _correct(dossier: Dossier, limit: int) -> Html:

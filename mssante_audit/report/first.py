@@ -105,17 +105,20 @@ def first_cause(causes: pd.DataFrame) -> Html:
     return macro("first.first_cause", cause, title_of(cause["rules"][0]), who, weight, len(causes))
 
 
-def counts(domains: pd.DataFrame) -> Html:
+def counts(domains: pd.DataFrame, *, for_operator: bool = False) -> Html:
     """Show how many domains have each answer to the first question, and the mailboxes in them, as one bar.
 
-    Below it stands how many have each answer to the other one.
+    Below it stands how many have each answer to the other one. An operator is not told which command of
+    ours would say more.
     """
     asked, held = question(domains), answers(domains)
     other = next(axis for axis in QUESTIONS if axis != asked)
     boxes = _boxes(domains, COLUMNS[asked])
     parts = [(a, RESULT_OF[a], n, boxes.get(a, 0) if boxes else None) for a, n in held[asked].items()]
     known = boxes is not None or domains.empty
-    return macro("first.counts", asked, other, parts, held[other], MARKS, known, unchecked(domains))
+    return macro(
+        "first.counts", asked, other, parts, held[other], MARKS, known, unchecked(domains), for_operator
+    )
 
 
 def _boxes(domains: pd.DataFrame, by: str) -> dict[str, int] | None:

@@ -29,6 +29,7 @@ SHORT, TEXT = 16, 1000  # Characters of a text that stays on one line, and of on
 # Rows of a table that are printed (`tables.css`): paper is read, and the rest is looked up in the file
 PAPER = 3
 SCRIPT_TEXT = re.compile(r'\btr\("([^"]+)"')  # What the script asks a word by
+_ASIDE = re.compile(r"^(?:[ ]+|//.*\n)+", re.MULTILINE)  # comments and indentation of a script
 _tables = count_from(1)
 
 
@@ -182,8 +183,9 @@ def style() -> str:
 
 @cache
 def shipped(name: str) -> str:
-    """Return the text of a file beside these modules."""
-    return (files("mssante_audit.report") / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+    """Return the text of a file beside these modules, a script without comments and indentation."""
+    text = (files("mssante_audit.report") / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+    return _ASIDE.sub("", text) if name.endswith(".js") else text
 
 
 def source_of(code: str) -> str:
