@@ -43,7 +43,8 @@ class Resolver:
         self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *root))
         self.usable = cache(self._usable)
         """Tells whether an address may be asked; over IPv6 if there is a way to it."""
-        self._signed: set[str] = set()
+        self.signed: set[str] = set()
+        """Zones that have a DS or signatures, as far as was seen."""
         self.zones = {".": tuple(Server(*pair) for pair in settings.root if self.usable(pair[1]))}
         """Servers of the zones met so far; names are looked up from the nearest one."""
         self._spare: dict[str, tuple[str, ...]] = {}
@@ -128,17 +129,28 @@ class Resolver:
         """Ask for what tells whether the signatures of replies hold; of the root everybody knows."""
         for reply in replies:
             zone = reply.zone
-            if zone in ("", ".") or not (reply.signed or zone in self._signed):
+            if zone in ("", ".") or not (reply.signed or zone in self.signed):
                 continue
-            for kind in ("DNSKEY", "DS"):
-                await self.resolve("", zone, kind, chain)
+            await self._asker.ask(Ask("", "address", zone, zone, "DNSKEY", reply.server, reply.address))
+            await self.resolve("", zone, "DS", chain)
             cut = reply.cut if reply.outcome in CONCLUSIVE else ""
             if reply.outcome == "answer" and not reply.signed and not cut:
                 # It may come from a zone below that is not signed: the SOA beside it tells.
                 ask = Ask(reply.domain, "address", zone, reply.qname, "SOA", reply.server, reply.address)
-                cut = (await self._asker.ask(ask)).cut
+                cut = await self.cut_beside(await self._asker.ask(ask))
             if cut:
                 await self.resolve("", cut, "DS", chain)
+
+    async def cut_beside(self, soa: Reply) -> str:
+        """Return the cut that a reply about an SOA shows; of an alias, what those above its name show."""
+        zone, server = soa.zone, Server(soa.server, soa.address)
+        for name in upwards(soa.qname.partition(".")[2]):
+            if soa.cut or soa.signed or not soa.alias or name == zone or not is_under(name, zone):
+                break
+            soa = await self._asker.ask(Ask(soa.domain, soa.step, zone, name, "SOA", *server))
+            if soa.cut:
+                await self.resolve("", soa.cut, "DS")
+        return soa.cut
 
     async def resolve(self, domain: str, qname: str, qtype: str, chain: Chain = ()) -> Reply | None:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
@@ -183,7 +195,7 @@ class Resolver:
         """Learn the servers of the zone that a referral hands over, unless they are known."""
         zone = referral.cut
         if referral.data("DS", zone):
-            self._signed.add(zone)
+            self.signed.add(zone)
         if zone in self.zones:
             return
         names = sorted(referral.data("NS", zone))
