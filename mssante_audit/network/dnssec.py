@@ -68,7 +68,8 @@ class Chains:
             return False
         if security.code == "ds-unheard":
             none = not reply.signed or any(referral.signed for referral in index.referrals.get(zone, ()))
-            return False if none and not self.ds_of(zone) else None
+            below = reply.cut if reply.outcome != "referral" else ""
+            return False if none and not any(map(self.ds_of, (zone, below))) else None
         unasked = walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind
         if security.status == "indeterminate" or unasked:
             return None
@@ -79,15 +80,13 @@ class Chains:
 
     def fault(self, reply: Reply) -> str | None:
         """Return why a validator refuses an answer or a denial, one of `FAULTS` or ""; ``None``: unknown."""
-        zone = reply.cut or reply.zone
-        if not zone or self.security(zone).status != "secure":
+        if not reply.zone or reply.outcome == "referral" or self.security(reply.zone).status != "secure":
             return ""
-        if reply.outcome == "answer" and not (reply.cut or reply.signed):
-            if (cut := self._cut_beside(reply)) is None:
-                return None
-            if cut and self.security(cut).status != "secure":
-                return ""
-            zone = cut or zone
+        if (zone := self._zone_of(reply)) is None:
+            return None
+        security = self.security(zone)
+        if security.status != "secure":
+            return {"bogus": security.code, "insecure": ""}.get(security.status)
         if reply.outcome in ("nodata", "nxdomain") and not reply.signed:
             return "unsigned"
         keys = self._keys_of(zone)
@@ -98,20 +97,24 @@ class Chains:
         faults = (_fault(reply, "answer", owner, kind, zone, keys) for owner, kind in sorted(checked))
         return next(filter(None, faults), "")
 
-    def _cut_beside(self, reply: Reply) -> str | None:
-        """Return the cut that an answer lies below, by the SOA of its name, or of one above an alias.
+    def _zone_of(self, reply: Reply) -> str | None:
+        """Return the zone that a reply is from, which may lie below the one asked; ``None``: not known.
 
-        ``None``: not known.
+        Its cut tells, or who signed it; of an unsigned answer the SOA of its name, or of one above an alias.
         """
-        for name in upwards(reply.qname):
-            if name == reply.zone or not is_under(name, reply.zone):
+        zone = reply.zone
+        if cut := reply.cut or (reply.signer if is_under(reply.signer, zone) else ""):
+            return cut
+        unsigned = reply.outcome == "answer" and not reply.signed
+        for name in upwards(reply.qname) if unsigned else ():
+            if name == zone or not is_under(name, zone):
                 break
-            soa = self._index.answer(reply.zone, name, "SOA", reply.address)
+            soa = self._index.answer(zone, name, "SOA", reply.address)
             if not soa.kind:
                 return None
             if soa.reply is None or soa.reply.cut or soa.reply.signed or not soa.reply.alias:
-                return soa.reply.cut if soa.reply else ""
-        return ""
+                return (soa.reply.cut if soa.reply else "") or zone
+        return zone
 
     def _giving(self, zone: str) -> list[Reply]:
         """Return what hands a zone over, or was said of its DS."""

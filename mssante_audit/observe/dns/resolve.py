@@ -133,24 +133,29 @@ class Resolver:
                 continue
             await self._asker.ask(Ask("", "address", zone, zone, "DNSKEY", reply.server, reply.address))
             await self.resolve("", zone, "DS", chain)
-            cut = reply.cut if reply.outcome in CONCLUSIVE else ""
-            if reply.outcome == "answer" and not reply.signed and not cut:
+            if reply.outcome == "answer" and not reply.signed and not reply.cut:
                 # It may come from a zone below that is not signed: the SOA beside it tells.
                 ask = Ask(reply.domain, "address", zone, reply.qname, "SOA", reply.server, reply.address)
-                cut = await self.cut_beside(await self._asker.ask(ask))
-            if cut:
-                await self.resolve("", cut, "DS", chain)
+                reply = await self._asker.ask(ask)
+            if reply.outcome in CONCLUSIVE:
+                await self.look_below(reply, chain)
 
-    async def cut_beside(self, soa: Reply) -> str:
-        """Return the cut that a reply about an SOA shows; of an alias, what those above its name show."""
-        zone, server = soa.zone, Server(soa.server, soa.address)
-        for name in upwards(soa.qname.partition(".")[2]):
-            if soa.cut or soa.signed or not soa.alias or name == zone or not is_under(name, zone):
+    async def look_below(self, reply: Reply, chain: Chain = ()) -> None:
+        """Ask for DS and keys of the zone that a reply is from, if that lies below the zone asked.
+
+        Who signed it tells, or the cut that it shows; of an alias, what those about the SOA above it show.
+        """
+        zone, server = reply.zone, Server(reply.server, reply.address)
+        for name in upwards(reply.qname.partition(".")[2]):
+            alone = reply.alias and not (reply.cut or reply.signed)
+            if not alone or name == zone or not is_under(name, zone):
                 break
-            soa = await self._asker.ask(Ask(soa.domain, soa.step, zone, name, "SOA", *server))
-            if soa.cut:
-                await self.resolve("", soa.cut, "DS")
-        return soa.cut
+            reply = await self._asker.ask(Ask(reply.domain, reply.step, zone, name, "SOA", *server))
+        cut = reply.cut or reply.signer
+        if cut not in ("", zone) and is_under(cut, zone):
+            ds = await self.resolve("", cut, "DS", chain)
+            if ds and ds.answers:
+                await self._asker.ask(Ask("", "address", cut, cut, "DNSKEY", *server))
 
     async def resolve(self, domain: str, qname: str, qtype: str, chain: Chain = ()) -> Reply | None:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""

@@ -108,12 +108,14 @@ class Walker:
         for reply in evidence:
             for name, addresses in reply.addresses(names).items():
                 glue.setdefault(name, set()).update(addresses)
+        above = [Ask(domain, "apex", o.zone, cut, "DS", o.server, o.address) for o in replies]
+        if carried and not any(reply.data("DS", cut) for reply in evidence):
+            evidence += await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
         secure = any(reply.data("DS", cut) for reply in evidence)
         servers = await self._explore(domain, cut, names, glue, secure)
         signed = any(o.signed for o in replies)
-        if not secure and (carried or (cut in self._resolver.signed and not signed)):
-            # Servers of an unsigned zone may leave a DS out of their referrals; who carries both has none.
-            above = (Ask(domain, "apex", o.zone, cut, "DS", o.server, o.address) for o in replies)
+        if not secure and cut in self._resolver.signed and not signed:
+            # Servers of an unsigned zone may leave a DS out of their referrals.
             await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
         return servers
 
@@ -184,7 +186,7 @@ class Walker:
         if where:
             # An answer does not say which zone it comes from; the SOA does.
             soas = await self._resolver.ask_all(domain, zone, where, qname, "SOA", "walk")
-            await asyncio.gather(*map(self._resolver.cut_beside, soas))
+            await asyncio.gather(*map(self._resolver.look_below, soas))
             more += soas
         for qtype in dict.fromkeys(o.qtype for o in positive):
             beside = await self._ask_sibling(domain, zone, where, qname, qtype)
