@@ -81,6 +81,6 @@ def _lines(seen: Visit, chain: Chain | None, at: datetime) -> Iterator[str]:
 def _status(seen: Visit, chain: Chain | None, at: datetime) -> int:
     if seen.outcome not in TELLING:
         return UNKNOWN
-    if chain is None or chain.refused or not chain.leaf.in_time(at):
+    if chain is None or chain.faults(at, ()):
         return WRONG
     return RIGHT if chain.state else UNKNOWN

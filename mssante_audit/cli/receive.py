@@ -18,7 +18,6 @@ from mssante_audit.network.walk import Elsewhere, Server, Visit
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.run import observe_now
 from mssante_audit.observe.folder import find_observations
-from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.observation import load_servers
 from mssante_audit.space.trust import Thresholds, TrustSpace, list_of
 from mssante_audit.verdicts.presented import Shown, Wire, receiving, wire_of
@@ -28,29 +27,24 @@ from mssante_audit.verdicts.words import OUTCOME_WORDS, RECEIVING, REFUSED, abou
 def judged(
     domain: str, data: Path | None, anchors: Sequence[str], given: Mapping[str, Any]
 ) -> tuple[Mail, Wire]:
-    """Ask the DNS about a domain; return whether its mail arrives, and what its mail servers presented."""
-    space = beside(domain, data, anchors) if data is not None else None
-    mail, observation = asked(domain, **given)
-    wire = wire_of(replace(space, observation=observation)) if space else Wire()
-    return receiving(mail, wire.tls), wire
+    """Ask the DNS about a domain; return whether its mail arrives, and what its mail servers presented.
 
-
-def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
-    """Return a domain's rows in a list, and what was observed of TLS, without all else that a space has."""
-    now, limits = datetime.now(UTC), Thresholds()
-    whitelist, _ = list_of(data, now, anchors)
-    names = {name for name in whitelist.entries["domain"].unique() if canonical(name) == canonical(domain)}
-    files = find_observations(data, "tls")
-    observed, _ = load_servers(files, (), now, limits.oldest_observation(now)) if files else (None, ())
-    return TrustSpace(whitelist, now, limits, tls=observed, domains=frozenset(names))
-
-
-def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
-    """Observe one domain and judge it as of now."""
+    Of the data folder only the domain's rows in the list are read, and what was observed of TLS.
+    """
+    space, now, limits = None, datetime.now(UTC), Thresholds()
+    if data is not None:
+        whitelist, _ = list_of(data, now, anchors)
+        listed = whitelist.entries["domain"].unique()
+        names = frozenset(name for name in listed if canonical(name) == canonical(domain))
+        files = find_observations(data, "tls")
+        observed, _ = load_servers(files, (), now, limits.oldest_observation(now)) if files else (None, ())
+        space = TrustSpace(whitelist, now, limits, tls=observed, domains=names)
     if not canonical(domain):
         raise ParameterError(f"{domain!r} is no name the DNS can carry")
     seen = observe_now(domain, **given)
-    return mails(seen, [domain], datetime.now(UTC), 1)[domain], seen
+    mail = mails(seen, [domain], datetime.now(UTC), 1)[domain]
+    wire = wire_of(replace(space, observation=seen)) if space else Wire()
+    return receiving(mail, wire.tls), wire
 
 
 def answer_lines(mail: Mail) -> Iterator[str]:

@@ -14,7 +14,7 @@ import dns.rdata
 import dns.rrset
 
 from mssante_audit.network.replies import ReplyIndex, ServerAnswer
-from mssante_audit.observe.dns.names import is_under
+from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.lines import Reply
 
 ALGORITHMS, DIGESTS = {5, 7, 8, 10, 13, 14, 15, 16}, {1, 2, 4}  # those that validators know (RFC 8624, 3.1)
@@ -68,7 +68,8 @@ class Chains:
             return False
         if security.code == "ds-unheard":
             none = not reply.signed or any(referral.signed for referral in index.referrals.get(zone, ()))
-            return False if none and not self.ds_of(zone) else None
+            below = reply.cut if reply.outcome != "referral" else ""
+            return False if none and not any(map(self.ds_of, (zone, below))) else None
         unasked = walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind
         if security.status == "indeterminate" or unasked:
             return None
@@ -79,14 +80,13 @@ class Chains:
 
     def fault(self, reply: Reply) -> str | None:
         """Return why a validator refuses an answer or a denial, one of `FAULTS` or ""; ``None``: unknown."""
-        zone = reply.cut or reply.zone
-        if reply.outcome == "answer" and not (reply.cut or reply.signed or reply.qname == zone):
-            soa = self._index.answer(zone, reply.qname, "SOA", reply.address)  # tells whose the answer is
-            if self.security(zone).status == "secure" and not soa.kind:
-                return None
-            zone = (soa.reply.cut if soa.reply else "") or zone
-        if not zone or self.security(zone).status != "secure":
+        if not reply.zone or reply.outcome == "referral" or self.security(reply.zone).status != "secure":
             return ""
+        if (zone := self._zone_of(reply)) is None:
+            return None
+        security = self.security(zone)
+        if security.status != "secure":
+            return {"bogus": security.code, "insecure": ""}.get(security.status)
         if reply.outcome in ("nodata", "nxdomain") and not reply.signed:
             return "unsigned"
         keys = self._keys_of(zone)
@@ -96,6 +96,25 @@ class Chains:
         checked = made or [(o, kind) for o, kind in answers if o == reply.qname and kind != "RRSIG"]
         faults = (_fault(reply, "answer", owner, kind, zone, keys) for owner, kind in sorted(checked))
         return next(filter(None, faults), "")
+
+    def _zone_of(self, reply: Reply) -> str | None:
+        """Return the zone that a reply is from, which may lie below the one asked; ``None``: not known.
+
+        Its cut tells, or who signed it; of an unsigned answer the SOA of its name, or of one above an alias.
+        """
+        zone = reply.zone
+        if cut := reply.cut or (reply.signer if is_under(reply.signer, zone) else ""):
+            return cut
+        unsigned = reply.outcome == "answer" and not reply.signed
+        for name in upwards(reply.qname) if unsigned else ():
+            if name == zone or not is_under(name, zone):
+                break
+            soa = self._index.answer(zone, name, "SOA", reply.address)
+            if not soa.kind:
+                return None
+            if soa.reply is None or soa.reply.cut or soa.reply.signed or not soa.reply.alias:
+                return (soa.reply.cut if soa.reply else "") or zone
+        return zone
 
     def _giving(self, zone: str) -> list[Reply]:
         """Return what hands a zone over, or was said of its DS."""
@@ -135,11 +154,11 @@ class Chains:
             return Security("insecure", "unknown")
         faults = {address: self._server_fault(zone, reply, ds) for address, reply in self._keys(zone).items()}
         sha1 = all(a in SHA1_ALGORITHMS or digest == SHA1_DIGEST for a, digest in map(_numbers, ds))
-        if not faults:
-            return Security("indeterminate", "keys-unheard", (), sha1)
         servers = tuple(sorted(faults.items()))
         if "" in faults.values():
             return Security("secure", "", servers, sha1)
+        if not faults or index.speaks.get(zone, {}).keys() - faults:  # keys of any server will do
+            return Security("indeterminate", "keys-unheard", (), sha1)
         certain = [fault for fault in faults.values() if fault != "unheard"] or ["unheard"]
         return Security("bogus", Counter(certain).most_common(1)[0][0], servers, sha1)
 

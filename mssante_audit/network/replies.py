@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
+from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, Reply
 from mssante_audit.observe.observation import Observation
 from mssante_audit.values.hosts import can_be_asked, is_public
@@ -172,9 +173,11 @@ class ReplyIndex:
 
     @cached_property
     def referrals(self) -> Mapping[str, list[Reply]]:
-        """Zone → the replies that hand it over."""
-        replies = (reply for question in self._questions for reply in self._counting(*question))
-        return grouped((reply.cut, reply) for reply in replies if reply.outcome == "referral")
+        """Zone → the replies that hand it over; if those above carry it, too, what they say of its NS."""
+        replies = [reply for question in self._questions for reply in self._counting(*question)]
+        carried = [r for r in replies if r.qtype == "NS" and r.zone != r.qname and is_under(r.qname, r.zone)]
+        own = grouped((reply.qname, reply) for reply in carried if reply.outcome == "answer")
+        return own | grouped((reply.cut, reply) for reply in replies if reply.outcome == "referral")
 
     @cached_property
     def signed(self) -> bool:

@@ -135,6 +135,13 @@ class Reply(NamedTuple):
         return "signed" in self.flags
 
     @property
+    def signer(self) -> str:
+        """The zone that signed what it answers of its name (or a DNAME above), "" if none did."""
+        of_name = (r for r in self.records if f".{self.qname}".endswith(f".{r.owner}"))
+        signed = (r.data.split() for r in of_name if (r.section, r.type) == ("answer", "RRSIG"))
+        return next((data[7].removesuffix(".").lower() for data in signed if len(data) > 7), "")
+
+    @property
     def weak(self) -> bool:
         """Whether it answers its question without authority (AA is not set): resolvers take it."""
         return self.outcome == "lame" and any(k in (self.qtype, "CNAME") for k, _ in own_answers(self))

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.certificates.presented import MOST, OLD, Presented, SeenServer, presented
+from mssante_audit.audits.certificates.presented import MOST, OLD, SeenServer, presented
 from mssante_audit.audits.since import past_of
 from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.network.mail import Mail
@@ -54,8 +54,7 @@ class Shown(NamedTuple):
     old: bool
     """Whether that is too long ago to say anything of today."""
     faults: tuple[str, ...]
-    """Why senders do not take its certificate: ``unreadable``, ``name`` (not listed), ``dates``, ``revoked``,
-    ``chain``."""
+    """Why senders do not take its certificate (`Chain.faults`)."""
 
 
 class Wire(NamedTuple):
@@ -75,20 +74,9 @@ def wire_of(space: TrustSpace) -> Wire:
         return Wire(Tls("unknown", "tls-nobody"))
     domain, tls = min(tls_of(space).items(), key=lambda item: _WORST.index(item[1].grade))
     seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
-    shown = (Shown(server, server.at < oldest, _faults(seen, domain, server)) for server in seen.of[domain])
+    chains = ((server, server.chain) for server in seen.of[domain])
+    shown = (Shown(s, s.at < oldest, c.faults(s.at, seen.listed[domain]) if c else ()) for s, c in chains)
     return Wire(tls, tuple(shown), tuple(seen.missing[domain]))
-
-
-def _faults(seen: Presented, domain: str, server: SeenServer) -> tuple[str, ...]:
-    """Return why senders do not take what a server presents (`Presented.right`)."""
-    if (chain := server.chain) is None or chain.leaf.problem:
-        return ("unreadable",) if chain else ()
-    revoked = chain.status.answer == "revoked"
-    faults = {
-        "name": server.key not in seen.listed[domain], "dates": not chain.leaf.in_time(server.at),
-        "revoked": revoked, "chain": chain.refused and not revoked,
-    }  # fmt: skip
-    return tuple(fault for fault, holds in faults.items() if holds)
 
 
 def tls_of(space: TrustSpace) -> dict[str, Tls]:

@@ -142,12 +142,10 @@ def _of_certificate(
         yield fault(CERTIFICATE, what, "plain")
         return
     chain = judge(seen.chain, *trusted, at)
-    leaf = chain.leaf
-    what = f"{where}{colon()}{unnamed(shown(leaf.subject or leaf.problem, 1000))}"
-    if leaf.problem or (keys and parse_dn(leaf.subject).key not in keys):
-        yield fault(CERTIFICATE, what, "other", remedy="name")
-    elif not leaf.in_time(at):
-        yield fault(CERTIFICATE, what, "dates")
-    elif chain.refused:
-        # The anchors known here may not be all there are; a revocation is certain.
-        yield fault(CERTIFICATE, what, "chain", "error" if chain.status.answer == "revoked" else "warning")
+    what = f"{where}{colon()}{unnamed(shown(chain.leaf.subject or chain.leaf.problem, 1000))}"
+    for why in chain.faults(at, keys)[:1]:
+        if why in ("unreadable", "name"):
+            yield fault(CERTIFICATE, what, "other", remedy="name")
+        else:  # the anchors known here may not be all there are; a revocation is certain
+            title = "dates" if why == "dates" else "chain"
+            yield fault(CERTIFICATE, what, title, "warning" if why == "chain" else "error")

@@ -45,7 +45,7 @@ def changes(space: TrustSpace, domains: list[str], at: datetime, rounds: int) ->
     """Yield each answer that is another one, and not unknown, where lines of the observation are missing."""
     seen = space.observation
     whole = mails(seen, domains, at, 7)
-    for lost, kept in (*_by_chance(seen.replies, rounds), *_by_server(seen.replies)):
+    for lost, kept in (*_by_chance(seen.replies, rounds), *_by_server(seen.replies, seen.parent_zone)):
         for domain, mail in mails(replace(seen, replies=kept), domains, at, 7).items():
             if mail.receives not in (whole[domain].receives, "unknown"):
                 yield f"{domain}: {whole[domain].receives}, {mail.receives} without {lost}"
@@ -57,13 +57,14 @@ def _by_chance(replies: Replies, rounds: int) -> Iterator[tuple[str, Replies]]:
         yield f"{share} of lines ({seed})", tuple(reply for reply in replies if draw.random() > share)
 
 
-def _by_server(replies: Replies) -> Iterator[tuple[str, Replies]]:
-    """Take away all that one server of each zone answered about MX: one lost reply looks like its silence."""
+def _by_server(replies: Replies, parent: str) -> Iterator[tuple[str, Replies]]:
+    """Take away what one server of each zone said of MX, or (not of the parent's) of keys: as if silent."""
     of_zone: dict[str, set[str]] = defaultdict(set)
     for reply in replies:
         of_zone[reply.zone].add(reply.address)
     for place in range(3):
         lost = {(zone, at) for zone, each in of_zone.items() for at in sorted(each)[place : place + 1]}
-        of_mx = {r for r in replies if r.qtype == "MX" and not r.silent and r.outcome != "referral"}
-        kept = (r for r in replies if r not in of_mx or (r.zone, r.address) not in lost)
-        yield f"the MX of server {place} of each zone", tuple(kept)
+        for qtype, whole in (("MX", ""), ("DNSKEY", parent)):
+            of_type = {r for r in replies if r.qtype == qtype and not r.silent and r.outcome != "referral"}
+            gone = {r for r in of_type if (r.zone, r.address) in lost and r.zone != whole}
+            yield f"the {qtype} of server {place} of each zone", tuple(r for r in replies if r not in gone)

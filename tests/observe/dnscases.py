@@ -57,6 +57,7 @@ class Case:
     parent: tuple[str, ...] = field(default_factory=cut)
     first: str | None = field(default_factory=zone)  # as NSD serves it, on `ONE` and `NEAR`
     second: str | None = ""  # as Knot serves it on `TWO`; "" for the same
+    carried: str | None = None  # as the parent's servers have it
     hosts: tuple[str, ...] = ()
     scripted: tuple[tuple[str, str], ...] = ()
     listed: tuple[str, ...] = ("@",)
@@ -118,7 +119,7 @@ def _fields(name: str, row: dict[str, Any], number: int) -> dict[str, Any]:
     keys = [f"@ DS {ds}" for ds in row.pop("ds", [DS] if "signed" in row else [])]
     row = {"parent": [*cut(*ns), *keys], "first": {}} | row | {"hosts": hosts + row.get("hosts", [])}
     lists = {field: tuple(each(value)) for field, value in row.items() if isinstance(value, list)}
-    served = {side: _zone(row[side], ns) for side in ("first", "second") if side in row}
+    served = {side: _zone(row[side], ns) for side in ("first", "second", "carried") if side in row}
     more = tuple((place, _zone(given, NS)) for place, given in row.get("more", {}).items())
     return row | lists | served | {"more": more, "scripted": (*(scripted | row.get("scripted", {})).items(),)}
 

@@ -134,12 +134,13 @@ def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
                 if key:
                     text = text.replace(DS, key.ds(case.domain)).replace(DS_SHA1, key.ds(case.domain, "SHA1"))
                 served[side][case.zone] += text + "\n"
-        for side, text in (("operator1", case.first), ("operator2", case.apart)):
+        carried = [(parent, case.carried) for parent in ("parent1", "parent2")]
+        for side, text in (("operator1", case.first), ("operator2", case.apart), *carried):
             if text is not None:
                 text = rendered(text, case.domain)
                 served[side][case.domain] = key.sign(text, case.domain) if key else text
             split = [(name, texts[side == "operator2"]) for name, *texts in case.split]
-            for name, more in (*case.more, *split):
+            for name, more in () if side.startswith("parent") else (*case.more, *split):
                 below = name.removesuffix(".") if name.endswith(".") else f"{name}.{case.domain}"
                 served[side][below] = rendered(more, below)
     for side in ("parent1", "parent2"):

@@ -102,15 +102,13 @@ class Presented:
 
     def takes(self, domain: str, chain: Chain | None, at: datetime) -> bool:
         """Whether that peer takes a chain."""
-        if chain is None or chain.refused or not chain.leaf.in_time(at):
-            return False
-        return parse_dn(chain.leaf.subject).key in self.listed[domain]
+        return chain is not None and not chain.faults(at, self.listed[domain])
 
     def alone(self, domain: str, server: SeenServer) -> bool:
         """Whether no server of a domain has a certificate that outlives a server's, and that peers take."""
         end = server.leaf and server.leaf.not_after
         return not any(
-            other.chain and not other.chain.refused and other.key in self.listed[domain]
+            other.chain and {*other.chain.faults(other.at, self.listed[domain])} <= {"dates"}
             for other in self.of[domain]
             if end and other.leaf and other.leaf.not_after and other.leaf.not_after > end
         )

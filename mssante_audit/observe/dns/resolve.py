@@ -43,7 +43,8 @@ class Resolver:
         self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *root))
         self.usable = cache(self._usable)
         """Tells whether an address may be asked; over IPv6 if there is a way to it."""
-        self._signed: set[str] = set()
+        self.signed: set[str] = set()
+        """Zones that have a DS or signatures, as far as was seen."""
         self.zones = {".": tuple(Server(*pair) for pair in settings.root if self.usable(pair[1]))}
         """Servers of the zones met so far; names are looked up from the nearest one."""
         self._spare: dict[str, tuple[str, ...]] = {}
@@ -128,17 +129,33 @@ class Resolver:
         """Ask for what tells whether the signatures of replies hold; of the root everybody knows."""
         for reply in replies:
             zone = reply.zone
-            if zone in ("", ".") or not (reply.signed or zone in self._signed):
+            if zone in ("", ".") or not (reply.signed or zone in self.signed):
                 continue
-            for kind in ("DNSKEY", "DS"):
-                await self.resolve("", zone, kind, chain)
-            cut = reply.cut if reply.outcome in CONCLUSIVE else ""
-            if reply.outcome == "answer" and not reply.signed and not cut:
+            await self._asker.ask(Ask("", "address", zone, zone, "DNSKEY", reply.server, reply.address))
+            await self.resolve("", zone, "DS", chain)
+            if reply.outcome == "answer" and not reply.signed and not reply.cut:
                 # It may come from a zone below that is not signed: the SOA beside it tells.
                 ask = Ask(reply.domain, "address", zone, reply.qname, "SOA", reply.server, reply.address)
-                cut = (await self._asker.ask(ask)).cut
-            if cut:
-                await self.resolve("", cut, "DS", chain)
+                reply = await self._asker.ask(ask)
+            if reply.outcome in CONCLUSIVE:
+                await self.look_below(reply, chain)
+
+    async def look_below(self, reply: Reply, chain: Chain = ()) -> None:
+        """Ask for DS and keys of the zone that a reply is from, if that lies below the zone asked.
+
+        Who signed it tells, or the cut that it shows; of an alias, what those about the SOA above it show.
+        """
+        zone, server = reply.zone, Server(reply.server, reply.address)
+        for name in upwards(reply.qname.partition(".")[2]):
+            alone = reply.alias and not (reply.cut or reply.signed)
+            if not alone or name == zone or not is_under(name, zone):
+                break
+            reply = await self._asker.ask(Ask(reply.domain, reply.step, zone, name, "SOA", *server))
+        cut = reply.cut or reply.signer
+        if cut not in ("", zone) and is_under(cut, zone):
+            ds = await self.resolve("", cut, "DS", chain)
+            if ds and ds.answers:
+                await self._asker.ask(Ask("", "address", cut, cut, "DNSKEY", *server))
 
     async def resolve(self, domain: str, qname: str, qtype: str, chain: Chain = ()) -> Reply | None:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
@@ -183,7 +200,7 @@ class Resolver:
         """Learn the servers of the zone that a referral hands over, unless they are known."""
         zone = referral.cut
         if referral.data("DS", zone):
-            self._signed.add(zone)
+            self.signed.add(zone)
         if zone in self.zones:
             return
         names = sorted(referral.data("NS", zone))

@@ -34,7 +34,6 @@ class Walker:
         self._parent = asker.settings.undelegated or asker.settings.parent_zone
         self._zones: dict[str, asyncio.Task[Servers]] = {}
         self.servers: Servers = ()  # of the parent zone
-        self._signed: set[str] = set()
 
     def _most(self, zone: str, all_: list[T], most: int, text: str) -> list[T]:
         if len(all_) > most:
@@ -60,6 +59,8 @@ class Walker:
         asks = [Ask("", "apex", self._parent, self._parent, "SOA", *server) for server in self.servers]
         for patient in (False, True):
             replies = await asyncio.gather(*(self._asker.ask(ask, patient=patient) for ask in asks))
+            if any(reply.signed for reply in replies):
+                self._resolver.signed.add(self._parent)
             if any(reply.outcome == "answer" for reply in replies):
                 return True
         return bool(names)
@@ -107,12 +108,14 @@ class Walker:
         for reply in evidence:
             for name, addresses in reply.addresses(names).items():
                 glue.setdefault(name, set()).update(addresses)
+        above = [Ask(domain, "apex", o.zone, cut, "DS", o.server, o.address) for o in replies]
+        if carried and not any(reply.data("DS", cut) for reply in evidence):
+            evidence += await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
         secure = any(reply.data("DS", cut) for reply in evidence)
         servers = await self._explore(domain, cut, names, glue, secure)
         signed = any(o.signed for o in replies)
-        if not secure and (carried or (cut in self._signed and not signed)):
-            # Servers of an unsigned zone may leave a DS out of their referrals; who carries both has none.
-            above = (Ask(domain, "apex", o.zone, cut, "DS", o.server, o.address) for o in replies)
+        if not secure and cut in self._resolver.signed and not signed:
+            # Servers of an unsigned zone may leave a DS out of their referrals.
             await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
         return servers
 
@@ -157,7 +160,7 @@ class Walker:
             stranger = Ask(domain, "recursion", "", ".", "SOA", *server, rd=True)
             await self._asker.ask(stranger)
         if soa.signed:
-            self._signed.add(zone)
+            self._resolver.signed.add(zone)
         if secure or soa.signed:
             await self._asker.ask(ask._replace(qtype="DNSKEY"))
         return set(ns.answers)
@@ -173,7 +176,7 @@ class Walker:
     async def _ask_more(self, domain: str, zone: str, qname: str, replies: list[Reply]) -> list[Reply]:
         """Ask those who know the name for what their reply leaves open."""
         more: list[Reply] = []
-        without = [Server(o.server, o.address) for o in replies if o.outcome == "nodata" and not o.cut]
+        without = [Server(o.server, o.address) for o in replies if o.outcome == "nodata"]
         for qtype in ("A", "AAAA") if without else ():
             more += await self._resolver.ask_all(domain, zone, without, qname, qtype, "walk")
         if qname == zone:
@@ -182,7 +185,9 @@ class Walker:
         where = list(dict.fromkeys(Server(o.server, o.address) for o in positive))
         if where:
             # An answer does not say which zone it comes from; the SOA does.
-            more += await self._resolver.ask_all(domain, zone, where, qname, "SOA", "walk")
+            soas = await self._resolver.ask_all(domain, zone, where, qname, "SOA", "walk")
+            await asyncio.gather(*map(self._resolver.look_below, soas))
+            more += soas
         for qtype in dict.fromkeys(o.qtype for o in positive):
             beside = await self._ask_sibling(domain, zone, where, qname, qtype)
             others = {o.address: own_answers(o) for o in beside if o.outcome == "answer"}

@@ -1,7 +1,7 @@
 """What certificates say, and whether a chain as a server sent it leads to an anchor."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mssante_audit.base.digest import digest
+from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.certificates import UNREADABLE, is_authority, path_to_anchor, read_certificates
 from mssante_audit.whitelist.revocation import UNASKED, Status, revocation
 
@@ -67,11 +68,21 @@ class Chain:
     anchor: str = ""
     status: Status = UNASKED
 
-    @property
-    def refused(self) -> bool:
-        """Whether it is known to lead to no anchor, or to be revoked; without anchors nothing is known."""
-        no_path = self.state in ("unknown", "self-signed", "refused", "unreadable")
-        return no_path or self.status.answer == "revoked"
+    def faults(self, at: datetime, keys: Collection[str]) -> tuple[str, ...]:
+        """Return why peers that compare names, dates and chain do not take it at an instant.
+
+        They are ``unreadable``, ``name`` (none of `keys`, which are `DN.key`; without any, each name will
+        do), ``dates``, ``revoked`` and ``chain`` (it leads to no anchor; without anchors nothing is known).
+        """
+        if self.leaf.problem:
+            return ("unreadable",)
+        revoked = self.status.answer == "revoked"
+        faults = {
+            "name": bool(keys) and parse_dn(self.leaf.subject).key not in keys,
+            "dates": not self.leaf.in_time(at), "revoked": revoked,
+            "chain": self.state in ("unknown", "self-signed", "refused") and not revoked,
+        }  # fmt: skip
+        return tuple(fault for fault, holds in faults.items() if holds)
 
 
 def leaf_of(chain: Sequence[str], certificates: Mapping[str, bytes]) -> Certificate | None:
