@@ -129,9 +129,10 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     names, later = ({row.domain for row in rows} for rows in (old, new))
     renames = {}
     if DAMAGES.isdisjoint((*before.doubts, *after.doubts)):
-        gone, come = _by_domain(old - new, names - later), _by_domain(new - old, later - names)
+        gone, come = _by_domain(old, names - later), _by_domain(new, later - names)
         renames = find_renames(gone, come, (old, new), known_renames or {})
-    old = Counter({row._replace(domain=renames.get(row.domain, row.domain)): n for row, n in old.items()})
+        renamed = {row: row._replace(domain=renames[row.domain]) for row in old if row.domain in renames}
+        old = Counter({renamed.get(row, row): copies for row, copies in old.items()})
     changes = list(_by_kind(old, new))
     if renames:
         was_of, now_of = ({row.domain: row.operator for row in sorted(rows)} for rows in (old, new))
@@ -262,5 +263,6 @@ def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[t
     waiting = grouped((key(row), row) for row in sorted(b, reverse=True))
     pairs = [(row, rows.pop()) for row in sorted(a) if (rows := waiting.get(key(row)))]
     for at, rows in enumerate((a, b) if pairs else ()):
-        rows[:] = (Counter(rows) - Counter(pair[at] for pair in pairs)).elements()
+        left = Counter(rows) - Counter(pair[at] for pair in pairs) if len(pairs) < len(rows) else Rows()
+        rows[:] = left.elements()
     return pairs

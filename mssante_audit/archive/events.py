@@ -217,7 +217,7 @@ def _certificate(dn: object) -> dict[str, str]:
 def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterator[_Event]:
     """Tell of operators that one list alone has, by any of their structure's numbers."""
     old, new = (
-        {str(operator): set(domains) for operator, domains in side.entries.groupby("operator_id")["domain"]}
+        grouped(zip(side.entries["operator_id"].tolist(), side.entries["domain"].tolist(), strict=True))
         for side in (before, after)
     )
     same = changes.same_structures(before, after) if old.keys() ^ new.keys() else {}

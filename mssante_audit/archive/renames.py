@@ -39,9 +39,9 @@ Domains = Mapping[str, list[Row]]  # domains that only one of two lists has, wit
 Listed = Collection[Row]  # all rows of a list
 
 _shape = attrgetter("description", "key", "project", "support")
-_PARTS = (*map(attrgetter, ("description", "key")), attrgetter("project", "support"), attrgetter("stamp"))
+_PARTS = (("description",), ("key",), ("project", "support"), ("stamp",))
 # Parts of a row that tell a domain which alone holds them, the surest first: all it says, then any two.
-_TELLING = ((_shape,), *combinations(_PARTS, 2))
+_TELLING = (_shape, *(attrgetter(*first, *second) for first, second in combinations(_PARTS, 2)))
 
 
 def find_renames(
@@ -63,9 +63,7 @@ def find_renames(
 
     for parts in _TELLING:  # each the only one of its list to hold the same parts
         old, new = left()
-        sides = (
-            {tuple(p(row) for p in parts) for rows in side.values() for row in rows} for side in (old, new)
-        )
+        sides = ({parts(row) for rows in side.values() for row in rows} for side in (old, new))
         if not set.intersection(*sides):
             continue  # as for most parts: then all rows need not be looked at
         before, after = (_alone(rows, parts) for rows in lists)
@@ -91,9 +89,9 @@ def find_renames(
     return renames | _closest(*left(), lambda rows: rows[0].structure, near)
 
 
-def _alone(rows: Listed, parts: Sequence[Callable[[Row], Any]]) -> dict[Any, str]:
+def _alone(rows: Listed, parts: Callable[[Row], Any]) -> dict[Any, str]:
     """Return what one domain alone holds of these parts, and which one does."""
-    holders = grouped((tuple(part(row) for part in parts), row.domain) for row in rows)
+    holders = grouped((parts(row), row.domain) for row in rows)
     return {held: names[0] for held, names in holders.items() if len({*names}) == 1}
 
 

@@ -5,7 +5,7 @@ Every text of a dossier passed `mssante_audit.dossiers.belongings`; peers appear
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -195,8 +195,9 @@ class Dossier:
     @cached_property
     def certificates(self) -> pd.DataFrame:
         """One row a certificate name: `cn`, `igc`, `domains`, most first."""
-        names = self.entries["cn"].where(self.entries["cn"] != "", self.entries["dn"])
-        return _by_domains(self.entries.assign(cn=names), "cn", "igc")
+        rows = zip(*(self.entries[name].tolist() for name in ("cn", "dn", "igc", "domain")), strict=True)
+        held = _by_domains(((cn or dn, igc), domain) for cn, dn, igc, domain in rows)
+        return pd.DataFrame(held, columns=["cn", "igc", "domains"])
 
     @cached_property
     def presented(self) -> pd.DataFrame | None:
@@ -226,9 +227,11 @@ class Dossier:
                 return gettext(ELSEWHERE)
             return mask(text, self.space.contacts == "services") if self.masked else text
 
-        texts = {kind: self.entries[f"{kind}_contact"].map(shown) for kind in ("project", "support")}
-        held = (self.entries.assign(kind=kind, contact=its) for kind, its in texts.items())
-        return pd.concat((_by_domains(rows, "kind", "contact") for rows in held), ignore_index=True)
+        held, domains = list[tuple[Any, ...]](), self.entries["domain"].tolist()
+        for kind in ("project", "support"):
+            texts = self.entries[f"{kind}_contact"].tolist()
+            held += _by_domains(zip(((kind, shown(text)) for text in texts), domains, strict=True))
+        return pd.DataFrame(held, columns=["kind", "contact", "domains"])
 
     @cached_property
     def changes(self) -> pd.DataFrame | None:
@@ -269,9 +272,7 @@ class Dossier:
         return replace(made, provenance={**made.provenance, **safe})
 
 
-def _by_domains(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """Return on how many `domains` texts in some columns stand together, most first."""
-    held = grouped(zip(zip(*(rows[name] for name in columns), strict=True), rows["domain"], strict=True))
-    most_first = sorted(held.items(), key=lambda item: -len({*item[1]}))
-    counts = [(*texts, len({*domains})) for texts, domains in most_first]
-    return pd.DataFrame(counts, columns=[*columns, "domains"])
+def _by_domains(rows: Iterable[tuple[tuple[str, ...], str]]) -> list[tuple[Any, ...]]:
+    """Return texts that stand together in rows, and on how many domains they do, most first."""
+    counts = [(*texts, len({*domains})) for texts, domains in grouped(rows).items()]
+    return sorted(counts, key=lambda row: -row[-1])

@@ -113,8 +113,13 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
 def _same_names(entries: pd.DataFrame) -> list[tuple[str, str]]:
     """Return operators whose certificates only differ in OU, on several rows, with a contact in common."""
     columns = ("operator_id", "dn_key", "project_contact", "support_contact")
-    rows = zip(*(entries[column].tolist() for column in columns), strict=True)
-    named = ((_OU.sub("", key), (owner, *texts)) for owner, key, *texts in rows if owner and key[:3] == "CN=")
+    uses = Counter(zip(*(entries[column].tolist() for column in columns), strict=True))
+    named = (
+        (_OU.sub("", key), (owner, *texts))
+        for (owner, key, *texts), rows in uses.items()
+        if owner and key[:3] == "CN="
+        for _ in range(min(rows, 2))  # several are as good as many
+    )
     links = []
     for held in grouped(named).values():
         contacts = grouped((owner, texts) for owner, *texts in held)

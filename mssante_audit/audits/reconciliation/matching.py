@@ -118,13 +118,14 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     first = current.drop_duplicates("party").set_index("party")
-    where = current["file"] + ":" + current["row"].astype("str")
+    places = zip(*(current[name].tolist() for name in ("party", "file", "row")), strict=True)
+    where = grouped((party, f"{file}:{row}") for party, file, row in places)
     more = [(party.withdrawn, party.later, bool(party.lent), party.relisted) for party in parties]
     of_party = pd.DataFrame(more, columns=["withdrawal", "later", "lent", "relisted"], dtype="boolean")
     columns = {
         "domain": first["domain_key"], "operator_id": first["operator_id"],
         "operator": first["structure_name"].str.strip(), "date": first["date"], "days": first["days"],
-        "evidence": where.groupby(current["party"]).agg("; ".join).astype("str"),
+        "evidence": pd.Series({party: "; ".join(found) for party, found in where.items()}, dtype="str"),
     }  # fmt: skip
     return pd.DataFrame(columns).join(of_party).assign(party=range(len(parties)), outside=False)
 
