@@ -48,7 +48,7 @@ def beside(domain: str, data: Path, anchors: Sequence[str]) -> TrustSpace:
 def asked(domain: str, **given: Any) -> tuple[Mail, Observation]:
     """Observe one domain and judge it as of now."""
     if not canonical(domain):
-        raise ParameterError(f"{domain!r} is no name the DNS can carry")
+        raise ParameterError("{} is no name the DNS can carry", repr(domain))
     seen = observe_now(domain, **given)
     return mails(seen, [domain], datetime.now(UTC), 1)[domain], seen
 
