@@ -68,8 +68,8 @@ def doctor(
     signs = list(healthy(load_config(config)) if health and config else examine(config))
     for sign in signs:
         state = "ill" if health and sign.state != "ok" else sign.state
-        what = AuditError("{}: {}", sign.what, sign.found)
-        say(f"{state:8} {AuditError('{}. {}', what, sign.remedy) if sign.remedy else what}")
+        what = AuditError(f"{sign.what}:")
+        say(f"{state:8} {what} {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))
     raise Exit(int(any(sign.state == "missing" for sign in signs)))
 
 
