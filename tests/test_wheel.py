@@ -113,7 +113,7 @@ def test_nights_of_the_core_alone_go_well_without_reports(core, tmp_path):
     for day in ("2026-03-03", "2026-03-04"):  # from the second night on the site shows how it went
         done = run(tmp_path, core / "mssante-audit", "run", "--as-of", day)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert "En 2 passages" in (tmp_path / "output" / "site" / "index.html").read_text(encoding="utf-8")
+    assert "En 2\u00a0passages" in (tmp_path / "output" / "site" / "index.html").read_text(encoding="utf-8")
 
 
 def test_every_module_of_a_group_is_named():
