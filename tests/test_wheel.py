@@ -105,6 +105,17 @@ def test_commands_need_no_group_or_name_theirs_in_one_line(core, tmp_path, words
         assert len(done.stdout) > 100
 
 
+@pytest.mark.long
+def test_nights_of_the_core_alone_go_well_without_reports(core, tmp_path):
+    run(tmp_path, core / "mssante-audit", "sample", "data")
+    settings = '[data]\nfolder = "data"\nanchors = ["data/anchors"]\n[reports]\nenabled = false\n'
+    (tmp_path / "audit.toml").write_text(settings)
+    for day in ("2026-03-03", "2026-03-04"):  # from the second night on the site shows how it went
+        done = run(tmp_path, core / "mssante-audit", "run", "--as-of", day)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "En 2\u00a0passages" in (tmp_path / "output" / "site" / "index.html").read_text(encoding="utf-8")
+
+
 def test_every_module_of_a_group_is_named():
     brought, required = metadata.packages_distributions(), metadata.requires("mssante-audit")
     for group, modules in GROUPS.items():

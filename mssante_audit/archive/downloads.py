@@ -173,7 +173,7 @@ def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
                 raise FetchError(why, file=settings.shown, remedy=remedy)
             extraction = Extraction(_named(made, suffix), made, draft)
             if damage := extraction.counts.damage:
-                raise FetchError(f"what came is damaged ({damage})", file=settings.shown, remedy="Try again")
+                raise FetchError("what came is damaged ({})", damage, file=settings.shown, remedy="Try again")
             os.replace(draft, folder / extraction.source)
     return Boxes(folder / extraction.source, extraction)
 

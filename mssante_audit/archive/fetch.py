@@ -52,9 +52,11 @@ class Settings:
         """The address without credentials, as it is shown and logged."""
         return masked_url(self.url)
 
-    def failed(self, code: str, why: str, *, again: bool = False, remedy: str | None = None) -> FetchError:
+    def failed(
+        self, code: str, why: str, *values: object, again: bool = False, remedy: str | None = None
+    ) -> FetchError:
         """Return the error that tells why nothing could be had, and whether to try `again`."""
-        error = FetchError(why, file=self.shown, remedy=remedy)
+        error = FetchError(why, *values, file=self.shown, remedy=remedy)
         error.code, error.again = code, again
         return error
 
@@ -150,18 +152,19 @@ async def _attempt(settings: Settings, verified: ssl.SSLContext, headers: Mappin
         async with asyncio.timeout(seconds), _client(settings, verified, headers) as client:
             return await _follow(client, settings, asked=len(headers) > len(HEADERS))
     except TimeoutError as error:
-        raise failed("slow", f"not done after {seconds:g} s", again=True) from error
+        raise failed("slow", "not done after {} s", f"{seconds:g}", again=True) from error
     except httpx.TimeoutException as error:
-        raise failed("slow", f"no answer in time ({type(error).__name__})", again=True) from error
+        raise failed("slow", "no answer in time ({})", type(error).__name__, again=True) from error
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, UnicodeError) as error:
         why = " ".join(str(error).split())[:200] or type(error).__name__
         if not isinstance(error, httpx.TransportError):
-            raise failed("unusable", f"the answer cannot be used ({why})") from error
+            raise failed("unusable", "the answer cannot be used ({})", why) from error
         if "CERTIFICATE_VERIFY_FAILED" not in str(error):
-            raise failed("connection", f"the connection failed ({why})", again=True) from error
+            raise failed("connection", "the connection failed ({})", why, again=True) from error
         remedy = "Give the authority's certificates with --ca-bundle"
-        why = f"the server's certificate is not trusted ({why})"
-        raise failed("certificate", why, remedy=remedy) from error
+        raise failed(
+            "certificate", "the server's certificate is not trusted ({})", why, remedy=remedy
+        ) from error
 
 
 def _client(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, str]) -> httpx.AsyncClient:
@@ -170,8 +173,13 @@ def _client(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, 
     try:
         return httpx.AsyncClient(verify=verified, timeout=timeout, headers=headers, trust_env=away)
     except (ImportError, ValueError):
-        why = f"the environment's proxy {masked_url(proxy_of(settings.url))} is of no kind that can be used"
-        raise FetchError(why, file=settings.shown, remedy="Set HTTPS_PROXY to http://HOST:PORT") from None
+        why = "the environment's proxy {} is of no kind that can be used"
+        raise FetchError(
+            why,
+            masked_url(proxy_of(settings.url)),
+            file=settings.shown,
+            remedy="Set HTTPS_PROXY to http://HOST:PORT",
+        ) from None
 
 
 async def _follow(client: httpx.AsyncClient, settings: Settings, *, asked: bool) -> Download:
@@ -184,7 +192,7 @@ async def _follow(client: httpx.AsyncClient, settings: Settings, *, asked: bool)
             where = response.headers["location"]
         url = url.join(where)
         _check(url, first, settings)
-    raise settings.failed("unusable", f"redirects more than {REDIRECTS} times")
+    raise settings.failed("unusable", "redirects more than {} times", REDIRECTS)
 
 
 def _check(url: httpx.URL, first: httpx.URL, settings: Settings) -> None:
@@ -202,10 +210,10 @@ def _check(url: httpx.URL, first: httpx.URL, settings: Settings) -> None:
         raise FetchError("redirects to no web address" if redirected else "is no web address", file=shown)
     plain = url.scheme == first.scheme == "http" and (settings.plain or url.host in LOOPBACK)
     if url.scheme != "https" and not plain:
-        why = f"{'redirects to' if redirected else 'is'} a {url.scheme or 'relative'} address, not https"
-        raise FetchError(why, file=shown, remedy="Give an https address")
+        why = "redirects to a {} address, not https" if redirected else "is a {} address, not https"
+        raise FetchError(why, url.scheme or "relative", file=shown, remedy="Give an https address")
     if site(url.host) != site(first.host):
-        raise FetchError(f"redirects to another site, {url.host}", file=shown)
+        raise FetchError("redirects to another site, {}", url.host, file=shown)
 
 
 async def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Download:
@@ -220,7 +228,7 @@ async def _read(response: httpx.Response, settings: Settings, *, asked: bool) ->
     if status == 304 or (status == 200 and settings.had(facts["head"])):
         return Download(b"", unchanged=True, **facts)
     if status != 200:
-        error = failed("status", f"the server answers {status}", again=status in _AGAIN)
+        error = failed("status", "the server answers {}", status, again=status in _AGAIN)
         with suppress(ValueError):
             error.pause = max(0.0, float(headers.get("retry-after", "0")))
         raise error
@@ -231,7 +239,7 @@ async def _read(response: httpx.Response, settings: Settings, *, asked: bool) ->
     async for piece in response.aiter_raw():
         content += piece
         if len(content) > settings.max_bytes:
-            raise failed("large", f"the answer is larger than {settings.max_bytes} bytes")
+            raise failed("large", "the answer is larger than {} bytes", settings.max_bytes)
     if is_html(content) or headers.get("content-type", "").lower().startswith("text/html"):
         raise failed("html", "the answer is an HTML page, not a list (status 200)")
     if not content:

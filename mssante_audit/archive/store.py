@@ -79,8 +79,12 @@ def read_log(folder: Path) -> list[Record]:
         with suppress(json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError, RecursionError):
             content = json.loads(line)
             if content.get("version", VERSION) != VERSION:
-                why = f"written by another version (format {content['version']!r}, this one reads {VERSION})"
-                raise InputError(why, file=str(path), line=number, remedy="Update mssante-audit")
+                why, given = (
+                    "written by another version (format {}, this one reads {})",
+                    repr(content["version"]),
+                )
+                remedy = "Update mssante-audit"
+                raise InputError(why, given, VERSION, file=str(path), line=number, remedy=remedy)
             values = {each.name: content[each.name] for each in fields(Record) if each.name in content}
             records.append(Record(**values | {"flags": tuple(values.get("flags", ()))}))
     return records
@@ -175,7 +179,7 @@ class Archive:
         if earlier := [s for s in self.snapshots if s.generated_at <= instant]:
             return earlier[-1]
         first = f"The first is of {self.snapshots[0].generated_at:%Y-%m-%d}" if self.snapshots else None
-        raise InputError(f"no list of {text} or before", file=str(self.folder), remedy=first)
+        raise InputError("no list of {} or before", text, file=str(self.folder), remedy=first)
 
     def read(self, given: str | Path | bytes, **how: bool) -> WhiteList:
         """Load a list, its own or another's, verified with what it trusts (`load_whitelist`)."""

@@ -1,12 +1,13 @@
 """The exceptions of this package, all under `AuditError`: one line each, fields that survive pickling."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, TypeVar
 
 from mssante_audit.base.language import catalogue, plain
 
 E = TypeVar("E", bound="AuditError")
+Remedy = str | tuple[str, ...] | None
 
 
 class AuditError(Exception):
@@ -23,26 +24,27 @@ class AuditError(Exception):
         *values: object,
         file: str | None = None,
         line: int | None = None,
-        remedy: str | tuple[str, ...] | None = None,
+        remedy: Remedy = None,
     ) -> None:
-        how = remedy if isinstance(remedy, tuple) else (remedy or "",)
-        self._sentences: tuple[tuple[Any, ...], ...] = ((message, *values), how)
+        self.how = remedy if isinstance(remedy, tuple) else (remedy or "",)
+        self._sentences: tuple[tuple[Any, ...], ...] = ((message, *values), self.how)
         self.file, self.line = file, line
         self.message, self.remedy = self._texts({})
         super().__init__(self.message)
 
-    language = "en"  # sentences that the catalogue of another does not have stay English
+    language = "en"  # a line that the catalogue of another does not have whole stays English
 
     def __str__(self) -> str:
         words = {} if self.language == "en" else catalogue(self.language)
+        if not all(plain(text) in words for text in self._templates()):
+            words = {}  # a line is of one language
         message, remedy = self._texts(words)
         text = self._placed(self.file, message, words.get("line", "line"), " : " if words else ": ")
         return f"{text}. {remedy}" if remedy else text
 
-    def within(self, kind: type[E], place: str | None = None, remedy: str | None = None) -> E:
+    def within(self, kind: type[E], place: str | None = None, remedy: Remedy = None) -> E:
         """Return the same as an error of another kind, at a place, perhaps with another remedy."""
-        sentence, own = self._sentences
-        return kind(*sentence, file=place, line=self.line, remedy=remedy or own)
+        return kind(*self._sentences[0], file=place, line=self.line, remedy=remedy or self.how)
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows in place of a traceback."""
@@ -53,6 +55,13 @@ class AuditError(Exception):
     def brief(self) -> str:
         """What is wrong for those who have not its folders: the file by its name, and no remedy."""
         return self._placed(PurePath(self.file or "").name, self.message)
+
+    def _templates(self) -> Iterator[str]:
+        """Yield the sentences that have words of their own, those of errors in them too."""
+        for template, *values in self._sentences:
+            yield from [template] if any(map(str.isalpha, template.replace("{}", ""))) else ()
+            for value in values:
+                yield from value._templates() if isinstance(value, AuditError) else ()
 
     def _texts(self, words: Mapping[str, str]) -> tuple[str, str | None]:
         texts = []

@@ -198,7 +198,7 @@ def write_workbook(frames: Mapping[str, pd.DataFrame | Values], path: Path) -> N
             for name, frame in frames.items():
                 every = values(frame)
                 if (count := len(every.rows)) >= XLSX_ROWS:
-                    raise OutputError(f"{count} rows do not fit a sheet", remedy="Write them as csv")
+                    raise OutputError("{} rows do not fit a sheet", count, remedy="Write them as csv")
                 sheet = book.create_sheet(name)
                 sheet.freeze_panes = "A2"
                 for cells in every.lines():

@@ -24,5 +24,5 @@ def absent(error: ModuleNotFoundError) -> InputError | None:
     module = (error.name or "").partition(".")[0]
     for group, modules in GROUPS.items():
         if module in modules:
-            return InputError(f"{module} is not installed", remedy=f"Install it: {install(group)}")
+            return InputError("{} is not installed", module, remedy=("Install it: {}", install(group)))
     return None

@@ -135,7 +135,7 @@ def put_folder(
         if entries and not force:
             raise refused("the folder is not empty", "Name another folder, or use --force")
         if foreign := sorted(entries.difference(names)):
-            raise refused(f"the folder holds {foreign[0]!r}, which is no part of a sample")
+            raise refused("the folder holds {}, which is no part of a sample", repr(foreign[0]))
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
             new, old = Path(scratch, "new"), Path(scratch, "old")

@@ -26,11 +26,11 @@ def write_state(path: Path, version: int, content: Mapping[str, Any]) -> None:
 
 
 def read_state(
-    path: Path, version: int, *, remedy: str = "Put back a copy of it, or remove it to start anew"
+    path: Path, version: int, *keys: str, remedy: str = "Put back a copy of it, or remove it to start anew"
 ) -> dict[str, Any] | None:
     """Return the content of a state file, ``None`` if there is none.
 
-    One that cannot be read, is of another version, or was changed is an `InputError`.
+    One that cannot be read, is of another version, was changed, or lacks one of `keys` is an `InputError`.
     """
     fault, state = "", {}
     try:
@@ -44,6 +44,8 @@ def read_state(
             fault = "is not of version {}, the only one that this program knows"
         elif digest(text.replace(_line(noted := str(state.pop("digest", ""))), _line(""), 1)) != noted:
             fault = "was changed since it was written"
+        elif not state.keys() >= {*keys}:
+            fault = "is the state of something else"
     except InputError as error:
         raise error.within(InputError, str(path), remedy) from None
     except (OSError, ValueError, RecursionError):

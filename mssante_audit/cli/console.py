@@ -52,7 +52,8 @@ def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Calla
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def run(*values: Any, lang: str | None = None, **named: Any) -> None:
-            asked = lang or readers_language()
+            asked, before = lang or readers_language(), AuditError.language
+            AuditError.language = asked or "en"
             try:
                 with using_language(asked or otherwise):
                     command(*values, lang=asked or otherwise, **named)
@@ -60,6 +61,8 @@ def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Calla
                 fault: Any = shut_out(error)
                 fault.language = asked or "en"
                 raise fault from error.__cause__
+            finally:
+                AuditError.language = before
 
         return run
 
@@ -102,7 +105,8 @@ def write(text: str, out: Path | None = None, *, file: Any = None, safe: bool = 
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", file="standard output") from None
+        why = (error.strerror or "").lower()
+        raise OutputError("cannot be written: {}", why, file="standard output") from None
 
 
 def write_json(content: Any, out: Path | None = None, *, indent: int = 1) -> None:
@@ -113,7 +117,7 @@ def write_json(content: Any, out: Path | None = None, *, indent: int = 1) -> Non
 def check_format(format: str, out: Path | None) -> None:
     """Refuse, by a `ParameterError`, a format that is no text and has no file to go to."""
     if out is None and format in ("xlsx", "parquet"):
-        raise ParameterError(f"{format} is not for the terminal", remedy="Name a file with --out")
+        raise ParameterError("{} is not for the terminal", format, remedy="Name a file with --out")
 
 
 def write_frame(frame: pd.DataFrame, format: str, out: Path | None, name: str = "findings") -> None:
@@ -165,7 +169,7 @@ def parameters_of(context: Context, *aside: str) -> dict[str, Any]:
         if value in (None, False, [], ()):
             continue
         if name in given:
-            raise ParameterError(f"{name!r} is given twice")
+            raise ParameterError("{} is given twice", repr(name))
         if isinstance(value, list | tuple) and kind_of(name) is str:
             value = ",".join(value)
         given[name] = check_value(name, str(value) if isinstance(value, Path) else value)

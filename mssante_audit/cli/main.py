@@ -132,7 +132,7 @@ def _common(
         raise Exit(2)
     # Below it libraries in C end the process, with lines and a status of theirs.
     if 0 <= resource.getrlimit(resource.RLIMIT_AS)[0] < LEAST:
-        raise ResourceError(f"takes more memory than ulimit -v allows: at least {LEAST >> 20} MB")
+        raise ResourceError("takes more memory than ulimit -v allows: at least {} MB", LEAST >> 20)
 
 
 @app.command(cls=NamingAudits, rich_help_panel=LOOK)

@@ -198,7 +198,7 @@ def _observation(text: str, data: Path | None) -> Path:
     for file in find_observations(folder):
         if file.begun < last and is_whole(file.path):
             return file.path
-    raise InputError(f"no whole observation of {text} or before", file=str(folder))
+    raise InputError("no whole observation of {} or before", text, file=str(folder))
 
 
 def _entries(data: Path) -> pd.DataFrame:

@@ -32,7 +32,7 @@ def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequenc
     try:
         places = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise InputError(f"no address of {host}: {getattr(error, 'strerror', None) or error}") from None
+        raise InputError("no address of {}: {}", host, getattr(error, "strerror", None) or error) from None
     offers, at = offers_of(settings), datetime.now(UTC)
     addresses = dict.fromkeys(str(place[0]) for *_, place in places)
     statuses = []

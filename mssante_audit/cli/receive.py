@@ -40,7 +40,7 @@ def judged(
         observed, _ = load_servers(files, (), now, limits.oldest_observation(now)) if files else (None, ())
         space = TrustSpace(whitelist, now, limits, tls=observed, domains=names)
     if not canonical(domain):
-        raise ParameterError(f"{domain!r} is no name the DNS can carry")
+        raise ParameterError("{} is no name the DNS can carry", repr(domain))
     seen = observe_now(domain, **given)
     mail = mails(seen, [domain], datetime.now(UTC), 1)[domain]
     wire = wire_of(replace(space, observation=seen)) if space else Wire()

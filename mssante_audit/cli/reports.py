@@ -160,13 +160,13 @@ def cluster(address: str | None) -> Iterator[dict[str, Any]]:
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
-        raise InputError(f"no Dask scheduler answers: {error}", file=address) from None
+        raise InputError("no Dask scheduler answers: {}", error, file=address) from None
     with client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError:
             raise InputError(
-                "the Dask cluster has no worker", file=address, remedy=f"Start one: dask worker {address}"
+                "the Dask cluster has no worker", file=address, remedy=("Start one: dask worker {}", address)
             ) from None
         yield {
             "executor": client.get_executor(pure=False, retries=RETRIES),  # type: ignore[no-untyped-call]

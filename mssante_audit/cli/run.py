@@ -7,9 +7,9 @@ from typing import Annotated
 
 from typer import Argument, Context, Exit, Option, Typer
 
-from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.errors import AuditError, InputError, ParameterError
 from mssante_audit.cli import options
-from mssante_audit.cli.console import debugging, for_own_eyes, say, write_json
+from mssante_audit.cli.console import debugging, for_own_eyes, in_readers_language, say, write_json
 
 CONFIG = Path("audit.toml")
 letters = Typer(help="Note letters that went out, and see whom to remind.", no_args_is_help=True)
@@ -50,11 +50,13 @@ def run(
     raise Exit(night.exit_status)
 
 
+@in_readers_language("en")
 def doctor(
     config: Annotated[Path | None, Option(help="Look at what these settings need, too.")] = None,
     health: Annotated[
         bool, Option("--health", help="Only: do the nights go well? For a monitor; wants --config.")
     ] = False,
+    lang: options.ReaderLang = None,
 ) -> None:
     """Say what is missing on this machine, and what to do about it."""
     from mssante_audit.nightly.config import load_config
@@ -66,7 +68,8 @@ def doctor(
     signs = list(healthy(load_config(config)) if health and config else examine(config))
     for sign in signs:
         state = "ill" if health and sign.state != "ok" else sign.state
-        say(f"{state:8} {sign.what}: {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))
+        what = AuditError(f"{sign.what}:")
+        say(f"{state:8} {what} {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))
     raise Exit(int(any(sign.state == "missing" for sign in signs)))
 
 

@@ -55,7 +55,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
             raise ParameterError("a dossier is about one operator", remedy="This list names none")
         operator_id = max(listed, key=lambda listed_id: len(common.touching.get(listed_id, ())))
     if operator_id not in common.owners.values():
-        raise UnknownNameError(f"no operator {operator_id!r} in this list")
+        raise UnknownNameError("no operator {} in this list", repr(operator_id))
     return Dossier(space, operator_id, masked=masked and not space.show_contacts)
 
 

@@ -56,7 +56,7 @@ def stationery(settings: Letter) -> Stationery:
         try:
             logo = read_bytes(path, MOST_LOGO)
         except InputError as error:
-            raise InputError(f"letter.logo: {error.message}", file=str(path)) from None
+            raise InputError("letter.logo: {}", error.message, file=str(path)) from None
         if not logo.startswith(tuple(PICTURES)):
             raise InputError("letter.logo: no PNG or JPEG of 1 MB at most", file=str(path))
     same = {key: getattr(settings, key) for key in ("deadline_days", "to_all", "contacts_to", "form_to")}
@@ -66,7 +66,7 @@ def stationery(settings: Letter) -> Stationery:
 def read_stationery(file: Path) -> Stationery:
     """Return what the section ``[letter]`` of a file says; one without, or with a bad key, is refused."""
     settings = read_toml(file)
-    remedy = f"Keys: {', '.join(Letter.model_fields)}"
+    remedy = ("Keys: {}", ", ".join(Letter.model_fields))
     if "letter" not in settings:
         raise InputError("has no section [letter]", file=str(file), remedy=remedy)
     try:

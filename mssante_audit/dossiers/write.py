@@ -238,7 +238,7 @@ def write_dossiers(
     """
     given = dict(parameters or {})
     if apart := [name for name in LIMITS if name in given]:
-        raise ParameterError(f"{apart[0]} is not a parameter here", remedy="Name operators apart")
+        raise ParameterError("{} is not a parameter here", apart[0], remedy="Name operators apart")
     notebook = resources.resource("notebooks") / f"{NOTEBOOK}.ipynb"
     (base,) = plan({NOTEBOOK: notebook}, {**given, "operator": "0"})
     given = {**base.shown, **base.given}

@@ -64,7 +64,7 @@ class FollowUp:
 
 def read_ledger(folder: Path) -> Ledger:
     """Return the ledger of an output folder, empty if there is none; an `InputError` if it is damaged."""
-    state = read_state(folder / FILE, VERSION)
+    state = read_state(folder / FILE, VERSION, "scopes")
     return state["scopes"] if state else {}
 
 

@@ -187,7 +187,7 @@ def unusable() -> tuple[str, ...]:
 def audit_named(name: str) -> Audit:
     """Return one audit; an `UnknownNameError` if there is none of that name."""
     if name not in audits():
-        raise UnknownNameError(f"no audit {name!r}", remedy=f"There are: {', '.join(audits())}")
+        raise UnknownNameError("no audit {}", repr(name), remedy=("There are: {}", ", ".join(audits())))
     return audits()[name]
 
 
@@ -207,7 +207,7 @@ def catalogue() -> Mapping[str, Rule]:
 def rule(code: str) -> Rule:
     """Return the rule named `code`; an `UnknownNameError` if there is none."""
     if code not in catalogue():
-        raise UnknownNameError(f"no rule {code!r}", remedy="`mssante-audit rules` lists them")
+        raise UnknownNameError("no rule {}", repr(code), remedy="`mssante-audit rules` lists them")
     return catalogue()[code]
 
 

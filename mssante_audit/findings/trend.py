@@ -57,7 +57,7 @@ def severity_counts(findings: pd.DataFrame) -> dict[str, int]:
 
 def read_trend(file: Path) -> tuple[Point, ...]:
     """Return the points of a file, oldest first; one that cannot be read is an `InputError`."""
-    state = read_state(file, VERSION)
+    state = read_state(file, VERSION, "points")
     return tuple(Point(**point) for point in state["points"]) if state else ()
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.base.errors import InputError
+from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.reading import read_toml
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.frame import typed
@@ -57,33 +57,33 @@ def load_waivers(file: Path) -> tuple[Waiver, ...]:
     """Load a file of waivers; an `InputError` says of which one what is wrong with it."""
     tables = read_toml(file)
     if (version := tables.pop("version", VERSION)) != VERSION:
-        raise InputError(f"is of version {version}, and this program knows {VERSION}", file=str(file))
+        raise InputError("is of version {}, and this program knows {}", version, VERSION, file=str(file))
     listed = tables.pop("waiver", [])
     if tables or not (isinstance(listed, list) and all(isinstance(fields, dict) for fields in listed)):
         raise InputError("holds something else than [[waiver]]", file=str(file))
     for number, fields in enumerate(listed, 1):
         if fault := _fault(fields):
-            raise InputError(f"waiver {number} {fault}", file=str(file))
+            raise InputError("waiver {} {}", number, AuditError(*fault), file=str(file))
     return tuple(Waiver(**fields) for fields in listed)
 
 
-def _fault(fields: dict[str, Any]) -> str:
-    """Return what is wrong with the fields of a waiver, "" if nothing is."""
+def _fault(fields: dict[str, Any]) -> tuple[str, ...]:
+    """Return what is wrong with the fields of a waiver, nothing if nothing is."""
     if unknown := sorted(set(fields) - set(Waiver.__dataclass_fields__)):
-        return f"has an unknown field {unknown[0]!r}"
+        return "has an unknown field {}", repr(unknown[0])
     if missing := [name for name in ("rule", "reason", "who", "until") if not fields.get(name)]:
-        return f"lacks {missing[0]!r}"
+        return "lacks {}", repr(missing[0])
     if not (fields.get("domain") or fields.get("operator") or fields.get("fingerprint")):
-        return "names neither a domain nor an operator nor a fingerprint"
+        return ("names neither a domain nor an operator nor a fingerprint",)
     if type(fields["until"]) is not date:
-        return "has an `until` that is not a date such as 2026-12-31"
+        return ("has an `until` that is not a date such as 2026-12-31",)
     if bad := [name for name, value in fields.items() if name != "until" and not isinstance(value, str)]:
-        return f"has a {bad[0]!r} that is not a text"
+        return "has a {} that is not a text", repr(bad[0])
     if fields["rule"] == FAILED:
-        return f"names {FAILED}: what was not evaluated is unknown, and cannot be accepted"
+        return "names {}: what was not evaluated is unknown, and cannot be accepted", FAILED
     if fields["rule"] not in catalogue() and not unusable():  # it may be one of an unusable package
-        return f"names no rule {fields['rule']!r}"
-    return ""
+        return "names no rule {}", repr(fields["rule"])
+    return ()
 
 
 def split(

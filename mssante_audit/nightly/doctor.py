@@ -25,6 +25,7 @@ from mssante_audit.audits import unusable
 from mssante_audit.base.errors import AuditError, InputError
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.instants import SKEW
+from mssante_audit.base.language import using_language
 from mssante_audit.base.secret import masked_url, read_secret
 from mssante_audit.base.staging import LOCK
 from mssante_audit.findings import trend
@@ -35,9 +36,16 @@ from mssante_audit.nightly.faults import faults
 from mssante_audit.nightly.letters import read_letters
 from mssante_audit.nightly.settings import Config
 from mssante_audit.report.results import open_space
+from mssante_audit.verdicts.words import not_relied_on
+from mssante_audit.whitelist.load import doubts
 
 MEMORY = 2 * 2**30  # bytes below which a run may be short of memory
 ROOM = 2**30  # bytes of disk below which a run may be short of room
+# What to do about a list that is signed right, but not by whom it should be, by the verdict's reason.
+_SIGNERS = {
+    "anchor": "Put IGC-Santé's certificates into the data folder, or name them in data.anchors",
+    "signer": "Ask ANS who signs its lists; if it is right, name it in data.signer",
+}
 TRIED = 10  # seconds that a mail server has to greet
 
 
@@ -49,6 +57,11 @@ class Sign:
     what: str
     found: str
     remedy: str = ""
+
+
+def _text(template: str, *values: object) -> str:
+    """Return a sentence in the language that errors have."""
+    return str(AuditError(template, *values))
 
 
 def _sign(well: bool, what: str, seen: str, remedy: str, ill: str = "warn") -> Sign:
@@ -80,7 +93,7 @@ def _whole(what: str, signs: Iterator[Sign]) -> Iterator[Sign]:
     except AuditError as error:
         yield Sign("missing", what, str(error))
     except OSError as error:
-        yield Sign("missing", what, f"{error.filename}: {_why(error)}", "Give this user the right")
+        yield Sign("missing", what, f"{error.filename}: {_why(error)}", _text("Give this user the right"))
 
 
 def _packages() -> Iterator[Sign]:
@@ -88,13 +101,13 @@ def _packages() -> Iterator[Sign]:
     needed = [text for text in metadata.requires("mssante-audit") or () if "extra ==" not in text]
     names = [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in needed]
     absent = ", ".join(name for name in names if not any(metadata.distributions(name=name)))
-    seen = f"no {absent}" if absent else f"all {len(names)}"
-    yield _sign(not absent, "packages", seen, "Install mssante-audit again", "missing")
+    seen = _text("no {}", absent) if absent else _text("all {}", len(names))
+    yield _sign(not absent, "packages", seen, _text("Install mssante-audit again"), "missing")
     if not absent:
         yield from (Sign("warn", "audit of a package", fault) for fault in unusable())
     for group, what in (("report", "reports"), ("observe", "network"), ("pdf", "forms in PDF")):
         if modules := lacking(group):
-            yield Sign("warn", what, f"no {', '.join(modules)}", install(group))
+            yield Sign("warn", what, _text("no {}", ", ".join(modules)), install(group))
 
 
 def _machine() -> Iterator[Sign]:
@@ -106,20 +119,22 @@ def _machine() -> Iterator[Sign]:
         group = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
         limit = Path(f"/sys/fs/cgroup{group}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
-    seen, least = (f"{size(min(bounds))} to be had", min(bounds)) if bounds else ("unknown here", 0)
-    yield _sign(least >= MEMORY, "memory", seen, f"A run wants {size(MEMORY)}")
+    least = min(bounds, default=MEMORY)
+    seen = _text("{} to be had", size(least)) if bounds else _text("unknown here")
+    yield _sign(least >= MEMORY, "memory", seen, _text("A run wants {}", size(MEMORY)))
     try:
         with tempfile.TemporaryDirectory() as folder:
             yield Sign("ok", "temporary files", str(Path(folder).parent))
     except OSError as error:
-        yield Sign("missing", "temporary files", str(error.strerror), "Set TMPDIR to a folder with room")
+        yield Sign("missing", "temporary files", _why(error), _text("Set TMPDIR to a folder with room"))
     now = datetime.now().astimezone()
-    seen, same = f"{now:%Z}, now {now:%Y-%m-%d %H:%M}", True
+    seen, same = _text("{}, now {}", f"{now:%Z}", f"{now:%Y-%m-%d %H:%M}"), True
     with suppress(ZoneInfoNotFoundError):
         paris = now.astimezone(ZoneInfo("Europe/Paris"))
         same = paris.utcoffset() == now.utcoffset()
-        seen += ", as in Paris" if same else f", {paris:%H:%M} in Paris"
-    yield _sign(same, "time zone", seen, "A timer counts in this machine's time: set its hour accordingly")
+        seen += ", " + (_text("as in Paris") if same else _text("{} in Paris", f"{paris:%H:%M}"))
+    remedy = _text("A timer counts in this machine's time: set its hour accordingly")
+    yield _sign(same, "time zone", seen, remedy)
 
 
 def _hooks(config: Config, settings: Path) -> Iterator[Sign]:
@@ -127,8 +142,8 @@ def _hooks(config: Config, settings: Path) -> Iterator[Sign]:
     commands = {*config.hooks.success, *config.hooks.failure, *config.hooks.new_findings}
     for program in sorted({words[0] for words in commands}):
         if shutil.which(program) is None:
-            remedy = "Give its full path, and make it executable"
-            yield Sign("warn", "hook", f"{program} is no program here", remedy)
+            remedy = _text("Give its full path, and make it executable")
+            yield Sign("warn", "hook", _text("{} is no program here", program), remedy)
     named = [settings] if commands else []
     named += [Path(shutil.which(argument) or argument) for words in sorted(commands) for argument in words]
     files = [file for file in named if os.path.isfile(file)]  # one in a folder of others' is none
@@ -137,7 +152,7 @@ def _hooks(config: Config, settings: Path) -> Iterator[Sign]:
         mode, ours = about.st_mode, about.st_uid in (0, os.geteuid())
         if not ours or (mode & 0o022 and not mode & stat.S_ISVTX and not stat.S_ISLNK(mode)):
             remedy = f"chmod go-w {place}" if ours else f"chown -h root {place}"
-            yield Sign("warn", "hook", f"{place} can be written by others", remedy)
+            yield Sign("warn", "hook", _text("{} can be written by others", place), remedy)
 
 
 def _way(file: Path) -> Iterator[Path]:
@@ -168,14 +183,14 @@ def _proxy(config: Config) -> Iterator[Sign]:
     except OSError as error:
         fault = f": {_why(error)}"
     except (ValueError, KeyError, httpx.InvalidURL):
-        fault = " is of no kind that can be used"
-    remedy = "Set HTTPS_PROXY to http://HOST:PORT, or name the host in NO_PROXY"
+        fault = f" {_text('is of no kind that can be used')}"
+    remedy = _text("Set HTTPS_PROXY to http://HOST:PORT, or name the host in NO_PROXY")
     yield _sign(not fault, "proxy", seen + fault, remedy, "missing")
 
 
 def _why(error: Exception) -> str:
     why = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
-    return str(why).lower()
+    return _text("{}", str(why).lower())
 
 
 def _way_out(config: Config) -> Iterator[Sign]:
@@ -184,10 +199,11 @@ def _way_out(config: Config) -> Iterator[Sign]:
     host, port = settings.try_host, settings.port
     if not host:
         if settings.enabled:
-            remedy = "Name a mail server that you may try in observe_tls.try_host"
-            yield Sign("warn", what, f"unknown: no server to try port {port} of", remedy)
+            remedy = _text("Name a mail server that you may try in observe_tls.try_host")
+            yield Sign("warn", what, _text("unknown: no server to try port {} of", port), remedy)
         return
-    where, begin, seconds = f"port {port} of {host}", time.monotonic(), min(settings.timeout, TRIED)
+    where, begin = _text("port {} of {}", port, host), time.monotonic()
+    seconds = min(settings.timeout, TRIED)
     source = (settings.source_address, 0) if settings.source_address else None
     try:
         with socket.create_connection((host, port), seconds, source) as opened:
@@ -196,12 +212,13 @@ def _way_out(config: Config) -> Iterator[Sign]:
             with suppress(OSError):
                 opened.sendall(b"QUIT\r\n")
     except (OSError, UnicodeError) as error:
-        ill, remedy = "missing" if settings.enabled else "warn", f"Have connections to port {port} let out"
+        ill = "missing" if settings.enabled else "warn"
+        remedy = _text("Have connections to port {} let out", port)
         yield Sign(ill, what, f"{where}: {_why(error)}", remedy)
         return
     greets = code in (b"220", b"421", b"554")
-    seen = f"greets with {code.decode()}" if greets else "does not greet as a mail server"
-    remedy = "Name a mail server in observe_tls.try_host; if it is one, something answers in its place"
+    seen = _text("greets with {}", code.decode()) if greets else _text("does not greet as a mail server")
+    remedy = _text("Name a mail server in observe_tls.try_host; if it is one, something answers in its place")
     yield _sign(greets, what, f"{where} {seen}", remedy)
 
 
@@ -216,9 +233,10 @@ def _secrets(config: Config) -> Iterator[Sign]:
         about = Path(place).stat() if kind == "file" else None
         # Its group may read it, if it is root's, as with Kubernetes.
         if about and about.st_mode & (0o077 if about.st_uid == os.geteuid() else 0o007):
-            yield Sign("warn", "secret", f"{name}: {place} can be read by others", f"chmod 600 {place}")
+            seen = _text("{}: {} can be read by others", name, place)
+            yield Sign("warn", "secret", seen, f"chmod 600 {place}")
         elif where:
-            yield Sign("ok", "secret", f"{name} is there")
+            yield Sign("ok", "secret", _text("{} is there", name))
 
 
 def _output(config: Config) -> Iterator[Sign]:
@@ -227,16 +245,16 @@ def _output(config: Config) -> Iterator[Sign]:
     there = [*map(_existing, wanted)]
     ill = [path for path in there if not os.access(path, os.W_OK | os.X_OK * path.is_dir())]
     if ill or not there[0].is_dir():
-        remedy = "Give this user the right, or set output.folder"
-        yield Sign("missing", "output", f"{[*ill, *there][0]} cannot be written", remedy)
+        remedy = _text("Give this user the right, or set output.folder")
+        yield Sign("missing", "output", _text("{} cannot be written", [*ill, *there][0]), remedy)
         return
     yield Sign("ok", "output", str(output))
     if (output / LOCK).exists():
         try:
             with FileLock(output / LOCK, timeout=0):
-                yield Sign("ok", "lock", "free")
+                yield Sign("ok", "lock", _text("free"))
         except Timeout:
-            yield Sign("warn", "lock", "held: a run is at work", "Wait for it to end")
+            yield Sign("warn", "lock", _text("held: a run is at work"), _text("Wait for it to end"))
     signs = health(config) if (output / night.STATE / night.RUN).exists() else [_disk(output, 3)]
     yield from (replace(sign, state="warn") if sign.state == "missing" else sign for sign in signs)
 
@@ -262,33 +280,32 @@ def _white_list(config: Config) -> Iterator[Sign]:
     except AuditError:
         if not config.fetch.enabled or any(config.data.folder.glob("archive/*.xml.gz")):
             raise
-        yield Sign("warn", "white list", "none yet", "The first run fetches it")
+        yield Sign("warn", "white list", _text("none yet"), _text("The first run fetches it"))
         return
     whitelist, verdict = space.whitelist, space.whitelist.signature
-    yield Sign("ok", "white list", f"{Path(whitelist.source).name}, {len(space.entries)} rows")
+    yield Sign("ok", "white list", _text("{}, {} rows", Path(whitelist.source).name, len(space.entries)))
     if verdict.status == "valid":
-        yield Sign("ok", "signature", f"valid, signer {verdict.signer}")
-    elif verdict.status != "valid-untrusted":
-        yield Sign("missing", "signature", f"{verdict.status}: {verdict.why}", "Get the list again")
+        yield Sign("ok", "signature", _text("valid, signer {}", verdict.signer))
     else:
-        fault, remedy = "", "Get the list again; if it is the same at its source, ask ANS"
-        if verdict.reason == "anchor":
-            fault = "of no known authority: "
-            remedy = "Put IGC-Santé's certificates into the data folder, or name them in data.anchors"
-        elif verdict.reason == "signer":
-            fault = "not the signer expected: "
-            remedy = "Ask ANS who signs its lists; if it is right, name it in data.signer"
-        yield Sign("warn", "signature", f"right, but {fault}{verdict.why}", remedy)
+        ill, remedy = "missing", "Get the list again"
+        if verdict.status == "valid-untrusted":
+            ill, remedy = (
+                "warn",
+                _SIGNERS.get(verdict.reason, f"{remedy}; if it is the same at its source, ask ANS"),
+            )
+        with using_language(AuditError.language):
+            seen = not_relied_on(doubts(whitelist))
+        yield Sign(ill, "signature", seen, _text(remedy))
     made = whitelist.generated_at
     if made is None:
-        yield Sign("warn", "clock", "the list does not say when it was made")
+        yield Sign("warn", "clock", _text("the list does not say when it was made"))
     elif made > now + SKEW:
-        ahead = f"the list is of {made:%Y-%m-%d %H:%M} UTC, after now"
-        yield Sign("missing", "clock", ahead, "Set the clock")
+        ahead = _text("the list is of {}, after now", f"{made:%Y-%m-%d %H:%M} UTC")
+        yield Sign("missing", "clock", ahead, _text("Set the clock"))
     else:
         young = made >= now - timedelta(days=config.thresholds.list_max_age_days)
-        remedy = "Set fetch.enabled, or put a newer one there"
-        yield _sign(young, "clock", f"the list is {(now - made).days} days old", remedy)
+        remedy = _text("Set fetch.enabled, or put a newer one there")
+        yield _sign(young, "clock", _text("the list is {} days old", (now - made).days), remedy)
 
 
 # -- whether the nights go well: by the state that the last run left, without a lock ------------------------
@@ -303,27 +320,31 @@ def _nights(config: Config) -> Iterator[Sign]:
     output, hours, now = config.output.folder, config.health.max_age_hours, datetime.now(UTC)
     oldest = now - timedelta(hours=hours)
     if (last := night.read_last(output)) is None:
-        yield Sign("missing", "last run", "there was none", "Look at what should start it")
+        yield Sign("missing", "last run", _text("there was none"), _text("Look at what should start it"))
         return
     at, status = night.began(last.stamp), last.exit_status
-    begun, remedy = f"{at:%Y-%m-%d %H:%M} UTC", f"See {output / night.RUNS / last.stamp / 'log.txt'}"
+    begun = f"{at:%Y-%m-%d %H:%M} UTC"
+    remedy = _text("See {}", output / night.RUNS / last.stamp / "log.txt")
     if at > now + SKEW:
-        well, seen, remedy = False, f"began at {begun}, after now", "Set the clock"
+        well, seen, remedy = False, _text("began at {}, after now", begun), _text("Set the clock")
     elif status is None:
-        well, seen = last.status == "running" and at >= oldest, f"{last.status} since {begun}"
+        well, seen = last.status == "running" and at >= oldest, _text("{} since {}", last.status, begun)
     else:
-        well, seen = status < night.FAILED, f"{begun}, exit status {status}"
+        well, seen = status < night.FAILED, _text("{}, exit status {}", begun, status)
     yield _sign(well, "last run", seen, remedy, "missing")
     if not last.good:
-        yield Sign("missing", "last good run", "there was none", "Look at the mail of the last run")
+        remedy = _text("Look at the mail of the last run")
+        yield Sign("missing", "last good run", _text("there was none"), remedy)
     else:
         good = night.began(last.good)
-        late = f", more than {hours:g} h ago" if good < oldest else ""
-        seen = f"{good:%Y-%m-%d %H:%M} UTC{late}"
-        yield _sign(not late, "last good run", seen, "Look at what starts it", "missing")
+        seen = f"{good:%Y-%m-%d %H:%M} UTC"
+        if late := good < oldest:
+            seen = _text("{}, more than {} h ago", seen, f"{hours:g}")
+        yield _sign(not late, "last good run", seen, _text("Look at what starts it"), "missing")
     for step in (step for step in last.steps if step.step == "hooks"):
-        failed, remedy = step.outcome == "failed", "Nobody may have been told of the last run"
-        yield _sign(not failed, "hooks", step.message if failed else step.outcome, remedy, "missing")
+        failed, remedy = step.outcome == "failed", _text("Nobody may have been told of the last run")
+        seen = step.message if failed else _text(step.outcome)
+        yield _sign(not failed, "hooks", seen, remedy, "missing")
     yield _disk(output, 2)
 
 
@@ -333,13 +354,17 @@ def _disk(output: Path, runs: int) -> Sign:
     done = next(filter(night.read_run, reversed(night.runs_in(output))), None)
     last = sum(night.files_of(done).values()) if done else 0
     free, wanted = shutil.disk_usage(there).free, max(ROOM, runs * last)
-    seen = f"{size(free)} free" + (f", the last run took {size(last)}" if last else "")
+    seen = _text("{} free", size(free))
+    if last:
+        seen = _text("{}, the last run took {}", seen, size(last))
+    remedy = _text("A run wants {}: free some, or lower retention.runs", size(wanted))
     if free >= wanted and os.statvfs(there).f_favail == 0 and os.statvfs(there).f_files:
-        return Sign("missing", "disk", "no room for one more file", "Free some, or lower retention.runs")
-    remedy = f"A run wants {size(wanted)}: free some, or lower retention.runs"
+        return Sign("missing", "disk", _text("no room for one more file"), remedy)
     return _sign(free >= wanted, "disk", seen, remedy, "missing")
 
 
 def size(count: int) -> str:
     """Return bytes as a reader likes them."""
-    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
+    if count >= 2**30:
+        return _text("{} GB", f"{count / 2**30:.1f}")
+    return _text("{} MB", f"{count / 2**20:.0f}")

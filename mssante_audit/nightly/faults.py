@@ -98,7 +98,7 @@ def _raised(check: Callable[[], object], place: str = "") -> Iterator[AuditError
     try:
         check()
     except AuditError as error:
-        yield type(error)("{}{}", place, error, remedy=error.remedy) if place else error
+        yield type(error)("{}{}", place, error, remedy=error.how) if place else error
 
 
 def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:

@@ -39,7 +39,7 @@ _TIMES = {
 
 def read_letters(output: Path) -> dict[str, Mapping[str, Any]]:
     """Return of each operator written to the last letter: ``sent_on``, its ``run``, fingerprints ``told``."""
-    return dict((read_state(output / STATE / FILE, VERSION) or {"letters": {}})["letters"])
+    return dict((read_state(output / STATE / FILE, VERSION, "letters") or {"letters": {}})["letters"])
 
 
 def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str, Mapping[str, Any]]:

@@ -286,7 +286,7 @@ class Writer:
             with suppress(OSError):
                 os.ftruncate(self._file, size)
             why, remedy = "the file is left readable, as it was", "Make room, then go on with --resume"
-            raise OutputError(f"{error.strerror}: {why}", file=str(self.path), remedy=remedy) from None
+            raise OutputError("{}: {}", error.strerror, why, file=str(self.path), remedy=remedy) from None
 
     def close(self) -> None:
         """Write what is waiting and let go of the file."""

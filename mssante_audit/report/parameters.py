@@ -37,7 +37,7 @@ def check_value(name: str, value: Any) -> Any:
     (False, '399900000130016')
     """
     if name not in PARAMETERS:
-        raise ParameterError(f"no parameter {name!r}", remedy=f"There are: {', '.join(PARAMETERS)}")
+        raise ParameterError("no parameter {}", repr(name), remedy=("There are: {}", ", ".join(PARAMETERS)))
     try:
         checked = getattr(settings.Parameters.model_validate({name: _meant(kind_of(name), value)}), name)
     except ValidationError as errors:
@@ -84,7 +84,9 @@ def declared(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
             try:
                 defaults[target] = check_value(target, ast.literal_eval(value))
             except (ParameterError, ValueError) as error:
-                raise ParameterError(f"its parameter {target!r} is not right: {error}", file=name) from None
+                raise ParameterError(
+                    "its parameter {} is not right: {}", repr(target), error, file=name
+                ) from None
     return defaults
 
 
@@ -94,10 +96,10 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise ParameterError(f"{text!r} is not name=value")
+            raise ParameterError("{} is not name=value", repr(text))
         checked = check_value(name, value)
         if name in values and not isinstance(checked, list):
-            raise ParameterError(f"{name!r} is given twice")
+            raise ParameterError("{} is given twice", repr(name))
         values[name] = values[name] + checked if name in values else checked
     return values
 

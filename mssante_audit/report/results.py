@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,7 +33,6 @@ from mssante_audit.values.identifiers import DEPARTMENTS, Places, places
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES
 from mssante_audit.whitelist.signature import made_up
 
-_version = cache(version)
 ASIDE = ("row_limit", "changes_since", "lang", *settings.LIMITS)  # Parameters that are not of the trust space
 MIME = "application/vnd.mssante-audit+json"  # Of the output that carries a notebook's results
 # Those whose versions a report names: they are what its content depends on
@@ -48,6 +47,12 @@ def schema() -> dict[str, Any]:
     return dict(json.loads((files("mssante_audit.report") / "results.schema.json").read_bytes()))
 
 
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of those `LIBRARIES` that are installed."""
+    return {name: version(name) for name in LIBRARIES if any(distributions(name=name))}
+
+
 def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of a notebook's parameters that open its space (`open_space`)."""
     return {name: value for name, value in values.items() if name not in ASIDE}
@@ -58,7 +63,7 @@ def open_space(**parameters: Any) -> TrustSpace:
     given = {name: check_value(name, value) for name, value in parameters.items()}
     judged_by = {name: given.pop(name) for name in parameters if name in Thresholds.model_fields}
     if other := given.keys() & {*ASIDE}:
-        raise ParameterError(f"{min(other)} says nothing of a trust space")
+        raise ParameterError("{} says nothing of a trust space", min(other))
     return load_space(**given, thresholds=Thresholds(**judged_by))
 
 
@@ -81,11 +86,13 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
             return str(matches["operator_id"].iloc[0])
         if len(matches):
             some = "; ".join(f"{o.operator_id} {o.operator}" for o in matches.head(5).itertuples())
-            fault = f"{operator!r} may mean {len(matches)} operators"
-            raise UnknownNameError(fault, remedy=f"Such as: {some}")
+            fault, count = "{} may mean {} operators", len(matches)
+            raise UnknownNameError(fault, repr(operator), count, remedy=("Such as: {}", some))
     near = listed.loc[names.isin(difflib.get_close_matches(wanted, names.tolist())), "operator"].unique()
     raise UnknownNameError(
-        f"no operator {operator!r} in this list", remedy=f"Near: {'; '.join(near)}" if len(near) else None
+        "no operator {} in this list",
+        repr(operator),
+        remedy=("Near: {}", "; ".join(near)) if len(near) else None,
     )
 
 
@@ -97,6 +104,7 @@ class Limits(NamedTuple):
 
 
 EVERYBODY = Limits()
+_NOBODY = ("no operator of this list sits in {}",)
 
 
 def limits(
@@ -107,11 +115,13 @@ def limits(
     named = places(check_value("region", region), check_value("department", department))
     chosen = Limits(operator_id, named)
     if named and limited(space.audited, chosen).empty:
-        who = f"the operator {operator_id} does not sit" if operator_id else "no operator of this list sits"
+        there = ", ".join((*named.regions, *named.departments))
+        who = ("the operator {} does not sit in {}", operator_id) if operator_id else _NOBODY
         departments = sorted({*space.audited["department"]} - {""})
         raise UnknownNameError(
-            f"{who} in {', '.join((*named.regions, *named.departments))}",
-            remedy=f"There are operators in: {', '.join(departments)}",
+            *who,
+            there,
+            remedy=("There are operators in: {}", ", ".join(departments)),
         )
     return chosen
 
@@ -186,7 +196,7 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
         "not_made": [name for name, audit in registry.audits().items() if audit.lacking(space)],
         "as_of": space.as_of.isoformat(), "rows": len(space.entries), "made_up": made_up(whitelist),
         "test_entries": int(space.entries["is_audit_entry"].sum()), "contacts": space.contacts,
-        "versions": {"python": platform.python_version()} | {n: _version(n) for n in LIBRARIES},
+        "versions": {"python": platform.python_version()} | versions(),
         "inputs": [state.as_json() for state in space.states],
     }  # fmt: skip
     made = [name for name, audit in registry.audits().items() if audit in {*space.cache, *space.kept}]

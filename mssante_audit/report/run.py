@@ -73,9 +73,9 @@ def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
     for name in names or [n for n in ordered if declared(_read(shipped[n]), n)]:
         path = shipped.get(name, Path(name))
         if path.suffix != ".ipynb" or not path.is_file():
-            raise UnknownNameError(f"no notebook {name!r}", remedy=f"There are: {', '.join(shipped)}")
+            raise UnknownNameError("no notebook {}", repr(name), remedy=("There are: {}", ", ".join(shipped)))
         if chosen.setdefault(path.stem, path) != path or path.stem == "index":
-            raise UnknownNameError(f"another report is called {path.stem!r}", file=name)
+            raise UnknownNameError("another report is called {}", repr(path.stem), file=name)
     return chosen
 
 
@@ -98,16 +98,18 @@ def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[J
     takes = dict.fromkeys(name for names in accepted.values() for name in names)
     if unknown := given.keys() - takes:
         raise ParameterError(
-            f"{', '.join(accepted)}: no parameter {min(unknown)!r}",
-            remedy=f"There are: {', '.join(takes)}" if takes else None,
+            "{}: no parameter {}",
+            ", ".join(accepted),
+            repr(min(unknown)),
+            remedy=("There are: {}", ", ".join(takes)) if takes else None,
         )
     now, jobs = datetime.now(UTC).replace(microsecond=0).isoformat(), []
     for name, path in notebooks.items():
         defaults = accepted[name]
         values = {n: value for n, value in {**given, "lang": lang}.items() if n in defaults}
         if name in ONE_OPERATOR and not values.get("operator"):
-            about = f"the report {name!r} is about one operator"
-            raise ParameterError(about, remedy="Give --operator, an identifier or a name")
+            about = "the report {} is about one operator"
+            raise ParameterError(about, repr(name), remedy="Give --operator, an identifier or a name")
         if "as_of" in defaults and values.get("as_of") is None:
             values["as_of"] = defaults["as_of"] or made_as_of(values.get("data")) or now
         paths: dict[str, Any] = {}  # that hold in the kernel's own folder
@@ -193,7 +195,9 @@ def _has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:
     needs = NEEDS.get(name) or (registry.audits()[name].needs if name in registry.audits() else ())
     lacking = [need for need in needs if space is not None and space.given(need) is None]
     if lacking and asked:
-        raise InputError(f"the data folder holds no {lacking[0]}", remedy=f"The report {name!r} needs them")
+        raise InputError(
+            "the data folder holds no {}", lacking[0], remedy=("The report {} needs them", repr(name))
+        )
     return not lacking
 
 

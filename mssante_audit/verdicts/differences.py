@@ -60,7 +60,7 @@ def answers_of(observation: Observation, domains: Iterable[str] | None = None) -
 def differences(before: Answers, after: Answers) -> pd.DataFrame:
     """Return what two observations tell differently (columns above); an `InputError` if of two zones."""
     if before.zone != after.zone:
-        raise InputError(f"of the zone {after.zone}, not {before.zone}", file=after.source)
+        raise InputError("of the zone {}, not {}", after.zone, before.zone, file=after.source)
     rows = []
     for domain in dict.fromkeys((*before.of, *after.of)):
         for what in ASPECTS:

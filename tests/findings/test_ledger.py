@@ -170,6 +170,7 @@ DAMAGE: dict[str, tuple[Callable[[str], str], str]] = {
     "empty": (lambda _: "", UNREAD),
     "deep": (lambda _: "[" * 100_000, UNREAD),
     "a list": (lambda _: "[]", NO_VERSION),
+    "another state": (lambda _: state_bytes(3, {"points": []}).decode(), "is the state of something else"),
     "of 0.1": (lambda _: '{"[\\"run\\"]": {"first_seen": {}, "runs": {}}}', NO_VERSION),
 }
 

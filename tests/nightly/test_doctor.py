@@ -36,6 +36,23 @@ def variant(name: str) -> bytes:
     return (CATALOGUE / "variants" / f"{name}.xml").read_bytes()
 
 
+def test_who_reads_french_is_told_in_french(place, settings):
+    settings(reports={"region": "Bretagn"}, fetch={"enabled": True})
+    (place.folder / "data" / "list.xml").write_bytes(variant("unsigned"))
+    for words in ((), ("--health",)):
+        done = CliRunner().invoke(
+            app, ["doctor", "--lang", "fr", *words, "--config", str(place.folder / "audit.toml")]
+        )
+        said = done.stdout.translate({0xA0: " "}).replace("data.folder", "")
+        assert not {"the", "is", "of", "in", "to", "a run", "no", "free", "none", "was"} & {*said.split()}, (
+            said
+        )
+    done = CliRunner().invoke(app, ["doctor", "--lang", "fr", "--config", str(place.folder / "audit.toml")])
+    shown = done.stdout.translate({0xA0: " "})
+    assert "réglages : [reports] aucune région 'Bretagn'. Noms proches : Bretagne\n" in shown
+    assert "signature : la liste ne fait pas foi : la liste n’est pas signée. Reprendre la liste\n" in shown
+
+
 def test_a_machine_that_has_all(place):
     done = CliRunner().invoke(app, ["doctor", "--config", str(place.folder / "audit.toml")])
     assert (done.exit_code, done.stderr) == (0, "")
@@ -108,10 +125,10 @@ def test_settings_that_cannot_be_used_and_what_they_name_and_is_not_there(place,
     [
         (b"", True, "white list", "warn", "none yet"),
         (b"", False, "white list", "missing", "no "),
-        (variant("untrusted"), False, "signature", "warn", "of no known authority"),
-        (variant("wrong-purpose"), False, "signature", "warn", "right, but the signer does not chain"),
-        (variant("unsigned"), False, "signature", "missing", "absent"),
-        (variant("tampered"), False, "signature", "missing", "invalid"),
+        (variant("untrusted"), False, "signature", "warn", "no authority known here vouches"),
+        (variant("wrong-purpose"), False, "signature", "warn", "is not meant for this"),
+        (variant("unsigned"), False, "signature", "missing", "has no signature"),
+        (variant("tampered"), False, "signature", "missing", "signature is wrong"),
         (variant("unsigned").replace(b"Generation>2026", b"Generation>2126"), False, "clock", "missing",
          "the list is of 2126-03-02 05:30 UTC, after now"),
     ],

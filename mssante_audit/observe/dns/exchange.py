@@ -175,7 +175,7 @@ async def obtained(make: Callable[[], T]) -> T:
 
 def _scarce(error: OSError) -> ResourceError:
     remedy = "Raise its limits (`ulimit -n`) or lower --in-flight"
-    return ResourceError(f"this machine cannot ask any more: {error.strerror}", remedy=remedy)
+    return ResourceError("this machine cannot ask any more: {}", error.strerror, remedy=remedy)
 
 
 def reaches(address: str) -> bool:

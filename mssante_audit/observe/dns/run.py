@@ -112,8 +112,8 @@ async def _observe(
                 writer.mend()
         walker = Walker(asker, resolver, sibling)
         if not await walker.find_parent():
-            why = f"no server of {settings.parent_zone} answers"
-            raise NetworkError(why, remedy="Nothing was written: try again later")
+            why, remedy = "no server of {} answers", "Nothing was written: try again later"
+            raise NetworkError(why, settings.parent_zone, remedy=remedy)
         if writer is None:
             writer = await obtained(partial(Writer, out))
         given = settings.model_dump(exclude={"root", "enabled"})

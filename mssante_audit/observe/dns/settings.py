@@ -18,12 +18,14 @@ def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise ParameterError(f"{text!r} is not an address", remedy="Give an IPv4 or IPv6 address") from None
+        raise ParameterError(
+            "{} is not an address", repr(text), remedy="Give an IPv4 or IPv6 address"
+        ) from None
 
 
 def _zone(text: str) -> str:
     if not (zone := canonical(text)):
-        raise ParameterError(f"{text!r} is not a zone's name")
+        raise ParameterError("{} is not a zone's name", repr(text))
     return zone
 
 
@@ -31,7 +33,7 @@ def _server(given: str | tuple[str, str]) -> tuple[str, str]:
     """Read ``name=address``, or the two."""
     name, address = given.partition("=")[::2] if isinstance(given, str) else given
     if not canonical(name) or not address:
-        raise ParameterError(f"{given!r} is no server", remedy="Write NAME=ADDRESS")
+        raise ParameterError("{} is no server", repr(given), remedy="Write NAME=ADDRESS")
     return canonical(name), _address(address)
 
 

@@ -266,17 +266,17 @@ def offers_of(settings: ObserveTls) -> Offers:
             with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET) as sock:
                 sock.bind((source, 0))
         except OSError as error:
-            why = f"{source!r} ({(error.strerror or 'no such address').lower()})"
-            raise ParameterError(f"source_address is no address of this machine: {why}") from None
+            text, why = "source_address is no address of this machine: {} ({})", error.strerror or ""
+            raise ParameterError(text, repr(source), why.lower() or "no such address") from None
     if (settings.client_certificate is None) != (settings.client_key is None):
         raise ParameterError("a client's certificate needs its key, and a key its certificate")
     try:
         return _context(settings), _context(settings, SSL.TLS1_2_VERSION)
     except (SSL.Error, OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = _alert(error) if isinstance(error, SSL.Error) else getattr(error, "message", None) or error
-        why = f"the client's certificate cannot be used ({reason})"
         remedy = "Give a certificate and its key, both PEM, the key without a password"
-        raise ParameterError(why, file=str(settings.client_certificate), remedy=remedy) from None
+        text, file = "the client's certificate cannot be used ({})", str(settings.client_certificate)
+        raise ParameterError(text, reason, file=file, remedy=remedy) from None
 
 
 def _context(settings: ObserveTls, newest: int | None = None) -> SSL.Context:
