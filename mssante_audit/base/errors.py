@@ -67,8 +67,8 @@ class AuditError(Exception):
         texts = []
         for template, *values in self._sentences:
             text = words.get(plain(str(template)), str(template))
-            said = (v._texts(words)[0] if isinstance(v, AuditError) else str(v) for v in values)
-            texts.append(text.format(*(words.get(plain(v), v) for v in said)) if values else text)
+            shown = (v._texts(words)[0] if isinstance(v, AuditError) else str(v) for v in values)
+            texts.append(text.format(*(words.get(plain(v), v) for v in shown)) if values else text)
         return texts[0], texts[1] or None
 
     def _placed(self, place: str | None, message: str, line: str = "line", colon: str = ": ") -> str:

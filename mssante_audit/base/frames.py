@@ -39,8 +39,8 @@ class Column:
 
 def columns_of(package: str, frame: str, **choices: Sequence[str]) -> tuple[Column, ...]:
     """Return the columns of a frame as ``columns.toml`` in a package tells them, with what some may have."""
-    told = table_of(package, "columns.toml")[frame].items()
-    return tuple(Column(name, dtype, meaning, choices.get(name, ())) for name, (dtype, meaning) in told)
+    rows = table_of(package, "columns.toml")[frame].items()
+    return tuple(Column(name, dtype, meaning, choices.get(name, ())) for name, (dtype, meaning) in rows)
 
 
 def described(doc: str | None, title: str, frame: Iterable[Column]) -> str:

@@ -135,8 +135,8 @@ def _details(space: TrustSpace, domain: str) -> Iterator[str]:
     yield _line(gettext("constats"), str(len(findings) or gettext("aucun")))
     for finding in findings[:SHOWN]:
         title = f"{localized(rule(finding['rule']), 'title')} ({finding['rule']})"
-        told = _line(title, finding["observed"]) if finding["observed"] else title
-        yield _line(f"  {_named(finding['severity'])}", told)
+        line = _line(title, finding["observed"]) if finding["observed"] else title
+        yield _line(f"  {_named(finding['severity'])}", line)
 
 
 @in_readers_language("en")
@@ -162,12 +162,12 @@ def verify(
     when = asked_instant(at) if at is not None else None
     verdict = verify_signature(whitelist, anchors or (), when, signer=signer)
     status = "invalid" if whitelist.damaged else verdict.status
-    told = _told(replace(whitelist, verdict=verdict))
-    say("\n".join([status, *(_line(_named(what), text) for what, text in told.items() if text)]))
+    sentences = _signature_sentences(replace(whitelist, verdict=verdict))
+    say("\n".join([status, *(_line(_named(what), text) for what, text in sentences.items() if text)]))
     raise Exit(0 if status == "valid" else 1)
 
 
-def _told(whitelist: WhiteList) -> dict[str, str]:
+def _signature_sentences(whitelist: WhiteList) -> dict[str, str]:
     """Return what is told of a list's signature, by what it is about."""
     from mssante_audit.verdicts.words import DOUBTS
     from mssante_audit.whitelist.load import DAMAGES, doubts

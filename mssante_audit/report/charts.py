@@ -20,7 +20,7 @@ from mssante_audit.base.frames import of_pandas
 from mssante_audit.base.language import NBSP, format_text, gettext, translated
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.report import svg
-from mssante_audit.report.svg import COLOURS, LINE, WIDTH, Chart, clean, look, sheet, tell
+from mssante_audit.report.svg import COLOURS, LINE, WIDTH, Chart, clean, look, name_mark, sheet
 from mssante_audit.values.identifiers import DEPARTMENTS
 
 # How a bar may look: as a severity (each lighter than the worse one), or plain
@@ -103,7 +103,7 @@ def bars(
         for bar, n, part, pair in zip(container, lengths[column], parts[column], pairs, strict=True):
             bar.set_clip_on(False)
             if n > 0:
-                tell(marks, bar, colon.join(pair) if single else f"{pair[0]}{colon}{part}")
+                name_mark(marks, bar, colon.join(pair) if single else f"{pair[0]}{colon}{part}")
     caption = empty if empty and frame.empty else caption
     return Chart(axes.figure, title, alt, caption, marks, pairs if alike else ())
 
@@ -151,7 +151,7 @@ def lines(
             looks: Any = {"color": colour, "marker": "o", "markersize": 4, "x_compat": True, "legend": False}
             pd.Series(numbers, index=times).plot(ax=axes, **looks | options)
             points = zip(map(language.day, times), map(language.number, numbers), strict=True)
-            tell(marks, axes.lines[-1], "\n".join(map(colon.join, points)))
+            name_mark(marks, axes.lines[-1], "\n".join(map(colon.join, points)))
             axes.lines[-1].set_clip_on(False)
             if not given:
                 axes.set_ylim(0, (max(numbers) or 1) * heights[at] / (svg.CURVE - LINE))
@@ -189,7 +189,7 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
                 axes.step(days, shares, where="post", color=colour)
             share = language.percent(round(1000 * late[-1]), 1000)
             sentences.append(format_text(text, name=name, share=share, d=int(days[-1])))
-            tell(marks, axes.lines[-1], sentences[-1])
+            name_mark(marks, axes.lines[-1], sentences[-1])
             axes.fill_between(days, low, high, step="post", alpha=0.2, color=colour, linewidth=0)
         axes.set_ylim(0, 1)
         axes.set_xlim(left=0)
@@ -242,7 +242,7 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
             n, x, y = numbers.get(code, 0), TILE * column + 1, TILE * row
             style = f"s{_shade(n, most)}" if n else "paper"
             box = Rectangle((x, y), TILE - 3, TILE - 3, facecolor=COLOURS[style], edgecolor=COLOURS["edge"])
-            tell(marks, axes.add_patch(box), sentence(code))
+            name_mark(marks, axes.add_patch(box), sentence(code))
             short = f"{n // 1000}k" if n >= 10_000 else str(n)  # a tile has room for four digits
             ink: Any = {"color": COLOURS["inverse" if style in ("s3", "s4", "s5") else "ink"], "va": "center"}
             axes.text(x + 3, y + 10, code, **ink)

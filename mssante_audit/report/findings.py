@@ -67,11 +67,11 @@ def unknown(what: Mapping[str, Sequence[str]]) -> str:
         return ""
     words = {need: called[language.current_language()] for need, called in known_needs().items()}
     reasons = [(listing([words[need] for need in needs]), translated(name)) for name, needs in what.items()]
-    said = [f"{listing(rules)} ({reason})" for reason, rules in grouped(reasons).items()]
+    sentences = [f"{listing(rules)} ({reason})" for reason, rules in grouped(reasons).items()]
     to_do = names("to_do") | {kind.need: kind.remedy for kind in KINDS}
     remedies = [gettext(to_do[need]) for need in dict.fromkeys(chain(*what.values()))]
     text = "Non vérifié, et donc inconnu : {what}. {remedies}"
-    return format_text(text, what=said, remedies=" ".join(remedies))
+    return format_text(text, what=sentences, remedies=" ".join(remedies))
 
 
 def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:

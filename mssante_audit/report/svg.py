@@ -70,7 +70,7 @@ class Chart:
     title: str
     alt: str  # Alternative text: what is drawn, with the numbers
     caption: str = ""  # What the chart shows, in a sentence; "" for none
-    # What each mark says, by the `gid` of its artist (`tell`)
+    # What each mark says, by the `gid` of its artist (`name_mark`)
     marks: Mapping[str, str] = field(default_factory=dict, repr=False)
     # Names and numbers to show as a table instead, where bars would all be alike
     rows: Pairs = field(default=(), repr=False)
@@ -121,7 +121,7 @@ def look() -> Iterator[None]:
             raise errors.ParameterError(why, remedy="Options are those of pandas' plot") from None
 
 
-def tell(marks: dict[str, str], artist: Any, text: str) -> None:
+def name_mark(marks: dict[str, str], artist: Any, text: str) -> None:
     """Let an artist say a text when it is pointed at; one of many points, a line each."""
     artist.set_gid(f"mark-{id(artist)}")  # another chart may be drawn in the same figure
     marks[artist.get_gid()] = text

@@ -266,9 +266,9 @@ def _trend(points: Sequence[Point]) -> Html:
         format_text(passed, n=left) if left else "",
         gettext("Chaque ligne a sa propre échelle, qui part de 0."),
     )
-    told = " ".join(filter(None, caption))
+    text = " ".join(filter(None, caption))
     if lacking("report"):  # a night of the core alone draws no chart
         return paragraph("reading", *caption[:2])
-    chart = lines(drawn, title="Constats par gravité", caption=told)
+    chart = lines(drawn, title="Constats par gravité", caption=text)
     lead = say("Une ligne qui monte : des constats s'ajoutent plus vite qu'ils ne se règlent.")
     return joined(paragraph("reading", lead), chart.html())

@@ -238,8 +238,8 @@ def contradictions(space: TrustSpace) -> Iterator[Finding]:
         others = [figure for figure in figures if len(figure) < 4 and f"{stem} {figure}" in folded]
         if code in DEPARTMENTS and not others:
             # One word alone may be a town, a river or a point of the compass.
-            told = (p for of, p in places if (of and p != "nord") or " " in p.removeprefix("la "))
-            others = [_PLACES[place] for place in told if not place.startswith("saint")]
+            named = (p for of, p in places if (of and p != "nord") or " " in p.removeprefix("la "))
+            others = [_PLACES[place] for place in named if not place.startswith("saint")]
             others += [code for code in re.findall(r"\((\w{2,3})\)", text) if code in DEPARTMENTS]
         if others := list(dict.fromkeys(filter(None, others))):
             facts = {"domain": domain, "description": text, "number": code, "others": others}
