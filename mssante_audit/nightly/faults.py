@@ -13,6 +13,7 @@ from mssante_audit.base.resources import real_path, resource
 from mssante_audit.dossiers.stationery import stationery
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.registry import LIST, input_of, known_needs
+from mssante_audit.findings.trend import FILE as TREND
 from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.nightly.settings import LOOPBACK, Config
 from mssante_audit.observe.dns.settings import ObserveSettings
@@ -86,6 +87,10 @@ def _folders(data: Path, output: Path, *, fetched: bool) -> Iterator[AuditError]
         yield InputError("is both data and output folder", file=str(output), remedy="Set output.folder")
     if os.path.exists(site := output / SITE) and not site.is_symlink():
         yield OutputError("is in the way: it is no link of ours", file=str(site), remedy="Move it away")
+    for file in (output / STATE / LEDGER, output / STATE / TREND):  # the end of a run replaces them
+        if file.is_symlink():
+            remedy = "Put the file itself there"
+            yield OutputError("is a link, which would be replaced by a file", file=str(file), remedy=remedy)
 
 
 def _certificates(bundle: Path) -> None:

@@ -19,7 +19,7 @@ from foreign import french, french_in
 from lxml import html
 from made_nights import AS_OF, customised, killed_after_audit
 
-from mssante_audit.base.errors import AuditError
+from mssante_audit.base.errors import AuditError, OutputError
 from mssante_audit.findings.causes import asking
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.mail import COLUMNS
@@ -124,6 +124,18 @@ def test_a_site_that_is_not_ours_is_left_alone(place):
     with pytest.raises(AuditError, match="is in the way"):
         place.play()
     assert (place.site / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("file", ["ledger.json", "trend.json"])
+def test_a_state_file_that_is_a_link_is_refused_before_anything_is_done(place, file):
+    (place.output / "state").mkdir(parents=True)
+    elsewhere = place.folder / file
+    elsewhere.write_text("{}")
+    (place.output / "state" / file).symlink_to(elsewhere)
+    with pytest.raises(OutputError, match="is a link"):
+        place.play()
+    assert elsewhere.read_text() == "{}"
+    assert not (place.output / "runs").exists()
 
 
 def test_without_network_the_last_good_list_is_audited_and_that_is_said(place, settings):
