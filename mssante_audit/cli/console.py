@@ -105,8 +105,7 @@ def write(text: str, out: Path | None = None, *, file: Any = None, safe: bool = 
     except BrokenPipeError:
         raise
     except OSError as error:
-        why = (error.strerror or "").lower()
-        raise OutputError("cannot be written: {}", why, file="standard output") from None
+        raise OutputError("cannot be written: {}", error.strerror, file="standard output") from None
 
 
 def write_json(content: Any, out: Path | None = None, *, indent: int = 1) -> None:
