@@ -35,7 +35,6 @@ INHERITED = (
 )  # fmt: skip
 # Variables that make the same input give the same output
 FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
-INPUT = "input.ipynb"  # The notebook, in the folder of its kernel
 _FRAME = re.compile(r"(?:File \"?([^\n\"]+?)\"?(?::|, line )(\d+)|Cell In\[\d+\](?:, line |:)(\d+))")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -67,7 +66,6 @@ def execute(
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
 
-    (folder / INPUT).write_bytes(content)
     begin, ended, failure = time.monotonic(), threading.Event(), None
     started = [nbformat.v4.reads(content.decode())]
 
@@ -86,8 +84,8 @@ def execute(
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the notebook, or its error, says the same
     try:
         with closing(ensure_event_loop()):  # this thread's, which papermill takes
-            execute_notebook(
-                folder / INPUT, None, parameters=dict(parameters), kernel_name="python3", language="python",
+            execute_notebook(  # of a path papermill changes the working directory, which all threads share
+                started[0], None, parameters=dict(parameters), kernel_name="python3", language="python",
                 progress_bar=False, coalesce_streams=True, shutdown_kernel="immediate",
                 kernel_manager_class=Kernel, on_notebook_start=lambda notebook: started.append(notebook),
             )  # fmt: skip

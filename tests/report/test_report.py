@@ -169,6 +169,15 @@ def test_a_kernel_that_the_user_installed_is_not_started(tmp_path, monkeypatch, 
     assert capfd.readouterr() == ("", "")
 
 
+def test_the_working_directory_stays_and_need_not_be_one_that_can_be_entered(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.chdir", refuse)
+    (outcome,) = run_reports(["plain"], out=tmp_path / "out", notebooks=FILES).outcomes
+    assert outcome.failure is None
+
+
 def test_an_output_nobody_foresaw_fails_one_report_only(tmp_path, monkeypatch):
     def broken(notebook, *page):
         if notebook.cells:
