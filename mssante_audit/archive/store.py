@@ -79,12 +79,9 @@ def read_log(folder: Path) -> list[Record]:
         with suppress(json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError, RecursionError):
             content = json.loads(line)
             if content.get("version", VERSION) != VERSION:
-                why, given = (
-                    "written by another version (format {}, this one reads {})",
-                    repr(content["version"]),
-                )
+                why, found = "written by another version (format {}, this one reads {})", content["version"]
                 remedy = "Update mssante-audit"
-                raise InputError(why, given, VERSION, file=str(path), line=number, remedy=remedy)
+                raise InputError(why, repr(found), VERSION, file=str(path), line=number, remedy=remedy)
             values = {each.name: content[each.name] for each in fields(Record) if each.name in content}
             records.append(Record(**values | {"flags": tuple(values.get("flags", ()))}))
     return records

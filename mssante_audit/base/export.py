@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,13 +98,8 @@ def unguarded(text: str) -> str:
 
 
 def json_text(frame: pd.DataFrame | Values) -> str:
-    """Return `records` of `frame` as JSON, a line each."""
-    return json_lines(records(frame))
-
-
-def json_lines(records: Iterable[Any]) -> str:
-    """Return a JSON array, a line for each of its records; what is no Unicode is escaped."""
-    lines = ",\n".join(map(_COMPACT.encode, records))
+    """Return `records` of `frame` as JSON, a line each; what is no Unicode is escaped."""
+    lines = ",\n".join(map(_COMPACT.encode, records(frame)))
     text = f"[\n{lines}\n]\n" if lines else "[]\n"
     return text.encode("utf-8", "backslashreplace").decode()
 

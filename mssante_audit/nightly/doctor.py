@@ -46,6 +46,7 @@ _SIGNERS = {
     "anchor": "Put IGC-Santé's certificates into the data folder, or name them in data.anchors",
     "signer": "Ask ANS who signs its lists; if it is right, name it in data.signer",
 }
+_AGAIN = "Get the list again; if it is the same at its source, ask ANS"
 TRIED = 10  # seconds that a mail server has to greet
 
 
@@ -289,10 +290,7 @@ def _white_list(config: Config) -> Iterator[Sign]:
     else:
         ill, remedy = "missing", "Get the list again"
         if verdict.status == "valid-untrusted":
-            ill, remedy = (
-                "warn",
-                _SIGNERS.get(verdict.reason, f"{remedy}; if it is the same at its source, ask ANS"),
-            )
+            ill, remedy = "warn", _SIGNERS.get(verdict.reason, _AGAIN)
         with using_language(AuditError.language):
             seen = not_relied_on(doubts(whitelist))
         yield Sign(ill, "signature", seen, _text(remedy))

@@ -79,7 +79,7 @@ def execute(
         async def start_kernel(self, **given: Any) -> None:  # type: ignore[override] # as its base does
             streams = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
             await super().start_kernel(**given, **streams, cwd=str(folder), env=environment(folder))
-            threading.Thread(target=_end_in_time, args=(self, ended, stopped), daemon=True).start()
+            threading.Thread(target=_end_in_time, args=(self, begin, ended, stopped), daemon=True).start()
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the notebook, or its error, says the same
     try:
@@ -101,11 +101,12 @@ def execute(
     return *_read(started[-1], failure), seconds
 
 
-def _end_in_time(kernel: AsyncKernelManager, ended: threading.Event, stopped: threading.Event) -> None:
+def _end_in_time(
+    kernel: AsyncKernelManager, begin: float, ended: threading.Event, stopped: threading.Event
+) -> None:
     """Kill a kernel and what it started, unless it `ended` in time and before the run `stopped`."""
-    deadline = time.monotonic() + DEADLINE
     while not ended.wait(0.05):
-        if stopped.is_set() or time.monotonic() > deadline:
+        if stopped.is_set() or time.monotonic() > begin + DEADLINE:
             with suppress(RuntimeError):  # it has ended meanwhile
                 asyncio.run(kernel.signal_kernel(signal.SIGKILL))  # type: ignore[arg-type] # a coroutine
             return
@@ -129,7 +130,7 @@ def _read(notebook: NotebookNode, failure: Failure | None) -> tuple[NotebookNode
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return the environment of a kernel that works in `folder`, and of the process that starts it."""
+    """Return the environment of a kernel that works in `folder`."""
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
     if kept.get("PYTHONPATH"):  # what it names seen from here would be looked for in that folder
         kept["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, kept["PYTHONPATH"].split(os.pathsep)))

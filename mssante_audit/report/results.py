@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import distributions, version
+from importlib.metadata import distributions
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,7 +50,7 @@ def schema() -> dict[str, Any]:
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of those `LIBRARIES` that are installed."""
-    return {name: version(name) for name in LIBRARIES if any(distributions(name=name))}
+    return {name: found.version for name in LIBRARIES for found in [*distributions(name=name)][:1]}
 
 
 def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +104,6 @@ class Limits(NamedTuple):
 
 
 EVERYBODY = Limits()
-_NOBODY = ("no operator of this list sits in {}",)
 
 
 def limits(
@@ -116,13 +115,10 @@ def limits(
     chosen = Limits(operator_id, named)
     if named and limited(space.audited, chosen).empty:
         there = ", ".join((*named.regions, *named.departments))
-        who = ("the operator {} does not sit in {}", operator_id) if operator_id else _NOBODY
         departments = sorted({*space.audited["department"]} - {""})
-        raise UnknownNameError(
-            *who,
-            there,
-            remedy=("There are operators in: {}", ", ".join(departments)),
-        )
+        text = "the operator {} does not sit in {}" if operator_id else "no operator of this list sits in {}"
+        values = filter(None, (operator_id, there))
+        raise UnknownNameError(text, *values, remedy=("There are operators in: {}", ", ".join(departments)))
     return chosen
 
 

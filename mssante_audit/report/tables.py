@@ -182,9 +182,9 @@ def style() -> str:
 
 
 @cache
-def shipped(name: str) -> str:
-    """Return the text of a file beside these modules, a script without comments and indentation."""
-    text = (files("mssante_audit.report") / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+def shipped(name: str, package: str = "mssante_audit.report") -> str:
+    """Return the text of a file in a package, a script without comments and indentation."""
+    text = (files(package) / name).read_text(encoding="utf-8").replace("\r\n", "\n")
     return _ASIDE.sub("", text) if name.endswith(".js") else text
 
 

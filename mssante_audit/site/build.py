@@ -9,8 +9,6 @@ import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -21,7 +19,7 @@ from mssante_audit.archive.changes import changes_frame
 from mssante_audit.base import export
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.export import write_bytes, writing
+from mssante_audit.base.export import json_bytes, write_bytes, writing
 from mssante_audit.base.language import count, current_language, format_text, gettext, using_language
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import FollowUp
@@ -92,21 +90,16 @@ def _write(path: Path, page: SitePage, view: View) -> None:
         export.write_workbook(every, path.with_suffix(".xlsx"))
     code = ""
     if page.kind == "index":  # it has charts, and the search
-        code = tables.script(_shipped("site.js"))
+        code = tables.script(tables.shipped("site.js", __package__))
     elif any('class="sortable"' in html for html in shown.values()):
         code = tables.script()
     html = template(f"site_{page.kind}.html.j2").render(
         page.texts, page=page, root="../" * page.path.count("/"), stem=path.stem, tables=shown,
         policy=policy_of(*[tables.source_of(code)] if code else ()), script=code,
-        style=f"{tables.style()}\n{_shipped('site.css')}",
+        style=f"{tables.style()}\n{tables.shipped('site.css', __package__)}",
         provenance=view.provenance, view=view,
     )  # fmt: skip
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
-
-
-@cache
-def _shipped(name: str) -> str:
-    return (files("mssante_audit.site") / name).read_text(encoding="utf-8")
 
 
 def _take(source: Path, target: Path) -> None:
@@ -148,8 +141,7 @@ def _write_api(folder: Path, view: View) -> None:
         (folder / file).write_bytes(text.encode("utf-8", "backslashreplace"))
         index.append({name: record[name] for name in ("domain", "arrives", "order")} | {"file": file})
     head = {"as_of": view.space.as_of.isoformat(), "made_up": bool(view.provenance.get("made_up"))}
-    text = f'{json.dumps(head)[:-1]}, "domains": {export.json_lines(index)}}}\n'
-    (folder / "index.json").write_bytes(text.encode())
+    (folder / "index.json").write_bytes(json_bytes(head | {"domains": index}))
 
 
 def file_name(domain: str, shown: str) -> str:

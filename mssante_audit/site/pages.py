@@ -266,9 +266,8 @@ def _trend(points: Sequence[Point]) -> Html:
         format_text(passed, n=left) if left else "",
         gettext("Chaque ligne a sa propre échelle, qui part de 0."),
     )
-    text = " ".join(filter(None, caption))
     if lacking("report"):  # a night of the core alone draws no chart
         return paragraph("reading", *caption[:2])
-    chart = lines(drawn, title="Constats par gravité", caption=text)
+    chart = lines(drawn, title="Constats par gravité", caption=" ".join(filter(None, caption)))
     lead = say("Une ligne qui monte : des constats s'ajoutent plus vite qu'ils ne se règlent.")
     return joined(paragraph("reading", lead), chart.html())
