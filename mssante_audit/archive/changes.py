@@ -106,11 +106,10 @@ class Change(NamedTuple):
     @property
     def facts(self) -> dict[str, Any]:
         """What there is to tell of it, by name."""
-        named = {self.of[0]: self.of[1], "before": self.before, "after": self.after}
         return {
             name: [operator._asdict() for operator in value] if isinstance(value, tuple) else value
-            for name, value in named.items()
-            if name and value not in ("", ())
+            for name, value in (self.of, ("before", self.before), ("after", self.after))
+            if value or value == 0
         }
 
 
@@ -119,12 +118,11 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     if before.entries[FIELDS].equals(after.entries[FIELDS]):
         return []
     doubts, structure = (before.doubts, after.doubts), same_structures(before, after)
+    owners = ((structure.get(o, o) for o in side.entries["operator_id"].tolist()) for side in (before, after))
+    columns = ([side.entries[name].tolist() for name in FIELDS] for side in (before, after))
     old, new = (
-        Counter(
-            Row._make((*texts, operator, name, structure.get(operator, operator), stamp))
-            for *texts, operator, name, stamp in zip(*(side.entries[n].tolist() for n in FIELDS), strict=True)
-        )
-        for side in (before, after)
+        Counter(map(Row._make, zip(*texts, owner, stamps, strict=True)))
+        for (*texts, stamps), owner in zip(columns, owners, strict=True)
     )
     names, later = ({row.domain for row in rows} for rows in (old, new))
     renames = {}
@@ -137,10 +135,8 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     if renames:
         was_of, now_of = ({row.domain: row.operator for row in sorted(rows)} for rows in (old, new))
         changes += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
-    if added := {change.domain for change in changes if change.kind == "added"}:
-        theirs = after.entries["domain"].isin(added)  # only rows that theirs may be copies of
-        near = theirs | after.entries["description"].isin(after.entries.loc[theirs, "description"])
-        like = {("added", copy.domain): ("like", copy.original) for copy in copies(after.entries[near])}
+    if any(change.kind == "added" for change in changes):
+        like = {("added", copy.domain): ("like", copy.original) for copy in copies(after.entries)}
         changes = [change._replace(of=like.get(change[:2], change.of)) for change in changes]
     # One contact changed on several certificates of a domain is one change; dates are counted row by row.
     dated = [change for change in changes if change.kind == "restamped"]
@@ -148,7 +144,8 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     ordered = sorted(
         [*others, *dated], key=lambda c: (KINDS.index(c.kind), c.domain, c.of, c.before, c.after)
     )
-    return [change._replace(confidence=confidence(way(change), doubts)) for change in ordered]
+    sure = {kind: confidence(kind, doubts) for kind in (*KINDS, "more", "fewer")}
+    return [c if sure[way(c)] == "certain" else c._replace(confidence=sure[way(c)]) for c in ordered]
 
 
 def changes_frame(changes: Iterable[Change], events: Iterable[str] | None = None) -> pd.DataFrame:
@@ -174,7 +171,8 @@ def _by_domain(rows: Rows, names: set[str]) -> dict[str, list[Row]]:
 def _by_kind(old: Rows, new: Rows) -> Iterator[Change]:
     gone, come = old - new, new - old
     touched = {row.domain for row in gone} | {row.domain for row in come}
-    left, right, before, after = (_by_domain(rows, touched) for rows in (gone, come, old, new))
+    before, after = (_by_domain(rows, touched) for rows in (old, new))
+    left, right = (_by_domain(rows, before.keys() & after.keys()) for rows in (gone, come))
     for domain in sorted(touched):
         rows = before.get(domain, []), after.get(domain, [])
         if not rows[0]:

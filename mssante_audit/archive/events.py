@@ -142,7 +142,10 @@ def _events(compared: Sequence[Change], old: Side, new: Side) -> Iterator[_Event
 
 def _group(change: Change, moved: Mapping[str, tuple[str, str]]) -> tuple[Hashable, ...]:
     """Return what the changes of one event have in common."""
-    kind, sides = change.kind, [side.text if isinstance(side, Person) else str(side) for side in change[2:4]]
+    kind = change.kind
+    if kind in ("added", "removed", "duplicated", "restamped"):
+        return kind, "" if kind == "restamped" else change.operator_before or change.operator_after
+    sides = [side.text if isinstance(side, Person) else str(side) for side in change[2:4]]
 
     def difference(words: str) -> tuple[frozenset[str], frozenset[str]]:  # words that went, and that came
         old, new = (frozenset(re.findall(words, side)) for side in sides)
@@ -161,9 +164,7 @@ def _group(change: Change, moved: Mapping[str, tuple[str, str]]) -> tuple[Hashab
         return kind, change.operator_after, *difference(_WORDS)
     if kind in ("dn_added", "dn_retired", "dn_replaced"):
         return kind, change.operator_before or change.operator_after, change.before, change.after
-    if kind == "renamed":
-        return kind, change.operator_after, *difference(r"[^.-]+")
-    return kind, "" if kind == "restamped" else change.operator_before or change.operator_after
+    return kind, change.operator_after, *difference(r"[^.-]+")  # renamed
 
 
 def _facts(

@@ -18,12 +18,12 @@ import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mssante_audit.archive.history import bring_up_to_date
-from mssante_audit.archive.keep import MAX_LOSS, keep, locked
-from mssante_audit.archive.store import GOOD, Archive, Record, append
+from mssante_audit.archive.store import GOOD, MAX_LOSS, Archive, Record, append, keep, locked
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.secret import masked_url
 from mssante_audit.whitelist.certificates import GIVE, certificates_of
-from mssante_audit.whitelist.load import is_html, sha256_of
+from mssante_audit.whitelist.load import content_of, is_html
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 REDIRECTS = 5
@@ -100,7 +100,7 @@ def _last(archive: Archive, url: str) -> Record | None:
     for record in reversed(archive.log):
         if record.source == url and record.outcome in (*GOOD, "quarantined"):
             named = [s for s in archive.snapshots if s.name == record.file and record.outcome in GOOD]
-            return record if named and sha256_of(named[0].path) == record.sha256 else None
+            return record if named and digest(content_of(named[0].path)) == record.sha256 else None
     return None
 
 
@@ -148,8 +148,16 @@ def tls_context(bundle: Path | None) -> ssl.SSLContext:
 async def _attempt(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, str]) -> Download:
     """Ask once, within one deadline, whatever the server drips: a time-out begins again with each byte."""
     seconds, failed = settings.attempt_seconds, settings.failed
+    timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
+    away = httpx.URL(settings.url).host not in LOOPBACK
     try:
-        async with asyncio.timeout(seconds), _client(settings, verified, headers) as client:
+        client = httpx.AsyncClient(verify=verified, timeout=timeout, headers=headers, trust_env=away)
+    except (ImportError, ValueError):
+        why, proxy = "the environment's proxy {} is of no kind that can be used", proxy_of(settings.url)
+        remedy = "Set HTTPS_PROXY to http://HOST:PORT"
+        raise failed("address", why, masked_url(proxy), remedy=remedy) from None
+    try:
+        async with asyncio.timeout(seconds), client:
             return await _follow(client, settings, asked=len(headers) > len(HEADERS))
     except TimeoutError as error:
         raise failed("slow", "not done after {} s", f"{seconds:g}", again=True) from error
@@ -165,21 +173,6 @@ async def _attempt(settings: Settings, verified: ssl.SSLContext, headers: Mappin
         raise failed(
             "certificate", "the server's certificate is not trusted ({})", why, remedy=remedy
         ) from error
-
-
-def _client(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, str]) -> httpx.AsyncClient:
-    timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
-    away = httpx.URL(settings.url).host not in LOOPBACK
-    try:
-        return httpx.AsyncClient(verify=verified, timeout=timeout, headers=headers, trust_env=away)
-    except (ImportError, ValueError):
-        why = "the environment's proxy {} is of no kind that can be used"
-        raise FetchError(
-            why,
-            masked_url(proxy_of(settings.url)),
-            file=settings.shown,
-            remedy="Set HTTPS_PROXY to http://HOST:PORT",
-        ) from None
 
 
 async def _follow(client: httpx.AsyncClient, settings: Settings, *, asked: bool) -> Download:
@@ -201,19 +194,20 @@ def _check(url: httpx.URL, first: httpx.URL, settings: Settings) -> None:
     def site(host: str) -> str:  # the last two labels: what a redirect may not leave
         return host if host.replace(".", "").isdigit() or ":" in host else ".".join(host.split(".")[-2:])
 
-    redirected, shown = url != first, settings.shown
+    redirected = url != first
     try:
         sound = bool(url.host.encode("idna")) and 0 <= (url.port or 0) < 2**16
     except UnicodeError:  # of a label that is too long, or is none
         sound = False
     if not sound:
-        raise FetchError("redirects to no web address" if redirected else "is no web address", file=shown)
+        why = "redirects to no web address" if redirected else "is no web address"
+        raise settings.failed("address", why)
     plain = url.scheme == first.scheme == "http" and (settings.plain or url.host in LOOPBACK)
     if url.scheme != "https" and not plain:
         why = "redirects to a {} address, not https" if redirected else "is a {} address, not https"
-        raise FetchError(why, url.scheme or "relative", file=shown, remedy="Give an https address")
+        raise settings.failed("address", why, url.scheme or "relative", remedy="Give an https address")
     if site(url.host) != site(first.host):
-        raise FetchError("redirects to another site, {}", url.host, file=shown)
+        raise settings.failed("address", "redirects to another site, {}", url.host)
 
 
 async def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Download:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from mssante_audit.archive.store import Archive
 from mssante_audit.values.contacts import parse_contact
-from mssante_audit.whitelist.columns import is_audit_domain
+from mssante_audit.whitelist.load import is_audit_domain
 
 CONFIDENCE = 1.96  # standard deviations of an interval of 95 %
 

@@ -92,7 +92,7 @@ def import_(
     max_loss: options.MaxLoss = 0.1,
 ) -> None:
     """Keep lists collected elsewhere, in any order."""
-    from mssante_audit.archive.keep import import_lists
+    from mssante_audit.archive.store import import_lists
 
     bad = 0
     for record in import_lists(_open(archive, anchors, signer), files, max_loss=max_loss):
@@ -119,7 +119,7 @@ def verify(context: Context, archive: Folder = Path("archive")) -> None:
 def rebuild(context: Context, archive: Folder = Path("archive")) -> None:
     """Make the history table again from the originals."""
     from mssante_audit.archive.history import FILE, bring_up_to_date
-    from mssante_audit.archive.keep import locked
+    from mssante_audit.archive.store import locked
 
     opened = _open(archive, **parameters_of(context), there=True)
     with locked(archive):

@@ -4,8 +4,7 @@ How a snapshot lies in its folder: docs/snapshot.md. Its ``snapshot.json`` is wr
 """
 
 import json
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
@@ -13,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-from pyarrow import parquet
 from pydantic import TypeAdapter
 
 from mssante_audit.archive.store import find_archive
@@ -146,23 +143,22 @@ class _Snapshot:
     head: dict[str, Any]
     contents: Mapping[str, bytes]  # of its files, by name
 
-    def frame(self, name: str, *, clear: bool = True) -> pd.DataFrame:
-        """Return a frame, in `clear` where that is kept; one that cannot be read is an `InputError`."""
+    def frame(self, name: str, *needed: str, clear: bool = True) -> pd.DataFrame:
+        """Return a frame, in `clear` where that is kept.
+
+        One that cannot be read, or lacks a column that is `needed`, is an `InputError`.
+        """
         file, private = f"{name}.parquet", f"{PRIVATE}/{name}.parquet"
-        with self.reading(file):
+        try:
             frame = read_parquet(file, self.contents[file])
+            if lacking := [column for column in needed if column not in frame]:
+                raise ValueError(f"lacks the column {lacking[0]!r}")
             if clear and private in self.contents:
                 frame = frame.assign(**read_parquet(private, self.contents[private]))
-        return frame
-
-    @contextmanager
-    def reading(self, name: str) -> Iterator[None]:
-        """Say of which file it is what goes wrong in reading one."""
-        try:
-            yield
         except (OSError, ValueError) as error:
-            file = str(self.folder / name)
-            raise InputError("cannot be read ({})", error, file=file, remedy=AGAIN) from None
+            place = str(self.folder / file)
+            raise InputError("cannot be read ({})", error, file=place, remedy=AGAIN) from None
+        return frame
 
 
 def _read(folder: Path) -> _Snapshot:
@@ -244,25 +240,21 @@ def _space(snapshot: _Snapshot, contacts: str) -> TrustSpace:
 
 def _findings(snapshot: _Snapshot) -> dict[Hashable, Callable[[], Any]]:
     """Return what makes the findings of each audit, open and waived, as `mssante_audit.audits` has them."""
-    with snapshot.reading("findings.parquet"):
-        file = parquet.ParquetFile(pa.BufferReader(snapshot.contents["findings.parquet"]))
-        if lacking := [name for name in OF_FINDINGS if name not in file.schema_arrow.names]:
-            raise ValueError(f"lacks the column {lacking[0]!r}")
-        codes = file.read(["audit", "rule"], use_threads=False).to_pydict()
-    rules = grouped(zip(codes["audit"], codes["rule"], strict=True))
+    kept = snapshot.frame("findings", *OF_FINDINGS)
+    rules = grouped(zip(kept["audit"], kept["rule"], strict=True))
 
     @cache
     def whole() -> pd.DataFrame:
-        frame = snapshot.frame("findings")
-        clear = {name: frame.get(f"own_{name}", frame[name]) for name in CLEAR}
-        clear["severity"] = frame["severity"].astype(Severity)
-        frame = frame[[*COLUMNS, *WAIVED]].assign(**clear)
+        clear = {name: kept.get(f"own_{name}", kept[name]) for name in CLEAR}
+        clear["severity"] = kept["severity"].astype(Severity)
+        frame = kept[[*COLUMNS, *WAIVED]].assign(**clear)
         return from_json(_with_json(_with_json(frame, "rows", "where"), "subject", "facts", read=loaded))
 
     def of_audit(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        own = whole()[whole()["audit"] == name]
-        is_open = own["until"] == ""
-        return own.loc[is_open, [*COLUMNS]].reset_index(drop=True), own[~is_open].reset_index(drop=True)
+        findings = whole()[whole()["audit"] == name]
+        is_open = findings["until"] == ""
+        aside = findings[~is_open].reset_index(drop=True)
+        return findings.loc[is_open, [*COLUMNS]].reset_index(drop=True), aside
 
     # What another version found is found anew.
     usable = [name for name in snapshot.head["audits"] if catalogue().keys() >= {*rules.get(name, ())}]

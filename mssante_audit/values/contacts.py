@@ -70,19 +70,15 @@ Coordinates = tuple[frozenset[str], frozenset[str]]  # phones and addresses
 class Contact:
     """A contact, read. What its parts say together is worked out when it is asked for."""
 
-    text: str
-    """As the file writes it."""
+    text: str  # as the file writes it
     names: tuple[str, ...]
     """Persons, without civility (a guess: some capitalised words, none of them a function's)."""
     phones: tuple[str, ...]
     """E.164; a French short number, which has no such form, as it is dialled. Overseas numbers written the
     national way get their own country code."""
-    emails: tuple[str, ...]
-    """Valid by syntax, lower case."""
-    malformed: tuple[str, ...]
-    """What looks like a phone number or an address and is none, as written."""
-    leftovers: tuple[str, ...]
-    """Everything else, as written."""
+    emails: tuple[str, ...]  # valid by syntax, lower case
+    malformed: tuple[str, ...]  # what looks like a phone number or an address and is none, as written
+    leftovers: tuple[str, ...]  # everything else, as written
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
@@ -201,15 +197,10 @@ def _without_phones(piece: str, parts: dict[str, list[str]]) -> list[str]:
 
 def _numbers(raw: str) -> list[str]:
     """Cut a run of digits where it plainly holds several numbers."""
-    if len(raw) < 20:
-        return [raw]
-    parts = [part.strip() for part in raw.split("/")]
-    if len(parts) > 1 and all(len(digits_of(part)) > 8 for part in parts):
-        return parts
-    digits = digits_of(raw)
-    if len(digits) == 20 and digits[0] == digits[10] == "0":
+    parts, digits = [part.strip() for part in raw.split("/")], digits_of(raw)
+    if len(digits) == 20 and digits[0] == digits[10] == "0" and len(parts) == 1:
         return [digits[:10], digits[10:]]
-    return [raw]
+    return parts if all(len(digits_of(part)) > 8 for part in parts) else [raw]
 
 
 def _read_rest(piece: str, parts: dict[str, list[str]]) -> None:
@@ -274,11 +265,8 @@ def is_service(email: str) -> bool:
 def names_nobody(email: str) -> bool:
     """Tell whether an address is a service's, all of whose words are functions or its domain's."""
     words, domain = _local_words(email), fold(email.partition("@")[2])
-    return (
-        is_service(email)
-        and read_email(email) == email
-        and all(word.isdigit() or len(word) < 3 or has_function([word]) or word in domain for word in words)
-    )
+    rest = (word for word in words if not (word.isdigit() or len(word) < 3 or word in domain))
+    return is_service(email) and read_email(email) == email and all(has_function([word]) for word in rest)
 
 
 def names_house(email: str) -> bool:
@@ -346,7 +334,7 @@ def national(phone: str) -> str:
     if not phone.startswith("+"):
         return phone
     if phone.startswith("+508") and len(phone) == 10:
-        return " ".join(["05", "08", phone[4:6], phone[6:8], phone[8:]])
+        return f"05 08 {phone[4:6]} {phone[6:8]} {phone[8:]}"
     number, styles = phonenumbers.parse(phone), phonenumbers.PhoneNumberFormat
     dialled = phonenumbers.format_number(number, styles.NATIONAL)
     is_whole = read_phone(dialled) == phone  # without its code, a number out of the plan would be another

@@ -58,8 +58,7 @@ _S = re.compile(r"(?<=,)\s*S\s*=", re.I)
 class DN:
     """A distinguished name, read."""
 
-    text: str
-    """As the file writes it."""
+    text: str  # as the file writes it
     rdns: tuple[tuple[str, str], ...]
     """(attribute type in upper case, value unescaped and unquoted), in the order of the text."""
     problems: tuple[str, ...]
@@ -74,10 +73,8 @@ class DN:
     canonical: str
     """The text RFC 4514 gives this name in the form's order, spaces inside a value as they are; of a text
     that cannot be read, the text."""
-    igc: str
-    """Which of `IGC` has exactly these attributes, none empty, in any order; "" if neither."""
-    order_ok: bool
-    """Whether the attributes also stand in the form's order."""
+    igc: str  # which of `IGC` has exactly these attributes, none empty, in any order; "" if neither
+    order_ok: bool  # whether the attributes also stand in the form's order
 
     def get(self, kind: str) -> str:
         """Return the first value of an attribute type (upper case), "" if there is none."""

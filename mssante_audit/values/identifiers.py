@@ -55,25 +55,20 @@ _OVERSEAS = {"9701": "971", "9702": "972", "9703": "973", "9704": "974", "9805":
 class Identifier:
     """An identifier of a structure, read."""
 
-    kind: str
-    """One of `KINDS`, "" if the first character is none of theirs."""
-    value: str
-    """Without blanks, in upper case, first character included."""
+    kind: str  # one of `KINDS`, "" if the first character is none of theirs
+    value: str  # without blanks, in upper case, first character included
     problems: tuple[str, ...]
     """``kind`` (unknown first character); ``shape`` (wrong length or characters, blanks inside); ``luhn``
     (check digit wrong; an ADELI-rang has none, and of a FINESS of Corsica no rule is published)."""
-    department: str
-    """Of a FINESS, such as ``"75"``, ``"2A"``, ``"971"``; "" if unknown or of another kind."""
+    department: str  # of a FINESS, such as "75", "2A", "971"; "" if unknown or of another kind
 
 
 @dataclass(frozen=True, slots=True)
 class DepartmentName:
     """What a certificate says of its département, read."""
 
-    label: str
-    """As written, without the code."""
-    code: str
-    """Code in `DEPARTMENTS`: the one written, else the label's; "" if it is not known."""
+    label: str  # as written, without the code
+    code: str  # code in `DEPARTMENTS`: the one written, else the label's; "" if it is not known
     problems: tuple[str, ...]
     """``form`` (not ``Label (code)``); ``unknown`` (label or code not in the table); ``mismatch`` (label and
     code of two départements)."""
@@ -204,10 +199,8 @@ class Places(NamedTuple):
     """Places that were named."""
 
     regions: tuple[str, ...]
-    departments: tuple[str, ...]
-    """Codes of the départements that were named themselves."""
-    codes: frozenset[str]
-    """Of the départements meant: those of the regions, those named, or where both are named those in both."""
+    departments: tuple[str, ...]  # codes of the départements that were named themselves
+    codes: frozenset[str]  # of those meant: the regions', those named, or where both are named those in both
 
 
 def places(region: str | None = None, department: str | None = None) -> Places | None:

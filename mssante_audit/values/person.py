@@ -52,9 +52,9 @@ _CIVILITY = (
 _TITLE = rf"{_ALONE}(?i:{_WORDS['titles']}){_END}(?:(?<=[DP]r)-(?={_UPPER}))?(?: (?i:m[ée]d|v[ée]t)\.){{0,2}}"
 # What a name in capitals or with a capital follows.
 _CALLED = (
-    rf"{_ALONE}(?:(?i:{_WORDS['ranks']})|Sr|(?:[Ss]ir|[Ll]ady|[Ll]ord)(?![A-Z])|Lt|Cdt|Cne|Adc|Sgt|Gal"
+    rf"{_ALONE}(?:(?i:{_WORDS['ranks']})|Sr|(?:[Ss]ir|[Ll]ady|[Ll]ord)(?![A-Z])|Lt|Lcl|Cdt|Cne|Adc|Sgt|Gal"
     rf"|(?:Lt[ -])?[Cc]ol(?=\.)|[Aa]dj(?=\.)|[Ll]e [Pp]asteur"
-    rf"|Me(?=\.| {_UPPER}(?:{_UPPER}{{2}}|[\w’'-]+ {_UPPER}|\. ))){_END}"
+    rf"|Me(?=\.| {_UPPER}(?:{_UPPER}{{2}}|[\w’'-]+ {_UPPER}|\. ))|(?<!\w )Me(?= {_UPPER})){_END}"
 )
 _DOCTOR = (
     rf"(?:{_TITLE}{_NAME}|{_ALONE}Dr(?:{_UPPER}{{4}}|{_UPPER}{_LOW}{{3}}){_REST}"
@@ -67,7 +67,7 @@ _DOCTOR = (
 )
 _FOR = (
     r"(?P<whom>(?<![^\W_])(?P<to>(?i:[àa] l['’ ](?:attention|att(?:n|ent)?\.?)(?: d(?:e|u|['’]))?"
-    r"|attn?(?=[.: ])\.?|c/o|chez(?! (?:soi|[mtn]oi|lui|elles?|eux|[nv]ous)\b)"
+    r"|attn?(?=[.: ])\.?|c/o|(?<!\w )adj(?= )|chez(?! (?:soi|[mtn]oi|lui|elles?|eux|[nv]ous)\b)"
     rf"|aux bons soins d(?:e|['’])))(?= ?[:(«\"]? ?{_BEFORE}{_UPPER})"
     rf"(?! [A-Z]{{2,4}}(?![^\W_]| {_UPPER})){_NAME})"
 )

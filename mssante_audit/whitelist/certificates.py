@@ -111,24 +111,24 @@ def path_to_anchor(
     between: Sequence[x509.Certificate],
     trusted: Sequence[x509.Certificate],
     at: datetime,
-    policy: verification.ExtensionPolicy | None = None,
+    *,
+    any_use: bool = True,
 ) -> list[x509.Certificate]:
     """Return the path of a certificate to an anchor, all valid at a time and allowed to do what they did.
 
-    `between` may lie on it; anchors are those `trusted` whose issuer is not among them; `policy` is for the
-    leaf's extensions. A `ValueError` says why there is no path.
+    `between` may lie on it; anchors are those `trusted` whose issuer is not among them. With `any_use`, it
+    does not matter what the authorities are for. A `ValueError` says why there is no path.
     """
     subjects = {certificate.subject for certificate in trusted}
     roots = [c for c in trusted if c.issuer == c.subject or c.issuer not in subjects]
     try:
         builder = verification.PolicyBuilder().store(verification.Store(roots)).time(at)
         ca_policy = verification.ExtensionPolicy.webpki_defaults_ca()
-        for kind in () if policy else _NOT_WEIGHED:
+        for kind in _NOT_WEIGHED if any_use else ():
             ca_policy = ca_policy.may_be_present(kind, verification.Criticality.AGNOSTIC, None)
-        ee_policy = policy or verification.ExtensionPolicy.permit_all()
+        ee_policy = verification.ExtensionPolicy.permit_all()
         builder = builder.extension_policies(ca_policy=ca_policy, ee_policy=ee_policy)
         return list(builder.build_client_verifier().verify(leaf, list(between)).chain)
     except (verification.VerificationError, ValueError, UnsupportedAlgorithm) as error:
         why = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
-        ours = why.removeprefix("Python extension validator failed: ValueError: ")  # of `policy`
-        raise ValueError(ours.partition(": AlgorithmIdentifier")[0]) from error
+        raise ValueError(why.partition(": AlgorithmIdentifier")[0]) from error

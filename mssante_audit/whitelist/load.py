@@ -11,7 +11,7 @@ import io
 import re
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,15 +19,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.reading import open_regular, unreadable
-from mssante_audit.whitelist.columns import as_str, entries_frame, is_audit_domain, texts_of
-from mssante_audit.whitelist.listxml import NAMESPACE, Reading
+from mssante_audit.values.contacts import parse_contact
+from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.identifiers import parse_department, parse_identifier, region_of
+from mssante_audit.whitelist.listxml import FIELDS, NAMESPACE, Reading, instant
 
 if TYPE_CHECKING:
     from mssante_audit.whitelist.signature import Verdict
@@ -45,6 +49,12 @@ _PIECE = 2**16
 _PAGE = re.compile(
     rb"(?>(?:\xef\xbb\xbf|\s|<\?xml.*?\?>|<!--.*?-->)*)<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
 )
+_TEST_TOKEN = re.compile(
+    r"(?:audit|tests?|(?!protest$|contest$).*test|(?:pre|p)prod(?:uction)?|recette|qualif|demo|poc)$"
+)
+_TEST_HINT = "(?i)audit|test|espacedeconfiance|prod|recette|qualif|demo|poc"
+_TEST_DESCRIPTION = r"(?i)\b(?:domaine|messagerie|mssant[ée]|comptes?) +(?:mssant[ée] +)?de +test\b"
+_TEST_OPERATOR = r"(?i)\bTESTS?\d*\b"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +91,8 @@ class WhiteList:
         """
         reading, _ = _read(content, "<bytes>", any_namespace=True, max_field=len(content))
         reading.refuse_damage()
-        same = [as_str(texts).equals(self.entries[name].array) for name, texts in texts_of(reading).items()]
+        texts, entries = _texts_of(reading), self.entries
+        same = (pd.array(text, dtype="str").equals(entries[name].array) for name, text in texts.items())
         return all(same) and reading.generated_at == self.generated_at
 
     def content(self) -> bytes:
@@ -164,11 +175,6 @@ def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]
     return reading, sha256.hexdigest()
 
 
-def sha256_of(file: Path) -> str:
-    """Return the `WhiteList.sha256` of a file without reading its rows; "" if it cannot be read whole."""
-    return digest(content) if (content := content_of(file)) else ""
-
-
 def content_of(file: Path) -> bytes:
     """Return the uncompressed XML of a file; "" if it cannot be read whole."""
     try:
@@ -233,3 +239,88 @@ def doubts(
     elif max_age is not None and as_of - made > max_age:
         reasons.append("old")
     return reasons
+
+
+def entries_frame(reading: Reading) -> pd.DataFrame:
+    """Make the frame, emptying `reading.columns` on the way."""
+    texts, lines = _texts_of(reading), np.array(reading.lines, dtype="int64")
+    columns: dict[str, Any] = {"row": np.arange(1, len(lines) + 1), "line": lines}
+    columns |= {name: pd.array(text, dtype="str") for name, text in texts.items()}  # not copied
+    coded = texts["updated_at_text"].dictionary_encode()
+    instants = pd.array(list(map(instant, coded.dictionary.to_pylist())), dtype="datetime64[us, UTC]")
+    columns["updated_at"] = instants.take(coded.indices.to_numpy(zero_copy_only=False))
+    columns |= _parsed(texts["dn"], _names, _DN_COLUMNS)
+    for kind in ("project", "support"):
+        columns |= _parsed(texts[f"{kind}_contact"], _reached, (f"{kind}_phone", f"{kind}_email"))
+    columns["is_audit_entry"] = _is_audit_entry(texts["domain"], columns["operator"], texts["description"])
+    columns["under_mssante"] = _matching(texts["domain"], r"(?i)(?:^|\.)mssante\.fr$")
+    return pd.DataFrame(columns, copy=False)
+
+
+def _texts_of(reading: Reading) -> dict[str, Any]:
+    """Return the texts of the rows by column, emptying `reading.columns`."""
+    texts: dict[str, Any] = {}
+    for name, chunks in zip(FIELDS.values(), reading.columns, strict=True):
+        texts[name] = pa.chunked_array(chunks, pa.large_string()).combine_chunks()
+        chunks.clear()
+    return texts
+
+
+def _matching(texts: Any, pattern: str) -> Any:
+    return pc.match_substring_regex(pa.array(texts), pattern).to_numpy(zero_copy_only=False)
+
+
+def _parsed(texts: Any, parse: Callable[[str], Sequence[str]], names: Sequence[str]) -> dict[str, Any]:
+    """Return columns of what each text says, which is parsed once for each distinct one."""
+    coded = texts.dictionary_encode()
+    values = pd.DataFrame(map(parse, coded.dictionary.to_pylist()), columns=list(names), dtype="str")
+    codes = coded.indices.to_numpy(zero_copy_only=False)
+    return {name: values[name].array.take(codes) for name in names}
+
+
+_DN_COLUMNS = (
+    "dn_key", "igc", "cn", "ou", "o", "st", "c", "operator_id", "operator", "operator_kind", "finess",
+    "siren", "siret", "department", "region",
+)  # fmt: skip
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Return what a DN says, as `_DN_COLUMNS`."""
+    dn = parse_dn(text)
+    ou, o, st = dn.get("OU"), dn.get("O"), dn.get("ST") or dn.get("L")
+    owner, place = parse_identifier(ou), parse_department(st).code
+    number = "" if "shape" in owner.problems else owner.value[1:]
+    numbers = (number if owner.kind == kind else "" for kind in ("FINESS", "SIREN", "SIRET"))
+    operator = " ".join(o.upper().split())
+    named = (dn.key, dn.igc, dn.get("CN"), ou, o, st, dn.get("C"))
+    return (*named, owner.value, operator, owner.kind, *numbers, place, region_of(place))
+
+
+def _reached(text: str) -> tuple[str, str]:
+    """Return the first phone and the first address of a contact."""
+    contact = parse_contact(text)
+    return next(iter(contact.phones), ""), next(iter(contact.emails), "")
+
+
+def is_audit_domain(domain: str) -> bool:
+    """Tell whether a domain's name says that it is there for testing (a heuristic; source: data).
+
+    It lies under the manager's ``espacedeconfiance.mssante.fr``, or a word of a label is "audit", "test" or
+    "tests", ends in "test", or is a pre-production's: "preprod", "recette", "qualif", "demo", "poc".
+    """
+    name = domain.lower().replace("pre-prod", "preprod")
+    return f".{name}".endswith(".espacedeconfiance.mssante.fr") or any(
+        _TEST_TOKEN.match(token) for label in name.split(".") for token in label.split("-")
+    )
+
+
+def _is_audit_entry(domains: Any, operators: Any, descriptions: Any) -> Any:
+    """Tell which rows are there for testing: domain, operator's name or description says so."""
+    flags = _matching(domains, _TEST_HINT).copy()
+    for index in np.flatnonzero(flags).tolist():
+        flags[index] = is_audit_domain(domains[index].as_py())
+    tests = pc.match_substring_regex(descriptions, _TEST_DESCRIPTION)
+    if pc.any(tests).as_py():  # all rows of a domain or none
+        others = pc.is_in(domains, value_set=domains.filter(pc.invert(tests)))
+        flags |= pc.invert(others).to_numpy(zero_copy_only=False)
+    return flags | _matching(operators, _TEST_OPERATOR)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import warnings
 from base64 import b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lxml import etree
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
@@ -198,10 +197,9 @@ def common_names(certificate: x509.Certificate) -> list[str]:
 
 def signer_of(content: bytes) -> x509.Certificate | None:
     """Return the certificate that a list (its XML) says it is signed with, whatever that is worth."""
-    try:
+    with suppress(_InvalidError):
         return _signer(content)
-    except _InvalidError:
-        return None
+    return None
 
 
 def _parser() -> etree.XMLParser:
@@ -295,7 +293,8 @@ def _chain(
         issuer = leaf.issuer.rfc4514_string()
         raise _InvalidError(f"no anchor valid on {at:%Y-%m-%d} is the signer's issuer, {issuer}", "anchor")
     try:
-        chain = path_to_anchor(leaf, trusted, trusted, at, _signer_policy())
+        _check_use(leaf)
+        chain = path_to_anchor(leaf, trusted, trusted, at, any_use=False)
     except ValueError as error:
         raise _InvalidError(f"the signer does not chain to an anchor ({error})", "chain") from error
     for key in (certificate.public_key() for certificate in chain):
@@ -312,22 +311,13 @@ def _issued(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
     return False
 
 
-def _signer_policy() -> verification.ExtensionPolicy:
-    """Return what a signer's certificate must say of itself, as the real one does (data)."""
-
-    def held_to(right: Callable[[Any], bool], why: str) -> Callable[[object, x509.Certificate, Any], None]:
-        def check(_: object, __: x509.Certificate, value: Any) -> None:
-            if not right(value):
-                raise ValueError(why)
-
-        return check
-
-    email = ExtendedKeyUsageOID.EMAIL_PROTECTION
-    purpose = held_to(lambda purposes: email in purposes, "its extended key usage is not emailProtection")
-    usage = held_to(lambda u: u.digital_signature or u.content_commitment, "its key usage is not signing")
-    leaf = held_to(lambda constraints: not (constraints and constraints.ca), "it is a CA's certificate")
-    either = verification.Criticality.AGNOSTIC
-    policy = verification.ExtensionPolicy.permit_all()
-    policy = policy.require_present(x509.ExtendedKeyUsage, either, purpose)
-    policy = policy.require_present(x509.KeyUsage, either, usage)
-    return policy.may_be_present(x509.BasicConstraints, either, leaf)
+def _check_use(leaf: x509.Certificate) -> None:
+    """Refuse a signer's certificate that is not for what the real one is (data), with a `ValueError`."""
+    values = {type(extension.value): extension.value for extension in leaf.extensions}
+    usage, constraints = values.get(x509.KeyUsage), values.get(x509.BasicConstraints)
+    if ExtendedKeyUsageOID.EMAIL_PROTECTION not in values.get(x509.ExtendedKeyUsage, ()):
+        raise ValueError("its extended key usage is not emailProtection")
+    if not (usage and (usage.digital_signature or usage.content_commitment)):
+        raise ValueError("its key usage is not signing")
+    if constraints and constraints.ca:
+        raise ValueError("it is a CA's certificate")

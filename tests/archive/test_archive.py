@@ -24,8 +24,16 @@ from made_lists import START, row, xml
 from typer.testing import CliRunner
 
 from mssante_audit.archive.history import VERSION, bring_up_to_date, history_of
-from mssante_audit.archive.keep import import_lists, locked
-from mssante_audit.archive.store import Archive, Record, append, open_archive, read_log, verify
+from mssante_audit.archive.store import (
+    Archive,
+    Record,
+    append,
+    import_lists,
+    locked,
+    open_archive,
+    read_log,
+    verify,
+)
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.state import write_state
 from mssante_audit.cli.main import app

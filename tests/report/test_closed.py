@@ -17,8 +17,7 @@ from made_up import xml_of
 from typer.testing import CliRunner
 
 from mssante_audit import audits
-from mssante_audit.archive.keep import import_lists
-from mssante_audit.archive.store import open_archive
+from mssante_audit.archive.store import import_lists, open_archive
 from mssante_audit.base.errors import OutputError, WhiteListError
 from mssante_audit.base.export import write_bytes
 from mssante_audit.base.staging import locked, publish

@@ -21,8 +21,7 @@ from typer.testing import CliRunner
 from mssante_audit import compare, load_whitelist
 from mssante_audit.archive.changes import Side
 from mssante_audit.archive.events import between
-from mssante_audit.archive.keep import import_lists
-from mssante_audit.archive.store import open_archive
+from mssante_audit.archive.store import import_lists, open_archive
 from mssante_audit.audits import audit
 from mssante_audit.base.errors import InputError
 from mssante_audit.cli.main import app

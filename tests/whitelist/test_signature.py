@@ -12,8 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from lxml import etree
 from made_lists import revocations, row, xml
 
-from mssante_audit.archive.keep import import_lists
-from mssante_audit.archive.store import open_archive
+from mssante_audit.archive.store import import_lists, open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.snapshot import load_space, make_snapshot
 from mssante_audit.whitelist import certificates, signature
