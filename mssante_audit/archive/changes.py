@@ -137,7 +137,7 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
         changes += [Change("renamed", to, was, to, was_of[to], now_of[to]) for was, to in renames.items()]
     if any(change.kind == "added" for change in changes):
         like = {("added", copy.domain): ("like", copy.original) for copy in copies(after.entries)}
-        changes = [change._replace(of=like.get(change[:2], change.of)) for change in changes]
+        changes = [c._replace(of=like[c[:2]]) if c[:2] in like else c for c in changes]
     # One contact changed on several certificates of a domain is one change; dates are counted row by row.
     dated = [change for change in changes if change.kind == "restamped"]
     others = dict.fromkeys(change for change in changes if change.kind != "restamped")
@@ -214,8 +214,7 @@ def _in_both(a: list[Row], b: list[Row], rows: Both) -> Iterator[Change]:
     b = list(dict.fromkeys(row for row in b if row.key not in keys[0]))
 
     def named(row: Row) -> tuple[str, str]:
-        parts = (part for part in row.dn.split(",") if part.strip().upper().startswith("CN="))
-        return row.structure, next(parts, "")
+        return row.structure, parse_dn(row.dn).get("CN")
 
     for before, after in (*_pairs(a, b, named), *_pairs(a, b, lambda row: row.structure)):
         yield _change("dn_replaced", before.dn, after.dn, before, after)
@@ -256,7 +255,7 @@ def _copies(some: list[Row], rows: Both) -> Iterator[Change]:
 
 def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[tuple[Row, Row]]:
     """Take out of both lists the rows with equal keys, in pairs."""
-    if not a or not b:
+    if not a or not b or (len(a) == len(b) == 1 and key(a[0]) != key(b[0])):
         return []
     waiting = grouped((key(row), row) for row in sorted(b, reverse=True))
     pairs = [(row, rows.pop()) for row in sorted(a) if (rows := waiting.get(key(row)))]

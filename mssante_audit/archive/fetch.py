@@ -111,9 +111,9 @@ def download(settings: Settings, last: Record | None = None) -> Download:
     except (httpx.InvalidURL, ValueError):
         url = httpx.URL()
     _check(url, url, settings)
-    known = {"If-None-Match": last.etag, "If-Modified-Since": last.last_modified} if last else {}
+    conditions = {"If-None-Match": last.etag, "If-Modified-Since": last.last_modified} if last else {}
     # A request's head is ASCII, whatever the answer's was.
-    headers = HEADERS | {name: value for name, value in known.items() if value and value.isascii()}
+    headers = HEADERS | {name: value for name, value in conditions.items() if value and value.isascii()}
     verified, attempt = tls_context(settings.ca_bundle), 1
     while True:
         try:

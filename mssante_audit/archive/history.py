@@ -23,8 +23,7 @@ from mssante_audit.base.export import write_bytes
 from mssante_audit.base.frames import columns_of, dtypes, frame_of
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.state import read_state, write_state
-from mssante_audit.values.dn import parse_dn
-from mssante_audit.values.identifiers import parse_identifier
+from mssante_audit.whitelist.load import DN_COLUMNS, names_in, parsed
 
 if TYPE_CHECKING:
     from mssante_audit.archive.store import Archive
@@ -96,13 +95,8 @@ def history_of(archive: Archive) -> pd.DataFrame:
 
 def with_operators(history: pd.DataFrame) -> pd.DataFrame:
     """Return a history with what certificates say, ``dn_key``, ``operator_id``, ``operator``."""
-    read = {text: parse_dn(text) for text in history["dn"].unique()}
-    columns = {
-        "dn_key": {text: dn.key for text, dn in read.items()},
-        "operator_id": {text: parse_identifier(dn.get("OU")).value for text, dn in read.items()},
-        "operator": {text: " ".join(dn.get("O").upper().split()) for text, dn in read.items()},
-    }
-    return history.assign(**{n: history["dn"].map(values).astype("str") for n, values in columns.items()})
+    columns = parsed(pa.array(history["dn"].tolist(), pa.large_string()), names_in, DN_COLUMNS)
+    return history.assign(**{name: columns[name] for name in ("dn_key", "operator_id", "operator")})
 
 
 def check_of(folder: Path) -> dict[str, Any] | None:

@@ -63,8 +63,8 @@ def find_renames(
 
     for parts in _TELLING:  # each the only one of its list to hold the same parts
         old, new = left()
-        sides = ({parts(row) for rows in side.values() for row in rows} for side in (old, new))
-        if not set.intersection(*sides):
+        held = {parts(row) for rows in old.values() for row in rows}
+        if not any(parts(row) in held for rows in new.values() for row in rows):
             continue  # as for most parts: then all rows need not be looked at
         before, after = (_alone(rows, parts) for rows in lists)
         pairs = {(was, after.get(key, "")) for key, was in before.items() if was in old}

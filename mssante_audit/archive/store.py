@@ -91,9 +91,9 @@ def read_log(folder: Path) -> list[Record]:
         with suppress(json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError, RecursionError):
             content = json.loads(line)
             if content.get("version", VERSION) != VERSION:
-                why, found = "written by another version (format {}, this one reads {})", content["version"]
-                remedy = "Update mssante-audit"
-                raise InputError(why, repr(found), VERSION, file=str(path), line=number, remedy=remedy)
+                why = "written by another version (format {}, this one reads {})"
+                formats, remedy = (repr(content["version"]), VERSION), "Update mssante-audit"
+                raise InputError(why, *formats, file=str(path), line=number, remedy=remedy)
             values = {each.name: content[each.name] for each in fields(Record) if each.name in content}
             records.append(Record(**values | {"flags": tuple(values.get("flags", ()))}))
     return records
@@ -258,10 +258,10 @@ def verify(archive: Archive) -> Iterator[tuple[str, str]]:
         except InputError as error:
             fault = error.message
         yield snapshot.name, fault
-    there = {snapshot.name for snapshot in archive.snapshots}
-    for name in sorted(recorded.keys() - there):
+    names = {snapshot.name for snapshot in archive.snapshots}
+    for name in sorted(recorded.keys() - names):
         yield name, "gone: the log says that it was kept"
-    if len(rows) == len(there) and (fault := history.doubts(archive, rows)):
+    if len(rows) == len(names) and (fault := history.doubts(archive, rows)):
         yield history.FILE, fault
 
 
@@ -325,30 +325,33 @@ def keep(
     The archive's lock must be held, and the archive opened since. `record` has what is known so far.
     """
     try:
-        whitelist = archive.read(content)
-        verdict, signer = whitelist.signature, parse_dn(whitelist.signature.signer).get("CN")
-        record = replace(record, doubt=refusal(whitelist))
-        if whitelist.generated_at is None:
-            reason = "its generation time cannot be read"
-        elif verdict.status == "valid":
-            record, now = replace(record, signer=signer, doubt=""), now or datetime.now(UTC)
-            record = _store(archive, whitelist, whitelist.generated_at, record, max_loss, now)
-            return append(archive.folder, record)
-        else:
-            reason = f"its signature is {verdict.status}: {verdict.why}"
-            if verdict.reason == "signer":
-                record = replace(record, signer=signer, flags=("changed-signer",))
-    except InputError as error:
-        reason = str(error)
-    return append(archive.folder, _quarantine(archive.folder, content, record, reason))
+        whitelist = archive.read(content, recover=True)
+    except InputError as error:  # nothing of it can be read
+        record = replace(record, sha256=digest(content), doubt="html" if is_html(content) else "damaged")
+        return _quarantine(archive.folder, content, record, None, str(error))
+    verdict, made = whitelist.signature, whitelist.generated_at
+    signer = parse_dn(verdict.signer).get("CN")
+    record = replace(record, sha256=whitelist.sha256, rows=len(whitelist.entries))
+    if made and verdict.status == "valid":
+        record = replace(record, signer=signer)
+        record = _store(archive, whitelist, made, record, max_loss, now or datetime.now(UTC))
+        return append(archive.folder, record)
+    record = replace(record, doubt=refusal(whitelist))
+    if verdict.reason == "signer":
+        record = replace(record, signer=signer, flags=("changed-signer",))
+    reason = f"its signature is {verdict.status}: {verdict.why}"
+    if whitelist.damaged:
+        reason = f"{whitelist.damage}; {record.rows} rows are readable"
+    elif made is None:
+        reason = "its generation time cannot be read"
+    return _quarantine(archive.folder, content, record, made, reason)
 
 
 def _store(
     archive: Archive, whitelist: WhiteList, made: datetime, record: Record, max_loss: float, now: datetime
 ) -> Record:
-    count, name = len(whitelist.entries), f"{made.strftime(TIME)}-{whitelist.sha256[:8]}.xml.gz"
-    record = replace(record, file=name, sha256=whitelist.sha256, rows=count)
-    target, notes = archive.folder / name, list[str]()
+    record = replace(record, file=f"{made.strftime(TIME)}-{whitelist.sha256[:8]}.xml.gz")
+    target, notes = archive.folder / record.file, list[str]()
     if target.exists():
         if digest(content_of(target)) == whitelist.sha256:
             return replace(record, outcome="same")
@@ -356,7 +359,7 @@ def _store(
     flags: dict[str, str] = {}
     if made > now + SKEW:
         flags["future"] = f"generated {made:%Y-%m-%d %H:%M} UTC, after our clock ({now:%Y-%m-%d %H:%M})"
-    others = [s for s in archive.snapshots if s.name != name]
+    others = [s for s in archive.snapshots if s.name != record.file]
     second = made.replace(microsecond=0)
     if any(s.generated_at == second for s in others):
         flags["same-second"] = "another list was generated in that second"
@@ -369,26 +372,19 @@ def _store(
             rows = recorded.rows if recorded else len(archive.load(before[-1]).entries)
         except InputError:
             rows = 0
-        if count < (1 - max_loss) * rows:
-            flags["shrunk"] = f"{count} rows, {rows} in the list before"
+        if record.rows < (1 - max_loss) * rows:
+            flags["shrunk"] = f"{record.rows} rows, {rows} in the list before"
     write_bytes(target, gzip.compress(whitelist.content(), mtime=0))
     return replace(record, outcome="kept", flags=tuple(flags), message="; ".join([*notes, *flags.values()]))
 
 
-def _quarantine(folder: Path, content: bytes, record: Record, reason: str) -> Record:
-    doubt, made = "html" if is_html(content) else "damaged", None
-    try:
-        whitelist = load_whitelist(content, recover=True, any_namespace=True)
-        doubt, made = record.doubt or refusal(whitelist), whitelist.generated_at
-        sha256, rows = whitelist.sha256, len(whitelist.entries)
-    except InputError:
-        sha256, rows = digest(content), 0
-    name = f"{made.strftime(TIME) if made else 'undated'}-{sha256[:8]}.gz"
+def _quarantine(folder: Path, content: bytes, record: Record, made: datetime | None, reason: str) -> Record:
+    name = f"{made.strftime(TIME) if made else 'undated'}-{record.sha256[:8]}.gz"
     # The very bytes received, under one more layer: what is in them is not known.
     write_bytes(folder / QUARANTINE / name, gzip.compress(content, mtime=0))
     write_bytes(folder / QUARANTINE / f"{name}.reason.txt", f"{reason}\n".encode("utf-8", "backslashreplace"))
-    record = replace(record, sha256=sha256, made=made.isoformat() if made else "", rows=rows, doubt=doubt)
-    return replace(record, outcome="quarantined", file=name, message=reason)
+    record = replace(record, outcome="quarantined", file=name, message=reason)
+    return append(folder, replace(record, made=made.isoformat() if made else ""))
 
 
 def import_lists(

@@ -90,7 +90,7 @@ def load_space(
             data, as_of=as_of, anchors=anchors, signer=signer, recover=recover, any_namespace=any_namespace,
             thresholds=thresholds, contacts=contacts,
         )  # fmt: skip
-    snapshot = _read(Path(str(data)))
+    snapshot = read_snapshot(Path(str(data)))
     head, folder = snapshot.head, snapshot.folder
     made_with, signature = Thresholds(**head["thresholds"]), head["signature"]
     others = {
@@ -112,7 +112,7 @@ def load_space(
 def made_as_of(data: str | Path | None) -> str | None:
     """Return the instant of a snapshot or of the shipped sample; ``None`` for other data."""
     if is_snapshot(data):
-        return str(read_head(Path(str(data)))["as_of"])
+        return str(read_snapshot(Path(str(data))).head["as_of"])
     return SAMPLE_AS_OF if is_sample(data) else None
 
 
@@ -130,17 +130,12 @@ def is_snapshot(folder: str | Path | None) -> bool:
     return ours and left >= {f"{name}.parquet" for name in ("entries", "problems", "findings", "domains")}
 
 
-def read_head(folder: Path) -> dict[str, Any]:
-    """Return what ``snapshot.json`` says, if all files are those it names; else it is an `InputError`."""
-    return _read(folder).head
-
-
 @dataclass(frozen=True)
 class _Snapshot:
     """A snapshot that is whole. Its files are in memory: another one in its place changes nothing."""
 
     folder: Path
-    head: dict[str, Any]
+    head: dict[str, Any]  # what ``snapshot.json`` says
     contents: Mapping[str, bytes]  # of its files, by name
 
     def frame(self, name: str, *needed: str, clear: bool = True) -> pd.DataFrame:
@@ -161,7 +156,8 @@ class _Snapshot:
         return frame
 
 
-def _read(folder: Path) -> _Snapshot:
+def read_snapshot(folder: Path) -> _Snapshot:
+    """Return a snapshot whose files are those that ``snapshot.json`` names; else it is an `InputError`."""
     head = read_state(folder / FILE, VERSION, remedy=AGAIN)
     if head is None:
         raise InputError("no snapshot, or one half written", file=str(folder), remedy=AGAIN)

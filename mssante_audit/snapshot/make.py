@@ -75,7 +75,7 @@ def make_snapshot(
 def fresh(out: Path, bound: str, *, shareable: bool = False) -> bool:
     """Tell whether a folder holds a snapshot that is whole and bound to the same."""
     try:
-        head = load.read_head(out)
+        head = load.read_snapshot(out).head
     except errors.InputError:
         return False
     return (head["bound"], head["shareable"]) == (bound, shareable)

@@ -5,7 +5,7 @@ The form asks for a phone number and a professional e-mail address. Real texts a
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -132,30 +132,32 @@ def parse_contact(text: str) -> Contact:
     if "<" in clean or ">" in clean or "&" in clean:
         clean = _MARKUP.sub(" , ", clean)
     parts: dict[str, list[str]] = {"names": [], "phones": [], "emails": [], "malformed": [], "leftovers": []}
-    for piece in _BREAKS.split(clean):
-        for between in _without_emails(piece, parts):
-            for rest in _without_phones(between, parts):
-                _read_rest(rest, parts)
+    for kind, written, value in parts_of(clean):
+        if kind == "rest":
+            _read_rest(written, parts)
+        else:
+            parts[kind if value else "malformed"].append(value or written)
     for name in ("phones", "emails"):
         parts[name] = list(dict.fromkeys(parts[name]))
     return Contact(text, *map(tuple, parts.values()))
 
 
-def _without_emails(piece: str, parts: dict[str, list[str]]) -> list[str]:
-    """Move the addresses of a piece of text to where they belong; return what stands between them."""
-    if "@" not in piece:
-        return [piece]
-    kept: list[list[str]] = [[]]
-    for token in piece.split():
-        for text in _ADDRESS_BREAKS.split(token) if "@" in token else (token,):
-            if "@" in text:
-                address = text.strip(".'-–{}")
-                email = read_email(address)
-                parts["emails" if email else "malformed"].append(email or address)
-                kept.append([])
-            else:
-                kept[-1].append(text)
-    return [" ".join(words) for words in kept if words]
+def parts_of(clean: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the parts of a contact in order: what it is, as it is written, its value ("" of a malformed one).
+
+    They are ``phones``, ``emails`` and the ``rest``, which has no value.
+    """
+    for piece in _BREAKS.split(clean):
+        words: list[str] = []
+        for token in piece.split() if "@" in piece else (piece,):
+            for text in _ADDRESS_BREAKS.split(token) if "@" in token else (token,):
+                if "@" in text:
+                    yield from _phones_in(" ".join(words))
+                    words, address = [], text.strip(".'-–{}")
+                    yield "emails", address, read_email(address)
+                else:
+                    words.append(text)
+        yield from _phones_in(" ".join(words))
 
 
 def read_email(text: str) -> str:
@@ -177,22 +179,18 @@ def read_email(text: str) -> str:
     return address if dot and top.isalpha() else ""
 
 
-def _without_phones(piece: str, parts: dict[str, list[str]]) -> list[str]:
-    """Move the phone numbers of a piece of text to where they belong; return what stands between them."""
-    start, rest = 0, []
+def _phones_in(piece: str) -> Iterator[tuple[str, str, str]]:
+    start = 0
     for run in DIGITS.finditer(piece):
         raw = run[0].rstrip(TRIM)
         if len(digits_of(raw)) < 7:  # a short number stands alone, labels aside
             bare = _LABELS.sub("", piece.strip(TRIM)).replace(" ", "") if len(piece) <= 60 else ""
             if not SHORT.fullmatch(bare):
                 continue
-        rest.append(piece[start : run.start()])
+        yield "rest", piece[start : run.start()], ""
         start = run.end()
-        for number in _numbers(raw):
-            phone = read_phone(number)
-            parts["phones" if phone else "malformed"].append(phone or number)
-    rest.append(piece[start:])
-    return rest
+        yield from (("phones", number, read_phone(number)) for number in _numbers(raw))
+    yield "rest", piece[start:], ""
 
 
 def _numbers(raw: str) -> list[str]:

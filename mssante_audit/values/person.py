@@ -217,7 +217,6 @@ def describe_error(error: BaseException) -> str:
 
 HIDDEN = "•••"
 _MASKED_PHONE = re.compile(r"\+?[0-9]{2}(?: ••){2,9} [0-9]{2}")
-_TOKEN = re.compile(r"[^\s<>()\[\]{}\"|:/]+")
 _HOST = re.compile(r"(?:[a-z0-9•](?:[a-z0-9•-]*[a-z0-9•])?\.)+[a-z•]{2,24}")
 _RUN = re.compile(r"[a-z]+|[0-9]+")
 
@@ -236,47 +235,31 @@ def mask(text: str, services: bool = False) -> str:
     >>> mask("M. DURAND Zoé, 04 65 71 00 01, 06 39 98 00 01, dsi@ch.example, zoe@ch.example", services=True)
     '•••, 04 65 71 00 01, 06 •• •• •• 01, dsi@ch.example, z•••@ch.example'
     """
-    pieces = re.split("[,;]", normalize(text).replace("\n", " "))
-    tokens = [token for piece in pieces for token in _TOKEN.findall(piece)]
-    outside = [token.partition("@")[0] if token.count("@") == 1 else token for token in tokens]
+    parts = list(texts.parts_of(normalize(text)))
+    outside = [written.partition("@")[0] if kind == "emails" else written for kind, written, _ in parts]
     words = {word for word in re.findall(r"[^\W\d_]+", fold(" ".join(outside))) if len(word) > 1}
     masked: list[str] = []
-    for piece in pieces:
-        if _MASKED_PHONE.fullmatch(piece.strip()):
-            masked.append(piece.strip())
-            continue
-        start = 0
-        for token in _TOKEN.finditer(piece):
-            if "@" in token[0]:
-                masked += _mask_phones(piece[start : token.start()], services)
-                masked.append(_mask_email(token[0], words, services))
-                start = token.end()
-        masked += _mask_phones(piece[start:], services)
+    for kind, written, phone in parts:
+        if kind == "emails":
+            masked.append(_mask_email(written, words, services))
+        elif kind == "phones":
+            masked.append(_mask_phone(written, phone, services))
+        elif rest := written.strip():
+            masked.append(rest if _MASKED_PHONE.fullmatch(rest) else HIDDEN)
     return ", ".join(m for before, m in zip(["", *masked], masked, strict=False) if not m == before == HIDDEN)
 
 
-def _mask_phones(piece: str, services: bool) -> list[str]:
-    masked, start = [], 0
-    for run in texts.DIGITS.finditer(piece):
-        phone = texts.read_phone(run[0].rstrip(texts.TRIM))
-        shown = texts.national(phone) if phone else run[0]
-        digits = texts.digits_of(shown)
-        if len(digits) < 8 and not (services and texts.SHORT.fullmatch(phone)):
-            continue
-        if piece[start : run.start()].strip():
-            masked.append(HIDDEN)
-        start = run.end()
-        if not (services and phone) or texts.is_mobile(phone):
-            plus = "+" if shown.startswith("+") else ""
-            shown = f"{plus}{digits[:2]}{' ••' * min((len(digits) - 3) // 2, 9)} {digits[-2:]}"
-        masked.append(shown)
-    if piece[start:].strip():
-        masked.append(HIDDEN)
-    return masked
+def _mask_phone(written: str, phone: str, services: bool) -> str:
+    shown = texts.national(phone) if phone else written
+    if services and phone and not texts.is_mobile(phone):
+        return shown
+    digits, plus = texts.digits_of(shown), "+" if shown.startswith("+") else ""
+    bullets = " ••" * min((len(digits) - 3) // 2, 9)
+    return f"{plus}{digits[:2]}{bullets} {digits[-2:]}" if len(digits) > 7 else HIDDEN
 
 
 def _mask_email(token: str, words: set[str], services: bool) -> str:
-    local, _, domain = token.strip(".:'-–«»").lower().rpartition("@")
+    local, _, domain = token.lower().rpartition("@")
     if "@" in local or len(domain.replace(HIDDEN, "")) > 253 or not _HOST.fullmatch(domain):
         return HIDDEN
     if services and texts.names_nobody(f"{local}@{domain}"):

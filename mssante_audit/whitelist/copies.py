@@ -125,14 +125,14 @@ def _is_copy(domain: str, other: str, named: list[str]) -> bool:
     (stem, number), (other_stem, other_number) = _parted(domain), _parted(other)
     if stem == other_stem and number and int(number) == int(other_number or 1) + 1:
         return number not in named and (not other_number or other_number in named)
-    own = [word for word in labels if word not in labels_of(other)]
+    added = [word for word in labels if word not in labels_of(other)]
     # So may an alias begin as a short kind does: ``chorus``.
-    split = ((word, kind_of(word)) for word in own)
+    split = ((word, kind_of(word)) for word in added)
     parts = [part for word, both in split for part in (both if len(both[0]) > 3 else (word,))]
-    telling = [word for word in parts if len(word) > 3 and word not in KINDS]
-    spelt = any(one_slip(word, other) for word in telling for other in named)
+    naming = [word for word in parts if len(word) > 3 and word not in KINDS]
+    spelt = any(one_slip(word, other) for word in naming for other in named)
     is_alias = len(parts) < 2 and KINDS.isdisjoint(labels)
-    return bool(telling) and not is_alias and not spelt and not mentioned(labels, named)
+    return bool(naming) and not is_alias and not spelt and not mentioned(labels, named)
 
 
 def _is_test(domain: str) -> bool:

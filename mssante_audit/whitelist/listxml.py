@@ -39,6 +39,7 @@ MAX_TEXT = 2**16  # characters between two tags, before it is known whether they
 ENCODINGS = ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252")
 
 _FLUSH = 1000  # rows after which their texts move to Arrow, which holds them in a quarter of the memory
+_IF_MEANT = "If that is meant, load it with any_namespace=True (--any-namespace)"
 _UNEXPECTED = "an element that white lists do not have here"
 _GOES_ON = re.compile(rb"<Domaine>|</ListeDomaines>")
 _CUT_CODES = {
@@ -135,10 +136,6 @@ class Reading:
         if self.damage:
             message, remedy = "{}; {} rows are readable", "Load them with recover=True (--recover)"
             self.refuse(message, self.damage, len(self.lines), remedy=remedy, line=self.damage_line)
-
-    def _refuse_namespace(self, message: str, *values: str) -> NoReturn:
-        remedy = "If that is meant, load it with any_namespace=True (--any-namespace)"
-        self.refuse(message, *values, repr(NAMESPACE), remedy=remedy)
 
     def _problem(self, kind: str, element: str, message: str, line: int | None = None) -> None:
         """Take note of a problem, of the open row if one is, and by default here; refuse too many."""
@@ -306,7 +303,8 @@ class Reading:
             message = "no white list: the root element is <{}>, not <ListeBlancheMSSante>"
             self.refuse(message, shown_name(name))
         if namespace not in (NAMESPACE, "") and not self.any_namespace:
-            self._refuse_namespace("the root is in the namespace {}, not in {}", repr(namespace[:128]))
+            both = repr(namespace[:128]), repr(NAMESPACE)
+            self.refuse("the root is in the namespace {}, not in {}", *both, remedy=_IF_MEANT)
         self.namespace = namespace
         prefix = name.removesuffix(local)
         names = ("ListeDomaines", "Domaine", "DateDeGeneration")
@@ -385,7 +383,7 @@ class Reading:
             self.damage_kinds = ("namespace", *self.damage_kinds)
             self.damage_line, self.namespace = as_child, NAMESPACE
         elif not self.namespace and not self.any_namespace:
-            self._refuse_namespace("the root is in no namespace, not in {}")
+            self.refuse("the root is in no namespace, not in {}", repr(NAMESPACE), remedy=_IF_MEANT)
         elif as_child:
             self._problem("unexpected", "xmlns", _UNEXPECTED, as_child)
         for name in (self.date_name, self.list_name):

@@ -24,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.base.instants import SKEW
@@ -97,15 +98,11 @@ class WhiteList:
 
     def content(self) -> bytes:
         """Return the uncompressed XML, read again; an `InputError` if the file is gone or has changed."""
-        content, sha256 = io.BytesIO(), hashlib.sha256()
-        try:
-            with suppress(EOFError):
-                content.writelines(_pieces(self.origin, self.source, sha256))
-        except (OSError, InputError):
-            raise InputError("cannot be read again", file=self.source) from None
-        if sha256.hexdigest() != self.sha256:
+        if not (content := content_of(self.origin)):
+            raise InputError("cannot be read again", file=self.source)
+        if digest(content) != self.sha256:
             raise InputError("has changed since it was loaded", file=self.source, remedy="Load it again")
-        return content.getvalue()
+        return content
 
 
 def load_whitelist(
@@ -175,12 +172,11 @@ def _read(origin: Path | bytes, name: str, **limits: Any) -> tuple[Reading, str]
     return reading, sha256.hexdigest()
 
 
-def content_of(file: Path) -> bytes:
-    """Return the uncompressed XML of a file; "" if it cannot be read whole."""
-    try:
-        return b"".join(_pieces(file, str(file), hashlib.sha256()))
-    except (OSError, EOFError, InputError):
-        return b""
+def content_of(origin: Path | bytes) -> bytes:
+    """Return the uncompressed XML of a file or of bytes; "" if it cannot be read whole."""
+    with suppress(OSError, EOFError, InputError):
+        return b"".join(_pieces(origin, "", hashlib.sha256()))
+    return b""
 
 
 def _pieces(origin: Path | bytes, name: str, sha256: Any) -> Iterator[bytes]:
@@ -249,9 +245,9 @@ def entries_frame(reading: Reading) -> pd.DataFrame:
     coded = texts["updated_at_text"].dictionary_encode()
     instants = pd.array(list(map(instant, coded.dictionary.to_pylist())), dtype="datetime64[us, UTC]")
     columns["updated_at"] = instants.take(coded.indices.to_numpy(zero_copy_only=False))
-    columns |= _parsed(texts["dn"], _names, _DN_COLUMNS)
+    columns |= parsed(texts["dn"], names_in, DN_COLUMNS)
     for kind in ("project", "support"):
-        columns |= _parsed(texts[f"{kind}_contact"], _reached, (f"{kind}_phone", f"{kind}_email"))
+        columns |= parsed(texts[f"{kind}_contact"], _reached, (f"{kind}_phone", f"{kind}_email"))
     columns["is_audit_entry"] = _is_audit_entry(texts["domain"], columns["operator"], texts["description"])
     columns["under_mssante"] = _matching(texts["domain"], r"(?i)(?:^|\.)mssante\.fr$")
     return pd.DataFrame(columns, copy=False)
@@ -270,7 +266,7 @@ def _matching(texts: Any, pattern: str) -> Any:
     return pc.match_substring_regex(pa.array(texts), pattern).to_numpy(zero_copy_only=False)
 
 
-def _parsed(texts: Any, parse: Callable[[str], Sequence[str]], names: Sequence[str]) -> dict[str, Any]:
+def parsed(texts: Any, parse: Callable[[str], Sequence[str]], names: Sequence[str]) -> dict[str, Any]:
     """Return columns of what each text says, which is parsed once for each distinct one."""
     coded = texts.dictionary_encode()
     values = pd.DataFrame(map(parse, coded.dictionary.to_pylist()), columns=list(names), dtype="str")
@@ -278,14 +274,14 @@ def _parsed(texts: Any, parse: Callable[[str], Sequence[str]], names: Sequence[s
     return {name: values[name].array.take(codes) for name in names}
 
 
-_DN_COLUMNS = (
+DN_COLUMNS = (
     "dn_key", "igc", "cn", "ou", "o", "st", "c", "operator_id", "operator", "operator_kind", "finess",
     "siren", "siret", "department", "region",
 )  # fmt: skip
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Return what a DN says, as `_DN_COLUMNS`."""
+def names_in(text: str) -> tuple[str, ...]:
+    """Return what a DN says, as `DN_COLUMNS`."""
     dn = parse_dn(text)
     ou, o, st = dn.get("OU"), dn.get("O"), dn.get("ST") or dn.get("L")
     owner, place = parse_identifier(ou), parse_department(st).code

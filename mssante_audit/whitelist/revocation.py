@@ -23,14 +23,14 @@ from mssante_audit.base.reading import read_bytes
 from mssante_audit.whitelist.certificates import UNREADABLE, files_in, is_authority
 
 Answer = Literal["good", "revoked", "unknown"]
-Doubt = Literal["", "none", "unreadable", "other", "forged", "scope", "late", "stale"]
 SUFFIX = ".crl"
 MAX_FILE = 2**25  # bytes of a revocation list: some hundred thousand certificates
 HOLD = "certificateHold"  # the reason for which a certificate is only suspended
 # Critical extensions that are understood here; a list with another one is not used (RFC 5280, 5.2).
 _READ = (x509.CRLNumber, x509.AuthorityKeyIdentifier, x509.IssuingDistributionPoint)
 # Why nobody knows, the nearer to an answer the later.
-_DOUBTS: dict[Doubt, str] = {
+_DOUBTS = {
+    "": "",
     "none": "no revocation list lies beside the list",
     "unreadable": "cannot be read as a revocation list",
     "other": "no revocation list of its issuer lies here",
@@ -39,7 +39,6 @@ _DOUBTS: dict[Doubt, str] = {
     "late": "was made after its end, and need not name it any more",
     "stale": "was due to be replaced before that time",
 }
-_ORDER: tuple[Doubt, ...] = ("", *_DOUBTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class Status:
     """What revocation lists say of a certificate at a time."""
 
     answer: Answer = "unknown"  # ``good`` is the certificate; those above it are only ever found revoked
-    doubt: Doubt = "none"  # why nobody knows; "" if somebody does
+    doubt: str = "none"  # key of `_DOUBTS`: why nobody knows; "" if somebody does
     file: str = ""  # the list that tells, or comes nearest to it
     made: datetime | None = None  # when that was made
     due: datetime | None = None  # when its successor is
@@ -160,7 +159,7 @@ def revocation(chain: Sequence[x509.Certificate], files: Collection[Path], at: d
                 return status
             if certificate is chain[0]:
                 statuses.append(status)
-    return max(statuses, key=lambda s: (s.answer == "good", _ORDER.index(s.doubt)), default=UNASKED)
+    return max(statuses, key=lambda s: (s.answer == "good", [*_DOUBTS].index(s.doubt)), default=UNASKED)
 
 
 def _status(
@@ -174,7 +173,7 @@ def _status(
     if not source.complete or not source.about(certificate):
         return Status("unknown", "scope", name, made, due)
     late, stale = made > certificate.not_valid_after_utc, made < at and (due is None or due < at)
-    doubt: Doubt = "late" if late else "stale" if stale else ""
+    doubt = "late" if late else "stale" if stale else ""
     entry = source.entry(certificate)
     # A hold may have been lifted since; all else is for ever (RFC 5280, 5.3.1).
     if entry and entry[0] <= at and not (entry[1] == HOLD and doubt):

@@ -80,13 +80,16 @@ def operator_names(entries: pd.DataFrame) -> dict[str, str]:
 
 def owners(entries: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
     """Return by domain the operator of most of its rows: identifier, and name and département on most."""
-    found, columns = {}, ("domain", "operator_id", "operator", "department")
+    operators, columns = {}, ("domain", "operator_id", "operator", "department")
     rows = zip(*(entries[name].tolist() for name in columns), strict=True)
     for domain, borne in grouped((d, (number, name, seat)) for d, number, name, seat in rows).items():
         of_operator, uses = Counter(number for number, *_ in borne), Counter(borne)
         # Sorted: the order of the list moves from night to night.
-        found[domain] = max(sorted(uses), key=lambda own: (of_operator[own[0]], uses[own], *map(bool, own)))
-    return found
+        operators[domain] = max(
+            sorted(uses),
+            key=lambda operator: (of_operator[operator[0]], uses[operator], *map(bool, operator)),
+        )
+    return operators
 
 
 def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) -> dict[str, str]:

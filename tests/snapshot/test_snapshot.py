@@ -40,7 +40,7 @@ from mssante_audit.findings.places import Place
 from mssante_audit.network import methods
 from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES, register_schema
-from mssante_audit.snapshot.load import FILE, PACKAGE, PRIVATE, VERSION, read_head
+from mssante_audit.snapshot.load import FILE, PACKAGE, PRIVATE, VERSION, read_snapshot
 from mssante_audit.snapshot.make import bound_to, fresh, naming, unnamed_texts
 from mssante_audit.space.story import worded_changes, worded_events
 from mssante_audit.verdicts import domains_of
@@ -154,7 +154,7 @@ def _edited(folder):
 
 
 def _without_column(folder):
-    head, file = read_head(folder), folder / "findings.parquet"
+    head, file = read_snapshot(folder).head, folder / "findings.parquet"
     pd.read_parquet(file).drop(columns="fingerprint").to_parquet(file)
     shutil.rmtree(folder / PRIVATE)
     head["files"] = {name: known for name, known in head["files"].items() if not name.startswith(PRIVATE)}
@@ -172,7 +172,7 @@ def _of_another(folder):
     ("harm", "said"),
     [
         (
-            lambda folder: write_state(folder / FILE, 99, read_head(folder)),
+            lambda folder: write_state(folder / FILE, 99, read_snapshot(folder).head),
             "is not of version 5, the only one",
         ),
         (_edited, "was changed since it was written"),
