@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import repeat
+from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
@@ -107,7 +107,9 @@ class Change(NamedTuple):
     def facts(self) -> dict[str, Any]:
         """What there is to tell of it, by name."""
         return {
-            name: [operator._asdict() for operator in value] if isinstance(value, tuple) else value
+            name: [{"operator": o.operator, "name": o.name} for o in value]
+            if isinstance(value, tuple)
+            else value
             for name, value in (self.of, ("before", self.before), ("after", self.after))
             if value or value == 0
         }
@@ -255,11 +257,14 @@ def _copies(some: list[Row], rows: Both) -> Iterator[Change]:
 
 def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[tuple[Row, Row]]:
     """Take out of both lists the rows with equal keys, in pairs."""
-    if not a or not b or (len(a) == len(b) == 1 and key(a[0]) != key(b[0])):
+    if not a or not b:
         return []
     waiting = grouped((key(row), row) for row in sorted(b, reverse=True))
-    pairs = [(row, rows.pop()) for row in sorted(a) if (rows := waiting.get(key(row)))]
-    for at, rows in enumerate((a, b) if pairs else ()):
-        left = Counter(rows) - Counter(pair[at] for pair in pairs) if len(pairs) < len(rows) else Rows()
-        rows[:] = left.elements()
+    pairs, alone = [], []
+    for row in sorted(a):
+        if rows := waiting.get(key(row)):
+            pairs.append((row, rows.pop()))
+        else:
+            alone.append(row)
+    a[:], b[:] = alone, chain.from_iterable(waiting.values())
     return pairs

@@ -20,11 +20,8 @@ from mssante_audit.base.text import fold
 KINDS = {"0": "ADELI", "1": "FINESS", "2": "SIREN", "3": "SIRET", "4": "RPPS"}
 
 _SHAPES = {
-    kind: re.compile(shape, re.ASCII)
-    for kind, shape in (
-        ("ADELI", r"(?:\d\d|2[AB])\d{9}"), ("FINESS", r"(?:\d\d|2[AB])\d{7}"), ("SIREN", r"\d{9}"),
-        ("SIRET", r"\d{14}"), ("RPPS", r"\d{14}"),
-    )
+    "ADELI": "(?:[0-9]{2}|2[AB])[0-9]{9}", "FINESS": "(?:[0-9]{2}|2[AB])[0-9]{7}", "SIREN": "[0-9]{9}",
+    "SIRET": "[0-9]{14}", "RPPS": "[0-9]{14}",
 }  # fmt: skip
 # A word for a number, written before one whose kind is not named.
 _NUMBER_OF = re.compile(r"^(?:N[Oº]?|NUM[EÉ]RO|ID(?:ENTIFIANT)?)(?=[0-9])")
@@ -96,14 +93,14 @@ def identifier_of(text: str) -> str:
     value = _NUMBER_OF.sub("", re.sub(r"[\W_]+", "", text).upper())
     if _kind_of(value):
         return value
-    if _SHAPES["SIRET"].fullmatch(value) and _checked("SIRET", value):
+    if re.fullmatch(_SHAPES["SIRET"], value) and _checked("SIRET", value):
         return f"3{value}"
     if after := _KIND_AFTER.fullmatch(value):
         text = f"{after[2]} {after[1]}"
     if before := _KIND_BEFORE.search(text) or _KIND_BEFORE.search(value):
         named, number = before[1].upper(), re.sub(r"^[^0-9]+|[\W_]+", "", before[2]).upper()
         for first, kind in KINDS.items():
-            match = re.match(rf"{first}?({_SHAPES[kind].pattern})(?![0-9])", number)
+            match = re.match(rf"{first}?({_SHAPES[kind]})(?![0-9])", number)
             if match and (kind == named or {kind, named} == {"SIREN", "SIRET"}):
                 return first + match[1]
     return value
@@ -127,8 +124,8 @@ def structure_key(text: str, among: Container[str] = ()) -> str:
         return value if kind == "FINESS" else f"2{value[1:10]}"
     if len(value) != 9:
         return value
-    finess = f"1{value}" if _SHAPES["FINESS"].fullmatch(value) and finess_department(value) else ""
-    siren = f"2{value}" if _SHAPES["SIREN"].fullmatch(value) else ""
+    finess = f"1{value}" if re.fullmatch(_SHAPES["FINESS"], value) and finess_department(value) else ""
+    siren = f"2{value}" if re.fullmatch(_SHAPES["SIREN"], value) else ""
     held = [key for key in (finess, siren) if key and key in among]
     if len(held) == 1:
         return held[0]
@@ -143,7 +140,7 @@ def is_manager(operator_id: str) -> bool:
 def _kind_of(value: str) -> str:
     """Return the kind of an identifier that is well formed, "" of any other text."""
     kind = KINDS.get(value[:1], "")
-    return kind if kind and _SHAPES[kind].fullmatch(value[1:]) else ""
+    return kind if kind and re.fullmatch(_SHAPES[kind], value[1:]) else ""
 
 
 def _checked(kind: str, number: str) -> bool:

@@ -159,8 +159,7 @@ class Person:
     """
 
     text: str
-    registered: bool = False
-    """Of the register, which is not published: all of it is masked, a service's number too."""
+    registered: bool = False  # of the register, which is not published: a service's number is masked too
 
     def __str__(self) -> str:
         return mask(self.text)

@@ -102,7 +102,7 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
     supplier gives its customer's). "" is left out.
     `known` is what other lists show: its identifiers come too, the first being of `entries` if one is.
     """
-    ids = {*entries["operator_id"]} - {""}
+    ids = {*entries["operator_id"].unique()} - {""}
     every = {*ids, *(known or {})}
     among = {structure_key(operator_id) for operator_id in every}
     numbers = [(("number", structure_key(operator_id, among)), operator_id) for operator_id in every]

@@ -182,12 +182,9 @@ def trust(anchors: Sequence[str | Path], *folders: Path) -> tuple[list[x509.Cert
     """
     crls = [anchor for anchor in map(Path, anchors) if anchor.suffix.lower() == SUFFIX]
     places = [anchor for anchor in map(Path, anchors) if anchor not in crls]
-    trusted = trusted_certificates(places)
-    crls += [crl for place in places if place.is_dir() for crl in find_crls(place)]
-    for folder in folders:
-        trusted += [anchor for _, anchor in certificates.find_anchors(folder)]
-        crls += find_crls(folder)
-    return trusted, crls
+    crls += [crl for place in (*places, *folders) if place.is_dir() for crl in find_crls(place)]
+    beside = [anchor for folder in folders for _, anchor in certificates.find_anchors(folder)]
+    return trusted_certificates(places) + beside, crls
 
 
 def common_names(certificate: x509.Certificate) -> list[str]:
