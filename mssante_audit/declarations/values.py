@@ -76,14 +76,15 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
         remedy = "Name it 'domain' or 'Nom du domaine de messagerie MSSanté', or map yours in columns.toml"
         message, names = "no column holds the domain; the headings are: {}", ", ".join(sheet.headings)[:300]
         raise InputError(message, names, file=sheet.file, line=sheet.heading_row, remedy=remedy)
+    index = pd.Index([*sheet.rows], dtype="int64")
+    texts = pd.DataFrame([*sheet.rows.values()], index, range(len(sheet.headings)), dtype="str")
     named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()} | {None: ""}
     problems = [Problem(sheet.file, row, named[at], *flag) for row, at, *flag in sheet.problems]
-    problems += _heading_problems(sheet, headings)
+    problems += _heading_problems(sheet, headings, texts)
     places = dict(headings.fields)
     signatory = places.pop(SIGNATORY, None) if _SIGNATORY[0] not in places else None
-    index = range(len(sheet.rows))
     nothing = pd.Series("", index=index, dtype="str")
-    cells = {name: sheet.columns[places[name]] if name in places else nothing for name in fields()}
+    cells = {name: texts[places[name]] if name in places else nothing for name in fields()}
     columns: dict[str, pd.Series] = {}
     for name, field in fields().items():
         if field.kind in ("box", "date"):
@@ -91,7 +92,7 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
         else:
             columns[name] = _plain(sheet, field, cells[name], problems) if name in places else nothing
     if signatory is not None:
-        both = _plain(sheet, fields()[_SIGNATORY[0]], sheet.columns[signatory], problems)
+        both = _plain(sheet, fields()[_SIGNATORY[0]], texts[signatory], problems)
         columns |= _both_names(sheet, both, problems)
         cells |= {_SIGNATORY[0]: both, _SIGNATORY[1]: columns[_SIGNATORY[1]]}
         places |= dict.fromkeys(_SIGNATORY, signatory)
@@ -101,22 +102,21 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
         problems += _problems(sheet, fields()[name], before[name].index.isin(rows), "refers", before[name])
     problems += [Problem(sheet.file, None, n, sheet.lost.get(n, "column-missing")) for n in sorted(missing)]
     others = {
-        sheet.headings[at] or column_letter(at): sheet.columns[at]
+        sheet.headings[at] or column_letter(at): texts[at]
         for at in (*headings.unknown, *headings.ambiguous)
-        if (sheet.columns[at] != "").any()
+        if (texts[at] != "").any()
     }
     columns["domain_key"] = domain_keys(columns["domain"])
     columns["operator_id"] = mapped(columns["structure_id"], identifier_of)
     file = pd.Series(sheet.file, index=index, dtype="str")
-    frame = pd.DataFrame({"file": file, "row": sheet.rows, **columns})
-    others_frame = pd.DataFrame(others, index=index)
-    return File(sheet, frame, pd.DataFrame(cells), others_frame, problems, missing, places)
+    frame = pd.DataFrame({"file": file, "row": index, **columns})
+    return File(sheet, frame, pd.DataFrame(cells), pd.DataFrame(others, index), problems, missing, places)
 
 
 def _problems(sheet: Sheet, field: Field, where: Any, kind: str, texts: pd.Series) -> Iterator[Problem]:
     hidden = field.personal or kind in ("refers", "name-whole")
-    for row, text in zip(sheet.rows[where], texts[where], strict=True):
-        yield Problem(sheet.file, int(row), field.name, kind, "" if hidden else text, text)
+    for row, text in texts[where].to_dict().items():
+        yield Problem(sheet.file, row, field.name, kind, "" if hidden else text, text)
 
 
 def _plain(sheet: Sheet, field: Field, texts: pd.Series, problems: list[Problem]) -> pd.Series:
@@ -156,27 +156,26 @@ def _both_names(sheet: Sheet, texts: pd.Series, problems: list[Problem]) -> dict
     last_name = fields()[_SIGNATORY[0]]
     problems += _problems(sheet, last_name, np.array(whole, dtype="bool"), "name-whole", texts)
     both = [parts or (text.strip(), "") for text, parts in zip(texts, names, strict=True)]
-    return {name: pd.Series([pair[at] for pair in both], dtype="str") for at, name in enumerate(_SIGNATORY)}
+    columns = zip(_SIGNATORY, zip(*both, strict=True) if both else ((), ()), strict=True)
+    return {name: pd.Series(values, texts.index, dtype="str") for name, values in columns}
 
 
-def _heading_problems(sheet: Sheet, headings: Headings) -> Iterator[Problem]:
+def _heading_problems(sheet: Sheet, headings: Headings, texts: pd.DataFrame) -> Iterator[Problem]:
     def problem(at: int, kind: str, value: str = "") -> Problem:
         return Problem(sheet.file, sheet.heading_row, sheet.headings[at] or column_letter(at), kind, value)
 
     yield from (problem(at, "column-ambiguous") for at in headings.ambiguous)
     for at in headings.unknown:
-        if sheet.headings[at] or (sheet.columns[at] != "").any():
+        if sheet.headings[at] or (texts[at] != "").any():
             near = suggestion(sheet.headings[at])
             yield problem(at, "column-unknown", f" (did you mean {near!r}?)" if near else "")
     for name, places in headings.repeats.items():
-        first = sheet.columns[headings.fields[name]]
+        first = texts[headings.fields[name]]
         for at in places:
             yield problem(at, "column-twice")
-            other = sheet.columns[at]
-            differs = (other != "") & (first.str.strip() != other.str.strip())
-            both = "#N/A " + first[differs] + " | " + other[differs]
-            for row, cell in zip(sheet.rows[differs], both, strict=True):
-                yield Problem(sheet.file, int(row), name, "column-differs", cell=cell)
+            for row, cell, other in zip(texts.index, first, texts[at], strict=True):
+                if other not in ("", cell) and cell.strip() != other.strip():
+                    yield Problem(sheet.file, row, name, "column-differs", cell=f"#N/A {cell} | {other}")
 
 
 def column_letter(at: int) -> str:

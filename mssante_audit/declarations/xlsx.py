@@ -162,10 +162,9 @@ def _marks(file: str, raw: bytes) -> tuple[Formulas, Merged]:
 
 def _flag(read: Sheet, formulas: Formulas, merged: Merged) -> None:
     """Add the problems of formulas and merged cells in the rows that were read."""
-    rows, width = read.rows.tolist(), len(read.headings)
-    kept = set(rows)
+    rows, width = list(read.rows), len(read.headings)
     for (row, at), text in formulas.items():
-        if row in kept and at < width:
+        if row in read.rows and at < width:
             kind, cell = ("formula", "") if text is None else ("formula-unsolved", f"#N/A ={text}")
             read.problems.append(Flag(row, at, kind, cell=cell))
     for left, top, right, bottom in sorted(merged):

@@ -124,18 +124,14 @@ class Asker:
         if reply.silent and not reply.attempt:
             # Not sent so far: the silence may be about other questions only.
             if not other.silent:
-                reply = await self._once_more(ask, lane)
+                await self._enter(lane.pace)
+                reply = await self._try(ask, lane, 1)
             elif ask.step == "walk" and ask.qtype == "MX":
                 async with lane.probing:
                     if lane.missed < MOST_MISSED:
-                        reply = await self._once_more(ask, lane)
-        unheard = reply.outcome == "truncated" or (reply.silent and not other.silent)
-        return other if unheard else reply
-
-    async def _once_more(self, ask: Ask, lane: _Lane) -> Reply:
-        """Ask over a lane that has been silent so far."""
-        await self._enter(lane.pace)
-        return await self._try(ask, lane, 1)
+                        await self._enter(lane.pace)
+                        reply = await self._try(ask, lane, 1)
+        return other if reply.outcome == "truncated" or (reply.silent and not other.silent) else reply
 
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Write, once, that a question was not sent, and why, as flags of the reply that there is not."""

@@ -63,8 +63,8 @@ def is_reply_to(wire: bytes, query: bytes) -> bool:
         return False
     if wire[4:6] == b"\0\1":
         end = len(query) - 11 * query[11]  # without the EDNS record
-        asked, given = query[12:end], wire[12:end]
-        return given[:-4].lower() == asked[:-4].lower() and given[-4:] == asked[-4:]
+        question, repeated = query[12:end], wire[12:end]
+        return repeated[:-4].lower() == question[:-4].lower() and repeated[-4:] == question[-4:]
     return wire[4:6] == b"\0\0" and wire[3] & 0x0F in (1, 2, 4, 5)
 
 
