@@ -17,7 +17,7 @@ from mssante_audit.base.resources import table_of
 from mssante_audit.base.settings import Letter
 from mssante_audit.declarations.cells import UNSEEN
 from mssante_audit.declarations.headings import SIGNATORY, fields, resolve
-from mssante_audit.declarations.read import Flag, Sheet
+from mssante_audit.declarations.read import Problem, Sheet
 
 MAX_PDF = 20 * 1024 * 1024
 MAX_PAGES = 20
@@ -129,7 +129,7 @@ def _from_text(file: str, text: str) -> Sheet:
     if SIGNATORY in lost:
         lost |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), lost.pop(SIGNATORY))
     headings = ["Nom, Prénom" if name == SIGNATORY else name for name in read]
-    unseen = [Flag(1, at, "box-unseen") for at, cell in enumerate(read.values()) if cell == UNSEEN]
+    unseen = [Problem(1, at, "box-unseen") for at, cell in enumerate(read.values()) if cell == UNSEEN]
     return Sheet(file, headings, {1: [*read.values()]}, problems=unseen, lost=lost)
 
 

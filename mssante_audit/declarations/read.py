@@ -19,14 +19,14 @@ HEADING_ROWS = 20  # headings are looked for in the first rows, below a title or
 MAX_BYTES = 256 * MB  # of a file, unpacked
 
 
-class Flag(NamedTuple):
-    """A problem met while reading; of a value that is lost with the cell, to be written again."""
+class Problem(NamedTuple):
+    """One thing that could not be read, or that was read with a doubt."""
 
-    row: int | None
-    at: int | None  # position of the column
+    row: int | None  # None for what concerns the whole file
+    column: int | str | None  # its place, until the field in it is known
     kind: str
-    value: str = ""
-    cell: str = ""
+    value: str = ""  # the cell, but never one that names a person
+    cell: str = ""  # of a value that is lost the cell, whatever it names: to be written again, never shown
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Sheet:
     headings: list[str]
     rows: dict[int, list[str]] = field(default_factory=dict)  # by number, a text for each heading
     heading_row: int | None = None
-    problems: list[Flag] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     odd: bool = True  # whether there may be control characters and errors of a spreadsheet in it
     lost: dict[str, str] = field(default_factory=dict)  # field that was not found → kind of problem
     sheet: str = ""  # of a workbook, the name of the sheet read, and those of which nothing was
@@ -77,7 +77,7 @@ _SUM = re.compile(r"[0-9 ]{1,7}")
 def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
     """Leave out rows that are no declarations: headings again; a remark, sum or date of the register."""
     fields = resolve(sheet.headings, mapping).fields
-    unreadable = {flag.row for flag in sheet.problems if flag.cell}
+    unreadable = {problem.row for problem in sheet.problems if problem.cell}
     dropped: dict[int, str] = {}  # row → kind of problem, "" for none
     for row, cells in sheet.rows.items() if "domain" in fields else ():
         name = cells[fields["domain"]].strip()
@@ -90,8 +90,8 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
         again = recognised(cells, mapping) > len(fields) / 2
         if short or again:
             dropped[row] = "headings-again" if again else "remark" if filled else ""
-    sheet.problems = [flag for flag in sheet.problems if flag.row not in dropped]
-    sheet.problems += [Flag(row, None, kind) for row, kind in dropped.items() if kind]
+    sheet.problems = [problem for problem in sheet.problems if problem.row not in dropped]
+    sheet.problems += [Problem(row, None, kind) for row, kind in dropped.items() if kind]
     sheet.rows = {row: cells for row, cells in sheet.rows.items() if row not in dropped}
     return sheet
 
@@ -134,7 +134,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
         with suppress(csv.Error):
             top += islice(csv.reader(StringIO(text[:200_000], newline=""), delimiter=separator), HEADING_ROWS)
         tried.append((separator, find_headings(top, mapping)))
-    separator, heading = max(tried, key=lambda t: (t[1].known, text[:4096].count(t[0])))
+    separator, heading = max(tried, key=lambda t: (t[1].recognised, text[:4096].count(t[0])))
     width, below = len(heading.headings), heading.last + 1
     if width > MAX_COLUMNS:
         raise InputError("more than {} columns", MAX_COLUMNS, file=file, line=below)
@@ -148,7 +148,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
             if number > 5 * MAX_ROWS:
                 raise too_many_rows(file)
             if number > below and len(line) != width and any(line):
-                sheet.problems.append(Flag(number, None, "row-long" if len(line) > width else "row-short"))
+                sheet.problems.append(Problem(number, None, "row-long" if len(line) > width else "row-short"))
             yield number, [unguarded(cell) if "'" in cell else cell for cell in line] if quoted else line
 
     quoted = "'" in text
@@ -189,18 +189,18 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
 def _records(file: str, records: list[tuple[int, Any]]) -> Sheet:
     if len(records) > MAX_ROWS:
         raise too_many_rows(file)
-    problems: list[Flag] = []
+    problems: list[Problem] = []
     places: dict[str, int] = {}
     by_place: dict[int, dict[int, str]] = {}
     for row, record in records:
         if not isinstance(record, tuple):
-            problems.append(Flag(row, None, "record"))
+            problems.append(Problem(row, None, "record"))
             continue
         cells = by_place[row] = {}
         for key, value in record:
             at = places.setdefault(_text(key), len(places))
             if at in cells or isinstance(value, list | tuple):
-                problems.append(Flag(row, at, "key-twice" if at in cells else "nested"))
+                problems.append(Problem(row, at, "key-twice" if at in cells else "nested"))
             else:
                 cells[at] = _text(value)
     if len(places) > MAX_COLUMNS:

@@ -139,8 +139,8 @@ def _follow(
     unread = set(source_of)
     for name in sorted(source_of, key=below.__getitem__):  # those to what stands above first
         source = source_of[name]
-        there = source in cells and source not in missing and source not in unread
-        if there and (cells[source][row] or not below[name]):
+        readable = source in cells and source not in missing and source not in unread
+        if readable and (cells[source][row] or not below[name]):
             cells[name][row] = cells[source][row]
             unread.remove(name)
     for part in _IF_OTHER:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 import pandas as pd
@@ -162,20 +162,25 @@ def dated(file: Path) -> datetime | None:
 
 def pieces(file: Path) -> Iterator[bytes]:
     """Yield the uncompressed text; `EOFError` where a ZIP archive breaks off or is found to be damaged."""
-    total = 0
+    name, total = file.name, 0
     with open_regular(file) as raw:
         packed = raw.read(4) == _ZIP or file.suffix.lower() == ".zip"
         raw.seek(0)
         try:
-            for piece in _unpacked(raw, file.name) if packed else iter(lambda: raw.read(_PIECE), b""):
+            text = _unpacked(raw, name) if packed else raw
+            while piece := text.read(_PIECE):
                 if not total and piece.startswith(_ZIP):
-                    raise InputError("is packed twice", file=file.name, remedy=_ONCE)
+                    raise InputError("is packed twice", file=name, remedy=_ONCE)
                 total += len(piece)
                 if total > MAX_BYTES:
-                    raise _too_large(file.name)
+                    raise _too_large(name)
                 yield piece
+        except (zipfile.BadZipFile, zlib.error):
+            raise EOFError from None
+        except (NotImplementedError, RuntimeError):
+            raise InputError("is packed in a way that is not read here", file=name, remedy=_ONCE) from None
         except OSError as error:
-            raise unreadable(file.name, error.strerror or str(error)) from error
+            raise unreadable(name, error.strerror or str(error)) from error
 
 
 def _too_large(name: str) -> InputError:
@@ -183,7 +188,8 @@ def _too_large(name: str) -> InputError:
     return InputError(why, file=name)
 
 
-def _unpacked(raw: BinaryIO, name: str) -> Iterator[bytes]:
+def _unpacked(raw: BinaryIO, name: str) -> IO[bytes]:
+    """Open the one file of an archive that is an extraction."""
     try:
         archive = zipfile.ZipFile(raw)
     except _BROKEN:
@@ -191,18 +197,6 @@ def _unpacked(raw: BinaryIO, name: str) -> Iterator[bytes]:
         if raw.read(4) != _ZIP:
             raise refused(name, "is no ZIP archive") from None
         raise EOFError("the ZIP archive breaks off") from None  # its table of contents stands at its end
-    try:
-        with archive, archive.open(_inside(archive, name)) as text:
-            while piece := text.read(_PIECE):
-                yield piece
-    except _BROKEN:
-        raise EOFError("the ZIP archive is damaged") from None
-    except (NotImplementedError, RuntimeError):
-        raise InputError("is packed in a way that is not read here", file=name, remedy=_ONCE) from None
-
-
-def _inside(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """Return the one file of an archive that is an extraction."""
     extractions = [info for info in archive.infolist() if made_at(_base(info.filename))]
     if any(info.filename.lower().endswith(".zip") for info in extractions or archive.infolist()):
         raise InputError("is packed twice", file=name, remedy=_ONCE)
@@ -212,7 +206,7 @@ def _inside(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
         raise refused(name, "is encrypted")
     if extractions[0].file_size > MAX_BYTES:
         raise _too_large(name)
-    return extractions[0]
+    return archive.open(extractions[0])
 
 
 def _base(name: str) -> str:
@@ -251,7 +245,7 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
                 why = f"names more than {MAX_GROUPS:,} domains and structures, which no extraction does"
                 raise InputError(why, file=source)
     except EOFError as error:
-        damage = str(error)
+        damage = str(error) or "the ZIP archive is damaged"
     if not names and not damage:
         raise refused(source, "is empty")
     if last.strip() and last.count(b"|") != len(names) - 1:
