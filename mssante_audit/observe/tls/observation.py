@@ -178,12 +178,11 @@ def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
     Those of fourteen days, and of those before the last one of each week: of 800 days, since certificates of
     three years are renewed within them once or never.
     """
-    first = as_of - min(timedelta(800), as_of - datetime.min.replace(tzinfo=as_of.tzinfo))
     weeks: dict[object, File] = {}
     for file in sorted(files, key=lambda file: (file.begun, file.path.name)):
-        if file.begun > first:
-            recent = file.begun > as_of - timedelta(14)
-            weeks[file.path if recent else file.begun.isocalendar()[:2]] = file
+        age = as_of - file.begun
+        if age < timedelta(800):
+            weeks[file.path if age < timedelta(14) else file.begun.isocalendar()[:2]] = file
     return list(weeks.values())
 
 
