@@ -27,7 +27,7 @@ from tempfile import TemporaryDirectory
 
 from mssante_audit.audits import audit
 from mssante_audit.base.settings import ObserveTls
-from mssante_audit.observe.folder import File
+from mssante_audit.observe.file import File
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import load_servers
 from mssante_audit.observe.tls.run import MailServer, observe_tls

@@ -25,7 +25,7 @@ from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.export import write_bytes, writing
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.mailboxes.extraction import PUBLISHED, Extraction, dated, made_at
-from mssante_audit.observe.folder import find_observations
+from mssante_audit.observe.file import find_observations
 from mssante_audit.observe.tls.chain import issued, loaded
 from mssante_audit.observe.tls.observation import load_tls
 from mssante_audit.whitelist.certificates import UNREADABLE, fingerprint, is_authority, of_sample

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     M = TypeVar("M", bound=BaseModel)
 
 _UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-# Why an observation is not used (`mssante_audit.observe.folder.Aside`).
+# Why an observation is not used (`mssante_audit.observe.file.Aside`).
 _ASIDE = {
     "future": "it was begun after the instant that is audited at",
     "zone": "it is of another parent zone",

@@ -139,7 +139,7 @@ def diff(
 
     A date means the last whole observation of the DNS of that day or instant, or before, in --data.
     """
-    from mssante_audit.observe.folder import is_of
+    from mssante_audit.observe.file import is_of
     from mssante_audit.observe.observation import load_observation
     from mssante_audit.observe.tls import observation as history
     from mssante_audit.verdicts import differences as answers
@@ -184,7 +184,7 @@ def receive(
 
 
 def _observation(text: str, data: Path | None) -> Path:
-    from mssante_audit.observe.folder import find_observations, is_whole
+    from mssante_audit.observe.file import find_observations, is_whole
 
     path = Path(text)
     if path.exists():
@@ -210,7 +210,7 @@ def _entries(data: Path) -> pd.DataFrame:
 
 
 def _path(data: Path, *, resume: bool, kind: str = "dns") -> Path:
-    from mssante_audit.observe.folder import default_path, observation_files
+    from mssante_audit.observe.file import default_path, observation_files
     from mssante_audit.observe.observation import load_observation
     from mssante_audit.observe.tls.observation import load_tls
 

@@ -17,7 +17,7 @@ from mssante_audit.network.mail import Mail, mails
 from mssante_audit.network.walk import Elsewhere, Server, Visit
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.run import observe_now
-from mssante_audit.observe.folder import find_observations
+from mssante_audit.observe.file import find_observations
 from mssante_audit.observe.tls.observation import load_servers
 from mssante_audit.space.trust import Thresholds, TrustSpace, list_of
 from mssante_audit.verdicts.presented import Shown, Wire, receiving, wire_of

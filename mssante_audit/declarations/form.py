@@ -8,21 +8,16 @@ carry the register's column names and the form's labels, so that a copy printed 
 import io
 import logging
 import re
-import threading
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
-
-import numpy as np
-import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.settings import Letter
 from mssante_audit.declarations.cells import UNSEEN
 from mssante_audit.declarations.headings import SIGNATORY, fields, resolve
-from mssante_audit.declarations.read import Flag, Sheet
+from mssante_audit.declarations.read import Problem, Sheet
 
 MAX_PDF = 20 * 1024 * 1024
 MAX_PAGES = 20
@@ -97,7 +92,7 @@ def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
     if "domain" not in resolve(headings, {}).fields:
         names = ", ".join(headings)[:200]
         raise InputError("not Annexe 1: its fields are {}", names, file=file, remedy=_REMEDY)
-    return _sheet(file, headings, cells)
+    return Sheet(file, headings, {1: cells})
 
 
 def _flattened(page: Any) -> bool:
@@ -134,15 +129,8 @@ def _from_text(file: str, text: str) -> Sheet:
     if SIGNATORY in lost:
         lost |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), lost.pop(SIGNATORY))
     headings = ["Nom, Prénom" if name == SIGNATORY else name for name in read]
-    sheet = _sheet(file, headings, list(read.values()))
-    sheet.problems = [Flag(1, at, "box-unseen") for at, cell in enumerate(read.values()) if cell == UNSEEN]
-    sheet.lost = lost
-    return sheet
-
-
-def _sheet(file: str, headings: list[str], cells: list[str]) -> Sheet:
-    columns = [pd.Series([cell], dtype="str") for cell in cells]
-    return Sheet(file, headings, columns, np.array([1], dtype="int64"))
+    unseen = [Problem(1, at, "box-unseen") for at, cell in enumerate(read.values()) if cell == UNSEEN]
+    return Sheet(file, headings, {1: [*read.values()]}, problems=unseen, lost=lost)
 
 
 def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, str], dict[str, str]]:
@@ -224,50 +212,18 @@ def write_form(
     them. Fields that are `marked` have a star beside them, and the page says why.
     """
     try:
-        import reportlab  # noqa: F401 - what draws
-        from pypdf import PdfWriter
-        from pypdf.generic import NameObject, TextStringObject
+        import reportlab.pdfgen.canvas
     except ImportError as error:
         raise _pdf_missing(error) from None
     day = re.sub(r"\A(\d{4})-(\d\d)-(\d\d)\Z", r"\3/\2/\1", record.get("date", ""))
-    record = {**record, "date": day}
-    ticked = frozenset(name for name in fields() if fields()[name].kind == "box" and record.get(name) == "X")
-    with _reading:
-        writer = PdfWriter(_drawn(ticked, frozenset(marked), addresses))
-    for sheet in writer.pages:
-        annotations: Any = sheet["/Annots"]
-        entries = {str(a.get_object()["/T"]): a.get_object() for a in annotations}
-        texts = {n: v for n, v in record.items() if v and n in entries and entries[n].get("/FT") == "/Tx"}
-        # Helvetica's characters get an appearance; viewers draw the others themselves
-        plain = {name: value for name, value in texts.items() if _LATIN.fullmatch(value)}
-        writer.update_page_form_field_values(sheet, plain, auto_regenerate=False)
-        for name in texts.keys() - plain.keys():
-            entries[name][NameObject("/V")] = TextStringObject(texts[name])
-            entries[name].pop("/AP", None)
-    if not all(map(_LATIN.fullmatch, record.values())):
-        writer.set_need_appearances_writer(True)
-    filled = io.BytesIO()
-    writer.write(filled)
-    return filled.getvalue()
-
-
-_reading = threading.Lock()  # a form that was drawn reads its objects when they are first asked for
-
-
-@lru_cache(maxsize=32)
-def _drawn(ticked: frozenset[str], marked: frozenset[str], addresses: tuple[str, str]) -> Any:
-    """Return the form with nothing but its boxes filled in, read, which takes longer than to fill it in."""
-    from pypdf import PdfReader
-    from reportlab.pdfgen.canvas import Canvas
-
-    out = io.BytesIO()
-    canvas: Any = Canvas(out, pagesize=PAGE, invariant=1, lang="fr")  # type: ignore[no-untyped-call]
+    record, out = {**record, "date": day}, io.BytesIO()
+    canvas: Any = reportlab.pdfgen.canvas.Canvas(out, PAGE, invariant=1, lang="fr")  # type: ignore[no-untyped-call]
     canvas.setTitle("Annexe 1 - Déclaration d'un domaine MSSanté")
     for number, page in enumerate(FORM, 1):
         height = PAGE[1] - 48
         for line in page:
             if not isinstance(line, str):
-                _draw(canvas, line, height, ticked, marked)
+                _draw(canvas, line, height, record, marked)
                 height -= _LINE
             elif line.startswith(" "):
                 canvas.setFont("Helvetica-Oblique", 7)
@@ -285,7 +241,7 @@ def _drawn(ticked: frozenset[str], marked: frozenset[str], addresses: tuple[str,
             canvas.rect(PAGE[0] - 74, 28, 40, 28)
         canvas.showPage()
     canvas.save()
-    return PdfReader(out)
+    return out.getvalue()
 
 
 def _say(canvas: Any, left: float, height: float, text: str, colour: tuple[float, float, float]) -> None:
@@ -295,25 +251,32 @@ def _say(canvas: Any, left: float, height: float, text: str, colour: tuple[float
 
 
 def _draw(
-    canvas: Any, line: list[str], height: float, ticked: Collection[str], marked: Collection[str]
+    canvas: Any, line: list[str], height: float, record: Mapping[str, str], marked: Collection[str]
 ) -> None:
     """Draw the fields of one line, with their labels."""
+    form = canvas.acroForm
     canvas.setFont("Helvetica", _FONT)
     for name, (left, end) in zip(line, pairwise(_EDGES[len(line)]), strict=True):
-        label = fields()[name].form.removeprefix("DN ")
+        label, value = fields()[name].form.removeprefix("DN "), record.get(name, "")
         if name in marked:
             _say(canvas, left - 7, height, "*", _MARKED)
         if fields()[name].kind == "box":
-            canvas.acroForm.checkbox(
+            form.checkbox(
                 name=name, tooltip=label, x=left, y=height - 4, size=12,
-                checked=name in ticked, buttonStyle="cross", borderWidth=1, fieldFlags="",
+                checked=value == "X", buttonStyle="cross", borderWidth=1, fieldFlags="",
             )  # fmt: skip
             canvas.drawString(left + 20, height, label)
             continue
         canvas.drawString(left, height, label)
         start = left + canvas.stringWidth(label, "Helvetica", _FONT) + 6
-        canvas.acroForm.textfield(
-            name=name, tooltip=label or name, x=start, y=height - 4,
+        latin = value if _LATIN.fullmatch(value) else ""
+        form.textfield(
+            name=name, tooltip=label or name, value=latin, x=start, y=height - 4,
             width=_ENDS.get(name, end - 6) - start, height=15, fontName="Helvetica", borderWidth=0.5,
             fontSize=7.5 if name.startswith("dn_") else _FONT, maxlen=None, fieldFlags="",
         )  # fmt: skip
+        if value != latin:  # Helvetica lacks its characters: viewers draw them themselves
+            field = canvas._doc.idToObject[form.fields[-1].name].dict
+            field["V"].s = value
+            del field["AP"]
+            form.extras["NeedAppearances"] = "true"

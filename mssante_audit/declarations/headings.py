@@ -60,7 +60,7 @@ class HeadingRow(NamedTuple):
 
     last: int
     headings: list[str]
-    known: int
+    recognised: int
 
 
 fold = lru_cache(4096)(text.fold)  # a heading as it is compared
@@ -71,7 +71,9 @@ def find_headings(rows: Sequence[Sequence[str]], mapping: Mapping[str, str]) -> 
     pairs = [(at, _joined(*two)) for at, two in enumerate(pairwise(rows), 1) if len(two[1]) > 1]
     every = [*((at, list(row)) for at, row in enumerate(rows)), *pairs]
     candidates = [HeadingRow(at, row, recognised(row, mapping)) for at, row in every]
-    return max(candidates, key=lambda row: row.known, default=HeadingRow(0, [], 0))  # the first of equals
+    return max(
+        candidates, key=lambda row: row.recognised, default=HeadingRow(0, [], 0)
+    )  # the first of equals
 
 
 def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:

@@ -9,10 +9,6 @@ from io import StringIO
 from itertools import islice
 from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import unguarded
 from mssante_audit.base.reading import MB, parse_json
@@ -23,26 +19,25 @@ HEADING_ROWS = 20  # headings are looked for in the first rows, below a title or
 MAX_BYTES = 256 * MB  # of a file, unpacked
 
 
-class Flag(NamedTuple):
-    """A problem met while reading; of a value that is lost with the cell, to be written again."""
+class Problem(NamedTuple):
+    """One thing that could not be read, or that was read with a doubt."""
 
-    row: int | None
-    at: int | None  # position of the column
+    row: int | None  # None for what concerns the whole file
+    column: int | str | None  # its place, until the field in it is known
     kind: str
-    value: str = ""
-    cell: str = ""
+    value: str = ""  # the cell, but never one that names a person
+    cell: str = ""  # of a value that is lost the cell, whatever it names: to be written again, never shown
 
 
 @dataclass
 class Sheet:
-    """The cells of one file, one column of texts a heading."""
+    """The cells of one file."""
 
     file: str
     headings: list[str]
-    columns: list[pd.Series] = field(default_factory=list)
-    rows: np.ndarray = field(default_factory=lambda: np.array([], dtype="int64"))  # as in the register
+    rows: dict[int, list[str]] = field(default_factory=dict)  # by number, a text for each heading
     heading_row: int | None = None
-    problems: list[Flag] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     odd: bool = True  # whether there may be control characters and errors of a spreadsheet in it
     lost: dict[str, str] = field(default_factory=dict)  # field that was not found → kind of problem
     sheet: str = ""  # of a workbook, the name of the sheet read, and those of which nothing was
@@ -54,18 +49,14 @@ class Sheet:
         The template's row of help is left out; too many rows are an `InputError`.
         """
         width, first = len(self.headings), (self.heading_row or 0) + 1
-        kept: dict[int, list[str]] = {}
         for number, cells in rows:
             texts = cells if len(cells) == width else [*cells[:width], *[""] * (width - len(cells))]
             if number < first or (number == first and is_help(texts)):
                 continue
             if any(texts) or number in always:
-                kept[number] = texts
-            if len(kept) > MAX_ROWS:
+                self.rows[number] = texts
+            if len(self.rows) > MAX_ROWS:
                 raise too_many_rows(self.file)
-        columns = zip(*kept.values(), strict=True) if kept else [()] * width
-        self.columns = [pd.Series(pd.array(pa.array(cells, pa.large_string()), "str")) for cells in columns]
-        self.rows = np.array(list(kept), dtype="int64")
 
 
 def too_many_rows(file: str) -> InputError:
@@ -86,28 +77,22 @@ _SUM = re.compile(r"[0-9 ]{1,7}")
 def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
     """Leave out rows that are no declarations: headings again; a remark, sum or date of the register."""
     fields = resolve(sheet.headings, mapping).fields
-    if "domain" not in fields:
-        return sheet
-    names = sheet.columns[fields["domain"]].str.strip().str
-    unlikely = ~names.contains(".", regex=False) | names.contains(" ", regex=False)
-    lost = {flag.row for flag in sheet.problems if flag.cell}
-    dropped: dict[int, int] = {}
-    rows = zip(*(column[unlikely].tolist() for column in sheet.columns), strict=True)
-    for at, cells in zip(np.flatnonzero(unlikely).tolist(), rows, strict=True):
-        row, filled = int(sheet.rows[at]), [cell for cell in map(str.strip, cells) if cell]
+    unreadable = {problem.row for problem in sheet.problems if problem.cell}
+    dropped: dict[int, str] = {}  # row → kind of problem, "" for none
+    for row, cells in sheet.rows.items() if "domain" in fields else ():
+        name = cells[fields["domain"]].strip()
+        if row in unreadable or ("." in name and " " not in name):
+            continue
+        filled = [cell for cell in map(str.strip, cells) if cell]
         few, sums = 2 * len(filled) < len(fields), all(map(_SUM.fullmatch, filled[1:]))
         remark = _REMARK.match(" ".join(filled[:1]))
         short = ((few or remark) and len(filled) <= 2) or (remark and (sums or (few and len(filled) <= 4)))
         again = recognised(cells, mapping) > len(fields) / 2
-        if (short or again) and row not in lost:
-            dropped[row] = at
-            if again or filled:
-                sheet.problems.append(Flag(row, None, "headings-again" if again else "remark"))
-    ours = ("headings-again", "remark")
-    sheet.problems = [flag for flag in sheet.problems if flag.row not in dropped or flag.kind in ours]
-    if places := list(dropped.values()):
-        sheet.columns = [column.drop(index=places).reset_index(drop=True) for column in sheet.columns]
-        sheet.rows = np.delete(sheet.rows, places)
+        if short or again:
+            dropped[row] = "headings-again" if again else "remark" if filled else ""
+    sheet.problems = [problem for problem in sheet.problems if problem.row not in dropped]
+    sheet.problems += [Problem(row, None, kind) for row, kind in dropped.items() if kind]
+    sheet.rows = {row: cells for row, cells in sheet.rows.items() if row not in dropped}
     return sheet
 
 
@@ -149,39 +134,30 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
         with suppress(csv.Error):
             top += islice(csv.reader(StringIO(text[:200_000], newline=""), delimiter=separator), HEADING_ROWS)
         tried.append((separator, find_headings(top, mapping)))
-    separator, heading = max(tried, key=lambda t: (t[1].known, text[:4096].count(t[0])))
+    separator, heading = max(tried, key=lambda t: (t[1].recognised, text[:4096].count(t[0])))
     width, below = len(heading.headings), heading.last + 1
     if width > MAX_COLUMNS:
         raise InputError("more than {} columns", MAX_COLUMNS, file=file, line=below)
     headings = [" ".join(cell.split()) for cell in heading.headings]
     sheet = Sheet(file, headings, heading_row=below, odd=bool(ODD.search(text)))
 
-    def flagged() -> Iterator[tuple[int, list[str]]]:
-        for number, line in enumerate(_lines(file, text, separator), 1):
-            if number > below and len(line) != width and any(line):
-                sheet.problems.append(Flag(number, None, "row-long" if len(line) > width else "row-short"))
-            yield number, line
-
-    sheet.fill(flagged())
-    for at, column in enumerate(sheet.columns):
-        if (guarded := column.str.contains("'", regex=False)).any():
-            sheet.columns[at] = column.mask(guarded, column[guarded].map(unguarded))
-    return without_remarks(sheet, mapping)
-
-
-def _lines(file: str, text: str, separator: str) -> Iterator[list[str]]:
-    """Yield the rows of a file; too many, or a quote that is never closed, are an `InputError`."""
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
-    filled = 0
-    try:
-        for number, row in enumerate(reader):
-            filled += any(row)
-            if filled > MAX_ROWS + HEADING_ROWS or number > 5 * MAX_ROWS:
+
+    def flagged() -> Iterator[tuple[int, list[str]]]:
+        for number, line in enumerate(reader, 1):
+            if number > 5 * MAX_ROWS:
                 raise too_many_rows(file)
-            yield row
+            if number > below and len(line) != width and any(line):
+                sheet.problems.append(Problem(number, None, "row-long" if len(line) > width else "row-short"))
+            yield number, [unguarded(cell) if "'" in cell else cell for cell in line] if quoted else line
+
+    quoted = "'" in text
+    try:
+        sheet.fill(flagged())
     except csv.Error:
         remedy = "A quote may not be closed"
         raise InputError("not CSV", file=file, line=reader.line_num, remedy=remedy) from None
+    return without_remarks(sheet, mapping)
 
 
 def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
@@ -213,24 +189,24 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
 def _records(file: str, records: list[tuple[int, Any]]) -> Sheet:
     if len(records) > MAX_ROWS:
         raise too_many_rows(file)
-    problems: list[Flag] = []
+    problems: list[Problem] = []
     places: dict[str, int] = {}
-    filled: dict[int, dict[int, str]] = {}
+    by_place: dict[int, dict[int, str]] = {}
     for row, record in records:
         if not isinstance(record, tuple):
-            problems.append(Flag(row, None, "record"))
+            problems.append(Problem(row, None, "record"))
             continue
-        cells = filled[row] = {}
+        cells = by_place[row] = {}
         for key, value in record:
             at = places.setdefault(_text(key), len(places))
             if at in cells or isinstance(value, list | tuple):
-                problems.append(Flag(row, at, "key-twice" if at in cells else "nested"))
+                problems.append(Problem(row, at, "key-twice" if at in cells else "nested"))
             else:
                 cells[at] = _text(value)
     if len(places) > MAX_COLUMNS:
         raise InputError("more than {} different keys", MAX_COLUMNS, file=file)
-    columns = [pd.Series([c.get(at, "") for c in filled.values()], dtype="str") for at in range(len(places))]
-    return Sheet(file, list(places), columns, np.array(list(filled), dtype="int64"), problems=problems)
+    rows = {row: [cells.get(at, "") for at in range(len(places))] for row, cells in by_place.items()}
+    return Sheet(file, list(places), rows, problems=problems)
 
 
 def _text(value: str | bool | None) -> str:

@@ -5,6 +5,7 @@ The value of a reference is what it refers to, where the form makes that plain; 
 
 import re
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -110,17 +111,17 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
         if not odd_here.any():
             continue
         # Ditto marks mean what stands above, on the form or in the table: plain where that is the same.
-        table = columns[name].mask(columns[name].str.fullmatch(_DITTO.pattern)).ffill().fillna("").tolist()
-        for row, text in columns[name][odd_here].items():
+        table = columns[name].mask(columns[name].str.fullmatch(_DITTO.pattern)).ffill().fillna("").to_dict()
+        marked: dict[Any, str] = columns[name][odd_here].to_dict()
+        for row, text in marked.items():
             if (role := odd[field.kind][text]) != "nothing":
-                line, source = int(str(row)), _source(field, role)
+                source, above = _source(field, role), table[row]
                 below = role != "beside" and source in order[at:]
-                there = table[line]
-                same = not there or there in odd[field.kind] or there == columns.get(source, table)[line]
-                sources.setdefault(line, {})[name] = source if same and not below else ""
+                same = not above or above in odd[field.kind] or above == columns.get(source, table)[row]
+                sources.setdefault(row, {})[name] = source if same and not below else ""
         columns[name] = columns[name].mask(odd_here, "")
     lost: dict[str, list[int]] = {}
-    cells = {name: columns[name].tolist() for name in texts} if sources else {}
+    cells = {name: columns[name].to_dict() for name in texts} if sources else {}
     for row, source_of in sources.items():
         for name in _follow(cells, row, source_of, missing):
             lost.setdefault(name, []).append(row)
@@ -130,7 +131,7 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
 
 
 def _follow(
-    cells: dict[str, list[str]], row: int, source_of: Mapping[str, str], missing: Collection[str]
+    cells: Mapping[str, dict[int, str]], row: int, source_of: Mapping[str, str], missing: Collection[str]
 ) -> set[str]:
     """Put in place of one row's references what they refer to; return those that are not plain."""
     order = list(cells)
@@ -138,8 +139,8 @@ def _follow(
     unread = set(source_of)
     for name in sorted(source_of, key=below.__getitem__):  # those to what stands above first
         source = source_of[name]
-        there = source in cells and source not in missing and source not in unread
-        if there and (cells[source][row] or not below[name]):
+        readable = source in cells and source not in missing and source not in unread
+        if readable and (cells[source][row] or not below[name]):
             cells[name][row] = cells[source][row]
             unread.remove(name)
     for part in _IF_OTHER:

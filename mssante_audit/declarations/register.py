@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from mssante_audit.base.reading import read_bytes, read_toml
 from mssante_audit.base.settings import Line, Names, Section, fault
 from mssante_audit.declarations import read as reading
 from mssante_audit.declarations.headings import fields, read_mapping
-from mssante_audit.declarations.values import KINDS, UNREAD, File, Problem, mapped, read_file
+from mssante_audit.declarations.values import KINDS, UNREAD, File, mapped, read_file
 from mssante_audit.values.identifiers import structure_key
 
 SCOPE = "scope.toml"  # beside the register: whose declarations it holds, where these are not everybody's
@@ -107,8 +108,8 @@ class Register:
         unread = self.problems[self.problems["column"].isin(columns) & self.problems["kind"].isin(UNREAD)]
         lost = set(zip(unread["file"], unread["row"], strict=True))
         places = zip(declarations["file"].tolist(), declarations["row"].tolist(), strict=True)
-        there = [file not in without and (file, row) not in lost for file, row in places]
-        return declarations[np.array(there, dtype="bool")]
+        readable = [file not in without and (file, row) not in lost for file, row in places]
+        return declarations[np.array(readable, dtype="bool")]
 
     def until(self, as_of: datetime) -> pd.DataFrame:
         """Return the declarations made up to the day of `as_of`, history included; undated ones too."""
@@ -174,17 +175,18 @@ def load_declarations(
         content = f"{sorted(file.missing)}\n{records(file.frame).to_csv(index=False)}" if parts[1:] else ""
         first = contents.setdefault(content, part.name)
         if first != part.name and len(file.frame):
-            file = file._replace(problems=[Problem(part.name, None, "", "file-twice", first)])
+            file.sheet.problems = [reading.Problem(None, "", "file-twice", first)]
         else:
             kept.append(file)
         every.append(file)
-    problems = [problem for file in every for problem in file.problems]
-    unread = (p for p in problems if p.column in fields() and p.kind in UNREAD and p.row is not None)
+    order: dict[Any, int] = {name: at for at, name in enumerate(fields())}
+    problems = [(file.sheet.file, problem) for file in every for problem in file.sheet.problems]
+    problems.sort(key=lambda pair: (pair[0], pair[1].row or 0, order.get(pair[1].column, -1)))
+    unread = [pair for pair in problems if pair[1].column in order and pair[1].kind in UNREAD]
+    unread.sort(key=lambda pair: pair[1].cell != "")  # of two problems of a value that with the cell counts
     books = [file.sheet for file in every if file.sheet.sheet]
     others = pd.concat([file.others for file in kept], ignore_index=True)
-    order = {name: i for i, name in enumerate(fields())}
-    problems.sort(key=lambda p: (p.file, p.row or 0, order.get(p.column, -1)))
-    rows = [(*p[:5], KINDS[p.kind].text.format(value=p.value)) for p in problems]
+    rows = [(name, *p[:4], KINDS[p.kind].text.format(value=p.value)) for name, p in problems]
     types = {"file": "str", "row": "Int64", **dict.fromkeys(("column", "kind", "value", "message"), "str")}
     return Register(
         declarations=pd.concat([file.frame for file in kept], ignore_index=True),
@@ -193,7 +195,7 @@ def load_declarations(
         source=path.name,
         sha256=digest.hexdigest(),
         scope=scope,
-        lost={(p.file, p.row or 0, p.column): p.cell for p in sorted(unread, key=lambda p: p.cell != "")},
+        lost={(name, p.row, str(p.column)): p.cell for name, p in unread if p.row is not None},
         sheets={sheet.file: sheet.sheet for sheet in books},
         unread={sheet.file: sheet.unread for sheet in books},
         cells=pd.concat([file.cells for file in kept], ignore_index=True),

@@ -10,7 +10,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import table_of
 from mssante_audit.declarations.cells import CELL_ERROR, UNSEEN, read_box, read_date, split_name
 from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, fields, resolve, suggestion
-from mssante_audit.declarations.read import CONTROL, Sheet
+from mssante_audit.declarations.read import CONTROL, Problem, Sheet
 from mssante_audit.declarations.references import is_nothing, reference, replace
 from mssante_audit.values.contacts import FRENCH_CODES
 from mssante_audit.values.identifiers import identifier_of
@@ -33,17 +33,6 @@ KINDS = {
 UNREAD = frozenset(name for name, kind in KINDS.items() if kind.level == "unread")
 
 
-class Problem(NamedTuple):
-    """One thing that could not be read, or that was read with a doubt."""
-
-    file: str
-    row: int | None  # None for what concerns the whole file
-    column: str
-    kind: str
-    value: str = ""  # the cell, but never one that names a person
-    cell: str = ""  # of a value that is lost the cell, whatever it names: to be written again, never shown
-
-
 class File(NamedTuple):
     """What one file holds: parts of the `mssante_audit.declarations.register.Register`."""
 
@@ -51,7 +40,6 @@ class File(NamedTuple):
     frame: pd.DataFrame
     cells: pd.DataFrame
     others: pd.DataFrame
-    problems: list[Problem]
     missing: frozenset[str]
     places: Mapping[str, int]
 
@@ -76,61 +64,62 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
         remedy = "Name it 'domain' or 'Nom du domaine de messagerie MSSanté', or map yours in columns.toml"
         message, names = "no column holds the domain; the headings are: {}", ", ".join(sheet.headings)[:300]
         raise InputError(message, names, file=sheet.file, line=sheet.heading_row, remedy=remedy)
-    named = dict(enumerate(sheet.headings)) | {at: name for name, at in headings.fields.items()} | {None: ""}
-    problems = [Problem(sheet.file, row, named[at], *flag) for row, at, *flag in sheet.problems]
-    problems += _heading_problems(sheet, headings)
+    index = pd.Index([*sheet.rows], dtype="int64")
+    texts = pd.DataFrame([*sheet.rows.values()], index, range(len(sheet.headings)), dtype="str")
+    named: dict[Any, str] = {None: ""} | dict(enumerate(sheet.headings))
+    named |= {at: name for name, at in headings.fields.items()}
+    sheet.problems = [problem._replace(column=named[problem.column]) for problem in sheet.problems]
+    sheet.problems += _heading_problems(sheet, headings, texts)
     places = dict(headings.fields)
     signatory = places.pop(SIGNATORY, None) if _SIGNATORY[0] not in places else None
-    index = range(len(sheet.rows))
     nothing = pd.Series("", index=index, dtype="str")
-    cells = {name: sheet.columns[places[name]] if name in places else nothing for name in fields()}
+    cells = {name: texts[places[name]] if name in places else nothing for name in fields()}
     columns: dict[str, pd.Series] = {}
     for name, field in fields().items():
         if field.kind in ("box", "date"):
-            columns |= _typed(sheet, field, cells[name], problems)
+            columns |= _typed(sheet, field, cells[name])
         else:
-            columns[name] = _plain(sheet, field, cells[name], problems) if name in places else nothing
+            columns[name] = _plain(sheet, field, cells[name]) if name in places else nothing
     if signatory is not None:
-        both = _plain(sheet, fields()[_SIGNATORY[0]], sheet.columns[signatory], problems)
-        columns |= _both_names(sheet, both, problems)
+        both = _plain(sheet, fields()[_SIGNATORY[0]], texts[signatory])
+        columns |= _both_names(sheet, both)
         cells |= {_SIGNATORY[0]: both, _SIGNATORY[1]: columns[_SIGNATORY[1]]}
         places |= dict.fromkeys(_SIGNATORY, signatory)
     missing = frozenset(n for n, field in fields().items() if not field.optional and n not in places)
     before = dict(columns)
     for name, rows in replace(columns, missing).items():
-        problems += _problems(sheet, fields()[name], before[name].index.isin(rows), "refers", before[name])
-    problems += [Problem(sheet.file, None, n, sheet.lost.get(n, "column-missing")) for n in sorted(missing)]
+        _note(sheet, fields()[name], before[name].index.isin(rows), "refers", before[name])
+    sheet.problems += [Problem(None, n, sheet.lost.get(n, "column-missing")) for n in sorted(missing)]
     others = {
-        sheet.headings[at] or column_letter(at): sheet.columns[at]
+        sheet.headings[at] or column_letter(at): texts[at]
         for at in (*headings.unknown, *headings.ambiguous)
-        if (sheet.columns[at] != "").any()
+        if (texts[at] != "").any()
     }
     columns["domain_key"] = domain_keys(columns["domain"])
     columns["operator_id"] = mapped(columns["structure_id"], identifier_of)
     file = pd.Series(sheet.file, index=index, dtype="str")
-    frame = pd.DataFrame({"file": file, "row": sheet.rows, **columns})
-    others_frame = pd.DataFrame(others, index=index)
-    return File(sheet, frame, pd.DataFrame(cells), others_frame, problems, missing, places)
+    frame = pd.DataFrame({"file": file, "row": index, **columns})
+    return File(sheet, frame, pd.DataFrame(cells), pd.DataFrame(others, index), missing, places)
 
 
-def _problems(sheet: Sheet, field: Field, where: Any, kind: str, texts: pd.Series) -> Iterator[Problem]:
+def _note(sheet: Sheet, field: Field, where: Any, kind: str, texts: pd.Series) -> None:
     hidden = field.personal or kind in ("refers", "name-whole")
-    for row, text in zip(sheet.rows[where], texts[where], strict=True):
-        yield Problem(sheet.file, int(row), field.name, kind, "" if hidden else text, text)
+    marked: dict[Any, str] = texts[where].to_dict()
+    sheet.problems += [Problem(n, field.name, kind, "" if hidden else t, t) for n, t in marked.items()]
 
 
-def _plain(sheet: Sheet, field: Field, texts: pd.Series, problems: list[Problem]) -> pd.Series:
+def _plain(sheet: Sheet, field: Field, texts: pd.Series) -> pd.Series:
     """Return the texts of a field without slips of spreadsheets, which become problems."""
     for kind, of, pattern, kept in _SLIPS:
         if field.kind in of if of else sheet.odd:
             where = texts.str.contains(pattern, regex=True).to_numpy()
             if where.any():
-                problems += _problems(sheet, field, where, kind, texts)
+                _note(sheet, field, where, kind, texts)
                 texts = texts.mask(where, texts[where].map(kept))
     return texts
 
 
-def _typed(sheet: Sheet, field: Field, texts: pd.Series, problems: list[Problem]) -> dict[str, pd.Series]:
+def _typed(sheet: Sheet, field: Field, texts: pd.Series) -> dict[str, pd.Series]:
     """Return the columns of a box or a date; what cannot be read becomes a problem."""
     read: dict[str, tuple[Any, str]] = {}
     for text in texts.unique().tolist():
@@ -141,7 +130,7 @@ def _typed(sheet: Sheet, field: Field, texts: pd.Series, problems: list[Problem]
             read[text] = tick, "box" if tick is None and text != UNSEEN else ""
     kinds = texts.map({text: kind for text, (_, kind) in read.items()})
     for kind in {kind for _, kind in read.values()} - {""}:
-        problems += _problems(sheet, field, (kinds == kind).to_numpy(), kind, texts)
+        _note(sheet, field, (kinds == kind).to_numpy(), kind, texts)
     values = texts.map({text: value for text, (value, _) in read.items()})
     if field.kind == "box":
         return {field.name: values.astype("boolean")}
@@ -149,34 +138,33 @@ def _typed(sheet: Sheet, field: Field, texts: pd.Series, problems: list[Problem]
     return {field.name: values.astype("datetime64[s]"), f"{field.name}_text": as_written}
 
 
-def _both_names(sheet: Sheet, texts: pd.Series, problems: list[Problem]) -> dict[str, pd.Series]:
+def _both_names(sheet: Sheet, texts: pd.Series) -> dict[str, pd.Series]:
     """Return last and first name of the signatory, of cells that hold both."""
     names = [(text, text) if is_nothing(text) or reference(text) else split_name(text) for text in texts]
     whole = [parts is None and len(text.split()) > 1 for text, parts in zip(texts, names, strict=True)]
     last_name = fields()[_SIGNATORY[0]]
-    problems += _problems(sheet, last_name, np.array(whole, dtype="bool"), "name-whole", texts)
+    _note(sheet, last_name, np.array(whole, dtype="bool"), "name-whole", texts)
     both = [parts or (text.strip(), "") for text, parts in zip(texts, names, strict=True)]
-    return {name: pd.Series([pair[at] for pair in both], dtype="str") for at, name in enumerate(_SIGNATORY)}
+    columns = zip(_SIGNATORY, zip(*both, strict=True) if both else ((), ()), strict=True)
+    return {name: pd.Series(values, texts.index, dtype="str") for name, values in columns}
 
 
-def _heading_problems(sheet: Sheet, headings: Headings) -> Iterator[Problem]:
+def _heading_problems(sheet: Sheet, headings: Headings, texts: pd.DataFrame) -> Iterator[Problem]:
     def problem(at: int, kind: str, value: str = "") -> Problem:
-        return Problem(sheet.file, sheet.heading_row, sheet.headings[at] or column_letter(at), kind, value)
+        return Problem(sheet.heading_row, sheet.headings[at] or column_letter(at), kind, value)
 
     yield from (problem(at, "column-ambiguous") for at in headings.ambiguous)
     for at in headings.unknown:
-        if sheet.headings[at] or (sheet.columns[at] != "").any():
+        if sheet.headings[at] or (texts[at] != "").any():
             near = suggestion(sheet.headings[at])
             yield problem(at, "column-unknown", f" (did you mean {near!r}?)" if near else "")
     for name, places in headings.repeats.items():
-        first = sheet.columns[headings.fields[name]]
+        first = texts[headings.fields[name]]
         for at in places:
             yield problem(at, "column-twice")
-            other = sheet.columns[at]
-            differs = (other != "") & (first.str.strip() != other.str.strip())
-            both = "#N/A " + first[differs] + " | " + other[differs]
-            for row, cell in zip(sheet.rows[differs], both, strict=True):
-                yield Problem(sheet.file, int(row), name, "column-differs", cell=cell)
+            for row, cell, other in zip(texts.index, first, texts[at], strict=True):
+                if other not in ("", cell) and cell.strip() != other.strip():
+                    yield Problem(row, name, "column-differs", cell=f"#N/A {cell} | {other}")
 
 
 def column_letter(at: int) -> str:

@@ -14,7 +14,7 @@ from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Font, PatternFill
-from openpyxl.utils import get_column_letter, quote_sheetname
+from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -158,7 +158,9 @@ def template_book(columns: Sequence[str] = ()) -> Workbook:
 def _validation(field: Field, letter: str) -> DataValidation | None:
     """Return what Excel can check of a field; the rest is the audit's."""
     cell = f"{letter}3"
-    formula = {
+    formulas = {
+        "box": "'Listes'!$A$1",
+        "date": "DATE(2010,1,1)",
         "contract": f"LEN({cell})=10",
         "phone": f'LEN(SUBSTITUTE(SUBSTITUTE({cell}," ",""),".",""))>=10',
         "email": f'AND(ISNUMBER(FIND("@",{cell})),ISERROR(FIND(" ",{cell})))',
@@ -166,16 +168,13 @@ def _validation(field: Field, letter: str) -> DataValidation | None:
         "server": f'AND(LEN({cell})<=63,ISNUMBER(FIND(".",{cell})),ISERROR(FIND(" ",{cell})))',
         "domain": f'AND(LEN({cell})<=253,ISNUMBER(FIND(".",{cell})),ISERROR(FIND("@",{cell})))',
         "dn": f'LEFT({cell},3)="CN="',
-    }.get(field.kind)
-    if field.kind == "box":
-        rule = DataValidation(type="list", formula1=f"{quote_sheetname('Listes')}!$A$1", allow_blank=True)
-    elif field.kind == "date":
-        rule = DataValidation(type="date", operator="between", formula1="DATE(2010,1,1)", allow_blank=True)
-        rule.formula2 = "TODAY()"
-    elif formula:
-        rule = DataValidation(type="custom", formula1=formula, allow_blank=True)
-    else:
+    }
+    if field.kind not in formulas:
         return None
+    kind: Any = {"box": "list", "date": "date"}.get(field.kind, "custom")
+    rule = DataValidation(kind, formulas[field.kind], allow_blank=True)
+    if field.kind == "date":
+        rule.operator, rule.formula2 = "between", "TODAY()"
     rule.error = rule.prompt = field.help[:250]
     rule.errorTitle = rule.promptTitle = field.label[:32]
     rule.showErrorMessage = rule.showInputMessage = True

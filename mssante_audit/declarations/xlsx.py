@@ -19,7 +19,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import MB
 from mssante_audit.declarations import read as reading
 from mssante_audit.declarations.headings import find_headings
-from mssante_audit.declarations.read import MAX_BYTES, MAX_ROWS, Flag, Sheet, too_many_rows
+from mssante_audit.declarations.read import MAX_BYTES, MAX_ROWS, Problem, Sheet, too_many_rows
 
 # A part that unpacks to more than `_RATIO` times its size, and to more than `_SMALL`, is a bomb.
 _RATIO, _SMALL = 200, 16 * MB
@@ -48,7 +48,7 @@ def read_xlsx(file: str, raw: bytes, mapping: Mapping[str, str], sheet: str | No
                 book = openpyxl.load_workbook(BytesIO(raw), **options)
                 read = _read(file, archive, book, mapping, sheet, styled=styled)
             if any("vbaProject" in name or "macrosheets" in name for name in archive.namelist()):
-                read.problems.append(Flag(None, None, "macros"))
+                read.problems.append(Problem(None, None, "macros"))
     except InputError:
         raise
     except Exception:  # zipfile, zlib and openpyxl let out errors of every kind on a damaged file
@@ -84,8 +84,8 @@ def _read(
         raise InputError("no sheet with cells", file=file)
     headings = {title: find_headings(top, mapping) for title, top in tops.items()}
     shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
-    of_register = [title for title in shown if headings[title].known] or headings
-    chosen = name if name is not None else max(of_register, key=lambda title: headings[title].known)
+    of_register = [title for title in shown if headings[title].recognised] or headings
+    chosen = name if name is not None else max(of_register, key=lambda title: headings[title].recognised)
     heading = headings[chosen]
     read = Sheet(file, heading.headings, heading_row=heading.last + 1, sheet=chosen)
     read.unread = tuple(title for title in shown if title != chosen and any(map(any, tops[title])))
@@ -121,12 +121,12 @@ def _cells(
             row = tuple(None if at in struck else cell.value for at, cell in enumerate(row))
         texts = [_text(value) for value in row]
         if any(texts[width:]):
-            read.problems.append(Flag(number, None, "row-long"))
+            read.problems.append(Problem(number, None, "row-long"))
         if struck and not any(texts):
-            read.problems.append(Flag(number, None, "struck-row"))
+            read.problems.append(Problem(number, None, "struck-row"))
         if any(texts) or number in unsolved:
             lost = {at: f"#N/A {_text(value)}" for at, value in struck.items()}
-            read.problems += [Flag(number, at, "struck-cell", cell=cell) for at, cell in lost.items()]
+            read.problems += [Problem(number, at, "struck-cell", cell=cell) for at, cell in lost.items()]
         yield number, texts
 
 
@@ -162,17 +162,16 @@ def _marks(file: str, raw: bytes) -> tuple[Formulas, Merged]:
 
 def _flag(read: Sheet, formulas: Formulas, merged: Merged) -> None:
     """Add the problems of formulas and merged cells in the rows that were read."""
-    rows, width = read.rows.tolist(), len(read.headings)
-    kept = set(rows)
+    rows, width = list(read.rows), len(read.headings)
     for (row, at), text in formulas.items():
-        if row in kept and at < width:
+        if row in read.rows and at < width:
             kind, cell = ("formula", "") if text is None else ("formula-unsolved", f"#N/A ={text}")
-            read.problems.append(Flag(row, at, kind, cell=cell))
+            read.problems.append(Problem(row, at, kind, cell=cell))
     for left, top, right, bottom in sorted(merged):
         name = f"{get_column_letter(left + 1)}{top}:{get_column_letter(right + 1)}{bottom}"
         for row in rows[bisect_left(rows, top) : bisect_right(rows, bottom)]:
             cells = range(left, min(right + 1, width))
-            read.problems += [Flag(row, at, "merged", name) for at in cells if (row, at) != (top, left)]
+            read.problems += [Problem(row, at, "merged", name) for at in cells if (row, at) != (top, left)]
             if len(read.problems) > MAX_ROWS:  # where they overlap
                 raise _too_many_marks(read.file)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 import pandas as pd
@@ -162,20 +162,25 @@ def dated(file: Path) -> datetime | None:
 
 def pieces(file: Path) -> Iterator[bytes]:
     """Yield the uncompressed text; `EOFError` where a ZIP archive breaks off or is found to be damaged."""
-    total = 0
+    name, total = file.name, 0
     with open_regular(file) as raw:
         packed = raw.read(4) == _ZIP or file.suffix.lower() == ".zip"
         raw.seek(0)
         try:
-            for piece in _unpacked(raw, file.name) if packed else iter(lambda: raw.read(_PIECE), b""):
+            text = _unpacked(raw, name) if packed else raw
+            while piece := text.read(_PIECE):
                 if not total and piece.startswith(_ZIP):
-                    raise InputError("is packed twice", file=file.name, remedy=_ONCE)
+                    raise InputError("is packed twice", file=name, remedy=_ONCE)
                 total += len(piece)
                 if total > MAX_BYTES:
-                    raise _too_large(file.name)
+                    raise _too_large(name)
                 yield piece
+        except (zipfile.BadZipFile, zlib.error):
+            raise EOFError from None
+        except (NotImplementedError, RuntimeError):
+            raise InputError("is packed in a way that is not read here", file=name, remedy=_ONCE) from None
         except OSError as error:
-            raise unreadable(file.name, error.strerror or str(error)) from error
+            raise unreadable(name, error.strerror or str(error)) from error
 
 
 def _too_large(name: str) -> InputError:
@@ -183,7 +188,8 @@ def _too_large(name: str) -> InputError:
     return InputError(why, file=name)
 
 
-def _unpacked(raw: BinaryIO, name: str) -> Iterator[bytes]:
+def _unpacked(raw: BinaryIO, name: str) -> IO[bytes]:
+    """Open the one file of an archive that is an extraction."""
     try:
         archive = zipfile.ZipFile(raw)
     except _BROKEN:
@@ -191,18 +197,6 @@ def _unpacked(raw: BinaryIO, name: str) -> Iterator[bytes]:
         if raw.read(4) != _ZIP:
             raise refused(name, "is no ZIP archive") from None
         raise EOFError("the ZIP archive breaks off") from None  # its table of contents stands at its end
-    try:
-        with archive, archive.open(_inside(archive, name)) as text:
-            while piece := text.read(_PIECE):
-                yield piece
-    except _BROKEN:
-        raise EOFError("the ZIP archive is damaged") from None
-    except (NotImplementedError, RuntimeError):
-        raise InputError("is packed in a way that is not read here", file=name, remedy=_ONCE) from None
-
-
-def _inside(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    """Return the one file of an archive that is an extraction."""
     extractions = [info for info in archive.infolist() if made_at(_base(info.filename))]
     if any(info.filename.lower().endswith(".zip") for info in extractions or archive.infolist()):
         raise InputError("is packed twice", file=name, remedy=_ONCE)
@@ -212,7 +206,7 @@ def _inside(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
         raise refused(name, "is encrypted")
     if extractions[0].file_size > MAX_BYTES:
         raise _too_large(name)
-    return extractions[0]
+    return archive.open(extractions[0])
 
 
 def _base(name: str) -> str:
@@ -243,25 +237,30 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
                 if wrong := next((name for name in COLUMNS if names.count(name) != 1), ""):
                     how = "two columns" if wrong in names else "no column"
                     raise refused(source, f"its first line names {how} {{}}", repr(wrong))
-            rows, odd = _rows(block, names)
+            columns, odd = _columns(block, names)
             unread, last = unread + odd, block[block.rfind(b"\n") + 1 :]
-            hashes.append(np.fromiter(map(hash, rows[1].to_pylist()), "int64", len(rows[1])))
-            members.append(_members(rows, groups))
+            hashes.append(np.fromiter(map(hash, columns[1].to_pylist()), "int64", len(columns[1])))
+            members.append(_members(columns, groups))
             if len(groups) > MAX_GROUPS:
                 why = f"names more than {MAX_GROUPS:,} domains and structures, which no extraction does"
                 raise InputError(why, file=source)
     except EOFError as error:
-        damage = str(error)
+        damage = str(error) or "the ZIP archive is damaged"
     if not names and not damage:
         raise refused(source, "is empty")
     if last.strip() and last.count(b"|") != len(names) - 1:
         damage, unread = damage or "the last row breaks off", unread - 1
     first = ~pd.Series(np.concatenate(hashes)).duplicated().to_numpy()
     numbers = np.bincount(np.concatenate(members)[first], minlength=len(groups))
-    frame, nameless = _frame(groups, numbers)
+    rows = [_group(*key.split("|", 3)) for key in groups]
+    frame = pd.DataFrame(rows, columns=_TEXTS, dtype="str").assign(mailboxes=numbers.astype("int64"))
+    frame = frame.groupby(_TEXTS)["mailboxes"].sum().reset_index()
+    nameless = frame["domain"] == ""
+    unread += int(frame.loc[nameless, "mailboxes"].sum())
+    frame = frame[~nameless].reset_index(drop=True)
     if frame.empty:  # that no domain has a mailbox is not known of it
         damage = damage or "no row names a mailbox"
-    return Counts(frame, len(first) - int(first.sum()), unread + nameless, damage)
+    return Counts(frame, len(first) - int(first.sum()), unread, damage)
 
 
 def refused(name: str, why: str, *values: object) -> InputError:
@@ -271,25 +270,25 @@ def refused(name: str, why: str, *values: object) -> InputError:
 
 def _blocks(pieces: Iterable[bytes], source: str) -> Iterator[bytes]:
     """Yield the text in blocks of whole lines; an `EOFError` from the pieces is raised after the last."""
-    held, damage = bytearray(), None
+    buffer, damage = bytearray(), None
     try:
         for piece in pieces:
-            held += piece
-            end = held.rfind(b"\n") + 1
-            if len(held) - end > MAX_LINE:
+            buffer += piece
+            end = buffer.rfind(b"\n") + 1
+            if len(buffer) - end > MAX_LINE:
                 raise InputError("has a row without an end: it is no extraction", file=source)
-            if end and len(held) >= _BLOCK:
-                yield bytes(held[:end])
-                del held[:end]
+            if end and len(buffer) >= _BLOCK:
+                yield bytes(buffer[:end])
+                del buffer[:end]
     except EOFError as error:
         damage = error
-    if held.strip():
-        yield bytes(held)
+    if buffer.strip():
+        yield bytes(buffer)
     if damage:
         raise damage
 
 
-def _rows(block: bytes, headings: Sequence[str]) -> tuple[list[Any], int]:
+def _columns(block: bytes, headings: Sequence[str]) -> tuple[list[Any], int]:
     """Return the four columns of a block, and how many of its rows have another number of columns."""
     odd = 0
 
@@ -309,24 +308,15 @@ def _rows(block: bytes, headings: Sequence[str]) -> tuple[list[Any], int]:
     return [table[name].combine_chunks() for name in wanted], odd
 
 
-def _members(rows: Sequence[Any], groups: dict[str, int]) -> Any:
+def _members(columns: Sequence[Any], groups: dict[str, int]) -> Any:
     """Return the group of each row, of `groups`, to which new ones are added."""
-    kind, address, named, structure = rows
-    held = pc.is_in(named, pa.array(_STRUCTURES))
-    named, structure = (pc.if_else(held, column, "") for column in (named, structure))
+    kind, address, named, structure = columns
+    counted = pc.is_in(named, pa.array(_STRUCTURES))
+    named, structure = (pc.if_else(counted, column, "") for column in (named, structure))
     domain = pc.replace_substring_regex(address, "^[^@]*@?", "")
     keys = pc.binary_join_element_wise(kind, named, structure, domain, "|").dictionary_encode()
     codes = [groups.setdefault(key, len(groups)) for key in keys.dictionary.to_pylist()]
     return np.array(codes, "int32")[keys.indices.to_numpy()]
-
-
-def _frame(groups: Iterable[str], numbers: Any) -> tuple[pd.DataFrame, int]:
-    """Return the frame of `Counts`, and how many rows have no domain in their address."""
-    rows = [_group(*key.split("|", 3)) for key in groups]
-    frame = pd.DataFrame(rows, columns=_TEXTS, dtype="str").assign(mailboxes=numbers.astype("int64"))
-    frame = frame.groupby(_TEXTS)["mailboxes"].sum().reset_index()
-    nameless = frame["domain"] == ""
-    return frame[~nameless].reset_index(drop=True), int(frame.loc[nameless, "mailboxes"].sum())
 
 
 def _group(kind: str, named: str, number: str, domain: str) -> tuple[str, str, str]:

@@ -34,7 +34,7 @@ from mssante_audit.network.walk import Walk
 from mssante_audit.network.zones import Zone
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.walk import NOBODY
-from mssante_audit.observe.folder import RUN, find_observations
+from mssante_audit.observe.file import RUN, find_observations
 from mssante_audit.observe.kinds import load_merged
 from mssante_audit.observe.lines import Reply
 from mssante_audit.observe.observation import Observation

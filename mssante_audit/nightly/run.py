@@ -25,7 +25,7 @@ from mssante_audit.nightly.letters import read_letters, standings
 from mssante_audit.nightly.night import RUNS, SITE, STATE, Night, Result, Run, note, note_result, stamp_of
 from mssante_audit.nightly.settings import Config, Retention
 from mssante_audit.nightly.steps import STEPS, keep, supervise
-from mssante_audit.observe import folder as observations
+from mssante_audit.observe import file as observations
 from mssante_audit.space.states import worded
 
 RESUMED = timedelta(hours=12)  # how old a run may be to go on with: meanwhile the data have changed

@@ -50,7 +50,7 @@ from mssante_audit.nightly.night import (
     read_run,
 )
 from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.observe.folder import default_path
+from mssante_audit.observe.file import default_path
 from mssante_audit.observe.tls.observation import OUTCOMES
 from mssante_audit.report.parameters import declared, tellable
 from mssante_audit.report.results import Results, open_space, provenance

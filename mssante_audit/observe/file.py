@@ -1,18 +1,19 @@
-"""An observation file, JSON Lines in gzip members: read out of any bytes, and appended to while it grows."""
+"""Observation files, JSON Lines in gzip members: found, read out of any bytes, appended to as they grow."""
 
 import errno
 import fcntl
 import gzip
 import json
 import os
+import re
 import stat
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from pydantic_core import from_json
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.frames import frame_of
-from mssante_audit.base.reading import read_bytes
+from mssante_audit.base.reading import open_regular, read_bytes
 from mssante_audit.observe.lines import ObservationError, instant, parse_at
 
 MAX_LINE = 4 << 20
@@ -33,7 +34,7 @@ MAX_PROBLEMS = 100_000
 PROBLEMS = {"line": "int64", "kind": "str", "message": "str"}
 ELSE_RESUME = "Name another file, or add --resume to go on with this one"
 
-_TOOL = version("mssante-audit")  # read here: later there may be no descriptor to read it with
+_TOOL = metadata.version("mssante-audit")  # read here: later there may be no descriptor to read it with
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -54,15 +55,17 @@ class Form(NamedTuple):
         return {"format": self.format, "version": self.version, "at": instant(at), **facts}
 
     def check(self, header: dict[str, Any], path: Path) -> None:
-        """Raise `ObservationError` if this program cannot read what follows a header line."""
-        given = header.get("version")
-        if header.get("format") != self.format or type(given) is not int:
+        """Raise `ObservationError` if what follows a header line cannot be read; complete its settings."""
+        version = header.get("version")
+        if header.get("format") != self.format or type(version) is not int:
             raise ObservationError("not a {} observation", self.kind.upper(), file=str(path))
-        if given != self.version:
-            newer, versions = given > self.version, (given, self.version)
+        if version != self.version:
+            newer = version > self.version
             age, remedy = ("a newer", "Update mssante-audit") if newer else ("an older", "Observe again")
             why = f"written by {age} version (format {{}}, this one reads {{}})"
-            raise ObservationError(why, *versions, file=str(path), remedy=remedy)
+            raise ObservationError(why, version, self.version, file=str(path), remedy=remedy)
+        settings = header["settings"] if isinstance(header.get("settings"), dict) else {}
+        header["settings"] = settings if isinstance(settings.get("only"), str) else {**settings, "only": ""}
         with suppress(ValueError):
             parse_at(header.get("at"))
             if all(isinstance(header.get(name), str) for name in self.texts):
@@ -191,6 +194,91 @@ def read_file(
         "problems": frame_of(scan.problems, PROBLEMS), "source": path.name, "sha256": digest(data),
         "started_at": started_at, "complete": complete,
     }  # fmt: skip
+
+
+# By what names of files begin with, before a dash and a date; a file with another name is a `dns`.
+FORMS = {form.kind: form for form in (DNS, TLS)}
+# How long after an instant a run begun by then may still have asked: a night is as of its own beginning.
+RUN = timedelta(days=1)
+_STAMPED = re.compile(r"[a-z]+-(\d{4}-\d{2}-\d{2}T\d{6}Z)\.jsonl\.gz")
+
+
+class File(NamedTuple):
+    """An observation file, before it is read; `header` is its first line, empty if that cannot be read."""
+
+    path: Path
+    begun: datetime
+    header: Mapping[str, Any]
+
+
+class Aside(NamedTuple):
+    """An observation file that is not used.
+
+    `why`: ``future`` (begun after the instant audited at), ``zone`` (of another parent zone), ``unreadable``.
+    """
+
+    file: str
+    why: str
+
+
+def default_path(folder: Path, at: datetime, kind: str = "dns") -> Path:
+    """Return where an observation begun at `at` goes in a data folder."""
+    return folder / "observations" / f"{kind}-{at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}.jsonl.gz"
+
+
+def observation_files(folder: Path, kind: str = "dns") -> list[Path]:
+    """Return the observations of a kind that the observer left in a data folder, oldest first."""
+    return sorted((folder / "observations").glob(f"{kind}-*.jsonl.gz"))
+
+
+def find_observations(data: Path, kind: str = "dns") -> list[File]:
+    """Return the observations of a kind in a data folder or in ``observations/`` below, last begun first."""
+    paths = [path for folder in (data, data / "observations") for path in folder.glob("*.jsonl.gz")]
+    paths = [path for path in paths if not path.is_dir() and _kind(path.name) == kind]
+    stamped = sorted((path for path in paths if stamp_of(path.name)), key=lambda path: path.name)
+    old = set(stamped[:-400])  # their names tell when they were begun; the others are opened
+    files = [_file(path, opened=path not in old) for path in paths]
+    files.sort(key=lambda file: (file.begun, file.path.name), reverse=True)
+    # One that cannot be read is refused if its name says that it is the newest, and not passed over.
+    last = max(files, key=lambda file: file.path.name, default=None)
+    return files if last is None or last.header else [last, *(file for file in files if file is not last)]
+
+
+def stamp_of(name: str) -> datetime | None:
+    """Return when an observation was begun by the name that the observer gave it, if it did."""
+    stamped = _STAMPED.fullmatch(name)
+    with suppress(ValueError):
+        return datetime.strptime(stamped[1] if stamped else "", "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC)
+    return None
+
+
+def is_whole(file: Path) -> bool:
+    """Tell whether the last run of a file was to answer for the whole list, and came to its end."""
+    with suppress(ObservationError):
+        headers, read = read_file(file, FORMS[_kind(file.name)], lambda *_: None)
+        return bool(read["complete"]) and not headers[-1]["settings"]["only"]
+    return False
+
+
+def is_of(file: Path, kind: str) -> bool:
+    """Tell whether a file says of itself that it is an observation of a kind."""
+    return _file(file).header.get("format") == FORMS[kind].format
+
+
+def _kind(name: str) -> str:
+    prefix = name.partition("-")[0]
+    return prefix if _STAMPED.fullmatch(name) or prefix in FORMS else DNS.kind
+
+
+def _file(path: Path, *, opened: bool = True) -> File:
+    """Read the first line of a file; one without counts from the date in its name, and is refused later."""
+    with suppress(InputError, OSError, zlib.error, ValueError, KeyError, TypeError, OverflowError):
+        if opened:
+            with open_regular(path) as file:
+                head = zlib.decompressobj(31).decompress(file.read(1 << 16), 1 << 16)
+            header = dict(json.loads(head.partition(b"\n")[0]))
+            return File(path, datetime.fromisoformat(header["at"]).astimezone(UTC), header)
+    return File(path, stamp_of(path.name) or datetime.min.replace(tzinfo=UTC), {})
 
 
 def comparison(before: Any, after: Any, lines: Iterable[str], *, same: bool) -> Iterator[str]:

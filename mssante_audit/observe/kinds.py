@@ -20,7 +20,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.resources import table_of
 from mssante_audit.observe.dns.names import canonical, is_under
-from mssante_audit.observe.folder import RUN, Aside, File, find_observations
+from mssante_audit.observe.file import RUN, Aside, File, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import Observation, load_observation
 from mssante_audit.observe.tls.observation import load_servers

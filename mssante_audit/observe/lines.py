@@ -179,14 +179,14 @@ class Reply(NamedTuple):
     @property
     def direct(self) -> frozenset[str]:
         """Data of the type asked for, of the name itself."""
-        return self._given((self.qname,))
+        return self._data_of((self.qname,))
 
     @property
     def answers(self) -> frozenset[str]:
         """The same, of the name or of one that it is an alias of."""
-        return self._given(self.chain)
+        return self._data_of(self.chain)
 
-    def _given(self, names: Collection[str]) -> frozenset[str]:
+    def _data_of(self, names: Collection[str]) -> frozenset[str]:
         of_type = [r for r in self.records if r.type == self.qtype and r.owner in names]
         return frozenset([r.data for r in of_type if r.section == "answer"])
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from mssante_audit.observe.file import DNS, FileRead, read_file
-from mssante_audit.observe.folder import pattern_of
 from mssante_audit.observe.lines import Reply, parse_reply
 
 
@@ -80,10 +79,9 @@ def load_observation(source: str | Path, until: datetime | None = None) -> Obser
             replies.append(reply if records is reply.records else reply._replace(records=records))
 
     headers, read = read_file(Path(source), DNS, take)
-    last, siblings = headers[-1], dict.fromkeys(header["sibling"] for header in headers)
+    settings, siblings = headers[-1]["settings"], dict.fromkeys(header["sibling"] for header in headers)
     return Observation(
         **read, replies=tuple(replies), notes=tuple(notes), parent_zone=headers[0]["parent_zone"],
         siblings=tuple(siblings), ipv6=all(header.get("ipv6") is True for header in headers),
-        done=frozenset(done), only=pattern_of(last),
-        settings=given if isinstance(given := last.get("settings"), dict) else {},
+        done=frozenset(done), only=settings["only"], settings=settings,
     )  # fmt: skip

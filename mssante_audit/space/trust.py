@@ -26,7 +26,7 @@ from mssante_audit.base.text import visible
 from mssante_audit.declarations.register import Register, find_register, load_declarations
 from mssante_audit.findings.places import REGISTER, list_rows
 from mssante_audit.mailboxes.extraction import Extraction, find_extractions
-from mssante_audit.observe.folder import Aside, File
+from mssante_audit.observe.file import Aside, File
 from mssante_audit.observe.kinds import KINDS, read_observations
 from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.observation import Observed as TlsObserved

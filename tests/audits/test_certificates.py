@@ -22,8 +22,7 @@ from mssante_audit.audits import lacking
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.words import sentence
-from mssante_audit.observe.file import TLS
-from mssante_audit.observe.folder import File
+from mssante_audit.observe.file import TLS, File
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import judge
 from mssante_audit.observe.tls.observation import NOT_VISITED, OUTCOMES, TELLING, load_servers

@@ -20,7 +20,7 @@ from test_receives import AS_OF, elsewhere
 from mssante_audit.cli.receive import steps
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.network.mail import CAUSES, mails
-from mssante_audit.observe.folder import default_path
+from mssante_audit.observe.file import default_path
 from mssante_audit.observe.lines import OUTCOMES, STEPS, ObservationError
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import TrustSpace, load_space

@@ -22,8 +22,7 @@ from typer.main import get_command
 from mssante_audit.cli.observe import app
 from mssante_audit.network import methods
 from mssante_audit.observe.dns.run import ObserveSettings
-from mssante_audit.observe.file import DNS
-from mssante_audit.observe.folder import observation_files
+from mssante_audit.observe.file import DNS, observation_files
 from mssante_audit.observe.lines import OUTCOMES, STEPS, Reply
 from mssante_audit.observe.observation import load_observation
 

@@ -22,7 +22,7 @@ from tlsmade import write_visits
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.network import methods
-from mssante_audit.observe.folder import default_path, find_observations
+from mssante_audit.observe.file import default_path, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import changes, chosen

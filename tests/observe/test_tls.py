@@ -31,8 +31,7 @@ from mssante_audit.base.errors import OutputError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.cli.observe import app
 from mssante_audit.network import network_of
-from mssante_audit.observe.file import TLS
-from mssante_audit.observe.folder import File, find_observations
+from mssante_audit.observe.file import TLS, File, find_observations
 from mssante_audit.observe.lines import ObservationError
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.observe.tls.observation import TlsObservation, load_servers, load_tls

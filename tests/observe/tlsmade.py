@@ -12,8 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.network import network_of
-from mssante_audit.observe.file import TLS
-from mssante_audit.observe.folder import default_path
+from mssante_audit.observe.file import TLS, default_path
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.observation import TlsObservation, Visited
 from mssante_audit.observe.tls.run import MailServer, lines_of, servers_of

@@ -10,7 +10,7 @@ from conftest import CATALOGUE
 from mssante_audit.archive.store import find_whitelist
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.instants import parse_instant
-from mssante_audit.observe.folder import find_observations
+from mssante_audit.observe.file import find_observations
 from mssante_audit.space import inputs
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, own_digest, pack
 from mssante_audit.space.trust import load_space

@@ -68,7 +68,7 @@ class Asker:
 
     def __init__(self, settings: ObserveSettings, write: Callable[[dict[str, Any]], None]) -> None:
         self.settings, self.write = settings, write
-        self.known: dict[tuple[Any, ...], Reply] = {}
+        self.replies: dict[tuple[Any, ...], Reply] = {}
         self.ignored: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.sent = self.late = 0
@@ -85,7 +85,7 @@ class Asker:
         for reply in replies:
             if not reply.attempt:
                 continue
-            self.known[key(reply)] = reply
+            self.replies[key(reply)] = reply
             if not reply.silent:
                 lane = self._lane(reply.address, reply.transport)
                 lane.answers += 1
@@ -104,13 +104,13 @@ class Asker:
         return await once(self._asked, (*key(ask), patient), partial(self._ask, ask, patient=patient))
 
     async def _ask(self, ask: Ask, *, patient: bool) -> Reply:
-        if before := self.known.get(key(ask)):
+        if before := self.replies.get(key(ask)):
             asked_on = before.silent and patient and before.attempt < self._tries
             if not (before.transport == "udp" if before.outcome == "truncated" else asked_on):
                 return before
         reply = await self._persist(ask, before.attempt if before else 0, patient=patient)
         if not patient:
-            self.known[key(ask)] = reply
+            self.replies[key(ask)] = reply
         if ask.transport == "udp" and (reply.outcome == "truncated" or (patient and reply.silent)):
             reply = await self._settled(ask, reply, patient=patient)
         # Who is in a hurry asks someone else.
@@ -124,24 +124,20 @@ class Asker:
         if reply.silent and not reply.attempt:
             # Not sent so far: the silence may be about other questions only.
             if not other.silent:
-                reply = await self._once_more(ask, lane)
+                await self._enter(lane.pace)
+                reply = await self._try(ask, lane, 1)
             elif ask.step == "walk" and ask.qtype == "MX":
                 async with lane.probing:
                     if lane.missed < MOST_MISSED:
-                        reply = await self._once_more(ask, lane)
-        unheard = reply.outcome == "truncated" or (reply.silent and not other.silent)
-        return other if unheard else reply
-
-    async def _once_more(self, ask: Ask, lane: _Lane) -> Reply:
-        """Ask over a lane that has been silent so far."""
-        await self._enter(lane.pace)
-        return await self._try(ask, lane, 1)
+                        await self._enter(lane.pace)
+                        reply = await self._try(ask, lane, 1)
+        return other if reply.outcome == "truncated" or (reply.silent and not other.silent) else reply
 
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Write, once, that a question was not sent, and why, as flags of the reply that there is not."""
-        if key(ask) not in self.known:
+        if key(ask) not in self.replies:
             skipped = observe_exchange(ask, Exchange("unreachable"), datetime.now(UTC), 0, edns=True)
-            self.known[key(ask)] = self._write(skipped._replace(flags=flags))
+            self.replies[key(ask)] = self._write(skipped._replace(flags=flags))
 
     async def _persist(self, ask: Ask, attempt: int, *, patient: bool) -> Reply:
         """Ask until there is a reply, the tries are over, or another question has found the lane silent."""

@@ -35,12 +35,12 @@ class Resolver:
     def __init__(self, asker: Asker) -> None:
         settings = asker.settings
         self._asker, self._resolvers = asker, settings.resolvers
-        given = [address for _, address in settings.parent_servers] + list(settings.resolvers)
+        chosen = [address for _, address in settings.parent_servers] + list(settings.resolvers)
         root = [address for _, address in settings.root]
-        self.reachable = [a for a in given or root if reaches(a)]
+        self.reachable = [a for a in chosen or root if reaches(a)]
         self._ipv4_only = settings.ipv4_only
-        self.ipv6 = not settings.ipv4_only and any(":" in a and reaches(a) for a in (*given, *root))
-        self._private = any(not ipaddress.ip_address(a).is_global for a in (*given, *root))
+        self.ipv6 = not settings.ipv4_only and any(":" in a and reaches(a) for a in (*chosen, *root))
+        self._private = any(not ipaddress.ip_address(a).is_global for a in (*chosen, *root))
         self.usable = cache(self._usable)
         """Tells whether an address may be asked; over IPv6 if there is a way to it."""
         self.signed: set[str] = set()
@@ -82,35 +82,35 @@ class Resolver:
             zones = [zone for zone in upwards(name) if zone in self.zones and is_between(zone, parent)]
             if lowest not in ("", ".", *zones):
                 zones.append(lowest)
-            given = [reply] if reply and not zones else []
+            of_name = [reply] if reply and not zones else []
             for zone in zones:  # which grows
-                of_zone = await self._whole_zone(domain, zone, name, qtype)
+                of_zone = await self._ask_zone(domain, zone, name, qtype)
                 for referral in (r for r in of_zone if r.outcome == "referral"):
                     await self._enter(domain, referral, ())
                     if referral.cut not in zones and len(zones) < MAX_CUTS:
                         zones.append(referral.cut)
-                given += of_zone
-            await self._look_at_signatures(given)
-            replies += given
-            names += sorted({reply.alias for reply in given if reply.alias}.difference(names))
+                of_name += of_zone
+            await self._look_at_signatures(of_name)
+            replies += of_name
+            names += sorted({reply.alias for reply in of_name if reply.alias}.difference(names))
         return replies
 
-    async def _whole_zone(self, domain: str, zone: str, name: str, qtype: str) -> list[Reply]:
+    async def _ask_zone(self, domain: str, zone: str, name: str, qtype: str) -> list[Reply]:
         """Ask each of a zone's servers, as those above and the zone itself name them."""
         async with self._looking[zone]:
             if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
                 more = (*await self._named(domain, spare), *self.zones.get(zone, ()))
                 self.zones[zone] = tuple(sorted({server.address: server for server in more}.values()))
         servers = self.zones.get(zone, ())[:MAX_SERVERS]
-        given = await self.ask_all(domain, zone, servers, name, qtype)
+        replies = await self.ask_all(domain, zone, servers, name, qtype)
         if zone != self._asker.settings.parent_zone:
             # Those that the zone names itself, beside its data (RFC 2181, 5.4.1).
-            names_itself = set().union(*(r.data("NS", zone) for r in given if r.outcome != "referral"))
+            names_itself = set().union(*(r.data("NS", zone) for r in replies if r.outcome != "referral"))
             unasked = sorted(names_itself.difference(server.name for server in servers))[:MAX_SPARE]
-            asked = {server.address for server in servers}
-            others = [s for s in await self._named(domain, unasked) if s.address not in asked]
-            given += await self.ask_all(domain, zone, others, name, qtype)
-        return given
+            addresses = {server.address for server in servers}
+            others = [s for s in await self._named(domain, unasked) if s.address not in addresses]
+            replies += await self.ask_all(domain, zone, others, name, qtype)
+        return replies
 
     async def ask_all(
         self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "address"

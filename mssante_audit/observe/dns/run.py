@@ -63,13 +63,13 @@ def observe(
     return asyncio.run(_observe(list(dict.fromkeys(domains)), Path(out), settings, resume, progress))
 
 
-def observe_now(domain: str, **given: Any) -> Observation:
-    """Observe one domain, if one is named, into a file that is thrown away; `given`: of `ObserveSettings`."""
+def observe_now(domain: str, **settings: Any) -> Observation:
+    """Observe one domain, if one is named, into a file that is thrown away (with other `ObserveSettings`)."""
     # Somebody is waiting, and it is one domain: some ten questions to each server, that decide.
     pace = {"retry_delay": 1.0, "per_server": 200.0}
     with TemporaryDirectory(prefix="mssante-audit-") as folder:
         file = Path(folder, "dns.jsonl.gz")
-        observe([domain] if domain else [], file, ObserveSettings(**(pace | given)))
+        observe([domain] if domain else [], file, ObserveSettings(**(pace | settings)))
         return load_observation(file)
 
 
@@ -116,13 +116,13 @@ async def _observe(
             raise NetworkError(why, settings.parent_zone, remedy=remedy)
         if writer is None:
             writer = await obtained(partial(Writer, out))
-        given = settings.model_dump(exclude={"root", "enabled"})
+        written = settings.model_dump(exclude={"root", "enabled"})
         if settings.undelegated:
-            given["parent_servers"] = walker.servers
+            written["parent_servers"] = walker.servers
         zone = settings.undelegated or settings.parent_zone
         writer.begin(
             DNS, parent_zone=zone, sibling=sibling, ipv6=resolver.ipv6, domains=len(chosen), resumed=resume,
-            settings=given,
+            settings=written,
         )  # fmt: skip
         for content in kept:
             writer.write(content)

@@ -29,11 +29,11 @@ def _zone(text: str) -> str:
     return zone
 
 
-def _server(given: str | tuple[str, str]) -> tuple[str, str]:
+def _server(value: str | tuple[str, str]) -> tuple[str, str]:
     """Read ``name=address``, or the two."""
-    name, address = given.partition("=")[::2] if isinstance(given, str) else given
+    name, address = value.partition("=")[::2] if isinstance(value, str) else value
     if not canonical(name) or not address:
-        raise ParameterError("{} is no server", repr(given), remedy="Write NAME=ADDRESS")
+        raise ParameterError("{} is no server", repr(value), remedy="Write NAME=ADDRESS")
     return canonical(name), _address(address)
 
 
@@ -56,11 +56,11 @@ class ObserveSettings(Observe):
     per_server_in_flight: int = setting(4, "Queries under way to one address.", ge=1, le=10_000)
 
     _zone = field_validator("parent_zone")(_zone)
-    _addresses = field_validator("resolvers")(lambda given: tuple(map(_address, given)))
+    _addresses = field_validator("resolvers")(lambda texts: tuple(map(_address, texts)))
 
-    def __init__(self, **given: Any) -> None:
+    def __init__(self, **values: Any) -> None:
         try:
-            super().__init__(**given)
+            super().__init__(**values)
         except ValidationError as errors:
             error = errors.errors()[0]
             ours = error.get("ctx", {}).get("error")

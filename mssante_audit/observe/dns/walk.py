@@ -69,8 +69,7 @@ class Walker:
         """Ask the parent's servers about their own zone, and those above for its DS; nobody waits for it."""
         above = await self._resolver.resolve("", self._parent, "DS")
         secure = above is not None and bool(above.answers)
-        asked = (self._apex("", self._parent, server, secure=secure) for server in self.servers)
-        await asyncio.gather(*asked)
+        await asyncio.gather(*(self._apex("", self._parent, s, secure=secure) for s in self.servers))
 
     async def walk(self, domain: str, qname: str) -> None:
         """Observe one domain (`qname` is its canonical form)."""
@@ -124,10 +123,10 @@ class Walker:
         if usable := tuple(s for s in dict.fromkeys(glued) if self._resolver.usable(s.address)):
             self._resolver.zones.setdefault(zone, usable)
         servers: dict[str, Server] = {}
-        seen: set[str] = set()
+        followed: set[str] = set()
         unusable: set[str] = set()
         while names:
-            seen.update(names)
+            followed.update(names)
             looked_up = await asyncio.gather(*(self._resolver.addresses(domain, name) for name in names))
             fresh: dict[str, Server] = {}  # an address is asked once, under however many names it is known
             for name, addresses in zip(names, looked_up, strict=True):
@@ -139,12 +138,12 @@ class Walker:
                     elif self._resolver.is_private(address):
                         unusable.add(address)
                         self._asker.skip(Ask(domain, "apex", zone, zone, "SOA", name, address), "private")
-            left = MAX_SERVERS - len(servers)
-            asked = self._most(zone, list(fresh.values()), left, "addresses of servers not asked")
-            servers |= {server.address: server for server in asked}
-            given = await asyncio.gather(*(self._apex(domain, zone, s, secure=secure) for s in asked))
-            more, left = sorted(set().union(*given) - seen), MAX_NAMES - len(seen)
-            names = self._most(zone, more, left, "names of servers given by the zone itself not followed")
+            room = MAX_SERVERS - len(servers)
+            new = self._most(zone, list(fresh.values()), room, "addresses of servers not asked")
+            servers |= {server.address: server for server in new}
+            named = await asyncio.gather(*(self._apex(domain, zone, s, secure=secure) for s in new))
+            more, room = sorted(set().union(*named) - followed), MAX_NAMES - len(followed)
+            names = self._most(zone, more, room, "names of servers given by the zone itself not followed")
         if servers:
             self._resolver.zones[zone] = tuple(servers.values())
         return tuple(servers.values())
@@ -152,13 +151,11 @@ class Walker:
     async def _apex(self, domain: str, zone: str, server: Server, *, secure: bool) -> set[str]:
         """Ask a server about the zone's apex, over TCP for its MX; return the names of servers it gives."""
         ask = Ask(domain, "apex", zone, zone, "SOA", *server)
-        others = ask._replace(qtype="NS"), ask._replace(qtype="MX", transport="tcp")
-        asked = self._asker.ask(ask), self._asker.ask(others[0]), self._over_tcp(others[1])
-        soa, ns, _ = await asyncio.gather(*asked)
+        mx = self._over_tcp(ask._replace(qtype="MX", transport="tcp"))
+        soa, ns, _ = await asyncio.gather(self._asker.ask(ask), self._asker.ask(ask._replace(qtype="NS")), mx)
         if not soa.silent:
             # The root's SOA: any resolver has it at hand, and no name of anybody's is given away.
-            stranger = Ask(domain, "recursion", "", ".", "SOA", *server, rd=True)
-            await self._asker.ask(stranger)
+            await self._asker.ask(Ask(domain, "recursion", "", ".", "SOA", *server, rd=True))
         if soa.signed:
             self._resolver.signed.add(zone)
         if secure or soa.signed:

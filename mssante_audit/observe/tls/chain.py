@@ -54,8 +54,7 @@ class Certificate:
 
     def in_time(self, at: datetime) -> bool:
         """Tell whether it is valid at an instant; one that nobody can read is not."""
-        start, end = self.not_before, self.not_after
-        return start is not None and end is not None and start <= at <= end
+        return bool(self.not_before and self.not_after and self.not_before <= at <= self.not_after)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.base.instants import SKEW
-from mssante_audit.observe.file import TLS, FileRead, comparison, read_file
-from mssante_audit.observe.folder import Aside, File
+from mssante_audit.observe.file import TLS, Aside, File, FileRead, comparison, read_file
 from mssante_audit.observe.lines import Flag, Instant, ObservationError, one_of, reader_of
 from mssante_audit.observe.tls.chain import Certificate, leaf_of
 from mssante_audit.values.dn import parse_dn
@@ -150,18 +149,19 @@ def load_servers(
         return None, aside
     certificates = {name: der for part in reversed(parts) for name, der in part.certificates.items()}
 
-    def telling(visit: Visited) -> bool:
+    def informative(visit: Visited) -> bool:
         return visit.outcome in TELLING and visit.at >= since
 
     visits = [(visit, part.source) for part in reversed(parts) for visit in part.visits]
-    seen = [(visit, source) for visit, source in visits if visit.at <= as_of + SKEW]
-    seen.sort(key=lambda pair: (telling(pair[0]), pair[0].at))
-    last = {(visit.address, visit.port): (visit, source) for visit, source in seen if not visit.sni}
-    named = {(v.address, v.port): v for v, _ in seen if v.sni and v.chain and telling(v)}
+    visits = [(visit, source) for visit, source in visits if visit.at <= as_of + SKEW]
+    visits.sort(key=lambda pair: (informative(pair[0]), pair[0].at))
+    last = {(visit.address, visit.port): (visit, source) for visit, source in visits if not visit.sni}
+    with_sni = {
+        (v.address, v.port): (v.sni, v.chain) for v, _ in visits if v.sni and v.chain and informative(v)
+    }
     rows = []
     for place, (visit, source) in sorted(last.items()):
-        leaf, asked = leaf_of(visit.chain, certificates) or Certificate(""), named.get(place)
-        by_name = (asked.sni, asked.chain) if asked else ("", ())
+        leaf, by_name = leaf_of(visit.chain, certificates) or Certificate(""), with_sni.get(place, ("", ()))
         of_leaf = (leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after)
         rows.append((*(getattr(visit, name) for name in _VISITED), *by_name, *of_leaf, source))
     return Observed(tuple(parts), certificates, frame_of(rows, FRAME)), aside
@@ -178,12 +178,11 @@ def chosen(files: Sequence[File], as_of: datetime) -> list[File]:
     Those of fourteen days, and of those before the last one of each week: of 800 days, since certificates of
     three years are renewed within them once or never.
     """
-    first = as_of - min(timedelta(800), as_of - datetime.min.replace(tzinfo=as_of.tzinfo))
     weeks: dict[object, File] = {}
     for file in sorted(files, key=lambda file: (file.begun, file.path.name)):
-        if file.begun > first:
-            recent = file.begun > as_of - timedelta(14)
-            weeks[file.path if recent else file.begun.isocalendar()[:2]] = file
+        age = as_of - file.begun
+        if age < timedelta(800):
+            weeks[file.path if age < timedelta(14) else file.begun.isocalendar()[:2]] = file
     return list(weeks.values())
 
 

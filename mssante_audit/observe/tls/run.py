@@ -90,8 +90,8 @@ def observe_tls(
         if resume:
             run.go_on(writer)
         known = sum(run.next_visit(server) is None for server in servers)
-        given = settings.model_dump(exclude={"enabled", "try_host", "client_certificate", "client_key"})
-        writer.begin(TLS, dns=dns, servers=len(servers) - known, resumed=resume, settings=given)
+        written = settings.model_dump(exclude={"enabled", "try_host", "client_certificate", "client_key"})
+        writer.begin(TLS, dns=dns, servers=len(servers) - known, resumed=resume, settings=written)
         run.visit_all(servers, writer, progress)
         complete = True
     finally:

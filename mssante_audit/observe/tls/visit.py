@@ -44,8 +44,7 @@ class Visit:
 
 class _Ended(Exception):  # noqa: N818 - an end is no error
     def __init__(self, outcome: str, detail: str | bytes) -> None:
-        self.outcome = outcome
-        self.detail = detail if isinstance(detail, str) else detail.decode("utf-8", "replace")
+        super().__init__(outcome, detail if isinstance(detail, str) else detail.decode("utf-8", "replace"))
 
 
 # All versions; and TLS 1.2 and older, for servers that end a handshake that offers more.
@@ -59,11 +58,11 @@ def visit(
     start = time.monotonic()
     try:
         with _connect(address, port, settings) as sock:
-            seen = _Talk(sock, settings).converse(sni, offers[oldest])
+            result = _Talk(sock, settings).converse(sni, offers[oldest])
     except _Ended as ended:
-        seen = Visit(ended.outcome, ended.detail)
+        result = Visit(*ended.args)
     seconds = round(time.monotonic() - start, 3)
-    return replace(seen, detail=shown(seen.detail), seconds=seconds, sni=sni)
+    return replace(result, detail=shown(result.detail), seconds=seconds, sni=sni)
 
 
 def _connect(address: str, port: int, settings: ObserveTls) -> socket.socket:
@@ -113,18 +112,19 @@ class _Talk:
                 raise _Ended("plaintext-injected", self._buffer)
             self._start_tls(sni, offer)
         except _Ended as ended:
-            if ended.outcome in ("busy", "refused"):
+            outcome, detail = ended.args
+            if outcome in ("busy", "refused"):
                 self._leave()
             # One that demands a certificate has proved its own key before it turns us away, with TLS 1.2.
             if self.seen.demanded and self.seen.chain and self.seen.protocol != "TLSv1.3":
-                return replace(self.seen, outcome="presented", detail=ended.detail)
-            return Visit(ended.outcome, ended.detail, self.seen.banner, demanded=self.seen.demanded)
+                return replace(self.seen, outcome="presented", detail=detail)
+            return Visit(outcome, detail, self.seen.banner, demanded=self.seen.demanded)
         try:
             deciding, _ = self._ask(hello, "no reply to EHLO over TLS", ending=False)
             self._leave()
             detail = "" if deciding[0] == "2" else deciding
         except _Ended as ended:
-            detail = f"over TLS: {ended.detail}"
+            detail = f"over TLS: {ended.args[1]}"
         return replace(self.seen, outcome="presented", detail=detail)
 
     def _leave(self) -> None:
