@@ -25,7 +25,6 @@ from mssante_audit.audits import (
 )
 from mssante_audit.audits.declarations import rules as declarations
 from mssante_audit.audits.reconciliation import rules as reconciliation
-from mssante_audit.audits.since import dated
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import LANGUAGES, current_language
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, load_rules
@@ -130,6 +129,31 @@ def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
     findings = (finding for part in parts for finding in _made_by(audit, part, space))
     source = Path(space.whitelist.source).name
     return dated(findings_frame(findings, space.entries, space.published, source), space)
+
+
+def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
+    """Return findings with `first_seen` where the texts of their rows tell it (`Rule.texts`).
+
+    That is the first list in which a row had these texts; where only all rows together make the finding, the
+    first in which the last of them had. It never says too much: the finding may be older than that.
+    """
+    rules = [rule(code) for code in findings["rule"]]
+    columns = {each.texts for each in rules if each.texts}
+    if not columns or space.past is None:
+        return findings
+    since: dict[tuple[str, ...], dict[int, Any]] = {}
+    for texts in columns:
+        first = space.past[0].groupby([*texts], sort=False)["first_seen"].min().rename("since").reset_index()
+        listed_first = space.entries[["row", *texts]].merge(first, on=[*texts])
+        since[texts] = dict(zip(listed_first["row"].tolist(), listed_first["since"], strict=True))
+    instants = []
+    for each, instant, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
+        listed = since.get(each.texts, {})
+        seen = [listed[row] for row in rows if row in listed]
+        if not instant and seen and len(seen) == len(rows):
+            instant = (max(seen) if each.needs_all_rows else min(seen)).isoformat()
+        instants.append(instant)
+    return findings.assign(first_seen=pd.Series(instants, index=findings.index, dtype="str"))
 
 
 def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:

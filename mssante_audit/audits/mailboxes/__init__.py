@@ -7,7 +7,6 @@ up the names it holds.
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from mssante_audit.audits.since import past_of
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
 from mssante_audit.findings import Finding
@@ -37,8 +36,9 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
     spelt = {name.lower(): name for name in sorted(listed)}
     owners, names = _owners(space), operator_names(space.entries)
     left = {}
-    if past := past_of(space):  # when the last list was made that had it, and whose it was
-        history = past[0][past[0]["domain"].isin(missing)].sort_values("last_seen")
+    if space.past:  # when the last list was made that had it, and whose it was
+        history = space.past[0]
+        history = history[history["domain"].isin(missing)].sort_values("last_seen")
         for name, seen, dn in history[["domain", "last_seen", "dn"]].itertuples(index=False, name=None):
             left[name] = (seen.isoformat(), parse_identifier(parse_dn(dn).get("OU")).value)
     for name in missing:

@@ -7,9 +7,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from mssante_audit.audits.declarations.several import day_of
+from mssante_audit.audits.declarations.rules import day_of
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
-from mssante_audit.audits.since import past_of
 from mssante_audit.base.frames import columns_of, dtypes
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, due_from, filled
@@ -254,7 +253,7 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
 
     That is the time of the first list with the contact that is listed now; "" where no earlier list tells.
     """
-    past, instants = past_of(space), []
+    past, instants = space.past, []
     history = past[0] if past else pd.DataFrame(columns=["domain", column, "first_seen", "last_seen"])
     spells = history[[column, "first_seen", "last_seen"]].itertuples(index=False, name=None)
     earlier = grouped(zip(domain_keys(history["domain"]), spells, strict=True))
