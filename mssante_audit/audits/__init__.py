@@ -29,7 +29,7 @@ from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import LANGUAGES, current_language
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, load_rules
 from mssante_audit.findings.facts import hidden, plain
-from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of, typed
+from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of, typed, worded
 from mssante_audit.findings.held import held
 from mssante_audit.findings.places import Place
 from mssante_audit.findings.registry import Audit, Run, audit_named, input_of, known_needs, ours, provide
@@ -38,8 +38,8 @@ from mssante_audit.findings.registry import catalogue as catalogue
 from mssante_audit.findings.registry import register as register
 from mssante_audit.findings.registry import rule as rule
 from mssante_audit.findings.registry import unusable as unusable
+from mssante_audit.findings.templates import sentence
 from mssante_audit.findings.waivers import load_waivers, split
-from mssante_audit.findings.words import sentence, worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import Person, unnamed
 

@@ -16,7 +16,7 @@ from mssante_audit.base.frames import columns_of, dtypes, frame_of
 from mssante_audit.base.language import typeset
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, SEVERITIES
 from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import sentence
+from mssante_audit.findings.templates import sentence
 from mssante_audit.values.identifiers import is_manager
 
 FRAME = columns_of("mssante_audit.findings", "causes", severity=SEVERITIES)

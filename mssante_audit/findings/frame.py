@@ -1,4 +1,4 @@
-"""Findings: what an audit says, one row a cause, in facts; words come last (`mssante_audit.findings.words`).
+"""Findings: what an audit says, one row a cause, in facts; words come last (`worded`).
 
 The columns are `FRAME`, all defined even when there is no finding; files have those of `IN_FILES` too. Sorted
 by severity (worst first), then by mailboxes touched (most first, unknown before them), by domains
@@ -22,11 +22,12 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.frames import columns_of, described, dtypes, frame_of
 from mssante_audit.base.markup import html_of
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
-from mssante_audit.findings.facts import clear, plain
-from mssante_audit.findings.places import Place, Where, list_rows, places_from, places_of
+from mssante_audit.findings.facts import clear, plain, seen
+from mssante_audit.findings.places import Place, Where, evidence, list_rows, places_from, places_of
 from mssante_audit.findings.registry import rule
+from mssante_audit.findings.templates import sentence
 from mssante_audit.values.identifiers import is_manager, region_of
-from mssante_audit.values.person import Person
+from mssante_audit.values.person import Person, unnamed
 
 FRAME = columns_of("mssante_audit.findings", "findings", severity=SEVERITIES, confidence=CONFIDENCES)
 IN_FILES = columns_of("mssante_audit.findings", "in_files", status=("", "new", "open", "unknown"))
@@ -191,3 +192,20 @@ def concat(frames: Iterable[pd.DataFrame]) -> Findings:
         for severity, code, owner, boxes, domains, rows in zip(severities, *columns, strict=True)
     ]  # fmt: skip
     return Findings(whole.iloc[sorted(range(len(ranks)), key=ranks.__getitem__)].reset_index(drop=True))
+
+
+def worded(findings: pd.DataFrame, *, language: str = "", contacts: str = "none") -> pd.DataFrame:
+    """Return findings with `observed`, `expected`, `evidence` in words; `contacts`: who is shown."""
+    frame = findings.copy(deep=False)
+    show = seen(contacts)
+    frame["facts"] = facts = list(map(show, frame["facts"]))
+    # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
+    frame["subject"] = [tuple(show(list(subject))) for subject in frame["subject"]]
+    sentences: dict[str, list[str]] = {"observed": [], "expected": [], "evidence": []}
+    for code, its_facts, where in zip(frame["rule"].tolist(), facts, frame["where"].tolist(), strict=True):
+        values = {**its_facts, "evidence": evidence(where)}
+        for part, texts in sentences.items():
+            texts.append(sentence(rule(code), part, values, language))
+    if contacts != "all":
+        frame["domain"], frame["operator"] = (list(map(unnamed, frame[n])) for n in ("domain", "operator"))
+    return typed(frame.assign(**sentences))

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.certificates.presented import MOST, OLD, SeenServer, presented
+from mssante_audit.audits.certificates import MOST, OLD, SeenServer, presented
 from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.network.mail import Mail
 from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, changes, turned_away
