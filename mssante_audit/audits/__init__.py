@@ -15,15 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.audits import (
-    certificates,
-    delegation_vs_redirection,
-    dn_consistency,
-    mailboxes,
-    stale_contacts,
-    whitelist_integrity,
-)
+from mssante_audit.audits import certificates, dn_consistency, mailboxes, stale_contacts, whitelist_integrity
 from mssante_audit.audits.declarations import rules as declarations
+from mssante_audit.audits.delegation_vs_redirection import zones as delegation
 from mssante_audit.audits.reconciliation import rules as reconciliation
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import LANGUAGES, current_language
@@ -61,7 +55,7 @@ provide((
     _ours(declarations, "Déclarations des opérateurs", "Operators’ declarations", _REGISTER),
     _ours(reconciliation, "Registre et liste rapprochés", "Register and list reconciled",
           _REGISTER, _ARCHIVE),
-    _ours(delegation_vs_redirection, "Délégation ou redirection (DNS)", "Delegation or redirection (DNS)",
+    _ours(delegation, "Délégation ou redirection (DNS)", "Delegation or redirection (DNS)",
           ("observation",), _REGISTER),
     _ours(certificates, "Certificats présentés (TLS)", "Certificates presented (TLS)",
           ("observation", "tls")),

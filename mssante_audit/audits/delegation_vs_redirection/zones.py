@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from itertools import combinations
 
-from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Seen, server
+from mssante_audit.audits.delegation_vs_redirection import mail
+from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Seen, by_file, server
 from mssante_audit.network.dnssec import known_ds, matches
 from mssante_audit.network.zones import EDNS_BROKEN, SERVING, Zone
 from mssante_audit.observe.dns.names import is_under
@@ -49,25 +50,25 @@ def server_findings(seen: Seen) -> None:
         for address, state in zone.states.items():
             if name in seen.led_astray and not {*zone.names_of(address)} & {*zone.parent_ns}:
                 continue  # DNS_OWN_SERVERS_DEAD says so
-            facts, replies = server(zone, address), [soa[address]] if address in soa else []
-            if state in STATE_RULES and not dead:
-                seen.add(STATE_RULES[state], address, domains, replies, **facts, state=state)
+            of_soa, late, stranger = (of.get(address) for of in (soa, index.late, index.recursion))
             over = {transport: zone.answers_over(address, transport) for transport in TRANSPORTS}
-            edns, late = index.edns(address), index.late.get(address)
-            cases = {
-                "DNS_UDP_ONLY": over == {"udp": True, "tcp": False} and not late,
-                "DNS_TCP_ONLY": over == {"udp": False, "tcp": True},
-                "DNS_EDNS_BROKEN": edns == "notimp" or (edns in EDNS_BROKEN and not dead),
-                "DNS_EDNS_REFUSED": edns == "refused",
-            }
-            for rule in (rule for rule, holds in cases.items() if holds and state in SERVING):
-                more = {"state": edns} if rule == "DNS_EDNS_BROKEN" else {}
-                seen.add(rule, address, domains, replies, **facts, **more)
-            if late and state in SERVING:
-                seen.add("DNS_SERVER_SLOW", address, domains, [late], **facts)
-            stranger = index.recursion.get(address)
-            if stranger and stranger.outcome == "answer" and "ra" in stranger.flags.split():
-                seen.add("DNS_OPEN_RECURSION", address, domains, [stranger], **facts)
+            serves, edns = state in SERVING, index.edns(address)
+            is_broken = edns == "notimp" or (edns in EDNS_BROKEN and not dead)
+            is_open = stranger and stranger.outcome == "answer" and "ra" in stranger.flags.split()
+            # Rule, whether it holds, the reply that shows it, the state that is a fact of it.
+            cases = (
+                (STATE_RULES.get(state, ""), state in STATE_RULES and not dead, of_soa, state),
+                ("DNS_UDP_ONLY", serves and over == {"udp": True, "tcp": False} and not late, of_soa, ""),
+                ("DNS_TCP_ONLY", serves and over == {"udp": False, "tcp": True}, of_soa, ""),
+                ("DNS_EDNS_BROKEN", serves and is_broken, of_soa, edns),
+                ("DNS_EDNS_REFUSED", serves and edns == "refused", of_soa, ""),
+                ("DNS_SERVER_SLOW", serves and late, late, ""),
+                ("DNS_OPEN_RECURSION", is_open, stranger, ""),
+            )
+            for rule, holds, reply, how in cases:
+                if holds:
+                    facts = server(zone, address, **({"state": how} if how else {}))
+                    seen.add(rule, address, domains, [reply] if reply else [], **facts)
 
 
 def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> None:
@@ -271,3 +272,8 @@ def _signature(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
             seen.add("DNS_SHA1", name, domains, replies, zone=name, ds=ds)
     if keys and chains.unanchored(name):
         seen.add("DNS_NO_DS", zone.names, domains, replies, names=zone.names)
+
+
+RUNS = tuple(map(by_file, (
+    mail.method_findings, server_findings, delegation_findings, mail.mail_findings, parent_findings,
+)))  # fmt: skip
