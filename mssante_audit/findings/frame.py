@@ -28,6 +28,7 @@ from mssante_audit.findings.registry import rule
 from mssante_audit.findings.templates import sentence
 from mssante_audit.values.identifiers import is_manager, region_of
 from mssante_audit.values.person import Person, unnamed
+from mssante_audit.whitelist.rows import tuples
 
 FRAME = columns_of("mssante_audit.findings", "findings", severity=SEVERITIES, confidence=CONFIDENCES)
 IN_FILES = columns_of("mssante_audit.findings", "in_files", status=("", "new", "open", "unknown"))
@@ -176,20 +177,20 @@ class Findings(pd.DataFrame):
 
 def typed(findings: pd.DataFrame) -> Findings:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    given = dict(zip(findings.columns, findings.dtypes, strict=True))
-    wrong = {name: dtype for name, dtype in _DTYPES.items() if given[name] != dtype}
+    dtypes_of = dict(zip(findings.columns, findings.dtypes, strict=True))
+    wrong = {name: dtype for name, dtype in _DTYPES.items() if dtypes_of[name] != dtype}
     return Findings(findings.astype(wrong) if wrong else findings)
 
 
 def concat(frames: Iterable[pd.DataFrame]) -> Findings:
     """Put findings frames together, in the order of this module's docstring, keeping the dtypes."""
     whole = typed(pd.concat([of_records([]), *frames], ignore_index=True))
-    columns = (whole[name].tolist() for name in ("rule", "operator_id", "mailboxes", "domains", "rows"))
+    columns = tuples(whole, "rule", "operator_id", "mailboxes", "domains", "rows")
     severities = whole["severity"].cat.codes.tolist()
     ranks = [
         (not rule(code).affects_list, is_manager(owner), -severity, -inf if boxes is pd.NA else -boxes,
          -domains, code, rows[:1])
-        for severity, code, owner, boxes, domains, rows in zip(severities, *columns, strict=True)
+        for severity, (code, owner, boxes, domains, rows) in zip(severities, columns, strict=True)
     ]  # fmt: skip
     return Findings(whole.iloc[sorted(range(len(ranks)), key=ranks.__getitem__)].reset_index(drop=True))
 

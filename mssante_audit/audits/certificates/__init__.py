@@ -18,7 +18,7 @@ from mssante_audit.observe.tls.chain import WEAK, Certificate, Chain, judge
 from mssante_audit.observe.tls.observation import TELLING, Observed
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
+from mssante_audit.whitelist.rows import all_rows, grouped, rows_by, tuples
 from mssante_audit.whitelist.signature import trust
 
 _STATE_RULES = {
@@ -153,10 +153,11 @@ def _visited(space: TrustSpace, observed: Observed) -> Iterator[SeenServer]:
             chains[key] = judge([observed.certificates[name] for name in sent], trusted, crls, at)
         return chains[key]
 
-    columns = [
-        "address", "hosts", "at", "detail", "protocol", "demanded", "sni", "outcome", "chain", "sni_chain",
-    ]  # fmt: skip
-    for *visit, outcome, sent, by_name in observed.servers[columns].itertuples(index=False, name=None):
+    visits = tuples(
+        observed.servers, "address", "hosts", "at", "detail", "protocol", "demanded", "sni", "outcome",
+        "chain", "sni_chain",
+    )  # fmt: skip
+    for *visit, outcome, sent, by_name in visits:
         chain = judged(sent, visit[2]) if outcome == "presented" else None
         outcome = "lost" if outcome == "presented" and chain is None else outcome
         values: tuple[Any, ...] = (*visit, outcome, chain, judged(by_name, visit[2]))

@@ -27,7 +27,7 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.identifiers import identifier_of, parse_identifier, structure_key
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import grouped, tuples
 
 READING = {"column": "DECL_COLUMN", "unread": "DECL_UNREADABLE", "recovered": "DECL_RECOVERED"}
 CODES = table_of("mssante_audit.audits.declarations", "codes.toml")
@@ -85,8 +85,8 @@ class Declaration(NamedTuple):
 
 def declarations_of(rows: pd.DataFrame) -> list[Declaration]:
     """Return what rows of a register declare, and where they stand."""
-    columns = ["file", "row", "domain_key", "operator_id", "structure_name"]
-    return list(map(Declaration._make, rows[columns].itertuples(index=False, name=None)))
+    columns = ("file", "row", "domain_key", "operator_id", "structure_name")
+    return list(map(Declaration._make, tuples(rows, *columns)))
 
 
 def finding(
@@ -138,8 +138,7 @@ def _names(register: Register | None, space: TrustSpace | None) -> dict[str, fro
     """Return what the operators of a register and of a list are called, by structure."""
     named = list(space.operator_names.items()) if space else []
     if register:
-        pairs = register.declarations[["operator_id", "structure_name"]].drop_duplicates()
-        named += pairs.itertuples(index=False, name=None)
+        named += dict.fromkeys(tuples(register.declarations, "operator_id", "structure_name"))
     names = grouped((structure_key(operator), name) for operator, name in named)
     return {structure: frozenset(texts) for structure, texts in names.items() if structure}
 
@@ -218,7 +217,7 @@ def _several_operators(rows: pd.DataFrame, serving: Mapping[str, list[str]], sin
     shared = rows[rows.duplicated("domain_key", keep=False)]
     claims: dict[tuple[str, ...], list[str]] = {}
     for domain, claiming in shared.groupby("domain_key", sort=False):
-        first, *rest = claiming[["structure_name", "operator_id"]].itertuples(index=False, name=None)
+        first, *rest = tuples(claiming, "structure_name", "operator_id")
         same = all(one_structure(*first, *other) for other in rest)
         listed = {*serving.get(str(domain), ())}
         settled = listed and listed >= {*claiming["whose"]}

@@ -84,8 +84,8 @@ def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> N
                 newest = serial
             grace = max(grace, min(timedelta(seconds=int(fields[3])), GRACE_MAX))
     late = sorted(address for address, serial in serials.items() if serial != newest)
-    made = published(newest)
-    if not late or (made is not None and seen.observation.started_at < made + grace):
+    made_at = published(newest)
+    if not late or (made_at is not None and seen.observation.started_at < made_at + grace):
         return
     ahead = next(address for address, serial in serials.items() if serial == newest)
     behind = [server(zone, address, serial=serials[address]) for address in late]
@@ -206,16 +206,19 @@ def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
 
 
 def _addresses(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
-    known = zone.known
+    addresses_of = zone.known
     replies = [reply for of_name in zone.hosts.values() for host in of_name for reply in host.replies]
-    pairs = [(pair, known[pair[0]] & known[pair[1]]) for pair in combinations(sorted(known), 2)]
+    pairs = [
+        (pair, addresses_of[pair[0]] & addresses_of[pair[1]])
+        for pair in combinations(sorted(addresses_of), 2)
+    ]
     shared = [(pair, address) for pair, addresses in pairs for address in sorted(addresses)]
     for pair, address in shared:
         seen.add("DNS_SAME_ADDRESS", pair, domains, replies, names=[*pair], address=address)
-    every = set().union(*known.values())
+    every = set().union(*addresses_of.values())
     networks = {str(ip_network((a, 48 if ":" in a else 24), strict=False)) for a in every}
     families = {":" in address for address in every}
-    if len(known) > 1 and all(known.values()) and not shared and len(networks) == len(families):
+    if len(addresses_of) > 1 and all(addresses_of.values()) and not shared and len(networks) == len(families):
         facts = {"names": zone.names, "networks": sorted(networks)}
         seen.add("DNS_SAME_NETWORK", zone.names, domains, replies, **facts)
     if zone.ipv6_only:
@@ -242,8 +245,8 @@ def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
         return
     # Family by family: addresses that are unknown agree.
     addresses = sorted(address for host in hosts for address in host.data)
-    given, of_zone = {*map(ip_address, glue)}, {*map(ip_address, addresses)}
-    agree = given == {address for address in of_zone if address.version in {a.version for a in given}}
+    of_glue, of_zone = {*map(ip_address, glue)}, {*map(ip_address, addresses)}
+    agree = of_glue == {address for address in of_zone if address.version in {a.version for a in of_glue}}
     if not agree and not any(host.status in ("", "failed") for host in hosts):
         both, wanted = [*zone.referrals, *replies], {"addresses": addresses}
         seen.add("DNS_GLUE_DIFFERS", name, domains, both, wanted, name=name, addresses=glue)

@@ -23,7 +23,7 @@ from mssante_audit.findings.frame import Subject
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import Contact, Coordinates, is_service, parse_contact
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, grouped, joined, rows_by
+from mssante_audit.whitelist.rows import CPS_ISSUER, all_rows, grouped, joined, rows_by, tuples
 
 # Problem of a contact → rule; a person's address is reported once for an operator (`_personal`).
 FLAGS = {
@@ -170,7 +170,7 @@ def _partly_changed(space: TrustSpace) -> Iterator[Finding]:
         born = history.groupby(by, sort=False)["first_seen"].min().to_dict()
         changes = grouped(
             ((operator_id, text, new), domain)
-            for operator_id, text, domain in ended.itertuples(index=False, name=None)
+            for operator_id, text, domain in tuples(ended, *by)
             if (operator_id, domain, text) not in current and (operator_id, text) in still
             for new in texts.get((operator_id, domain), ())
             if parse_contact(new).coordinates != parse_contact(text).coordinates
@@ -208,8 +208,8 @@ def _former_operators(space: TrustSpace) -> Iterator[Finding]:
     formers = grouped(served)
     borne: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
     then: dict[str, list[pd.DataFrame]] = {}
-    columns = entries.loc[entries["domain"].isin(formers.keys()), ["row", "operator_id", "domain", *_BOTH]]
-    for row, operator_id, domain, *texts in columns.itertuples(index=False, name=None):
+    still = entries[entries["domain"].isin(formers.keys())]
+    for row, operator_id, domain, *texts in tuples(still, "row", "operator_id", "domain", *_BOTH):
         for former, (column, text) in product(formers[domain], zip(used.KINDS, texts, strict=True)):
             before = served[domain, former]
             if _bears(before[column], text) and not _had(history, operator_id, former, text, before):
@@ -230,8 +230,8 @@ def _had(history: pd.DataFrame, operator_id: str, former: str, text: str, then: 
     structures = history.loc[history["operator_id"] == operator_id, "structure"]
     mine = history[history["structure"].isin(structures) & (history["first_seen"] <= then["last_seen"].max())]
     came = mine.groupby("domain")["first_seen"].min()
-    there = history[history["structure"] == former].groupby("domain")["first_seen"].min()
-    taken = came.index[there.reindex(came.index) < came]
+    began_at_former = history[history["structure"] == former].groupby("domain")["first_seen"].min()
+    taken = came.index[began_at_former.reindex(came.index) < came]
     rows = mine[~mine["domain"].isin(taken)]
     return any(_bears(rows[column], text) for column in _BOTH)
 

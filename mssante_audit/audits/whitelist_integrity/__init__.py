@@ -24,7 +24,7 @@ from mssante_audit.values.person import Person
 from mssante_audit.values.slips import pairs
 from mssante_audit.whitelist.copies import fitting
 from mssante_audit.whitelist.load import NAMESPACE
-from mssante_audit.whitelist.rows import above_of, all_rows, grouped, rows_by
+from mssante_audit.whitelist.rows import above_of, all_rows, grouped, rows_by, tuples
 
 FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
 # The tool stamps repeated rows within a second of the list's own date (data): so much later is not its.
@@ -79,9 +79,9 @@ def _file(space: TrustSpace) -> Iterator[Finding]:
         facts = {"namespace": whitelist.namespace, "right": NAMESPACE}
         yield Finding("LIST_NAMESPACE", "list", facts=facts)
     # A list without a readable date is a problem row, not an old list.
-    made, limit = whitelist.generated_at, space.thresholds.list_max_age_days
-    if made is not None and (age := space.as_of - made) > pd.Timedelta(days=limit):
-        yield Finding("LIST_OLD", "list", facts={"generated": made, "days": age.days, "limit": limit})
+    generated, limit = whitelist.generated_at, space.thresholds.list_max_age_days
+    if generated is not None and (age := space.as_of - generated) > pd.Timedelta(days=limit):
+        yield Finding("LIST_OLD", "list", facts={"generated": generated, "days": age.days, "limit": limit})
 
 
 def _unreadable(space: TrustSpace) -> Iterator[Finding]:
@@ -98,13 +98,13 @@ def _unreadable(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _dates(space: TrustSpace) -> Iterator[Finding]:
-    entries, made = space.audited, space.whitelist.generated_at
-    if made is not None and len(after := entries[entries["updated_at"] > pd.Timestamp(made)]):
+    entries, generated = space.audited, space.whitelist.generated_at
+    if generated is not None and len(after := entries[entries["updated_at"] > pd.Timestamp(generated)]):
         repeated = entries.loc[entries.duplicated(["domain", "dn_key"], keep=False), "row"]
-        late = after["updated_at"] - pd.Timestamp(made)
+        late = after["updated_at"] - pd.Timestamp(generated)
         is_added = ~after["row"].isin(repeated) & (late > STAMPING)
         for domain, added in after[is_added].groupby("domain", sort=False):
-            facts = {"date": added["updated_at"].max(), "generated": made}
+            facts = {"date": added["updated_at"].max(), "generated": generated}
             yield Finding("LIST_ROW_ADDED_AFTER", (str(domain),), added["row"].tolist(), facts)
         if not is_added.all():
             facts = {"n": int((~is_added).sum()), "seconds": round(late[~is_added].max().total_seconds())}
@@ -118,7 +118,7 @@ def _dates(space: TrustSpace) -> Iterator[Finding]:
 def _repeated(space: TrustSpace) -> Iterator[Finding]:
     entries = space.audited
     same = entries[entries.duplicated(["domain", "dn_key"], keep=False) & (entries["domain"] != "")]
-    content = {row: tuple(texts) for row, *texts in same[["row", *FIELDS]].itertuples(index=False, name=None)}
+    content = {row: tuple(texts) for row, *texts in tuples(same, "row", *FIELDS)}
     for (domain, dn), rows in rows_by(same, "domain", "dn").items():
         copies = grouped((content[row], row) for row in rows)
         if repeated := [alike for alike in copies.values() if len(alike) > 1]:
