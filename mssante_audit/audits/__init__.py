@@ -15,22 +15,15 @@ from typing import Any
 
 import pandas as pd
 
-from mssante_audit.audits import (
-    certificates,
-    delegation_vs_redirection,
-    dn_consistency,
-    mailboxes,
-    stale_contacts,
-    whitelist_integrity,
-)
+from mssante_audit.audits import certificates, dn_consistency, mailboxes, stale_contacts, whitelist_integrity
 from mssante_audit.audits.declarations import rules as declarations
+from mssante_audit.audits.delegation_vs_redirection import zones as delegation
 from mssante_audit.audits.reconciliation import rules as reconciliation
-from mssante_audit.audits.since import dated
 from mssante_audit.base.errors import AuditError
 from mssante_audit.base.language import LANGUAGES, current_language
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, load_rules
 from mssante_audit.findings.facts import hidden, plain
-from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of, typed
+from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of, typed, worded
 from mssante_audit.findings.held import held
 from mssante_audit.findings.places import Place
 from mssante_audit.findings.registry import Audit, Run, audit_named, input_of, known_needs, ours, provide
@@ -39,8 +32,8 @@ from mssante_audit.findings.registry import catalogue as catalogue
 from mssante_audit.findings.registry import register as register
 from mssante_audit.findings.registry import rule as rule
 from mssante_audit.findings.registry import unusable as unusable
+from mssante_audit.findings.templates import sentence
 from mssante_audit.findings.waivers import load_waivers, split
-from mssante_audit.findings.words import sentence, worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import Person, unnamed
 
@@ -62,7 +55,7 @@ provide((
     _ours(declarations, "Déclarations des opérateurs", "Operators’ declarations", _REGISTER),
     _ours(reconciliation, "Registre et liste rapprochés", "Register and list reconciled",
           _REGISTER, _ARCHIVE),
-    _ours(delegation_vs_redirection, "Délégation ou redirection (DNS)", "Delegation or redirection (DNS)",
+    _ours(delegation, "Délégation ou redirection (DNS)", "Delegation or redirection (DNS)",
           ("observation",), _REGISTER),
     _ours(certificates, "Certificats présentés (TLS)", "Certificates presented (TLS)",
           ("observation", "tls")),
@@ -130,6 +123,31 @@ def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
     findings = (finding for part in parts for finding in _made_by(audit, part, space))
     source = Path(space.whitelist.source).name
     return dated(findings_frame(findings, space.entries, space.published, source), space)
+
+
+def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
+    """Return findings with `first_seen` where the texts of their rows tell it (`Rule.texts`).
+
+    That is the first list in which a row had these texts; where only all rows together make the finding, the
+    first in which the last of them had. It never says too much: the finding may be older than that.
+    """
+    rules = [rule(code) for code in findings["rule"]]
+    columns = {each.texts for each in rules if each.texts}
+    if not columns or space.past is None:
+        return findings
+    since: dict[tuple[str, ...], dict[int, Any]] = {}
+    for texts in columns:
+        first = space.past[0].groupby([*texts], sort=False)["first_seen"].min().rename("since").reset_index()
+        listed_first = space.entries[["row", *texts]].merge(first, on=[*texts])
+        since[texts] = dict(zip(listed_first["row"].tolist(), listed_first["since"], strict=True))
+    instants = []
+    for each, instant, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
+        listed = since.get(each.texts, {})
+        seen = [listed[row] for row in rows if row in listed]
+        if not instant and seen and len(seen) == len(rows):
+            instant = (max(seen) if each.needs_all_rows else min(seen)).isoformat()
+        instants.append(instant)
+    return findings.assign(first_seen=pd.Series(instants, index=findings.index, dtype="str"))
 
 
 def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:

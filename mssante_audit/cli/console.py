@@ -135,7 +135,7 @@ def say_failed(*findings: pd.DataFrame) -> bool:
     """Say which parts of audits could not be evaluated, and why; tell whether there is one."""
     from mssante_audit.findings.catalogue import FAILED
     from mssante_audit.findings.registry import rule
-    from mssante_audit.findings.words import sentence
+    from mssante_audit.findings.templates import sentence
 
     failures = [facts for frame in findings for facts in frame.loc[frame["rule"] == FAILED, "facts"]]
     for line in dict.fromkeys(sentence(rule(FAILED), "observed", facts, "en") for facts in failures):

@@ -171,8 +171,7 @@ def _status(messages: Sequence[Message]) -> int:
 def _record(register: Register, when: datetime, *, show_contacts: bool) -> dict[str, Any]:
     from mssante_audit.audits.declarations.rules import form_findings
     from mssante_audit.base.export import records
-    from mssante_audit.findings.frame import NO_ENTRIES, findings_frame
-    from mssante_audit.findings.words import worded
+    from mssante_audit.findings.frame import NO_ENTRIES, findings_frame, worded
 
     raw = findings_frame(form_findings(register, when, each=True), NO_ENTRIES)
     findings = worded(raw, contacts="all" if show_contacts else "none")

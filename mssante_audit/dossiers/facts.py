@@ -20,7 +20,7 @@ from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.points import Point, pairs, points_of
 from mssante_audit.dossiers.survey import Peers, survey
-from mssante_audit.findings import frame, places, registry, words
+from mssante_audit.findings import frame, places, registry, templates
 from mssante_audit.findings.facts import told_to
 from mssante_audit.report.results import Results, record
 from mssante_audit.snapshot.make import unnamed_rows
@@ -88,7 +88,7 @@ class Dossier:
             key, facts = finding["fingerprint"], finding["facts"]
             if not masked and (clear := told_to(common.facts[key], is_own)) is not common.facts[key]:
                 facts, rule = {**clear, "evidence": finding["evidence"]}, registry.rule(finding["rule"])
-                finding |= {part: words.sentence(rule, part, facts) for part in ("observed", "expected")}
+                finding |= {part: templates.sentence(rule, part, facts) for part in ("observed", "expected")}
             every = pairs(finding["rule"], facts)
             differing[key] = tuple(pair for pair in every if not any(map(self.foreign, pair)))
             self.records.append(self._cut(finding))

@@ -10,7 +10,7 @@ from mssante_audit.base.language import current_language, localized
 from mssante_audit.base.resources import table_of
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import sentence
+from mssante_audit.findings.templates import sentence
 
 
 @cache

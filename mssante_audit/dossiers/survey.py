@@ -21,9 +21,8 @@ from mssante_audit.dossiers.belongings import Belongings
 from mssante_audit.dossiers.remedies import remedy, theirs
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.facts import told_to
-from mssante_audit.findings.frame import concat
+from mssante_audit.findings.frame import concat, worded
 from mssante_audit.findings.registry import LIST, audits
-from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.verdicts.domains import domains, doubts, hosts, method_records

@@ -16,8 +16,9 @@ from mssante_audit.base.frames import columns_of, dtypes, frame_of
 from mssante_audit.base.language import typeset
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, SEVERITIES
 from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import sentence
+from mssante_audit.findings.templates import sentence
 from mssante_audit.values.identifiers import is_manager
+from mssante_audit.whitelist.rows import tuples
 
 FRAME = columns_of("mssante_audit.findings", "causes", severity=SEVERITIES)
 _DTYPES = dtypes(FRAME)
@@ -76,8 +77,8 @@ def causes(
             finding |= dict.fromkeys(("operator_id", "operator", "department", "region"), "")
         remedy = typeset(sentence(its_rule, "remedy", finding["facts"]))
         groups[finding["operator_id"], remedy, finding["fingerprint"] in doubts].append(finding)
-    columns = (entries[column].tolist() for column in ("row", "domain", "operator_id"))
-    whose = {row: (domain, operator) for row, domain, operator in zip(*columns, strict=True)}
+    rows = tuples(entries, "row", "domain", "operator_id")
+    whose = {row: (domain, operator) for row, domain, operator in rows}
     records = [
         _cause(remedy, members, whose, published, doubts) for (_, remedy, _), members in groups.items()
     ]

@@ -1,4 +1,4 @@
-"""Findings: what an audit says, one row a cause, in facts; words come last (`mssante_audit.findings.words`).
+"""Findings: what an audit says, one row a cause, in facts; words come last (`worded`).
 
 The columns are `FRAME`, all defined even when there is no finding; files have those of `IN_FILES` too. Sorted
 by severity (worst first), then by mailboxes touched (most first, unknown before them), by domains
@@ -22,11 +22,13 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.frames import columns_of, described, dtypes, frame_of
 from mssante_audit.base.markup import html_of
 from mssante_audit.findings.catalogue import CONFIDENCES, SEVERITIES
-from mssante_audit.findings.facts import clear, plain
-from mssante_audit.findings.places import Place, Where, list_rows, places_from, places_of
+from mssante_audit.findings.facts import clear, plain, seen
+from mssante_audit.findings.places import Place, Where, evidence, list_rows, places_from, places_of
 from mssante_audit.findings.registry import rule
+from mssante_audit.findings.templates import sentence
 from mssante_audit.values.identifiers import is_manager, region_of
-from mssante_audit.values.person import Person
+from mssante_audit.values.person import Person, unnamed
+from mssante_audit.whitelist.rows import tuples
 
 FRAME = columns_of("mssante_audit.findings", "findings", severity=SEVERITIES, confidence=CONFIDENCES)
 IN_FILES = columns_of("mssante_audit.findings", "in_files", status=("", "new", "open", "unknown"))
@@ -175,19 +177,36 @@ class Findings(pd.DataFrame):
 
 def typed(findings: pd.DataFrame) -> Findings:
     """Return `findings` with the dtypes of this module's docstring, also when it has no row."""
-    given = dict(zip(findings.columns, findings.dtypes, strict=True))
-    wrong = {name: dtype for name, dtype in _DTYPES.items() if given[name] != dtype}
+    dtypes_of = dict(zip(findings.columns, findings.dtypes, strict=True))
+    wrong = {name: dtype for name, dtype in _DTYPES.items() if dtypes_of[name] != dtype}
     return Findings(findings.astype(wrong) if wrong else findings)
 
 
 def concat(frames: Iterable[pd.DataFrame]) -> Findings:
     """Put findings frames together, in the order of this module's docstring, keeping the dtypes."""
     whole = typed(pd.concat([of_records([]), *frames], ignore_index=True))
-    columns = (whole[name].tolist() for name in ("rule", "operator_id", "mailboxes", "domains", "rows"))
+    columns = tuples(whole, "rule", "operator_id", "mailboxes", "domains", "rows")
     severities = whole["severity"].cat.codes.tolist()
     ranks = [
         (not rule(code).affects_list, is_manager(owner), -severity, -inf if boxes is pd.NA else -boxes,
          -domains, code, rows[:1])
-        for severity, code, owner, boxes, domains, rows in zip(severities, *columns, strict=True)
+        for severity, (code, owner, boxes, domains, rows) in zip(severities, columns, strict=True)
     ]  # fmt: skip
     return Findings(whole.iloc[sorted(range(len(ranks)), key=ranks.__getitem__)].reset_index(drop=True))
+
+
+def worded(findings: pd.DataFrame, *, language: str = "", contacts: str = "none") -> pd.DataFrame:
+    """Return findings with `observed`, `expected`, `evidence` in words; `contacts`: who is shown."""
+    frame = findings.copy(deep=False)
+    show = seen(contacts)
+    frame["facts"] = facts = list(map(show, frame["facts"]))
+    # Apart from the facts: the key of a contact is another text than the contact, and nobody counts it.
+    frame["subject"] = [tuple(show(list(subject))) for subject in frame["subject"]]
+    sentences: dict[str, list[str]] = {"observed": [], "expected": [], "evidence": []}
+    for code, its_facts, where in zip(frame["rule"].tolist(), facts, frame["where"].tolist(), strict=True):
+        values = {**its_facts, "evidence": evidence(where)}
+        for part, texts in sentences.items():
+            texts.append(sentence(rule(code), part, values, language))
+    if contacts != "all":
+        frame["domain"], frame["operator"] = (list(map(unnamed, frame[n])) for n in ("domain", "operator"))
+    return typed(frame.assign(**sentences))

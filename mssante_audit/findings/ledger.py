@@ -78,8 +78,8 @@ def scope_of(name: str, parameters: Mapping[str, Any]) -> str:
 
     What stands at its default is left out, so that a parameter that a later version adds starts no new scope.
     """
-    given = sorted(parameters.items())
-    return json.dumps([name, {n: v for n, v in given if n not in _NO_SCOPE and v != _DEFAULTS.get(n)}])
+    ordered = sorted(parameters.items())
+    return json.dumps([name, {n: v for n, v in ordered if n not in _NO_SCOPE and v != _DEFAULTS.get(n)}])
 
 
 def follow(

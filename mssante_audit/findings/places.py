@@ -31,8 +31,8 @@ Where = Sequence[int | Place]
 def places_of(where: Iterable[int | Place], file: str = "") -> tuple[Place, ...]:
     """Return places in order, one for each file and column; `file` is the white list's name."""
     rows: defaultdict[tuple[str, str, str, str], set[int]] = defaultdict(set)
-    for given in where:
-        place = given if isinstance(given, Place) else Place(LIST, file, (given,))
+    for part in where:
+        place = part if isinstance(part, Place) else Place(LIST, file, (part,))
         rows[place.source, place.file, place.column, place.label].update(map(int, place.rows))
     return tuple(
         Place(source, name, tuple(sorted(numbers)), column, label)  # Python's integers: JSON knows no other

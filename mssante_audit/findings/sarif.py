@@ -42,8 +42,8 @@ def sarif(
     results = [_result(finding, source) for finding in (*records(findings), *records(waived))]
     for result, state in zip(results, states, strict=False):  # the waived ones have none
         result |= _STATES.get(state, {})
-    gone = {"baselineState": "absent"}, {"baselineState": "unchanged"} | _OPEN
-    for notes, how in zip((follow_up.fixed, follow_up.unknown) if follow_up else (), gone, strict=False):
+    absent = {"baselineState": "absent"}, {"baselineState": "unchanged"} | _OPEN
+    for notes, how in zip((follow_up.fixed, follow_up.unknown) if follow_up else (), absent, strict=False):
         named = (note for note in notes if note["rule"] in catalogue())
         results += [_named(note, note["domain"], note["operator"]) | how for note in named]
     rests = "{audit} repose sur des sources en doute : {inputs}"

@@ -25,6 +25,7 @@ Macros that rules of a package share lie in its own ``words_fr.j2`` and ``words_
 of a file of rules: of them all) need no such line.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -61,6 +62,29 @@ def asked(rule: Rule, part: str, language: str) -> set[str]:
     environment = _environment(language)
     named = find_undeclared_variables(environment.parse(getattr(rule, f"{part}_{language}")))
     return named - environment.globals.keys() - _words(rule.words, environment).keys()
+
+
+def sentence(rule: Rule, part: str, facts: Mapping[str, Any], language: str = "") -> str:
+    """Return one of a rule's `PARTS`, filled with the facts of a finding.
+
+    Persons in them are masked unless they are texts already; "" is the current language. What is no template,
+    or asks for a fact that is not there, is an `InputError`.
+    """
+    language = language or written.current_language()
+    text = getattr(rule, f"{part}_{language}")
+    if not text and part in facts:
+        return visible(str(facts[part]))
+    if "{" not in text:
+        return str(text)
+    filled = template(rule, part, language)
+    try:
+        with written.using_language(language):
+            return filled.render(facts)
+    except Exception as error:  # whatever a filter makes of a fact that is not what its author thought
+        lacking = ", ".join(sorted(asked(rule, part, language) - facts.keys()))
+        why = f"the finding has no fact {lacking}" if lacking else error
+        fault = f"its {part}_{language} cannot be filled ({why})"
+        raise InputError(fault, file=f"rule {rule.code}") from error
 
 
 def phrase(package: str, name: str, value: Any, language: str = "") -> str:

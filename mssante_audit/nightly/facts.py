@@ -14,8 +14,8 @@ from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.facts import hidden
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.registry import catalogue, rule
+from mssante_audit.findings.templates import sentence
 from mssante_audit.findings.trend import severity_counts
-from mssante_audit.findings.words import sentence
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import mask, unnamed
 from mssante_audit.verdicts.domains import answers, domains, doubts

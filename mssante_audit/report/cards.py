@@ -15,7 +15,7 @@ from mssante_audit.audits import audit, audit_all, audits, parted
 from mssante_audit.base import errors, language, settings
 from mssante_audit.base.language import count, day, format_text, gettext, localized, moment
 from mssante_audit.base.markup import html_of
-from mssante_audit.findings import frame, words
+from mssante_audit.findings import frame, templates
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.registry import catalogue, input_of, known_needs, ours
 from mssante_audit.report import first, results, tables
@@ -142,7 +142,7 @@ def signature_card(verdict: Verdict) -> str:
         "Valable du": verdict.not_before and day(verdict.not_before),
         "au": verdict.not_after and day(verdict.not_after), "Autorité": verdict.anchor,
         "Lignes couvertes": language.number(verdict.verified_rows),
-        "Détail": words.sentence(catalogue()[code], "observed", why) if code else "",
+        "Détail": templates.sentence(catalogue()[code], "observed", why) if code else "",
     }  # fmt: skip
     return card(facts, format_text("Signature {status}", status=language.signatures()[verdict.status]))
 

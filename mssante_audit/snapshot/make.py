@@ -15,7 +15,8 @@ from mssante_audit.audits import audit_all, parted, waived
 from mssante_audit.base import errors, export, staging, state
 from mssante_audit.base.digest import digest
 from mssante_audit.base.resources import real_path
-from mssante_audit.findings import facts, registry, words
+from mssante_audit.findings import facts, registry
+from mssante_audit.findings.frame import worded
 from mssante_audit.network import methods
 from mssante_audit.observe.kinds import hashes
 from mssante_audit.observe.tls.observation import servers
@@ -108,7 +109,7 @@ def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Itera
         of_audit = pd.concat([open_ones.assign(**dict.fromkeys(load.WAIVED, "")), aside], ignore_index=True)
         every.append(of_audit.assign(audit=name))
     findings = pd.concat(every, ignore_index=True)
-    shown, makers = words.worded(findings), frames_of(space)
+    shown, makers = worded(findings), frames_of(space)
     makers |= {
         "findings": lambda: shown,
         "domains": lambda: domains_of(space, shown[shown["until"] == ""]),

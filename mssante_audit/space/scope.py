@@ -10,6 +10,7 @@ from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import SCOPE
 from mssante_audit.declarations.values import domain_keys
 from mssante_audit.values.identifiers import places, structure_key
+from mssante_audit.whitelist.rows import tuples
 
 if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
@@ -33,8 +34,8 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
         where = ", ".join((*named.regions, *named.departments))
         remedy = ("There are operators in: {}", ", ".join(sorted({*entries["department"]} - {""})))
         raise InputError("no operator of this list sits in {}", where, file=SCOPE, remedy=remedy)
-    declared = space.register.declarations[["operator_id", "structure_name"]].drop_duplicates()
-    operators = (*space.operator_names.items(), *declared.itertuples(index=False, name=None))
+    declared = dict.fromkeys(tuples(space.register.declarations, "operator_id", "structure_name"))
+    operators = (*space.operator_names.items(), *declared)
     identified = [(number, name) for number, name in operators if number]
     structures = {same[operator] for operator in sitting["operator_id"].unique() if operator}
     structures |= {_meant(text, identified, same) for text in scope.operators}

@@ -73,10 +73,10 @@ def compare(
     ((), ())
     """
     opened = archive if isinstance(archive, Archive) else open_archive(archive, anchors, signer)
-    made = span(opened, _file(before), _file(after), recover=recover, any_namespace=any_namespace)
-    changed = worded_changes(made.changes, language=language, contacts=contacts)
-    happened = worded_events(made.events, language=language, contacts=contacts)
-    return replace(made, changes=changed, events=happened)
+    compared = span(opened, _file(before), _file(after), recover=recover, any_namespace=any_namespace)
+    changed = worded_changes(compared.changes, language=language, contacts=contacts)
+    happened = worded_events(compared.events, language=language, contacts=contacts)
+    return replace(compared, changes=changed, events=happened)
 
 
 def _file(given: List | TrustSpace) -> List:
@@ -181,8 +181,8 @@ def chronicle(
             unread.append(error)
             continue
         if departments is not None:
-            there = side.entries["department"].isin(list(departments))
-            sitting |= set(side.entries.loc[there, "operator_id"])
+            is_inside = side.entries["department"].isin(list(departments))
+            sitting |= set(side.entries.loc[is_inside, "operator_id"])
         numbers = side.entries[["domain", "operator_id"]].nunique().tolist()
         readable.append(snapshot)
         counts.append((snapshot.generated_at, len(side.entries), *numbers))

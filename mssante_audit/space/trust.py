@@ -166,6 +166,23 @@ class TrustSpace:
         of = self.mailboxes
         return None if of is None or of.fault(self.whitelist.generated_at or self.as_of) else of.by_domain
 
+    @cached_property
+    def past(self) -> tuple[pd.DataFrame, datetime, datetime] | None:
+        """The history up to the list audited, and the times of its first and last list.
+
+        ``None`` where the list is none of the archive's, or the first, or one of these cannot be read.
+        """
+        until = self.archive.until(self.as_of) if self.archive else ()
+        same = [snapshot for snapshot in until if self.whitelist.sha256.startswith(snapshot.sha)]
+        if self.archive is None or not same or same[-1] == (first := self.archive.snapshots[0]):
+            return None
+        last = same[-1].generated_at
+        try:
+            history = self.archive.history
+        except InputError:
+            return None
+        return history[history["first_seen"] <= last], first.generated_at, last
+
     def given(self, need: str) -> Any:
         """Return what an audit `needs` (`mssante_audit.findings.registry`), ``None`` if it lacks."""
         return self.register if need == "declarations" else getattr(self, need)
@@ -233,9 +250,9 @@ class TrustSpace:
         except ValidationError as error:
             raise fault(Thresholds, error.errors()[0]).within(ParameterError) from None
         aged = any(name.endswith("_max_age_days") for name in changed)
-        made = replace(self, thresholds=thresholds, judged=None if aged else self.judged)
+        changed_space = replace(self, thresholds=thresholds, judged=None if aged else self.judged)
         other_age = thresholds.observation_max_age_days != before.observation_max_age_days
-        return made.with_list(self.whitelist) if other_age else made
+        return changed_space.with_list(self.whitelist) if other_age else changed_space
 
     def with_list(self, whitelist: WhiteList) -> TrustSpace:
         """Return the space with another list, and what was observed of that one's domains.

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.audits import audit_all, parted
-from mssante_audit.audits.certificates.presented import presented
+from mssante_audit.audits.certificates import presented
 from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.export import records
@@ -30,7 +30,7 @@ from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.causes import Doubts
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import audits, input_of, rule
-from mssante_audit.findings.words import sentence
+from mssante_audit.findings.templates import sentence
 from mssante_audit.network import methods
 from mssante_audit.network.methods import METHODS
 from mssante_audit.space.trust import TrustSpace

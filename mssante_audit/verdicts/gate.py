@@ -19,10 +19,9 @@ from mssante_audit.audits import audits, parted
 from mssante_audit.base.language import current_language, format_text, gettext, localized
 from mssante_audit.declarations.register import Register
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
-from mssante_audit.findings.frame import concat, fingerprint
+from mssante_audit.findings.frame import concat, fingerprint, worded
 from mssante_audit.findings.places import REGISTER, introduced
 from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
 from mssante_audit.verdicts.words import FAULTS, not_relied_on

@@ -18,8 +18,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from mssante_audit.audits.certificates.presented import MOST, OLD, SeenServer, presented
-from mssante_audit.audits.since import past_of
+from mssante_audit.audits.certificates import MOST, OLD, SeenServer, presented
 from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.network.mail import Mail
 from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, changes, turned_away
@@ -198,7 +197,7 @@ def renewals(space: TrustSpace) -> pd.DataFrame:
 def _renewals(space: TrustSpace) -> pd.DataFrame:
     frame, served = changes(space.files.get("tls", ()), space.as_of), presented(space).served
     frame = frame[frame["address"].isin(set(served))].reset_index(drop=True)
-    first, past = {}, past_of(space)
+    first, past = {}, space.past
     if past is not None:
         history = past[0][past[0]["domain"].isin({name for a in frame["address"] for name in served[a]})]
         keys = history["dn"].map(lambda text: parse_dn(text).key)

@@ -9,7 +9,7 @@ import pandas as pd
 from made_up import Row, archived, make_space
 
 from mssante_audit.audits import findings_of
-from mssante_audit.findings.words import worded
+from mssante_audit.findings.frame import worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import grouped
 

@@ -21,7 +21,7 @@ from made_up_dns import ALPHA_MX, BETA_MX, DELEGATED, REDIRECTED, Scene
 from mssante_audit.audits import lacking
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.findings.registry import catalogue
-from mssante_audit.findings.words import sentence
+from mssante_audit.findings.templates import sentence
 from mssante_audit.observe.file import TLS, File
 from mssante_audit.observe.lines import instant
 from mssante_audit.observe.tls.chain import judge

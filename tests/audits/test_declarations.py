@@ -12,8 +12,7 @@ from made_up import make_space
 
 from mssante_audit.audits.declarations.rules import form_findings
 from mssante_audit.declarations.register import Register, load_declarations
-from mssante_audit.findings.frame import findings_frame
-from mssante_audit.findings.words import worded
+from mssante_audit.findings.frame import findings_frame, worded
 
 AS_OF = datetime(2026, 3, 3)
 NO_ENTRIES = pd.DataFrame({name: [] for name in ("row", "domain", "operator_id", "operator")})

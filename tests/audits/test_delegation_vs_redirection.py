@@ -35,7 +35,7 @@ from made_up_dns import (
 
 from mssante_audit.audits import findings_of
 from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import sentence
+from mssante_audit.findings.templates import sentence
 from mssante_audit.network import network_of
 from mssante_audit.network.mail import mails
 from mssante_audit.observe.lines import Record, Reply

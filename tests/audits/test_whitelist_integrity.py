@@ -11,7 +11,7 @@ from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
 
 from mssante_audit.archive.store import Record, append
 from mssante_audit.audits import findings_of
-from mssante_audit.findings.words import worded
+from mssante_audit.findings.frame import worded
 from mssante_audit.whitelist.signature import Verdict
 
 SIGNATURE = "LIST_UNSIGNED"  # made-up lists are not signed: what they all get

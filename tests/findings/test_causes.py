@@ -12,7 +12,7 @@ from mssante_audit.base.language import typeset
 from mssante_audit.findings.causes import FRAME, actionable, causes
 from mssante_audit.findings.frame import Finding, findings_frame
 from mssante_audit.findings.registry import rule
-from mssante_audit.findings.words import sentence
+from mssante_audit.findings.templates import sentence
 from mssante_audit.values.identifiers import is_manager
 
 

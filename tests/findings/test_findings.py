@@ -18,7 +18,7 @@ from mssante_audit.findings.catalogue import SOURCES, Rule
 from mssante_audit.findings.facts import clear, dumped, hidden, loaded
 from mssante_audit.findings.frame import COLUMNS, Finding, Severity, concat, findings_frame
 from mssante_audit.findings.places import DNS, REGISTER, Place, evidence, places_from, places_of, row_ranges
-from mssante_audit.findings.words import sentence
+from mssante_audit.findings.templates import sentence
 from mssante_audit.values.person import Person
 
 ENTRIES = pd.DataFrame(

@@ -10,7 +10,7 @@ from mssante_audit import AUDITS
 from mssante_audit.audits import findings_of
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.findings.facts import dumped, loaded
-from mssante_audit.findings.words import worded
+from mssante_audit.findings.frame import worded
 from mssante_audit.space.trust import TrustSpace, load_space
 
 LISTS = ("sample", pytest.param("real", marks=[pytest.mark.real, pytest.mark.long]))

@@ -394,7 +394,7 @@ def test_a_new_name_is_held_against_the_list(tmp_path, monkeypatch, days, order)
     rows = [(DELEGATED, OTHER_DN, START - 99 * DAY)]
     rows += [] if days is None else [(DELEGATED, ALPHA["dn"], START + days * DAY)]
     history = pd.DataFrame(rows, columns=["domain", "dn", "first_seen"])
-    monkeypatch.setattr("mssante_audit.verdicts.presented.past_of", lambda _: (history, START - 99 * DAY, AT))
+    monkeypatch.setattr(TrustSpace, "past", (history, START - 99 * DAY, AT))
     files = {"tls": tuple(find_observations(tmp_path, "tls"))}
     (row,) = renewals(replace(wires.space(), files=files)).to_dict("records")
     assert (row["kind"], row["order"], row["domains"]) == ("replaced", order, (DELEGATED,))

@@ -27,7 +27,7 @@ from mssante_audit import load_space
 from mssante_audit.archive.changes import Side
 from mssante_audit.archive.events import between, span
 from mssante_audit.audits import audit_all, waived
-from mssante_audit.audits.certificates.presented import presented
+from mssante_audit.audits.certificates import presented
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.state import write_state

@@ -1,8 +1,8 @@
-"""The form's rules on a single declaration: each check yields facts of a row that breaks its rule."""
+"""The form's rules on a single declaration: each check yields the rules that a row breaks, with the facts."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from mssante_audit.audits.declarations import names, proposals
@@ -16,7 +16,7 @@ from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_d
 from mssante_audit.values.person import Person
 
 Row = Mapping[str, Any]  # a declaration: its cells by column
-Faults = Iterable[dict[str, Any]]
+Faults = Iterable[tuple[str, dict[str, Any]]]  # rule and facts
 Check = Callable[[Row], Faults]
 
 _SERVER_MAX = 63  # characters of a server's name in all (form)
@@ -54,6 +54,7 @@ REPRESENTATIVE = ("structure_name", *(f"representative_{part}" for part in _PERS
 MANAGER = tuple(f"project_manager_{part}" for part in _PERSON)
 TECHNICAL = tuple(f"technical_manager_{part}" for part in _PERSON)
 SIGNATORY = ("signatory_last_name", "signatory_first_name")
+_ID_RULES = {"kind": "DECL_ID_SHAPE", "shape": "DECL_ID_SHAPE", "luhn": "DECL_ID_LUHN"}
 _identifier, _identifier_of = cache(identifiers.parse_identifier), cache(identifier_of)
 
 
@@ -84,12 +85,12 @@ def _lacks(row: Row, name: str) -> bool:
     return not row[name].strip() and not both
 
 
-def _missing(*columns: str) -> Check:
+def _missing(code: str, *columns: str) -> Check:
     """Return the check that no field is missing, which yields all those that are."""
 
     def check(row: Row) -> Faults:
         if lacking := [label(name) for name in columns if _lacks(row, name)]:
-            yield {"missing": lacking}
+            yield code, {"missing": lacking}
 
     return check
 
@@ -97,41 +98,40 @@ def _missing(*columns: str) -> Check:
 def _method(row: Row) -> Faults:
     for ticked, boxes in ((True, "both"), (False, "none")):
         if row["delegation"] is ticked and row["redirection"] is ticked:
-            yield {"ticked": boxes}
+            yield "DECL_METHOD", {"ticked": boxes}
 
 
-def _servers(row: Row, *, lacking: bool) -> Faults:
-    """Check that no server of a ticked method is missing, or that none of the other method alone is given."""
+def _servers(row: Row) -> Faults:
+    """Check that no server of a ticked method is missing, and none of the other method alone is given."""
     for box, other in zip(METHODS, reversed(METHODS), strict=True):
-        if row[box] is True and (lacking or row[other] is False):
-            for name in METHODS[box if lacking else other]:
-                if bool(row[name].strip()) != lacking:
-                    yield {"method": label(box), "server": label(name)}
+        if row[box] is True:
+            missing = [name for name in METHODS[box] if not row[name].strip()]
+            others = dict(_cells(row, *METHODS[other])) if row[other] is False else ()
+            for code, servers in (("DECL_SERVERS_MISSING", missing), ("DECL_SERVERS_OTHER", others)):
+                yield from ((code, {"method": label(box), "server": label(name)}) for name in servers)
 
 
-def _server_name(row: Row) -> Faults:
+def _server_names(row: Row) -> Faults:
     for name, text in _cells(row, *SERVERS):
         host = text.strip().removesuffix(".")
         if len(host) > _SERVER_MAX or not is_host(host):
-            yield {"server": label(name), "text": text, "write": proposals.host_from(text)}
-
-
-def _server_same(row: Row) -> Faults:
+            facts = {"server": label(name), "text": text, "write": proposals.host_from(text)}
+            yield "DECL_SERVER_NAME", facts
     first, second = (domain_key(row[name]) for name in METHODS["delegation"])
     if first and first == second:
-        yield {"text": first}
+        yield "DECL_SERVER_SAME", {"text": first}
 
 
 def _dn_lines(row: Row) -> Faults:
     lines = len(_cells(row, *LINES))
     if lines == 2 or (lines == 0 and row["withdrawal"] is False):
-        yield {"filled": "both" if lines else "none"}
+        yield "DECL_DN_LINES", {"filled": "both" if lines else "none"}
 
 
 def _dn_shape(row: Row) -> Faults:
     for name, text in _cells(row, *LINES):
         if fault := _dn_fault(text, LINES[name]):
-            yield {"field": label(name), "line": LINES[name], "text": text, **fault}
+            yield "DECL_DN_SHAPE", {"field": label(name), "line": LINES[name], "text": text, **fault}
 
 
 @cache
@@ -174,11 +174,11 @@ def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Faults:
         strange = ou and named and not akin and not _is_one(ou, row["structure_id"])
         whose = min(theirs, default="") if strange else ""
         if not malformed and (whose or not same):
-            known = [
+            declared_ids = [
                 {**label(column), "id": number, "whose": whose if column == IDS[0] else ""}
                 for column, number in numbers.items()
             ]
-            yield {"ou": ou, "known": known}
+            yield "DECL_DN_OPERATOR", {"ou": ou, "known": declared_ids}
 
 
 def _ids_of(row: Row) -> dict[str, str]:
@@ -197,13 +197,13 @@ def _department(row: Row) -> Faults:
         sure = finess.department and name.code and not name.problems and finess.department != name.code
         if sure and _is_one(finess.value, *_ids_of(row).values()):  # of another OU, that is the finding
             places = _places(finess.department, name.code)
-            yield {"field": {"column": "dn", "label": "DN"}, **places, "at": line}
+            yield "DECL_DEPARTMENT", {"field": {"column": "dn", "label": "DN"}, **places, "at": line}
     text = row["postal_address"]
     written, postcodes = set(map(str.upper, _CODE.findall(text))), {*_POSTCODE.findall(text)}
     for code in written & {*DEPARTMENTS} if len(postcodes) == 1 else ():
         first = min(postcodes)
         if code not in _DEPARTMENTS_OF.get(first, (first,)):
-            yield {"field": label("postal_address"), **_places(first[:3], code)}
+            yield "DECL_DEPARTMENT", {"field": label("postal_address"), **_places(first[:3], code)}
 
 
 def _places(code: str, other: str) -> dict[str, Any]:
@@ -221,37 +221,33 @@ def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Faults:
             mine = structure_key(ou)
             others = (name for key, theirs in known.items() if key != mine for name in theirs)
             another = names.telling(o) and any(names.telling(o) == names.telling(other) for other in others)
-            yield {"name": " ".join(name.split()), "o": o, "another": "yes" if another else "no"}
+            facts = {"name": " ".join(name.split()), "o": o, "another": "yes" if another else "no"}
+            yield "DECL_NAME", facts
 
 
-def _domain_invalid(row: Row) -> Faults:
-    if not is_host((text := row["domain"]).strip().removesuffix(".")) or in_zone(row["domain_key"]):
-        yield {"text": text, "write": proposals.domain_from(text)}
-
-
-def _domain_outside(row: Row) -> Faults:
-    key = row["domain_key"]
+def _domain(row: Row) -> Faults:
+    text, key = row["domain"], row["domain_key"]
+    if not is_host(text.strip().removesuffix(".")) or in_zone(key):
+        yield "DECL_DOMAIN_INVALID", {"text": text, "write": proposals.domain_from(text)}
     if is_host(key) and not key.endswith(f".{ZONE}") and not in_zone(key):
-        yield {"text": key, "write": ""}
+        yield "DECL_DOMAIN_OUTSIDE", {"text": key, "write": ""}
 
 
-def _absent(column: str) -> Check:
-    return lambda row: () if row[column].strip() else [{}]
+def _absent(code: str, column: str) -> Check:
+    return lambda row: () if row[column].strip() else [(code, {})]
 
 
-def _contact_malformed(row: Row) -> Faults:
+def _contacts(row: Row) -> Faults:
     for name, text in _cells(row, *CONTACTS):
         phone = fields()[name].kind == "phone"
         contact = parse_contact(_HOURS.sub("", text) if phone else text)
         left = [r for r in contact.leftovers if not phone or not _EXTENSION.fullmatch(r.strip(" \t()[]:.-"))]
         if len(contact.phones if phone else contact.emails) != 1 or contact.malformed or left:
-            yield {"field": label(name)}
-
-
-def _public_consumer(row: Row) -> Faults:
+            yield "DECL_CONTACT_MALFORMED", {"field": label(name)}
     for name, kind in (("public_project_email", "project"), ("public_technical_email", "support")):
         if "consumer" in parse_contact(row[name]).problems:
-            yield {"contacts": [{"kind": kind, "text": Person(row[name], registered=True)}], "at": name}
+            contacts = [{"kind": kind, "text": Person(row[name], registered=True)}]
+            yield "DECL_PUBLIC_CONSUMER", {"contacts": contacts, "at": name}
 
 
 def contract_number(text: str) -> str:
@@ -268,21 +264,22 @@ def _contract_shape(row: Row) -> Faults:
     number = contract_number(row["contract_number"])
     if row["contract_number"].strip() and not re.fullmatch("[0-9A-Z]{10}", number):
         is_cut = re.fullmatch("[0-9]{9}", number)  # a spreadsheet drops a leading zero
-        yield {"text": row["contract_number"], "write": f"0{number}" if is_cut else ""}
+        yield "DECL_CONTRACT_SHAPE", {"text": row["contract_number"], "write": f"0{number}" if is_cut else ""}
 
 
-def _ids_wrong(row: Row, *problems: str) -> Faults:
-    """Check that identifiers have none of some problems; a number without its kind may be in the DN's OU."""
-    wrong: dict[tuple[str, str], list[dict[str, str]]] = {}
+def _ids(row: Row) -> Faults:
+    """Check the identifiers; a number without its kind may be in the DN's OU."""
+    wrong: dict[tuple[str, str, str], list[dict[str, str]]] = {}
     dns = [dn for _, dn in _dns(row)]
     for name, text in _cells(row, *IDS):
         value = _identifier_of(text)
         is_shown = value.isdigit() and len(value) == 9 and any(_shows(row, value, dn) for dn in dns)
-        if not is_shown and not set(problems).isdisjoint(_identifier(value).problems):
+        rules = {_ID_RULES[why] for why in _identifier(value).problems if why in _ID_RULES}
+        for code in rules if not is_shown else ():
             writings = (proposals.identifier_from(value, ou) for ou in (*(dn.get("OU") for dn in dns), ""))
-            wrong.setdefault((text, next(filter(None, writings), "")), []).append(label(name))
-    for (text, write), where in wrong.items():
-        yield {"text": text, "fields": where, "write": write}
+            wrong.setdefault((code, text, next(filter(None, writings), "")), []).append(label(name))
+    for (code, text, write), where in wrong.items():
+        yield code, {"text": text, "fields": where, "write": write}
 
 
 def _shows(row: Row, value: str, dn: DN) -> bool:
@@ -295,32 +292,34 @@ def _shows(row: Row, value: str, dn: DN) -> bool:
 def _dates_order(row: Row) -> Faults:
     wrong = next((pair for pair in DATES if row[pair[0]] > row[pair[1]]), None)  # never of a missing one
     if wrong:
-        yield {"days": [{**label(name), "date": f"{row[name]:%Y-%m-%d}"} for name in wrong]}
+        days = [{**label(name), "date": f"{row[name]:%Y-%m-%d}"} for name in wrong]
+        yield "DECL_DATES_ORDER", {"days": days}
 
 
 def _withdrawal_contradicted(row: Row) -> Faults:
     if row["withdrawal"] is True:
         boxes = [name for name in METHODS if row[name] is True]
-        yield from ({"field": label(name)} for name in boxes or dict(_cells(row, *SERVERS)))
+        for name in boxes or dict(_cells(row, *SERVERS)):
+            yield "DECL_WITHDRAWAL_CONTRADICTED", {"field": label(name)}
 
 
 def _signatory(row: Row) -> Faults:
     """Check that the declaration is signed, by somebody who is named."""
     lacks = {SIGNATORY[0]: _lacks(row, SIGNATORY[0]), "signature_present": row["signature_present"] is False}
     if any(lacks.values()):
-        yield {"missing": [label(name) for name, lack in lacks.items() if lack]}
+        yield "DECL_SIGNATORY", {"missing": [label(name) for name, lack in lacks.items() if lack]}
 
 
 def _first_name(row: Row) -> Faults:
     """Check that a signatory whose last name is given also has a first name."""
-    return _missing(SIGNATORY[1])(row) if row[SIGNATORY[0]].strip() else ()
+    return _missing("DECL_SIGNATORY", SIGNATORY[1])(row) if row[SIGNATORY[0]].strip() else ()
 
 
 def _signatory_other(row: Row) -> Faults:
     """Tell the declarations that somebody else than the legal representative signed."""
     signed, named = (names.words(*map(row.__getitem__, who)) for who in (SIGNATORY, REPRESENTATIVE[1:3]))
     if signed and named and not names.same_person(signed, named):
-        yield {}
+        yield "DECL_SIGNATORY_OTHER", {}
 
 
 def _technical_copy(row: Row) -> Faults:
@@ -329,7 +328,7 @@ def _technical_copy(row: Row) -> Faults:
     named = names.words(*ours[:2]) if ours[0].strip() else None
     same = named == names.words(*theirs[:2]) or (not ours[1].strip() and named == names.words(theirs[0]))
     if named and same and all(map(_same_reach, ours[2:], theirs[2:])):
-        yield {}
+        yield "DECL_TECHNICAL_COPY", {}
 
 
 def _same_reach(ours: str, theirs: str) -> bool:
@@ -341,34 +340,24 @@ def _same_reach(ours: str, theirs: str) -> bool:
 
 
 _METHODS = (*METHODS, "withdrawal")
-# Rule, the columns it must know, and its check. Rules without columns look only at cells that are filled.
-CHECKS: tuple[tuple[str, tuple[str, ...], Check], ...] = (
-    ("DECL_METHOD", _METHODS, _asked(_method)),
-    ("DECL_SERVERS_MISSING", (*_METHODS, *SERVERS), _asked(partial(_servers, lacking=True))),
-    ("DECL_SERVERS_OTHER", (*_METHODS, *SERVERS), _asked(partial(_servers, lacking=False))),
-    ("DECL_SERVER_NAME", (), _server_name),
-    ("DECL_SERVER_SAME", (), _server_same),
-    ("DECL_DN_LINES", ("withdrawal", *LINES), _dn_lines),
-    ("DECL_DN_SHAPE", (), _dn_shape),
-    ("DECL_DEPARTMENT", (), _department),
-    ("DECL_DOMAIN_INVALID", ("domain",), _domain_invalid),
-    ("DECL_DOMAIN_OUTSIDE", ("domain",), _domain_outside),
-    ("DECL_DESCRIPTION_MISSING", ("withdrawal", "description"), _asked(_absent("description"))),
-    ("DECL_PUBLIC_MISSING", (*PUBLIC, "withdrawal"), _asked(_missing(*PUBLIC))),
-    ("DECL_CONTACT_MALFORMED", (), _contact_malformed),
-    ("DECL_PUBLIC_CONSUMER", (), _public_consumer),
-    ("DECL_MANAGER_MISSING", ("withdrawal", *MANAGER), _asked(_missing(*MANAGER))),
-    ("DECL_TECHNICAL_COPY", (*TECHNICAL, *MANAGER), _technical_copy),
-    ("DECL_CONTRACT_SHAPE", ("contract_number",), _contract_shape),
-    ("DECL_REPRESENTATIVE_MISSING", ("withdrawal", *REPRESENTATIVE), _asked(_missing(*REPRESENTATIVE))),
-    ("DECL_ADDRESS_MISSING", ("withdrawal", "postal_address"), _asked(_absent("postal_address"))),
-    ("DECL_ID_MISSING", ("structure_id",), _absent("structure_id")),
-    ("DECL_ID_SHAPE", (), lambda row: _ids_wrong(row, "kind", "shape")),
-    ("DECL_ID_LUHN", (), lambda row: _ids_wrong(row, "luhn")),
-    ("DECL_DATE_MISSING", ("date",), _absent("date_text")),
-    ("DECL_DATES_ORDER", (), _dates_order),
-    ("DECL_SIGNATORY", ("signatory_last_name", "signature_present"), _signatory),
-    ("DECL_SIGNATORY", SIGNATORY, _first_name),
-    ("DECL_SIGNATORY_OTHER", (*SIGNATORY, *REPRESENTATIVE[1:3]), _signatory_other),
-    ("DECL_WITHDRAWAL_CONTRADICTED", (*_METHODS, *SERVERS), _withdrawal_contradicted),
-)  # fmt: skip
+# The columns that a check must know, and the check. Those without columns look only at cells that are filled.
+CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
+    (_METHODS, _asked(_method)),
+    ((*_METHODS, *SERVERS), _asked(_servers)),
+    *(((), check) for check in (_server_names, _dn_shape, _department, _contacts, _ids, _dates_order)),
+    (("withdrawal", *LINES), _dn_lines),
+    (("domain",), _domain),
+    (("withdrawal", "description"), _asked(_absent("DECL_DESCRIPTION_MISSING", "description"))),
+    (("withdrawal", *PUBLIC), _asked(_missing("DECL_PUBLIC_MISSING", *PUBLIC))),
+    (("withdrawal", *MANAGER), _asked(_missing("DECL_MANAGER_MISSING", *MANAGER))),
+    ((*TECHNICAL, *MANAGER), _technical_copy),
+    (("contract_number",), _contract_shape),
+    (("withdrawal", *REPRESENTATIVE), _asked(_missing("DECL_REPRESENTATIVE_MISSING", *REPRESENTATIVE))),
+    (("withdrawal", "postal_address"), _asked(_absent("DECL_ADDRESS_MISSING", "postal_address"))),
+    (("structure_id",), _absent("DECL_ID_MISSING", "structure_id")),
+    (("date",), _absent("DECL_DATE_MISSING", "date_text")),
+    (("signatory_last_name", "signature_present"), _signatory),
+    (SIGNATORY, _first_name),
+    ((*SIGNATORY, *REPRESENTATIVE[1:3]), _signatory_other),
+    ((*_METHODS, *SERVERS), _withdrawal_contradicted),
+)

@@ -22,7 +22,7 @@ from mssante_audit.declarations.values import KINDS, column_letter
 from mssante_audit.findings import findings_frame, rule, worded
 from mssante_audit.findings.frame import NO_ENTRIES
 from mssante_audit.findings.places import row_ranges
-from mssante_audit.findings.words import sentence
+from mssante_audit.findings.templates import sentence
 from mssante_audit.whitelist.rows import grouped
 
 _WORDS = language.words_of("mssante_audit.audits.declarations")

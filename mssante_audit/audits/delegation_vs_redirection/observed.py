@@ -18,7 +18,7 @@ from mssante_audit.network.zones import SERVING, Zone
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.lines import Reply
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.whitelist.rows import all_rows, grouped, rows_by
+from mssante_audit.whitelist.rows import all_rows, grouped, rows_by, tuples
 
 SET_MAX = 100  # records of one name and type that BIND takes (its max-records-per-type); it fails on more
 
@@ -148,13 +148,13 @@ def declarations(space: TrustSpace) -> dict[str, Declared]:
     if register is None:
         return {}
     boxes = ["delegation", "redirection", "withdrawal"]
-    columns = ["domain_key", "primary_server", "secondary_server", "mail_server", *boxes]
     frame = register.at(space.as_of)  # of several operators' the latest that stays, dated before undated
     frame = frame.assign(**{box: frame[box].fillna(value=False).astype(bool) for box in boxes})
     frame = frame.assign(stays=~frame["withdrawal"])
     frame = frame.sort_values(["stays", "date"], na_position="first", kind="stable")
     declared = {}
-    for domain, first, second, mail, *ticks in frame[columns].itertuples(index=False, name=None):
+    columns = ("domain_key", "primary_server", "secondary_server", "mail_server", *boxes)
+    for domain, first, second, mail, *ticks in tuples(frame, *columns):
         kinds = [box for box, tick in zip(boxes, ticks, strict=True) if tick]
         kind = "withdrawal" if ticks[2] else kinds[0] if len(kinds) == 1 else ""
         servers = tuple(sorted({domain_key(s) for s in (first, second) if s.strip()}))

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from itertools import combinations
 
-from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Seen, server
+from mssante_audit.audits.delegation_vs_redirection import mail
+from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Seen, by_file, server
 from mssante_audit.network.dnssec import known_ds, matches
 from mssante_audit.network.zones import EDNS_BROKEN, SERVING, Zone
 from mssante_audit.observe.dns.names import is_under
@@ -49,25 +50,25 @@ def server_findings(seen: Seen) -> None:
         for address, state in zone.states.items():
             if name in seen.led_astray and not {*zone.names_of(address)} & {*zone.parent_ns}:
                 continue  # DNS_OWN_SERVERS_DEAD says so
-            facts, replies = server(zone, address), [soa[address]] if address in soa else []
-            if state in STATE_RULES and not dead:
-                seen.add(STATE_RULES[state], address, domains, replies, **facts, state=state)
+            of_soa, late, stranger = (of.get(address) for of in (soa, index.late, index.recursion))
             over = {transport: zone.answers_over(address, transport) for transport in TRANSPORTS}
-            edns, late = index.edns(address), index.late.get(address)
-            cases = {
-                "DNS_UDP_ONLY": over == {"udp": True, "tcp": False} and not late,
-                "DNS_TCP_ONLY": over == {"udp": False, "tcp": True},
-                "DNS_EDNS_BROKEN": edns == "notimp" or (edns in EDNS_BROKEN and not dead),
-                "DNS_EDNS_REFUSED": edns == "refused",
-            }
-            for rule in (rule for rule, holds in cases.items() if holds and state in SERVING):
-                more = {"state": edns} if rule == "DNS_EDNS_BROKEN" else {}
-                seen.add(rule, address, domains, replies, **facts, **more)
-            if late and state in SERVING:
-                seen.add("DNS_SERVER_SLOW", address, domains, [late], **facts)
-            stranger = index.recursion.get(address)
-            if stranger and stranger.outcome == "answer" and "ra" in stranger.flags.split():
-                seen.add("DNS_OPEN_RECURSION", address, domains, [stranger], **facts)
+            serves, edns = state in SERVING, index.edns(address)
+            is_broken = edns == "notimp" or (edns in EDNS_BROKEN and not dead)
+            is_open = stranger and stranger.outcome == "answer" and "ra" in stranger.flags.split()
+            # Rule, whether it holds, the reply that shows it, the state that is a fact of it.
+            cases = (
+                (STATE_RULES.get(state, ""), state in STATE_RULES and not dead, of_soa, state),
+                ("DNS_UDP_ONLY", serves and over == {"udp": True, "tcp": False} and not late, of_soa, ""),
+                ("DNS_TCP_ONLY", serves and over == {"udp": False, "tcp": True}, of_soa, ""),
+                ("DNS_EDNS_BROKEN", serves and is_broken, of_soa, edns),
+                ("DNS_EDNS_REFUSED", serves and edns == "refused", of_soa, ""),
+                ("DNS_SERVER_SLOW", serves and late, late, ""),
+                ("DNS_OPEN_RECURSION", is_open, stranger, ""),
+            )
+            for rule, holds, reply, how in cases:
+                if holds:
+                    facts = server(zone, address, **({"state": how} if how else {}))
+                    seen.add(rule, address, domains, [reply] if reply else [], **facts)
 
 
 def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> None:
@@ -83,8 +84,8 @@ def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> N
                 newest = serial
             grace = max(grace, min(timedelta(seconds=int(fields[3])), GRACE_MAX))
     late = sorted(address for address, serial in serials.items() if serial != newest)
-    made = published(newest)
-    if not late or (made is not None and seen.observation.started_at < made + grace):
+    made_at = published(newest)
+    if not late or (made_at is not None and seen.observation.started_at < made_at + grace):
         return
     ahead = next(address for address, serial in serials.items() if serial == newest)
     behind = [server(zone, address, serial=serials[address]) for address in late]
@@ -205,16 +206,19 @@ def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
 
 
 def _addresses(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
-    known = zone.known
+    addresses_of = zone.known
     replies = [reply for of_name in zone.hosts.values() for host in of_name for reply in host.replies]
-    pairs = [(pair, known[pair[0]] & known[pair[1]]) for pair in combinations(sorted(known), 2)]
+    pairs = [
+        (pair, addresses_of[pair[0]] & addresses_of[pair[1]])
+        for pair in combinations(sorted(addresses_of), 2)
+    ]
     shared = [(pair, address) for pair, addresses in pairs for address in sorted(addresses)]
     for pair, address in shared:
         seen.add("DNS_SAME_ADDRESS", pair, domains, replies, names=[*pair], address=address)
-    every = set().union(*known.values())
+    every = set().union(*addresses_of.values())
     networks = {str(ip_network((a, 48 if ":" in a else 24), strict=False)) for a in every}
     families = {":" in address for address in every}
-    if len(known) > 1 and all(known.values()) and not shared and len(networks) == len(families):
+    if len(addresses_of) > 1 and all(addresses_of.values()) and not shared and len(networks) == len(families):
         facts = {"names": zone.names, "networks": sorted(networks)}
         seen.add("DNS_SAME_NETWORK", zone.names, domains, replies, **facts)
     if zone.ipv6_only:
@@ -241,8 +245,8 @@ def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
         return
     # Family by family: addresses that are unknown agree.
     addresses = sorted(address for host in hosts for address in host.data)
-    given, of_zone = {*map(ip_address, glue)}, {*map(ip_address, addresses)}
-    agree = given == {address for address in of_zone if address.version in {a.version for a in given}}
+    of_glue, of_zone = {*map(ip_address, glue)}, {*map(ip_address, addresses)}
+    agree = of_glue == {address for address in of_zone if address.version in {a.version for a in of_glue}}
     if not agree and not any(host.status in ("", "failed") for host in hosts):
         both, wanted = [*zone.referrals, *replies], {"addresses": addresses}
         seen.add("DNS_GLUE_DIFFERS", name, domains, both, wanted, name=name, addresses=glue)
@@ -271,3 +275,8 @@ def _signature(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
             seen.add("DNS_SHA1", name, domains, replies, zone=name, ds=ds)
     if keys and chains.unanchored(name):
         seen.add("DNS_NO_DS", zone.names, domains, replies, names=zone.names)
+
+
+RUNS = tuple(map(by_file, (
+    mail.method_findings, server_findings, delegation_findings, mail.mail_findings, parent_findings,
+)))  # fmt: skip

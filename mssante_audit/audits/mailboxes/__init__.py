@@ -7,7 +7,6 @@ up the names it holds.
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from mssante_audit.audits.since import past_of
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
 from mssante_audit.findings import Finding
@@ -15,7 +14,7 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.whitelist.load import is_audit_domain
-from mssante_audit.whitelist.rows import above_of, all_rows, grouped, operator_names, rows_by
+from mssante_audit.whitelist.rows import above_of, all_rows, grouped, operator_names, rows_by, tuples
 
 FEWEST = 10  # mailboxes from which a loss or a majority says something: the median is four (data; no source)
 # Words of names that do not tell structures apart, accents folded.
@@ -25,8 +24,13 @@ _KINDS = frozenset(table_of("mssante_audit.audits.mailboxes", "names.toml")["kin
 def _unusable(space: TrustSpace) -> Iterator[Finding]:
     mailboxes, listed = space.mailboxes, space.whitelist.generated_at or space.as_of
     if mailboxes is not None and (fault := mailboxes.fault(listed)):
-        made = mailboxes.made_at
-        facts = {"reason": fault, "made": made, "days": abs(listed - made).days, "before": made < listed}
+        made_at = mailboxes.made_at
+        facts = {
+            "reason": fault,
+            "made": made_at,
+            "days": abs(listed - made_at).days,
+            "before": made_at < listed,
+        }
         yield Finding("MAILBOX_UNUSABLE", "extraction", facts=facts)
 
 
@@ -37,9 +41,10 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
     spelt = {name.lower(): name for name in sorted(listed)}
     owners, names = _owners(space), operator_names(space.entries)
     left = {}
-    if past := past_of(space):  # when the last list was made that had it, and whose it was
-        history = past[0][past[0]["domain"].isin(missing)].sort_values("last_seen")
-        for name, seen, dn in history[["domain", "last_seen", "dn"]].itertuples(index=False, name=None):
+    if space.past:  # when the last list was made that had it, and whose it was
+        history = space.past[0]
+        history = history[history["domain"].isin(missing)].sort_values("last_seen")
+        for name, seen, dn in tuples(history, "domain", "last_seen", "dn"):
             left[name] = (seen.isoformat(), parse_identifier(parse_dn(dn).get("OU")).value)
     for name in missing:
         like, above = spelt.get(name.lower(), ""), next((up for up in above_of(name) if up in listed), "")
@@ -83,15 +88,16 @@ def _structure(space: TrustSpace) -> Iterator[Finding]:
         for domain, owner, text in rows_by(space.audited, "domain", "operator_id", "description")
     )
     frame = mailboxes.counts.frame
-    sums = frame[frame["structure"] != ""].groupby(["domain", "structure"], as_index=False)["mailboxes"].sum()
-    for domain, structure, number in sums.itertuples(index=False, name=None):
+    shares = frame[frame["structure"] != ""].groupby(["domain", "structure"])
+    sums = shares["mailboxes"].sum().reset_index()
+    for domain, structure, number in tuples(sums, "domain", "structure", "mailboxes"):
         other, of = names.get(_legal(structure)), published[domain]
         if domain not in uses or other is None or of < FEWEST or 2 * number <= of:
             continue
         texts = {word for _, text in uses[domain] for word in fold(f"{text} {domain}").split()}
-        telling = [word for word in fold(other[1]).split() if word not in _KINDS]
+        names_of_other = [word for word in fold(other[1]).split() if word not in _KINDS]
         runs = any(_legal(owner) == _legal(structure) for owner, _ in uses[domain])
-        if telling and not runs and not any(word in text for word in telling for text in texts):
+        if names_of_other and not runs and not any(word in text for word in names_of_other for text in texts):
             facts = {"structure": {"operator": other[0], "name": other[1]}, "number": number, "of": of}
             yield Finding("MAILBOX_STRUCTURE", domain, space.domain_rows[domain], facts)
 

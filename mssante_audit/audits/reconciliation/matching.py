@@ -7,9 +7,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from mssante_audit.audits.declarations.several import day_of
+from mssante_audit.audits.declarations.rules import day_of
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
-from mssante_audit.audits.since import past_of
 from mssante_audit.base.frames import columns_of, dtypes
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, due_from, filled
@@ -17,7 +16,7 @@ from mssante_audit.declarations.values import domain_keys, mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
-from mssante_audit.whitelist.rows import grouped, rows_by
+from mssante_audit.whitelist.rows import grouped, rows_by, tuples
 
 # Statuses of a domain, worst first.
 STATUSES = (
@@ -118,8 +117,7 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     first = current.drop_duplicates("party").set_index("party")
-    places = zip(*(current[name].tolist() for name in ("party", "file", "row")), strict=True)
-    where = grouped((party, f"{file}:{row}") for party, file, row in places)
+    where = grouped((party, f"{file}:{row}") for party, file, row in tuples(current, "party", "file", "row"))
     more = [(party.withdrawn, party.later, bool(party.lent), party.relisted) for party in parties]
     of_party = pd.DataFrame(more, columns=["withdrawal", "later", "lent", "relisted"], dtype="boolean")
     columns = {
@@ -172,9 +170,6 @@ def _compared(
         verdicts = np.where(held, np.where(np.fromiter(same, bool), "same", "differs"), "")
         pairs[match_of(name)] = pd.Categorical(verdicts, dtype=_VERDICTS[name])
 
-    def texts(*columns: str) -> Iterable[tuple[str, ...]]:
-        return pairs[[*columns]].itertuples(index=False, name=None)
-
     foreign = pairs["party"].isin([number for number, party in enumerate(parties) if party.foreign])
     ids = (pairs["operator_id"] != "") & (pairs["operator_id_listed"] != "")
     compare("operator_match", ("structure_id", "beneficiary_id"), ids, ~foreign)
@@ -194,12 +189,12 @@ def _compared(
     of_day = pd.MultiIndex.from_frame(pairs[["party", "row_listed", "date"]])
     pairs = pairs[right | ~of_day.isin(of_day[right])]
     for name, (_, column, phone, email) in CONTACTS.items():
-        same = (same_contact(*three) for three in texts(phone, email, column))
+        same = (same_contact(*three) for three in tuples(pairs, phone, email, column))
         compare(name, (phone, email), filled(pairs, phone) | filled(pairs, email), same)
     folded = cache(fold)  # no matter accents, punctuation and case, nor the end of what the list cut
     alike = (
         a == b or folded(a) == folded(b) or (len(b) >= _CUT and folded(a).startswith(folded(b)))
-        for a, b in texts("description", "description_listed")
+        for a, b in tuples(pairs, "description", "description_listed")
     )
     compare("description", ("description",), filled(pairs, "description"), alike)
     return _certain(_certificates(register, pairs, parties))
@@ -210,15 +205,15 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
     right = pairs.loc[pairs["dn_match"].isin(["same", "spelling"]), "party"]
     beside = (pairs["dn_match"] == "differs") & pairs["party"].isin(right)
     numbers = pairs.loc[beside, "party"].unique().tolist()
-    made = [(number, at) for number in numbers for at in (*parties[number].at, *parties[number].earlier)]
-    lines = register.declarations.loc[[at for _, at in made], list(LINES)].to_numpy()
+    declared = [(number, at) for number in numbers for at in (*parties[number].at, *parties[number].earlier)]
+    lines = register.declarations.loc[[at for _, at in declared], list(LINES)].to_numpy()
     named = {
         (number, _name(pasted_dn(text)))
-        for (number, _), texts in zip(made, lines, strict=True)
+        for (number, _), texts in zip(declared, lines, strict=True)
         for text in texts
     }
-    keys = zip(pairs["party"].tolist(), pairs["dn_key"].tolist(), strict=True)
-    verdicts = np.where(beside, np.where([key in named for key in keys], "same", "differs"), "")
+    is_named = [key in named for key in tuples(pairs, "party", "dn_key")]
+    verdicts = np.where(beside, np.where(is_named, "same", "differs"), "")
     return pairs.assign(certificates_match=pd.Categorical(verdicts, dtype=_VERDICTS["certificates"]))
 
 
@@ -254,12 +249,12 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
 
     That is the time of the first list with the contact that is listed now; "" where no earlier list tells.
     """
-    past, instants = past_of(space), []
+    past, instants = space.past, []
     history = past[0] if past else pd.DataFrame(columns=["domain", column, "first_seen", "last_seen"])
-    spells = history[[column, "first_seen", "last_seen"]].itertuples(index=False, name=None)
+    spells = tuples(history, column, "first_seen", "last_seen")
     earlier = grouped(zip(domain_keys(history["domain"]), spells, strict=True))
-    columns = ["domain_key", column, phone, email, "date"]
-    for name, listed, telephone, address, date in pairs[columns].itertuples(index=False, name=None):
+    texts = tuples(pairs, "domain_key", column, phone, email, "date")
+    for name, listed, telephone, address, date in texts:
         rows = earlier.get(name, [])
         until = [last for text, _, last in rows if same_contact(telephone, address, text)]
         reached = parse_contact(listed).coordinates

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from mssante_audit.audits.declarations.names import akin
-from mssante_audit.audits.declarations.several import root_of
+from mssante_audit.audits.declarations.rules import root_of
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, latest
 from mssante_audit.declarations.values import mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn, pasted_dn
 from mssante_audit.values.identifiers import structure_key
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import grouped, tuples
+
+_KEYS = ("domain_key", "whose", "withdrawal", "date")
 
 
 @dataclass(slots=True)
@@ -54,8 +56,8 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> l
         parties.setdefault(domain, []).extend(of_domain)
         for party in of_domain:
             party.later = True
-    gone = past.loc[~past.index.isin(now.index), ["domain_key", "whose", "withdrawal", "date"]]
-    for at, domain, structure, asked, date in gone.itertuples(name=None):
+    replaced = past[~past.index.isin(now.index)].reset_index(names="at")
+    for at, domain, structure, asked, date in tuples(replaced, "at", *_KEYS):
         party = next(p for p in parties[domain] if p.structure == structure and not p.later)
         party.earlier = (*party.earlier, at)
         if asked is not pd.NA and asked and party.date is not None and party.withdrawn is False:
@@ -79,17 +81,18 @@ def _with_twins(now: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
 
 def _named(every: pd.DataFrame) -> pd.Series:
     """Return the structures, the first of a domain's of one name where numbers can be one's, or lack."""
-    held = every.loc[every["whose"] != "", ["domain_key", "whose", "operator_id", "structure_name"]]
-    held = held.drop_duplicates(["domain_key", "whose"])
+    held = every[every["whose"] != ""].drop_duplicates(["domain_key", "whose"])
     held = held[held.duplicated("domain_key", keep=False)]
     first: dict[tuple[str, str], str] = {}
     seen: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for domain, structure, number, name in held.itertuples(index=False, name=None):
+    for domain, structure, number, name in tuples(
+        held, "domain_key", "whose", "operator_id", "structure_name"
+    ):
         if name := fold(name):
             alike = (root for root, identifier in seen[domain, name] if _akin(identifier, number))
             first[domain, structure] = next(alike, structure)
             seen[domain, name].append((first[domain, structure], number))
-    texts = every[["domain_key", "structure_name", "whose"]].itertuples(index=False, name=None)
+    texts = tuples(every, "domain_key", "structure_name", "whose")
     uses = [(domain, name, first.get((domain, structure), structure)) for domain, name, structure in texts]
     called = {(d, fold(name)): structure for d, name, structure in uses if structure and name.strip()}
     named = [structure or called.get((domain, fold(name)), "") for domain, name, structure in uses]
@@ -98,14 +101,13 @@ def _named(every: pd.DataFrame) -> pd.Series:
 
 def _grouped(now: pd.DataFrame, register: Register) -> dict[str, list[Party]]:
     """Return the parties of each domain, without rows."""
-    known = set(register.having(now, "structure_id", "beneficiary_id").index)
+    readable = set(register.having(now, "structure_id", "beneficiary_id").index)
     groups: dict[tuple[str, str], Party] = {}
-    columns = now[["domain_key", "whose", "withdrawal", "date"]]
-    for at, domain, structure, withdrawal, date in columns.itertuples(name=None):
+    for at, domain, structure, withdrawal, date in tuples(now.reset_index(names="at"), "at", *_KEYS):
         asked = None if withdrawal is pd.NA else bool(withdrawal)
         party = groups.setdefault((domain, structure), Party(structure, withdrawn=asked))
         party.at.append(at)
-        party.known &= at in known
+        party.known &= at in readable
         party.withdrawn = asked if party.withdrawn == asked else None
         if date is not pd.NaT:
             party.date = date
@@ -123,8 +125,9 @@ def _give_rows(
             for number in filter(None, (numbers[at] for at in party.at)):
                 claims.setdefault((domain, number), party)
     left: dict[str, dict[int, tuple[str, ...]]] = {}  # certificate's key, operator, its number
-    rows = listed[["key", "dn_key", "operator", "operator_id"]].itertuples(name=None)
-    for structure, (row, domain, *texts) in zip(mapped(listed["operator_id"], root), rows, strict=True):
+    rows = listed.assign(at=listed.index, whose=mapped(listed["operator_id"], root))
+    columns = ("whose", "at", "key", "dn_key", "operator", "operator_id")
+    for structure, row, domain, *texts in tuples(rows, *columns):
         if owner := claims.get((domain, structure)):
             owner.rows.append(row)
         elif domain in parties:
@@ -137,9 +140,9 @@ def _give_left(parties: list[Party], rows: dict[int, tuple[str, ...]], every: pd
     """Give rows that no identifier claims to whom declared their certificate, or is it by name."""
     of_dn: dict[str, Party] = {}
     of_number: dict[str, Party] = {}
-    columns = ["dn_igc_sante", "dn_igc_cps", "structure_name", "operator_id"]
+    columns = ("dn_igc_sante", "dn_igc_cps", "structure_name", "operator_id")
     for party in parties:
-        for *lines, name, number in every.loc[party.at, columns].itertuples(index=False, name=None):
+        for *lines, name, number in tuples(every.loc[party.at], *columns):
             of_dn |= {parse_dn(pasted_dn(text)).key: party for text in lines if text.strip()}
             named = [other for _, operator, other in rows.values() if fold(name) == fold(operator) != ""]
             of_number |= {other: party for other in named if _akin(number, other)}

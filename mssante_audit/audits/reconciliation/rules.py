@@ -25,7 +25,7 @@ from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.hosts import ZONE, is_host
 from mssante_audit.values.identifiers import identifier_of
 from mssante_audit.values.person import Person
-from mssante_audit.whitelist.rows import above_of, all_rows, grouped
+from mssante_audit.whitelist.rows import above_of, all_rows, grouped, tuples
 
 __all__ = ["STATUSES", "status"]
 
@@ -42,7 +42,7 @@ def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.Da
     parties = matching.statuses(space)
     if operators is not None:
         parties = parties[parties["operator_id"].isin(operators)]
-    every = grouped(zip(parties["domain"], parties["rows"], strict=True))
+    every: dict[str, list[Rows]] = grouped(tuples(parties, "domain", "rows"))
     whole = parties.drop_duplicates("domain", ignore_index=True)[[column.name for column in matching.FRAME]]
     rows = [tuple(sorted(all_rows(every[domain]))) for domain in whole["domain"]]
     return whole.assign(rows=pd.Series(rows, dtype="object"))
@@ -85,8 +85,8 @@ def _presence(space: TrustSpace) -> Iterator[Finding]:
 
 def _near(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return by domain key a fact of what is `listed` in its place: which, why (`parent` …), whose."""
-    rows = listed.drop_duplicates("key")[["key", "operator_id", "operator"]]
-    whose = {key: owner for key, *owner in rows.itertuples(index=False, name=None)}
+    rows = tuples(listed.drop_duplicates("key"), "key", "operator_id", "operator")
+    whose = {key: owner for key, *owner in rows}
     plain = {_SIGNS.sub("", key): key for key in reversed(whose)}
     # Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments.
     by_figures = grouped((_NO_FIGURES.sub("", key), key) for key in whose)
@@ -113,8 +113,7 @@ def _letters(domain: str) -> np.ndarray:
 
 def _dated(statuses: pd.DataFrame) -> Iterator[tuple[str, int, dict[str, Any], Rows]]:
     """Yield domains with party, date and age of the declaration (``None`` without a date), and rows."""
-    columns = ["domain", "party", "date", "days", "rows"]
-    for domain, party, date, days, rows in statuses[columns].itertuples(index=False, name=None):
+    for domain, party, date, days, rows in tuples(statuses, "domain", "party", "date", "days", "rows"):
         dated = not pd.isna(date)
         when = {"date": f"{date:%Y-%m-%d}" if dated else None, "days": int(days) if dated else None}
         yield domain, party, when, rows
@@ -162,8 +161,10 @@ def _differences(space: TrustSpace) -> Iterator[Finding]:
             persons = [Person(same[name], name != column) for name in (column, phone, email)]
             whose: tuple[str | Person, ...] = (operator_id, kind, *persons)
             if since:
-                made = finding("RECO_CONTACT_OLD", (*whose, since), declared, both | {"since": since}, rows)
-                yield replace(made, first_seen=parse_instant(since))
+                contact_finding = finding(
+                    "RECO_CONTACT_OLD", (*whose, since), declared, both | {"since": since}, rows
+                )
+                yield replace(contact_finding, first_seen=parse_instant(since))
             else:
                 yield finding("RECO_CONTACT", whose, declared, both, rows)
 
@@ -182,9 +183,8 @@ def _where(matched: Match, column: str, value: str, days: int) -> pd.DataFrame:
 
 def _groups(pairs: pd.DataFrame, *by: str) -> Iterator[tuple[dict[str, str], list[Declaration], Rows]]:
     """Yield what pairs have in common, their declarations and their rows of the list: one cause each."""
-    keys = zip(*(pairs[column].tolist() for column in by), strict=True)
     uses = zip(declarations_of(pairs), pairs["row_listed"].tolist(), strict=True)
-    for key, same in grouped(zip(keys, uses, strict=True)).items():
+    for key, same in grouped(zip(tuples(pairs, *by), uses, strict=True)).items():
         rows = tuple(sorted({row for _, row in same}))
         yield dict(zip(by, key, strict=True)), list(dict.fromkeys(domain for domain, _ in same)), rows
 

@@ -309,9 +309,9 @@ def near_findings(near: Near, contacts: Mapping[Reached, list[Use]]) -> Iterator
         rare, usual = sorted((0, 1), key=lambda side: len(bearing[operator_id, values[side]]))
         few, many = bearing[operator_id, values[rare]], bearing[operator_id, values[usual]]
         shared = any(first == second for first, second in zip(*(key[2] for key in pairs_of[0]), strict=True))
-        known = shared and len(many) >= TYPO_RATIO * len(few)
+        is_slip = shared and len(many) >= TYPO_RATIO * len(few)
         ordered = (contacts[pair[side]] for side in (usual, rare) for pair in pairs_of)
-        right = [best_of(contacts[pair[usual]]) for pair in pairs_of] if known else []
+        right = [best_of(contacts[pair[usual]]) for pair in pairs_of] if is_slip else []
         facts = {"contacts": spellings(chain.from_iterable(ordered)), "right": right}
         rows = tuple(few if len(few) < len(many) else few | many)
         yield Finding("CONTACT_NEAR", (operator_id, *map(Person, values)), rows, facts)

@@ -129,14 +129,14 @@ def stamps_of(space: TrustSpace) -> Stamps:
     third of its rows.
     """
     entries = space.audited.loc[space.audited["updated_at"].notna(), ["row", "operator_id", "updated_at"]]
-    made, owners = space.whitelist.generated_at, entries["operator_id"]
+    generated, owners = space.whitelist.generated_at, entries["operator_id"]
     seconds = entries["updated_at"].dt.floor("s")
     in_second = entries.groupby([owners, seconds])["row"].transform("size")
     round_ = (seconds == seconds.dt.floor("min")) & (in_second >= BULK_OPERATORS)
     bulk = round_ & (BULK_SHARE * in_second >= owners.groupby(owners).transform("size"))
     bulk |= owners.groupby(seconds).transform("nunique") >= BULK_OPERATORS
     bulk |= seconds - seconds.dt.normalize() == MADE_UP
-    if made is not None:
-        bulk |= seconds >= pd.Timestamp(made).floor("s")
+    if generated is not None:
+        bulk |= seconds >= pd.Timestamp(generated).floor("s")
     by_row = dict(zip(entries["row"].tolist(), entries["updated_at"].dt.to_pydatetime(), strict=True))
     return Stamps(by_row, {row: by_row[row] for row in entries.loc[~bulk, "row"].tolist()})

@@ -76,7 +76,7 @@ def cut_faults(description: str) -> list[str]:
         "doubled": '""' in text,
         "quote": text.count('"') % 2 or any(text.count(a) != text.count(b) for a, b in ("«»", "“”")),
     }
-    return [fault for fault, found in faults.items() if found]
+    return [fault for fault, is_so in faults.items() if is_so]
 
 
 class _Use(NamedTuple):
@@ -110,11 +110,11 @@ def described(space: TrustSpace) -> Iterator[Finding]:
             facts: dict[str, Any] = {"description": text, "meant": mended}
             yield Finding("LIST_DESCRIPTION_MOJIBAKE", text, _rows(of_text), facts)
         if mended:
-            telling = words(mended)
-            keys[text] = key = " ".join(telling)
-            left = [word for word in telling if not _FORM_EXAMPLE.fullmatch(word)]
+            of_name = words(mended)
+            keys[text] = key = " ".join(of_name)
+            left = [word for word in of_name if not _FORM_EXAMPLE.fullmatch(word)]
             # No word names an establishment, or the form's own example does.
-            is_placeholder = not left or (len(left) < len(telling) and KINDS.issuperset(left))
+            is_placeholder = not left or (len(left) < len(of_name) and KINDS.issuperset(left))
             same.setdefault(f"_ {fold(text)}" if is_placeholder else key, []).append(text)
     for key, texts in same.items():
         alike = [use for text in texts for use in uses[text]]

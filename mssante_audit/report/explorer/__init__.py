@@ -22,7 +22,7 @@ from mssante_audit.base.language import current_language, using_language
 from mssante_audit.base.markup import visible
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.registry import catalogue
-from mssante_audit.findings.words import sentence
+from mssante_audit.findings.templates import sentence
 from mssante_audit.report import charts, first, page, results, tables
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import macro, template
