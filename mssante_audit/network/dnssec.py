@@ -90,6 +90,8 @@ class Chains:
         if reply.outcome in ("nodata", "nxdomain") and not reply.signed:
             return "unsigned"
         keys = self._keys_of(zone)
+        if reply.outcome in ("nodata", "nxdomain") and reply.data("SOA", zone):
+            return _fault(reply, "authority", zone, "SOA", zone, keys)
         answers = {(r.owner, r.type) for r in reply.records if r.section == "answer"}
         # A CNAME made from a DNAME above its name is never signed (RFC 6672, 5.3.1): the DNAME is.
         made = [(o, kind) for o, kind in answers if kind == "DNAME" and reply.qname.endswith(f".{o}")]
@@ -177,11 +179,7 @@ class Chains:
         trusted = tuple(key for key in keys if any(matches(zone, key, record) for record in ds))
         if not trusted:
             return "no-match"
-        fault = _fault(reply, "answer", zone, "DNSKEY", zone, trusted)
-        soa = self._index.answer(zone, zone, "SOA", reply.address).reply
-        if fault or soa is None or soa.outcome != "answer":
-            return fault
-        return _fault(soa, "answer", zone, "SOA", zone, keys)
+        return _fault(reply, "answer", zone, "DNSKEY", zone, trusted)
 
     def _keys_of(self, zone: str) -> tuple[str, ...]:
         """Return the keys of a zone, from the servers whose data hold."""

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from mssante_audit.network.lookups import Found, Lookups, servers_in
+from mssante_audit.network.lookups import Found, Lookups, servers_in, way_of
 from mssante_audit.network.replies import ReplyIndex
 from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.lines import Reply
@@ -90,12 +90,14 @@ class Zone:
 
     @cached_property
     def unreached(self) -> dict[str, str]:
-        """Server that cannot be asked → ``private``, ``no-glue``, ``cycle`` or a status of `Found`."""
+        """Server → why not all ask it: ``private``, ``partly``, ``no-glue``, ``cycle``, a `Found.status`."""
         return {name: why for name in self.names if (why := self._unreached(name))}
 
     def _unreached(self, name: str) -> str:
         if addresses := self.known[name]:
-            return "private" if {self.states.get(address) for address in addresses} == {"private"} else ""
+            if {self.states.get(address) for address in addresses} == {"private"}:
+                return "private"
+            return "partly" if not self.glue.get(name) and way_of(self.hosts[name]) == "partly" else ""
         status = min((lookup.status for lookup in self.hosts[name]), key=lambda s: (bool(s), s != "nxdomain"))
         if is_under(name, self.name):
             return "no-glue" if name in self.parent_ns else status.replace("failed", "no-glue")

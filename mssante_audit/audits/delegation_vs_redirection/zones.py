@@ -232,7 +232,7 @@ def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
         seen.add("DNS_NS_ALIAS", name, domains, replies, name=name, alias=alias)
     elif zone.name in seen.dead:
         return  # DNS_DELEGATION_DEAD says why of each
-    elif (why := zone.unreached.get(name)) in ("nxdomain", "nodata", "loop", "cycle", "failed"):
+    elif (why := zone.unreached.get(name)) in ("nxdomain", "nodata", "loop", "cycle", "failed", "partly"):
         seen.add("DNS_NS_UNRESOLVED", name, domains, replies, name=name, status=why)
     if name not in zone.parent_ns or not is_under(name, zone.name):
         return
