@@ -76,13 +76,9 @@ class Lookups:
             self._found[key] = lookup
         return lookup
 
-    def addresses(self, name: str) -> tuple[Found, ...]:
-        """Return what is known of a server's addresses, for each family that the observer reaches."""
-        return tuple(self.look_up(name, qtype) for qtype in self._index.families)
-
-    def server(self, name: str, families: Iterable[str]) -> tuple[set[str], str, bool]:
+    def server(self, name: str, families: Sequence[str] = ()) -> tuple[set[str], str, bool]:
         """Return a server's addresses; how only some find them (`way_of`); whether the look-ups tell."""
-        lookups = [self.look_up(name, qtype) for qtype in families]
+        lookups = [self.look_up(name, qtype) for qtype in families or self._index.families]
         addresses = {address for lookup in lookups for address in lookup.data}
         return addresses, way_of(lookups), all(lookup.status for lookup in lookups)
 
@@ -100,14 +96,14 @@ class Lookups:
             above = (z for z in self._index.zones_asked[name, qtype] if z != zone and is_under(zone, z))
             for asked in (zone, *(z for z in above if is_between(z, self._index.parent))):
                 servers = self.servers(asked, depth)
-                of_servers = self._index.answers(asked, name, qtype)
-                given = [of_servers.get(address, UNKNOWN) for address in servers or ()]
-                if servers is None or any(not answer.kind for answer in given):
+                by_address = self._index.answers(asked, name, qtype)
+                of_servers = [by_address.get(address, UNKNOWN) for address in servers or ()]
+                if servers is None or any(not answer.kind for answer in of_servers):
                     return Found("", (), zone)
-                denials += [answer.reply for answer in given if answer.reply and answer.reply.denies]
+                denials += [answer.reply for answer in of_servers if answer.reply and answer.reply.denies]
                 if asked != zone:
-                    mine = [reply for answer in given for reply in answer.replies]
-                    replies += [reply for reply in mine if reply.outcome != "referral"]
+                    from_above = (reply for answer in of_servers for reply in answer.replies)
+                    replies += [reply for reply in from_above if reply.outcome != "referral"]
         kind = self._kind(answers)
         way = self._way_to(zone, depth, frozenset(a for a, answer in of_zone.items() if answer.failed))
         own_sets = self._own_sets(zone, of_zone) if whole and zone != self._index.parent else ""
@@ -136,7 +132,7 @@ class Lookups:
             not_known = False
             for name in names:
                 glue = handed.get(name, set())
-                addresses, way, telling = self.server(name, self._index.families)
+                addresses, way, telling = self.server(name)
                 not_known |= not glue and not telling
                 usable = (a for a in addresses | glue if self._index.usable(a) is not False)
                 at = answers.setdefault("" if glue else way, [])
@@ -276,7 +272,7 @@ class Lookups:
             return by_name
         named = {text for reply in index.about(zone, "NS") for text in reply.answers}
         for host in named:
-            by_name[host].update(a for lookup in self.addresses(host) for a in lookup.data)
+            by_name[host] |= self.server(host)[0]
         return by_name if named and all(by_name.values()) else {}
 
 

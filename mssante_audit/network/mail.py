@@ -139,7 +139,8 @@ def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataF
         for domain in share:
             used = network.methods.of(canonical(domain))
             zones = (network.parent, *used.cuts) if used.zone or used.cuts else ()
-            times = filter(None, [network.index.last_asked(zone, used.name) for zone in zones])
+            replies = (reply for zone in zones for reply in network.methods.replies_about(zone, used.name))
+            times = (reply.at for reply in replies if reply.step == "walk")
             seen = (at, part.source) if (at := max(times, default=None)) else (pd.NaT, "")
             rows[domain] = (domain, used.method, used.cut, used.why, *seen)
     return frame_of(rows.values(), FRAME)

@@ -139,10 +139,9 @@ class Walk:
         return Visit(zone, name, servers, answers, part, own_part)
 
     def _sets_of(self, zone: str, referrals: Sequence[Reply]) -> tuple[list[list[Named]], bool] | None:
-        """Return a zone's servers, each set by itself (RFC 2181, 5.4.1), and whether there are too many.
+        """Return a zone's sets of servers, that of the zone above first, and whether one is too large.
 
-        First as the zone above names them, then each further set that one of its servers gives. ``None`` if
-        not all are known.
+        A resolver goes by the zone's own once it has learnt it (RFC 2181, 5.4.1). ``None`` if not all are known.
         """
         if zone == self._index.parent:
             parents = sorted(self._lookups.parents.items())

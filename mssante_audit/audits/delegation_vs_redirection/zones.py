@@ -19,7 +19,7 @@ from mssante_audit.whitelist.rows import grouped
 EXPIRE_MIN = 7 * 86_400
 GRACE_MAX = timedelta(days=1)  # of the refresh time of the zone itself (RFC 1035, 3.3.13)
 _WRAP = 1 << 32
-# How a server serves a zone (`mssante_audit.network.zones.STATES`) → rule.
+# How a server serves a zone (`mssante_audit.network.zones.Zone.states`) → rule.
 STATE_RULES = {
     "silent": "DNS_SERVER_SILENT", "refusing": "DNS_SERVER_REFUSING", "failing": "DNS_SERVER_FAILING",
     "malformed": "DNS_SERVER_FAILING", "lame": "DNS_SERVER_LAME", "weak": "DNS_SERVER_WEAK",
