@@ -76,9 +76,9 @@ class Lookups:
             self._found[key] = lookup
         return lookup
 
-    def server(self, name: str, families: Sequence[str] = ()) -> tuple[set[str], str, bool]:
+    def server(self, name: str, families: Sequence[str] = (), depth: int = 0) -> tuple[set[str], str, bool]:
         """Return a server's addresses; how only some find them (`way_of`); whether the look-ups tell."""
-        lookups = [self.look_up(name, qtype) for qtype in families or self._index.families]
+        lookups = [self.look_up(name, qtype, depth=depth) for qtype in families or self._index.families]
         addresses = {address for lookup in lookups for address in lookup.data}
         return addresses, way_of(lookups), all(lookup.status for lookup in lookups)
 
@@ -201,13 +201,11 @@ class Lookups:
         ways: set[str] = set()
         not_known = False
         for name in (name for name, glue in servers.items() if not glue):
-            lookups = [self.look_up(name, qtype, depth=depth + 1) for qtype in self._index.families]
-            data = {address for lookup in lookups for address in lookup.data}
-            way = way_of(lookups)
-            if data - failed and not way:
+            addresses, way, telling = self.server(name, depth=depth + 1)
+            if addresses - failed and not way:
                 return ""
             ways.add(way)
-            not_known |= not data and not way and not all(lookup.status for lookup in lookups)
+            not_known |= not (addresses or way or telling)
         return None if not_known else max(ways, default="")
 
     def _failing(self, name: str, qtype: str, depth: int) -> Found:

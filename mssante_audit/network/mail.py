@@ -1,15 +1,8 @@
 """The model of an observation, and whether mail to a domain arrives, as far as the DNS tells.
 
 It does if a walk does that a sender's resolver would make (`mssante_audit.network.walk`). Every answer rests
-on replies; a missing reply, or one that does not decide, makes it ``unknown``: evidence removed can only turn
-an answer into unknown. What decides is a cause, one of `CAUSES`, with facts.
-
-``yes``: a path that all resolvers take leads to a mail host with a public address; ``degraded``: only some
-take one, or it hangs on the one sound server or mail host of several, or on a family; ``no``: there is none;
-``unknown``: not observed, too long ago, or the replies do not decide.
-
-A domain delegated to one server, or with one mail host, hangs on it by design: that is a finding, and no
-degradation while it is sound.
+on replies; evidence removed can only turn an answer into ``unknown``. What decides is a cause, one of
+`CAUSES`, with facts; docs/dns_verdicts.md says what the answers mean, and has a table of causes.
 """
 
 import fnmatch

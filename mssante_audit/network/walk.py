@@ -141,7 +141,7 @@ class Walk:
     def _sets_of(self, zone: str, referrals: Sequence[Reply]) -> tuple[list[list[Named]], bool] | None:
         """Return a zone's sets of servers, that of the zone above first, and whether one is too large.
 
-        A resolver goes by the zone's own once it has learnt it (RFC 2181, 5.4.1). ``None`` if not all are known.
+        Who has learnt the zone's own goes by that (RFC 2181, 5.4.1). ``None`` if not all are known.
         """
         if zone == self._index.parent:
             parents = sorted(self._lookups.parents.items())
@@ -156,8 +156,7 @@ class Walk:
                 addresses, way, telling = self._lookups.server(name, ("A", "AAAA"))
                 if not telling:
                     return None
-                # Who has learnt the zone's own set goes by the addresses that the zone gives.
-                every = addresses or glue if own else addresses | glue
+                every = addresses or glue if own else addresses | glue  # the zone's own come before glue
                 glueless = not own and is_under(name, zone) and not glue
                 servers.append(Named(name, tuple(sorted(every)), glueless, "" if glue else way))
             if servers not in sets:

@@ -130,8 +130,7 @@ def _reasons(whys: Iterable[Mapping[str, Any]], language: str) -> list[str]:
 def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[str]]:
     """Return for each finding the domains that it counts for; "" is the list as a whole.
 
-    They are those of its rows; where it has none, the one that it names, and of the register all that its
-    facts name. `entries`: the rows of the list that are told of (columns `row`, `domain`).
+    They are those of its rows in `entries`; without rows what it names, and of the register all in its facts.
     """
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     spelt = grouped((domain.lower().rstrip("."), domain) for domain in domain_of.values())
