@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
 
@@ -105,6 +106,12 @@ class Network:
         """Return the addresses that are known of a host, IPv4 first."""
         return tuple(a for qtype in ("A", "AAAA") for a in self.lookups.look_up(host, qtype).data)
 
+    def visited(self, host: str) -> tuple[str, ...]:
+        """Return those that may be connected to: others' zones must not lead us to machines of our own."""
+        index, addresses = self.index, self.addresses(host)
+        local = (a for a in addresses if index.laboratory and ip_address(a).is_loopback)
+        return tuple(dict.fromkeys((*filter(index.public, addresses), *local)))
+
 
 def network_of(observation: Observation) -> Network:
     """Return the model of an observation; made once for it."""
@@ -161,6 +168,6 @@ def mail_hosts(
         network = network_of(part)
         for domain in domains:
             for host in network.exchangers(domain):
-                addresses[host] = addresses.get(host) or network.addresses(host)
+                addresses[host] = addresses.get(host) or network.visited(host)
                 keys[host] = keys.get(host, frozenset()).union(listed[domain])
     return addresses, keys, observation.source
