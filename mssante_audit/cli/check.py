@@ -49,7 +49,7 @@ def check(
 
     Exit status: 0 listed, 1 not listed, 4 the list is not to be relied on, whatever was found in it.
     """
-    from mssante_audit.verdicts.domains import record_of
+    from mssante_audit.verdicts.domains import records_of
     from mssante_audit.verdicts.words import not_relied_on
     from mssante_audit.whitelist.load import DAMAGES
     from mssante_audit.whitelist.search import check as look_up
@@ -61,7 +61,7 @@ def check(
     doubts, listed = space.list_doubts, answer.listed
     if format is options.Layout.json:
         near = list(map(space.shown, filter(None, (answer.respelt, answer.parent, *answer.near))))
-        write_json(record_of(space, answer.domain) | {"near": near})
+        write_json(next(records_of(space, [answer.domain])) | {"near": near})
     else:
         lines = [not_relied_on(doubts)] if doubts else []
         made, verdict = space.whitelist.generated_at, gettext("inscrit") if listed else gettext("non inscrit")
@@ -111,7 +111,7 @@ def _details(space: TrustSpace, domain: str) -> Iterator[str]:
     from mssante_audit.findings.places import row_ranges
     from mssante_audit.findings.registry import rule
     from mssante_audit.verdicts.checks import RECEPTION
-    from mssante_audit.verdicts.domains import CONTACTS, record_of
+    from mssante_audit.verdicts.domains import CONTACTS, records_of
     from mssante_audit.verdicts.words import reasons
 
     rows = space.entries[space.entries["domain"] == domain]
@@ -126,7 +126,7 @@ def _details(space: TrustSpace, domain: str) -> Iterator[str]:
             yield _line(f"  {_named(kind)}", " | ".join(space.shown_contacts(group[column]).values()))
     if rows["is_audit_entry"].any():
         yield gettext("c’est une entrée de test")
-    record = record_of(space, domain)
+    record = next(records_of(space, [domain]))
     of_mail = {check: codes for check, codes in record["why"].items() if check in (*RECEPTION, "receives")}
     rest = {check: codes for check, codes in record["why"].items() if check not in of_mail}
     for what, code, why in (("le courrier arrive", "arrives", of_mail), ("en ordre", "order", rest)):

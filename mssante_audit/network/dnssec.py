@@ -1,6 +1,6 @@
 """What a validating resolver makes of a zone, from what was observed of it; the time is the observation's.
 
-The chain begins where the walk does. Of a denial only this is checked: that it comes with signatures.
+The chain begins where the walk does. Of a denial its SOA is checked, and that it is signed at all.
 """
 
 from collections import Counter
@@ -87,13 +87,14 @@ class Chains:
         security = self.security(zone)
         if security.status != "secure":
             return {"bogus": security.code, "insecure": ""}.get(security.status)
-        if reply.outcome in ("nodata", "nxdomain") and not reply.signed:
-            return "unsigned"
         keys = self._keys_of(zone)
+        if reply.outcome in ("nodata", "nxdomain"):
+            fault = _fault(reply, "authority", zone, "SOA", zone, keys) if reply.data("SOA", zone) else ""
+            return fault if reply.signed else "unsigned"
         answers = {(r.owner, r.type) for r in reply.records if r.section == "answer"}
         # A CNAME made from a DNAME above its name is never signed (RFC 6672, 5.3.1): the DNAME is.
-        made = [(o, kind) for o, kind in answers if kind == "DNAME" and reply.qname.endswith(f".{o}")]
-        checked = made or [(o, kind) for o, kind in answers if o == reply.qname and kind != "RRSIG"]
+        dnames = [(o, kind) for o, kind in answers if kind == "DNAME" and reply.qname.endswith(f".{o}")]
+        checked = dnames or [(o, kind) for o, kind in answers if o == reply.qname and kind != "RRSIG"]
         faults = (_fault(reply, "answer", owner, kind, zone, keys) for owner, kind in sorted(checked))
         return next(filter(None, faults), "")
 
@@ -171,17 +172,10 @@ class Chains:
     def _server_fault(self, zone: str, reply: Reply, ds: tuple[str, ...]) -> str:
         if not reply.usable:
             return "unheard"
-        keys = tuple(sorted(reply.answers))
-        if not keys:
-            return "no-key"
-        trusted = tuple(key for key in keys if any(matches(zone, key, record) for record in ds))
+        trusted = tuple(k for k in sorted(reply.answers) if any(matches(zone, k, record) for record in ds))
         if not trusted:
-            return "no-match"
-        fault = _fault(reply, "answer", zone, "DNSKEY", zone, trusted)
-        soa = self._index.answer(zone, zone, "SOA", reply.address).reply
-        if fault or soa is None or soa.outcome != "answer":
-            return fault
-        return _fault(soa, "answer", zone, "SOA", zone, keys)
+            return "no-match" if reply.answers else "no-key"
+        return _fault(reply, "answer", zone, "DNSKEY", zone, trusted)
 
     def _keys_of(self, zone: str) -> tuple[str, ...]:
         """Return the keys of a zone, from the servers whose data hold."""

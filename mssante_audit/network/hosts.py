@@ -14,7 +14,7 @@ from mssante_audit.network.replies import MAX_RECORDS, PARTIAL, ReplyIndex
 from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
 
 # States of mail hosts that some sender reaches.
-REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "long", "own", *PARTIAL)
+REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "partly", "long", "own", *PARTIAL)
 RECEIVES = ("yes", "degraded", "no", "unknown")
 # What decides, by answer.
 CAUSES: Mapping[str, Sequence[str]] = table_of("mssante_audit.network", "decides.toml")
@@ -105,10 +105,9 @@ class MailHost(NamedTuple):
     name: str
     state: str
     """How it can be reached: ``good``, ``mixed`` (with private addresses), ``ipv6``, one of `PARTIAL`,
-    ``alias`` (by way of servers that are aliases), ``own`` (until a resolver knows the servers that its zone
-    names itself), ``long`` (by way of more aliases than all resolvers follow), ``differ`` (the servers of its
-    zone give different addresses, or one gives none), ``private``, ``literal`` (an address stands for its
-    name: Postfix warns and connects); why it has no address; "" for unknown."""
+    ``alias``, ``partly``, ``own`` or ``long`` (`Found.partly`), ``differ`` (the servers of its zone give
+    different addresses, or one gives none), ``private``, ``literal`` (an address stands for its name: Postfix
+    warns and connects); why it has no address; "" for unknown."""
     v4: Found = Found("nodata")
     v6: Found = Found("nodata")
     public: frozenset[str] = frozenset()

@@ -30,8 +30,8 @@ class Found(NamedTuple):
     """From the name asked for to the end of its aliases."""
     partly: str = ""
     """Where only some resolvers come to it, one of `mssante_audit.network.replies.PARTIAL`, ``alias`` (the
-    servers of its zone have no names but aliases: BIND does not follow them), ``own`` (those that its zone
-    names itself do not answer) or ``long`` (`ALIASES`)."""
+    servers of its zone have no names but aliases: BIND does not follow them), ``partly`` (only some find
+    their addresses), ``own`` (those that its zone names itself do not answer) or ``long`` (`ALIASES`)."""
     links: int = 0
     parts: tuple["Found", ...] = ()
     """What the answers of different servers come to, where there are several."""
@@ -65,27 +65,22 @@ class Lookups:
         self._index, self._chains = index, chains
         self._found: dict[tuple[str, str, bool], Found] = {}
         self._under_way: set[tuple[str, str]] = set()
-        self._named: dict[tuple[str, frozenset[str]], bool | None] = {}
+        self._ways: dict[tuple[str, frozenset[str]], str | None] = {}
         self._servers: dict[str, frozenset[str] | None] = {}
 
-    def look_up(self, name: str, qtype: str, *, every: bool = False) -> Found:
+    def look_up(self, name: str, qtype: str, *, every: bool = False, depth: int = 0) -> Found:
         """Return the data of a name, through aliases; `every`: as all servers of its zone give it."""
         key = (name, qtype, every)
-        lookup = self._found.get(key) or self._look_up(name, qtype, every, 0, 0)
-        if not self._under_way:
+        lookup = self._found.get(key) or self._look_up(name, qtype, every, 0, depth)
+        if not self._under_way and not depth:
             self._found[key] = lookup
         return lookup
 
-    def addresses(self, name: str) -> tuple[Found, ...]:
-        """Return what is known of a server's addresses, for each family that the observer reaches."""
-        return tuple(self.look_up(name, qtype) for qtype in self._index.families)
-
-    def server(self, name: str, glue: Set[str]) -> tuple[set[str], bool, bool]:
-        """Return a server's addresses; whether only an alias leads there; whether its look-ups tell."""
-        lookups = self.addresses(name)
-        addresses = {*glue, *(address for lookup in lookups for address in lookup.data)}
-        alias = not glue and any(lookup.alias for lookup in lookups)
-        return addresses, alias, all(lookup.status for lookup in lookups)
+    def server(self, name: str, families: Sequence[str] = (), depth: int = 0) -> tuple[set[str], str, bool]:
+        """Return a server's addresses; how only some find them (`way_of`); whether the look-ups tell."""
+        lookups = [self.look_up(name, qtype, depth=depth) for qtype in families or self._index.families]
+        addresses = {address for lookup in lookups for address in lookup.data}
+        return addresses, way_of(lookups), all(lookup.status for lookup in lookups)
 
     def _look_up(self, name: str, qtype: str, every: bool, links: int, depth: int) -> Found:
         answers = self._telling(name, qtype)
@@ -101,18 +96,18 @@ class Lookups:
             above = (z for z in self._index.zones_asked[name, qtype] if z != zone and is_under(zone, z))
             for asked in (zone, *(z for z in above if is_between(z, self._index.parent))):
                 servers = self.servers(asked, depth)
-                of_servers = self._index.answers(asked, name, qtype)
-                given = [of_servers.get(address, UNKNOWN) for address in servers or ()]
-                if servers is None or any(not answer.kind for answer in given):
+                by_address = self._index.answers(asked, name, qtype)
+                of_servers = [by_address.get(address, UNKNOWN) for address in servers or ()]
+                if servers is None or any(not answer.kind for answer in of_servers):
                     return Found("", (), zone)
-                denials += [answer.reply for answer in given if answer.reply and answer.reply.denies]
+                denials += [answer.reply for answer in of_servers if answer.reply and answer.reply.denies]
                 if asked != zone:
-                    mine = [reply for answer in given for reply in answer.replies]
-                    replies += [reply for reply in mine if reply.outcome != "referral"]
+                    from_above = (reply for answer in of_servers for reply in answer.replies)
+                    replies += [reply for reply in from_above if reply.outcome != "referral"]
         kind = self._kind(answers)
-        named = self._is_named(zone, frozenset(a for a, answer in of_zone.items() if answer.failed))
+        way = self._way_to(zone, depth, frozenset(a for a, answer in of_zone.items() if answer.failed))
         own_sets = self._own_sets(zone, of_zone) if whole and zone != self._index.parent else ""
-        if kind is None or named is None or own_sets is None:
+        if kind is None or way is None or own_sets is None:
             return Found("", (), zone)
         data = frozenset().union(*(reply.answers for reply in replies))
         if data and not merging:
@@ -122,7 +117,7 @@ class Lookups:
             parts += [Found("nxdomain", (), zone, (reply,)) for reply in denials]
             order = {"found": 0, "nxdomain": 1}
             lookup = _merged(parts) if merging else min(parts, key=lambda p: order.get(p.status, 2))
-        return lookup._replace(partly=kind or ("" if named else "alias") or own_sets or lookup.partly)
+        return lookup._replace(partly=kind or way or own_sets or lookup.partly)
 
     def _own_sets(self, zone: str, of_zone: Mapping[str, ServerAnswer]) -> str | None:
         """Return how the servers answer that a zone names beside its data, "" if well; ``None``: not known.
@@ -133,18 +128,20 @@ class Lookups:
         sets = {frozenset(r.data("NS", zone)) for answer in of_zone.values() for r in answer.replies}
         kinds = {""}
         for names in sets - {frozenset(), frozenset(handed)}:
-            answers: dict[bool, list[ServerAnswer]] = {False: [], True: []}
+            answers: dict[str, list[ServerAnswer]] = {"": []}
             not_known = False
             for name in names:
                 glue = handed.get(name, set())
-                addresses, alias, telling = self.server(name, glue)
+                addresses, way, telling = self.server(name)
                 not_known |= not glue and not telling
-                usable = (a for a in addresses if self._index.usable(a) is not False)
-                answers[alias] += [of_zone.get(address, UNKNOWN) for address in usable]
-            if not any(answer.informs for answer in answers[False]):
-                if not_known or not all(answer.kind for of_kind in answers.values() for answer in of_kind):
+                usable = (a for a in addresses | glue if self._index.usable(a) is not False)
+                at = answers.setdefault("" if glue else way, [])
+                at += [of_zone.get(address, UNKNOWN) for address in usable]
+            if not any(answer.informs for answer in answers[""]):
+                if not_known or not all(answer.kind for of_way in answers.values() for answer in of_way):
                     return None
-                kinds.add("alias" if any(answer.informs for answer in answers[True]) else "own")
+                found = (way for way in answers if any(answer.informs for answer in answers[way]))
+                kinds.add(min(found, default="own"))
         return max(kinds)
 
     def _of_reply(self, reply: Reply, qtype: str, every: bool, links: int, depth: int) -> Found:
@@ -182,36 +179,34 @@ class Lookups:
             kinds.add("bogus" if refused else answer.kind)
         return "" if "said" in kinds else min(kinds, key=PARTIAL.index)
 
-    def _is_named(self, zone: str, failed: frozenset[str] = frozenset()) -> bool | None:
-        """Whether a zone, and each above, has a server (not `failed`) found without an alias of its name."""
-        if zone in ("", ".", self._index.parent):
-            return True
+    def _way_to(self, zone: str, depth: int = 0, failed: frozenset[str] = frozenset()) -> str | None:
+        """Return how only some find a server (not `failed`) of a zone, and of each above it (`way_of`)."""
+        if zone in ("", ".", self._index.parent) or depth > _DEPTH:
+            return ""
         key = (zone, failed)
-        if key not in self._named:
-            self._named[key] = True  # whoever comes back here on the way goes round in a circle
+        if key not in self._ways:
+            self._ways[key] = ""  # whoever comes back here on the way goes round in a circle
             referrals = self._index.referrals.get(zone, ())
             above = {r.zone for r in referrals if r.zone != zone and is_under(zone, r.zone)}
-            named = [self._has_named(referrals, zone, failed), *map(self._is_named, sorted(above))]
-            self._named[key] = None if not above or None in named else all(named)
-        return self._named[key]
+            ways = [self._way_down(referrals, zone, depth, failed)]
+            ways += [self._way_to(name, depth) for name in sorted(above)]
+            self._ways[key] = None if not above or None in ways else max(filter(None, ways), default="")
+        return self._ways[key]
 
-    def _has_named(self, referrals: Iterable[Reply], zone: str, failed: Set[str]) -> bool | None:
-        """Whether glue or a name that is no alias leads to a server of a zone; ``None``: not known."""
+    def _way_down(self, referrals: Iterable[Reply], zone: str, depth: int, failed: Set[str]) -> str | None:
+        """Return how only some resolvers find a server of a zone by what hands it over; ``None``: unknown."""
         servers = servers_in(referrals, zone)
         if any(not glue <= failed for glue in servers.values()):
-            return True
-        aliases = not_known = False
+            return ""
+        ways: set[str] = set()
+        not_known = False
         for name in (name for name, glue in servers.items() if not glue):
-            telling = {qtype: self._telling(name, qtype) for qtype in self._index.families}
-            replies = [a.replies[0] for answers in telling.values() for a in answers.values()]
-            if any(reply.alias for reply in replies):
-                aliases = True
-            elif data := {text for reply in replies for text in reply.answers}:
-                if not data <= failed:
-                    return True
-            else:
-                not_known |= any(not telling[t] and not self._failing(name, t, 1).status for t in telling)
-        return None if not_known else not aliases
+            addresses, way, telling = self.server(name, depth=depth + 1)
+            if addresses - failed and not way:
+                return ""
+            ways.add(way)
+            not_known |= not (addresses or way or telling)
+        return None if not_known else max(ways, default="")
 
     def _failing(self, name: str, qtype: str, depth: int) -> Found:
         """Tell a lookup that failed for certain from one of which too few replies are there."""
@@ -275,7 +270,7 @@ class Lookups:
             return by_name
         named = {text for reply in index.about(zone, "NS") for text in reply.answers}
         for host in named:
-            by_name[host].update(a for lookup in self.addresses(host) for a in lookup.data)
+            by_name[host] |= self.server(host)[0]
         return by_name if named and all(by_name.values()) else {}
 
 
@@ -293,6 +288,14 @@ def _merged(parts: Sequence[Found]) -> Found:
         max(part.links for part in parts),
         tuple(dict.fromkeys(end for part in parts for end in part.ends)),
     )
+
+
+def way_of(lookups: Sequence[Found]) -> str:
+    """Return how only some resolvers find the addresses of a server: ``alias``, ``partly`` or "" (all do)."""
+    if any(lookup.alias for lookup in lookups):
+        return "alias"
+    partly = [lookup.partly for lookup in lookups if lookup.data]
+    return "partly" if partly and all(partly) else ""
 
 
 def servers_in(replies: Iterable[Reply], zone: str) -> dict[str, set[str]]:

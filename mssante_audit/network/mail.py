@@ -1,15 +1,8 @@
 """The model of an observation, and whether mail to a domain arrives, as far as the DNS tells.
 
 It does if a walk does that a sender's resolver would make (`mssante_audit.network.walk`). Every answer rests
-on replies; a missing reply, or one that does not decide, makes it ``unknown``: evidence removed can only turn
-an answer into unknown. What decides is a cause, one of `CAUSES`, with facts.
-
-``yes``: a path that all resolvers take leads to a mail host with a public address; ``degraded``: only some
-take one, or it hangs on the one sound server or mail host of several, or on a family; ``no``: there is none;
-``unknown``: not observed, too long ago, or the replies do not decide.
-
-A domain delegated to one server, or with one mail host, hangs on it by design: that is a finding, and no
-degradation while it is sound.
+on replies; evidence removed can only turn an answer into ``unknown``. What decides is a cause, one of
+`CAUSES`, with facts; docs/dns_verdicts.md says what the answers mean, and has a table of causes.
 """
 
 import fnmatch
@@ -17,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
 
@@ -112,6 +106,12 @@ class Network:
         """Return the addresses that are known of a host, IPv4 first."""
         return tuple(a for qtype in ("A", "AAAA") for a in self.lookups.look_up(host, qtype).data)
 
+    def visited(self, host: str) -> tuple[str, ...]:
+        """Return those that may be connected to: others' zones must not lead us to machines of our own."""
+        index, addresses = self.index, self.addresses(host)
+        local = (a for a in addresses if index.laboratory and ip_address(a).is_loopback)
+        return tuple(dict.fromkeys((*filter(index.public, addresses), *local)))
+
 
 def network_of(observation: Observation) -> Network:
     """Return the model of an observation; made once for it."""
@@ -139,7 +139,8 @@ def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataF
         for domain in share:
             used = network.methods.of(canonical(domain))
             zones = (network.parent, *used.cuts) if used.zone or used.cuts else ()
-            times = filter(None, [network.index.last_asked(zone, used.name) for zone in zones])
+            replies = (reply for zone in zones for reply in network.methods.replies_about(zone, used.name))
+            times = (reply.at for reply in replies if reply.step == "walk")
             seen = (at, part.source) if (at := max(times, default=None)) else (pd.NaT, "")
             rows[domain] = (domain, used.method, used.cut, used.why, *seen)
     return frame_of(rows.values(), FRAME)
@@ -167,6 +168,6 @@ def mail_hosts(
         network = network_of(part)
         for domain in domains:
             for host in network.exchangers(domain):
-                addresses[host] = addresses.get(host) or network.addresses(host)
+                addresses[host] = addresses.get(host) or network.visited(host)
                 keys[host] = keys.get(host, frozenset()).union(listed[domain])
     return addresses, keys, observation.source

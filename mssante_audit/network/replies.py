@@ -194,11 +194,6 @@ class ReplyIndex:
         zones = self.zones_asked.get((qname, "MX"), ())
         return sorted(reply.at for zone in zones for reply in self._counting(zone, qname, "MX"))
 
-    def last_asked(self, zone: str, qname: str) -> datetime | None:
-        """Return when a zone's servers were last asked about a name in the walk."""
-        replies = (reply for qtype in WALKED for reply in self._counting(zone, qname, qtype))
-        return max((reply.at for reply in replies if reply.step == "walk"), default=None)
-
     def about(self, qname: str, qtype: str) -> list[Reply]:
         """Return what was said to a question, whichever zone's servers were asked it."""
         zones = self.zones_asked.get((qname, qtype), ())
@@ -246,8 +241,8 @@ class ReplyIndex:
                 return other._replace(kind=kind) if udp.attempt else UNKNOWN
             # A zone's own MX is the first that is asked over TCP: if only its zone was, that reply is lost.
             first = {udp.zone} if udp.qtype == "MX" and udp.qname == udp.zone else set()
-            gone = tcp is None and answer.kind == "silent" and self._silent_over_tcp[udp.address] - first
-            return answer if other.failed or gone else UNKNOWN
+            elsewhere = tcp is None and answer.kind == "silent" and self._silent_over_tcp[udp.address] - first
+            return answer if other.failed or elsewhere else UNKNOWN
         return other._replace(kind="tcp") if compared and answer.kind and other.informs else answer
 
     def _over(self, reply: Reply) -> ServerAnswer:

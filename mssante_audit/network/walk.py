@@ -18,7 +18,8 @@ from mssante_audit.observe.lines import Reply
 # How a zone's servers answer, where none answers all resolvers → cause.
 OF_SERVERS = {
     "bogus": "dnssec-bogus", "tcp": "servers-tcp", "slow": "servers-slow", "notimp": "servers-edns",
-    "alias": "servers-alias", "own": "own-servers", "long": "alias-long", "ipv6": "servers-ipv6",
+    "alias": "servers-alias", "partly": "servers-partly", "own": "own-servers",
+    "long": "alias-long", "ipv6": "servers-ipv6",
 }  # fmt: skip
 DEAD = ("zone-dead", "zone-lost", "edns-dropped")  # causes of a zone none of whose servers answers for it
 MOST_CUTS = 12  # zones on the way to a name that are followed: a file can lead round in circles
@@ -32,8 +33,8 @@ class Named(NamedTuple):
     addresses: tuple[str, ...]
     glueless: bool = False
     """Whether its name lies in the zone, and nobody above gives its address."""
-    alias: bool = False
-    """Whether its name is an alias, and nobody above gives its address: BIND does not follow it."""
+    way: str = ""
+    """``alias`` (BIND does not follow its name) or ``partly``, where only some resolvers find its address."""
 
 
 class Server(NamedTuple):
@@ -43,8 +44,8 @@ class Server(NamedTuple):
     answers: dict[str, ServerAnswer]
     """By address that can be asked; of one that the observer cannot reach there is none."""
     state: str
-    """``sound``, ``ipv6``, one of `PARTIAL`, ``alias``, ``dead``, ``no-glue`` (found by asking another) or ""
-    (not known)."""
+    """``sound``, ``ipv6``, one of `PARTIAL`, ``alias``, ``partly``, ``dead``, ``no-glue`` (found by asking
+    another) or "" (not known)."""
     sound: frozenset[str]
 
 
@@ -138,35 +139,37 @@ class Walk:
         return Visit(zone, name, servers, answers, part, own_part)
 
     def _sets_of(self, zone: str, referrals: Sequence[Reply]) -> tuple[list[list[Named]], bool] | None:
-        """Return a zone's servers, each set by itself (RFC 2181, 5.4.1), and whether there are too many.
+        """Return a zone's sets of servers, that of the zone above first, and whether one is too large.
 
-        First as the zone above names them, then each further set that one of its servers gives. ``None`` if
-        not all are known.
+        Who has learnt the zone's own goes by that (RFC 2181, 5.4.1). ``None`` if not all are known.
         """
         if zone == self._index.parent:
             parents = sorted(self._lookups.parents.items())
             return ([[Named(host, tuple(sorted(its))) for host, its in parents]], False) if parents else None
         handed = servers_in(referrals, zone)
-        sets: dict[frozenset[str], list[Named]] = {}
-        todo = [frozenset(handed)]
-        for names in todo:  # which grows
-            sets[names] = []
+        sets: list[list[Named]] = []
+        todo = [(frozenset(handed), False)]
+        for names, own in todo:  # which grows
+            servers = []
             for name in sorted(names)[:MAX_NAMES]:
                 glue = handed.get(name, set())
-                addresses, alias, telling = self._lookups.server(name, glue)
+                addresses, way, telling = self._lookups.server(name, ("A", "AAAA"))
                 if not telling:
                     return None
-                glueless = names == todo[0] and is_under(name, zone) and not glue
-                sets[names].append(Named(name, tuple(sorted(addresses)), glueless, alias))
-            every = {address for server in sets[names] for address in server.addresses}
+                every = addresses or glue if own else addresses | glue  # the zone's own come before glue
+                glueless = not own and is_under(name, zone) and not glue
+                servers.append(Named(name, tuple(sorted(every)), glueless, "" if glue else way))
+            if servers not in sets:
+                sets.append(servers)
+            every = {address for server in servers for address in server.addresses}
             for address in filter(self._index.usable, every):
                 soa, ns = (self._index.answer(zone, zone, qtype, address) for qtype in ("SOA", "NS"))
                 if not soa.kind or not ns.kind:
                     return None
-                named = ns.reply.answers if ns.informs and ns.reply else frozenset()
-                if named and named not in todo:
+                named = (ns.reply.answers if ns.informs and ns.reply else frozenset(), True)
+                if named[0] and named not in todo:
                     todo.append(named)
-        return [*sets.values()], any(len(names) > MAX_NAMES for names in sets)
+        return sets, any(len(names) > MAX_NAMES for names, _ in todo)
 
     def _asked(self, zone: str, named: Named, name: str) -> Server:
         """Return a server with what it said of a name's mail."""
@@ -193,8 +196,8 @@ class Walk:
             state = "dead"
         if named.glueless and state and answers:
             state = "no-glue"
-        elif named.alias and state in ("sound", "ipv6"):
-            state = "alias"
+        elif named.way and state in ("sound", "ipv6"):
+            state = named.way
         return Server(named.name, answers, state, over4 or plain or frozenset(named.addresses))
 
     def _judge(self, zone: str, servers: Sequence[Server]) -> Part:
@@ -208,7 +211,7 @@ class Walk:
         if states == {"dead"}:
             return self._dead(zone, servers, facts)
         if not states & {"sound", "no-glue"}:
-            kind = next(kind for kind in (*PARTIAL, "alias", "ipv6") if kind in states)
+            kind = next(kind for kind in (*PARTIAL, "alias", "partly", "ipv6") if kind in states)
             return Part(OF_SERVERS[kind], facts)
         sound = [server for server in servers if server.state in ("sound", "ipv6")]
         ways = min(len(sound), len({address for server in sound for address in server.sound}))

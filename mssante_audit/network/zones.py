@@ -2,18 +2,15 @@
 
 from functools import cached_property
 
-from mssante_audit.network.lookups import Found, Lookups, servers_in
+from mssante_audit.network.lookups import Found, Lookups, servers_in, way_of
 from mssante_audit.network.replies import ReplyIndex
 from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.lines import Reply
 
-# How a server serves a zone. The first four are of use to a resolver: `partial` answers, but not when asked
-# for the SOA; `weak` answers without authority. `private`: its address is none to ask.
-STATES = (
-    "serving", "no-soa", "partial", "weak", "silent", "refusing", "failing", "upward", "lame", "malformed",
-    "private",
-)  # fmt: skip
-SERVING = STATES[:4]
+# How a server that is of use to a resolver serves a zone: `partial` answers, but not when asked for the SOA;
+# `weak` answers without authority. The others are silent, refusing, failing, upward, lame, malformed, or
+# `private` (its address is none to ask).
+SERVING = ("serving", "no-soa", "partial", "weak")
 EDNS_BROKEN = ("dropped", "badvers")
 _OF_OUTCOME = {
     "refused": "refusing", "servfail": "failing", "malformed": "malformed", "truncated": "malformed",
@@ -47,7 +44,7 @@ class Zone:
 
     @cached_property
     def states(self) -> dict[str, str]:
-        """Address → how it serves the zone, one of `STATES`; without those of which it is not known."""
+        """Address → how it serves the zone, as `SERVING` says; without those of which it is not known."""
         states = {address: self._state(address) for address in self.addresses}
         return {address: state for address, state in states.items() if state}
 
@@ -90,12 +87,14 @@ class Zone:
 
     @cached_property
     def unreached(self) -> dict[str, str]:
-        """Server that cannot be asked → ``private``, ``no-glue``, ``cycle`` or a status of `Found`."""
+        """Server → why not all ask it: ``private``, ``partly``, ``no-glue``, ``cycle``, a `Found.status`."""
         return {name: why for name in self.names if (why := self._unreached(name))}
 
     def _unreached(self, name: str) -> str:
         if addresses := self.known[name]:
-            return "private" if {self.states.get(address) for address in addresses} == {"private"} else ""
+            if {self.states.get(address) for address in addresses} == {"private"}:
+                return "private"
+            return "partly" if not self.glue.get(name) and way_of(self.hosts[name]) == "partly" else ""
         status = min((lookup.status for lookup in self.hosts[name]), key=lambda s: (bool(s), s != "nxdomain"))
         if is_under(name, self.name):
             return "no-glue" if name in self.parent_ns else status.replace("failed", "no-glue")
@@ -107,8 +106,7 @@ class Zone:
         if above == self.name or not above or above in seen or len(seen) > 8:
             return above == self.name
         servers = servers_in(self._index.referrals[above], above)
-        is_found = any(lookup.data for server in servers for lookup in self._lookups.addresses(server))
-        if is_found or any(servers.values()):
+        if any(servers.values()) or any(self._lookups.server(server)[0] for server in servers):
             return False
         return any(self._goes_round(server, (*seen, above)) for server in servers)
 

@@ -87,9 +87,8 @@ def verdicts(
 def order_of(results: Mapping[str, str], receives: str, why: Mapping[str, list[str]]) -> str:
     """Return what is to be put right of a domain: one of `ORDERS`.
 
-    Its rows, certificate name, contacts and declaration count: a check that fails is urgent, one that warns
-    is to do. Findings on its DNS and mail servers count only where mail arrives in full all the same; else
-    `receives` shows them. A rule that failed makes the order unknown where nothing else is wrong.
+    Findings on its DNS and mail servers count only where mail arrives in full all the same; else `receives`
+    shows them. A rule that failed makes the order unknown where nothing else is wrong.
     """
     counted = [check for check in CHECKS if check not in RECEPTION or receives == "yes"]
     grades = {results[check] for check in counted}

@@ -20,7 +20,7 @@ import pandas as pd
 
 from mssante_audit.audits import audit_all, parted
 from mssante_audit.audits.certificates import presented
-from mssante_audit.audits.delegation_vs_redirection.observed import declarations, seen_of
+from mssante_audit.audits.delegation_vs_redirection.observed import Declared, declarations, seen_of
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.export import records
 from mssante_audit.base.frames import columns_of, described, frame_of
@@ -47,13 +47,11 @@ FRAME = columns_of(
     "mssante_audit.verdicts", "domains", receives=RECEIVES, order=ORDERS, severity=("", *SEVERITIES),
     method=METHODS, **dict.fromkeys(CHECKS, RESULTS),
 )  # fmt: skip
-METHOD_FRAME, MAIL_FRAME, BEHIND_FRAME = (
-    columns_of("mssante_audit.verdicts", name) for name in ("methods", "mail", "behind")
-)
+_NAMES = ("method_records", "mail_records", "behind")
+_FRAMES = {name: columns_of("mssante_audit.verdicts", name) for name in _NAMES}
 __doc__ = described(__doc__, "Columns", FRAME)
-__doc__ = described(__doc__, "Columns of `method_records`", METHOD_FRAME)
-__doc__ = described(__doc__, "Columns of `mail_records`", MAIL_FRAME)
-__doc__ = described(__doc__, "Columns of `behind`", BEHIND_FRAME)
+for _name, _columns in _FRAMES.items():
+    __doc__ = described(__doc__, f"Columns of `{_name}`", _columns)
 
 
 def worked_out(space: TrustSpace) -> bool:
@@ -89,11 +87,7 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
 
 
 def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Return how many domains have each answer: the numbers that every page, file and mail shows.
-
-    By ``arrives`` (whether mail arrives: `mssante_audit.network.mail.RECEIVES`) and ``order`` (what is to be
-    put right: `mssante_audit.verdicts.checks.ORDERS`) each a number of domains by answer.
-    """
+    """Return how many domains have each answer, by ``arrives`` and ``order``: what all pages show."""
     axes = (("arrives", "receives", RECEIVES), ("order", "order", ORDERS))
     counts = {name: Counter(domains[column].tolist()) for name, column, _ in axes}
     return {name: {answer: counts[name][answer] for answer in values} for name, _, values in axes}
@@ -136,8 +130,7 @@ def _reasons(whys: Iterable[Mapping[str, Any]], language: str) -> list[str]:
 def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[str]]:
     """Return for each finding the domains that it counts for; "" is the list as a whole.
 
-    They are those of its rows; where it has none, the one that it names, and of the register all that its
-    facts name. `entries`: the rows of the list that are told of (columns `row`, `domain`).
+    They are those of its rows in `entries`; without rows what it names, and of the register all in its facts.
     """
     domain_of = dict(zip(entries["row"].tolist(), entries["domain"].tolist(), strict=True))
     spelt = grouped((domain.lower().rstrip("."), domain) for domain in domain_of.values())
@@ -187,13 +180,8 @@ def _ages(space: TrustSpace, domains: pd.DataFrame) -> dict[str, dict[str, int]]
     return {need: {n: (space.as_of - at).days for n, at in ages.items()} for need, ages in times.items()}
 
 
-def record_of(space: TrustSpace, domain: str, language: str = "") -> dict[str, Any]:
-    """Return what is known of one domain, listed or not, as `records_of` does."""
-    return next(records_of(space, [domain], language))
-
-
 def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> Iterator[dict[str, Any]]:
-    """Yield what is known of domains as JSON types, contacts as the space shows them.
+    """Yield what is known of domains, listed or not, as JSON types; contacts as the space shows them.
 
     Of one that is not listed, or is a test entry, the answers are ``unknown``. A finding has only the rows of
     the domain.
@@ -249,12 +237,11 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
     rows, declared = [], declarations(space)
     used_methods = methods(space.observation, space.audited["domain"].unique().tolist())
     for domain, method, cut, facts, at in used_methods.iloc[:, :5].itertuples(index=False, name=None):
-        key = domain.lower().rstrip(".")
-        kind = declared[key].kind if key in declared else ""
+        kind = declared.get(domain.lower().rstrip("."), Declared("")).kind
         # The rule's own words, for the methods that are no finding too.
         why = sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]})
         rows.append((domain, method, cut, kind, at, why, facts))
-    return frame_of(rows, METHOD_FRAME)
+    return frame_of(rows, _FRAMES["method_records"])
 
 
 def mail_records(space: TrustSpace) -> pd.DataFrame:
@@ -266,7 +253,7 @@ def mail_records(space: TrustSpace) -> pd.DataFrame:
         texts = (capital(words["met"]), capital(about(mail)) if mail.cause else "", words["do"])
         boxes = None if published is None else published.get(mail.domain, 0)
         rows.append((mail.domain, mail.receives, mail.cause, *texts, mail.observed_at, boxes))
-    return frame_of(rows, MAIL_FRAME)
+    return frame_of(rows, _FRAMES["mail_records"])
 
 
 def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
@@ -304,4 +291,4 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
             f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(near)}" if near else None
         )
     rows = [(*pair, *space.owners[pair[0]][:2]) for pair in pairs if domain_key(pair[2]) == wanted]
-    return frame_of(rows, BEHIND_FRAME)
+    return frame_of(rows, _FRAMES["behind"])

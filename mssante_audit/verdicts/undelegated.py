@@ -4,7 +4,6 @@ Silence and refusal are unknown; a reply that proves a fault is one. Where name 
 servers that let nobody in are no obstacle: it is not they that the declaration names.
 """
 
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -74,11 +73,7 @@ def ask_declared(
     else:
         parts = (network.hosts.of_mx(tuple((10, name) for name in names)).mail,)
         hosts = names
-    addresses = [
-        (address, host) for host in hosts for address in network.addresses(host)
-        if network.index.public(address)
-        or (network.index.laboratory and ipaddress.ip_address(address).is_loopback)
-    ][:MOST_VISITED]  # fmt: skip
+    addresses = [(address, host) for host in hosts for address in network.visited(host)][:MOST_VISITED]
     reported = {*_OF_SERVERS, *_NOT_KNOWN[2:]} if findings else set()
     reported |= {"exchangers-private"} if addresses else set()  # of a laboratory on loopback
     for part in [part for part in parts if part.cause and part.cause not in reported]:

@@ -20,7 +20,15 @@ STATUS_RULES = {
     "nxdomain": "DNS_MX_UNRESOLVED", "loop": "DNS_MX_UNRESOLVED", "nodata": "DNS_MX_NO_ADDRESS",
     "failed": "DNS_MX_HOST_DEAD", "differ": "DNS_MX_HOST_DIFFERS",
 }  # fmt: skip
-PARTLY = ("tcp", "slow", "notimp", "alias", "own", "long")  # why only some resolvers obtain what is looked up
+PARTLY = (
+    "tcp",
+    "slow",
+    "notimp",
+    "alias",
+    "partly",
+    "own",
+    "long",
+)  # why only some resolvers obtain what is looked up
 # States of exchangers to which no mail gets, as far as the DNS tells.
 OUT_OF_REACH = {"null", "nxdomain", "nodata", "loop", "failed", "private"}
 
@@ -289,6 +297,8 @@ def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str
         return
     # What is wrong with a zone that a domain is reached through has rules of its own.
     others = [d for d in domains if host.v4.zone not in seen.methods[d].cuts]
+    if seen.network.chains.security(host.v4.zone).status == "secure":  # then it is about the host alone
+        others = domains
     if rule := STATUS_RULES.get(host.state, "DNS_MX_ALIAS" if alias and host.state else ""):
         sets = (host.v4 if any(host.v4.sets) else host.v6).sets if host.state == "differ" else ()
         differing = {"addresses": [sorted(addresses) for addresses in sets]} if sets else {}

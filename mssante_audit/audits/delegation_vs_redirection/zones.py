@@ -20,7 +20,7 @@ from mssante_audit.whitelist.rows import grouped
 EXPIRE_MIN = 7 * 86_400
 GRACE_MAX = timedelta(days=1)  # of the refresh time of the zone itself (RFC 1035, 3.3.13)
 _WRAP = 1 << 32
-# How a server serves a zone (`mssante_audit.network.zones.STATES`) → rule.
+# How a server serves a zone (`mssante_audit.network.zones.Zone.states`) → rule.
 STATE_RULES = {
     "silent": "DNS_SERVER_SILENT", "refusing": "DNS_SERVER_REFUSING", "failing": "DNS_SERVER_FAILING",
     "malformed": "DNS_SERVER_FAILING", "lame": "DNS_SERVER_LAME", "weak": "DNS_SERVER_WEAK",
@@ -236,7 +236,7 @@ def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
         seen.add("DNS_NS_ALIAS", name, domains, replies, name=name, alias=alias)
     elif zone.name in seen.dead:
         return  # DNS_DELEGATION_DEAD says why of each
-    elif (why := zone.unreached.get(name)) in ("nxdomain", "nodata", "loop", "cycle", "failed"):
+    elif (why := zone.unreached.get(name)) in ("nxdomain", "nodata", "loop", "cycle", "failed", "partly"):
         seen.add("DNS_NS_UNRESOLVED", name, domains, replies, name=name, status=why)
     if name not in zone.parent_ns or not is_under(name, zone.name):
         return
