@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,11 @@ from mssante_audit.verdicts.words import OUTCOME_WORDS
 
 TEMPLATE = Path(__file__).parent / "template"
 _STRONG = re.compile(r"\*\*(.+?)\*\*")
+# What a page does not need: of a script comments and indentation, of a style sheet comments and blanks
+_ASIDE = {
+    ".js": re.compile(r"^(?:[ ]+|//.*\n)+", re.MULTILINE),
+    ".css": re.compile(r"/\*.*?\*/|(?<=[{};,])\s+|(?<=\w:) |\s+(?=[{}])|;\s*(?=})", re.DOTALL),
+}
 
 
 class Html(Markup):
@@ -140,6 +146,13 @@ def macro(name: str, *given: Any, **named: Any) -> Html:
     return trusted(made(*given, **named).strip())
 
 
+@cache
+def shipped(name: str, package: str = "mssante_audit.report") -> str:
+    """Return a script or a style sheet of a package, without what only its authors read."""
+    text = (files(package) / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+    return _ASIDE[Path(name).suffix].sub("", text)
+
+
 def prose(text: str) -> str:
     """Return a text of ours, translated and typeset."""
     return language.typeset(translated(text))
@@ -163,7 +176,7 @@ def environment() -> jinja2.Environment:
         gettext, lambda single, several, n: gettext(single if n < 2 else several), newstyle=True
     )
     made.globals |= {
-        "glossary": _glossary, "say": say, "signatures": language.signatures,
+        "glossary": _glossary, "say": say, "shipped": shipped, "signatures": language.signatures,
         "current_language": current_language, "severities": language.severity_names,
         "severity_name": language.severity_name, "localized": language.localized,
     }  # fmt: skip

@@ -310,7 +310,7 @@ def index_html(
     screen answers (``title``), what it says (``first``), what to put right first (``causes``), and the file
     of the explorer beside it (``explorer``).
     """
-    texts = {"title": gettext("Rapports d’audit"), "style": tables.style() if "first" in screen else ""}
+    texts = {"title": gettext("Rapports d’audit"), "style": tables.style()}
     return template("run.html.j2").render(
         texts | screen, outcomes=outcomes, complete=complete, provenance=provenance,
         since=findings.since_previous,

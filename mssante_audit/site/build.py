@@ -26,7 +26,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.trend import Point
 from mssante_audit.report import explorer, tables
 from mssante_audit.report.findings import title_of
-from mssante_audit.report.html import joined, macro, names, template
+from mssante_audit.report.html import joined, macro, names, shipped, template
 from mssante_audit.report.page import policy_of
 from mssante_audit.site.pages import SitePage, pages
 from mssante_audit.site.view import View
@@ -88,15 +88,15 @@ def _write(path: Path, page: SitePage, view: View) -> None:
         parts = ",\n".join(f'"{name}": {export.json_text(values)}' for name, values in every.items())
         write_bytes(path.with_suffix(".json"), f"{{\n{parts}}}\n".encode("utf-8", "backslashreplace"))
         export.write_workbook(every, path.with_suffix(".xlsx"))
-    code = ""
+    code, looks = "", tables.style("tables")
     if page.kind == "index":  # it has charts, and the search
-        code = tables.script(tables.shipped("site.js", __package__))
+        looks, code = tables.style(), tables.script(shipped("site.js", __package__))
     elif any('class="sortable"' in html for html in shown.values()):
         code = tables.script()
     html = template(f"site_{page.kind}.html.j2").render(
         page.texts, page=page, root="../" * page.path.count("/"), stem=path.stem, tables=shown,
         policy=policy_of(*[tables.source_of(code)] if code else ()), script=code,
-        style=f"{tables.style()}\n{tables.shipped('site.css', __package__)}",
+        style=looks + shipped("site.css", __package__),
         provenance=view.provenance, view=view,
     )  # fmt: skip
     write_bytes(path, html.encode("utf-8", "backslashreplace"))

@@ -25,7 +25,7 @@ from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.words import sentence
 from mssante_audit.report import charts, first, page, results, tables
 from mssante_audit.report.findings import title_of
-from mssante_audit.report.html import macro, template
+from mssante_audit.report.html import macro, shipped, template
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.states import aged
@@ -91,7 +91,7 @@ def explorer_html(
     belongs, if it does not stand alone.
     """
     lang, asked = current_language(), first.question(domains)
-    code = "\n".join([tables.script(), *(tables.shipped(f"explorer/{part}.js") for part in PARTS)])
+    code = "\n".join([tables.script(), *(shipped(f"explorer/{part}.js") for part in PARTS)])
     words = language.words_of("mssante_audit.report.explorer")[lang]
     content = explorer_data(space, findings, domains) | {
         "words": {**words["script"], "colon": language.colon(), "semicolon": language.semicolon()},
@@ -111,7 +111,7 @@ def explorer_html(
         part=len(domains), whole=len(domains_frame(space)),
         words={**words["page"], "colon": language.colon()}, blind=first.unchecked(domains), home=home,
         policy=page.policy_of(tables.source_of(code)), script=code,
-        style=tables.shipped("explorer/explorer.css"), data=packed(content),
+        style=shipped("explorer/explorer.css"), data=packed(content),
         doubts=[verdict.DOUBTS[lang][d] for d in space.list_doubts], provenance=results.provenance(space),
     )  # fmt: skip
 
