@@ -163,10 +163,10 @@ def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -
             why = {"kind": failure.kind, "message": failure.message, "section": where}
             parts += [macro("dossier.heading", name) for name in left[:1] if dossier]
         shown = tellable({**order.given, "operator": operator_id})
-        record, held = (dossier.record(), answers(dossier.verdicts)) if dossier else (None, NO_ANSWERS)
+        record, answered = (dossier.record(), answers(dossier.verdicts)) if dossier else (None, NO_ANSWERS)
         title = dossier.label if dossier else str(macro("dossier.title", "answer"))
         seconds = {"make": round(time.perf_counter() - begin, 3)}
-        outcome = page.Outcome(NOTEBOOK, title, record, failure, where, seconds, answers=held)
+        outcome = page.Outcome(NOTEBOOK, title, record, failure, where, seconds, answers=answered)
         provenance: Mapping[str, Any] = record.provenance if record else {}
         look = macro("tables.enable", trusted(style("tables", "figures")), trusted(script()))
         html = page.page_html(outcome, provenance, page.labelled(shown), joined(look, reminding, *parts))
