@@ -167,27 +167,27 @@ def gettext_filter(_: object, text: str) -> str:
 @cache
 def environment() -> jinja2.Environment:
     """Return what renders all templates."""
-    made = jinja2.Environment(
+    jinja = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"], auto_reload=False,
     )  # fmt: skip
-    made.policies["ext.i18n.trimmed"] = True
-    made.install_gettext_callables(  # type: ignore[attr-defined]
+    jinja.policies["ext.i18n.trimmed"] = True
+    jinja.install_gettext_callables(  # type: ignore[attr-defined]
         gettext, lambda single, several, n: gettext(single if n < 2 else several), newstyle=True
     )
-    made.globals |= {
+    jinja.globals |= {
         "glossary": _glossary, "say": say, "shipped": shipped, "signatures": language.signatures,
         "current_language": current_language, "severities": language.severity_names,
         "severity_name": language.severity_name, "localized": language.localized,
     }  # fmt: skip
     of_language = ("count", "damage", "day", "number", "translated")
-    made.filters |= {name: getattr(language, name) for name in of_language}
-    made.filters |= {
+    jinja.filters |= {name: getattr(language, name) for name in of_language}
+    jinja.filters |= {
         "data": data, "prose": prose, "tr": gettext_filter, "visible": visible,
         "date": lambda text: language.day(datetime.fromisoformat(text)),
         "instant": lambda at: language.moment(datetime.fromisoformat(at)) if at else gettext("inconnue"),
     }  # fmt: skip
-    return made
+    return jinja
 
 
 def paragraph(kind: str, *sentences: str) -> Html:

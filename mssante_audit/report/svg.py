@@ -141,8 +141,8 @@ def _svg(figure: Figure, marks: Mapping[str, str]) -> Html:
         name = attributes.pop("id", "")
         if name in marks:
             lines = marks[name].split("\n")
-            telling = [element] if len(lines) == 1 else element.findall(f".//{_SVG}use")
-            for drawn, line in zip(telling, lines, strict=True):
+            speaking = [element] if len(lines) == 1 else element.findall(f".//{_SVG}use")
+            for drawn, line in zip(speaking, lines, strict=True):
                 drawn.set("role", "img")
                 drawn.set("tabindex", "0")
                 title = etree.Element(f"{_SVG}title")

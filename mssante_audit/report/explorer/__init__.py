@@ -162,8 +162,8 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     every = (text for column in CONTACTS for text in listed[column].unique())
     masks = {text: texts[_cut(mask)] for text, mask in space.shown_contacts(every).items()}
     for column in CONTACTS:  # two of the list that differ look different
-        given = listed[listed[column] != ""]
-        rows[column] = _gathered(given, names, given[column].map(masks))
+        filled = listed[listed[column] != ""]
+        rows[column] = _gathered(filled, names, filled[column].map(masks))
     rows["findings"] = [touching.get(name, []) for name in names]
     causes, codes = verdict.causes(), sorted({code for why in whys for _, codes in why for code in codes})
     rules = [catalogue()[code] for code in sorted(set(findings["rule"]))]
@@ -219,8 +219,8 @@ def _place(code: str) -> str:
 
 def _gathered(listed: pd.DataFrame, names: Sequence[str], values: Iterable[Hashable]) -> list[list[Any]]:
     """Return for each domain the distinct values of its rows, of one value a row of the list."""
-    held = grouped(zip(listed["domain"].tolist(), values, strict=True))
-    return [list(dict.fromkeys(held.get(name, ()))) for name in names]
+    values_of = grouped(zip(listed["domain"].tolist(), values, strict=True))
+    return [list(dict.fromkeys(values_of.get(name, ()))) for name in names]
 
 
 def _findings(
@@ -234,8 +234,8 @@ def _findings(
     touching: defaultdict[str, list[int]] = defaultdict(list)
     shown: list[list[Any]] = []
     unsure, touched = doubts(space, findings, domains), domains_touched(space.audited, findings)
-    for finding, its in zip(findings.to_dict("records"), touched, strict=True):
-        if not (here := its & names):
+    for finding, touches in zip(findings.to_dict("records"), touched, strict=True):
+        if not (here := touches & names):
             continue
         for name in here:
             touching[name].append(len(shown))
