@@ -9,15 +9,16 @@ gives it to others.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
 import pandas as pd
 
 from mssante_audit.archive.history import with_operators
 from mssante_audit.base.language import gettext, localized
+from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold, visible
 from mssante_audit.declarations.register import domain_key
-from mssante_audit.dossiers.remedies import dossier_words
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
@@ -42,6 +43,16 @@ KINDS = ("host", "identifier", "phone", "name", "person", "odd")
 Claim = tuple[str, str, str]  # one of `KINDS`, a text, and whose it is
 Owners = Set[str]  # operator identifiers; "" stands for rows and declarations that name none
 Owned = tuple[str, Owners]  # something of somebody's in a text, and whose it is
+
+
+@cache
+def dossier_words() -> dict[str, Any]:
+    """Return what ``dossier.toml`` says: `generic`, `others`, `remedies` by language, `fields`."""
+    words = table_of("mssante_audit.dossiers", "dossier.toml")
+    for shared in words.pop("shared"):
+        for language, remedies in words["remedies"].items():
+            remedies |= dict.fromkeys(shared["rules"], shared[language])
+    return words
 
 
 class Belongings:
@@ -94,8 +105,8 @@ class Belongings:
         common |= {part for part, n in used.items() if n >= COMMON}
         for key, owners in owned.items():
             parts = key.split()
-            telling = any(part not in common and not part.isdigit() for part in parts)
-            if not telling or (len(parts) == 1 and len(key) < SHORT):
+            distinct = any(part not in common and not part.isdigit() for part in parts)
+            if not distinct or (len(parts) == 1 and len(key) < SHORT):
                 self.fields[key] = owners
         inside = [pair for pair in owned.items() if pair[0] not in self.fields]
         for key, owners in (*inside, *persons.items()):

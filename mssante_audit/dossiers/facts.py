@@ -196,8 +196,8 @@ class Dossier:
     def certificates(self) -> pd.DataFrame:
         """One row a certificate name: `cn`, `igc`, `domains`, most first."""
         rows = zip(*(self.entries[name].tolist() for name in ("cn", "dn", "igc", "domain")), strict=True)
-        held = _by_domains(((cn or dn, igc), domain) for cn, dn, igc, domain in rows)
-        return pd.DataFrame(held, columns=["cn", "igc", "domains"])
+        counted = _by_domains(((cn or dn, igc), domain) for cn, dn, igc, domain in rows)
+        return pd.DataFrame(counted, columns=["cn", "igc", "domains"])
 
     @cached_property
     def presented(self) -> pd.DataFrame | None:
@@ -208,10 +208,12 @@ class Dossier:
         """
         if (seen := self.common.ending) is None:
             return None
-        its = seen[seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])]
-        names = its["name"].map(lambda name: self.safe(parse_dn(name).get("CN") or name))
-        its = its.assign(cn=names, host=its["host"].map(self.safe), alone=its["domain"].where(its["alone"]))
-        presented = its.groupby("certificate", sort=False).agg(
+        ends = seen[seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])]
+        names = ends["name"].map(lambda name: self.safe(parse_dn(name).get("CN") or name))
+        ends = ends.assign(
+            cn=names, host=ends["host"].map(self.safe), alone=ends["domain"].where(ends["alone"])
+        )
+        presented = ends.groupby("certificate", sort=False).agg(
             until=("until", "first"), days=("days", "first"), cn=("cn", "first"),
             hosts=("host", lambda hosts: tuple(hosts.unique())), domains=("domain", "nunique"),
             alone=("alone", "nunique"), spare=("spare", "first"),
@@ -227,11 +229,11 @@ class Dossier:
                 return gettext(ELSEWHERE)
             return mask(text, self.space.contacts == "services") if self.masked else text
 
-        held, domains = list[tuple[Any, ...]](), self.entries["domain"].tolist()
+        counted, domains = list[tuple[Any, ...]](), self.entries["domain"].tolist()
         for kind in ("project", "support"):
             texts = self.entries[f"{kind}_contact"].tolist()
-            held += _by_domains(zip(((kind, shown(text)) for text in texts), domains, strict=True))
-        return pd.DataFrame(held, columns=["kind", "contact", "domains"])
+            counted += _by_domains(zip(((kind, shown(text)) for text in texts), domains, strict=True))
+        return pd.DataFrame(counted, columns=["kind", "contact", "domains"])
 
     @cached_property
     def changes(self) -> pd.DataFrame | None:
@@ -255,9 +257,10 @@ class Dossier:
     def held(self) -> list[tuple[datetime, int]]:
         """How many domains it held in lists of the archive."""
         times, history = self.common.history
-        its = history[history["operator_id"] == self.operator_id]
-        listed = ((its["first_seen"] <= time) & (time <= its["last_seen"]) for time in times)
-        return [(time, its.loc[there, "domain"].nunique()) for time, there in zip(times, listed, strict=True)]
+        spells = history[history["operator_id"] == self.operator_id]
+        listed = ((spells["first_seen"] <= time) & (time <= spells["last_seen"]) for time in times)
+        counts = (spells.loc[during, "domain"].nunique() for during in listed)
+        return list(zip(times, counts, strict=True))
 
     @cached_property
     def peers(self) -> Peers:
@@ -266,10 +269,10 @@ class Dossier:
 
     def record(self) -> Results:
         """Return its results (`mssante_audit.report.results.record`); their origin names no other either."""
-        made = record(self.space, self.findings, name="operator", title=self.label)
-        texts = ((key, value) for key, value in made.provenance.items() if isinstance(value, str))
+        results = record(self.space, self.findings, name="operator", title=self.label)
+        texts = ((key, value) for key, value in results.provenance.items() if isinstance(value, str))
         safe = {key: self.safe(text, gettext(ANOTHER)) for key, text in texts}
-        return replace(made, provenance={**made.provenance, **safe})
+        return replace(results, provenance={**results.provenance, **safe})
 
 
 def _by_domains(rows: Iterable[tuple[tuple[str, ...], str]]) -> list[tuple[Any, ...]]:

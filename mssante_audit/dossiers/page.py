@@ -59,12 +59,12 @@ def _correct(dossier: Dossier, limit: int) -> Html:
 
 def _once(columns: Any, name: str, limit: int, csv: pd.DataFrame | None = None, **more: Any) -> Html:
     """Return a table without the columns that say the same in all its rows, which are said once above it."""
-    held, bar = {str(n): list(its) for n, its in columns.items()}, more.get("bar")
-    plain = {n: its for n, its in [*held.items()][1:] if n != bar and len(its) > 1}
+    lists, bar = {str(n): list(its) for n, its in columns.items()}, more.get("bar")
+    plain = {n: its for n, its in [*lists.items()][1:] if n != bar and len(its) > 1}
     same = {n: its[0] for n, its in plain.items() if isinstance(its[0], str | int) and len({*its}) == 1}
     texts = ((gettext(n), value if isinstance(value, str) else number(value)) for n, value in same.items())
     alike = [(n, text) for n, text in texts if text]
-    shown = [(n, its) for n, its in held.items() if n not in same]
+    shown = [(n, its) for n, its in lists.items() if n not in same]
     rows = columns_table(shown, name=name, limit=limit, csv=None if csv is None else values(csv), **more)
     return joined(macro("dossier.alike", alike), rows)
 

@@ -13,8 +13,7 @@ from typing import Any
 from mssante_audit.base.language import current_language, format_text, gettext, typeset
 from mssante_audit.base.markup import visible
 from mssante_audit.base.text import fold
-from mssante_audit.dossiers.belongings import ELSEWHERE
-from mssante_audit.dossiers.remedies import dossier_words
+from mssante_audit.dossiers.belongings import ELSEWHERE, dossier_words
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.templates import phrase
 from mssante_audit.report.findings import title_of, why_of

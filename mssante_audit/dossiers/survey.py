@@ -15,14 +15,14 @@ from mssante_audit.archive.events import Span, between
 from mssante_audit.archive.history import with_operators
 from mssante_audit.audits import parted
 from mssante_audit.audits.reconciliation import matching
-from mssante_audit.base.language import current_language
+from mssante_audit.base.language import current_language, localized
 from mssante_audit.declarations.register import domain_key
-from mssante_audit.dossiers.belongings import Belongings
-from mssante_audit.dossiers.remedies import remedy, theirs
-from mssante_audit.findings.catalogue import SEVERITIES
+from mssante_audit.dossiers.belongings import Belongings, dossier_words
+from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.facts import told_to
 from mssante_audit.findings.frame import concat, worded
-from mssante_audit.findings.registry import LIST, audits
+from mssante_audit.findings.registry import LIST, audits, rule
+from mssante_audit.findings.templates import sentence
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.verdicts.domains import domains, doubts, hosts, method_records
@@ -93,29 +93,29 @@ class Survey:
     def standing(self) -> pd.DataFrame:
         """One row an operator (index ``operator_id``): `domains`, its points by severity, and `todo`, all."""
         audited = self.space.audited
-        held = audited[audited["operator_id"] != ""].groupby("operator_id")["domain"].nunique()
+        sizes = audited[audited["operator_id"] != ""].groupby("operator_id")["domain"].nunique()
         counts = []
-        for operator_id in held.index:
+        for operator_id in sizes.index:
             worst: dict[str, int] = {}  # of all that one remedy mends
             for finding in self.touching.get(operator_id, ()):
                 if (key := finding["fingerprint"]) in self.asked and key not in self.unsure:
                     rank = SEVERITIES.index(finding["severity"])
                     worst[self.remedies[key]] = max(rank, worst.get(self.remedies[key], 0))
             counts.append([list(worst.values()).count(rank) for rank in range(1, len(SEVERITIES))])
-        frame = pd.DataFrame(counts, index=held.index, columns=list(SEVERITIES[1:]), dtype="int64")
-        return frame.assign(domains=held, todo=frame.sum(axis=1))
+        frame = pd.DataFrame(counts, index=sizes.index, columns=list(SEVERITIES[1:]), dtype="int64")
+        return frame.assign(domains=sizes, todo=frame.sum(axis=1))
 
     def peers(self, operator_id: str) -> Peers:
         """Compare with the operators that hold about as many domains: counts and quartiles, nobody's face."""
         standing = self.standing
-        size, own = (standing[column].get(operator_id, 0) for column in ("domains", "todo"))
+        size, points = (standing[column].get(operator_id, 0) for column in ("domains", "todo"))
         low, high = next(band for band in SIZES if band[1] is None or size <= band[1])
         others = standing[standing["domains"].between(low, high or inf) & (standing.index != operator_id)]
         if len(others) < PEERS_MIN or not size:
             return Peers(low, high)
         medians = {severity: float(others[severity].median()) for severity in SEVERITIES[1:]}
-        whole, more = others["todo"].quantile([0.25, 0.5, 0.75]).tolist(), int((others["todo"] > own).sum())
-        return Peers(low, high, len(others), medians, tuple(whole), more)
+        whole, more = others["todo"].quantile([0.25, 0.5, 0.75]).tolist(), (others["todo"] > points).sum()
+        return Peers(low, high, len(others), medians, tuple(whole), int(more))
 
     @cached_property
     def methods(self) -> pd.DataFrame:
@@ -147,8 +147,8 @@ class Survey:
         """What changed between the last two lists: of the archive, or from its last to a newer one."""
         space = self.space
         archived = space.archive.until(space.as_of) if space.archive else ()
-        made = space.whitelist.generated_at
-        newer = bool(archived) and made is not None and archived[-1].generated_at < made <= space.as_of
+        listed = space.whitelist.generated_at
+        newer = bool(archived) and listed is not None and archived[-1].generated_at < listed <= space.as_of
         if len(archived) < 2 and not newer:
             return None
         after = side_of(space.whitelist) if newer else space.side_of(archived[-1])
@@ -181,3 +181,19 @@ def _kinds(facts: Mapping[str, Any]) -> frozenset[str]:
     holders = [facts, *facts["contacts"]] if isinstance(facts.get("contacts"), list) else [facts]
     kinds = {holder.get("kind", "") for holder in holders if isinstance(holder, Mapping)}
     return frozenset({"project", "support"} & kinds)
+
+
+def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
+    """Return what an operator does about a finding: the catalogue's remedy, put to it where that is not."""
+    text = dossier_words()["remedies"][current_language()].get(code)
+    if not text:
+        text = localized(rule(code), "remedy") if facts is None else sentence(rule(code), "remedy", facts)
+    return str(text).strip()
+
+
+def theirs(findings: pd.DataFrame) -> pd.DataFrame:
+    """Return the findings that the operator itself can do something about; information and hints left out."""
+    apart = {FAILED, *dossier_words()["others"]}
+    apart |= {code for code in findings["rule"].unique() if rule(code).manager}
+    idle = (findings["severity"] == "info") | (findings["confidence"] == "hint")
+    return findings[~(idle | findings["rule"].isin(apart))]

@@ -163,12 +163,12 @@ def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -
             why = {"kind": failure.kind, "message": failure.message, "section": where}
             parts += [macro("dossier.heading", name) for name in left[:1] if dossier]
         shown = tellable({**order.given, "operator": operator_id})
-        record, held = (dossier.record(), answers(dossier.verdicts)) if dossier else (None, NO_ANSWERS)
+        record, answered = (dossier.record(), answers(dossier.verdicts)) if dossier else (None, NO_ANSWERS)
         title = dossier.label if dossier else str(macro("dossier.title", "answer"))
         seconds = {"make": round(time.perf_counter() - begin, 3)}
-        outcome = page.Outcome(NOTEBOOK, title, record, failure, where, seconds, answers=held)
+        outcome = page.Outcome(NOTEBOOK, title, record, failure, where, seconds, answers=answered)
         provenance: Mapping[str, Any] = record.provenance if record else {}
-        look = macro("tables.enable", trusted(style()), trusted(script()))
+        look = macro("tables.enable", trusted(style("tables", "figures")), trusted(script()))
         html = page.page_html(outcome, provenance, page.labelled(shown), joined(look, reminding, *parts))
         files = {".html": html.encode("utf-8", "backslashreplace")}
         files |= {**page.data_files(outcome, shown, provenance), **letter}
@@ -320,4 +320,4 @@ def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) ->
     failed, code = sum(dossier.status == "failed" for dossier in dossiers), script()
     context = {"dossiers": dossiers, "failed": failed, "provenance": provenance, "script": code}
     html = template("dossiers.html.j2")
-    return html.render(context, policy=page.policy_of(source_of(code)), style=style())
+    return html.render(context, policy=page.policy_of(source_of(code)), style=style("tables"))

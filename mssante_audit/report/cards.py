@@ -47,13 +47,13 @@ def alone(*parts: str) -> Html:
 def space_card(space: TrustSpace) -> str:
     """Return the answer and the verdicts as bars, then what was loaded and the state of each input."""
     whitelist, rows = space.whitelist, space.audited
-    made = moment(whitelist.generated_at) if whitelist.generated_at else gettext("date illisible")
+    generated = moment(whitelist.generated_at) if whitelist.generated_at else gettext("date illisible")
     n, operators = rows["domain"].nunique(), rows["operator_id"].nunique()
     counted = [count(n, "domaine"), count(operators, "opérateur"), count(len(rows), "ligne")]
     contacts = {"all": gettext("montrés"), "none": gettext("masqués dans les constats")}
     aside = "{counted}, {n:ligne} de test à part"
     facts = {
-        "Liste": f"{Path(whitelist.source).name}, {made}",
+        "Liste": f"{Path(whitelist.source).name}, {generated}",
         "État": gettext("endommagée, lignes lisibles seulement") if whitelist.damaged else "",
         "Signature": language.signatures()[whitelist.signature.status],
         "Contenu": format_text(aside, counted=counted, n=len(space.entries) - len(rows)),

@@ -67,10 +67,10 @@ def calendar(ends: pd.DataFrame, as_of: datetime, lang: str = "") -> str:
     ``fr`` or ``en``, the current language if "".
     """
     boxes = ends["mailboxes"].astype("object")
-    known = ends.assign(mailboxes=boxes.where(boxes.notna(), None))
+    counted = ends.assign(mailboxes=boxes.where(boxes.notna(), None))
     with using_language(lang or current_language()):
         lines = template("calendar.ics.j2").render(
-            ends=known.to_dict("records"), as_of=as_of, most=MOST, text=_text,
+            ends=counted.to_dict("records"), as_of=as_of, most=MOST, text=_text,
             cn=lambda name: parse_dn(name).get("CN") or name,
         )  # fmt: skip
     return "".join(f"{part}\r\n" for line in lines.strip("\n").split("\n") for part in _fold(line))

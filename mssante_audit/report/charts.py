@@ -289,10 +289,10 @@ def length(value: Any) -> float | None:
 
 def whole_numbers(numbers: Iterable[Any]) -> list[int]:
     """Return counts as integers; one cut short would be another count."""
-    given = list(numbers)
-    if wrong := [n for n in given if not isinstance(n, Real) or n % 1 != 0]:
+    counts = list(numbers)
+    if wrong := [n for n in counts if not isinstance(n, Real) or n % 1 != 0]:
         raise InputError(f"{wrong[0]} is no whole number", remedy="Draw counts, or round them first")
-    return [int(n) for n in given]
+    return [int(n) for n in counts]
 
 
 def _name(name: Any) -> str:

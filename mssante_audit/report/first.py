@@ -80,14 +80,14 @@ def question_asked(domains: pd.DataFrame) -> str:
 def answer(domains: pd.DataFrame) -> Html:
     """Show the sentence on top: how many domains are well."""
     asked, whole, why = question(domains), len(domains), ""
-    held = answers(domains)[asked]
-    if held["unknown"] == whole:
+    counted = answers(domains)[asked]
+    if counted["unknown"] == whole:
         doubted, column = DOUBTS[current_language()], "receives" if asked == "arrives" else "listed"
         doubts_of_list = [doubted[c] for c in _codes(domains["why"], "listed") if c in doubted]
         reasons = [reason(c) for c, _ in _codes(domains["why"], column).most_common(1)]
         why = listing(doubts_of_list or reasons or ["–"])
-    share = percent(next(iter(held.values())), whole)
-    return macro("first.answer", asked, held, whole, share, why)
+    share = percent(next(iter(counted.values())), whole)
+    return macro("first.answer", asked, counted, whole, share, why)
 
 
 def _codes(whys: pd.Series, of: str) -> Counter[str]:
@@ -111,13 +111,13 @@ def counts(domains: pd.DataFrame, *, for_operator: bool = False) -> Html:
     Below it stands how many have each answer to the other one. An operator is not told which command of
     ours would say more.
     """
-    asked, held = question(domains), answers(domains)
+    asked, axes = question(domains), answers(domains)
     other = next(axis for axis in QUESTIONS if axis != asked)
     boxes = _boxes(domains, COLUMNS[asked])
-    parts = [(a, RESULT_OF[a], n, boxes.get(a, 0) if boxes else None) for a, n in held[asked].items()]
+    parts = [(a, RESULT_OF[a], n, boxes.get(a, 0) if boxes else None) for a, n in axes[asked].items()]
     known = boxes is not None or domains.empty
     return macro(
-        "first.counts", asked, other, parts, held[other], MARKS, known, unchecked(domains), for_operator
+        "first.counts", asked, other, parts, axes[other], MARKS, known, unchecked(domains), for_operator
     )
 
 
@@ -135,20 +135,20 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
     """
     lines = []
     for check in CHECKS:
-        held = {r: domains[domains[check] == r] for r in RESULTS if (domains[check] == r).any()}
-        doubted = [] if causes is None else _of(causes, check)["doubts"].map(len).tolist()
-        reasons = [gettext("Rien à signaler.")] if [*held] == ["ok"] else []
-        worst = [result for result in ("fail", "warn") if result in held][:1]
-        for result in (*worst, *({"unknown"} & held.keys())):
-            for code, n in _codes(held[result]["why"], check).most_common(1):
+        by_result = {r: domains[domains[check] == r] for r in RESULTS if (domains[check] == r).any()}
+        unsure = [] if causes is None else _of(causes, check)["doubts"].map(len).tolist()
+        reasons = [gettext("Rien à signaler.")] if [*by_result] == ["ok"] else []
+        worst = [result for result in ("fail", "warn") if result in by_result][:1]
+        for result in (*worst, *({"unknown"} & by_result.keys())):
+            for code, n in _codes(by_result[result]["why"], check).most_common(1):
                 words = title_of(code) if code in catalogue() else reason(code)
                 reasons.append(f"{capital(words)} ({count(n, 'domaine')})")
         lines.append(
             {
                 "check": check, "name": CHECK_NAMES[current_language()][check],
-                "held": {result: len(part) for result, part in held.items()},
+                "held": {result: len(part) for result, part in by_result.items()},
                 "boxes": _boxes(domains, check),
-                "why": reasons, "sure": doubted.count(0), "unsure": len(doubted) - doubted.count(0),
+                "why": reasons, "sure": unsure.count(0), "unsure": len(unsure) - unsure.count(0),
             }
         )  # fmt: skip
     aged = len(domains) > 0 and bool((domains["listed"] == "unknown").all())
@@ -211,6 +211,6 @@ def _short_names(observed: str, expected: str) -> tuple[str, str]:
     >>> _short_names("m.x.fr sur m.x.fr, n.x.fr", "")[0]
     'm.x.fr sur m.x.fr, n.x.fr'
     """
-    here, there = (_ADDRESS.sub("", _DN.sub(r"\1", text)) for text in (observed, expected))
-    here = _TWICE.sub(r"\1\2", here)
-    return (here, there) if here != there else (observed, expected)
+    seen, right = (_ADDRESS.sub("", _DN.sub(r"\1", text)) for text in (observed, expected))
+    seen = _TWICE.sub(r"\1\2", seen)
+    return (seen, right) if seen != right else (observed, expected)

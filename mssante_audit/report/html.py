@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,11 @@ from mssante_audit.verdicts.words import OUTCOME_WORDS
 
 TEMPLATE = Path(__file__).parent / "template"
 _STRONG = re.compile(r"\*\*(.+?)\*\*")
+# What a page does not need: of a script comments and indentation, of a style sheet comments and blanks
+_ASIDE = {
+    ".js": re.compile(r"^(?:[ ]+|//.*\n)+", re.MULTILINE),
+    ".css": re.compile(r"/\*.*?\*/|(?<=[{};,])\s+|(?<=\w:) |\s+(?=[{}])|;\s*(?=})", re.DOTALL),
+}
 
 
 class Html(Markup):
@@ -140,6 +146,13 @@ def macro(name: str, *given: Any, **named: Any) -> Html:
     return trusted(made(*given, **named).strip())
 
 
+@cache
+def shipped(name: str, package: str = "mssante_audit.report") -> str:
+    """Return a script or a style sheet of a package, without what only its authors read."""
+    text = (files(package) / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+    return _ASIDE[Path(name).suffix].sub("", text)
+
+
 def prose(text: str) -> str:
     """Return a text of ours, translated and typeset."""
     return language.typeset(translated(text))
@@ -154,27 +167,27 @@ def gettext_filter(_: object, text: str) -> str:
 @cache
 def environment() -> jinja2.Environment:
     """Return what renders all templates."""
-    made = jinja2.Environment(
+    jinja = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"], auto_reload=False,
     )  # fmt: skip
-    made.policies["ext.i18n.trimmed"] = True
-    made.install_gettext_callables(  # type: ignore[attr-defined]
+    jinja.policies["ext.i18n.trimmed"] = True
+    jinja.install_gettext_callables(  # type: ignore[attr-defined]
         gettext, lambda single, several, n: gettext(single if n < 2 else several), newstyle=True
     )
-    made.globals |= {
-        "glossary": _glossary, "say": say, "signatures": language.signatures,
+    jinja.globals |= {
+        "glossary": _glossary, "say": say, "shipped": shipped, "signatures": language.signatures,
         "current_language": current_language, "severities": language.severity_names,
         "severity_name": language.severity_name, "localized": language.localized,
     }  # fmt: skip
     of_language = ("count", "damage", "day", "number", "translated")
-    made.filters |= {name: getattr(language, name) for name in of_language}
-    made.filters |= {
+    jinja.filters |= {name: getattr(language, name) for name in of_language}
+    jinja.filters |= {
         "data": data, "prose": prose, "tr": gettext_filter, "visible": visible,
         "date": lambda text: language.day(datetime.fromisoformat(text)),
         "instant": lambda at: language.moment(datetime.fromisoformat(at)) if at else gettext("inconnue"),
     }  # fmt: skip
-    return made
+    return jinja
 
 
 def paragraph(kind: str, *sentences: str) -> Html:

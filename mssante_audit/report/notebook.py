@@ -57,12 +57,12 @@ def open_report(name: str, **parameters: Any) -> Report:
     space = results.open_space(**parameters)
     chosen = results.limits(space, **named)
     every = registry.audits()
-    made = tuple(every) if name == "overview" else TOGETHER.get(name, (name,) if name in every else ())
-    touching = results.touching(frame.concat([audit(its, space) for its in made]), space, chosen)
+    audit_names = tuple(every) if name == "overview" else TOGETHER.get(name, (name,) if name in every else ())
+    touching = results.touching(frame.concat([audit(its, space) for its in audit_names]), space, chosen)
     entries = results.limited(space.audited, chosen)
     if not space.show_contacts:  # names of operators and descriptions are shown, and may name persons
         entries = unnamed_rows(space, entries, "operator", "description", "o")
-    return Report(name, space, chosen, entries, touching, made, row_limit, since)
+    return Report(name, space, chosen, entries, touching, audit_names, row_limit, since)
 
 
 @dataclass(frozen=True)
@@ -161,14 +161,14 @@ class Report:
     def sections(self, *names: str) -> Html:
         """Show families of rules, each under its title; last, folded, those with nothing found."""
         rules = {name: findings.family(name) for name in names}
-        found = {name for name in names if self.findings["rule"].isin(rules[name]).any()}
-        parts = [(name, self.section(name)) for name in names if name in found]
+        fired = {name for name in names if self.findings["rule"].isin(rules[name]).any()}
+        parts = [(name, self.section(name)) for name in names if name in fired]
         unsure = {
             n
             for n, its in rules.items()
             if findings.lacks(self.space, its) or not self.unevaluated.isdisjoint(its)
         }
-        quiet = [(name, name in unsure, self.section(name)) for name in names if name not in found]
+        quiet = [(name, name in unsure, self.section(name)) for name in names if name not in fired]
         return macro("findings.sections", parts, quiet)
 
     def accepted(self, empty: str = "Aucun constat accepté.") -> Html:
@@ -237,9 +237,9 @@ class Report:
 
     def age_note(self) -> Html:
         """Say how little a row's date proves."""
-        made, dates = self.space.whitelist.generated_at, self.entries["updated_at"]
+        generated, dates = self.space.whitelist.generated_at, self.entries["updated_at"]
         time, same = charts.largest(dates.dropna().dt.strftime("%H:%M:%S").value_counts())
-        after = int((dates > made).sum()) if made else 0
+        after = int((dates > generated).sum()) if generated else 0
         return macro("notebook.age_note", after, same, time or "–")
 
     def hosts_chart(self, kind: str, title: str, reading: str, empty: str) -> svg.Chart | Html:

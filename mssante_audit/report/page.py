@@ -291,14 +291,15 @@ def _exporter() -> TemplateExporter:
         html = mistune.create_markdown(escape=escape, plugins=["table", "strikethrough"])(source)
         return trusted(re.sub(r"<th(?=[ >])", '<th scope="col"', str(html)))
 
-    made: TemplateExporter = TemplateExporter(  # type: ignore[no-untyped-call]
+    exporter: TemplateExporter = TemplateExporter(  # type: ignore[no-untyped-call]
         template_name="base", template_file="cells.html.j2", extra_template_paths=[str(TEMPLATE)],
         default_preprocessors=[],
     )  # fmt: skip
-    made.environment.trim_blocks = made.environment.lstrip_blocks = made.environment.autoescape = True
-    made.environment.globals["mime"] = MIME
-    made.environment.filters |= {"prose": prose, "tr": gettext_filter}
-    return made
+    jinja = exporter.environment
+    jinja.trim_blocks = jinja.lstrip_blocks = jinja.autoescape = True
+    jinja.globals["mime"] = MIME
+    jinja.filters |= {"prose": prose, "tr": gettext_filter}
+    return exporter
 
 
 def index_html(
@@ -310,7 +311,7 @@ def index_html(
     screen answers (``title``), what it says (``first``), what to put right first (``causes``), and the file
     of the explorer beside it (``explorer``).
     """
-    texts = {"title": gettext("Rapports d’audit"), "style": tables.style() if "first" in screen else ""}
+    texts = {"title": gettext("Rapports d’audit"), "style": tables.style()}
     return template("run.html.j2").render(
         texts | screen, outcomes=outcomes, complete=complete, provenance=provenance,
         since=findings.since_previous,

@@ -50,7 +50,7 @@ def schema() -> dict[str, Any]:
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of those `LIBRARIES` that are installed."""
-    return {name: found.version for name in LIBRARIES for found in [*distributions(name=name)][:1]}
+    return {name: installed.version for name in LIBRARIES for installed in [*distributions(name=name)][:1]}
 
 
 def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,11 +60,11 @@ def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def open_space(**parameters: Any) -> TrustSpace:
     """Load the trust space that parameters of `load_space` and fields of `Thresholds` describe."""
-    given = {name: check_value(name, value) for name, value in parameters.items()}
-    judged_by = {name: given.pop(name) for name in parameters if name in Thresholds.model_fields}
-    if other := given.keys() & {*ASIDE}:
+    values = {name: check_value(name, value) for name, value in parameters.items()}
+    judged_by = {name: values.pop(name) for name in parameters if name in Thresholds.model_fields}
+    if other := values.keys() & {*ASIDE}:
         raise ParameterError("{} says nothing of a trust space", min(other))
-    return load_space(**given, thresholds=Thresholds(**judged_by))
+    return load_space(**values, thresholds=Thresholds(**judged_by))
 
 
 def select_operator(space: TrustSpace, operator: str | None) -> str | None:
@@ -114,10 +114,10 @@ def limits(
     named = places(check_value("region", region), check_value("department", department))
     chosen = Limits(operator_id, named)
     if named and limited(space.audited, chosen).empty:
-        there = ", ".join((*named.regions, *named.departments))
+        where = ", ".join((*named.regions, *named.departments))
         departments = sorted({*space.audited["department"]} - {""})
         text = "the operator {} does not sit in {}" if operator_id else "no operator of this list sits in {}"
-        values = filter(None, (operator_id, there))
+        values = filter(None, (operator_id, where))
         raise UnknownNameError(text, *values, remedy=("There are operators in: {}", ", ".join(departments)))
     return chosen
 
@@ -161,8 +161,8 @@ def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.Da
     """
     if chosen == EVERYBODY:
         return findings
-    theirs, owners = limited(space.entries, chosen), operators(space, chosen) or set()
-    rows, names = set(theirs["row"].tolist()), set(theirs["domain"].tolist())
+    entries, owners = limited(space.entries, chosen), operators(space, chosen) or set()
+    rows, names = set(entries["row"].tolist()), set(entries["domain"].tolist())
     kept = (findings["rule"] == FAILED) | findings["operator_id"].isin(owners)
     kept |= findings["rows"].map(lambda numbers: not rows.isdisjoint(numbers)).astype("bool")
     if chosen.operator_id is None:
@@ -195,8 +195,8 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
         "versions": {"python": platform.python_version()} | versions(),
         "inputs": [state.as_json() for state in space.states],
     }  # fmt: skip
-    made = [name for name, audit in registry.audits().items() if audit in {*space.cache, *space.kept}]
-    if made and space.waivers and len(accepted := waived(space, *made)):
+    evaluated = [name for name, audit in registry.audits().items() if audit in {*space.cache, *space.kept}]
+    if evaluated and space.waivers and len(accepted := waived(space, *evaluated)):
         origin["waived"] = accepted[list(ACCEPTED)].to_dict("records")
     return origin
 

@@ -94,9 +94,9 @@ def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[J
     accepted = {name: declared(_read(path), name) for name, path in notebooks.items()}
     lang = check_value("lang", parameters.get("lang", "fr"))
     # A notebook of one's own need not know languages: it then says what it says.
-    given = {name: check_value(name, value) for name, value in parameters.items() if name != "lang"}
+    checked = {name: check_value(name, value) for name, value in parameters.items() if name != "lang"}
     takes = dict.fromkeys(name for names in accepted.values() for name in names)
-    if unknown := given.keys() - takes:
+    if unknown := checked.keys() - takes:
         raise ParameterError(
             "{}: no parameter {}",
             ", ".join(accepted),
@@ -106,7 +106,7 @@ def plan(notebooks: Mapping[str, Path], parameters: Mapping[str, Any]) -> list[J
     now, jobs = datetime.now(UTC).replace(microsecond=0).isoformat(), []
     for name, path in notebooks.items():
         defaults = accepted[name]
-        values = {n: value for n, value in {**given, "lang": lang}.items() if n in defaults}
+        values = {n: value for n, value in {**checked, "lang": lang}.items() if n in defaults}
         if name in ONE_OPERATOR and not values.get("operator"):
             about = "the report {} is about one operator"
             raise ParameterError(about, repr(name), remedy="Give --operator, an identifier or a name")
@@ -225,8 +225,8 @@ def _stale(outcome: Outcome) -> list[Path]:
     if outcome.failure:
         return []
     parts = (".html", ".ipynb", ".results.json", ".findings.csv", ".ics")
-    made = {".findings.csv": results, ".ics": results and results.calendar}
+    contents = {".findings.csv": results, ".ics": results and results.calendar}
     return [
         *(Path("failed", f"{name}{suffix}") for suffix in parts),
-        *(Path(f"{name}{suffix}") for suffix, content in made.items() if not content),
+        *(Path(f"{name}{suffix}") for suffix, content in contents.items() if not content),
     ]

@@ -37,7 +37,7 @@ WIDTH, SIZE, LETTERS = 420, 14, 44
 LINE, BAR, GAP, FOOT = 18, 8, 6, 6
 HIGH, CURVE = 110, 70  # Points that axes of upright bars, and of a curve, are high
 PAGE = 1000  # Points that a chart may be high if it is to stand on a page below the text that leads to it
-# Colours of a drawing by their names; in a page each is a variable of `tables.css`, no two the same
+# Colours of a drawing by their names; in a page each is a variable of `figures.css`, no two the same
 COLOURS = {
     "critical": "#5b1235", "error": "#a83508", "warning": "#b58200", "info": "#6698c8", "strong": "#0b4a86",
     "light": "#5894cc", "gold": "#b58201", "brown": "#6e3a06", "grey": "#79818a", "ink": "#1b1f24",
@@ -47,7 +47,6 @@ COLOURS = {
 # The page's variable of each colour; a severity has another one for its letters
 _VARIABLES = {colour: f"{name}-fill" if name in SEVERITIES else name for name, colour in COLOURS.items()}
 _SVG = "{http://www.w3.org/2000/svg}"
-_HREF = "{http://www.w3.org/1999/xlink}href"
 # What of the drawing's text is replaced: its size and its letters are the page's
 _OURS = {
     r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>": r"<svg \1>",
@@ -98,8 +97,11 @@ class Chart:
 
 
 @contextmanager
-def look() -> Iterator[None]:
-    """Draw in the look of the reports meanwhile; what cannot be drawn so is a `ParameterError`."""
+def look(salt: str = "mssante-audit") -> Iterator[None]:
+    """Draw in the look of the reports meanwhile; what cannot be drawn so is a `ParameterError`.
+
+    What has an `id` in a drawing takes it from what it is and from the `salt`.
+    """
     import matplotlib
 
     style: Any = {
@@ -108,7 +110,7 @@ def look() -> Iterator[None]:
         "axes.spines.right": False, "axes.spines.left": False, "figure.facecolor": "none",
         "axes.facecolor": "none", "legend.frameon": False, "legend.fontsize": SIZE, "legend.borderpad": 0,
         "legend.borderaxespad": 0, "legend.labelspacing": 0.3, "legend.handlelength": 1.4,
-        "svg.fonttype": "none", "svg.hashsalt": "mssante-audit", "savefig.dpi": 200,
+        "svg.fonttype": "none", "svg.hashsalt": salt, "savefig.dpi": 200,
     }  # fmt: skip
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a browser has letters that this font lacks
@@ -130,31 +132,26 @@ def name_mark(marks: dict[str, str], artist: Any, text: str) -> None:
 def _svg(figure: Figure, marks: Mapping[str, str]) -> Html:
     """Return a drawing as SVG that takes the width there is; each `id` in it is its own, in any page."""
     out = io.StringIO()
-    with look():
+    with look(f"chart-{next(_drawn)}"):
         figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     root = etree.fromstring(out.getvalue().encode("utf-8", "backslashreplace"))
-    chart = f"#chart-{next(_drawn)}-"
     etree.strip_elements(root, f"{_SVG}metadata", f"{_SVG}style", etree.Comment, with_tail=False)
     for element in root.iter():
         attributes: Any = element.attrib
         name = attributes.pop("id", "")
         if name in marks:
             lines = marks[name].split("\n")
-            telling = [element] if len(lines) == 1 else element.findall(f".//{_SVG}use")
-            for drawn, line in zip(telling, lines, strict=True):
+            speaking = [element] if len(lines) == 1 else element.findall(f".//{_SVG}use")
+            for drawn, line in zip(speaking, lines, strict=True):
                 drawn.set("role", "img")
                 drawn.set("tabindex", "0")
                 title = etree.Element(f"{_SVG}title")
                 title.text = line
                 drawn.insert(0, title)
         elif element.tag in (f"{_SVG}path", f"{_SVG}clipPath") and name:
-            element.set("id", f"{chart[1:]}{name}")
+            element.set("id", name)
             if style := attributes.get("style"):  # what uses it has a stroke, which a style sheet can change
                 element.set("style", re.sub(r"stroke: [^;]*(; )?", "", style))
-        if href := attributes.pop(_HREF, ""):
-            element.set(_HREF, href.replace("#", chart))
-        if clip := attributes.get("clip-path"):
-            element.set("clip-path", clip.replace("#", chart))
         for attribute in {"d", "x", "y", "transform", "points"} & {*attributes}:
             element.set(attribute, re.sub(r"(\.\d)\d+", r"\1", " ".join(attributes[attribute].split())))
         if attributes.get("transform", "").startswith("rotate(-0 "):
@@ -255,8 +252,7 @@ def upright_bars(lengths: Any, pairs: Pairs, new: Any, options: dict[str, Any]) 
     times = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else pd.DatetimeIndex(index)
     frame = pd.DataFrame(lengths)
     parts = zip(frame, [colours] if isinstance(lengths, pd.Series) else colours, strict=True)
-    figure = new([LINE, HIGH, LINE], options.pop("figsize", None))
-    above, axes, below = figure.axes
+    above, axes, below = new([LINE, HIGH, LINE], options.pop("figsize", None)).axes
     days = (times - times[0]).days.tolist()
     width = 0.8 * min((b - a for a, b in pairwise(days) if b > a), default=30)
     bottom = pd.Series(0.0, index=index)
@@ -264,31 +260,19 @@ def upright_bars(lengths: Any, pairs: Pairs, new: Any, options: dict[str, Any]) 
         axes.bar(times, frame[column], width=width, bottom=bottom, color=colour, **options)
         bottom += frame[column]
     time_axis(axes, times, pairs[0][0], pairs[-1][0])
-    tops, texts = bottom.tolist(), [language.number(n) for n in bottom]
-    (left, right), up = axes.get_xlim(), HIGH / axes.get_ylim()[1]
-    across, first = WIDTH / (right - left), axes.convert_xunits(times[0]) - left
-    places = [across * (first + n) for n in days]
-    for i in _numbered(places, [up * n for n in tops], texts, across * width):
-        axes.annotate(texts[i], (times[i], tops[i]), (0, 2), **ABOVE)
     axes.set_yticks([])
+    each = zip(times, bottom, strict=True)
+    numbers = [axes.annotate(language.number(n), (time, n), (0, 2), **ABOVE) for time, n in each]
+    boxes = [bar.get_window_extent() for bar in axes.patches]
+    for number in sorted(numbers, key=lambda number: -number.xy[1]):  # the highest is asked first
+        box = number.get_window_extent()
+        if axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 and not box.count_overlaps(boxes):
+            boxes.append(box)
+        else:
+            number.remove()
     above.set_axis_off()
     below.set_axis_off()
     return axes
-
-
-def _numbered(places: list[float], tops: list[float], texts: list[str], bar: float) -> list[int]:
-    """Return which upright bars have room for their number above them: the highest are asked first."""
-    widths, chosen = [wide(text) for text in texts], set[int]()
-    for i in sorted(range(len(tops)), key=lambda i: -tops[i]):
-        side = widths[i] / 2
-        fits = side <= places[i] <= WIDTH - side
-        for j, (place, top) in enumerate(zip(places, tops, strict=True)):
-            apart, higher = abs(place - places[i]), top - tops[i]
-            fits &= not (higher > 2 and apart < side + bar / 2)
-            fits &= not (j in chosen and higher < SIZE + 4 and apart < side + widths[j] / 2 + 2)
-        if fits:
-            chosen.add(i)
-    return sorted(chosen)
 
 
 def head(axes: Any, head: Sequence[str], times: pd.DatetimeIndex, numbers: Sequence[int]) -> None:

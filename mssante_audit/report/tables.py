@@ -6,9 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from itertools import count as count_from
 from numbers import Integral, Real
 from typing import Any
@@ -22,14 +20,13 @@ from mssante_audit.base.language import count, current_language, french, gettext
 from mssante_audit.base.markup import visible as visible
 from mssante_audit.findings import frame
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.report.html import Html, joined, macro, paragraph, trusted
+from mssante_audit.report.html import Html, joined, macro, paragraph, shipped, trusted
 from mssante_audit.report.parameters import check_value
 
 SHORT, TEXT = 16, 1000  # Characters of a text that stays on one line, and of one of any frame that are shown
 # Rows of a table that are printed (`tables.css`): paper is read, and the rest is looked up in the file
 PAPER = 3
 SCRIPT_TEXT = re.compile(r'\btr\("([^"]+)"')  # What the script asks a word by
-_ASIDE = re.compile(r"^(?:[ ]+|//.*\n)+", re.MULTILINE)  # comments and indentation of a script
 _tables = count_from(1)
 
 
@@ -176,16 +173,9 @@ def script(more: str = "") -> str:
     return f"const LANGUAGE = {lang}, WORDS = {words};\n{code}"
 
 
-def style() -> str:
-    """Return the style of tables, figures and charts."""
-    return shipped("tables.css")
-
-
-@cache
-def shipped(name: str, package: str = "mssante_audit.report") -> str:
-    """Return the text of a file in a package, a script without comments and indentation."""
-    text = (files(package) / name).read_text(encoding="utf-8").replace("\r\n", "\n")
-    return _ASIDE.sub("", text) if name.endswith(".js") else text
+def style(*parts: str) -> str:
+    """Return the style of tables, figures and charts; of a page that has only some of these, their parts."""
+    return "".join(shipped(f"{part}.css") for part in parts or ("tables", "figures", "first"))
 
 
 def source_of(code: str) -> str:

@@ -26,7 +26,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.trend import Point
 from mssante_audit.report import explorer, tables
 from mssante_audit.report.findings import title_of
-from mssante_audit.report.html import joined, macro, names, template
+from mssante_audit.report.html import joined, macro, names, shipped, template
 from mssante_audit.report.page import policy_of
 from mssante_audit.site.pages import SitePage, pages
 from mssante_audit.site.view import View
@@ -88,15 +88,15 @@ def _write(path: Path, page: SitePage, view: View) -> None:
         parts = ",\n".join(f'"{name}": {export.json_text(values)}' for name, values in every.items())
         write_bytes(path.with_suffix(".json"), f"{{\n{parts}}}\n".encode("utf-8", "backslashreplace"))
         export.write_workbook(every, path.with_suffix(".xlsx"))
-    code = ""
+    code, looks = "", tables.style("tables")
     if page.kind == "index":  # it has charts, and the search
-        code = tables.script(tables.shipped("site.js", __package__))
+        looks, code = tables.style(), tables.script(shipped("site.js", __package__))
     elif any('class="sortable"' in html for html in shown.values()):
         code = tables.script()
     html = template(f"site_{page.kind}.html.j2").render(
         page.texts, page=page, root="../" * page.path.count("/"), stem=path.stem, tables=shown,
         policy=policy_of(*[tables.source_of(code)] if code else ()), script=code,
-        style=f"{tables.style()}\n{tables.shipped('site.css', __package__)}",
+        style=looks + shipped("site.css", __package__),
         provenance=view.provenance, view=view,
     )  # fmt: skip
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
@@ -167,11 +167,11 @@ def _write_feeds(folder: Path, view: View) -> None:
         changed = changes_of(view.space)
     write(title, "index.html", "feed.atom", [*items, *_changes(view, changed)])
     for operator in view.operators.values():
-        theirs, page = (item for item in items if operator.id in item.operators), Path(operator.page)
+        causes, page = (item for item in items if operator.id in item.operators), Path(operator.page)
         sides = changed.filter(like="operator_").isin([operator.id])  # "" is also a side that is not there
-        own = changed[sides.any(axis=1) & bool(operator.id)]
-        own_items = [*theirs, *_changes(view, own, operator.id)]
-        write(f"{title} – {operator.name}", page.name, page.with_suffix(".atom").as_posix(), own_items)
+        changes = changed[sides.any(axis=1) & bool(operator.id)]
+        news = [*causes, *_changes(view, changes, operator.id)]
+        write(f"{title} – {operator.name}", page.name, page.with_suffix(".atom").as_posix(), news)
 
 
 def _items(view: View) -> Iterator[Item]:
@@ -187,21 +187,21 @@ def _items(view: View) -> Iterator[Item]:
                 f"{where}{more} [{severity}] {cause['observed']} {cause['remedy']}",
                 cause["operators"],
             )
-    settled = grouped(((gone["rule"], gone["operator_id"]), gone) for gone in view.settled)
+    settled = grouped(((finding["rule"], finding["operator_id"]), finding) for finding in view.settled)
     for (code, operator_id), fixed in settled.items():
-        keys = sorted(gone["fingerprint"] for gone in fixed)
+        keys = sorted(finding["fingerprint"] for finding in fixed)
         title = format_text("Réglé : {title}", title=title_of(code))
-        domains = ", ".join(dict.fromkeys(gone["domain"] for gone in fixed if gone["domain"]))
+        domains = ", ".join(dict.fromkeys(finding["domain"] for finding in fixed if finding["domain"]))
         yield Item("|".join(("fixed", *keys)), title, domains, [operator_id])
 
 
 def _changes(view: View, changed: pd.DataFrame, operator_id: str = "") -> Iterator[Item]:
     """Yield what changed in the list, all or of one operator."""
-    made = view.space.whitelist.generated_at
+    generated = view.space.whitelist.generated_at
     for kind, rows in changed.groupby("kind", sort=False):
         listed = list(map(view.space.shown, rows["domain"].unique()))
         unsure = (rows["confidence"] == "unknown").any()
         doubt = f" – {names('confidences')['unknown']}" if unsure else ""
         title = f"{names('changes')[str(kind)]}{doubt} ({count(len(listed), 'domaine')})"
-        key = "|".join(filter(None, ("change", str(made), str(kind), operator_id)))
-        yield Item(key, title, ", ".join(listed[:50]), (), made.isoformat() if made else "")
+        key = "|".join(filter(None, ("change", str(generated), str(kind), operator_id)))
+        yield Item(key, title, ", ".join(listed[:50]), (), generated.isoformat() if generated else "")

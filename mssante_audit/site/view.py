@@ -113,10 +113,10 @@ class View:
         bearers = grouped((name, o.id) for o in operators for name in o.names)
         ids = {name: owners[0] for name, owners in bearers.items() if len(owners) == 1}
         # What only the run before found, or this one could not look for; whose, where one bears that name.
-        gone = (self.follow_up.fixed, self.follow_up.unknown) if self.follow_up else ((), ())
+        lacked = (self.follow_up.fixed, self.follow_up.unknown) if self.follow_up else ((), ())
         self.fixed, self.lost = (
             [{"operator_id": ids.get(f["operator"], ""), **f} for f in part if f["rule"] in catalogue()]
-            for part in gone
+            for part in lacked
         )
 
     def _operators(self, folder: Path | None) -> Iterator[Operator]:
@@ -141,11 +141,11 @@ class View:
                     names.setdefault(owner, [name])
             touching.append(grouped(touched))
         found, _ = touching
-        held, codes = defaultdict[str, list[Domain]](list), self.findings["rule"].tolist()
+        domains_of, codes = defaultdict[str, list[Domain]](list), self.findings["rule"].tolist()
         for pair in sorted({*tests, *(pair for pair in found if pair[1])}):
             ats, listed = found.get(pair, ()), tests.get(pair, ())
             rules = tuple(dict.fromkeys(codes[at] for at in ats))
-            held[pair[0]].append(Domain(pair[1], ats, rules, len(listed), bool(listed) and all(listed)))
+            domains_of[pair[0]].append(Domain(pair[1], ats, rules, len(listed), bool(listed) and all(listed)))
         by_owner = [grouped((o, at) for (o, _), ats in part.items() for at in ats) for part in touching]
         dossiers = dossiers_in(folder) if folder else {}
         for owner, bearing in names.items():
@@ -155,7 +155,7 @@ class View:
             findings, waived = (sorted({*theirs.get(owner, ())}) for theirs in by_owner)
             new = [at for at in findings if at in self.fresh]
             counts = (severity_counts(self.findings.iloc[positions]) for positions in (findings, new))
-            yield Operator(owner, called, page, dossier, held[owner], findings, waived, *counts)
+            yield Operator(owner, called, page, dossier, domains_of[owner], findings, waived, *counts)
 
     @cached_property
     def domains(self) -> pd.DataFrame:
@@ -245,5 +245,5 @@ def dossiers_in(folder: Path) -> dict[str, str]:
     """Return the path in the site of each operator's dossier, for a folder of `write_dossiers`."""
     index = folder / "dossiers.json"
     listed = json.loads(index.read_text(encoding="utf-8"))["dossiers"] if index.is_file() else ()
-    there = {page.stem for page in folder.glob("*.html")}
-    return {r["operator_id"]: f"dossiers/{r['file']}.html" for r in listed if r["file"] in there}
+    pages = {page.stem for page in folder.glob("*.html")}
+    return {r["operator_id"]: f"dossiers/{r['file']}.html" for r in listed if r["file"] in pages}

@@ -13,13 +13,12 @@ from test_certificates import ALPHA, BETA_DN, ONE, Wires, of
 from mssante_audit.audits import audit_all
 from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.language import LANGUAGES
-from mssante_audit.dossiers.belongings import ELSEWHERE
+from mssante_audit.dossiers.belongings import ELSEWHERE, dossier_words
 from mssante_audit.dossiers.facts import ANOTHER, dossier
 from mssante_audit.dossiers.letter import letter_files, letter_text
 from mssante_audit.dossiers.page import _once, section
-from mssante_audit.dossiers.remedies import dossier_words, remedy, theirs
 from mssante_audit.dossiers.stationery import Stationery
-from mssante_audit.dossiers.survey import PEERS_MIN, survey
+from mssante_audit.dossiers.survey import PEERS_MIN, remedy, survey, theirs
 from mssante_audit.findings.frame import COLUMNS
 from mssante_audit.findings.registry import catalogue, rule
 from mssante_audit.report.results import Limits, touching

@@ -17,10 +17,16 @@ from test_dossier import GROUP, LARGE
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.dossiers.facts import dossier
-from mssante_audit.dossiers.forms import MOST_FORMS
-from mssante_audit.dossiers.letter import MOST_DOMAINS, MOST_POINTS, WIDTH, letter_files, letter_text
-from mssante_audit.dossiers.remedies import theirs
+from mssante_audit.dossiers.letter import (
+    MOST_DOMAINS,
+    MOST_FORMS,
+    MOST_POINTS,
+    WIDTH,
+    letter_files,
+    letter_text,
+)
 from mssante_audit.dossiers.stationery import Stationery, read_stationery
+from mssante_audit.dossiers.survey import theirs
 from mssante_audit.findings.catalogue import SEVERITIES
 
 CASES = toml("dossiers/letter")

@@ -19,7 +19,7 @@ from mssante_audit.base.resources import resource
 from mssante_audit.dossiers.belongings import Belongings
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.dossiers.letter import letter_files
-from mssante_audit.dossiers.remedies import remedy, theirs
+from mssante_audit.dossiers.survey import remedy, theirs
 from mssante_audit.dossiers.write import Order, from_space
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.run import plan, run_reports

@@ -1,6 +1,5 @@
 import csv
 import io
-from importlib.resources import files
 
 import pandas as pd
 from made_findings import framed, made
@@ -9,6 +8,7 @@ from pages import attached, parsed
 from mssante_audit.base.language import NBSP
 from mssante_audit.base.markup import SHOWN_TEXT
 from mssante_audit.report import findings, tables
+from mssante_audit.report.html import shipped
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror=alert(2)> =HYPERLINK("x") \N{RIGHT-TO-LEFT OVERRIDE}evil\x00'
@@ -70,8 +70,9 @@ def test_what_is_invisible_is_shown():
 
 def test_script_and_style_stay_within_their_budget():
     assert len(tables.script().encode()) < 8_000
-    template = files("mssante_audit.report") / "template" / "style.css"
-    assert len(tables.style().encode()) + len(template.read_bytes()) < 24_500  # in both themes, and paper
+    page = len(shipped("style.css").encode())
+    assert len(tables.style().encode()) + page < 23_000  # in both themes, and paper
+    assert len(tables.style("tables").encode()) + page < 11_500, "of the pages of which a night has hundreds"
 
 
 def test_severities_are_all_told_and_bars_are_in_proportion():

@@ -25,7 +25,7 @@ from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.templates import sentence
 from mssante_audit.report import charts, first, page, results, tables
 from mssante_audit.report.findings import title_of
-from mssante_audit.report.html import macro, template
+from mssante_audit.report.html import macro, shipped, template
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.states import aged
@@ -91,7 +91,7 @@ def explorer_html(
     belongs, if it does not stand alone.
     """
     lang, asked = current_language(), first.question(domains)
-    code = "\n".join([tables.script(), *(tables.shipped(f"explorer/{part}.js") for part in PARTS)])
+    code = "\n".join([tables.script(), *(shipped(f"explorer/{part}.js") for part in PARTS)])
     words = language.words_of("mssante_audit.report.explorer")[lang]
     content = explorer_data(space, findings, domains) | {
         "words": {**words["script"], "colon": language.colon(), "semicolon": language.semicolon()},
@@ -111,7 +111,7 @@ def explorer_html(
         part=len(domains), whole=len(domains_frame(space)),
         words={**words["page"], "colon": language.colon()}, blind=first.unchecked(domains), home=home,
         policy=page.policy_of(tables.source_of(code)), script=code,
-        style=tables.shipped("explorer/explorer.css"), data=packed(content),
+        style=shipped("explorer/explorer.css"), data=packed(content),
         doubts=[verdict.DOUBTS[lang][d] for d in space.list_doubts], provenance=results.provenance(space),
     )  # fmt: skip
 
@@ -162,8 +162,8 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     every = (text for column in CONTACTS for text in listed[column].unique())
     masks = {text: texts[_cut(mask)] for text, mask in space.shown_contacts(every).items()}
     for column in CONTACTS:  # two of the list that differ look different
-        given = listed[listed[column] != ""]
-        rows[column] = _gathered(given, names, given[column].map(masks))
+        filled = listed[listed[column] != ""]
+        rows[column] = _gathered(filled, names, filled[column].map(masks))
     rows["findings"] = [touching.get(name, []) for name in names]
     causes, codes = verdict.causes(), sorted({code for why in whys for _, codes in why for code in codes})
     rules = [catalogue()[code] for code in sorted(set(findings["rule"]))]
@@ -219,8 +219,8 @@ def _place(code: str) -> str:
 
 def _gathered(listed: pd.DataFrame, names: Sequence[str], values: Iterable[Hashable]) -> list[list[Any]]:
     """Return for each domain the distinct values of its rows, of one value a row of the list."""
-    held = grouped(zip(listed["domain"].tolist(), values, strict=True))
-    return [list(dict.fromkeys(held.get(name, ()))) for name in names]
+    values_of = grouped(zip(listed["domain"].tolist(), values, strict=True))
+    return [list(dict.fromkeys(values_of.get(name, ()))) for name in names]
 
 
 def _findings(
@@ -234,8 +234,8 @@ def _findings(
     touching: defaultdict[str, list[int]] = defaultdict(list)
     shown: list[list[Any]] = []
     unsure, touched = doubts(space, findings, domains), domains_touched(space.audited, findings)
-    for finding, its in zip(findings.to_dict("records"), touched, strict=True):
-        if not (here := its & names):
+    for finding, touches in zip(findings.to_dict("records"), touched, strict=True):
+        if not (here := touches & names):
             continue
         for name in here:
             touching[name].append(len(shown))
