@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticKnownError
 
 from mssante_audit.base.errors import AuditError
+from mssante_audit.base.inputs import STATES
 from mssante_audit.base.language import words_of
 from mssante_audit.base.secret import masked_url
 
@@ -61,7 +62,7 @@ Name = Annotated[str, Field(min_length=1)]
 Place = Annotated[Path, BeforeValidator(placed, json_schema_input_type=Name)]
 Names = Several[Name]
 Server = Annotated[str, Field(pattern=r"^[^=\s]+=[^=\s]+$")]
-_STATES = "absent|damaged|future|changed-signer|unverified|quarantined|older|shrunk|stale"
+_STATES = "|".join(STATES[:-1])
 Tolerated = Annotated[str, Field(pattern=rf"^[a-z]+(:({_STATES}))?$")]
 _PLACED_OR_NONE = BeforeValidator(lambda given, info: None if given == "" else placed(given, info), str)
 OptionalFile = Annotated[Path | None, _PLACED_OR_NONE]

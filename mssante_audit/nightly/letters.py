@@ -96,10 +96,15 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
 
 def reminders(config: Config, as_of: str, current: Path) -> dict[str, tuple[str, dict[str, str]]]:
     """Return of each operator to remind the day of the last letter, and how what it told stands now."""
-    due = [row["operator_id"] for row in standings(config, as_of, current) if row["due"]]
+    due = operators_due(config, as_of, current)
     letters, states = read_letters(config.output.folder), states_in(read_audit(current)) if due else {}
     standing = {name: {key: states.get(key, "fixed") for key in letters[name]["told"]} for name in due}
     return {name: (letters[name]["sent_on"], standing[name]) for name in due}
+
+
+def operators_due(config: Config, as_of: str, current: Path) -> list[str]:
+    """Return the operators to remind of a letter; the arguments are those of `standings`."""
+    return [row["operator_id"] for row in standings(config, as_of, current) if row["due"]]
 
 
 def _last(runs: Iterable[Audited], until: datetime | None = None) -> Audited | None:

@@ -95,7 +95,7 @@ def record_of(night: Night) -> dict[str, Any]:
         "resumed": night.resumed,
         "language": night.lang,
         "subject": subject(night),
-        "inputs": [state.as_json(night.lang) for state in night.inputs],
+        "inputs": [states.as_json(state, night.lang) for state in night.inputs],
         "reminders": night.reminders,
         **absent,
         **facts,

@@ -8,36 +8,32 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
-from pydantic import TypeAdapter
 
 from mssante_audit import audits
 from mssante_audit.archive import store
 from mssante_audit.base import export, groups, reading
-from mssante_audit.base.errors import AuditError, InputError, ReportError
+from mssante_audit.base.errors import AuditError, InputError, OutputError, ReportError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
-from mssante_audit.base.settings import PACKAGE_SECONDS
-from mssante_audit.base.state import MAX_BYTES as STATE_BYTES
+from mssante_audit.base.state import copy_state
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.sarif import sarif
 from mssante_audit.findings.templates import phrase
 from mssante_audit.network import mail_hosts
-from mssante_audit.nightly import letters
+from mssante_audit.nightly import letters, mail
 from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.night import (
     SITE,
@@ -45,26 +41,26 @@ from mssante_audit.nightly.night import (
     Result,
     began,
     good_run,
+    keep_result,
+    note,
     read_audit,
     read_result,
     read_run,
 )
+from mssante_audit.nightly.supervise import NIGHT
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.folder import default_path
 from mssante_audit.observe.tls.observation import OUTCOMES
 from mssante_audit.report.parameters import declared, tellable
 from mssante_audit.report.results import Results, open_space, provenance
 from mssante_audit.report.run import find_notebooks
-from mssante_audit.snapshot import make_snapshot
+from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.space import states
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import describe_error, unnamed
 from mssante_audit.whitelist.load import MAX_BYTES, is_html, load_whitelist
 
-GRACE = 20  # seconds a step is given to tidy up when it is ended
 Done = tuple[str, dict[str, Any]]  # what a step returns: a message and facts; it raises what made it fail
-HANDED = TypeAdapter(Night)  # how the process of a step gets what it is to do
-GIVEN = {"config", "folder", "as_of", "debug"}  # what of a night it gets
 NOTICE = Markup(
     '<aside role="alert" data-notice="list" style="padding:.8em 1em;color:#fff;background:#8a1010;'
     'font:1rem/1.4 system-ui,sans-serif"><strong>{}</strong> {}</aside>'
@@ -143,7 +139,7 @@ def audit(night: Night) -> Done:
     facts = facts_of(space, findings, waived, compared, night.config.mail.lang or night.config.lang)
     facts["by_severity"] = results.by_severity
     facts["counts"] = compared.counts() | {"waived": len(waived)}
-    keep(night.state / trend.FILE, night.folder)
+    copy_state(night.state / trend.FILE, night.folder)
     trend.add_point(night.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
     ledger.write_ledger(night.folder, noted)  # last: what an audit finds that fails stays new
     return f"{len(findings)} findings, {len(waived)} waived", facts
@@ -192,23 +188,25 @@ def reports(night: Night) -> Done:
 
     out, section = night.folder / "reports", night.config.reports
     out.mkdir(exist_ok=True)
-    keep(night.folder / ledger.FILE, out) or keep(night.state / ledger.FILE, out)
+    copy_state(night.folder / ledger.FILE, out) or copy_state(night.state / ledger.FILE, out)
     limits = section.model_dump(include={"region", "department"}, exclude_defaults=True)
     given, shown = _accepted(night, section.names) | limits, night.config.parameters(night.as_of)
     # One after the other: nobody waits for them, and two at once take 200 MB more.
     run = run_reports(section.names, out=out, parameters=given, shown=shown, debug=night.debug, jobs=1)
-    keep(out / ledger.FILE, night.folder)
+    copy_state(out / ledger.FILE, night.folder)
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
     if failed := [f"{name} ({f.kind}: {f.message})".replace(": )", ")") for name, f in faults]:
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} reports: {'; '.join(failed)}")
     return f"{len(run.outcomes)} reports", {"names": [o.name for o in run.outcomes]}
 
 
-def keep(file: Path, folder: Path) -> bool:
-    """Copy a state file into another folder, if there is one."""
-    if exists := file.exists():
-        export.write_bytes(folder / file.name, reading.read_bytes(file, STATE_BYTES))
-    return exists
+def _parameters(night: Night) -> dict[str, Any]:
+    """Return what the steps after the audit read: the snapshot in place of the files, where it was made."""
+    parameters = night.config.parameters(night.as_of)
+    if not is_snapshot(night.snapshot):
+        return parameters
+    files = ("anchors", "signer", "recover", "any_namespace")
+    return {n: v for n, v in parameters.items() if n not in files} | {"data": str(night.snapshot)}
 
 
 def _accepted(night: Night, names: tuple[str, ...]) -> dict[str, Any]:
@@ -216,7 +214,7 @@ def _accepted(night: Night, names: tuple[str, ...]) -> dict[str, Any]:
     accepted: set[str] = set()
     for report, path in find_notebooks(names, resource("notebooks")).items():
         accepted.update(declared(json.loads(path.read_bytes()), report))
-    given = {name: value for name, value in night.snapshot_parameters.items() if name in accepted}
+    given = {name: value for name, value in _parameters(night).items() if name in accepted}
     return given | {"lang": night.config.lang}
 
 
@@ -256,7 +254,7 @@ def site(night: Night) -> Done:
     else:
         compared = ledger.FollowUp(**read_audit(night.folder)["told"])
         points = trend.read_trend(night.folder / trend.FILE)
-        space = open_space(**night.snapshot_parameters)
+        space = open_space(**_parameters(night))
         findings, waived = audits.audit_all(space), audits.waived(space)
         shared = ("reports",) if night.config.dossiers.own_contacts else ("reports", "dossiers")
         parts: dict[str, Any] = {name: path for name in shared if (path := night.folder / name).is_dir()}
@@ -290,71 +288,8 @@ def _put_under_notice(run: Path, folder: Path, lang: str, refused: states.State,
 STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, reports, dossiers, site)}
 
 
-def supervise(step: str, night: Night) -> Result:
-    """Do a step in a process of its own, within its time limit; only one that ended well is believed."""
-    begin, seconds = time.monotonic(), getattr(night.config.deadlines, step)
-    handed = night.folder / "steps" / f".{step}.tmp"
-    command = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", str(handed), step]
-    environment = night.config.environment | {PACKAGE_SECONDS: str(night.config.deadlines.package)}
-    request = HANDED.dump_json(night, include=GIVEN, exclude_none=True) + b"\n"
-    try:
-        with (night.folder / "steps" / f"{step}.txt").open("wb") as output:
-            status = run_program(command, seconds, output, environment, request=request, grace=GRACE)
-        if status == 0:
-            return Result.model_validate_json(handed.read_bytes())
-    except OSError as error:  # no memory for a process more, no room
-        reason = (error.strerror or type(error).__name__).lower()
-        code, why = "unstarted", f"it could not be started: {reason}"
-    else:
-        if status is None:
-            code, why = "late", f"not done after {seconds:g} s, and ended"
-        elif status == -signal.SIGKILL:
-            code, why = "killed", "it was killed, as when memory runs out"
-        else:
-            code, why = "died", f"it died with {f'signal {-status}' if status < 0 else f'status {status}'}"
-    finally:
-        handed.unlink(missing_ok=True)
-    took = round(time.monotonic() - begin, 3)
-    return Result(step=step, outcome="failed", message=why, why={"code": code}, seconds=took)
-
-
-def run_program(
-    command: Sequence[str], seconds: float, output: IO[bytes], environment: Mapping[str, str],
-    *, request: bytes = b"", grace: float = 0,
-) -> int | None:  # fmt: skip
-    """Run a program without a shell and return its exit status, ``None`` if it was ended after `seconds`.
-
-    Its input is the `request`, and stays open while this process lives; without one it is empty. If it fails,
-    takes too long, or this process is interrupted, all that it started ends with it, after `grace` seconds.
-    """
-    with subprocess.Popen(  # noqa: S603 - no shell
-        list(command),
-        env=dict(environment),
-        bufsize=0,
-        stdin=subprocess.PIPE if request else subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # a group of its own, and no terminal: Ctrl-C comes from this process
-    ) as process:
-        try:
-            if process.stdin:
-                with suppress(BrokenPipeError):  # it died at once, which its exit status tells
-                    process.stdin.write(request)
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            if grace and process.poll() is None:
-                process.terminate()
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(grace)
-            if process.poll() != 0:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-
-
 def perform(step: str, night: Night) -> Result:
-    """Do a step in this process, and say what became of it."""
+    """Do a step in this process, and keep what became of it; write the mail, for now, after the audit."""
     begin, outcome, facts, why = time.monotonic(), "failed", dict[str, Any](), dict[str, Any]()
     try:
         with using_language(night.config.lang):
@@ -368,19 +303,28 @@ def perform(step: str, night: Night) -> Result:
         message = str(lacking or describe_error(error))
         if night.debug:
             traceback.print_exc()
-    return Result.model_validate({
+    result = night.results[step] = Result.model_validate({
         "step": step, "outcome": outcome, "message": message, "why": why, "facts": facts,
         "seconds": round(time.monotonic() - begin, 3), "inputs": tuple(night.seen) if step == "audit" else (),
     })  # fmt: skip
+    keep_result(night.folder, result)
+    if step == "audit":
+        for state in night.inputs:
+            if state.state != "ok":
+                note(night.folder, "input", f"{state.name} {state.state}: {states.worded(state, 'en')}")
+        with suppress(OutputError):  # the end of the run writes it again, and tells
+            night.reminders = letters.operators_due(night.config, night.as_of, night.folder)
+            mail.write_mail(night)
+        note(night.folder, "mail", "ready, what is still to come left out")
+    return result
 
 
 def main() -> None:
     """Do the step that is named, as standard input says how, and end with the run that asked."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    *_, handed, step = sys.argv
-    night = HANDED.validate_python(json.loads(sys.stdin.buffer.readline()))
+    night = NIGHT.validate_python(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_the_run, daemon=True).start()
-    export.write_bytes(Path(handed), export.json_bytes(perform(step, night).model_dump()))
+    perform(sys.argv[-1], night)
 
 
 def _end_with_the_run() -> None:
