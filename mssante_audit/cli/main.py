@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn
 
 from typer import Argument, Context, Exit, Option, Typer
 
-from mssante_audit.base.errors import AuditError, InputError, ResourceError
+from mssante_audit.base.errors import AuditError, InputError, ResourceError, errors_in
 from mssante_audit.base.groups import absent
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
@@ -199,8 +199,8 @@ def sample(out: Annotated[Path, Argument(help="Folder to write.")], force: optio
 
     shipped = sample_folder()
     names = {entry.name for entry in shipped.iterdir()}
-    there = put_folder(real_path(out), lambda to: copytree(shipped, to), names=names, force=force)
-    say(f"sample: {there}")
+    folder = put_folder(real_path(out), lambda to: copytree(shipped, to), names=names, force=force)
+    say(f"sample: {folder}")
 
 
 @app.command(cls=taking(*but("contacts")), rich_help_panel=LOOK)
@@ -277,15 +277,15 @@ def snapshot(
     from mssante_audit.snapshot import made_as_of, make_snapshot
     from mssante_audit.snapshot.make import bound_to, fresh
 
-    given = console.parameters_of(context)
-    at = given.get("as_of") or made_as_of(given.get("data"))
-    given["as_of"] = parse_instant(at).replace(microsecond=0).isoformat()
-    bound = bound_to(given.get("data"), given)
+    parameters = console.parameters_of(context)
+    at = parameters.get("as_of") or made_as_of(parameters.get("data"))
+    parameters["as_of"] = parse_instant(at).replace(microsecond=0).isoformat()
+    bound = bound_to(parameters.get("data"), parameters)
     if fresh(out, bound, shareable=shareable):
         say(f"snapshot: {out} is up to date")
         return
     head = make_snapshot(
-        console.space_of(given), out, bound=bound, data=given.get("data"), shareable=shareable
+        console.space_of(parameters), out, bound=bound, data=parameters.get("data"), shareable=shareable
     )
     say(f"snapshot: {out} ({len(head['files'])} files, as of {head['as_of']})")
 
@@ -297,22 +297,22 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # helps hold signs that not every locale has
             stream.reconfigure(errors="replace")
-    try:
-        app(prog_name="mssante-audit")
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except Exception as error:  # whatever it is: one line, that names no person
-        if "--debug" in sys.argv:
-            raise
-        if isinstance(error, ModuleNotFoundError):
-            error = absent(error) or error
-        error = console.shut_out(error)
-        if isinstance(error, AuditError):
-            error.language = vars(error).get("language") or console.readers_language() or "en"
-            note(str(error))
-            sys.exit(3 if isinstance(error, ResourceError) else 2)
-        note(f"{_why(error)}. --debug before the command shows where")
-        sys.exit(3)
+    with errors_in(console.readers_language() or "en"):
+        try:
+            app(prog_name="mssante-audit")
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except Exception as error:  # whatever it is: one line, that names no person
+            if "--debug" in sys.argv:
+                raise
+            if isinstance(error, ModuleNotFoundError):
+                error = absent(error) or error
+            error = console.shut_out(error)
+            if isinstance(error, AuditError):
+                note(str(error))
+                sys.exit(3 if isinstance(error, ResourceError) else 2)
+            note(f"{_why(error)}. --debug before the command shows where")
+            sys.exit(3)
     sys.exit(0)
 
 

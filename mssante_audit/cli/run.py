@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Context, Exit, Option, Typer
 
-from mssante_audit.base.errors import AuditError, InputError, ParameterError
+from mssante_audit.base.errors import InputError, ParameterError, sentence
 from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, for_own_eyes, in_readers_language, say, write_json
 
 if TYPE_CHECKING:
-    from mssante_audit.nightly.settings import Config
+    from mssante_audit.nightly.config import Config
 
 CONFIG = Path("audit.toml")
 letters = Typer(help="Note letters that went out, and see whom to remind.", no_args_is_help=True)
@@ -81,7 +81,7 @@ def doctor(
     signs = list(healthy(load_config(config)) if health and config else examine(config))
     for sign in signs:
         state = "ill" if health and sign.state != "ok" else sign.state
-        what = AuditError(f"{sign.what}:")
+        what = sentence(f"{sign.what}:")
         say(f"{state:8} {what} {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))
     raise Exit(int(any(sign.state == "missing" for sign in signs)))
 

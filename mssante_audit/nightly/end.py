@@ -16,34 +16,34 @@ from mssante_audit.base.instants import SKEW
 from mssante_audit.base.state import copy_state
 from mssante_audit.findings import ledger, trend
 from mssante_audit.nightly import mail, night
+from mssante_audit.nightly.config import Retention
 from mssante_audit.nightly.hooks import run_hooks
 from mssante_audit.nightly.letters import operators_due
 from mssante_audit.nightly.night import RUNS, SITE, Night, Result, Run, note, stamp_of
-from mssante_audit.nightly.settings import Retention
 from mssante_audit.observe import folder as observations
 from mssante_audit.space.states import as_json
 
 
-def end(made: Night, head: Run) -> None:
+def end(tonight: Night, head: Run) -> None:
     """End a night whose steps are done: only now do the ledger and the trend change, else nobody is told."""
-    made.reminders = operators_due(made.config, made.as_of, made.folder)
-    if made.results["site"].outcome == "done":
-        _show_site(made.output, made.folder)
+    tonight.reminders = operators_due(tonight.config, tonight.as_of, tonight.folder)
+    if tonight.results["site"].outcome == "done":
+        _show_site(tonight.output, tonight.folder)
     for file in (ledger.FILE, trend.FILE):  # what a run changes for the next ones
-        copy_state(made.folder / file, made.state)
-    made.results["retention"] = retain(made)
-    night.note_result(made.folder, made.results["retention"])
-    run_hooks(made)
-    mail.write_mail(made)
-    note(made.folder, "end", f"exit status {made.exit_status}", exit_status=made.exit_status)
-    export.write_bytes(made.state / mail.METRICS, mail.metrics(made, datetime.now(UTC)).encode())
+        copy_state(tonight.folder / file, tonight.state)
+    tonight.results["retention"] = retain(tonight)
+    night.keep_result(tonight.folder, tonight.results["retention"])
+    run_hooks(tonight)
+    mail.write_mail(tonight)
+    note(tonight.folder, "end", f"exit status {tonight.exit_status}", exit_status=tonight.exit_status)
+    export.write_bytes(tonight.state / mail.METRICS, mail.metrics(tonight, datetime.now(UTC)).encode())
     ended = {
-        "status": "finished", "exit_status": made.exit_status, "good": made.good,
-        "inputs": [as_json(state, made.lang) for state in made.inputs],
-        "steps": [step.model_copy(update={"inputs": ()}) for step in made.results.values()],
-        **{question: made.audited.get(question, {}) for question in ("arrives", "order")},
+        "status": "finished", "exit_status": tonight.exit_status, "good": tonight.good,
+        "inputs": [as_json(state, tonight.lang) for state in tonight.inputs],
+        "steps": [step.model_copy(update={"inputs": ()}) for step in tonight.results.values()],
+        **{question: tonight.audited.get(question, {}) for question in ("arrives", "order")},
     }  # fmt: skip
-    night.write_run(made.folder, head.model_copy(update=ended))
+    night.write_run(tonight.folder, head.model_copy(update=ended))
 
 
 def _show_site(output: Path, folder: Path) -> None:
@@ -57,17 +57,19 @@ def _show_site(output: Path, folder: Path) -> None:
     export.sync_folder(output)
 
 
-def retain(made: Night) -> Result:
+def retain(tonight: Night) -> Result:
     """Remove what the settings let go, but this run and the last good one."""
-    begin, rules, now = time.monotonic(), made.config.retention, datetime.now(UTC)
-    runs = outdated(made.output, rules, now, made.good)
-    gone = {"runs": [run for run in runs if run != made.folder]}
-    if (made.folder / "audit.json").exists():
-        observed = night.read_audit(made.folder)["results"]["provenance"]["observed"]
+    begin, rules, now = time.monotonic(), tonight.config.retention, datetime.now(UTC)
+    runs = outdated(tonight.output, rules, now, tonight.good)
+    outdated_paths = {"runs": [run for run in runs if run != tonight.folder]}
+    if (tonight.folder / "audit.json").exists():
+        observed = night.read_audit(tonight.folder)["results"]["provenance"]["observed"]
         answering = [observation["file"] for observation in observed]
-        gone["observations"] = outdated_observations(made.config.data.folder, rules, now, answering)
+        outdated_paths["observations"] = outdated_observations(
+            tonight.config.data.folder, rules, now, answering
+        )
     lines, faults = [], []
-    for kind, paths in gone.items():
+    for kind, paths in outdated_paths.items():
         if paths or kind == "runs":
             names = ", ".join(path.name for path in paths)
             lines.append(f"{len(paths)} {kind} removed" + (f": {names}" if names else ""))
@@ -112,14 +114,14 @@ def outdated_observations(
     """Return the observations that `rules` let go, the oldest of each kind first, none behind a link."""
     if not rules.observation_days or (data / "observations").is_symlink():
         return []
-    oldest, gone = now - timedelta(days=rules.observation_days), []
+    oldest, old_files = now - timedelta(days=rules.observation_days), []
     for kind in observations.FORMS:
         files = [f for f in observations.observation_files(data, kind) if f.is_file() and not f.is_symlink()]
         begun = {file: at for file in files if (at := observations.stamp_of(file.name))}
         if old := [file for file, at in begun.items() if at < oldest and file.name not in answering]:
             whole = next(filter(observations.is_whole, reversed(begun)), None)
-            gone += [file for file in old if file != whole]
-    return gone
+            old_files += [file for file in old if file != whole]
+    return old_files
 
 
 def remove_run(folder: Path) -> None:

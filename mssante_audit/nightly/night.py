@@ -23,7 +23,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.inputs import LIST, State
 from mssante_audit.base.reading import MB, parse_json, read_bytes
 from mssante_audit.base.state import read_state, state_bytes
-from mssante_audit.nightly.settings import Config, Deadlines, Severity
+from mssante_audit.nightly.config import Config, Deadlines, Severity
 
 RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
 SNAPSHOT = "snapshot"  # folder of a run with what every later step reads
@@ -241,8 +241,8 @@ def shown_run(output: Path) -> str:
 def good_run(output: Path) -> Path | None:
     """Return the run whose site is shown, under a notice or not; ``None`` if its list was in doubt, too."""
     shown = shown_run(output)
-    made = read_result(output / RUNS / shown, "site") if shown else None
-    run = output / RUNS / str(made.facts.get("of", shown) if made else shown)
+    result = read_result(output / RUNS / shown, "site") if shown else None
+    run = output / RUNS / str(result.facts.get("of", shown) if result else shown)
     audited = read_result(run, "audit")
     well = read_run(run) and not (audited and audited.doubted_list)
     return run if well and (run / SITE / "index.html").is_file() else None
@@ -251,11 +251,6 @@ def good_run(output: Path) -> Path | None:
 def keep_result(folder: Path, result: Result) -> None:
     """Keep what became of a step for later ones, and write it into both logs."""
     export.write_bytes(folder / "steps" / f"{result.step}.json", export.json_bytes(result.model_dump()))
-    note_result(folder, result)
-
-
-def note_result(folder: Path, result: Result) -> None:
-    """Write into both logs what became of a step."""
     facts = {name: getattr(result, name) for name in ("outcome", "seconds", "message")}
     note(folder, result.step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **facts)
 

@@ -14,8 +14,8 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.instants import SKEW, asked_instant
 from mssante_audit.base.staging import exclusive
 from mssante_audit.nightly import night
+from mssante_audit.nightly.config import Config
 from mssante_audit.nightly.night import RUNS, SITE, STATE, STEPS, Night, Result, Run, note, stamp_of
-from mssante_audit.nightly.settings import Config
 from mssante_audit.nightly.supervise import supervise
 
 RESUMED = timedelta(hours=12)  # how old a run may be to go on with: meanwhile the data have changed
@@ -44,13 +44,13 @@ def run(
     with exclusive(config.output.folder, "another run is at work here"):
         folder, head, resumed = _begin(config, as_of)
         waiting = {step: Result(step=step, outcome="waiting") for step in (*STEPS, "retention", "hooks")}
-        made = Night(config, folder, head.as_of, waiting, resumed, good_before=head.good, debug=debug)
+        tonight = Night(config, folder, head.as_of, waiting, resumed, good_before=head.good, debug=debug)
         for step in STEPS:
-            made.results[step] = _step(step, made, progress, perform)
+            tonight.results[step] = _step(step, tonight, progress, perform)
         from mssante_audit.nightly.end import end  # now: while steps are at work its rooms would take memory
 
-        end(made, head)
-        return made
+        end(tonight, head)
+        return tonight
 
 
 def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
@@ -96,20 +96,20 @@ def _tidy(folder: Path) -> None:
             night.remove(draft)
 
 
-def _step(step: str, made: Night, progress: Progress, perform: Perform) -> Result:
-    earlier = night.read_result(made.folder, step)
+def _step(step: str, tonight: Night, progress: Progress, perform: Perform) -> Result:
+    earlier = night.read_result(tonight.folder, step)
     if earlier and earlier.outcome in ("done", "off"):
         return earlier
-    audited = made.results["audit"]
-    kept = audited.doubted_list and night.good_run(made.output)
-    if not getattr(getattr(made.config, step, None), "enabled", True):
+    audited = tonight.results["audit"]
+    kept = audited.doubted_list and night.good_run(tonight.output)
+    if not getattr(getattr(tonight.config, step, None), "enabled", True):
         result = Result(step=step, outcome="off")
-        night.keep_result(made.folder, result)
+        night.keep_result(tonight.folder, result)
     elif step == "site" and audited.outcome != "done" and not kept:
         result = Result(step=step, outcome="skipped", message="audit failed", why={"code": "audit"})
-        night.keep_result(made.folder, result)
+        night.keep_result(tonight.folder, result)
     else:
         progress(f"{step} …")
-        result = perform(step, made)
+        result = perform(step, tonight)
     progress(f"{step} {result.outcome} {result.message}")
     return result

@@ -17,9 +17,16 @@ from mssante_audit.archive.fetch import Settings as FetchSettings
 from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.settings import Fetch, Observe
 from mssante_audit.cli.main import app
-from mssante_audit.nightly.config import checked, load_config, schema, sections, template, write_template
+from mssante_audit.nightly.config import (
+    Config,
+    checked,
+    load_config,
+    schema,
+    sections,
+    template,
+    write_template,
+)
 from mssante_audit.nightly.night import Night
-from mssante_audit.nightly.settings import Config
 from mssante_audit.nightly.supervise import NIGHT, request_of
 from mssante_audit.observe.dns.settings import ObserveSettings
 
