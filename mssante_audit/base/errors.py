@@ -29,7 +29,7 @@ class AuditError(Exception):
     ) -> None:
         self.how: tuple[Any, ...] = remedy if isinstance(remedy, tuple) else (remedy or "",)
         self.sentence: tuple[Any, ...] = (message, *values)
-        self.file, self.line, self.language = file, line, AuditError.language
+        self.file, self.line = file, line
         self.message, self.remedy = self._texts({})
         super().__init__(self.message)
 
@@ -82,10 +82,13 @@ class AuditError(Exception):
 
 @contextmanager
 def errors_in(language: str) -> Iterator[None]:
-    """Say errors that are raised in a ``with`` block, and each `sentence`, in a language."""
+    """Say errors that leave a ``with`` block, and what is said in it as errors are, in a language."""
     before, AuditError.language = AuditError.language, language
     try:
         yield
+    except AuditError as error:
+        error.language = language
+        raise
     finally:
         AuditError.language = before
 

@@ -147,7 +147,7 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    if type(value) is str:  # nearly all are
+    if type(value) in (str, int, bool):  # nearly all are
         return value
     if hasattr(value, "_asdict"):  # a named tuple
         value = value._asdict()

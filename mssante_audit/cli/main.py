@@ -17,7 +17,7 @@ from typing import Annotated, Any, NoReturn
 
 from typer import Argument, Context, Exit, Option, Typer
 
-from mssante_audit.base.errors import AuditError, InputError, ResourceError, errors_in
+from mssante_audit.base.errors import AuditError, InputError, ResourceError
 from mssante_audit.base.groups import absent
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
@@ -297,22 +297,22 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # helps hold signs that not every locale has
             stream.reconfigure(errors="replace")
-    with errors_in(console.readers_language() or "en"):
-        try:
-            app(prog_name="mssante-audit")
-        except KeyboardInterrupt:
-            sys.exit(130)
-        except Exception as error:  # whatever it is: one line, that names no person
-            if "--debug" in sys.argv:
-                raise
-            if isinstance(error, ModuleNotFoundError):
-                error = absent(error) or error
-            error = console.shut_out(error)
-            if isinstance(error, AuditError):
-                note(str(error))
-                sys.exit(3 if isinstance(error, ResourceError) else 2)
-            note(f"{_why(error)}. --debug before the command shows where")
-            sys.exit(3)
+    try:
+        app(prog_name="mssante-audit")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:  # whatever it is: one line, that names no person
+        if "--debug" in sys.argv:
+            raise
+        if isinstance(error, ModuleNotFoundError):
+            error = absent(error) or error
+        error = console.shut_out(error)
+        if isinstance(error, AuditError):
+            error.language = vars(error).get("language") or console.readers_language() or "en"
+            note(str(error))
+            sys.exit(3 if isinstance(error, ResourceError) else 2)
+        note(f"{_why(error)}. --debug before the command shows where")
+        sys.exit(3)
     sys.exit(0)
 
 
