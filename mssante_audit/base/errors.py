@@ -1,6 +1,7 @@
 """The exceptions of this package, all under `AuditError`: one line each, fields that survive pickling."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, TypeVar
 
@@ -26,8 +27,8 @@ class AuditError(Exception):
         line: int | None = None,
         remedy: Remedy = None,
     ) -> None:
-        self.how = remedy if isinstance(remedy, tuple) else (remedy or "",)
-        self._sentences: tuple[tuple[Any, ...], ...] = ((message, *values), self.how)
+        self.how: tuple[Any, ...] = remedy if isinstance(remedy, tuple) else (remedy or "",)
+        self.sentence: tuple[Any, ...] = (message, *values)
         self.file, self.line = file, line
         self.message, self.remedy = self._texts({})
         super().__init__(self.message)
@@ -44,7 +45,7 @@ class AuditError(Exception):
 
     def within(self, kind: type[E], place: str | None = None, remedy: Remedy = None) -> E:
         """Return the same as an error of another kind, at a place, perhaps with another remedy."""
-        return kind(*self._sentences[0], file=place, line=self.line, remedy=remedy or self.how)
+        return kind(*self.sentence, file=place, line=self.line, remedy=remedy or self.how)
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows in place of a traceback."""
@@ -58,14 +59,14 @@ class AuditError(Exception):
 
     def _templates(self) -> Iterator[str]:
         """Yield the sentences that have words of their own, those of errors in them too."""
-        for template, *values in self._sentences:
+        for template, *values in (self.sentence, self.how):
             yield from [template] if any(map(str.isalpha, template.replace("{}", ""))) else ()
             for value in values:
                 yield from value._templates() if isinstance(value, AuditError) else ()
 
     def _texts(self, words: Mapping[str, str]) -> tuple[str, str | None]:
         texts = []
-        for template, *values in self._sentences:
+        for template, *values in (self.sentence, self.how):
             text = words.get(plain(str(template)), str(template))
             shown = (v._texts(words)[0] if isinstance(v, AuditError) else str(v) for v in values)
             texts.append(text.format(*(words.get(plain(v), v) for v in shown)) if values else text)
@@ -77,6 +78,24 @@ class AuditError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self).__new__, (type(self), self.message), self.__dict__)
+
+
+@contextmanager
+def errors_in(language: str) -> Iterator[None]:
+    """Say errors that leave a ``with`` block, and what is said in it as errors are, in a language."""
+    before, AuditError.language = AuditError.language, language
+    try:
+        yield
+    except AuditError as error:
+        error.language = language
+        raise
+    finally:
+        AuditError.language = before
+
+
+def sentence(template: str, *values: object) -> str:
+    """Return a sentence in the language of errors."""
+    return str(AuditError(template, *values))
 
 
 class InputError(AuditError, ValueError):

@@ -1,5 +1,7 @@
 """Frames to files: CSV and XLSX that no spreadsheet takes for formulas, JSON, Parquet; never half written."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
@@ -11,12 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, BinaryIO, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from mssante_audit.base.errors import AuditError, OutputError
 from mssante_audit.base.resources import real_path
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Columns that hold Python's own objects: in JSON and Parquet, and in no flat table.
 OBJECTS = ("subject", "rows", "where", "facts", "why")
@@ -64,6 +67,7 @@ def values(frame: pd.DataFrame | Values) -> Values:
 def csv_text(frame: pd.DataFrame | Values) -> str:
     r"""Return `frame` as CSV (commas, ``\n``, no index) without `OBJECTS`: texts are `guarded`.
 
+    >>> import pandas as pd
     >>> print(csv_text(pd.DataFrame({"a": ["=1+1", "b;=1"], "n": [-1, 2]})), end="")
     a,n
     '=1+1,-1
@@ -121,6 +125,7 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
 
     Parquet keeps no order of categories: rank 0 is the lowest, -1 none.
     """
+    import pandas as pd
 
     def text(value: Any) -> str | None:
         value = _plain(value)
@@ -142,7 +147,7 @@ def parquet_bytes(frame: pd.DataFrame) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    if type(value) is str:  # nearly all are
+    if type(value) in (str, int, bool):  # nearly all are
         return value
     if hasattr(value, "_asdict"):  # a named tuple
         value = value._asdict()
@@ -150,6 +155,8 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if isinstance(value, Mapping):
         return {str(name): _plain(v) for name, v in value.items()}
+    import pandas as pd  # here: a night's supervisor writes files, and no frames
+
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return None
     if hasattr(value, "isoformat"):

@@ -13,9 +13,6 @@ from importlib.resources import files
 from string import Formatter
 from typing import Any, TypeVar
 
-from babel.dates import format_date
-from babel.numbers import format_decimal
-
 from mssante_audit.base.resources import table_of
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -234,6 +231,8 @@ def number(value: float) -> str:
 
 @lru_cache(4096)  # the dossiers of a real list write 30,000, most of them small
 def _decimal(value: float, language: str) -> str:
+    from babel.numbers import format_decimal  # here: who only asks for --help does not wait for it
+
     return format_decimal(value, "#,##0.#", locale=language)
 
 
@@ -296,6 +295,8 @@ def lasting(seconds: int) -> str:
 
 def month(instant: datetime) -> str:
     """Write the (UTC) month of an instant."""
+    from babel.dates import format_date
+
     return format_date(instant.astimezone(UTC), "MMMM y", locale=current_language()).replace(" ", NBSP)
 
 

@@ -1,7 +1,7 @@
 """Settings that several commands share: types, bounds, defaults and meanings, written once.
 
 `Parameters` is what a notebook can be given, a `Section` part of an ``audit.toml``
-(`mssante_audit.nightly.settings.Config`). They are read strictly (``true`` is no number, ``"3"`` neither):
+(`mssante_audit.nightly.config.Config`). They are read strictly (``true`` is no number, ``"3"`` neither):
 what a command line or papermill hands over is made what it means before
 (`mssante_audit.report.parameters.check_value`). A description is the help; a parameter's title, its French
 label, stands in ``words.toml``.
@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticKnownError
 
 from mssante_audit.base.errors import AuditError
+from mssante_audit.base.inputs import STATES
 from mssante_audit.base.language import words_of
 from mssante_audit.base.secret import masked_url
 
@@ -61,9 +62,9 @@ Name = Annotated[str, Field(min_length=1)]
 Place = Annotated[Path, BeforeValidator(placed, json_schema_input_type=Name)]
 Names = Several[Name]
 Server = Annotated[str, Field(pattern=r"^[^=\s]+=[^=\s]+$")]
-_STATES = "absent|damaged|future|changed-signer|unverified|quarantined|older|shrunk|stale"
+_STATES = "|".join(STATES[:-1])
 Tolerated = Annotated[str, Field(pattern=rf"^[a-z]+(:({_STATES}))?$")]
-_PLACED_OR_NONE = BeforeValidator(lambda given, info: None if given == "" else placed(given, info), str)
+_PLACED_OR_NONE = BeforeValidator(lambda value, info: None if value == "" else placed(value, info), str)
 OptionalFile = Annotated[Path | None, _PLACED_OR_NONE]
 Days = Annotated[int, Field(ge=0, le=36_500)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -303,7 +304,7 @@ def kind_of(hint: Any) -> Any:
 def fault(model: type[BaseModel], error: ErrorDetails) -> AuditError:
     """Return what is wrong with one value, by its keys; or with these, where they lack or are unknown."""
     keys = tuple(part for part in error["loc"] if isinstance(part, str))
-    name, kind, given = ".".join(keys), error["type"], shown(error["input"])
+    name, kind, value = ".".join(keys), error["type"], shown(error["input"])
     if kind == "extra_forbidden":
         return AuditError("no such key: {}", ".".join(map(str, error["loc"])))
     if kind == "missing":
@@ -321,9 +322,9 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> AuditError:
         how = "more than {}, at most {}" if "gt" in bounds else "{} to {}"
         wanted = AuditError(how, bounds.get("gt", bounds.get("ge")), bounds["le"])
     if wanted:
-        return AuditError("{} wants {}, not {}", name, wanted, given)
+        return AuditError("{} wants {}, not {}", name, wanted, value)
     text = "{} is empty" if kind.endswith("too_short") else "{}: {} is not of the right form"
-    return AuditError(text, name, given)
+    return AuditError(text, name, value)
 
 
 def shown(value: Any) -> str:

@@ -55,5 +55,12 @@ def read_state(
     return state
 
 
+def copy_state(path: Path, folder: Path) -> bool:
+    """Copy a state file, if there is one, into another folder; return whether there is."""
+    if exists := path.exists():
+        write_bytes(folder / path.name, read_bytes(path, MAX_BYTES))
+    return exists
+
+
 def _line(noted: str) -> bytes:
     return f'"digest": "{noted}"'.encode()

@@ -107,7 +107,7 @@ def verify(context: Context, archive: Folder = Path("archive")) -> None:
     from mssante_audit.archive.store import verify as faults_of
 
     bad = count = 0
-    for name, fault in faults_of(_open(archive, **parameters_of(context), there=True)):
+    for name, fault in faults_of(_open(archive, **parameters_of(context), must_exist=True)):
         count += name.endswith(".xml.gz")
         bad += bool(fault)
         say(f"{name}: {fault or 'valid'}")
@@ -121,7 +121,7 @@ def rebuild(context: Context, archive: Folder = Path("archive")) -> None:
     from mssante_audit.archive.history import FILE, bring_up_to_date
     from mssante_audit.archive.store import locked
 
-    opened = _open(archive, **parameters_of(context), there=True)
+    opened = _open(archive, **parameters_of(context), must_exist=True)
     with locked(archive):
         history = bring_up_to_date(opened, rebuild=True)
     say(f"{archive / FILE}: {len(history)} contents of {len(opened.snapshots)} lists")
@@ -156,10 +156,10 @@ def changes(
 
 
 def _open(
-    folder: Path, anchors: list[str] | None = None, signer: str | None = None, *, there: bool = False
+    folder: Path, anchors: list[str] | None = None, signer: str | None = None, *, must_exist: bool = False
 ) -> Archive:
     from mssante_audit.archive.store import open_archive
 
-    if there and not folder.is_dir():
+    if must_exist and not folder.is_dir():
         raise InputError("no archive here", file=str(folder), remedy="Name it with --archive")
     return open_archive(folder, anchors or (), signer)

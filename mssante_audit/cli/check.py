@@ -64,8 +64,11 @@ def check(
         write_json(next(records_of(space, [answer.domain])) | {"near": near})
     else:
         lines = [not_relied_on(doubts)] if doubts else []
-        made, verdict = space.whitelist.generated_at, gettext("inscrit") if listed else gettext("non inscrit")
-        day = format_text(", générée le {day}", day=f"{made:%Y-%m-%d}") if made else ""
+        generated_at, verdict = (
+            space.whitelist.generated_at,
+            gettext("inscrit") if listed else gettext("non inscrit"),
+        )
+        day = format_text(", générée le {day}", day=f"{generated_at:%Y-%m-%d}") if generated_at else ""
         lines.append(space.shown(_line(verdict, f"{answer.domain} ({space.whitelist.source}{day})")))
         # Descriptions and names that should name nobody do all the same.
         others = map(space.shown, _resembling(space, answer, name))
@@ -176,7 +179,7 @@ def _signature_sentences(whitelist: WhiteList) -> dict[str, str]:
     why = f"the file is damaged: {whitelist.damage}" if whitelist.damaged else verdict.why
     revocation = verdict.revocation_why
     times = verdict.not_before, verdict.not_after, verdict.at, whitelist.generated_at
-    start, end, at, made = (f"{time:%Y-%m-%dT%H:%M:%SZ}" if time else "" for time in times)
+    start, end, at, generated_at = (f"{time:%Y-%m-%dT%H:%M:%SZ}" if time else "" for time in times)
     if french():  # in the words of `check`, but for the instant asked about
         words = DOUBTS["fr"] | {"expired": f"le certificat qui signe la liste n’est pas valable au {at[:10]}"}
         faults = [damage(whitelist.damage_kinds)] if whitelist.damaged else []
@@ -194,6 +197,6 @@ def _signature_sentences(whitelist: WhiteList) -> dict[str, str]:
         "why": why, "signer": verdict.signer, "issuer": verdict.issuer, "validity": validity if start else "",
         "signer expected": verdict.expected,
         "revocation": _named(verdict.revocation) + (f" ({revocation})" if revocation else ""),
-        "validated at": at, "generated at": made or _named("unreadable"),
+        "validated at": at, "generated at": generated_at or _named("unreadable"),
         "verified rows": format_text("{n} sur {all}", n=rows, all=every), "sha256": whitelist.sha256,
     }  # fmt: skip

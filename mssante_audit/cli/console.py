@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from typer import Context
 
-from mssante_audit.base.errors import AuditError, OutputError, ParameterError
+from mssante_audit.base.errors import OutputError, ParameterError, errors_in
 from mssante_audit.base.language import LANGUAGES, using_language
 from mssante_audit.base.reading import unreadable
 from mssante_audit.cli.options import OPENED
@@ -52,17 +52,12 @@ def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Calla
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def run(*values: Any, lang: str | None = None, **named: Any) -> None:
-            asked, before = lang or readers_language(), AuditError.language
-            AuditError.language = asked or "en"
-            try:
-                with using_language(asked or otherwise):
+            asked = lang or readers_language()
+            with using_language(asked or otherwise), errors_in(asked or "en"):
+                try:
                     command(*values, lang=asked or otherwise, **named)
-            except (AuditError, OSError) as error:
-                fault: Any = shut_out(error)
-                fault.language = asked or "en"
-                raise fault from error.__cause__
-            finally:
-                AuditError.language = before
+                except OSError as error:
+                    raise shut_out(error) from error.__cause__
 
         return run
 
@@ -113,12 +108,6 @@ def write_json(content: Any, out: Path | None = None, *, indent: int = 1) -> Non
     write(json.dumps(content, ensure_ascii=False, indent=indent, default=str) + "\n", out)
 
 
-def check_format(format: str, out: Path | None) -> None:
-    """Refuse, by a `ParameterError`, a format that is no text and has no file to go to."""
-    if out is None and format in ("xlsx", "parquet"):
-        raise ParameterError("{} is not for the terminal", format, remedy="Name a file with --out")
-
-
 def write_frame(frame: pd.DataFrame, format: str, out: Path | None, name: str = "findings") -> None:
     """Write a frame to a file, a workbook's sheet with the name given, or print it as CSV or JSON."""
     from mssante_audit.base import export
@@ -161,26 +150,28 @@ def parameters_of(context: Context, *aside: str) -> dict[str, Any]:
     """
     from mssante_audit.report.parameters import check_value, kind_of, parse_assignments
 
-    check_format(context.params.get("format", ""), context.params.get("out"))
+    written = context.params.get("format")
+    if written in ("xlsx", "parquet") and not context.params.get("out"):
+        raise ParameterError("{} is not for the terminal", written, remedy="Name a file with --out")
     options = {n: value for n, value in context.params.items() if n in OPENED and n not in aside}
-    given = parse_assignments(options.pop("parameter", None) or ())
+    parameters = parse_assignments(options.pop("parameter", None) or ())
     for name, value in options.items():
         if value in (None, False, [], ()):
             continue
-        if name in given:
+        if name in parameters:
             raise ParameterError("{} is given twice", repr(name))
         if isinstance(value, list | tuple) and kind_of(name) is str:
             value = ",".join(value)
-        given[name] = check_value(name, str(value) if isinstance(value, Path) else value)
-    if given.get("contacts") == "all":
+        parameters[name] = check_value(name, str(value) if isinstance(value, Path) else value)
+    if parameters.get("contacts") == "all":
         for_own_eyes()
-    return given
+    return parameters
 
 
 def settings_of(context: Context, model: type[BaseModel]) -> dict[str, Any]:
     """Return what a command's options say of the fields of a settings model."""
-    given = {name: value for name, value in context.params.items() if name in model.model_fields}
-    return {n: tuple(v) if isinstance(v, list) else v for n, v in given.items() if v is not None}
+    parameters = {name: value for name, value in context.params.items() if name in model.model_fields}
+    return {n: tuple(v) if isinstance(v, list) else v for n, v in parameters.items() if v is not None}
 
 
 def filled(context: Context, model: type[M]) -> M:
@@ -210,9 +201,9 @@ def limited_space(context: Context) -> tuple[TrustSpace, Limits]:
     from mssante_audit.base.settings import LIMITS
     from mssante_audit.report.results import limits
 
-    given = parameters_of(context)
-    named = {name: given.pop(name) for name in LIMITS if name in given}
-    space = space_of(given)
+    parameters = parameters_of(context)
+    named = {name: parameters.pop(name) for name in LIMITS if name in parameters}
+    space = space_of(parameters)
     return space, limits(space, **named)
 
 
@@ -223,15 +214,15 @@ def of_domains(frame: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.Dat
     return frame[frame["domain"].isin(set(limited(space.audited, chosen)["domain"]))]
 
 
-def space_of(given: dict[str, Any]) -> TrustSpace:
+def space_of(parameters: dict[str, Any]) -> TrustSpace:
     """Load what is to be audited, by the parameters given; say which observations are not used, and why."""
     from mssante_audit.report.results import open_space
 
-    if "row_limit" in given:
+    if "row_limit" in parameters:
         raise ParameterError("row_limit is for reports", remedy="Here all rows are written")
-    if "changes_since" in given:
+    if "changes_since" in parameters:
         raise ParameterError("changes_since is for reports", remedy="Use `mssante-audit changes`")
-    space = open_space(**given)
+    space = open_space(**parameters)
     for file, why in space.aside:
         note(f"{file} is not used: {_ASIDE[why]}")
     return space

@@ -49,16 +49,16 @@ def gate(
     from mssante_audit.verdicts.gate import Edit, judge_declaration, judge_edit
     from mssante_audit.whitelist.load import load_whitelist
 
-    given = parameters_of(context)
+    parameters = parameters_of(context)
     with using_language(lang.value):
         if declaration and not (before or after):
-            space, declared = space_of(given), load_declarations(declaration)
+            space, declared = space_of(parameters), load_declarations(declaration)
             edit = judge_declaration(space, declared, _asked(context, space, declared) if observe else {})
         elif before and after and not (declaration or observe):
             proposal = load_whitelist(after, **_READ, max_field=2**16)
             try:
-                published = space_of({"data": str(before)} | given | _READ)
-                if "data" in given:  # what lies in that folder is beside the published list
+                published = space_of({"data": str(before)} | parameters | _READ)
+                if "data" in parameters:  # what lies in that folder is beside the published list
                     trusted = published.as_of, published.whitelist.anchors, published.whitelist.signer
                     listed, _ = list_of(before, *trusted, **_READ)
                     beside = (*listed.beside, *published.whitelist.beside)
@@ -105,10 +105,12 @@ def _text(edit: Edit, code: Callable[[str], str] = str) -> str:
     """Return what is found, of the whole list and then row by row; `code` writes what the lists say."""
     from mssante_audit.report.html import environment
 
-    made = environment().overlay(autoescape=False)
-    made.filters = {**made.filters, "code": code}
+    templates = environment().overlay(autoescape=False)
+    templates.filters = {**templates.filters, "code": code}
     rows = sorted(edit.rows, key=lambda row: ([*EXIT].index(row.verdict), not row.findings))
-    text = made.get_template("gate.md.j2").render(edit=edit, rows=rows, colon=colon(), markdown=code is _code)
+    text = templates.get_template("gate.md.j2").render(
+        edit=edit, rows=rows, colon=colon(), markdown=code is _code
+    )
     return f"{text.rstrip()}\n"
 
 

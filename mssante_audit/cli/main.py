@@ -199,8 +199,8 @@ def sample(out: Annotated[Path, Argument(help="Folder to write.")], force: optio
 
     shipped = sample_folder()
     names = {entry.name for entry in shipped.iterdir()}
-    there = put_folder(real_path(out), lambda to: copytree(shipped, to), names=names, force=force)
-    say(f"sample: {there}")
+    folder = put_folder(real_path(out), lambda to: copytree(shipped, to), names=names, force=force)
+    say(f"sample: {folder}")
 
 
 @app.command(cls=taking(*but("contacts")), rich_help_panel=LOOK)
@@ -277,15 +277,15 @@ def snapshot(
     from mssante_audit.snapshot import made_as_of, make_snapshot
     from mssante_audit.snapshot.make import bound_to, fresh
 
-    given = console.parameters_of(context)
-    at = given.get("as_of") or made_as_of(given.get("data"))
-    given["as_of"] = parse_instant(at).replace(microsecond=0).isoformat()
-    bound = bound_to(given.get("data"), given)
+    parameters = console.parameters_of(context)
+    at = parameters.get("as_of") or made_as_of(parameters.get("data"))
+    parameters["as_of"] = parse_instant(at).replace(microsecond=0).isoformat()
+    bound = bound_to(parameters.get("data"), parameters)
     if fresh(out, bound, shareable=shareable):
         say(f"snapshot: {out} is up to date")
         return
     head = make_snapshot(
-        console.space_of(given), out, bound=bound, data=given.get("data"), shareable=shareable
+        console.space_of(parameters), out, bound=bound, data=parameters.get("data"), shareable=shareable
     )
     say(f"snapshot: {out} ({len(head['files'])} files, as of {head['as_of']})")
 

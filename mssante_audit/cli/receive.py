@@ -25,7 +25,7 @@ from mssante_audit.verdicts.words import OUTCOME_WORDS, RECEIVING, REFUSED, abou
 
 
 def judged(
-    domain: str, data: Path | None, anchors: Sequence[str], given: Mapping[str, Any]
+    domain: str, data: Path | None, anchors: Sequence[str], options: Mapping[str, Any]
 ) -> tuple[Mail, Wire]:
     """Ask the DNS about a domain; return whether its mail arrives, and what its mail servers presented.
 
@@ -41,7 +41,7 @@ def judged(
         space = TrustSpace(whitelist, now, limits, tls=observed, domains=names)
     if not canonical(domain):
         raise ParameterError("{} is no name the DNS can carry", repr(domain))
-    seen = observe_now(domain, **given)
+    seen = observe_now(domain, **options)
     mail = mails(seen, [domain], datetime.now(UTC), 1)[domain]
     wire = wire_of(replace(space, observation=seen)) if space else Wire()
     return receiving(mail, wire.tls), wire
@@ -60,27 +60,27 @@ def answer_lines(mail: Mail) -> Iterator[str]:
 
 def steps(ways: Ways | None) -> list[dict[str, Any]]:
     """Return the questions of a walk, as JSON has them; what servers say alike is followed at the first."""
-    made: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for met in ways.met if ways else ():
         if isinstance(met, Elsewhere):
-            made.append(_lookup(met.name, "MX", met.found, met.ways))
+            rows.append(_lookup(met.name, "MX", met.found, met.ways))
         elif not isinstance(met, Visit):
-            made += [_lookup(met.name, "A", met.v4), _lookup(met.name, "AAAA", met.v6)]
+            rows += [_lookup(met.name, "A", met.v4), _lookup(met.name, "AAAA", met.v6)]
         else:
             below: dict[str, list[dict[str, Any]]] = {}
             for content, replies, onward in met.led:
                 if content[0] != "implicit":
                     below.setdefault(replies[0].address, steps(onward))
             for server in met.servers:
-                made += _questions(met.name, met.zone, server, below)
-    return made
+                rows += _questions(met.name, met.zone, server, below)
+    return rows
 
 
-def _lookup(name: str, qtype: str, found: Found, ways: Ways | None = None) -> dict[str, Any]:
-    server, address = (found.replies[-1].server, found.replies[-1].address) if found.replies else ("", "")
+def _lookup(name: str, qtype: str, lookup: Found, ways: Ways | None = None) -> dict[str, Any]:
+    server, address = (lookup.replies[-1].server, lookup.replies[-1].address) if lookup.replies else ("", "")
     return {
         "name": name, "qtype": qtype, "zone": "", "server": server, "address": address,
-        "outcome": found.status or "unheard", "data": list(found.data), "below": steps(ways),
+        "outcome": lookup.status or "unheard", "data": list(lookup.data), "below": steps(ways),
     }  # fmt: skip
 
 

@@ -57,10 +57,10 @@ def report(
             counts = _counted(results.by_severity) if results else "nothing recorded"
             say(f"{outcome.name}: done in {seconds}, {counts}: {out / outcome.name}.html")
 
-    given = parameters_of(context) | {"lang": lang.value}
+    parameters = parameters_of(context) | {"lang": lang.value}
     with progress(report_outcome) as listener:
         run = run_reports(
-            notebooks or (), out=out, parameters=given, debug=debugging(context), listener=listener
+            notebooks or (), out=out, parameters=parameters, debug=debugging(context), listener=listener
         )
     provenances = [outcome.results.provenance for outcome in run.outcomes if outcome.results]
     made_up = bool(provenances) and provenances[0].get("made_up")
@@ -126,9 +126,9 @@ def dossiers(
     from mssante_audit.dossiers.stationery import Stationery, read_stationery
     from mssante_audit.dossiers.write import write_dossiers
 
-    given = parameters_of(context, "operator") | {"lang": lang.value}
-    given.pop("operator", None)  # these are several
-    named = {name: given.pop(name, None) for name in ("region", "department")}
+    parameters = parameters_of(context, "operator") | {"lang": lang.value}
+    parameters.pop("operator", None)  # these are several
+    named = {name: parameters.pop(name, None) for name in ("region", "department")}
     on = read_stationery(letter) if letter else Stationery()
 
     def report_outcome(dossier: Dossier) -> None:
@@ -141,7 +141,7 @@ def dossiers(
 
     with cluster(dask) as elsewhere, progress(report_outcome) as listener:
         run = write_dossiers(
-            out, parameters=given, operators=operator or (), **named, jobs=jobs,
+            out, parameters=parameters, operators=operator or (), **named, jobs=jobs,
             on=replace(on, to_all=on.to_all or to_all), debug=debugging(context),
             listener=lambda done, of, dossier: listener("dossiers", done, of, dossier), **elsewhere,
         )  # fmt: skip

@@ -1,15 +1,22 @@
 """The command line of the nightly run: ``init``, ``run``, ``doctor``, and ``letters`` that were sent."""
 
+from __future__ import annotations
+
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Context, Exit, Option, Typer
 
-from mssante_audit.base.errors import AuditError, InputError, ParameterError
+from mssante_audit.base.errors import InputError, ParameterError, sentence
 from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, for_own_eyes, in_readers_language, say, write_json
+
+if TYPE_CHECKING:
+    from mssante_audit.nightly.config import Config
 
 CONFIG = Path("audit.toml")
 letters = Typer(help="Note letters that went out, and see whom to remind.", no_args_is_help=True)
@@ -34,12 +41,12 @@ def run(
 ) -> None:
     """Do the whole night's work: fetch, observe, audit, reports, dossiers, site, retention."""
     from mssante_audit.nightly.config import load_config
-    from mssante_audit.nightly.faults import check
     from mssante_audit.nightly.run import run as run_night
     from mssante_audit.report.parameters import check_value
 
     settings = load_config(config)
-    check(settings)
+    with ProcessPoolExecutor(1, get_context("fork")) as apart:  # what it imports would take memory all night
+        apart.submit(_check, settings).result()
     if settings.contacts == "all":
         for_own_eyes()
     show = partial(say, file=sys.stderr) if sys.stderr.isatty() else lambda line: None
@@ -48,6 +55,12 @@ def run(
     summary = night.folder / ("summary.json" if format == options.Layout.json else "summary.txt")
     say(summary.read_text(encoding="utf-8").rstrip())
     raise Exit(night.exit_status)
+
+
+def _check(settings: Config) -> None:
+    from mssante_audit.nightly.faults import check
+
+    check(settings)
 
 
 @in_readers_language("en")
@@ -68,7 +81,7 @@ def doctor(
     signs = list(healthy(load_config(config)) if health and config else examine(config))
     for sign in signs:
         state = "ill" if health and sign.state != "ok" else sign.state
-        what = AuditError(f"{sign.what}:")
+        what = sentence(f"{sign.what}:")
         say(f"{state:8} {what} {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))
     raise Exit(int(any(sign.state == "missing" for sign in signs)))
 

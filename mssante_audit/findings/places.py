@@ -4,8 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mssante_audit.base.inputs import LIST as LIST
+
 # Sources of places, by their names as inputs (`mssante_audit.findings.registry.input_of`).
-LIST, REGISTER, DNS = "list", "register", "dns"
+REGISTER, DNS = "register", "dns"
 MOST_LINES = 20  # lines of an observation that evidence names
 
 

@@ -23,10 +23,10 @@ from typing import Annotated, Any, Literal, NoReturn, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
+from mssante_audit.base.inputs import LIST as LIST
 from mssante_audit.base.language import LANGUAGES, current_language
 from mssante_audit.findings.catalogue import Full, Rule, load_rules
 from mssante_audit.findings.held import EndedError, held
-from mssante_audit.findings.places import LIST as LIST
 from mssante_audit.findings.templates import PARTS, template
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.values.person import describe_error

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from mssante_audit.audits import unusable
 from mssante_audit.base.errors import AuditError, InputError
+from mssante_audit.base.errors import sentence as _text
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.language import using_language
@@ -31,10 +32,9 @@ from mssante_audit.base.staging import LOCK
 from mssante_audit.findings import trend
 from mssante_audit.findings.ledger import read_ledger
 from mssante_audit.nightly import night
-from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.config import Config, load_config
 from mssante_audit.nightly.faults import faults
 from mssante_audit.nightly.letters import read_letters
-from mssante_audit.nightly.settings import Config
 from mssante_audit.report.results import open_space
 from mssante_audit.verdicts.words import not_relied_on
 from mssante_audit.whitelist.load import doubts
@@ -58,11 +58,6 @@ class Sign:
     what: str
     found: str
     remedy: str = ""
-
-
-def _text(template: str, *values: object) -> str:
-    """Return a sentence in the language that errors have."""
-    return str(AuditError(template, *values))
 
 
 def _sign(well: bool, what: str, seen: str, remedy: str, ill: str = "warn") -> Sign:
@@ -294,16 +289,16 @@ def _white_list(config: Config) -> Iterator[Sign]:
         with using_language(AuditError.language):
             seen = not_relied_on(doubts(whitelist))
         yield Sign(ill, "signature", seen, _text(remedy))
-    made = whitelist.generated_at
-    if made is None:
+    generated_at = whitelist.generated_at
+    if generated_at is None:
         yield Sign("warn", "clock", _text("the list does not say when it was made"))
-    elif made > now + SKEW:
-        ahead = _text("the list is of {}, after now", f"{made:%Y-%m-%d %H:%M} UTC")
+    elif generated_at > now + SKEW:
+        ahead = _text("the list is of {}, after now", f"{generated_at:%Y-%m-%d %H:%M} UTC")
         yield Sign("missing", "clock", ahead, _text("Set the clock"))
     else:
-        young = made >= now - timedelta(days=config.thresholds.list_max_age_days)
+        young = generated_at >= now - timedelta(days=config.thresholds.list_max_age_days)
         remedy = _text("Set fetch.enabled, or put a newer one there")
-        yield _sign(young, "clock", _text("the list is {} days old", (now - made).days), remedy)
+        yield _sign(young, "clock", _text("the list is {} days old", (now - generated_at).days), remedy)
 
 
 # -- whether the nights go well: by the state that the last run left, without a lock ------------------------

@@ -22,7 +22,7 @@ from mssante_audit.verdicts.domains import answers, domains, doubts
 
 NAMED = 10  # causes that are named of each kind; all findings are in the run's files
 
-Gone = Mapping[str, str]  # a finding of an earlier run, as the ledger remembers it
+Vanished = Mapping[str, str]  # a finding of an earlier run, as the ledger remembers it
 
 
 def facts_of(
@@ -35,12 +35,14 @@ def facts_of(
     new, critical = asks[asks["status"] == "new"], asks[asks["severity"] == "critical"]
 
     def merged(some: pd.DataFrame) -> list[dict[Any, Any]]:
-        found = causes(some, space.audited, space.published, unsure)
-        return found.astype({"severity": "str"}).to_dict("records")
+        merged_causes = causes(some, space.audited, space.published, unsure)
+        return merged_causes.astype({"severity": "str"}).to_dict("records")
 
     most = merged(critical)
-    fixed, lost = ([g for g in gone if g["rule"] in rules] for gone in (compared.fixed, compared.unknown))
-    fixed_asking, lost_asking = ([g for g in gone if asking(g["rule"])] for gone in (fixed, lost))
+    fixed, lost = (
+        [g for g in vanished if g["rule"] in rules] for vanished in (compared.fixed, compared.unknown)
+    )
+    fixed_asking, lost_asking = ([g for g in vanished if asking(g["rule"])] for vanished in (fixed, lost))
     lost_criticals = [g for g in lost_asking if rule(g["rule"]).severity == "critical"]
     status = dated["status"].replace("", "open")  # of a first run
     states = {state: severity_counts(dated[status == state]) for state in ("new", "open", "unknown")}
@@ -66,8 +68,8 @@ def facts_of(
         },
         "critical": _named(critical, most, lang),
         "new": _named(new, merged(new), lang),
-        "fixed": _named(fixed_asking, _merged_gone(fixed_asking), lang),
-        "lost": _named(lost_criticals, _merged_gone(lost_criticals), lang),
+        "fixed": _named(fixed_asking, _merged_vanished(fixed_asking), lang),
+        "lost": _named(lost_criticals, _merged_vanished(lost_criticals), lang),
         "first": _first(space, critical, most, lang) or _first(space, asks, merged(asks), lang),
         "list": {
             "generated_at": whitelist.generated_at and whitelist.generated_at.isoformat(),
@@ -77,15 +79,15 @@ def facts_of(
     }
 
 
-def _counted(gone: Iterable[Gone]) -> dict[str, int]:
-    counts: Counter[str] = Counter(rule(finding["rule"]).severity for finding in gone)
+def _counted(vanished: Iterable[Vanished]) -> dict[str, int]:
+    counts: Counter[str] = Counter(rule(finding["rule"]).severity for finding in vanished)
     return {severity: counts[severity] for severity in reversed(SEVERITIES)}
 
 
-def _merged_gone(gone: Sequence[Gone]) -> list[dict[str, Any]]:
+def _merged_vanished(vanished: Sequence[Vanished]) -> list[dict[str, Any]]:
     """Return as causes findings that are there no more: those of one rule and one operator are one."""
-    groups: dict[tuple[str, str], list[Gone]] = {}
-    for finding in sorted(gone, key=lambda finding: -SEVERITIES.index(rule(finding["rule"]).severity)):
+    groups: dict[tuple[str, str], list[Vanished]] = {}
+    for finding in sorted(vanished, key=lambda finding: -SEVERITIES.index(rule(finding["rule"]).severity)):
         groups.setdefault((finding["rule"], finding["operator"]), []).append(finding)
     return [
         {

@@ -14,8 +14,9 @@ from mssante_audit.dossiers.stationery import stationery
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.registry import LIST, input_of, known_needs
 from mssante_audit.findings.trend import FILE as TREND
+from mssante_audit.nightly.config import LOOPBACK, Config
+from mssante_audit.nightly.letters import read_letters
 from mssante_audit.nightly.night import RUNS, SITE, STATE
-from mssante_audit.nightly.settings import LOOPBACK, Config
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.values.identifiers import places
 from mssante_audit.whitelist.certificates import GIVE, certificates_of
@@ -31,6 +32,7 @@ def check(config: Config) -> None:
             raise OutputError("cannot be made: {}", why, file=str(config.data.folder)) from None
     for fault in faults(config):
         raise fault
+    read_letters(config.output.folder)  # of another version it is refused
 
 
 def faults(config: Config) -> Iterator[AuditError]:

@@ -17,10 +17,11 @@ from typing import Any
 from mssante_audit.base.errors import AuditError, ParameterError
 from mssante_audit.base.export import json_bytes
 from mssante_audit.base.secret import masked_url, read_secret, without
+from mssante_audit.nightly.config import LOOPBACK, Mail, Webhook
 from mssante_audit.nightly.mail import message, record_of
 from mssante_audit.nightly.night import FAILED, SITE, Night, Result, note
-from mssante_audit.nightly.settings import LOOPBACK, Mail, Webhook
-from mssante_audit.nightly.steps import run_program
+from mssante_audit.nightly.supervise import run_program
+from mssante_audit.space.states import as_json
 
 PREFIX = "MSSANTE_"  # of the variables that tell a program what happened
 _MOST = 300  # characters of an answer, or bytes of what a program that failed printed last, that are shown
@@ -60,7 +61,7 @@ def variables_of(night: Night) -> dict[str, Any]:
         "run_folder": night.folder,
         "site": night.output / SITE / "index.html",
         "failed_steps": " ".join(r.step for r in night.results.values() if r.outcome == "failed"),
-        "inputs": json.dumps([state.as_json(night.lang) for state in night.inputs]),
+        "inputs": json.dumps([as_json(state, night.lang) for state in night.inputs]),
         **{f"count_{name}": number for name, number in counts.items()},
     }
 

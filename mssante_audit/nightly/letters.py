@@ -22,8 +22,8 @@ from mssante_audit.base.instants import SKEW, asked_instant, paris_day, parse_in
 from mssante_audit.base.staging import exclusive
 from mssante_audit.base.state import read_state, write_state
 from mssante_audit.dossiers.facts import dossier
+from mssante_audit.nightly.config import Config
 from mssante_audit.nightly.night import SNAPSHOT, STATE, began, read_audit, read_result, read_run, runs_in
-from mssante_audit.nightly.settings import Config
 from mssante_audit.report.results import open_space, select_operator
 
 FILE, VERSION = "letters.json", 1
@@ -96,10 +96,15 @@ def standings(config: Config, as_of: str | None = None, current: Path | None = N
 
 def reminders(config: Config, as_of: str, current: Path) -> dict[str, tuple[str, dict[str, str]]]:
     """Return of each operator to remind the day of the last letter, and how what it told stands now."""
-    due = [row["operator_id"] for row in standings(config, as_of, current) if row["due"]]
+    due = operators_due(config, as_of, current)
     letters, states = read_letters(config.output.folder), states_in(read_audit(current)) if due else {}
     standing = {name: {key: states.get(key, "fixed") for key in letters[name]["told"]} for name in due}
     return {name: (letters[name]["sent_on"], standing[name]) for name in due}
+
+
+def operators_due(config: Config, as_of: str, current: Path) -> list[str]:
+    """Return the operators to remind of a letter; the arguments are those of `standings`."""
+    return [row["operator_id"] for row in standings(config, as_of, current) if row["due"]]
 
 
 def _last(runs: Iterable[Audited], until: datetime | None = None) -> Audited | None:
@@ -129,7 +134,7 @@ def states_in(audit: Mapping[str, Any]) -> dict[str, str]:
     """Return by fingerprint what is open, unknown or accepted in a run's audit; all else is fixed."""
     findings, compared = audit["results"]["findings"], audit["told"]
     states = {finding["fingerprint"]: "accepted" for finding in audit["waived"]}
-    states |= {gone["fingerprint"]: "unknown" for gone in compared["unknown"]}
+    states |= {lost["fingerprint"]: "unknown" for lost in compared["unknown"]}
     for finding, status in zip(findings, compared["status"], strict=True):
         states[finding["fingerprint"]] = "unknown" if status == "unknown" else "open"
     return states

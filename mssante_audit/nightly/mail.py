@@ -78,9 +78,9 @@ def page(night: Night) -> str:
     template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
     blocks = [(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)]
     links = {_say(night, "link", name): path for name, path in _PAGES.items() if night.url}
-    given: dict[str, Any] = {"lang": night.lang, "blocks": blocks, "links": links, "url": night.url}
+    values: dict[str, Any] = {"lang": night.lang, "blocks": blocks, "links": links, "url": night.url}
     with using_language(night.lang):
-        return html.environment().from_string(template).render(given)
+        return html.environment().from_string(template).render(values)
 
 
 def record_of(night: Night) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def record_of(night: Night) -> dict[str, Any]:
         "resumed": night.resumed,
         "language": night.lang,
         "subject": subject(night),
-        "inputs": [state.as_json(night.lang) for state in night.inputs],
+        "inputs": [states.as_json(state, night.lang) for state in night.inputs],
         "reminders": night.reminders,
         **absent,
         **facts,
@@ -151,8 +151,8 @@ def lines_of(night: Night) -> list[Line]:
     facts, blind, first = night.audited, list[Line](), list[Line]()
     for state in _doubtful(night):
         published = state.state == "quarantined" or "listed" in state.why
-        made = state.why.get("listed") if published else facts.get("list", {}).get("generated_at")
-        listed = _state(night, state) | {"made": made if state.name == LIST else None}
+        generated_at = state.why.get("listed") if published else facts.get("list", {}).get("generated_at")
+        listed = _state(night, state) | {"made": generated_at if state.name == LIST else None}
         blind.append(Line("alarm", _say(night, "doubtful", listed)))
         blind.append(Line("aside", _say(night, "todo", states.remedied(state, night.lang))))
         if state.name == LIST:

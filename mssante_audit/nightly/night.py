@@ -1,33 +1,33 @@
 """What a night leaves in the output folder, and how it is read again.
 
 ``state/run.json`` is the last run, ``state/log.jsonl`` the log of all; in ``runs/<stamp>/`` lie the run's own
-``run.json``, ``log.txt`` and ``steps/*.json``; ``site`` is a link to the site of one of them.
+``run.json``, ``log.txt`` and ``steps/*.json``; ``site`` is a link to the site of one of them. The process
+that supervises a night imports this, and no room that takes pandas: it lives as long as each step.
 """
 
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from mssante_audit.base import export
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.inputs import LIST, State
 from mssante_audit.base.reading import MB, parse_json, read_bytes
 from mssante_audit.base.state import read_state, state_bytes
-from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.findings.registry import LIST
-from mssante_audit.nightly.settings import Config
-from mssante_audit.snapshot import is_snapshot
-from mssante_audit.space.states import State
+from mssante_audit.nightly.config import Config, Deadlines, Severity
 
 RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
 SNAPSHOT = "snapshot"  # folder of a run with what every later step reads
+STEPS = tuple(name for name in Deadlines.model_fields if name != "package")  # in order
 MOST = 64 * MB  # bytes of a file that a night left about itself
 ANEW = "Remove it: the next run writes it anew"
 FAILED = 3  # exit status from which a run is a failure
@@ -130,15 +130,6 @@ class Night:
         return self.config.mail.lang or self.config.lang
 
     @property
-    def snapshot_parameters(self) -> dict[str, Any]:
-        """What the steps after the audit are given: the snapshot in place of the files, where it was made."""
-        given = self.config.parameters(self.as_of)
-        if not is_snapshot(self.snapshot):
-            return given
-        files = ("anchors", "signer", "recover", "any_namespace")
-        return {n: v for n, v in given.items() if n not in files} | {"data": str(self.snapshot)}
-
-    @property
     def inputs(self) -> tuple[State, ...]:
         """The state of each input."""
         return self.results["audit"].inputs
@@ -157,9 +148,9 @@ class Night:
         undone = any(result.undone for step, result in self.results.items() if step != "hooks")
         if undone or self.audited.get("failed_rules"):
             return FAILED
-        config = self.config
+        config, severities = self.config, get_args(Severity)
         for least, counts in ((config.fail_on, "by_severity"), (config.fail_on_new, "new_by_severity")):
-            severe = SEVERITIES[SEVERITIES.index(least) :] if least != "never" else ()
+            severe = severities[severities.index(least) :] if least != "never" else ()
             if any(self.audited.get(counts, {}).get(severity) for severity in severe):
                 return 1
         return 0
@@ -250,17 +241,26 @@ def shown_run(output: Path) -> str:
 def good_run(output: Path) -> Path | None:
     """Return the run whose site is shown, under a notice or not; ``None`` if its list was in doubt, too."""
     shown = shown_run(output)
-    made = read_result(output / RUNS / shown, "site") if shown else None
-    run = output / RUNS / str(made.facts.get("of", shown) if made else shown)
+    result = read_result(output / RUNS / shown, "site") if shown else None
+    run = output / RUNS / str(result.facts.get("of", shown) if result else shown)
     audited = read_result(run, "audit")
     well = read_run(run) and not (audited and audited.doubted_list)
     return run if well and (run / SITE / "index.html").is_file() else None
 
 
-def note_result(folder: Path, result: Result) -> None:
-    """Write into both logs what became of a step."""
+def keep_result(folder: Path, result: Result) -> None:
+    """Keep what became of a step for later ones, and write it into both logs."""
+    export.write_bytes(folder / "steps" / f"{result.step}.json", export.json_bytes(result.model_dump()))
     facts = {name: getattr(result, name) for name in ("outcome", "seconds", "message")}
     note(folder, result.step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **facts)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def note(folder: Path, event: str, what: str = "", **facts: Any) -> None:

@@ -8,74 +8,59 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Literal
 
 import pandas as pd
 from markupsafe import Markup
-from pydantic import TypeAdapter
 
 from mssante_audit import audits
 from mssante_audit.archive import store
 from mssante_audit.base import export, groups, reading
-from mssante_audit.base.errors import AuditError, InputError, ReportError
+from mssante_audit.base.errors import AuditError, InputError, OutputError, ReportError
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
-from mssante_audit.base.settings import PACKAGE_SECONDS
-from mssante_audit.base.state import MAX_BYTES as STATE_BYTES
+from mssante_audit.base.state import copy_state
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.sarif import sarif
 from mssante_audit.findings.templates import phrase
 from mssante_audit.network import mail_hosts
-from mssante_audit.nightly import letters
+from mssante_audit.nightly import letters, mail, night
 from mssante_audit.nightly.facts import facts_of
-from mssante_audit.nightly.night import (
-    SITE,
-    Night,
-    Result,
-    began,
-    good_run,
-    read_audit,
-    read_result,
-    read_run,
-)
+from mssante_audit.nightly.night import SITE, Night, Result
+from mssante_audit.nightly.supervise import NIGHT
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.file import default_path
 from mssante_audit.observe.tls.observation import OUTCOMES
 from mssante_audit.report.parameters import declared, tellable
 from mssante_audit.report.results import Results, open_space, provenance
 from mssante_audit.report.run import find_notebooks
-from mssante_audit.snapshot import make_snapshot
+from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.space import states
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import describe_error, unnamed
 from mssante_audit.whitelist.load import MAX_BYTES, is_html, load_whitelist
 
-GRACE = 20  # seconds a step is given to tidy up when it is ended
 Done = tuple[str, dict[str, Any]]  # what a step returns: a message and facts; it raises what made it fail
-HANDED = TypeAdapter(Night)  # how the process of a step gets what it is to do
-GIVEN = {"config", "folder", "as_of", "debug"}  # what of a night it gets
 NOTICE = Markup(
     '<aside role="alert" data-notice="list" style="padding:.8em 1em;color:#fff;background:#8a1010;'
     'font:1rem/1.4 system-ui,sans-serif"><strong>{}</strong> {}</aside>'
 )
 
 
-def fetch(night: Night) -> Done:
+def fetch(tonight: Night) -> Done:
     """Download the published list into the archive."""
     from mssante_audit.archive import fetch as fetching
 
-    data, settings = night.config.data, night.config.fetch.model_dump(exclude={"enabled"})
+    data, settings = tonight.config.data, tonight.config.fetch.model_dump(exclude={"enabled"})
     trusted = data.anchors, data.signer or None
     archive = store.find_archive(data.folder, *trusted)
     archive = archive or store.open_archive(data.folder / "archive", *trusted)
@@ -84,54 +69,54 @@ def fetch(night: Night) -> Done:
     return record.line, {name: getattr(record, name) for name in names}
 
 
-def observe(night: Night) -> Done:
+def observe(tonight: Night) -> Done:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
     from mssante_audit.observe.dns.run import observe as observe_dns
 
-    path = default_path(night.config.data.folder, began(night.folder.name))
-    domains = [domain for domain in _rows(night)["domain"].unique().tolist() if domain]
-    settings = ObserveSettings(**night.config.observe.model_dump())
-    made = observe_dns(domains, path, settings, resume=path.exists())
-    facts = {"file": path.name, "domains": made.domains, "queries": made.queries}
-    return f"{made.domains} domains, {made.queries} queries: {path.name}", facts
+    path = default_path(tonight.config.data.folder, night.began(tonight.folder.name))
+    domains = [domain for domain in _rows(tonight)["domain"].unique().tolist() if domain]
+    settings = ObserveSettings(**tonight.config.observe.model_dump())
+    summary = observe_dns(domains, path, settings, resume=path.exists())
+    facts = {"file": path.name, "domains": summary.domains, "queries": summary.queries}
+    return f"{summary.domains} domains, {summary.queries} queries: {path.name}", facts
 
 
-def observe_tls(night: Night) -> Done:
+def observe_tls(tonight: Night) -> Done:
     """Visit the mail servers that the newest observation of the DNS names; go on where a run was killed."""
     from mssante_audit.observe.tls import run
 
-    folder, settings = night.config.data.folder, night.config.observe_tls
-    path = default_path(folder, began(night.folder.name), "tls")
-    hosts, listed, source = mail_hosts(folder, _rows(night), settings.only)
+    folder, settings = tonight.config.data.folder, tonight.config.observe_tls
+    path = default_path(folder, night.began(tonight.folder.name), "tls")
+    hosts, listed, source = mail_hosts(folder, _rows(tonight), settings.only)
     servers = run.servers_of(hosts, settings.port, listed)
-    made = run.observe_tls(servers, path, settings, dns=source, resume=path.exists())
-    outcomes = dict(made.outcomes)
+    summary = run.observe_tls(servers, path, settings, dns=source, resume=path.exists())
+    outcomes = dict(summary.outcomes)
     counted = "".join(f", {outcomes[name]} {name}" for name in OUTCOMES if name in outcomes)
-    facts = {"file": path.name, "servers": made.servers, "visits": made.visits, "outcomes": outcomes}
-    return f"{made.servers} servers, {made.visits} visits{counted}: {path.name}", facts
+    facts = {"file": path.name, "servers": summary.servers, "visits": summary.visits, "outcomes": outcomes}
+    return f"{summary.servers} servers, {summary.visits} visits{counted}: {path.name}", facts
 
 
-def _rows(night: Night) -> pd.DataFrame:
+def _rows(tonight: Night) -> pd.DataFrame:
     """Return the rows of the list that will be audited, without all that lies beside it."""
-    data = night.config.data
-    file = store.find_whitelist(data.folder, store.find_archive(data.folder), parse_instant(night.as_of))
+    data = tonight.config.data
+    file = store.find_whitelist(data.folder, store.find_archive(data.folder), parse_instant(tonight.as_of))
     return load_whitelist(file, recover=data.recover, any_namespace=data.any_namespace).entries
 
 
-def audit(night: Night) -> Done:
+def audit(tonight: Night) -> Done:
     """Run every audit, and compare with what the run before found."""
     # The run's own copy: what nobody was notified of yet must be new to the next run too.
-    noted, given = ledger.read_ledger(night.state), night.config.parameters(night.as_of)
-    scope = ledger.scope_of("run", tellable(given))
-    before = ledger.inputs_before(noted, scope, night.as_of)
-    space = _load(night, before)
-    make_snapshot(space, night.snapshot, data=given.get("data"))
+    noted, parameters = ledger.read_ledger(tonight.state), tonight.config.parameters(tonight.as_of)
+    scope = ledger.scope_of("run", tellable(parameters))
+    before = ledger.inputs_before(noted, scope, tonight.as_of)
+    space = _load(tonight, before)
+    make_snapshot(space, tonight.snapshot, data=parameters.get("data"))
     findings, waived, unsure = audits.audit_all(space), audits.waived(space), audits.unsure(space)
-    compared = ledger.follow(noted, scope, night.as_of, findings, unsure, waived, audits.missing(space))
-    ledger.note_inputs(noted, scope, night.as_of, states.figures(space, space.states, before))
+    compared = ledger.follow(noted, scope, tonight.as_of, findings, unsure, waived, audits.missing(space))
+    ledger.note_inputs(noted, scope, tonight.as_of, states.figures(space, space.states, before))
     shown = findings.assign(first_seen=list(compared.first_seen), status=list(compared.status))
     for suffix, write in export.WRITERS.items():
-        write(shown, night.folder / f"findings.{suffix}")
+        write(shown, tonight.folder / f"findings.{suffix}")
     log = sarif(
         findings, waived, unsure, [*audits.catalogue().values()],
         source=Path(space.whitelist.source).name, as_of=space.as_of, follow_up=compared,
@@ -139,34 +124,34 @@ def audit(night: Night) -> Done:
     results = Results("run", findings, provenance(space))
     audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(compared)}
     for name, content in (("findings.sarif", log), ("audit.json", audited)):
-        export.write_bytes(night.folder / name, export.json_bytes(content))
-    facts = facts_of(space, findings, waived, compared, night.config.mail.lang or night.config.lang)
+        export.write_bytes(tonight.folder / name, export.json_bytes(content))
+    facts = facts_of(space, findings, waived, compared, tonight.config.mail.lang or tonight.config.lang)
     facts["by_severity"] = results.by_severity
     facts["counts"] = compared.counts() | {"waived": len(waived)}
-    keep(night.state / trend.FILE, night.folder)
-    trend.add_point(night.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
-    ledger.write_ledger(night.folder, noted)  # last: what an audit finds that fails stays new
+    copy_state(tonight.state / trend.FILE, tonight.folder)
+    trend.add_point(tonight.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
+    ledger.write_ledger(tonight.folder, noted)  # last: what an audit finds that fails stays new
     return f"{len(findings)} findings, {len(waived)} waived", facts
 
 
-def _load(night: Night, before: states.Known) -> TrustSpace:
+def _load(tonight: Night, before: states.Known) -> TrustSpace:
     """Load the space, what cannot be read left out, and keep the state of each input."""
-    config, data = night.config, night.config.data
+    config, data = tonight.config, tonight.config.data
     sections = (("dns", config.observe), ("tls", config.observe_tls), ("archive", config.fetch))
     expected: states.Known = {name: {} for name, section in sections if section.enabled} | dict(before)
-    fetched = read_result(night.folder, "fetch")
+    fetched = night.read_result(tonight.folder, "fetch")
     published = store.Record(**fetched.facts) if fetched and fetched.facts else None
     try:
         space = load_space(
-            data.folder, as_of=night.as_of, anchors=data.anchors, signer=data.signer or None, recover=True,
+            data.folder, as_of=tonight.as_of, anchors=data.anchors, signer=data.signer or None, recover=True,
             any_namespace=data.any_namespace, thresholds=config.thresholds,
             contacts=config.contacts, lenient=True,
         )  # fmt: skip
     except InputError as error:
-        night.seen.append(_refused(error, data.folder, published, before=LIST in before))
+        tonight.seen.append(_refused(error, data.folder, published, before=LIST in before))
         raise
-    night.seen.extend(states.states_of(space, config.inputs, expected, published))
-    return replace(space, judged=tuple(night.seen))
+    tonight.seen.extend(states.states_of(space, config.inputs, expected, published))
+    return replace(space, judged=tuple(tonight.seen))
 
 
 def _refused(error: InputError, data: Path, published: store.Record | None, *, before: bool) -> states.State:
@@ -186,52 +171,54 @@ def _refused(error: InputError, data: Path, published: store.Record | None, *, b
     return states.State(LIST, kind, None, why)
 
 
-def reports(night: Night) -> Done:
+def reports(tonight: Night) -> Done:
     """Make the reports."""
     from mssante_audit.report.run import run_reports
 
-    out, section = night.folder / "reports", night.config.reports
+    out, section = tonight.folder / "reports", tonight.config.reports
     out.mkdir(exist_ok=True)
-    keep(night.folder / ledger.FILE, out) or keep(night.state / ledger.FILE, out)
+    copy_state(tonight.folder / ledger.FILE, out) or copy_state(tonight.state / ledger.FILE, out)
     limits = section.model_dump(include={"region", "department"}, exclude_defaults=True)
-    given, shown = _accepted(night, section.names) | limits, night.config.parameters(night.as_of)
+    parameters, shown = _accepted(tonight, section.names) | limits, tonight.config.parameters(tonight.as_of)
     # One after the other: nobody waits for them, and two at once take 200 MB more.
-    run = run_reports(section.names, out=out, parameters=given, shown=shown, debug=night.debug, jobs=1)
-    keep(out / ledger.FILE, night.folder)
+    run = run_reports(section.names, out=out, parameters=parameters, shown=shown, debug=tonight.debug, jobs=1)
+    copy_state(out / ledger.FILE, tonight.folder)
     faults = [(o.name, o.failure) for o in run.outcomes if o.failure]
     if failed := [f"{name} ({f.kind}: {f.message})".replace(": )", ")") for name, f in faults]:
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} reports: {'; '.join(failed)}")
     return f"{len(run.outcomes)} reports", {"names": [o.name for o in run.outcomes]}
 
 
-def keep(file: Path, folder: Path) -> bool:
-    """Copy a state file into another folder, if there is one."""
-    if exists := file.exists():
-        export.write_bytes(folder / file.name, reading.read_bytes(file, STATE_BYTES))
-    return exists
+def _parameters(tonight: Night) -> dict[str, Any]:
+    """Return what the steps after the audit read: the snapshot in place of the files, where it was made."""
+    parameters = tonight.config.parameters(tonight.as_of)
+    if not is_snapshot(tonight.snapshot):
+        return parameters
+    files = ("anchors", "signer", "recover", "any_namespace")
+    return {n: v for n, v in parameters.items() if n not in files} | {"data": str(tonight.snapshot)}
 
 
-def _accepted(night: Night, names: tuple[str, ...]) -> dict[str, Any]:
+def _accepted(tonight: Night, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those parameters that one of the notebooks has, and the language."""
     accepted: set[str] = set()
     for report, path in find_notebooks(names, resource("notebooks")).items():
         accepted.update(declared(json.loads(path.read_bytes()), report))
-    given = {name: value for name, value in night.snapshot_parameters.items() if name in accepted}
-    return given | {"lang": night.config.lang}
+    parameters = {name: value for name, value in _parameters(tonight).items() if name in accepted}
+    return parameters | {"lang": tonight.config.lang}
 
 
-def dossiers(night: Night) -> Done:
+def dossiers(tonight: Night) -> Done:
     """Write the operators' dossiers."""
     from mssante_audit.dossiers.page import NOTEBOOK
     from mssante_audit.dossiers.stationery import stationery
     from mssante_audit.dossiers.write import write_dossiers
 
-    section, due = night.config.dossiers, letters.reminders(night.config, night.as_of, night.folder)
+    section, due = tonight.config.dossiers, letters.reminders(tonight.config, tonight.as_of, tonight.folder)
     run = write_dossiers(
-        night.folder / "dossiers", parameters=_accepted(night, (NOTEBOOK,)), operators=section.operators,
+        tonight.folder / "dossiers", parameters=_accepted(tonight, (NOTEBOOK,)), operators=section.operators,
         region=section.region or None, department=section.department or None, jobs=section.jobs,
-        masked=not section.own_contacts, debug=night.debug,
-        on=replace(stationery(night.config.letter), reminders=due),
+        masked=not section.own_contacts, debug=tonight.debug,
+        on=replace(stationery(tonight.config.letter), reminders=due),
     )  # fmt: skip
     if failed := [o for o in run.outcomes if o.status == "failed"]:
         why = failed[0].failure or {}
@@ -240,36 +227,41 @@ def dossiers(night: Night) -> Done:
     return f"{len(run.outcomes)} dossiers", {"count": len(run.outcomes)}
 
 
-def site(night: Night) -> Done:
+def site(tonight: Night) -> Done:
     """Build the site beside, and rename it: the last good one under a notice, if the list is in doubt."""
     from mssante_audit.site.build import build_site
 
-    draft, built = night.folder / f".{SITE}", night.folder / SITE
+    draft, built = tonight.folder / f".{SITE}", tonight.folder / SITE
     shutil.rmtree(built, ignore_errors=True)  # of a start that was killed; nobody is shown it
     draft.mkdir()
-    audited, good = read_result(night.folder, "audit"), good_run(night.output)
+    audited, good = night.read_result(tonight.folder, "audit"), night.good_run(tonight.output)
     whose, facts = "", dict[str, Any]()
     if audited and good and (refused := audited.doubted_list):
-        made = audited.facts["list"]["generated_at"] if audited.facts else None
-        _put_under_notice(good, draft, night.config.lang, refused, made)
+        generated_at = audited.facts["list"]["generated_at"] if audited.facts else None
+        _put_under_notice(good, draft, tonight.config.lang, refused, generated_at)
         whose, facts = f" of {good.name}: the list is {refused.state}", {"of": good.name}
     else:
-        compared = ledger.FollowUp(**read_audit(night.folder)["told"])
-        points = trend.read_trend(night.folder / trend.FILE)
-        space = open_space(**night.snapshot_parameters)
+        compared = ledger.FollowUp(**night.read_audit(tonight.folder)["told"])
+        points = trend.read_trend(tonight.folder / trend.FILE)
+        space = open_space(**_parameters(tonight))
         findings, waived = audits.audit_all(space), audits.waived(space)
-        shared = ("reports",) if night.config.dossiers.own_contacts else ("reports", "dossiers")
-        parts: dict[str, Any] = {name: path for name in shared if (path := night.folder / name).is_dir()}
+        shared = ("reports",) if tonight.config.dossiers.own_contacts else ("reports", "dossiers")
+        parts: dict[str, Any] = {name: path for name in shared if (path := tonight.folder / name).is_dir()}
         build_site(draft, space, findings, waived=waived, told=compared, points=points, **parts)
     draft.rename(built)
     pages = sum(1 for _ in built.rglob("*.html"))
     return f"{pages} pages{whose}", facts or {"pages": pages}
 
 
-def _put_under_notice(run: Path, folder: Path, lang: str, refused: states.State, made: str | None) -> None:
+def _put_under_notice(
+    run: Path, folder: Path, lang: str, refused: states.State, generated_at: str | None
+) -> None:
     """Write the site of a good run into an empty folder, a notice on top of each page; link the rest."""
-    head, site = read_run(run), run / SITE
-    facts = ("refused", {"why": states.worded(refused, lang), "made": made}), ("kept", head and head.as_of)
+    head, site = night.read_run(run), run / SITE
+    facts = (
+        ("refused", {"why": states.worded(refused, lang), "made": generated_at}),
+        ("kept", head and head.as_of),
+    )
     sentences = (phrase("mssante_audit.nightly", name, value, lang) for name, value in facts)
     notice = NOTICE.format(*sentences).encode()
     for path in sorted(site.rglob("*")):
@@ -290,75 +282,13 @@ def _put_under_notice(run: Path, folder: Path, lang: str, refused: states.State,
 STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, reports, dossiers, site)}
 
 
-def supervise(step: str, night: Night) -> Result:
-    """Do a step in a process of its own, within its time limit; only one that ended well is believed."""
-    begin, seconds = time.monotonic(), getattr(night.config.deadlines, step)
-    handed = night.folder / "steps" / f".{step}.tmp"
-    command = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", str(handed), step]
-    environment = night.config.environment | {PACKAGE_SECONDS: str(night.config.deadlines.package)}
-    request = HANDED.dump_json(night, include=GIVEN, exclude_none=True) + b"\n"
+def perform(step: str, tonight: Night) -> Result:
+    """Do a step in this process, and keep what became of it; write the mail, for now, after the audit."""
+    begin, facts, why = time.monotonic(), dict[str, Any](), dict[str, Any]()
+    outcome: Literal["done", "failed"] = "failed"
     try:
-        with (night.folder / "steps" / f"{step}.txt").open("wb") as output:
-            status = run_program(command, seconds, output, environment, request=request, grace=GRACE)
-        if status == 0:
-            return Result.model_validate_json(handed.read_bytes())
-    except OSError as error:  # no memory for a process more, no room
-        reason = (error.strerror or type(error).__name__).lower()
-        code, why = "unstarted", f"it could not be started: {reason}"
-    else:
-        if status is None:
-            code, why = "late", f"not done after {seconds:g} s, and ended"
-        elif status == -signal.SIGKILL:
-            code, why = "killed", "it was killed, as when memory runs out"
-        else:
-            code, why = "died", f"it died with {f'signal {-status}' if status < 0 else f'status {status}'}"
-    finally:
-        handed.unlink(missing_ok=True)
-    took = round(time.monotonic() - begin, 3)
-    return Result(step=step, outcome="failed", message=why, why={"code": code}, seconds=took)
-
-
-def run_program(
-    command: Sequence[str], seconds: float, output: IO[bytes], environment: Mapping[str, str],
-    *, request: bytes = b"", grace: float = 0,
-) -> int | None:  # fmt: skip
-    """Run a program without a shell and return its exit status, ``None`` if it was ended after `seconds`.
-
-    Its input is the `request`, and stays open while this process lives; without one it is empty. If it fails,
-    takes too long, or this process is interrupted, all that it started ends with it, after `grace` seconds.
-    """
-    with subprocess.Popen(  # noqa: S603 - no shell
-        list(command),
-        env=dict(environment),
-        bufsize=0,
-        stdin=subprocess.PIPE if request else subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # a group of its own, and no terminal: Ctrl-C comes from this process
-    ) as process:
-        try:
-            if process.stdin:
-                with suppress(BrokenPipeError):  # it died at once, which its exit status tells
-                    process.stdin.write(request)
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            if grace and process.poll() is None:
-                process.terminate()
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(grace)
-            if process.poll() != 0:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-
-
-def perform(step: str, night: Night) -> Result:
-    """Do a step in this process, and say what became of it."""
-    begin, outcome, facts, why = time.monotonic(), "failed", dict[str, Any](), dict[str, Any]()
-    try:
-        with using_language(night.config.lang):
-            message, facts = STEPS[step](night)
+        with using_language(tonight.config.lang):
+            message, facts = STEPS[step](tonight)
         outcome = "done"
     except AuditError as error:
         message, name = str(error), Path(error.file or "").name
@@ -366,21 +296,31 @@ def perform(step: str, night: Night) -> Result:
     except Exception as error:  # whatever it is, the steps after it go on
         lacking = groups.absent(error) if isinstance(error, ModuleNotFoundError) else None
         message = str(lacking or describe_error(error))
-        if night.debug:
+        if tonight.debug:
             traceback.print_exc()
-    return Result.model_validate({
-        "step": step, "outcome": outcome, "message": message, "why": why, "facts": facts,
-        "seconds": round(time.monotonic() - begin, 3), "inputs": tuple(night.seen) if step == "audit" else (),
-    })  # fmt: skip
+    result = tonight.results[step] = Result(
+        step=step, outcome=outcome, message=message, why=why, facts=facts,
+        seconds=round(time.monotonic() - begin, 3), inputs=tuple(tonight.seen) if step == "audit" else (),
+    )  # fmt: skip
+    night.keep_result(tonight.folder, result)
+    if step == "audit":
+        for state in tonight.inputs:
+            if state.state != "ok":
+                what = f"{state.name} {state.state}: {states.worded(state, 'en')}"
+                night.note(tonight.folder, "input", what)
+        with suppress(OutputError):  # the end of the run writes it again, and tells
+            tonight.reminders = letters.operators_due(tonight.config, tonight.as_of, tonight.folder)
+            mail.write_mail(tonight)
+        night.note(tonight.folder, "mail", "ready, what is still to come left out")
+    return result
 
 
 def main() -> None:
     """Do the step that is named, as standard input says how, and end with the run that asked."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    *_, handed, step = sys.argv
-    night = HANDED.validate_python(json.loads(sys.stdin.buffer.readline()))
+    tonight = NIGHT.validate_python(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_the_run, daemon=True).start()
-    export.write_bytes(Path(handed), export.json_bytes(perform(step, night).model_dump()))
+    perform(sys.argv[-1], tonight)
 
 
 def _end_with_the_run() -> None:

@@ -28,6 +28,7 @@ from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.html import Prose, say
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.load import load_space
+from mssante_audit.space.states import as_json
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.values.identifiers import DEPARTMENTS, Places, places
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES
@@ -193,7 +194,7 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
         "as_of": space.as_of.isoformat(), "rows": len(space.entries), "made_up": made_up(whitelist),
         "test_entries": int(space.entries["is_audit_entry"].sum()), "contacts": space.contacts,
         "versions": {"python": platform.python_version()} | versions(),
-        "inputs": [state.as_json() for state in space.states],
+        "inputs": [*map(as_json, space.states)],
     }  # fmt: skip
     evaluated = [name for name, audit in registry.audits().items() if audit in {*space.cache, *space.kept}]
     if evaluated and space.waivers and len(accepted := waived(space, *evaluated)):

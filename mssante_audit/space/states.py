@@ -6,7 +6,7 @@ Findings of audits that rest on an input which is not ``ok`` are unknown: neithe
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePath
@@ -16,6 +16,8 @@ import pandas as pd
 
 from mssante_audit.archive.store import Record
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.inputs import STATES as STATES
+from mssante_audit.base.inputs import State as State
 from mssante_audit.base.instants import SKEW, parse_instant
 from mssante_audit.base.language import count
 from mssante_audit.base.settings import Inputs
@@ -30,11 +32,6 @@ from mssante_audit.whitelist.load import doubts
 if TYPE_CHECKING:
     from mssante_audit.space.trust import TrustSpace
 
-# The gravest first: of several, it is the one that counts.
-STATES = (
-    "absent", "damaged", "future", "changed-signer", "unverified", "quarantined", "older", "shrunk", "stale",
-    "ok",
-)  # fmt: skip
 # What `TrustSpace.faults` calls the certificates to trust: no input, but the list hangs on them.
 ANCHORS = "anchors"
 
@@ -48,25 +45,9 @@ _DOUBTS |= dict.fromkeys(("forged", "unsigned", "untrusted", "unfit", "expired",
 _DOUBTS |= dict.fromkeys(("damaged", "cut", "undated"), "damaged")
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """The state of one input."""
-
-    name: str  # ``list``, or the input's name in `mssante_audit.findings.registry.input_of`
-    state: str
-    # Whole days between when it was made and the instant audited at; ``None`` where it does not say.
-    age_days: int | None
-    why: Mapping[str, Any] = field(default_factory=dict)
-    tolerated: bool = False  # whether the settings say to believe it all the same
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether what rests on it is unknown."""
-        return self.state != "ok" and not self.tolerated
-
-    def as_json(self, language: str = "") -> dict[str, Any]:
-        """Return it as JSON types, why in words."""
-        return asdict(self) | {"why": worded(self, language)}
+def as_json(state: State, language: str = "") -> dict[str, Any]:
+    """Return a state as JSON types, why in words."""
+    return asdict(state) | {"why": worded(state, language)}
 
 
 class _Input(NamedTuple):

@@ -19,8 +19,8 @@ from openpyxl import Workbook
 from mssante_audit import load_declarations
 from mssante_audit.audits import FAILED, audit_all
 from mssante_audit.base.errors import InputError
-from mssante_audit.nightly.run import outdated
-from mssante_audit.nightly.settings import Retention
+from mssante_audit.nightly.config import Retention
+from mssante_audit.nightly.end import outdated
 from mssante_audit.space.trust import load_space
 from tools.nights import LAST, make_nights
 

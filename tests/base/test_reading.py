@@ -3,8 +3,6 @@
 import pickle
 import re
 import time
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +20,6 @@ from mssante_audit.base.reading import (
     read_parquet,
     read_text,
 )
-from mssante_audit.nightly import steps
 from mssante_audit.report.parameters import check_value
 from mssante_audit.values.person import describe_error
 
@@ -115,16 +112,15 @@ def test_is_of_the_family_and_one_line_also_after_pickling(kind, standard):
         assert (one.file, one.line, one.remedy, one.readable_rows) == ("a.xml", 3, "Use --recover", 12)
 
 
-def _rule_of_somebody(_job):
+def _rule_of_somebody():
     return {}["MY_RULE"]
 
 
-def test_an_error_of_a_users_own_tells_type_message_and_place(monkeypatch):
-    monkeypatch.setitem(steps.STEPS, "audit", _rule_of_somebody)
-    result = steps.perform("audit", steps.Night(SimpleNamespace(lang="fr"), Path("20260303T060000Z"), ""))
+def test_an_error_of_a_users_own_tells_type_message_and_place():
+    with pytest.raises(KeyError) as caught:
+        _rule_of_somebody()
     line = _rule_of_somebody.__code__.co_firstlineno + 1
-    assert result.outcome == "failed"
-    assert result.message == f"KeyError: 'MY_RULE' (test_reading.py, line {line})"
+    assert describe_error(caught.value) == f"KeyError: 'MY_RULE' (test_reading.py, line {line})"
 
 
 def test_only_contacts_are_masked_in_it():

@@ -13,12 +13,11 @@ from typing import Any
 from conftest import CATALOGUE
 
 from mssante_audit.base.state import state_bytes
-from mssante_audit.nightly.config import load_config
+from mssante_audit.nightly.config import Config, load_config
 from mssante_audit.nightly.doctor import Sign, examine
 from mssante_audit.nightly.faults import check
 from mssante_audit.nightly.night import Night, Result
 from mssante_audit.nightly.run import run
-from mssante_audit.nightly.settings import Config
 from mssante_audit.nightly.steps import perform
 from mssante_audit.space.states import State
 

@@ -17,10 +17,17 @@ from mssante_audit.archive.fetch import Settings as FetchSettings
 from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.settings import Fetch, Observe
 from mssante_audit.cli.main import app
-from mssante_audit.nightly import steps
-from mssante_audit.nightly.config import checked, load_config, schema, sections, template, write_template
+from mssante_audit.nightly.config import (
+    Config,
+    checked,
+    load_config,
+    schema,
+    sections,
+    template,
+    write_template,
+)
 from mssante_audit.nightly.night import Night
-from mssante_audit.nightly.settings import Config
+from mssante_audit.nightly.supervise import NIGHT, request_of
 from mssante_audit.observe.dns.settings import ObserveSettings
 
 CASES = toml("nightly/settings")
@@ -96,8 +103,7 @@ def test_paths_are_seen_from_the_file(written, tmp_path, monkeypatch):
 def test_settings_survive_the_way_to_a_step(written):
     text = '[fetch]\nca_bundle = ""\n[mail]\npassword = "file:x"\n[hooks]\nsuccess = [["a", "b c"]]\n'
     night = Night(load_config(written(SMALLEST + text)), Path("run"), "2026-03-03")
-    handed = steps.HANDED.dump_json(night, include=steps.GIVEN, exclude_none=True)
-    again = steps.HANDED.validate_python(json.loads(handed))
+    again = NIGHT.validate_python(json.loads(request_of(night)))
     assert again.config.model_dump() == night.config.model_dump()
     assert night.config.hooks.success == (("a", "b c"),)
 

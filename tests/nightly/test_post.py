@@ -26,8 +26,8 @@ from lxml import html
 
 from mssante_audit.base.secret import masked_url
 from mssante_audit.nightly import hooks
+from mssante_audit.nightly.config import Mail, Webhook
 from mssante_audit.nightly.hooks import run_hook
-from mssante_audit.nightly.settings import Mail, Webhook
 
 CASES = toml("nightly/post")
 

@@ -12,9 +12,9 @@ import pytest
 from conftest import CATALOGUE, toml
 from made_nights import rewrite
 
+from mssante_audit.nightly.config import Retention
+from mssante_audit.nightly.end import outdated, outdated_observations, remove_run
 from mssante_audit.nightly.night import Run, files_of, read_run, shown_run, write_run
-from mssante_audit.nightly.run import outdated, outdated_observations, remove_run
-from mssante_audit.nightly.settings import Retention
 from mssante_audit.observe.file import Form
 
 CASES = toml("nightly/retention")

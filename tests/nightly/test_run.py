@@ -270,6 +270,13 @@ def test_a_full_disk_is_said_the_last_good_site_stays_and_the_next_run_is_good(l
     assert os.readlink(later.site) != shown
 
 
+def test_what_waits_for_the_steps_of_a_night_holds_none_of_their_libraries():
+    code = "import sys, mssante_audit.cli.main, mssante_audit.nightly.run, mssante_audit.report.parameters\n"
+    code += "print({'pandas', 'numpy', 'pyarrow', 'matplotlib'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
+
+
 def test_two_at_once_is_one_line_and_status_2(later):
     with FileLock(later.output / ".lock"):
         status, out, errors = later.run()
