@@ -21,6 +21,7 @@ from mssante_audit.findings.frame import concat
 from mssante_audit.findings.places import row_ranges
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.mailboxes.extraction import find_extractions
+from mssante_audit.network import mail_hosts
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import unnamed
@@ -115,6 +116,12 @@ def test_observations_of_a_clean_list(tmp_path):
     assert lines == Counter(dns.truths(OBSERVATION))
     rules = {line[1] for line in lines}
     assert rules <= {"DNS_METHOD_UNKNOWN", "DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, "the list's own"
+
+
+def test_nobody_is_sent_to_a_private_address_that_a_zone_names():
+    addresses, *_ = mail_hosts(SAMPLE, load(SAMPLE / LIST_FILE).entries)
+    assert addresses["interne.valfictif.example"] == ()
+    assert addresses["mixte.valfictif.example"] == ("192.88.99.249",)
 
 
 def test_truth_is_about_the_files_that_are_there():

@@ -1,6 +1,6 @@
 """What a validating resolver makes of a zone, from what was observed of it; the time is the observation's.
 
-The chain begins where the walk does. Of a denial its SOA is checked, and that it is signed at all.
+The chain begins where the walk does. Of a denial its SOA is checked, and that it comes with signatures.
 """
 
 from collections import Counter
@@ -89,8 +89,8 @@ class Chains:
             return {"bogus": security.code, "insecure": ""}.get(security.status)
         keys = self._keys_of(zone)
         if reply.outcome in ("nodata", "nxdomain"):
-            fault = _fault(reply, "authority", zone, "SOA", zone, keys) if reply.data("SOA", zone) else ""
-            return fault if reply.signed else "unsigned"
+            fault = _fault(reply, "authority", zone, "SOA", zone, keys)
+            return "" if reply.signed and fault == "unsigned" else fault
         answers = {(r.owner, r.type) for r in reply.records if r.section == "answer"}
         # A CNAME made from a DNAME above its name is never signed (RFC 6672, 5.3.1): the DNAME is.
         dnames = [(o, kind) for o, kind in answers if kind == "DNAME" and reply.qname.endswith(f".{o}")]

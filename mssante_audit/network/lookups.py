@@ -128,20 +128,18 @@ class Lookups:
         sets = {frozenset(r.data("NS", zone)) for answer in of_zone.values() for r in answer.replies}
         kinds = {""}
         for names in sets - {frozenset(), frozenset(handed)}:
-            answers: dict[str, list[ServerAnswer]] = {"": []}
-            not_known = False
+            ways, certain = set(), True
             for name in names:
                 glue = handed.get(name, set())
                 addresses, way, telling = self.server(name)
-                not_known |= not glue and not telling
                 usable = (a for a in addresses | glue if self._index.usable(a) is not False)
-                at = answers.setdefault("" if glue else way, [])
-                at += [of_zone.get(address, UNKNOWN) for address in usable]
-            if not any(answer.informs for answer in answers[""]):
-                if not_known or not all(answer.kind for of_way in answers.values() for answer in of_way):
-                    return None
-                found = (way for way in answers if any(answer.informs for answer in answers[way]))
-                kinds.add(min(found, default="own"))
+                answers = [of_zone.get(address, UNKNOWN) for address in usable]
+                if any(answer.informs for answer in answers):
+                    ways.add("" if glue else way)
+                certain &= bool(glue or telling) and all(answer.kind for answer in answers)
+            if not certain and "" not in ways:
+                return None
+            kinds.add(min(ways, default="own"))
         return max(kinds)
 
     def _of_reply(self, reply: Reply, qtype: str, every: bool, links: int, depth: int) -> Found:

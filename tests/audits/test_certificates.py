@@ -33,8 +33,8 @@ from mssante_audit.verdicts.domains import domains
 from tools.sample.certificates import MADE, SERVER, Made, make
 
 AT = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
-ONE, TWO, THREE, OURS = "192.88.99.1", "192.88.99.2", "192.88.99.3", "10.0.0.7"
-HOSTS = {ONE: ALPHA_MX, TWO: BETA_MX, THREE: "mx2.alpha.example", OURS: ALPHA_MX}
+ONE, TWO, THREE = "192.88.99.1", "192.88.99.2", "192.88.99.3"
+HOSTS = {ONE: ALPHA_MX, TWO: BETA_MX, THREE: "mx2.alpha.example"}
 NAMES = tuple(HOSTS.values())
 ROOT = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, days=9_999)
 BETWEEN = make("CN=AC FICTIVE ORGANISATIONS,O=ESSAI,C=FR", ROOT, ca=True, days=9_999)
@@ -252,11 +252,6 @@ def test_a_visit_that_tells_nothing_makes_its_server_unknown_and_says_why(outcom
     words = {sentence(catalogue()["TLS_UNSEEN"], "observed", facts, language) for language in LANGUAGES}
     assert len(words) == len(LANGUAGES)
     assert all(ONE in text for text in words)
-
-
-def test_a_machine_of_ours_that_a_zone_names_as_mail_host_does_not_count(wires: Wires) -> None:
-    wires.scene.host(ALPHA_MX, ONE, OURS)
-    assert wires.presents(OURS, BETA).told().empty
 
 
 @pytest.mark.parametrize("days", [1, 0])

@@ -90,7 +90,7 @@ class Presented:
             self.operators_of.setdefault(domain, set()).add(operator)
         for part in space.parts():
             network = network_of(cast(Observation, part.observation))
-            addresses_of = cache(network.visited)
+            addresses_of = cache(network.addresses)
             for domain in part.audited["domain"].unique().tolist():
                 addresses = {host: addresses_of(host) for host in network.exchangers(domain)}
                 every = sorted({address for of_host in addresses.values() for address in of_host})
