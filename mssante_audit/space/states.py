@@ -145,14 +145,14 @@ def _unread(errors: Sequence[InputError]) -> dict[str, str]:
 
 def _against(seen: _Input, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Fault]:
     """Yield the states that an input is in by its date, or against what was there before."""
-    made_at, earlier = seen.made, before or {}
-    if made_at is not None and seen.max_age and as_of - made_at > timedelta(seen.max_age):
-        yield "stale", {"days": (as_of - made_at).days, "limit": seen.max_age}
-    if made_at is not None and seen.ahead is not None:
-        if made_at > as_of + seen.ahead:
-            yield "future", {"made": made_at.isoformat()}
-        if earlier.get("made") and made_at < parse_instant(earlier["made"]):
-            yield "older", {"made": made_at.isoformat(), "before": earlier["made"]}
+    instant, earlier = seen.made, before or {}
+    if instant is not None and seen.max_age and as_of - instant > timedelta(seen.max_age):
+        yield "stale", {"days": (as_of - instant).days, "limit": seen.max_age}
+    if instant is not None and seen.ahead is not None:
+        if instant > as_of + seen.ahead:
+            yield "future", {"made": instant.isoformat()}
+        if earlier.get("made") and instant < parse_instant(earlier["made"]):
+            yield "older", {"made": instant.isoformat(), "before": earlier["made"]}
     if seen.faults and earlier.get("signer") and seen.signer not in ("", earlier["signer"]):
         yield "changed-signer", {"signer": seen.signer}
     if seen.size < (1 - seen.max_loss) * earlier.get("size", 0):
@@ -167,11 +167,11 @@ def _of_archive(space: TrustSpace, published: Record | None, before: object) -> 
         why = {"doubt": published.doubt, "listed": published.made, "signer": published.signer}
         yield ("changed-signer" if "changed-signer" in published.flags else "quarantined"), why
     elif published is not None:
-        made_at = next((s.generated_at for s in kept if s.name == published.file), None)
-        at = made_at and made_at.isoformat()
-        if made_at is not None and made_at > space.as_of + SKEW:
+        instant = next((s.generated_at for s in kept if s.name == published.file), None)
+        at = instant and instant.isoformat()
+        if instant is not None and instant > space.as_of + SKEW:
             yield "future", {"made": at, "listed": at}
-        elif made_at is not None and audited is not None and made_at < audited.replace(microsecond=0):
+        elif instant is not None and audited is not None and instant < audited.replace(microsecond=0):
             yield "older", {"made": at, "before": audited.isoformat(), "listed": at}
     if archive is not None and before is None:  # that it shrank then is all there is without a run before
         names = {snapshot.name for snapshot in kept if sha256.startswith(snapshot.sha)}
@@ -186,9 +186,9 @@ def _inputs(space: TrustSpace, limits: Inputs) -> dict[str, _Input]:
     if (register := space.register) is not None:
         # As old as the last declaration in it, and nothing orders these.
         last = register.until(as_of)["date"].max()
-        made_at = None if pd.isna(last) else parse_instant(last.to_pydatetime())
+        instant = None if pd.isna(last) else parse_instant(last.to_pydatetime())
         size = len(register.declarations)
-        inputs["register"] = _Input(made_at, size, limits.register_max_age_days, loss, ahead=None)
+        inputs["register"] = _Input(instant, size, limits.register_max_age_days, loss, ahead=None)
     for kind in KINDS:
         if (observed := space.given(kind.need)) is not None:  # by its newest file, which older ones complete
             newest, *older = observed.parts
@@ -204,22 +204,22 @@ def _inputs(space: TrustSpace, limits: Inputs) -> dict[str, _Input]:
         inputs["mailboxes"] = _Input(mailboxes.made_at, size, age, loss, faults, ahead=AHEAD)
     if space.archive is not None:
         snapshots = space.archive.until(as_of)
-        made_at = snapshots[-1].generated_at if snapshots else None
+        instant = snapshots[-1].generated_at if snapshots else None
         # Where its last list is the one audited, their age is one and the same cause, and the list's.
-        same = made_at is not None and listed is not None and made_at == listed.replace(microsecond=0)
-        inputs["archive"] = _Input(made_at, len(snapshots), 0 if same else limits.archive_max_age_days)
+        same = instant is not None and listed is not None and instant == listed.replace(microsecond=0)
+        inputs["archive"] = _Input(instant, len(snapshots), 0 if same else limits.archive_max_age_days)
     return inputs
 
 
 def _list(space: TrustSpace, loss: float) -> _Input:
     whitelist, limit = space.whitelist, space.thresholds.list_max_age_days
-    made_at, signer = whitelist.generated_at, parse_dn(whitelist.signature.signer).get("CN")
+    instant, signer = whitelist.generated_at, parse_dn(whitelist.signature.signer).get("CN")
     faults: list[Fault] = []
     for doubt in filter(_DOUBTS.get, doubts(whitelist, space.as_of)):
         why: dict[str, Any] = {"doubt": doubt, "damage": list(whitelist.damage_kinds)}
         if doubt == "untrusted" and ANCHORS in space.faults:
             why |= _unread(space.faults[ANCHORS])
         faults.append((_DOUBTS[doubt], {"signer": signer} if doubt == "misnamed" else why))
-    if made_at is not None and not limit and made_at < space.as_of:  # an age of no days is a limit too
-        faults.append(("stale", {"days": (space.as_of - made_at).days, "limit": 0}))
-    return _Input(made_at, len(space.entries), limit, loss, faults, signer)
+    if instant is not None and not limit and instant < space.as_of:  # an age of no days is a limit too
+        faults.append(("stale", {"days": (space.as_of - instant).days, "limit": 0}))
+    return _Input(instant, len(space.entries), limit, loss, faults, signer)

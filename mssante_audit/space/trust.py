@@ -250,9 +250,9 @@ class TrustSpace:
         except ValidationError as error:
             raise fault(Thresholds, error.errors()[0]).within(ParameterError) from None
         aged = any(name.endswith("_max_age_days") for name in changed)
-        changed_space = replace(self, thresholds=thresholds, judged=None if aged else self.judged)
+        space = replace(self, thresholds=thresholds, judged=None if aged else self.judged)
         other_age = thresholds.observation_max_age_days != before.observation_max_age_days
-        return changed_space.with_list(self.whitelist) if other_age else changed_space
+        return space.with_list(self.whitelist) if other_age else space
 
     def with_list(self, whitelist: WhiteList) -> TrustSpace:
         """Return the space with another list, and what was observed of that one's domains.

@@ -174,11 +174,11 @@ def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Faults:
         strange = ou and named and not akin and not _is_one(ou, row["structure_id"])
         whose = min(theirs, default="") if strange else ""
         if not malformed and (whose or not same):
-            declared_ids = [
+            ids = [
                 {**label(column), "id": number, "whose": whose if column == IDS[0] else ""}
                 for column, number in numbers.items()
             ]
-            yield "DECL_DN_OPERATOR", {"ou": ou, "known": declared_ids}
+            yield "DECL_DN_OPERATOR", {"ou": ou, "known": ids}
 
 
 def _ids_of(row: Row) -> dict[str, str]:

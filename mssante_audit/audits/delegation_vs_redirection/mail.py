@@ -174,10 +174,10 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
     answers: set[tuple[str, str, str, tuple[str, ...]]] = set()
     kinds = {reply: content[0] for content, replies, _ in reversed(visit.led) for reply in replies}
     for address, answer in visit.answers.items():
-        informing = [reply for reply in answer.replies if kinds.get(reply, "unheard") != "unheard"]
-        for reply in informing:
+        informative = [reply for reply in answer.replies if kinds.get(reply, "unheard") != "unheard"]
+        for reply in informative:
             hosts = {visit.name} if kinds[reply] == "implicit" else reply.direct or {reply.alias} - {""}
-            transport = reply.transport if len({*informing}) > 1 else ""
+            transport = reply.transport if len({*informative}) > 1 else ""
             cut = reply.cut if kinds[reply] == "cut" else ""
             answers.add((address, transport, cut, tuple(sorted(hosts))))
     if len({(cut, names) for *_, cut, names in answers}) < 2:

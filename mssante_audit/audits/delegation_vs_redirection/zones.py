@@ -206,19 +206,16 @@ def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
 
 
 def _addresses(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
-    addresses_of = zone.known
+    hosts = zone.known
     replies = [reply for of_name in zone.hosts.values() for host in of_name for reply in host.replies]
-    pairs = [
-        (pair, addresses_of[pair[0]] & addresses_of[pair[1]])
-        for pair in combinations(sorted(addresses_of), 2)
-    ]
-    shared = [(pair, address) for pair, addresses in pairs for address in sorted(addresses)]
+    pairs = combinations(sorted(hosts), 2)
+    shared = [((a, b), address) for a, b in pairs for address in sorted(hosts[a] & hosts[b])]
     for pair, address in shared:
         seen.add("DNS_SAME_ADDRESS", pair, domains, replies, names=[*pair], address=address)
-    every = set().union(*addresses_of.values())
+    every = set().union(*hosts.values())
     networks = {str(ip_network((a, 48 if ":" in a else 24), strict=False)) for a in every}
     families = {":" in address for address in every}
-    if len(addresses_of) > 1 and all(addresses_of.values()) and not shared and len(networks) == len(families):
+    if len(hosts) > 1 and all(hosts.values()) and not shared and len(networks) == len(families):
         facts = {"names": zone.names, "networks": sorted(networks)}
         seen.add("DNS_SAME_NETWORK", zone.names, domains, replies, **facts)
     if zone.ipv6_only:

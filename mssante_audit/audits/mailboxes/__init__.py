@@ -24,13 +24,8 @@ _KINDS = frozenset(table_of("mssante_audit.audits.mailboxes", "names.toml")["kin
 def _unusable(space: TrustSpace) -> Iterator[Finding]:
     mailboxes, listed = space.mailboxes, space.whitelist.generated_at or space.as_of
     if mailboxes is not None and (fault := mailboxes.fault(listed)):
-        made_at = mailboxes.made_at
-        facts = {
-            "reason": fault,
-            "made": made_at,
-            "days": abs(listed - made_at).days,
-            "before": made_at < listed,
-        }
+        date = mailboxes.made_at
+        facts = {"reason": fault, "made": date, "days": abs(listed - date).days, "before": date < listed}
         yield Finding("MAILBOX_UNUSABLE", "extraction", facts=facts)
 
 
@@ -95,9 +90,9 @@ def _structure(space: TrustSpace) -> Iterator[Finding]:
         if domain not in uses or other is None or of < FEWEST or 2 * number <= of:
             continue
         texts = {word for _, text in uses[domain] for word in fold(f"{text} {domain}").split()}
-        names_of_other = [word for word in fold(other[1]).split() if word not in _KINDS]
+        its_words = [word for word in fold(other[1]).split() if word not in _KINDS]
         runs = any(_legal(owner) == _legal(structure) for owner, _ in uses[domain])
-        if names_of_other and not runs and not any(word in text for word in names_of_other for text in texts):
+        if its_words and not runs and not any(word in text for word in its_words for text in texts):
             facts = {"structure": {"operator": other[0], "name": other[1]}, "number": number, "of": of}
             yield Finding("MAILBOX_STRUCTURE", domain, space.domain_rows[domain], facts)
 

@@ -85,9 +85,8 @@ def _named(every: pd.DataFrame) -> pd.Series:
     held = held[held.duplicated("domain_key", keep=False)]
     first: dict[tuple[str, str], str] = {}
     seen: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for domain, structure, number, name in tuples(
-        held, "domain_key", "whose", "operator_id", "structure_name"
-    ):
+    columns = ("domain_key", "whose", "operator_id", "structure_name")
+    for domain, structure, number, name in tuples(held, *columns):
         if name := fold(name):
             alike = (root for root, identifier in seen[domain, name] if _akin(identifier, number))
             first[domain, structure] = next(alike, structure)

@@ -161,10 +161,8 @@ def _differences(space: TrustSpace) -> Iterator[Finding]:
             persons = [Person(same[name], name != column) for name in (column, phone, email)]
             whose: tuple[str | Person, ...] = (operator_id, kind, *persons)
             if since:
-                contact_finding = finding(
-                    "RECO_CONTACT_OLD", (*whose, since), declared, both | {"since": since}, rows
-                )
-                yield replace(contact_finding, first_seen=parse_instant(since))
+                old = finding("RECO_CONTACT_OLD", (*whose, since), declared, both | {"since": since}, rows)
+                yield replace(old, first_seen=parse_instant(since))
             else:
                 yield finding("RECO_CONTACT", whose, declared, both, rows)
 

@@ -230,8 +230,8 @@ def _had(history: pd.DataFrame, operator_id: str, former: str, text: str, then: 
     structures = history.loc[history["operator_id"] == operator_id, "structure"]
     mine = history[history["structure"].isin(structures) & (history["first_seen"] <= then["last_seen"].max())]
     came = mine.groupby("domain")["first_seen"].min()
-    began_at_former = history[history["structure"] == former].groupby("domain")["first_seen"].min()
-    taken = came.index[began_at_former.reindex(came.index) < came]
+    began = history[history["structure"] == former].groupby("domain")["first_seen"].min()
+    taken = came.index[began.reindex(came.index) < came]
     rows = mine[~mine["domain"].isin(taken)]
     return any(_bears(rows[column], text) for column in _BOTH)
 

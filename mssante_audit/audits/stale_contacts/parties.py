@@ -226,24 +226,21 @@ def strange_findings(
         rows, kinds = used.rows_of(strange), {use.kind for use in strange}
         domains = {domain_of[row] for row in rows}
         ours = of_owner.get(others.owners[operator_id], [])
-        on_domains = [
-            use for use in ours if use.kind in kinds and domains & {domain_of[row] for row in use.rows}
-        ]
+        of_kinds = [use for use in ours if use.kind in kinds]
+        beside = [use for use in of_kinds if domains & {domain_of[row] for row in use.rows}]
         establishment = place[lender][0] == "FINESS"
-        if not on_domains and not establishment:
+        if not beside and not establishment:
             continue  # a supplier's: its contact is right on whatever it runs
         mine = place[operator_id]
         elsewhere = mine[0] == "FINESS" and establishment and mine != place[lender]
         rare = len(rows) <= RARE_SHARE * sizes[operator_id]
-        right = [
-            _usual(on_domains, kind) or _usual(ours, kind) for kind in used.KINDS.values() if kind in kinds
-        ]
+        right = [_usual(beside, kind) or _usual(ours, kind) for kind in used.KINDS.values() if kind in kinds]
         facts = {
             "contacts": used.distinct(strange), "right": [used.best_of(texts) for texts in right if texts],
             "owner": {"operator": lender, "name": space.operator_names.get(lender, "")},
-            "beside": bool(on_domains),
+            "beside": bool(beside),
         }  # fmt: skip
-        sure = "likely" if on_domains or (rare and elsewhere) else "hint"
+        sure = "likely" if beside or (rare and elsewhere) else "hint"
         yield Finding("CONTACT_OTHER_OPERATOR", (operator_id, lender), rows, facts, confidence=sure)
 
 
