@@ -106,13 +106,9 @@ class Change(NamedTuple):
     @property
     def facts(self) -> dict[str, Any]:
         """What there is to tell of it, by name."""
-        return {
-            name: [{"operator": o.operator, "name": o.name} for o in value]
-            if isinstance(value, tuple)
-            else value
-            for name, value in (self.of, ("before", self.before), ("after", self.after))
-            if value or value == 0
-        }
+        named = (self.of, ("before", self.before), ("after", self.after))
+        facts = {name: value for name, value in named if value or value == 0}
+        return {n: [o._asdict() for o in v] if isinstance(v, tuple) else v for n, v in facts.items()}
 
 
 def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None = None) -> list[Change]:

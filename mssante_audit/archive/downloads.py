@@ -28,7 +28,7 @@ from mssante_audit.mailboxes.extraction import PUBLISHED, Extraction, dated, mad
 from mssante_audit.observe.file import find_observations
 from mssante_audit.observe.tls.chain import issued, loaded
 from mssante_audit.observe.tls.observation import load_tls
-from mssante_audit.whitelist.certificates import UNREADABLE, fingerprint, is_authority, of_sample
+from mssante_audit.whitelist.certificates import extension_of, fingerprint, is_authority, of_sample
 from mssante_audit.whitelist.load import content_of
 from mssante_audit.whitelist.revocation import MAX_FILE, SUFFIX, find_crls, load_crl, read_crl
 from mssante_audit.whitelist.signature import signer_of, trust
@@ -105,11 +105,8 @@ def fetch_crls(
 
 def _points(certificate: x509.Certificate) -> list[str]:
     """Return the web addresses where a certificate says that revocation lists lie (RFC 5280, 4.2.1.13)."""
-    try:
-        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-        names = [name for point in points for name in point.full_name or ()]
-    except (x509.ExtensionNotFound, *UNREADABLE):
-        return []
+    points = extension_of(certificate, x509.CRLDistributionPoints) or ()
+    names = [name for point in points for name in point.full_name or ()]
     uris = (name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
     return [uri for uri in uris if _WEB.match(uri)]
 

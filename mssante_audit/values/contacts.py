@@ -133,10 +133,10 @@ def parse_contact(text: str) -> Contact:
         clean = _MARKUP.sub(" , ", clean)
     parts: dict[str, list[str]] = {"names": [], "phones": [], "emails": [], "malformed": [], "leftovers": []}
     for kind, written, value in parts_of(clean):
-        if kind == "rest":
-            _read_rest(written, parts)
-        else:
+        if kind != "rest":
             parts[kind if value else "malformed"].append(value or written)
+        elif written:
+            _read_rest(written, parts)
     for name in ("phones", "emails"):
         parts[name] = list(dict.fromkeys(parts[name]))
     return Contact(text, *map(tuple, parts.values()))
@@ -195,6 +195,8 @@ def _phones_in(piece: str) -> Iterator[tuple[str, str, str]]:
 
 def _numbers(raw: str) -> list[str]:
     """Cut a run of digits where it plainly holds several numbers."""
+    if len(raw) < 19:  # as nearly all
+        return [raw]
     parts, digits = [part.strip() for part in raw.split("/")], digits_of(raw)
     if len(digits) == 20 and digits[0] == digits[10] == "0" and len(parts) == 1:
         return [digits[:10], digits[10:]]

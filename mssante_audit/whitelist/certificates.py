@@ -102,8 +102,15 @@ def pinned() -> dict[str, frozenset[str]]:
 
 def is_authority(certificate: x509.Certificate) -> bool:
     """Return whether a certificate says of itself that it may sign others (RFC 5280, 4.2.1.9)."""
-    values = (extension.value for extension in certificate.extensions)
-    return any(value.ca for value in values if isinstance(value, x509.BasicConstraints))
+    constraints = extension_of(certificate, x509.BasicConstraints)
+    return bool(constraints and constraints.ca)
+
+
+def extension_of(holder: Any, kind: type[x509.ExtensionType]) -> Any:
+    """Return what an extension of a certificate, list or entry says, ``None`` if there is none to be read."""
+    with suppress(x509.ExtensionNotFound, *UNREADABLE):
+        return holder.extensions.get_extension_for_class(kind).value
+    return None
 
 
 def path_to_anchor(

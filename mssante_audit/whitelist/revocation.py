@@ -20,7 +20,7 @@ from cryptography import x509
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import read_bytes
-from mssante_audit.whitelist.certificates import UNREADABLE, files_in, is_authority
+from mssante_audit.whitelist.certificates import UNREADABLE, extension_of, files_in, is_authority
 
 Answer = Literal["good", "revoked", "unknown"]
 SUFFIX = ".crl"
@@ -83,7 +83,7 @@ class RevocationList:
     @cached_property
     def point(self) -> Any:
         """Of which certificates it speaks (IssuingDistributionPoint), ``None`` if of all."""
-        return _extension(self.crl, x509.IssuingDistributionPoint)
+        return extension_of(self.crl, x509.IssuingDistributionPoint)
 
     @property
     def scope(self) -> bytes:
@@ -92,7 +92,7 @@ class RevocationList:
 
     def newer_than(self, other: RevocationList) -> bool:
         """Tell whether it comes after another of its issuer: by number (RFC 5280, 5.2.3), else by date."""
-        ours, theirs = (_extension(source.crl, x509.CRLNumber) for source in (self, other))
+        ours, theirs = (extension_of(source.crl, x509.CRLNumber) for source in (self, other))
         if ours and theirs and ours != theirs:
             return bool(ours.crl_number > theirs.crl_number)
         return self.crl.last_update_utc > other.crl.last_update_utc
@@ -120,7 +120,7 @@ class RevocationList:
     def part_of(self, certificate: x509.Certificate) -> bool:
         """Tell whether a certificate points to it, if it is one list of several (RFC 5280, 6.3.3)."""
         named = {*(self.point.full_name or ())} if self.point else set()
-        points = _extension(certificate, x509.CRLDistributionPoints) or ()
+        points = extension_of(certificate, x509.CRLDistributionPoints) or ()
         return not named or any(named.intersection(point.full_name or ()) for point in points)
 
     def signed_by(self, issuer: x509.Certificate) -> bool:
@@ -135,8 +135,8 @@ class RevocationList:
         """Return since when and why a certificate is not to be believed: a lost key may be reported late."""
         if not (entry := self.entries.get(certificate.serial_number)):
             return None
-        since, lost = entry.revocation_date_utc, _extension(entry, x509.InvalidityDate)
-        named = _extension(entry, x509.CRLReason)
+        since, lost = entry.revocation_date_utc, extension_of(entry, x509.InvalidityDate)
+        named = extension_of(entry, x509.CRLReason)
         reason = "" if not named or named.reason == x509.ReasonFlags.unspecified else named.reason.value
         return min(since, lost.invalidity_date_utc) if lost else since, reason
 
@@ -205,11 +205,4 @@ def read_crl(content: bytes) -> RevocationList | None:
             # Asked for now: cryptography puts these off, and fails then.
             _ = crl.issuer, crl.last_update_utc, crl.next_update_utc, list(crl.extensions)
             return RevocationList(crl)
-    return None
-
-
-def _extension(holder: Any, kind: type[x509.ExtensionType]) -> Any:
-    """Return what an extension of a list or an entry says, ``None`` if there is none to be read."""
-    with suppress(x509.ExtensionNotFound, *UNREADABLE):
-        return holder.extensions.get_extension_for_class(kind).value
     return None

@@ -88,10 +88,7 @@ def owners(entries: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
     for domain, borne in grouped((d, (number, name, seat)) for d, number, name, seat in rows).items():
         of_operator, uses = Counter(number for number, *_ in borne), Counter(borne)
         # Sorted: the order of the list moves from night to night.
-        operators[domain] = max(
-            sorted(uses),
-            key=lambda operator: (of_operator[operator[0]], uses[operator], *map(bool, operator)),
-        )
+        operators[domain] = max(sorted(uses), key=lambda o: (of_operator[o[0]], uses[o], *map(bool, o)))
     return operators
 
 

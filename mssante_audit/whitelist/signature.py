@@ -35,7 +35,7 @@ from mssante_audit.base.markup import html_of
 from mssante_audit.base.resources import is_sample, sample_folder
 from mssante_audit.base.text import visible
 from mssante_audit.whitelist import certificates
-from mssante_audit.whitelist.certificates import UNREADABLE, path_to_anchor, trusted_certificates
+from mssante_audit.whitelist.certificates import UNREADABLE, extension_of, is_authority, path_to_anchor
 from mssante_audit.whitelist.revocation import SUFFIX, find_crls, revocation
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def verify_signature(
         verdict = replace(verdict, status="valid-untrusted", verified_rows=len(whitelist.entries))
         chain = _chain(leaf, trusted, at)
         expected = signer or SIGNER
-        if not signer and {*chain} & {*trusted_certificates([sample_folder() / "anchors"])}:
+        if not signer and {*chain} & {*certificates.trusted_certificates([sample_folder() / "anchors"])}:
             expected = SAMPLE_SIGNER
         status = revocation(chain, crls, at)
         verdict = replace(
@@ -184,7 +184,7 @@ def trust(anchors: Sequence[str | Path], *folders: Path) -> tuple[list[x509.Cert
     places = [anchor for anchor in map(Path, anchors) if anchor not in crls]
     crls += [crl for place in (*places, *folders) if place.is_dir() for crl in find_crls(place)]
     beside = [anchor for folder in folders for _, anchor in certificates.find_anchors(folder)]
-    return trusted_certificates(places) + beside, crls
+    return certificates.trusted_certificates(places) + beside, crls
 
 
 def common_names(certificate: x509.Certificate) -> list[str]:
@@ -310,11 +310,10 @@ def _issued(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
 
 def _check_use(leaf: x509.Certificate) -> None:
     """Refuse a signer's certificate that is not for what the real one is (data), with a `ValueError`."""
-    values = {type(extension.value): extension.value for extension in leaf.extensions}
-    usage, constraints = values.get(x509.KeyUsage), values.get(x509.BasicConstraints)
-    if ExtendedKeyUsageOID.EMAIL_PROTECTION not in values.get(x509.ExtendedKeyUsage, ()):
+    if ExtendedKeyUsageOID.EMAIL_PROTECTION not in (extension_of(leaf, x509.ExtendedKeyUsage) or ()):
         raise ValueError("its extended key usage is not emailProtection")
+    usage = extension_of(leaf, x509.KeyUsage)
     if not (usage and (usage.digital_signature or usage.content_commitment)):
         raise ValueError("its key usage is not signing")
-    if constraints and constraints.ca:
+    if is_authority(leaf):
         raise ValueError("it is a CA's certificate")
