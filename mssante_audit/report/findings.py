@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -17,15 +18,19 @@ from mssante_audit.findings.registry import LIST, audits, catalogue, known_needs
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.html import Html, Prose, joined, macro, names, paragraph, prose, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited_to
-from mssante_audit.report.tables import Cell, csv_link, rows_table, severity_cell
+from mssante_audit.report.tables import Cell, cell_of, csv_link, rows_table, severity_cell
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import grouped
 from mssante_audit.whitelist.signature import made_up
 
 BY_ARCHIVE = "Contacts que l’archive montre périmés"  # The one family that needs more than its audit does
-COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Lignes")
-WAIVED_COLUMNS = ("Gravité", "Constat", "Domaines", "Opérateur", "Observé", "Accepté", "Jusqu’au")
+# Columns of a table of findings by their headings
+COLUMNS = {
+    "Gravité": "severity", "Constat": "rule", "Domaines": "domain", "Opérateur": "operator",
+    "Observé": "observed", "Lignes": "where",
+}  # fmt: skip
+WAIVED = {"Accepté": "reason", "Jusqu’au": "until"}  # Of those that somebody accepted
 # What is said of several findings of a status, and of none
 MOVED = {
     "new": ("{n:nouveau constat|nouveaux constats}", "aucun nouveau constat"),
@@ -125,25 +130,10 @@ class Links:
 
 
 NO_LINKS = Links()
-Finding = Mapping[Any, Any]
+Record = Mapping[Any, Any]
 
 
-def rule_cell(code: str, links: Links) -> Cell:
-    """Return a cell with a rule's title and its code."""
-    return Cell(macro("findings.rule_cell", title_of(code), code, links.rule(code)))
-
-
-def operator_cell(operator_id: str, name: str, links: Links) -> Cell:
-    """Return a cell with an operator's name and identifier."""
-    return Cell(macro("findings.operator_cell", name, operator_id, links), markup.visible(name))
-
-
-def domain_cell(finding: Finding, links: Links) -> Cell:
-    """Return a cell with a finding's first domain, and how many others there are."""
-    return Cell(macro("findings.domain_cell", finding, links), finding["domains"])
-
-
-def _where_cell(finding: Finding) -> Cell:
+def _where_cell(finding: Record) -> Cell:
     """Return where a finding stands, in words for readers: lines of an observation are replies of the DNS."""
     sources = {place.source for place in finding["where"]}
     observed = evidence(finding["where"], gettext("réponses")) if DNS in sources else str(finding["evidence"])
@@ -154,40 +144,56 @@ def _where_cell(finding: Finding) -> Cell:
     return Cell(shown, next(iter(finding["rows"]), 0))
 
 
-# What stands in each column of a table of findings
-_CELLS: dict[str, Callable[[Finding, Links], Cell]] = {
-    "Gravité": lambda f, _: severity_cell(
-        str(f["severity"]), gettext("indice") if f["confidence"] == "hint" else ""
+# What stands in a column of records, where it is not just a text, a number or a day
+_CELLS: dict[str, Callable[[Record, Links], Cell]] = {
+    "severity": lambda r, _: severity_cell(
+        str(r["severity"]), gettext("indice") if r.get("confidence") == "hint" else ""
     ),
-    "Constat": lambda f, links: rule_cell(f["rule"], links),
-    "Domaines": domain_cell,
-    "Opérateur": lambda f, links: operator_cell(f["operator_id"], f["operator"], links),
-    "Observé": lambda f, _: Cell(macro("findings.observed_cell", f["observed"], f["expected"])),
-    "Lignes": lambda f, _: _where_cell(f),
-    "État": lambda f, _: Cell(
-        macro("findings.state_cell", f["status"], instants.parse_instant(f["first_seen"])), f["first_seen"]
+    "rule": lambda r, links: Cell(
+        macro("findings.rule_cell", title_of(r["rule"]), r["rule"], links.rule(r["rule"]))
     ),
-    "Accepté": lambda f, _: Cell(macro("findings.accepted_cell", f["reason"], f["who"])),
-    "Jusqu’au": lambda f, _: Cell(day(instants.parse_instant(f["until"])), f["until"]),
+    "domain": lambda r, links: Cell(macro("findings.domain_cell", r, links), r.get("domains")),
+    "operator": lambda r, links: Cell(
+        macro("findings.operator_cell", r["operator"], r["operator_id"], links),
+        markup.visible(r["operator"]),
+    ),
+    "observed": lambda r, _: Cell(macro("findings.observed_cell", r["observed"], r["expected"])),
+    "where": lambda r, _: _where_cell(r),
+    "status": lambda r, _: Cell(
+        macro("findings.state_cell", r["status"], instants.parse_instant(r["first_seen"])), r["first_seen"]
+    ),
+    "reason": lambda r, _: Cell(macro("findings.accepted_cell", r["reason"], r["who"])),
 }
+
+
+def _cell(column: str, record: Record, links: Links) -> Cell:
+    if column in _CELLS:
+        return _CELLS[column](record, links)
+    value = record[column]
+    if column in ("at", "first_seen", "until"):
+        at = instants.parse_instant(value) if isinstance(value, str) else value
+        return Cell(day(at), at.isoformat())
+    return cell_of(value)
 
 
 def finding_rows(
     name: str,
     caption: str,
-    findings: Sequence[Finding],
-    columns: Sequence[str] = COLUMNS,
+    records: Sequence[Record],
+    columns: Mapping[str, str] = COLUMNS,
     links: Links = NO_LINKS,
 ) -> Html:
-    """Return findings, as records, as a table and nothing beside it."""
-    rows = [[_CELLS[column](finding, links) for column in columns] for finding in findings]
-    return rows_table(name, caption, columns, rows)
+    """Return findings, or what else has some of their columns, as a table and nothing beside it."""
+    rows = [[_cell(column, record, links) for column in columns.values()] for record in records]
+    return rows_table(name, caption, list(columns), rows)
 
 
-def folded(html: str, findings: int, hints: int) -> Html:
-    """Return information and hints behind a line that a click unfolds, named by how many there are."""
+def folded(show: Callable[[str, str], Html], name: str, caption: str, findings: int, hints: int) -> Html:
+    """Fold away what `show` makes, by a name and a caption, of information and hints."""
     counts = {"information": findings - hints, "indice": hints}
-    return macro("findings.folded", listing([count(n, noun) for noun, n in counts.items() if n]), html)
+    called = format_text("{caption} (informations et indices)", caption=translated(caption))
+    shown, what = show(f"{name}-folded", called), [count(n, noun) for noun, n in counts.items() if n]
+    return macro("findings.folded", listing(what), shown)
 
 
 def findings_table(
@@ -241,7 +247,9 @@ def findings_table(
     rest = findings[~findings.index.isin(todo.index)]
 
     def explained(part: pd.DataFrame, name: str, caption: str, silent: str = "") -> Html:
-        columns = WAIVED_COLUMNS if "reason" in part else COLUMNS
+        columns = COLUMNS
+        if "reason" in part:
+            columns = {heading: c for heading, c in COLUMNS.items() if c != "where"} | WAIVED
         shown = finding_rows(name, caption, part.head(limit).to_dict("records"), columns)
         counts = part["rule"].value_counts()
         fired = [(rule, int(counts[c])) for c, rule in (rules or {}).items() if c in counts]
@@ -249,9 +257,8 @@ def findings_table(
 
     parts = [explained(todo, name, caption, silent) if len(todo) else paragraph("none", silent)]
     if len(rest):
-        called = format_text("{caption} (informations et indices)", caption=translated(caption))
         hints = int((rest["confidence"] == "hint").sum())
-        parts.append(folded(explained(rest, f"{name}-folded", called), len(rest), hints))
+        parts.append(folded(partial(explained, rest), name, caption, len(rest), hints))
     shown = min(limit, len(todo)) + min(limit, len(rest))
     return joined(*parts, csv_link(findings, shown, name))
 
@@ -279,8 +286,8 @@ def opening(
     space: TrustSpace, entries: pd.DataFrame, findings: pd.DataFrame | None = None, chosen: Limits = EVERYBODY
 ) -> Html:
     """Show what a report is about: whom it is limited to (`chosen`), what was set aside, or not evaluated."""
-    made = [its for name, its in audits().items() if findings is None or name in set(findings["audit"])]
-    rests = {LIST}.union(*(its.rests for its in made))
+    evaluated = [its for name, its in audits().items() if findings is None or name in set(findings["audit"])]
+    rests = {LIST}.union(*(its.rests for its in evaluated))
     doubtful = [aged(s.name, s.age_days) for s in space.states if s.doubtful and s.name in rests]
     doubt = say("**En doute, donc à confirmer : {what}.**", what=escape(listing(doubtful)))
     about = paragraph("scope", scope(space, entries), doubt if doubtful else "")
@@ -308,19 +315,20 @@ def follow_up_html(followed: ledger.FollowUp, findings: pd.DataFrame) -> Html:
     now = findings[["rule", "domain", "operator"]]
     now = now.assign(first_seen=list(followed.first_seen), status=list(followed.status))
     called = names("follow_up")
-    moved: list[tuple[str, Finding]] = [("fixed", f) for f in followed.fixed]
+    moved: list[tuple[str, Record]] = [("fixed", f) for f in followed.fixed]
     moved += [("unknown", f) for f in followed.unknown]
     moved += [(status, f) for status in called for f in now[now["status"] == status].to_dict("records")]
-    rows = []
-    for status, f in moved:
-        if f["rule"] in catalogue():
-            since = Cell(day(instants.parse_instant(f["first_seen"])), f["first_seen"])
-            texts = [Cell(markup.data(f[name])) for name in ("domain", "operator")]
-            named = severity_cell(catalogue()[f["rule"]].severity), rule_cell(f["rule"], NO_LINKS)
-            rows.append([Cell(gettext(called[status])), *named, *texts, since])
-    columns = ("État", "Gravité", "Constat", "Domaine", "Opérateur", "Constaté depuis")
+    rows = [
+        {**f, "state": called[status], "severity": rule(f["rule"]).severity, "operator_id": ""}
+        for status, f in moved
+        if f["rule"] in catalogue()
+    ]
+    columns = {
+        "État": "state", "Gravité": "severity", "Constat": "rule", "Domaine": "domain",
+        "Opérateur": "operator", "Constaté depuis": "first_seen",
+    }  # fmt: skip
     caption = "Constats réglés, nouveaux, encore ouverts et inconnus"
-    shown = rows_table("follow-up", caption, columns, rows) if rows else ""
+    shown = finding_rows("follow-up", caption, rows, columns) if rows else ""
     return macro("pieces.follow_up", since_previous(followed), shown)
 
 

@@ -141,17 +141,18 @@ def columns_table(
     for column, its in zip(headings, values, strict=True):
         bars = [value for value in its if column == bar and pd.notna(value)]
         longest = float(max(bars) or 1) if bars else None
-        cells.append([_cell(value, longest) for value in its[:limit]])
+        cells.append([cell_of(value, longest) for value in its[:limit]])
     every = csv or export.Values(list(headings), list(range(len(headings))), list(zip(*values, strict=True)))
     link, rows = csv_link(every, min(whole, limit), name, whole), zip(*cells, strict=True)
     return rows_table(name, caption or count(whole, "ligne"), headings, rows, link)
 
 
-def _cell(value: Any, longest: float | None = None) -> Cell:
+def cell_of(value: Any, longest: float | None = None) -> Cell:
+    """Return a cell with a value as readers want it, of a number with a bar if the longest is known."""
     if isinstance(value, Cell):
         return value
     if isinstance(value, str):
-        return Cell(markup.data(str(value), TEXT))
+        return Cell(value if isinstance(value, Html) else markup.data(str(value), TEXT))
     if pd.isna(value) is True:  # of a list it is no answer at all
         return Cell("")
     if isinstance(value, bool):

@@ -1,6 +1,6 @@
 """The tables of the site's pages, with links from page to page, and the frames beside them as files."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -9,24 +9,19 @@ from urllib.parse import quote
 import pandas as pd
 
 from mssante_audit.base.export import Values, values
-from mssante_audit.base.instants import parse_instant
-from mssante_audit.base.language import day, format_text, gettext, localized, translated, words_of
-from mssante_audit.base.markup import data
+from mssante_audit.base.language import format_text, gettext, localized, words_of
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
-from mssante_audit.findings.registry import audits, catalogue, title_of_audit
+from mssante_audit.findings.registry import audits, catalogue, rule, title_of_audit
 from mssante_audit.findings.trend import severity_counts
-from mssante_audit.report import findings as cells
+from mssante_audit.report.findings import COLUMNS, WAIVED, Links, Record, finding_rows, folded, title_of
 from mssante_audit.report.first import CAUSES, by_check, cause_lines
 from mssante_audit.report.html import Html, joined, macro, names
-from mssante_audit.report.tables import Cell, badge, number_cell, rows_table, severity_cell
+from mssante_audit.report.tables import Cell, badge
 from mssante_audit.site.view import Domain, Operator, View, anchor_of
 from mssante_audit.whitelist.rows import grouped
 
 ROWS = 200  # rows of a table that a page shows; all of them are in the files beside it
 FOLDED = 50  # rows of information and hints that a page of many others shows still
-
-Record = Mapping[Any, Any]
-Column = Callable[[Record], Cell] | str  # what makes a cell of a record, or whose number it shows
 
 _SEVERITIES = words_of("mssante_audit.base")["fr"]["severities"].values()
 _HEADINGS = (names.partition("|")[2].capitalize() for names in _SEVERITIES)
@@ -43,21 +38,8 @@ class Shown(NamedTuple):
     rows: int  # how many of these the page shows
 
 
-def _table(
-    name: str,
-    caption: str,
-    columns: Mapping[str, Column],
-    frame: pd.DataFrame,
-    rows: pd.DataFrame | None = None,
-) -> Shown:
-    """Return a table of the rows of a frame, or of other `rows` than those that go into the files."""
-    records = (frame if rows is None else rows).to_dict("records")
-    cells = [[number_cell(r[c]) if isinstance(c, str) else c(r) for c in columns.values()] for r in records]
-    return Shown(name, rows_table(name, caption, list(columns), cells), values(frame), len(records))
-
-
 @dataclass(frozen=True, slots=True)
-class Tables(cells.Links):
+class Tables(Links):
     """The tables of a page, and where other pages are from there: `root` is "" at the top, else ``../``."""
 
     root: str
@@ -98,43 +80,45 @@ class Tables(cells.Links):
         domains of a finding, the one that the page is about.
         """
         view, instead = self.view, instead or {}
-        columns = [c for c in (*cells.COLUMNS, *(["État"] if view.follow_up else [])) if c not in without]
+        shown = COLUMNS | ({"État": "status"} if view.follow_up else {})
+        columns = {heading: column for heading, column in shown.items() if heading not in without}
         todo, rest = ([i for i in positions if (i in view.todo) == asks] for asks in (True, False))
         parts = todo[:ROWS], rest[: max(ROWS - len(todo), FOLDED)]
         first, away = ([{**view.records[i], **instead.get(i, {})} for i in part] for part in parts)
-        html = cells.finding_rows(name, caption, first, columns, self) if first else Html()
+        html = finding_rows(name, caption, first, columns, self) if first else Html()
         if rest:
-            called = format_text("{caption} (informations et indices)", caption=translated(caption))
+            show = partial(finding_rows, records=away, columns=columns, links=self)
             hints = sum(view.records[i]["confidence"] == "hint" for i in rest)
-            table = cells.finding_rows(f"{name}-replies", called, away, columns, self)
-            html = joined(html, cells.folded(table, len(rest), hints))
+            html = joined(html, folded(show, name, caption, len(rest), hints))
         every = view.exported._replace(rows=[view.exported.rows[i] for i in positions])
         return Shown(name, html, every, len(first) + len(away))
 
     def waived(self, positions: Sequence[int]) -> Shown:
         """Return waived findings by their positions."""
         frame = self.view.waived.iloc[list(positions)]
-        columns = ("Gravité", "Constat", "Domaines", "Opérateur", "Accepté", "Jusqu’au")
+        columns = {h: c for h, c in COLUMNS.items() if c not in ("observed", "where")} | WAIVED
         caption = "Constats acceptés : raison, responsable et échéance"
         shown = frame.head(ROWS).to_dict("records")
-        html = cells.finding_rows("acceptes", caption, shown, columns, self) if shown else Html()
+        html = finding_rows("acceptes", caption, shown, columns, self) if shown else Html()
         return Shown("acceptes", html, values(frame), len(shown))
+
+    def _table(
+        self, name: str, caption: str, columns: Mapping[str, str], frame: pd.DataFrame, rows: pd.DataFrame
+    ) -> Shown:
+        """Return a table of `rows`, its columns by their headings; the rows of `frame` go into the files."""
+        html = finding_rows(name, caption, rows.to_dict("records"), columns, self)
+        return Shown(name, html, values(frame), len(rows))
 
     def gone(self, gone: Sequence[Record], name: str = "regles", caption: str = "") -> Shown:
         """Return findings that the run before had and this one has not."""
-        columns: dict[str, Column] = {
-            "Gravité": lambda f: severity_cell(catalogue()[f["rule"]].severity),
-            "Constat": lambda f: cells.rule_cell(f["rule"], self),
-            "Domaine": lambda f: cells.domain_cell({**f, "domains": 1}, self),
-            "Opérateur": self._operator_cell,
-            "Constaté depuis le": lambda f: Cell(day(parse_instant(f["first_seen"])), f["first_seen"]),
-        }
+        columns = {
+            "Gravité": "severity", "Constat": "rule", "Domaine": "domain", "Opérateur": "operator",
+            "Constaté depuis le": "first_seen",
+        }  # fmt: skip
         frame = pd.DataFrame(gone, columns=["rule", "domain", "operator_id", "operator", "first_seen"])
+        rows = frame.head(ROWS).assign(severity=lambda rows: [rule(code).severity for code in rows["rule"]])
         caption = caption or "Constats réglés depuis le passage précédent"
-        return _table(name, caption, columns, frame, frame.head(ROWS))
-
-    def _operator_cell(self, record: Record) -> Cell:
-        return cells.operator_cell(record["operator_id"], record["operator"], self)
+        return self._table(name, caption, columns, frame, rows)
 
     def domains(self, domains: Sequence[Domain]) -> Shown:
         """Return an operator's domains for the files: its page groups them (`grouped`)."""
@@ -159,7 +143,7 @@ class Tables(cells.Links):
             outcomes = list(map(self._outcome, inside))
             once = outcomes[0][1] if len({asked for _, asked in outcomes}) == 1 else ""
             yield {
-                "rules": [(badge(catalogue()[c].severity), cells.title_of(c), self.rule(c)) for c in codes],
+                "rules": [(badge(catalogue()[c].severity), title_of(c), self.rule(c)) for c in codes],
                 "observed": once,
                 "domains": [
                     (anchor_of(d.name), d.name, ", ".join(filter(None, (text, "" if once else asked))))
@@ -180,28 +164,28 @@ class Tables(cells.Links):
 
     def moves(self, moves: pd.DataFrame) -> Shown:
         """Return changes of certificates (`mssante_audit.verdicts.presented`)."""
-        kinds, orders = names("certificate_changes"), names("certificate_orders")
-        columns: dict[str, Column] = {
-            "Vu le": lambda move: Cell(day(move["at"]), move["at"].isoformat()),
-            "Serveur": lambda move: Cell(data(move["host"], 200)),
-            "Changement": lambda move: Cell(kinds[move["kind"]]),
-            "Jours restants à l’ancien": "spare",
-            "Liste et serveur": lambda move: Cell(orders[move["order"]]),
-            "Nouveau nom": lambda move: Cell(data(move["after"], 200) if move["kind"] == "replaced" else ""),
-        }
+        columns = {
+            "Vu le": "at", "Serveur": "host", "Changement": "kind", "Jours restants à l’ancien": "spare",
+            "Liste et serveur": "order", "Nouveau nom": "after",
+        }  # fmt: skip
+        replaced = moves["after"].where(moves["kind"] == "replaced", "")
+        words = {"kind": names("certificate_changes"), "order": names("certificate_orders")}
+        called = {column: moves[column].map(its) for column, its in words.items()}
         caption = format_text("{n:changement} de certificat, le dernier en tête", n=len(moves))
-        return _table("certificats", caption, columns, moves, moves.head(ROWS))
+        rows = moves.assign(after=replaced, **called).head(ROWS)
+        return self._table("certificats", caption, columns, moves, rows)
 
     def operators(self, operators: Sequence[Operator]) -> Shown:
         """Return all operators: domains, findings by severity, dossier."""
         numbers = ((len(o.domains), *o.counts.values(), sum(o.new.values())) for o in operators)
         rows = [(o.id, o.name, *counts) for o, counts in zip(operators, numbers, strict=True)]
         frame = pd.DataFrame(rows, columns=["operator_id", "operator", "domains", *_NUMBERS.values()])
-        columns: dict[str, Column] = {"Opérateur": self._operator_cell, "Domaines": "domains"}
-        columns |= _NUMBERS
+        columns = {"Opérateur": "operator", "Domaines": "domains", **_NUMBERS}
+        dossiers = pd.Series([macro("site.dossier", self.dossier(o.id)) for o in operators], dtype="object")
         if any(operator.dossier for operator in operators):
-            columns["Dossier"] = lambda o: Cell(macro("site.dossier", self.dossier(o["operator_id"])))
-        return _table("liste", "Opérateurs, ceux à regarder d’abord en tête", columns, frame)
+            columns["Dossier"] = "dossier"
+        caption = "Opérateurs, ceux à regarder d’abord en tête"
+        return self._table("liste", caption, columns, frame, frame.assign(dossier=dossiers))
 
     def rules(self, rules: Sequence[Rule], name: str, caption: str) -> Shown:
         """Return rules: severity, findings, new ones, operators concerned."""
@@ -213,20 +197,12 @@ class Tables(cells.Links):
             for r in rules
         ]
         kept = ["rule", "severity", "audit", "title", "findings", "new", "operators"]
-        columns: dict[str, Column] = {
-            "Gravité": lambda rule: severity_cell(rule["severity"]),
-            "Règle": lambda rule: cells.rule_cell(rule["rule"], self),
-            "Audit": lambda rule: Cell(title_of_audit(rule["audit"])),
-            "Constats": partial(self._unless_missing, "findings", "non vérifié"),
-            "Nouveaux": "new",
-            "Opérateurs": "operators",
-        }
-        return _table(name, caption, columns, pd.DataFrame(rows, columns=kept))
-
-    def _unless_missing(self, kind: str, unknown: str, record: Record) -> Cell:
-        """Return a number, or that it is unknown as the audit could not be made."""
-        missing, number = record["audit"] in self.view.missing, record[kind]
-        return Cell(gettext(unknown), number) if missing else number_cell(number)
+        columns = {
+            "Gravité": "severity", "Règle": "rule", "Audit": "audit", "Constats": "findings",
+            "Nouveaux": "new", "Opérateurs": "operators",
+        }  # fmt: skip
+        frame = pd.DataFrame(rows, columns=kept)
+        return self._table(name, caption, columns, frame, self._named(frame, ("findings",), "non vérifié"))
 
     def audits(self) -> Shown:
         """Return the audits: findings by severity, new ones; unknown where it could not be made."""
@@ -234,16 +210,20 @@ class Tables(cells.Links):
         new = whose.iloc[sorted(view.fresh)].value_counts()
         counts = ((a, severity_counts(view.findings[whose == a]), int(new.get(a, 0))) for a in audits())
         rows = [(audit, audit not in view.missing, *of.values(), n) for audit, of, n in counts]
-
-        def title(record: Record) -> Cell:
-            address = f"{self.root}audits/{record['audit']}.html"
-            return Cell(macro("findings.linked", address, title_of_audit(record["audit"])))
-
-        columns: dict[str, Column] = {"Audit": title}
-        for heading, kind in _NUMBERS.items():
-            columns[heading] = partial(self._unless_missing, kind, "inconnu")
         frame = pd.DataFrame(rows, columns=["audit", "made", *_NUMBERS.values()])
-        return _table("audits", "Constats par audit et par gravité", columns, frame)
+        shown, caption = self._named(frame, _NUMBERS.values(), "inconnu"), "Constats par audit et par gravité"
+        return self._table("audits", caption, {"Audit": "audit", **_NUMBERS}, frame, shown)
+
+    def _named(self, frame: pd.DataFrame, numbers: Iterable[str], unknown: str) -> pd.DataFrame:
+        """Return a frame with audits by title, linked, and no numbers of those that could not be made."""
+        whose, unmade = frame["audit"].tolist(), Cell(gettext(unknown), 0)
+        pages = {name: f"{self.root}audits/{name}.html" if name else "" for name in whose}
+        titles = [macro("findings.linked", pages[name], title_of_audit(name)) for name in whose]
+        shown: dict[str, list[Any]] = {"audit": titles}
+        for n in numbers:
+            counts = zip(whose, frame[n].tolist(), strict=True)
+            shown[n] = [unmade if name in self.view.missing else count for name, count in counts]
+        return frame.assign(**pd.DataFrame(shown, dtype="object"))
 
     def causes(self) -> Shown:
         """Return the first causes, with links to rule, operator and dossier; the file has all."""
@@ -256,7 +236,5 @@ class Tables(cells.Links):
         kept = {"Ouverts": "open", "Réglés": "fixed", "Acceptés": "waived", "Inconnus": "unknown"}
         numbers, points = {**_NUMBERS, **kept}, self.view.points
         frame = pd.DataFrame([{**asdict(p), **p.counts} for p in points], columns=["at", *numbers.values()])
-        columns: dict[str, Column] = {"Passage": lambda run: Cell(day(parse_instant(run["at"])), run["at"])}
-        columns |= numbers
         newest, caption = frame.iloc[: -ROWS - 1 : -1], "Constats par gravité à chaque passage"
-        return _table("evolution", caption, columns, frame, newest)
+        return self._table("evolution", caption, {"Passage": "at", **numbers}, frame, newest)

@@ -55,7 +55,7 @@ def test_audit_and_site_come_out_as_it_says(folder: Path) -> None:
         assert one["observed"] == f"{len(one['domain'])}\xa0caractères"
     for name in ("audits/long_names.html", "regles/LIST_DOMAIN_LONG.html"):
         page = lxml_html.fromstring((folder / "site" / name).read_text(encoding="utf-8"))
-        assert len(page.xpath("//table[@id='constats-replies']/tbody/tr")) == len(found)
+        assert len(page.xpath("//table[@id='constats-folded']/tbody/tr")) == len(found)
         assert "•••" not in page.find(".//title").text
 
 

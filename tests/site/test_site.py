@@ -130,7 +130,7 @@ def test_a_page_shows_as_many_rows_as_it_says(site):
         for table in page.xpath("//table[not(@class='checks')]"):
             shown = len(table.xpath("tbody/tr"))
             assert shown == int(table.get("data-rows")) > 0
-            held[table.get("id").removesuffix("-replies")] += shown  # folded below, and in the same file
+            held[table.get("id").removesuffix("-folded")] += shown  # folded below, and in the same file
         for ident, shown in held.items():
             total = len(rows_of((site.folder / name).with_suffix(f".{ident}.csv")))
             (note,) = page.xpath(f"//p[@class='csv'][a[contains(@href, '.{ident}.csv')]]")
