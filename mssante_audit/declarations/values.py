@@ -121,17 +121,15 @@ def _plain(sheet: Sheet, field: Field, texts: pd.Series) -> pd.Series:
 
 def _typed(sheet: Sheet, field: Field, texts: pd.Series) -> dict[str, pd.Series]:
     """Return the columns of a box or a date; what cannot be read becomes a problem."""
-    read: dict[str, tuple[Any, str]] = {}
-    for text in texts.unique().tolist():
-        if field.kind == "date":
-            read[text] = read_date(text)
-        else:
-            tick = read_box(text)
-            read[text] = tick, "box" if tick is None and text != UNSEEN else ""
-    kinds = texts.map({text: kind for text, (_, kind) in read.items()})
-    for kind in {kind for _, kind in read.values()} - {""}:
-        _note(sheet, field, (kinds == kind).to_numpy(), kind, texts)
-    values = texts.map({text: value for text, (value, _) in read.items()})
+    codes, distinct = pd.factorize(texts)
+    read: list[tuple[Any, str]] = [read_date(text) for text in distinct] if field.kind == "date" else []
+    for text in distinct if field.kind == "box" else ():
+        tick = read_box(text)
+        read.append((tick, "box" if tick is None and text != UNSEEN else ""))
+    kinds = np.array([kind for _, kind in read], dtype="object")[codes]
+    for kind in {kind for _, kind in read} - {""}:
+        _note(sheet, field, kinds == kind, kind, texts)
+    values = pd.Series(np.array([value for value, _ in read], dtype="object")[codes], texts.index)
     if field.kind == "box":
         return {field.name: values.astype("boolean")}
     as_written = texts.mask(values.isna() & (kinds == ""), "")
