@@ -120,13 +120,34 @@ ODD = {
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-@pytest.mark.parametrize(("section", "flags"), [(0, 0x8400), (1, 0x8400), (0, 0x8000), (1, 0x8403)])
-def test_one_unreadable_record_makes_a_reply_malformed_as_it_does_for_resolvers(odd, section, flags):
-    """BIND and Knot Resolver answer SERVFAIL, unbound does so or hands most of them on."""
-    assert observed(message(MX1, odd, MX2, section=section, flags=flags)).outcome == "malformed"
+def test_one_odd_record_leaves_the_mail_exchangers_and_alone_is_no_absence(odd):
+    line = observed(message(MX1, odd, MX2))
+    exchangers = [r.data for r in line.records if r.type == "MX"]
+    assert (line.outcome, exchangers) == ("answer", [f"10 mx.{NAME}", f"20 mx2.{NAME}"])
+    assert observed(message(odd)).outcome == "malformed"
+    assert observed(message(odd, section=1)).outcome == "malformed"
+    assert observed(message(odd, flags=0x8000)).outcome == "malformed", "nor a server without authority"
 
 
 KEY = rr(250, b"\0" * 16, owner=b"\0", rdclass=255)
+
+
+def test_a_key_nobody_gave_leaves_the_mail_exchangers():
+    line = observed(struct.pack("!6H", 1, 0x8400, 1, 1, 0, 1) + QUESTION + MX1 + KEY)
+    assert (line.outcome, [r.data for r in line.records]) == ("answer", [f"10 mx.{NAME}"])
+
+
+def test_an_odd_record_leaves_a_referral_and_an_error_what_they_are():
+    ns = rr(2, b"\2ns\xc0\x0c")
+    line = observed(message(ns, ODD["a signature of two bytes"], section=1, flags=0x8000))
+    assert (line.outcome, line.cut) == ("referral", NAME)
+    assert observed(message(ns, ODD["an MX of one byte"], section=1)).outcome == "malformed", (
+        "it claims to know"
+    )
+    for rcode, outcome in ((2, "servfail"), (3, "nxdomain"), (5, "refused")):
+        assert observed(message(ODD["an MX of one byte"], section=1, flags=0x8400 | rcode)).outcome == outcome
+
+
 BROKEN = {
     "cut": message(MX1, MX2)[:-3],
     "junk": message(MX1, MX2) + b"junk",
@@ -134,7 +155,7 @@ BROKEN = {
     "a label that does not exist": message(MX1, b"\x40" + MX1, MX2),
     "cut data": message(MX1, MX2, rr(15, b"\0\1\1a\0")[:-3]),
     "EDNS in the answer": message(MX1, rr(41, b"", owner=b"\0"), MX2),
-    "a key that nobody gave": struct.pack("!6H", 1, 0x8400, 1, 1, 0, 1) + QUESTION + MX1 + KEY,
+    "a key in the answer": message(MX1, KEY, MX2),
     "an owner that points at itself": message(rr(2, b"\xc0\x0c", b"\xc0" + bytes([12 + len(QUESTION)]))),
     "an owner of a label that does not exist": message(rr(2, b"\xc0\x0c", b"\x40a\0")),
     "more data than there is": message(b"\xc0\x0c\0\x02\0\1\0\0\1\x2c\xff\xff\xc0\x0c"),
@@ -145,7 +166,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
-def test_a_message_that_ends_elsewhere_or_holds_what_it_may_not_is_malformed(broken):
+def test_a_message_whose_records_cannot_be_told_apart_is_malformed(broken):
     assert observed(broken).outcome == "malformed"
 
 
@@ -176,6 +197,18 @@ def test_a_truncated_reply_may_end_anywhere():
     message = reply(QUERY, answer=[f"{NAME} MX 10 a.example."])
     message.flags |= dns.flags.TC
     assert observed(message.to_wire()[:-3]).outcome == "truncated"
+
+
+def test_records_made_to_be_slow_are_not_all_read(monkeypatch):
+    """A name of 25,000 labels is read to its end before it is refused: a message could have a thousand."""
+    labels = rr(65400, b"\1a" * 25_000)
+    pointer = bytes([0xC0, 12 + len(QUESTION) + 12])
+    read = []
+    plain = dns.name.from_wire_parser
+    monkeypatch.setattr(dns.name, "from_wire_parser", lambda *args: read.append(1) or plain(*args))
+    wire = message(labels, MX1, *[rr(15, b"\0\1" + pointer)] * 900)
+    assert observed(wire).outcome == "answer"
+    assert len(read) < 4 * exchange.MAX_ODD
 
 
 @pytest.mark.parametrize(("aa", "rcode", "sections", "expected", "cut"), CASES["outcomes"])

@@ -22,6 +22,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdataclass
+import dns.wire
 from dns.rdatatype import to_text
 
 from mssante_audit.base.errors import ResourceError
@@ -31,6 +32,8 @@ from mssante_audit.observe.lines import SCARCE, SECTIONS, Ask, Record, Reply
 SCARCE_FOR = 20.0  # seconds to wait for what this machine lacks
 # Records read of one reply; a reply with more is flagged `cut` (65,535 bytes can hold some 5,000).
 MAX_RECORDS = 1000
+# Records read of one that has an unreadable one: each can be made to cost as much as a hundred good ones.
+MAX_ODD = 50
 
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 # Types whose signatures are kept: those that `mssante_audit.network.dnssec` checks.
@@ -188,33 +191,43 @@ def reaches(address: str) -> bool:
 
 
 class Message(NamedTuple):
-    """A decoded reply; docs/observing.md has the flags."""
+    """A decoded reply; docs/observing.md has the flags. `odd`: records that cannot be read are left out."""
 
     rcode: str
     flags: tuple[str, ...]
     records: tuple[Record, ...]
+    odd: bool = False
 
 
 def read_message(wire: bytes) -> Message | None:
-    """Read a reply, ``None`` if a record of it is unreadable: BIND and Knot Resolver take none of it then."""
-    try:
-        return _read(wire)
-    except (MemoryError, OSError):
-        raise
-    except Exception:  # whatever a hostile reply provokes in a parser is the reply's fault
-        truncated = len(wire) > 2 and wire[2] & 2  # it may end anywhere: TCP will tell
-        return Message("NOERROR", ("tc",), ()) if truncated else None
+    """Read a reply; an unreadable record costs only itself. ``None`` if records cannot be told apart."""
+    for limit, lenient in ((MAX_RECORDS, False), (MAX_ODD, True)):
+        try:
+            return _read(wire, limit, lenient=lenient)
+        except (MemoryError, OSError):
+            raise
+        except Exception:  # noqa: S112 - whatever a hostile reply provokes in a parser is the reply's fault
+            continue
+    return None
 
 
-def _read(wire: bytes) -> Message:
+def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
     answers, authorities, others = struct.unpack_from("!3H", wire, 6)
-    if cut := answers + authorities + others > MAX_RECORDS:
-        answers = min(answers, MAX_RECORDS)
-        authorities = min(authorities, MAX_RECORDS - answers)
-        counts = struct.pack("!3H", answers, authorities, MAX_RECORDS - answers - authorities)
-        wire = wire[:6] + counts + wire[12:]
-    message = dns.message.from_wire(wire, one_rr_per_rrset=True, ignore_trailing=cut)
-    signed, records = False, []
+    total = answers + authorities + others
+    if cut := total > limit:
+        answers = min(answers, limit)
+        authorities = min(authorities, limit - answers)
+        counts = struct.pack("!3H", answers, authorities, limit - answers - authorities)
+        wire, total = wire[:6] + counts + wire[12:], limit
+    how = {"one_rr_per_rrset": True, "ignore_trailing": cut, "continue_on_error": lenient}
+    message = dns.message.from_wire(wire, **how)
+    if not message.flags & dns.flags.TC:  # a truncated reply may end anywhere: TCP will tell
+        if lenient:
+            _check_ends(wire, total)
+        special = (message.opt is not None) + (message.tsig is not None)
+        if sum(map(len, message.sections[1:])) + len(message.errors) + special != total:
+            raise ValueError("records that do not end where they say")
+    signed, odd, records = False, bool(message.errors), []
     for section, sets in zip(SECTIONS, message.sections[1:], strict=True):
         for rrset in sets:
             kind = to_text(rrset.rdtype)
@@ -223,7 +236,8 @@ def _read(wire: bytes) -> Message:
                 if kind != "RRSIG" or to_text(rrset.covers) not in _SIGNED or section == "additional":
                     continue
             elif rrset.rdclass != dns.rdataclass.IN:
-                raise ValueError("a record of another class")
+                odd = True
+                continue
             owner, data = _canonical(rrset.name.to_text()), rrset[0].to_text()
             data = " ".join(map(_canonical, data.split(" "))) if kind in _NAMES else data
             records.append(Record(section, owner, rrset.ttl, kind, data))
@@ -231,7 +245,17 @@ def _read(wire: bytes) -> Message:
     flags = {flag: flag in set_flags for flag in ("aa", "tc", "ra")}
     flags |= {"edns": message.edns >= 0, "signed": signed, "cut": cut}
     name = dns.rcode.Rcode(rcode).name if rcode in (0, 1, 2, 3, 4, 5, 9) else str(rcode)
-    return Message(name, tuple(flag for flag in flags if flags[flag]), tuple(records))
+    return Message(name, tuple(flag for flag in flags if flags[flag]), tuple(records), odd)
+
+
+def _check_ends(wire: bytes, total: int) -> None:
+    """Raise if a message ends before its last record does: read leniently, what is missing is odd."""
+    parser = dns.wire.Parser(wire, 4)
+    (questions,) = parser.get_struct("!H")
+    parser.seek(12)
+    for number in range(questions + total):
+        parser.get_name(decompress=True)
+        parser.get_bytes(4 if number < questions else parser.get_struct("!HHIH")[-1])
 
 
 def _canonical(name: str) -> str:
@@ -257,15 +281,21 @@ def classify(message: Message, zone: str | None, qname: str, qtype: str) -> tupl
     def is_cut(owner: str) -> bool:
         return zone is not None and owner != zone and is_under(owner, zone) and is_under(qname, owner)
 
-    trusted, cut = "aa" in message.flags or zone is None, next(filter(is_cut, soas), "")
+    authoritative = "aa" in message.flags
+    trusted, cut = authoritative or zone is None, next(filter(is_cut, soas), "")
     outcome = "nxdomain" if message.rcode == "NXDOMAIN" else "answer" if answers else "nodata"
     if outcome == "answer":
         if not any((r.owner == qname and r.type in (qtype, "CNAME")) or r.type == "DNAME" for r in answers):
             return "malformed", ""
-    elif outcome == "nodata" and zone is not None and servers and not soas:
-        if len(servers) == 1 and is_cut(handed_over := next(iter(servers))):
+    elif outcome == "nodata":
+        handed_over = ""
+        if zone is not None and servers and not soas:
+            handed_over = next(filter(is_cut, servers), "") if len(servers) == 1 else ""
+            trusted = trusted and servers == {zone}
+        if message.odd and (not handed_over or authoritative):
+            return "malformed", ""  # what could not be read may be what was asked for
+        if handed_over:
             return "referral", handed_over
-        trusted = trusted and servers == {zone}
     return (outcome, cut) if trusted else ("lame", "")
 
 
