@@ -213,6 +213,8 @@ def write_form(
     """
     try:
         import reportlab.pdfgen.canvas
+        from pypdf import PdfWriter
+        from pypdf.generic import NameObject, TextStringObject
     except ImportError as error:
         raise _pdf_missing(error) from None
     day = re.sub(r"\A(\d{4})-(\d\d)-(\d\d)\Z", r"\3/\2/\1", record.get("date", ""))
@@ -241,6 +243,16 @@ def write_form(
             canvas.rect(PAGE[0] - 74, 28, 40, 28)
         canvas.showPage()
     canvas.save()
+    others = {name: text for name, text in record.items() if not _LATIN.fullmatch(text)}
+    if others:  # Helvetica lacks their characters: viewers draw them themselves
+        writer, out = PdfWriter(out), io.BytesIO()
+        pages: list[Any] = list(writer.pages)
+        entries = (annotation.get_object() for page in pages for annotation in page["/Annots"])
+        for entry in (entry for entry in entries if entry["/T"] in others):
+            entry[NameObject("/V")] = TextStringObject(others[entry["/T"]])
+            entry.pop("/AP", None)
+        writer.set_need_appearances_writer(True)
+        writer.write(out)
     return out.getvalue()
 
 
@@ -254,14 +266,13 @@ def _draw(
     canvas: Any, line: list[str], height: float, record: Mapping[str, str], marked: Collection[str]
 ) -> None:
     """Draw the fields of one line, with their labels."""
-    form = canvas.acroForm
     canvas.setFont("Helvetica", _FONT)
     for name, (left, end) in zip(line, pairwise(_EDGES[len(line)]), strict=True):
         label, value = fields()[name].form.removeprefix("DN "), record.get(name, "")
         if name in marked:
             _say(canvas, left - 7, height, "*", _MARKED)
         if fields()[name].kind == "box":
-            form.checkbox(
+            canvas.acroForm.checkbox(
                 name=name, tooltip=label, x=left, y=height - 4, size=12,
                 checked=value == "X", buttonStyle="cross", borderWidth=1, fieldFlags="",
             )  # fmt: skip
@@ -270,13 +281,8 @@ def _draw(
         canvas.drawString(left, height, label)
         start = left + canvas.stringWidth(label, "Helvetica", _FONT) + 6
         latin = value if _LATIN.fullmatch(value) else ""
-        form.textfield(
+        canvas.acroForm.textfield(
             name=name, tooltip=label or name, value=latin, x=start, y=height - 4,
             width=_ENDS.get(name, end - 6) - start, height=15, fontName="Helvetica", borderWidth=0.5,
             fontSize=7.5 if name.startswith("dn_") else _FONT, maxlen=None, fieldFlags="",
         )  # fmt: skip
-        if value != latin:  # Helvetica lacks its characters: viewers draw them themselves
-            field = canvas._doc.idToObject[form.fields[-1].name].dict
-            field["V"].s = value
-            del field["AP"]
-            form.extras["NeedAppearances"] = "true"
