@@ -212,7 +212,8 @@ def _in_both(a: list[Row], b: list[Row], rows: Both) -> Iterator[Change]:
     b = list(dict.fromkeys(row for row in b if row.key not in keys[0]))
 
     def named(row: Row) -> tuple[str, str]:
-        return row.structure, parse_dn(row.dn).get("CN")
+        parts = (part for part in row.dn.split(",") if part.strip().upper().startswith("CN="))
+        return row.structure, next(parts, "")
 
     for before, after in (*_pairs(a, b, named), *_pairs(a, b, lambda row: row.structure)):
         yield _change("dn_replaced", before.dn, after.dn, before, after)

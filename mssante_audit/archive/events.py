@@ -21,7 +21,6 @@ from mssante_audit.archive.renames import renames_in
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError, ParameterError
 from mssante_audit.base.frames import columns_of, frame_of
-from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.load import WhiteList
 from mssante_audit.whitelist.rows import grouped
@@ -110,15 +109,19 @@ def span(
 def _events(compared: Sequence[Change], old: Side, new: Side) -> Iterator[_Event]:
     moved = {c.domain: (c.operator_before, c.operator_after) for c in compared if c.kind == "moved"}
     groups = grouped((_group(change, moved), position) for position, change in enumerate(compared))
-    replaced = {(str(c.before), str(c.after)) for c in compared if c.kind == "dn_replaced"}
-    before, after = (set(side.entries["dn_key"].unique()) for side in (old, new))
+    columns = ["operator_id", "operator", "dn", "dn_key"]
+    after, before = (side.entries[columns].drop_duplicates() for side in (new, old))
+    rows = pd.concat([after, before])
+    key_of = dict(zip(rows["dn"].tolist(), rows["dn_key"].tolist(), strict=True))
+    keys_before, keys_after = set(before["dn_key"].unique()), set(after["dn_key"].unique())
     everywhere = {
-        (was, now)
-        for was, now in replaced
-        if parse_dn(was).key not in after and parse_dn(now).key not in before
+        (c.before, c.after)
+        for c in compared
+        if c.kind == "dn_replaced"
+        and key_of[str(c.before)] not in keys_after
+        and key_of[str(c.after)] not in keys_before
     }
-    columns = ["operator_id", "operator"]
-    operators = pd.concat([side.entries[columns] for side in (new, old)]).drop_duplicates("operator_id")
+    operators = rows.drop_duplicates("operator_id")
     names = dict(zip(operators["operator_id"].tolist(), operators["operator"].tolist(), strict=True))
     names[""] = ""  # several bear no identifier
     for group, members in groups.items():
@@ -208,7 +211,8 @@ def _operator(identifier: str, names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _certificate(dn: object) -> dict[str, str]:
-    return {"dn": str(dn), "cn": parse_dn(str(dn)).get("CN") or str(dn)}
+    cn = re.search(r"CN\s*=\s*([^,]+)", str(dn), re.IGNORECASE)
+    return {"dn": str(dn), "cn": cn[1].strip() if cn else str(dn)}
 
 
 def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterator[_Event]:
