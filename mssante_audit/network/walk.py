@@ -121,7 +121,9 @@ class Walk:
         sets, many = of_zone
         handed, *own_sets = [[self._asked(zone, server, name) for server in servers] for servers in sets]
         part = self._judge(zone, handed)
-        own_part = worst(self._judge(zone, servers) for servers in own_sets)
+        own_part = worst(
+            self._judge(zone, servers) for servers in own_sets if not _falls_back(servers, handed)
+        )
         own_servers = {server.name: server for servers in own_sets for server in servers}
         if part.arrives:
             if own_part.receives == "no":  # it fails once a resolver knows the zone's own servers
@@ -297,6 +299,12 @@ class Walk:
             case "nodata":
                 return self._hosts.implicit(found.end, None)
         return Ways(Part("alias-lost", {"name": name, "zone": found.zone}), NOT_REACHED)
+
+
+def _falls_back(servers: Sequence[Server], handed: Sequence[Server]) -> bool:
+    """Whether resolvers ask servers again at the addresses of the zone above: of the same names, and refused."""
+    kinds = {answer.kind for server in servers for answer in server.answers.values()}
+    return set() < kinds <= {"refused", "servfail"} and {s.name for s in servers} == {s.name for s in handed}
 
 
 def exchangers_in(data: Iterable[str]) -> tuple[tuple[int, str], ...]:
