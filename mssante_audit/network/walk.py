@@ -302,7 +302,7 @@ class Walk:
 
 
 def _falls_back(servers: Sequence[Server], handed: Sequence[Server]) -> bool:
-    """Whether resolvers ask servers again at the addresses of the zone above: of the same names, and refused."""
+    """Whether resolvers go back to the addresses of the zone above: all servers of the same names refuse."""
     kinds = {answer.kind for server in servers for answer in server.answers.values()}
     return set() < kinds <= {"refused", "servfail"} and {s.name for s in servers} == {s.name for s in handed}
 

@@ -20,15 +20,8 @@ STATUS_RULES = {
     "nxdomain": "DNS_MX_UNRESOLVED", "loop": "DNS_MX_UNRESOLVED", "nodata": "DNS_MX_NO_ADDRESS",
     "failed": "DNS_MX_HOST_DEAD", "differ": "DNS_MX_HOST_DIFFERS",
 }  # fmt: skip
-PARTLY = (
-    "tcp",
-    "slow",
-    "notimp",
-    "alias",
-    "partly",
-    "own",
-    "long",
-)  # why only some resolvers obtain what is looked up
+# Why only some resolvers obtain what is looked up.
+PARTLY = ("tcp", "slow", "notimp", "alias", "partly", "own", "long")
 # States of exchangers to which no mail gets, as far as the DNS tells.
 OUT_OF_REACH = {"null", "nxdomain", "nodata", "loop", "failed", "private"}
 
