@@ -215,10 +215,13 @@ def write_run(folder: Path, run: Run) -> None:
         export.sync_folder(file.parent)
 
 
-def read_result(folder: Path, step: str) -> Result | None:
-    """Return what became of a step of the run in `folder`, ``None`` if it did not come to it."""
+def read_result(folder: Path, step: str, name: str = "") -> Result | None:
+    """Return what became of a step of the run in `folder`, ``None`` if it did not come to it.
+
+    It lies in the file `name`, ``STEP.json`` if none is named.
+    """
     try:
-        return Result.model_validate_json(read_bytes(folder / "steps" / f"{step}.json", MOST))
+        return Result.model_validate_json(read_bytes(folder / "steps" / (name or f"{step}.json"), MOST))
     except (InputError, ValidationError):
         return None
 
@@ -248,9 +251,14 @@ def good_run(output: Path) -> Path | None:
     return run if well and (run / SITE / "index.html").is_file() else None
 
 
+def write_result(folder: Path, result: Result, name: str) -> None:
+    """Write what became of a step into a file, as `read_result` reads it."""
+    export.write_bytes(folder / "steps" / name, export.json_bytes(result.model_dump()))
+
+
 def keep_result(folder: Path, result: Result) -> None:
     """Keep what became of a step for later ones, and write it into both logs."""
-    export.write_bytes(folder / "steps" / f"{result.step}.json", export.json_bytes(result.model_dump()))
+    write_result(folder, result, f"{result.step}.json")
     facts = {name: getattr(result, name) for name in ("outcome", "seconds", "message")}
     note(folder, result.step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **facts)
 

@@ -104,12 +104,14 @@ def _step(step: str, tonight: Night, progress: Progress, perform: Perform) -> Re
     kept = audited.doubted_list and night.good_run(tonight.output)
     if not getattr(getattr(tonight.config, step, None), "enabled", True):
         result = Result(step=step, outcome="off")
-        night.keep_result(tonight.folder, result)
     elif step == "site" and audited.outcome != "done" and not kept:
         result = Result(step=step, outcome="skipped", message="audit failed", why={"code": "audit"})
-        night.keep_result(tonight.folder, result)
     else:
         progress(f"{step} …")
         result = perform(step, tonight)
+    night.keep_result(tonight.folder, result)
+    (tonight.folder / "steps" / f".{step}.tmp").unlink(missing_ok=True)
+    if step == "audit" and (tonight.folder / "summary.txt").exists():
+        note(tonight.folder, "mail", "ready, what is still to come left out")
     progress(f"{step} {result.outcome} {result.message}")
     return result

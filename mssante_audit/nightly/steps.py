@@ -283,7 +283,7 @@ STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, re
 
 
 def perform(step: str, tonight: Night) -> Result:
-    """Do a step in this process, and keep what became of it; write the mail, for now, after the audit."""
+    """Do a step in this process; write the mail, for now, after the audit."""
     begin, facts, why = time.monotonic(), dict[str, Any](), dict[str, Any]()
     outcome: Literal["done", "failed"] = "failed"
     try:
@@ -302,16 +302,14 @@ def perform(step: str, tonight: Night) -> Result:
         step=step, outcome=outcome, message=message, why=why, facts=facts,
         seconds=round(time.monotonic() - begin, 3), inputs=tuple(tonight.seen) if step == "audit" else (),
     )  # fmt: skip
-    night.keep_result(tonight.folder, result)
     if step == "audit":
-        for state in tonight.inputs:
-            if state.state != "ok":
-                what = f"{state.name} {state.state}: {states.worded(state, 'en')}"
-                night.note(tonight.folder, "input", what)
         with suppress(OutputError):  # the end of the run writes it again, and tells
+            for state in tonight.inputs:
+                if state.state != "ok":
+                    what = f"{state.name} {state.state}: {states.worded(state, 'en')}"
+                    night.note(tonight.folder, "input", what)
             tonight.reminders = letters.operators_due(tonight.config, tonight.as_of, tonight.folder)
             mail.write_mail(tonight)
-        night.note(tonight.folder, "mail", "ready, what is still to come left out")
     return result
 
 
@@ -320,7 +318,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     tonight = NIGHT.validate_python(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_the_run, daemon=True).start()
-    perform(sys.argv[-1], tonight)
+    step = sys.argv[-1]
+    night.write_result(tonight.folder, perform(step, tonight), f".{step}.tmp")
 
 
 def _end_with_the_run() -> None:

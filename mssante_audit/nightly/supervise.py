@@ -12,7 +12,7 @@ from typing import IO, Any
 from pydantic import TypeAdapter
 
 from mssante_audit.base.settings import PACKAGE_SECONDS
-from mssante_audit.nightly.night import Night, Result, keep_result, read_result
+from mssante_audit.nightly.night import Night, Result, read_result
 
 GRACE = 20  # seconds a step is given to tidy up when it is ended
 NIGHT = TypeAdapter(Night)  # how the process of a step gets what it is to do
@@ -35,7 +35,7 @@ def supervise(step: str, night: Night) -> Result:
             status = run_program(
                 command, seconds, output, environment, request=request_of(night), grace=GRACE
             )
-        if status == 0 and (result := read_result(night.folder, step)):
+        if status == 0 and (result := read_result(night.folder, step, f".{step}.tmp")):
             return result
         if status is None:
             code, why = "late", f"not done after {seconds:g} s, and ended"
@@ -47,9 +47,7 @@ def supervise(step: str, night: Night) -> Result:
         reason = (error.strerror or type(error).__name__).lower()
         code, why = "unstarted", f"it could not be started: {reason}"
     took = round(time.monotonic() - begin, 3)
-    failed = Result(step=step, outcome="failed", message=why, why={"code": code}, seconds=took)
-    keep_result(night.folder, failed)
-    return failed
+    return Result(step=step, outcome="failed", message=why, why={"code": code}, seconds=took)
 
 
 def run_program(

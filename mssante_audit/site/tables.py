@@ -211,15 +211,16 @@ class Tables(Links):
         counts = ((a, severity_counts(view.findings[whose == a]), int(new.get(a, 0))) for a in audits())
         rows = [(audit, audit not in view.missing, *of.values(), n) for audit, of, n in counts]
         frame = pd.DataFrame(rows, columns=["audit", "made", *_NUMBERS.values()])
-        shown, caption = self._named(frame, _NUMBERS.values(), "inconnu"), "Constats par audit et par gravité"
+        pages = ((f"{self.root}audits/{name}.html", title_of_audit(name)) for name in frame["audit"])
+        shown = self._named(frame, _NUMBERS.values(), "inconnu")
+        shown["audit"] = pd.Series([macro("findings.linked", *page) for page in pages], dtype="object")
+        caption = "Constats par audit et par gravité"
         return self._table("audits", caption, {"Audit": "audit", **_NUMBERS}, frame, shown)
 
     def _named(self, frame: pd.DataFrame, numbers: Iterable[str], unknown: str) -> pd.DataFrame:
-        """Return a frame with audits by title, linked, and no numbers of those that could not be made."""
+        """Return a frame with audits by title, and no numbers of those that could not be made."""
         whose, unmade = frame["audit"].tolist(), Cell(gettext(unknown), 0)
-        pages = {name: f"{self.root}audits/{name}.html" if name else "" for name in whose}
-        titles = [macro("findings.linked", pages[name], title_of_audit(name)) for name in whose]
-        shown: dict[str, list[Any]] = {"audit": titles}
+        shown: dict[str, list[Any]] = {"audit": list(map(title_of_audit, whose))}
         for n in numbers:
             counts = zip(whose, frame[n].tolist(), strict=True)
             shown[n] = [unmade if name in self.view.missing else count for name, count in counts]

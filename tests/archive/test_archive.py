@@ -218,7 +218,7 @@ KILLED = """
 import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
-from mssante_audit.archive import history, keep, store
+from mssante_audit.archive import history, store
 import mssante_audit.whitelist.signature, filelock
 
 folder, anchors, file, instant = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), 0
@@ -237,7 +237,7 @@ while True:
     if not child:
         left = instant
         archive = store.open_archive(folder, [anchors], "liste.fictif.example")
-        list(keep.import_lists(archive, [file], now=datetime(2026, 3, 1, tzinfo=UTC)))
+        list(store.import_lists(archive, [file], now=datetime(2026, 3, 1, tzinfo=UTC)))
         left = None
         os._exit(0)
     _, status = os.waitpid(child, 0)
