@@ -71,9 +71,8 @@ def find_headings(rows: Sequence[Sequence[str]], mapping: Mapping[str, str]) -> 
     pairs = [(at, _joined(*two)) for at, two in enumerate(pairwise(rows), 1) if len(two[1]) > 1]
     every = [*((at, list(row)) for at, row in enumerate(rows)), *pairs]
     candidates = [HeadingRow(at, row, recognised(row, mapping)) for at, row in every]
-    return max(
-        candidates, key=lambda row: row.recognised, default=HeadingRow(0, [], 0)
-    )  # the first of equals
+    # The first of equals.
+    return max(candidates, key=lambda row: row.recognised, default=HeadingRow(0, [], 0))
 
 
 def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.errors import ParameterError, UnknownNameError
+from mssante_audit.base.inputs import LIST
 from mssante_audit.base.language import format_text, gettext, listing, typeset
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
@@ -129,7 +130,7 @@ class Dossier:
             domains = [finding["domain"]]
         count = finding["domains"] if alone and not rows else len(domains)
         if not alone:
-            file = next(place.file for place in finding["where"] if place.source == places.LIST)
+            file = next(place.file for place in finding["where"] if place.source == LIST)
             finding |= {"evidence": places.row_ranges(rows), "where": places.places_of(rows, file)}
         return {
             **finding,

@@ -15,13 +15,14 @@ from mssante_audit.archive.events import Span, between
 from mssante_audit.archive.history import with_operators
 from mssante_audit.audits import parted
 from mssante_audit.audits.reconciliation import matching
+from mssante_audit.base.inputs import LIST
 from mssante_audit.base.language import current_language, localized
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings, dossier_words
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.facts import told_to
 from mssante_audit.findings.frame import concat, worded
-from mssante_audit.findings.registry import LIST, audits, rule
+from mssante_audit.findings.registry import audits, rule
 from mssante_audit.findings.templates import sentence
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mssante_audit.base.inputs import LIST as LIST
+from mssante_audit.base.inputs import LIST
 
 # Sources of places, by their names as inputs (`mssante_audit.findings.registry.input_of`).
 REGISTER, DNS = "register", "dns"

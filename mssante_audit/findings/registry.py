@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal, NoReturn, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from mssante_audit.base.errors import AuditError, InputError, UnknownNameError
-from mssante_audit.base.inputs import LIST as LIST
+from mssante_audit.base.inputs import LIST
 from mssante_audit.base.language import LANGUAGES, current_language
 from mssante_audit.findings.catalogue import Full, Rule, load_rules
 from mssante_audit.findings.held import EndedError, held

@@ -158,9 +158,9 @@ class Walk:
                 addresses, way, telling = self._lookups.server(name, ("A", "AAAA"))
                 if not telling:
                     return None
-                every = addresses or glue if own else addresses | glue  # the zone's own come before glue
+                its = addresses or glue if own else addresses | glue  # the zone's own come before glue
                 glueless = not own and is_under(name, zone) and not glue
-                servers.append(Named(name, tuple(sorted(every)), glueless, "" if glue else way))
+                servers.append(Named(name, tuple(sorted(its)), glueless, "" if glue else way))
             if servers not in sets:
                 sets.append(servers)
             every = {address for server in servers for address in server.addresses}

@@ -32,7 +32,7 @@ def end(tonight: Night, head: Run) -> None:
     for file in (ledger.FILE, trend.FILE):  # what a run changes for the next ones
         copy_state(tonight.folder / file, tonight.state)
     tonight.results["retention"] = retain(tonight)
-    night.keep_result(tonight.folder, tonight.results["retention"])
+    night.note_result(tonight.folder, tonight.results["retention"])
     run_hooks(tonight)
     mail.write_mail(tonight)
     note(tonight.folder, "end", f"exit status {tonight.exit_status}", exit_status=tonight.exit_status)

@@ -18,11 +18,11 @@ from itertools import chain, groupby
 from typing import Any
 
 from mssante_audit.base.export import json_bytes, write_bytes
+from mssante_audit.base.inputs import LIST, State
 from mssante_audit.base.language import NARROW, NBSP, using_language
 from mssante_audit.base.resources import table_of
-from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.templates import phrase
-from mssante_audit.nightly.night import SITE, Night, began, good_run, read_result, read_run, runs_in
+from mssante_audit.nightly.night import SITE, SUMMARY, Night, began, good_run, read_result, read_run, runs_in
 from mssante_audit.report import html
 from mssante_audit.space import states
 
@@ -46,7 +46,7 @@ class Line:
 
 def write_mail(night: Night) -> None:
     """Write the mail into the run's folder, to be read by people, programs and e-mail programs."""
-    write_bytes(night.folder / "summary.txt", f"{summary(night)}\n".encode())
+    write_bytes(night.folder / SUMMARY, f"{summary(night)}\n".encode())
     write_bytes(night.folder / "summary.json", json_bytes(record_of(night)))
     write_bytes(night.folder / "summary.eml", message(night).as_bytes())
 
@@ -167,7 +167,7 @@ def lines_of(night: Night) -> list[Line]:
     return [_head(night), *blind, *first, *_numbers(night), *_causes(night, above), *_last(night)]
 
 
-def _state(night: Night, state: states.State) -> dict[str, Any]:
+def _state(night: Night, state: State) -> dict[str, Any]:
     return {"name": states.named(state.name, night.lang), "why": states.worded(state, night.lang)}
 
 
@@ -193,7 +193,7 @@ def _head(night: Night) -> Line:
     } | (facts["shown"] if facts else {"criticals": None})))  # fmt: skip
 
 
-def _doubtful(night: Night) -> list[states.State]:
+def _doubtful(night: Night) -> list[State]:
     return sorted((state for state in night.inputs if state.doubtful), key=lambda state: state.name != LIST)
 
 

@@ -26,6 +26,7 @@ from mssante_audit.base.state import read_state, state_bytes
 from mssante_audit.nightly.config import Config, Deadlines, Severity
 
 RUNS, STATE, SITE, LOG, RUN = "runs", "state", "site", "log.jsonl", "run.json"
+SUMMARY = "summary.txt"  # the mail of a run, as text
 SNAPSHOT = "snapshot"  # folder of a run with what every later step reads
 STEPS = tuple(name for name in Deadlines.model_fields if name != "package")  # in order
 MOST = 64 * MB  # bytes of a file that a night left about itself
@@ -215,13 +216,15 @@ def write_run(folder: Path, run: Run) -> None:
         export.sync_folder(file.parent)
 
 
-def read_result(folder: Path, step: str, name: str = "") -> Result | None:
-    """Return what became of a step of the run in `folder`, ``None`` if it did not come to it.
+def draft_of(step: str) -> str:
+    """Return under which name a step's process writes what became of it; the run believes it or not."""
+    return f".{step}"
 
-    It lies in the file `name`, ``STEP.json`` if none is named.
-    """
+
+def read_result(folder: Path, name: str) -> Result | None:
+    """Return what became of a step of the run in `folder`, ``None`` if it did not come to it."""
     try:
-        return Result.model_validate_json(read_bytes(folder / "steps" / (name or f"{step}.json"), MOST))
+        return Result.model_validate_json(read_bytes(folder / "steps" / f"{name}.json", MOST))
     except (InputError, ValidationError):
         return None
 
@@ -251,14 +254,13 @@ def good_run(output: Path) -> Path | None:
     return run if well and (run / SITE / "index.html").is_file() else None
 
 
-def write_result(folder: Path, result: Result, name: str) -> None:
-    """Write what became of a step into a file, as `read_result` reads it."""
-    export.write_bytes(folder / "steps" / name, export.json_bytes(result.model_dump()))
+def write_result(folder: Path, name: str, result: Result) -> None:
+    """Write what became of a step, as `read_result` reads it."""
+    export.write_bytes(folder / "steps" / f"{name}.json", export.json_bytes(result.model_dump()))
 
 
-def keep_result(folder: Path, result: Result) -> None:
-    """Keep what became of a step for later ones, and write it into both logs."""
-    write_result(folder, result, f"{result.step}.json")
+def note_result(folder: Path, result: Result) -> None:
+    """Write into both logs what became of a step."""
     facts = {name: getattr(result, name) for name in ("outcome", "seconds", "message")}
     note(folder, result.step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **facts)
 

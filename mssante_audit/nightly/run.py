@@ -91,7 +91,7 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
 
 def _tidy(folder: Path) -> None:
     """Remove the drafts that a killed run left in a folder or in ``steps`` there."""
-    for pattern in (".*.tmp", "steps/.*.tmp", ".new", f".{SITE}", f".{night.SNAPSHOT}-*"):
+    for pattern in (".*.tmp", "steps/.*", ".new", f".{SITE}", f".{night.SNAPSHOT}-*"):
         for draft in folder.glob(pattern):
             night.remove(draft)
 
@@ -109,9 +109,9 @@ def _step(step: str, tonight: Night, progress: Progress, perform: Perform) -> Re
     else:
         progress(f"{step} …")
         result = perform(step, tonight)
-    night.keep_result(tonight.folder, result)
-    (tonight.folder / "steps" / f".{step}.tmp").unlink(missing_ok=True)
-    if step == "audit" and (tonight.folder / "summary.txt").exists():
+    night.write_result(tonight.folder, step, result)
+    night.note_result(tonight.folder, result)
+    if step == "audit" and (tonight.folder / night.SUMMARY).exists():
         note(tonight.folder, "mail", "ready, what is still to come left out")
     progress(f"{step} {result.outcome} {result.message}")
     return result

@@ -24,12 +24,12 @@ from mssante_audit import audits
 from mssante_audit.archive import store
 from mssante_audit.base import export, groups, reading
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ReportError
+from mssante_audit.base.inputs import LIST, State
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
 from mssante_audit.base.state import copy_state
 from mssante_audit.findings import ledger, trend
-from mssante_audit.findings.registry import LIST
 from mssante_audit.findings.sarif import sarif
 from mssante_audit.findings.templates import phrase
 from mssante_audit.network import mail_hosts
@@ -154,7 +154,7 @@ def _load(tonight: Night, before: states.Known) -> TrustSpace:
     return replace(space, judged=tuple(tonight.seen))
 
 
-def _refused(error: InputError, data: Path, published: store.Record | None, *, before: bool) -> states.State:
+def _refused(error: InputError, data: Path, published: store.Record | None, *, before: bool) -> State:
     """Return the state of a list that could not be loaded; `before`: the run before had one."""
     file, kind = Path(error.file or ""), "damaged"
     why = {"input": LIST, "error": unnamed(error.message), "file": file.name, "before": before}
@@ -168,7 +168,7 @@ def _refused(error: InputError, data: Path, published: store.Record | None, *, b
         if published and published.outcome == "quarantined":
             kind = "quarantined"
             why |= {"doubt": published.doubt, "listed": published.made, "other": False}
-    return states.State(LIST, kind, None, why)
+    return State(LIST, kind, None, why)
 
 
 def reports(tonight: Night) -> Done:
@@ -253,9 +253,7 @@ def site(tonight: Night) -> Done:
     return f"{pages} pages{whose}", facts or {"pages": pages}
 
 
-def _put_under_notice(
-    run: Path, folder: Path, lang: str, refused: states.State, generated_at: str | None
-) -> None:
+def _put_under_notice(run: Path, folder: Path, lang: str, refused: State, generated_at: str | None) -> None:
     """Write the site of a good run into an empty folder, a notice on top of each page; link the rest."""
     head, site = night.read_run(run), run / SITE
     facts = (
@@ -319,7 +317,7 @@ def main() -> None:
     tonight = NIGHT.validate_python(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_the_run, daemon=True).start()
     step = sys.argv[-1]
-    night.write_result(tonight.folder, perform(step, tonight), f".{step}.tmp")
+    night.write_result(tonight.folder, night.draft_of(step), perform(step, tonight))
 
 
 def _end_with_the_run() -> None:

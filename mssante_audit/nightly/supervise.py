@@ -12,7 +12,7 @@ from typing import IO, Any
 from pydantic import TypeAdapter
 
 from mssante_audit.base.settings import PACKAGE_SECONDS
-from mssante_audit.nightly.night import Night, Result, read_result
+from mssante_audit.nightly.night import Night, Result, draft_of, read_result
 
 GRACE = 20  # seconds a step is given to tidy up when it is ended
 NIGHT = TypeAdapter(Night)  # how the process of a step gets what it is to do
@@ -29,13 +29,15 @@ def supervise(step: str, night: Night) -> Result:
     begin, seconds = time.monotonic(), getattr(night.config.deadlines, step)
     command = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", step]
     environment = night.config.environment | {PACKAGE_SECONDS: str(night.config.deadlines.package)}
-    code, why = "died", "it left no result"
+    code, why, draft = "died", "it left no result", draft_of(step)
     try:
         with (night.folder / "steps" / f"{step}.txt").open("wb") as output:
             status = run_program(
                 command, seconds, output, environment, request=request_of(night), grace=GRACE
             )
-        if status == 0 and (result := read_result(night.folder, step, f".{step}.tmp")):
+        result = read_result(night.folder, draft) if status == 0 else None
+        (night.folder / "steps" / f"{draft}.json").unlink(missing_ok=True)
+        if result:
             return result
         if status is None:
             code, why = "late", f"not done after {seconds:g} s, and ended"

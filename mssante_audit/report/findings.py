@@ -10,11 +10,12 @@ import pandas as pd
 from markupsafe import escape
 
 from mssante_audit.base import errors, instants, language, markup
+from mssante_audit.base.inputs import LIST
 from mssante_audit.base.language import count, day, format_text, gettext, listing, localized, translated
 from mssante_audit.findings import causes, ledger, trend
 from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.findings.places import DNS, REGISTER, evidence
-from mssante_audit.findings.registry import LIST, audits, catalogue, known_needs, rule
+from mssante_audit.findings.registry import audits, catalogue, known_needs, rule
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.html import Html, Prose, joined, macro, names, paragraph, prose, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited_to

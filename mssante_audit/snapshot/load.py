@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from mssante_audit.archive.store import find_archive
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.inputs import State
 from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.reading import read_parquet
 from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample
@@ -27,7 +28,6 @@ from mssante_audit.findings.frame import COLUMNS, Severity, from_json
 from mssante_audit.findings.registry import audits, catalogue
 from mssante_audit.mailboxes.extraction import Counts, Extraction
 from mssante_audit.observe.kinds import hashes, read_observations
-from mssante_audit.space.states import State
 from mssante_audit.space.trust import Thresholds, TrustSpace
 from mssante_audit.space.trust import load_space as load_files
 from mssante_audit.whitelist.load import WhiteList

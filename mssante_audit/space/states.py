@@ -16,12 +16,11 @@ import pandas as pd
 
 from mssante_audit.archive.store import Record
 from mssante_audit.base.errors import InputError
-from mssante_audit.base.inputs import STATES as STATES
-from mssante_audit.base.inputs import State as State
+from mssante_audit.base.inputs import LIST, STATES, State
 from mssante_audit.base.instants import SKEW, parse_instant
 from mssante_audit.base.language import count
 from mssante_audit.base.settings import Inputs
-from mssante_audit.findings.registry import LIST, input_of, known_needs
+from mssante_audit.findings.registry import input_of, known_needs
 from mssante_audit.findings.templates import phrase
 from mssante_audit.mailboxes.extraction import AHEAD
 from mssante_audit.observe.kinds import KINDS

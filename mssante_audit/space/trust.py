@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from mssante_audit.archive.changes import Side, side_of
 from mssante_audit.archive.store import Archive, Snapshot, checked, find_archive, find_whitelist
 from mssante_audit.base.errors import InputError, ParameterError
+from mssante_audit.base.inputs import State
 from mssante_audit.base.instants import asked_instant
 from mssante_audit.base.markup import html_of
 from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample, sample_folder
@@ -31,7 +32,7 @@ from mssante_audit.observe.kinds import KINDS, read_observations
 from mssante_audit.observe.observation import Observation
 from mssante_audit.observe.tls.observation import Observed as TlsObserved
 from mssante_audit.space.scope import covered
-from mssante_audit.space.states import ANCHORS, State, states_of
+from mssante_audit.space.states import ANCHORS, states_of
 from mssante_audit.values.person import CONTACTS, Person, masks, unnamed
 from mssante_audit.whitelist.certificates import of_sample
 from mssante_audit.whitelist.load import WhiteList, doubts, load_whitelist

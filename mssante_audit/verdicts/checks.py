@@ -12,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.inputs import LIST
 from mssante_audit.findings.catalogue import CHECKS, FAILED
-from mssante_audit.findings.registry import LIST, audits, catalogue
+from mssante_audit.findings.registry import audits, catalogue
 from mssante_audit.network.mail import RECEIVES as RECEIVES
 from mssante_audit.network.mail import Mail, mails
 from mssante_audit.space.scope import outside

@@ -12,6 +12,7 @@ from typing import Any
 
 from conftest import CATALOGUE
 
+from mssante_audit.base.inputs import State
 from mssante_audit.base.state import state_bytes
 from mssante_audit.nightly.config import Config, load_config
 from mssante_audit.nightly.doctor import Sign, examine
@@ -19,7 +20,6 @@ from mssante_audit.nightly.faults import check
 from mssante_audit.nightly.night import Night, Result
 from mssante_audit.nightly.run import run
 from mssante_audit.nightly.steps import perform
-from mssante_audit.space.states import State
 
 AS_OF = "2026-03-03T06:00:00Z"
 MONTH_BEFORE = "2026-02-03T06:00:00Z"

@@ -12,11 +12,11 @@ from lxml import html
 from made_findings import framed, made
 from made_nights import HOSTILE, STEPS, night, state
 
+from mssante_audit.base.inputs import STATES
 from mssante_audit.base.settings import ADDRESS
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.mail import COLUMNS, message, page, subject, summary
-from mssante_audit.space.states import STATES
 
 CASES = toml("nightly/mail")
 

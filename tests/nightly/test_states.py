@@ -27,11 +27,12 @@ from made_nights import Place
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.store import Record, open_archive
 from mssante_audit.base import export
+from mssante_audit.base.inputs import State
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.night import Night
 from mssante_audit.nightly.steps import fetch
 from mssante_audit.site import build
-from mssante_audit.space.states import State, states_of, worded
+from mssante_audit.space.states import states_of, worded
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.whitelist.load import load_whitelist
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER

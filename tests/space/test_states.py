@@ -11,11 +11,12 @@ from conftest import toml
 
 from mssante_audit.audits import audit_all, lacking, unsure
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.inputs import LIST, STATES, State
 from mssante_audit.base.language import LANGUAGES
 from mssante_audit.base.settings import Inputs
-from mssante_audit.findings.registry import LIST, audits, catalogue, input_of, known_needs, resting
+from mssante_audit.findings.registry import audits, catalogue, input_of, known_needs, resting
 from mssante_audit.snapshot import load_space, make_snapshot
-from mssante_audit.space.states import STATES, State, figures, remedied, states_of, worded
+from mssante_audit.space.states import figures, remedied, states_of, worded
 from mssante_audit.space.trust import TrustSpace
 
 AS_OF = "2026-03-03T06:00:00Z"

@@ -124,14 +124,17 @@ class Asker:
         if reply.silent and not reply.attempt:
             # Not sent so far: the silence may be about other questions only.
             if not other.silent:
-                await self._enter(lane.pace)
-                reply = await self._try(ask, lane, 1)
+                reply = await self._once_more(ask, lane)
             elif ask.step == "walk" and ask.qtype == "MX":
                 async with lane.probing:
                     if lane.missed < MOST_MISSED:
-                        await self._enter(lane.pace)
-                        reply = await self._try(ask, lane, 1)
+                        reply = await self._once_more(ask, lane)
         return other if reply.outcome == "truncated" or (reply.silent and not other.silent) else reply
+
+    async def _once_more(self, ask: Ask, lane: _Lane) -> Reply:
+        """Ask over a lane that has been silent so far."""
+        await self._enter(lane.pace)
+        return await self._try(ask, lane, 1)
 
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Write, once, that a question was not sent, and why, as flags of the reply that there is not."""
