@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Context, Exit, Option, Typer
 
+from mssante_audit.base import workers
 from mssante_audit.base.errors import InputError, ParameterError, sentence
 from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, for_own_eyes, in_readers_language, say, write_json
@@ -45,7 +46,8 @@ def run(
     from mssante_audit.report.parameters import check_value
 
     settings = load_config(config)
-    with ProcessPoolExecutor(1, get_context("fork")) as apart:  # what it imports would take memory all night
+    # What it imports would take memory all night.
+    with ProcessPoolExecutor(1, get_context("fork"), workers.begin) as apart:
         apart.submit(_check, settings).result()
     if settings.contacts == "all":
         for_own_eyes()

@@ -7,7 +7,6 @@ at the very end of a run (`mssante_audit.base.staging`).
 
 import json
 import re
-import signal
 import tempfile
 import threading
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Any, NamedTuple
 
-from mssante_audit.base import export, reading, resources, staging
+from mssante_audit.base import export, reading, resources, staging, workers
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import AuditError, InputError, ParameterError
 from mssante_audit.base.language import using_language
@@ -263,9 +262,7 @@ def write_dossiers(
                 order = replace(order, given=tellable(given))
                 sent = send(pack(data, anchors, space.mailboxes))
         elif jobs > 1:
-            silent = signal.SIGINT, signal.SIG_IGN  # Ctrl-C is for this process, which then ends the others
-            workers = ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=silent)
-            executor = pool.enter_context(workers)
+            executor = pool.enter_context(ProcessPoolExecutor(jobs, initializer=workers.begin))
         with closing(make_dossiers(order, [*wanted], executor, sent)) as made:
             for dossier, files in made:
                 who, good = dossier.operator_id, None

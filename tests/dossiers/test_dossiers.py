@@ -301,6 +301,7 @@ def test_the_command_tells_each_dossier_and_the_index(listed, tmp_path):
         (signal.SIGTERM, 143, 1),
         (signal.SIGKILL, -9, 1),
         pytest.param(signal.SIGINT, 130, 2, marks=forking),
+        pytest.param(signal.SIGKILL, -9, 2, marks=forking),
     ],
 )
 def test_an_interrupted_run_leaves_no_process_and_what_was_there(listed, tmp_path, sent, status, jobs):

@@ -12,6 +12,7 @@ from pathlib import Path
 from shutil import copy, copytree
 
 import pandas as pd
+import psutil
 import pytest
 from conftest import CATALOGUE, REAL, toml
 from filelock import FileLock
@@ -200,17 +201,16 @@ state = ["free"]
 
 
 def look(event, args):
-    if state == ["free"] and event == "open" and "ledger.json" in str(args[0]):
-        if sys.orig_argv[-1] == "audit":
-            state[:] = ["held"]
-            with open({told!r} + ".tmp", "w") as file:
-                file.write(str(os.getpid()))
-            os.rename({told!r} + ".tmp", {told!r})
-            try:
-                time.sleep(300)
-            except SystemExit:
-                if {heard}:
-                    raise
+    if state == ["free"] and (event, sys.orig_argv[-1]) == ({event!r}, {word!r}) and {name!r} in str(args[0]):
+        state[:] = ["held"]
+        with open({told!r} + ".tmp", "w") as file:
+            file.write(str(os.getpid()))
+        os.rename({told!r} + ".tmp", {told!r})
+        try:
+            time.sleep(300)
+        except SystemExit:
+            if {heard}:
+                raise
 
 
 sys.addaudithook(look)
@@ -221,10 +221,16 @@ sys.addaudithook(look)
 def held(tmp_path):
     """A function that starts a run and returns it, and its audit once that is held half-way."""
 
-    def start(place, *, heard: bool = True) -> tuple[subprocess.Popen[str], int]:
-        """Start one whose audit hears that it is to end, or loses that as a callback of C code would."""
+    def start(
+        place, *, heard: bool = True, event: str = "open", name: str = "ledger.json", word: str = "audit"
+    ) -> tuple[subprocess.Popen[str], int]:
+        """Start one whose audit hears that it is to end, or loses that as a callback of C code would.
+
+        Held is the process whose last word is `word`, at an event of Python's with `name` in it.
+        """
         told = tmp_path / "held.txt"
-        holding = customised(tmp_path / "held", HELD.format(told=str(told), heard=heard))
+        text = HELD.format(told=str(told), heard=heard, event=event, name=name, word=word)
+        holding = customised(tmp_path / "held", text)
         process = place.start("--as-of", AS_OF, fresh=True, **holding)
         while not told.exists():
             assert process.poll() is None
@@ -232,6 +238,17 @@ def held(tmp_path):
         return process, int(told.read_text())
 
     return start
+
+
+@pytest.mark.long
+def test_a_run_that_is_killed_while_its_settings_are_looked_at_leaves_no_process(place, held):
+    process, checking = held(place, event="import", name="mssante_audit.nightly.faults", word=AS_OF)
+    assert checking != process.pid
+    left = [psutil.Process(checking)]
+    process.kill()
+    process.communicate(timeout=30)  # whoever is left would hold the pipes
+    assert psutil.wait_procs(left, timeout=10)[1] == []
+    assert not place.output.exists()
 
 
 @pytest.mark.long
