@@ -21,10 +21,10 @@ report: .venv/ok ## HTML reports of DATA (default: the sample) into OUT; more op
 	.venv/bin/mssante-audit report --data $(DATA) --out $(OUT) $(ARGS)
 
 test: lint ## lint, types, notebook cleanliness and the test suite but for its long cases
-	.venv-dev/bin/python -m pytest -m "not long" -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+	.venv-dev/bin/python -m pytest -m "not long" -n 3 --max-worker-restart 0 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 test-long: .venv-dev/ok ## the long cases: killed runs, nights in a row, laboratories, a browser
-	.venv-dev/bin/python -m pytest -m long -n 3 --dist loadscope $(ARGS)
+	.venv-dev/bin/python -m pytest -m long -n 3 --max-worker-restart 0 --dist loadscope $(ARGS)
 
 quick: .venv-dev/ok ## the unit tests, for who edits: what starts no process, makes no report, takes no time
 	.venv-dev/bin/python -m pytest -m "not slow and not long" -n 2 $(ARGS)
