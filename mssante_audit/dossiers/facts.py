@@ -271,9 +271,10 @@ class Dossier:
     def record(self) -> Results:
         """Return its results (`mssante_audit.report.results.record`); their origin names no other either."""
         results = record(self.space, self.findings, name="operator", title=self.label)
-        texts = ((key, value) for key, value in results.provenance.items() if isinstance(value, str))
-        safe = {key: self.safe(text, gettext(ANOTHER)) for key, text in texts}
-        return replace(results, provenance={**results.provenance, **safe})
+        # Of who signed the list the name is enough: the rest of the DN may be an operator's.
+        origin = {**results.provenance, "signer": parse_dn(self.space.whitelist.signature.signer).get("CN")}
+        texts = ((key, value) for key, value in origin.items() if isinstance(value, str))
+        return replace(results, provenance=origin | {k: self.safe(t, gettext(ANOTHER)) for k, t in texts})
 
 
 def _by_domains(rows: Iterable[tuple[tuple[str, ...], str]]) -> list[tuple[Any, ...]]:

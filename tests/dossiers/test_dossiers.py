@@ -88,6 +88,7 @@ def test_the_index_for_machines_tells_the_same(sample, listed):
         assert entry["status"] == "done"
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", entry["made_at"])
         assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in entry["files"].values())
+        assert results["provenance"]["signer"] == "liste.fictif.example"  # not its whole DN
     assert record["provenance"]["sha256"] == open_space(**listed).whitelist.sha256
     assert "operator" not in record["parameters"]
     assert {d.operator_id: d for d in run.outcomes} == read_dossiers(run.out)
