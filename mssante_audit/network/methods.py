@@ -110,7 +110,7 @@ class Methods:
     def _answered(self, zone: str, replies: list[Reply]) -> tuple[str, Why]:
         """Name the method of a name that `zone`, as if it were the parent, does not hand on, and why."""
         answers = [reply for reply in replies if reply.qtype != "SOA"]
-        positive = [reply for reply in answers if reply.outcome == "answer" or reply.weak]
+        positive = [reply for reply in answers if reply.outcome == "answer" or reply.weak or reply.alias]
         if not positive:
             return "none", _replies(zone, replies)
         types = list(dict.fromkeys(t for reply in positive for t, _ in sorted(own_answers(reply))))

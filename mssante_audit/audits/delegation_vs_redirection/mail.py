@@ -7,7 +7,7 @@ from dns.inet import is_address
 
 from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Seen, server
 from mssante_audit.findings.frame import Subject
-from mssante_audit.network.hosts import MailHost
+from mssante_audit.network.hosts import MailHost, malformed
 from mssante_audit.network.lookups import Found
 from mssante_audit.network.methods import Method
 from mssante_audit.network.walk import DEAD, Content, Elsewhere, Visit, rests_on
@@ -285,8 +285,9 @@ def _nothing(
 def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
     """Check a mail host once, for all the domains that name it."""
     name, alias, replies = host.name, host.alias, [*host.v4.replies, *host.v6.replies]
-    if is_address(name):
-        seen.add("DNS_MX_ADDRESS", name, domains, _some(seen, domains), name=name)
+    if is_address(name) or host.state == "literal":
+        faults = {} if is_address(name) else {"faults": malformed(name)}
+        seen.add("DNS_MX_ADDRESS", name, domains, _some(seen, domains), name=name, **faults)
         return
     # What is wrong with a zone that a domain is reached through has rules of its own.
     others = [d for d in domains if host.v4.zone not in seen.methods[d].cuts]
