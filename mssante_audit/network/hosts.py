@@ -125,15 +125,6 @@ class MailHost(NamedTuple):
         return self.v4.alias or self.v6.alias
 
 
-def malformed(name: str) -> list[dict[str, str | int]]:
-    """Return what keeps Postfix from taking the target of an MX for a host; nothing if it does.
-
-    It takes underscores, and names without a dot.
-    """
-    faults = host_faults(name.replace("_", "a"))
-    return [fault for fault in faults if fault["fault"] not in ("no-dot", "number")]
-
-
 class MailHosts:
     """Mail hosts in an observation; each, and each set of them, is looked at once."""
 
@@ -150,7 +141,9 @@ class MailHosts:
             return MailHost(name, state, public=frozenset([name]))
         lookups = (self._lookups.look_up(name, qtype, every=True) for qtype in ("A", "AAAA"))
         host = self._reached(name, *lookups)
-        return host._replace(state="literal") if host.state in REACHED and malformed(name) else host
+        # Of other odd names than these Postfix takes none for a host's: underscores, no dot, a number.
+        faults = {fault["fault"] for fault in host_faults(name.replace("_", "a"))} - {"no-dot", "number"}
+        return host._replace(state="literal") if faults and host.state in REACHED else host
 
     def implicit(self, name: str, addresses: frozenset[str] | None) -> Ways:
         """Take a domain's own address for its mail host (RFC 5321, 5.1); ``None``: look it up."""
