@@ -82,7 +82,7 @@ class Chains:
         """Return why a validator refuses an answer or a denial, one of `FAULTS` or ""; ``None``: unknown."""
         if not reply.zone or reply.outcome == "referral" or self.security(reply.zone).status != "secure":
             return ""
-        if (zone := self._zone_of(reply)) is None:
+        if (zone := self.zone_of(reply)) is None:
             return None
         security = self.security(zone)
         if security.status != "secure":
@@ -98,7 +98,7 @@ class Chains:
         faults = (_fault(reply, "answer", owner, kind, zone, keys) for owner, kind in sorted(checked))
         return next(filter(None, faults), "")
 
-    def _zone_of(self, reply: Reply) -> str | None:
+    def zone_of(self, reply: Reply) -> str | None:
         """Return the zone that a reply is from, which may lie below the one asked; ``None``: not known.
 
         Its cut tells, or who signed it; of an unsigned answer the SOA of its name, or of one above an alias.

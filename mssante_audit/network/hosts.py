@@ -12,6 +12,7 @@ from mssante_audit.base.resources import table_of
 from mssante_audit.network.lookups import ABSENT, Found, Lookups
 from mssante_audit.network.replies import MAX_RECORDS, PARTIAL, ReplyIndex
 from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
+from mssante_audit.values.hosts import host_faults
 
 # States of mail hosts that some sender reaches.
 REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "partly", "long", "own", *PARTIAL)
@@ -107,7 +108,8 @@ class MailHost(NamedTuple):
     """How it can be reached: ``good``, ``mixed`` (with private addresses), ``ipv6``, one of `PARTIAL`,
     ``alias``, ``partly``, ``own`` or ``long`` (`Found.partly`), ``differ`` (the servers of its zone give
     different addresses, or one gives none), ``private``, ``literal`` (an address stands for its name: Postfix
-    warns and connects); why it has no address; "" for unknown."""
+    warns and connects; or no host has such a name: Postfix does not look it up); why it has no address; ""
+    for unknown."""
     v4: Found = Found("nodata")
     v6: Found = Found("nodata")
     public: frozenset[str] = frozenset()
@@ -137,9 +139,11 @@ class MailHosts:
         if is_address(name):
             state = "literal" if self._index.public(name) else "private"
             return MailHost(name, state, public=frozenset([name]))
-        return self._reached(
-            name, *(self._lookups.look_up(name, qtype, every=True) for qtype in ("A", "AAAA"))
-        )
+        lookups = (self._lookups.look_up(name, qtype, every=True) for qtype in ("A", "AAAA"))
+        host = self._reached(name, *lookups)
+        # Of other odd names than these Postfix takes none for a host's: underscores, no dot, a number.
+        faults = {fault["fault"] for fault in host_faults(name.replace("_", "a"))} - {"no-dot", "number"}
+        return host._replace(state="literal") if faults and host.state in REACHED else host
 
     def implicit(self, name: str, addresses: frozenset[str] | None) -> Ways:
         """Take a domain's own address for its mail host (RFC 5321, 5.1); ``None``: look it up."""

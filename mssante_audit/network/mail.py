@@ -63,7 +63,7 @@ class Network:
         self.parent = self.index.parent
         self.chains = Chains(self.index)
         self.lookups = Lookups(self.index, self.chains)
-        self.methods = Methods(self.index)
+        self.methods = Methods(self.index, self.chains)
         self.hosts = MailHosts(self.index, self.lookups)
         self.walk = Walk(self.index, self.chains, self.lookups, self.hosts)
         self.zone = cache(partial(Zone, self.index, self.lookups))

@@ -21,6 +21,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from mssante_audit.base.frames import columns_of, described
+from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.replies import WALKED, ReplyIndex
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import INFORMATIVE, Reply, own_answers
@@ -54,8 +55,8 @@ class Method(NamedTuple):
 class Methods:
     """The methods in use in an observation; each is worked out once."""
 
-    def __init__(self, index: ReplyIndex) -> None:
-        self._index, self._siblings = index, index.observation.siblings
+    def __init__(self, index: ReplyIndex, chains: Chains) -> None:
+        self._index, self._chains, self._siblings = index, chains, index.observation.siblings
         self.replies_about = cache(self._replies_about)
         """Returns what a zone's servers said of a name, whatever the type, in the order of the file."""
         self.of = cache(self._of)
@@ -77,12 +78,18 @@ class Methods:
             return Method(name, "outside", "", why, replies=tuple(replies))
         zones = [index.parent]
         while (here := self.replies_about(zones[-1], name)) and len(zones) < 12:
-            handing = Counter(reply.cut for reply in here if reply.cut)
+            handing = Counter(filter(None, map(self._cut_of, here)))
             if not handing:
                 break
             zones.append(max(handing, key=lambda cut: (handing[cut], cut)))
         asked = zones[-1] if here or zones[1:] else ""
         return Method(name, *self._of_way(name, zones), tuple(zones[1:]), asked, tuple(here))
+
+    def _cut_of(self, reply: Reply) -> str:
+        """Return the zone below that a reply shows; of an alias, what the SOA of a name above it does."""
+        below = self._chains.zone_of(reply) if reply.alias and not reply.cut else ""
+        known = below and below != reply.zone and self.replies_about(below, reply.qname)
+        return below if below and known else reply.cut
 
     def _of_way(self, name: str, zones: list[str]) -> tuple[str, str, Why]:
         """Return method, cut and why of a name that zones on the way hand on."""
@@ -110,7 +117,7 @@ class Methods:
     def _answered(self, zone: str, replies: list[Reply]) -> tuple[str, Why]:
         """Name the method of a name that `zone`, as if it were the parent, does not hand on, and why."""
         answers = [reply for reply in replies if reply.qtype != "SOA"]
-        positive = [reply for reply in answers if reply.outcome == "answer" or reply.weak]
+        positive = [reply for reply in answers if reply.outcome == "answer" or reply.weak or reply.alias]
         if not positive:
             return "none", _replies(zone, replies)
         types = list(dict.fromkeys(t for reply in positive for t, _ in sorted(own_answers(reply))))

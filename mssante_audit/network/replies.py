@@ -137,6 +137,8 @@ class ReplyIndex:
             self._silent_over_tcp[reply.address].add(reply.zone)
         if reply.edns or not reply.silent:
             met = "silent" if reply.silent else NO_EDNS.get(reply.rcode, "known")
+            if met == "formerr" and "edns" in reply.flags.split():  # it knows EDNS: few ask again without
+                met = "notimp"
             self._edns.setdefault(at, set()).add(met if reply.edns else "plain")
         if not reply.edns:
             self._plain.add((question, *at))

@@ -158,8 +158,9 @@ class Walk:
                 addresses, way, telling = self._lookups.server(name, ("A", "AAAA"))
                 if not telling:
                     return None
-                its = addresses or glue if own else addresses | glue  # the zone's own come before glue
-                glueless = not own and is_under(name, zone) and not glue
+                inside = not own and is_under(name, zone)  # where nothing but glue leads to it
+                its = glue if inside and glue else addresses or glue if own else addresses | glue
+                glueless = inside and not glue
                 servers.append(Named(name, tuple(sorted(its)), glueless, "" if glue else way))
             if servers not in sets:
                 sets.append(servers)
@@ -234,7 +235,9 @@ class Walk:
     def _contents(self, reply: Reply) -> list[Content]:
         """Return what a reply comes to, equal where the way is the same; an alias beside MX is two."""
         if reply.outcome == "referral":
-            return [("cut", reply.cut, frozenset(reply.data("NS", reply.cut)))]
+            servers = servers_in([reply], reply.cut).items()
+            inside = ((name, frozenset(glue)) for name, glue in servers if is_under(name, reply.cut))
+            return [("cut", reply.cut, frozenset(name for name, _ in servers), frozenset(inside))]
         contents: list[Content] = [("mx", exchangers_in(reply.direct))] if reply.direct else []
         if reply.alias:
             contents.append(("alias", reply.alias, len(reply.chain) - 1, reply.alias in reply.chain[:-1]))
@@ -254,7 +257,7 @@ class Walk:
     def _led(self, zone: str, name: str, content: Content, replies: Sequence[Reply], depth: int) -> Ways:
         """Return where a content leads that servers of a zone give."""
         match content:
-            case "cut", cut, _:
+            case "cut", cut, *_:
                 if depth > MOST_CUTS or not is_under(cut, zone) or cut == zone:
                     return Ways(Part("servers-unheard", {"zone": cut}), NOT_REACHED)
                 return self._zone(cut, replies, name, depth + 1)

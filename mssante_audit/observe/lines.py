@@ -187,6 +187,8 @@ class Reply(NamedTuple):
         return self._data_of(self.chain)
 
     def _data_of(self, names: Collection[str]) -> frozenset[str]:
+        if self.outcome == "nxdomain":  # who is told that there is no such name takes no data beside
+            return frozenset()
         of_type = [r for r in self.records if r.type == self.qtype and r.owner in names]
         return frozenset([r.data for r in of_type if r.section == "answer"])
 

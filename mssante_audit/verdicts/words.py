@@ -75,5 +75,4 @@ def reason(code: str) -> str:
     if need != code:
         return known_needs()[need][language]
     title = localized(catalogue()[code], "title")
-    first, rest = title[:1], title[1:]
-    return title if rest[:1].isupper() else first.lower() + rest
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]

@@ -99,9 +99,12 @@ def read(file: str, kind: type[Kind]) -> tuple[Kind, ...]:
 
 def _fields(name: str, row: dict[str, Any], number: int) -> dict[str, Any]:
     """Return the fields of the case of that number in its file, which gives its servers their addresses."""
-    ns, hosts, scripted = _servers(name, row.pop("servers", ("", "")), f"20.{number}")
+    block, last = divmod(number, 256)
+    ns, hosts, scripted = _servers(name, row.pop("servers", ("", "")), f"{20 + 2 * block}.{last}")
     if beyond := row.pop("beyond", None):
-        far, more_hosts, more_scripted = _servers(name, beyond.pop("servers", ("", "")), f"21.{number}")
+        far, more_hosts, more_scripted = _servers(
+            name, beyond.pop("servers", ("", "")), f"{21 + 2 * block}.{last}"
+        )
         place, cuts = f"{name}-z", beyond.pop("ns", far)
         hosts += [*more_hosts, *(f"{place} NS {server}." for server in cuts)]
         scripted |= more_scripted

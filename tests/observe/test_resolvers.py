@@ -109,8 +109,11 @@ UNSEEN = {"DNS_METHOD_UNKNOWN", "DNS_PRIMARY_OTHER"}
 """What no case has, as a register: their audits' tests do."""
 
 
-MAIL_HOSTS = ("82.64.5.5", "82.64.5.6")
-POSTFIX = {"propre": True, "litteral": True, "litteral-prive": False, "nul-mele": False, "cname-soi": False}
+MAIL_HOSTS = ("82.64.5.5", "82.64.5.6", "82.64.5.32", "82.64.5.33", "82.64.5.34")
+POSTFIX = {
+    "propre": True, "litteral": True, "litteral-prive": False, "nul-mele": False, "cname-soi": False,
+    "mx-tiret": False, "mx-blanc": False, "mx-souligne": True,
+}  # fmt: skip
 """Cases that mail servers take otherwise than resolvers → whether Postfix connects to a mail host."""
 
 

@@ -133,9 +133,10 @@ def _depth(zone: str) -> int:
 
 
 def _reply(
-    rcode: str = "NOERROR", *, aa: bool = False, ra: bool = False, signed: bool = False, records: Any = ()
-) -> Message:
-    said = {"aa": aa, "ra": ra, "edns": True, "signed": signed}
+    rcode: str = "NOERROR", *, aa: bool = False, ra: bool = False, edns: bool = True, signed: bool = False,
+    records: Any = (),
+) -> Message:  # fmt: skip
+    said = {"aa": aa, "ra": ra, "edns": edns, "signed": signed}
     return Message(rcode, tuple(name for name in said if said[name]), tuple(records))
 
 
@@ -256,7 +257,7 @@ class _Asker:
         if server.edns == "ok":
             return True
         if lane not in self._plain:
-            refusal = None if server.edns == "dropped" else _reply(rcode=server.edns)
+            refusal = None if server.edns == "dropped" else _reply(rcode=server.edns, edns=False)
             for attempt in range(1, 2 if refusal else TRIES):
                 self._reply(ask, refusal, attempt, edns=True)
             self._plain.add(lane)

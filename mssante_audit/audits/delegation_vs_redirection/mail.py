@@ -5,11 +5,12 @@ from typing import Any
 
 from dns.inet import is_address
 
-from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Seen, server
+from mssante_audit.audits.delegation_vs_redirection.observed import Seen, server
 from mssante_audit.findings.frame import Subject
 from mssante_audit.network.hosts import MailHost
 from mssante_audit.network.lookups import Found
 from mssante_audit.network.methods import Method
+from mssante_audit.network.replies import MAX_RECORDS
 from mssante_audit.network.walk import DEAD, Content, Elsewhere, Visit, rests_on
 from mssante_audit.network.zones import EDNS_BROKEN, SERVING
 from mssante_audit.observe.dns.walk import NOBODY
@@ -187,6 +188,8 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
 def _signed(seen: Seen, domain: str, visit: Visit) -> None:
     """Report an MX, or a denial of one, that a validating resolver refuses though the zone itself holds."""
     zone, chains = seen.network.zone(visit.zone), seen.network.chains
+    if any(chains.security(cut).status == "bogus" for cut in seen.methods[domain].cuts):
+        return  # the rules on that zone say so
     replies = [answer.reply for answer in visit.answers.values() if answer.informs and answer.reply]
     faults = {reply.address: (fault, reply) for reply in replies if (fault := chains.fault(reply))}
     if faults and len(faults) == len(replies):
@@ -236,7 +239,7 @@ def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply])
     if NOBODY in targets and len(targets) > 1:
         seen.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], replies, exchangers=targets)
     largest = max((len(reply.answers) for reply in replies), default=0)
-    if largest > SET_MAX:
+    if largest > MAX_RECORDS:
         seen.add("DNS_SET_LARGE", (domain, "MX"), [domain], replies, name=domain, type="MX", count=largest)
     states = {t: "null" if t == NOBODY else seen.network.hosts.host(t).state for t in targets}
     if len(targets) > 1 and {*states.values()} <= OUT_OF_REACH:
@@ -285,7 +288,7 @@ def _nothing(
 def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
     """Check a mail host once, for all the domains that name it."""
     name, alias, replies = host.name, host.alias, [*host.v4.replies, *host.v6.replies]
-    if is_address(name):
+    if is_address(name) or host.state == "literal":
         seen.add("DNS_MX_ADDRESS", name, domains, _some(seen, domains), name=name)
         return
     # What is wrong with a zone that a domain is reached through has rules of its own.

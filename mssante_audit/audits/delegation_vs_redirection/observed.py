@@ -20,8 +20,6 @@ from mssante_audit.observe.lines import Reply
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by, tuples
 
-SET_MAX = 100  # records of one name and type that BIND takes (its max-records-per-type); it fails on more
-
 
 class Declared(NamedTuple):
     """What an operator declared for a domain."""

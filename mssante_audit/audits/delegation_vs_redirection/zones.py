@@ -7,8 +7,9 @@ from ipaddress import ip_address, ip_network
 from itertools import combinations
 
 from mssante_audit.audits.delegation_vs_redirection import mail
-from mssante_audit.audits.delegation_vs_redirection.observed import SET_MAX, Seen, by_file, server
+from mssante_audit.audits.delegation_vs_redirection.observed import Seen, by_file, server
 from mssante_audit.network.dnssec import known_ds, matches
+from mssante_audit.network.replies import MAX_RECORDS
 from mssante_audit.network.zones import EDNS_BROKEN, SERVING, Zone
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.lines import TRANSPORTS, Reply
@@ -199,7 +200,7 @@ def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
     if len(zone.names) == 1 and zone.name not in seen.dead:
         seen.add("DNS_SINGLE_SERVER", zone.names, domains, replies, name=zone.names[0])
     for names, shown in ((zone.parent_ns, zone.referrals), (zone.own_ns, replies)):
-        if len(names) > SET_MAX:
+        if len(names) > MAX_RECORDS:
             facts = {"name": zone.name, "type": "NS", "count": len(names)}
             seen.add("DNS_SET_LARGE", (zone.name, "NS"), domains, shown, **facts)
             break

@@ -140,10 +140,11 @@ class Resolver:
             if reply.outcome in CONCLUSIVE:
                 await self.look_below(reply, chain)
 
-    async def look_below(self, reply: Reply, chain: Chain = ()) -> None:
+    async def look_below(self, reply: Reply, chain: Chain = ()) -> Reply:
         """Ask for DS and keys of the zone that a reply is from, if that lies below the zone asked.
 
         Who signed it tells, or the cut that it shows; of an alias, what those about the SOA above it show.
+        Return the reply that tells.
         """
         zone, server = reply.zone, Server(reply.server, reply.address)
         for name in upwards(reply.qname.partition(".")[2]):
@@ -156,6 +157,7 @@ class Resolver:
             ds = await self.resolve("", cut, "DS", chain)
             if ds and ds.answers:
                 await self._asker.ask(Ask("", "address", cut, cut, "DNSKEY", *server))
+        return reply
 
     async def resolve(self, domain: str, qname: str, qtype: str, chain: Chain = ()) -> Reply | None:
         """Return the conclusive reply for a name, following aliases; ``None`` if there is none to be had."""
