@@ -161,7 +161,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
 
 
 def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
-    """Read JSON: a list of records, or an object whose ``declarations`` is one; or `lines`, a record each.
+    """Read JSON: a list of records, an object whose ``declarations`` is one, a record; or `lines` of records.
 
     A line that is none is flagged, and the rest is read.
     """
@@ -178,7 +178,7 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
             raise InputError("no line is JSON", file=file, line=records[0][0])
     else:
         content = parse_json(text, file, **hooks)
-        content = dict(content).get("declarations") if isinstance(content, tuple) else content
+        content = dict(content).get("declarations", [content]) if isinstance(content, tuple) else content
         if not isinstance(content, list):
             remedy = 'Write [{"domain": "…", …}, …], or one record a line as .jsonl'
             raise InputError("not a list of records", file=file, remedy=remedy)

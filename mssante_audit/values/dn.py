@@ -42,6 +42,7 @@ _TYPES = {
     "STATEORPROVINCENAME": "ST", "COUNTRYNAME": "C", "2.5.4.3": "CN", "2.5.4.11": "OU", "2.5.4.10": "O",
     "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.6": "C", "S": "ST",
 }  # fmt: skip
+_TYPES |= {f"OID.{kind}": name for kind, name in _TYPES.items() if kind[0].isdigit()}  # RFC 1779
 _TYPE = rf"(?=(?:CN|OU|O|ST|L|C|{'|'.join(map(re.escape, _TYPES))})\s*=)"
 _SLASH = re.compile(rf"(?<!\s)\s*+/\s*+{_TYPE}", re.I)
 _COMMA = re.compile(rf"(?<!\s)\s*+[,;]\s*+{_TYPE}", re.I)

@@ -1,14 +1,19 @@
 """What to write instead of a cell that is wrong, ready to copy; "" where nobody knows it without asking."""
 
 import re
+from collections.abc import Mapping
+from functools import cache
 
 from mssante_audit.base.text import unaccented
 from mssante_audit.declarations.cells import read_date
+from mssante_audit.values.contacts import CONSUMER
 from mssante_audit.values.dn import DN
-from mssante_audit.values.hosts import in_zone, is_host
+from mssante_audit.values.hosts import ENDINGS, in_zone, is_host
 from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_department, parse_identifier
 from mssante_audit.values.identifiers import structure_key as structure_of
+from mssante_audit.values.slips import one_slip
 
+_LETTERS = 5  # shorter names are too near one another to call one a slip for the other
 _BEFORE_HOST = re.compile(r"[\s«\"'<]*(?:[a-z]{2,6}://|[\w.+-]*@)?")
 _AFTER_HOST = re.compile(r"(?<![\s.,;»\"'>])[\s.,;»\"'>]+$")
 
@@ -35,6 +40,29 @@ def domain_from(text: str) -> str:
     host = host_from(text)
     right = in_zone(host or text.strip().lower().rstrip("."))
     return right if is_host(right) else host
+
+
+def mail_domain_from(domain: str, times: Mapping[str, int]) -> str:
+    """Return the domain that an address's is a slip of: one that is more frequent, a provider's, one in .fr.
+
+    >>> mail_domain_from("alhpa.fr", {"alhpa.fr": 1, "alpha.fr": 2}), mail_domain_from("gmial.com", {})
+    ('alpha.fr', 'gmail.com')
+    """
+    often = (other for other in times if times[other] > times[domain] and _is_slip(domain, other))
+    return next(often, "") or _known_from(domain)
+
+
+@cache
+def _known_from(domain: str) -> str:
+    name, _, last = domain.rpartition(".")
+    once = re.sub(r"(.)\1", r"\1", last)  # of a letter typed twice, as in `.frr`
+    near = [provider for provider in CONSUMER if _is_slip(domain, provider)]
+    right = f"{name}.{once}" if once != last and once in ENDINGS else ""
+    return right or ("" if domain in CONSUMER else min(near, default=""))
+
+
+def _is_slip(domain: str, right: str) -> bool:
+    return len(right.rpartition(".")[0]) >= _LETTERS and one_slip(domain, right)
 
 
 def identifier_from(text: str, ou: str) -> str:
