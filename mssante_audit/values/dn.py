@@ -113,6 +113,7 @@ def parse_dn(text: str) -> DN:
     return DN(text, rdns, tuple(sorted(problems)), key, canonical, igc, bool(igc) and kinds == IGC[igc])
 
 
+@lru_cache(10_000)
 def pasted_dn(text: str) -> str:
     r"""Return a DN that was pasted from a tool as the form writes it; any other text without outer blanks.
 
