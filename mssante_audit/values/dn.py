@@ -52,7 +52,6 @@ _BYTE = re.compile(r"\\x([0-9A-Fa-f]{2})")
 _DOT = re.compile(r"(?<=\bC=[A-Z]{2})\s*[.;,]\Z", re.I)
 _BREAK = re.compile(r"[\r\n\t]")
 _AROUND = re.compile(r"[\"“”'‘’<]\s*((?:CN|C)\s*=[^\"“”<>]*)[\"“”'’>]", re.I)
-_S = re.compile(r"(?<=,)\s*S\s*=", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +125,6 @@ def pasted_dn(text: str) -> str:
     """
     bare = text.strip()
     bare = _DOT.sub("", around[1].strip() if (around := _AROUND.fullmatch(bare)) else bare)
-    if bare[:3].upper() == "CN=" and not _BREAK.search(bare) and not _S.search(bare):
-        return bare
     inner = bare[before.end() :] if (before := _BEFORE.match(bare)) else bare
     inner = inner.rstrip("» \t\r\n\u00a0\u202f")
     if inner.startswith("/"):

@@ -257,7 +257,8 @@ def _contacts(row: Row) -> Faults:
             domains[name] = contact.emails[0].partition("@")[2]
     times = Counter(domains.values())
     for name, domain in domains.items():
-        if meant := proposals.mail_domain_from(domain, times):
+        often = frozenset(other for other in times if times[other] > times[domain])
+        if meant := proposals.mail_domain_from(domain, often):
             yield "DECL_CONTACT_MALFORMED", {"field": label(name), "meant": f"@{meant}"}
     for name, kind in (("public_project_email", "project"), ("public_technical_email", "support")):
         if "consumer" in parse_contact(row[name]).problems:

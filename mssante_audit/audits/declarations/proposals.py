@@ -1,7 +1,6 @@
 """What to write instead of a cell that is wrong, ready to copy; "" where nobody knows it without asking."""
 
 import re
-from collections.abc import Mapping
 from functools import cache
 
 from mssante_audit.base.text import unaccented
@@ -14,6 +13,7 @@ from mssante_audit.values.identifiers import structure_key as structure_of
 from mssante_audit.values.slips import one_slip
 
 _LETTERS = 5  # shorter names are too near one another to call one a slip for the other
+_ENDINGS = tuple(f".{ending}" for ending in ENDINGS)
 _BEFORE_HOST = re.compile(r"[\s«\"'<]*(?:[a-z]{2,6}://|[\w.+-]*@)?")
 _AFTER_HOST = re.compile(r"(?<![\s.,;»\"'>])[\s.,;»\"'>]+$")
 
@@ -42,27 +42,18 @@ def domain_from(text: str) -> str:
     return right if is_host(right) else host
 
 
-def mail_domain_from(domain: str, times: Mapping[str, int]) -> str:
-    """Return the domain that an address's is a slip of: one that is more frequent, a provider's, one in .fr.
-
-    >>> mail_domain_from("alhpa.fr", {"alhpa.fr": 1, "alpha.fr": 2}), mail_domain_from("gmial.com", {})
-    ('alpha.fr', 'gmail.com')
-    """
-    often = (other for other in times if times[other] > times[domain] and _is_slip(domain, other))
-    return next(often, "") or _known_from(domain)
-
-
 @cache
-def _known_from(domain: str) -> str:
-    name, _, last = domain.rpartition(".")
-    once = re.sub(r"(.)\1", r"\1", last)  # of a letter typed twice, as in `.frr`
-    near = [provider for provider in CONSUMER if _is_slip(domain, provider)]
-    right = f"{name}.{once}" if once != last and once in ENDINGS else ""
-    return right or ("" if domain in CONSUMER else min(near, default=""))
+def mail_domain_from(domain: str, often: frozenset[str] = frozenset()) -> str:
+    """Return the domain that an address's is a slip for: in ``.fr``, a provider's, one of the `often` met.
 
-
-def _is_slip(domain: str, right: str) -> bool:
-    return len(right.rpartition(".")[0]) >= _LETTERS and one_slip(domain, right)
+    >>> mail_domain_from("alpha.frr"), mail_domain_from("gmial.com"), mail_domain_from("a.fr")
+    ('alpha.fr', 'gmail.com', '')
+    """
+    once = re.sub(r"(.)\1\Z", r"\1", domain)  # of a letter typed twice at the end
+    if once != domain and once.endswith(_ENDINGS):
+        return once
+    long = (right for right in often | CONSUMER if len(right.rpartition(".")[0]) >= _LETTERS)
+    return "" if domain in CONSUMER else min((r for r in long if one_slip(domain, r)), default="")
 
 
 def identifier_from(text: str, ou: str) -> str:

@@ -234,10 +234,10 @@ def _name(text: str) -> str:
     return "" if "unreadable" in dn.problems or len(dn.rdns) < 2 else dn.key
 
 
-def among(texts: pd.Series, others: pd.Series) -> np.ndarray:
+def among(texts: pd.Series, others: pd.Series) -> pd.Series:
     """Tell which texts are among others; of texts `isin` takes ten times as long."""
     held = {*others.tolist()}
-    return np.array([text in held for text in texts.tolist()], dtype="bool")
+    return pd.Series([text in held for text in texts.tolist()], texts.index, dtype="bool")
 
 
 def match_of(name: str) -> str:
