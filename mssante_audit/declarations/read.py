@@ -151,7 +151,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
                 sheet.problems.append(Problem(number, None, "row-long" if len(line) > width else "row-short"))
             yield number, [unguarded(cell) if "'" in cell else cell for cell in line] if quoted else line
 
-    quoted = "'" in text
+    quoted = bool(re.search("'(?![A-Za-zÀ-ÿ])", text))  # those that exports put stand before no letter
     try:
         sheet.fill(flagged())
     except csv.Error:
