@@ -178,9 +178,7 @@ def _names(part: str) -> dict[str, str]:
     lines = list(labelled.groups()) if labelled else re.findall(r"CN=.*?(?=\sCN=|$)", text)
     if len(lines) != 2:
         return {}
-    # of a line that nobody filled only the types and signs are printed
-    filled = [line.strip() if re.search(r"=\s*[^\s,=()]", line) else "" for line in lines]
-    return dict(zip(("dn_igc_sante", "dn_igc_cps"), filled, strict=True))
+    return dict(zip(("dn_igc_sante", "dn_igc_cps"), map(str.strip, lines), strict=True))
 
 
 PAGE = (595.28, 841.89)  # A4, in points

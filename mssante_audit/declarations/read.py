@@ -151,7 +151,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
                 sheet.problems.append(Problem(number, None, "row-long" if len(line) > width else "row-short"))
             yield number, [unguarded(cell) if "'" in cell else cell for cell in line] if quoted else line
 
-    quoted = "'" in text
+    quoted = bool(re.search("'(?![A-Za-zÀ-ÿ])", text))  # those that exports put stand before no letter
     try:
         sheet.fill(flagged())
     except csv.Error:
@@ -161,7 +161,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
 
 
 def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
-    """Read JSON: a list of records, or an object whose ``declarations`` is one; or `lines`, a record each.
+    """Read JSON: a list of records, an object whose ``declarations`` is one, a record; or `lines` of records.
 
     A line that is none is flagged, and the rest is read.
     """
@@ -178,7 +178,7 @@ def read_json(file: str, raw: bytes, *, lines: bool = False) -> Sheet:
             raise InputError("no line is JSON", file=file, line=records[0][0])
     else:
         content = parse_json(text, file, **hooks)
-        content = dict(content).get("declarations") if isinstance(content, tuple) else content
+        content = dict(content).get("declarations", [content]) if isinstance(content, tuple) else content
         if not isinstance(content, list):
             remedy = 'Write [{"domain": "…", …}, …], or one record a line as .jsonl'
             raise InputError("not a list of records", file=file, remedy=remedy)

@@ -22,6 +22,8 @@ _NOTHING = re.compile(
 )
 # Likewise where no name can stand: Pas-de-Calais is one.
 _CROSSES = re.compile(r"[\W_]*(?:x+|pas d(?:e |['’])[\w '’-]{1,40})[\W_]*", re.I)
+# A line of DN of which only what the form prints is there.
+_UNFILLED = re.compile(r"\s*CN\s*=[\s.…_]*(?:,\s*(?:OU|O|L|ST|C)\s*=[\s.…_()]*)*", re.I)
 _DITTO = re.compile(r"\s*(?:[\"″〃“”«»]+|''|(?:[\"″〃“”«»]\s*)+)\s*")
 _FIRST = re.compile(
     r"\W*(?:idem|id\b|ibid|ditto|dito|identique|cf\b|voir\b|v\. |comme\b|supra"
@@ -46,10 +48,10 @@ _ELSEWHERE = re.compile(
     r"|\bfichier\b|\bmail\b|\bcourriels?\b|\bdessous\b|\bci apres\b|\binfra\b|\bverso\b|\bdossier\b"
     r"|\bpage\b|\bdeclaration\b|\bconvention\b|\blignes?\b"
 )
-_WHOLE = "|".join(pattern.pattern for pattern in (_STROKES, _NOTHING, _CROSSES, _DITTO))
+_WHOLE = "|".join(pattern.pattern for pattern in (_STROKES, _NOTHING, _CROSSES, _UNFILLED, _DITTO))
 _ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)  # all that may be struck out, or refer
 # What nothing of this matches, as most cells: numbers, names of certificates, addresses.
-_PLAIN = r"^(?:[0-9]|CN=|[A-Za-z0-9][!-'*-~]*@[A-Za-z0-9][!-'*-~]*$)"
+_PLAIN = r"^(?:[0-9]|CN=[A-Za-z0-9]|[A-Za-z0-9][!-'*-~]*@[A-Za-z0-9][!-'*-~]*$)"
 # A name of the DNS or an address: some domain is called voir-….
 _NAME = re.compile(r"\s*(?:[\w-]+(?:\.[\w-]+){2,}\.?|\S+@\S+)\s*")
 _ROLES: dict[str, re.Pattern[str]] = {role: re.compile(pattern) for role, pattern in WORDS["roles"].items()}
@@ -60,9 +62,14 @@ _IF_OTHER = ("technical_manager", "connector")  # only of another than the one a
 
 
 def is_nothing(text: str, kind: str = "") -> bool:
-    """Tell a stroke, or a word for no value; in other fields than texts ``xxx`` and ``pas de …``, too."""
+    """Tell a stroke, or a word for no value; in other fields than texts ``xxx`` and ``pas de …``, too.
+
+    So is a line of DN that holds no more than the form prints.
+    """
     if _STROKES.fullmatch(text):
         return not text.isspace() and text != ""
+    if kind == "dn" and _UNFILLED.fullmatch(text):
+        return True
     if len(text) > _LONGEST:
         return False
     return bool(_NOTHING.fullmatch(text) or (kind not in ("", "text") and _CROSSES.fullmatch(text)))

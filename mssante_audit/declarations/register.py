@@ -106,6 +106,8 @@ class Register:
         """Return the rows of `declarations` of which all `columns` are there and could be read."""
         without = [file for file, missing in self.missing.items() if not missing.isdisjoint(columns)]
         unread = self.problems[self.problems["column"].isin(columns) & self.problems["kind"].isin(UNREAD)]
+        if not without and unread.empty:
+            return declarations
         lost = set(zip(unread["file"], unread["row"], strict=True))
         places = zip(declarations["file"].tolist(), declarations["row"].tolist(), strict=True)
         readable = [file not in without and (file, row) not in lost for file, row in places]

@@ -140,7 +140,9 @@ def template_book(columns: Sequence[str] = ()) -> Workbook:
     choices.sheet_state = "hidden"
     for column, field in enumerate(map(_field, columns or fields()), 1):
         letter = get_column_letter(column)
-        heading, help_cell = sheet.cell(1, column, field.label), sheet.cell(2, column, field.help)
+        heading, help_cell = sheet.cell(1, column), sheet.cell(2, column)
+        _fill(heading, field.label, "")
+        _fill(help_cell, field.help, "")
         heading.font, heading.fill = Font(bold=True, color="FFFFFF"), PatternFill("solid", fgColor="1F3A5F")
         help_cell.font = Font(italic=True, color="555555")
         heading.alignment = help_cell.alignment = Alignment(wrap_text=True, vertical="top")

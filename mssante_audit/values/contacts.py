@@ -23,7 +23,7 @@ PROBLEMS = (
 )  # fmt: skip
 ALIKE = 0.6  # from this share of letters in common on (`difflib`), two words may be one person's name
 _WORDS = table_of("mssante_audit.values", "contacts.toml")
-_CONSUMER, _FUNCTIONS, _FIRMS, _HOUSES = (
+CONSUMER, _FUNCTIONS, _FIRMS, _HOUSES = (
     frozenset(_WORDS[name]) for name in ("consumer", "functions", "firms", "houses")
 )
 _STEMS = tuple(_WORDS["stems"])
@@ -44,7 +44,7 @@ _BREAKS = re.compile(r"[,;|\n]")
 _ADDRESS_BREAKS = re.compile(r"[:/<>()\[\]\"«»]+")
 # As nearly all are: the library, which takes 40 µs, would find nothing.
 _PLAIN_ADDRESS = re.compile(
-    r"\w+(?:[.-]\w+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]+", re.ASCII | re.IGNORECASE
+    r"\w+(?:[.-]\w+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,}", re.ASCII | re.IGNORECASE
 )
 TRIM = " \t.:-–()/<>"
 _NAME_PART = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?")
@@ -98,7 +98,7 @@ class Contact:
             any(bad_emails),
             _MARKUP.search(normalize(self.text)),
             _ODD_SPACING.search(self.text),
-            any(email.partition("@")[2] in _CONSUMER for email in self.emails),
+            any(email.partition("@")[2] in CONSUMER for email in self.emails),
             any(is_personal(email, name) for email in self.emails),
             len(self.names) == len(self.emails) == 1
             and not is_service(self.emails[0])
@@ -163,7 +163,8 @@ def parts_of(clean: str) -> Iterator[tuple[str, str, str]]:
 def read_email(text: str) -> str:
     """Return an address in lower case if its syntax is valid, "" if not. No look-up is made.
 
-    A reserved name such as ``.example`` is valid; a domain of one label, or that ends in digits, is not.
+    A reserved name such as ``.example`` is valid; a domain of one label, or that ends in digits or in one
+    letter, is not, nor are accents before the @, which few servers take (RFC 6531).
     """
     if len(text) <= 64 and _PLAIN_ADDRESS.fullmatch(text):
         return text.lower()
@@ -171,12 +172,14 @@ def read_email(text: str) -> str:
         return ""
     more = ".example"  # email-validator refuses some reserved names, but only where they end the domain
     try:
-        checked = validate_email(text + more, check_deliverability=False, globally_deliverable=False)
+        checked = validate_email(
+            text + more, allow_smtputf8=False, check_deliverability=False, globally_deliverable=False
+        )
     except EmailNotValidError:
         return ""
     address = checked.normalized.lower().removesuffix(more)
     _, dot, top = address.rpartition("@")[2].rpartition(".")
-    return address if dot and top.isalpha() else ""
+    return address if dot and len(top) > 1 and top.isalpha() else ""
 
 
 def _phones_in(piece: str) -> Iterator[tuple[str, str, str]]:

@@ -42,6 +42,7 @@ _TYPES = {
     "STATEORPROVINCENAME": "ST", "COUNTRYNAME": "C", "2.5.4.3": "CN", "2.5.4.11": "OU", "2.5.4.10": "O",
     "2.5.4.7": "L", "2.5.4.8": "ST", "2.5.4.6": "C", "S": "ST",
 }  # fmt: skip
+_TYPES |= {f"OID.{kind}": name for kind, name in _TYPES.items() if kind[0].isdigit()}  # RFC 1779
 _TYPE = rf"(?=(?:CN|OU|O|ST|L|C|{'|'.join(map(re.escape, _TYPES))})\s*=)"
 _SLASH = re.compile(rf"(?<!\s)\s*+/\s*+{_TYPE}", re.I)
 _COMMA = re.compile(rf"(?<!\s)\s*+[,;]\s*+{_TYPE}", re.I)
@@ -51,7 +52,6 @@ _BYTE = re.compile(r"\\x([0-9A-Fa-f]{2})")
 _DOT = re.compile(r"(?<=\bC=[A-Z]{2})\s*[.;,]\Z", re.I)
 _BREAK = re.compile(r"[\r\n\t]")
 _AROUND = re.compile(r"[\"“”'‘’<]\s*((?:CN|C)\s*=[^\"“”<>]*)[\"“”'’>]", re.I)
-_S = re.compile(r"(?<=,)\s*S\s*=", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ def parse_dn(text: str) -> DN:
     return DN(text, rdns, tuple(sorted(problems)), key, canonical, igc, bool(igc) and kinds == IGC[igc])
 
 
+@lru_cache(10_000)
 def pasted_dn(text: str) -> str:
     r"""Return a DN that was pasted from a tool as the form writes it; any other text without outer blanks.
 
@@ -124,8 +125,6 @@ def pasted_dn(text: str) -> str:
     """
     bare = text.strip()
     bare = _DOT.sub("", around[1].strip() if (around := _AROUND.fullmatch(bare)) else bare)
-    if bare[:3].upper() == "CN=" and not _BREAK.search(bare) and not _S.search(bare):
-        return bare
     inner = bare[before.end() :] if (before := _BEFORE.match(bare)) else bare
     inner = inner.rstrip("» \t\r\n\u00a0\u202f")
     if inner.startswith("/"):

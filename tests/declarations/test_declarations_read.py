@@ -338,7 +338,7 @@ NO_DOMAIN = r"no column holds the domain; the headings are: a.*Name it 'domain'"
         (b"domain\n\x81\x8d\x00", "r.csv", "neither UTF-8, UTF-16 nor Windows text"),
         (b"domain,a\nx,a\x00b\n", "r.csv", "r.csv, line 2: a NUL character"),
         (b'domain,date\na,"b\n', "r.csv", "r.csv, line 2: not CSV. A quote may not be closed"),
-        (b"{", "r.json", "r.json, line 1: not JSON"), (b'{"a": 1}', "r.json", "not a list of records"),
+        (b"{", "r.json", "r.json, line 1: not JSON"), (b'"a"', "r.json", "not a list of records"),
         (b"[" * 100_000, "r.json", "nested too deeply"),
         (b"nonsense\n", "r.jsonl", "r.jsonl, line 1: no line is JSON"),
         (b"PK nonsense", "r.xlsx", "not a readable .xlsx"),

@@ -7,6 +7,7 @@ import pytest
 from conftest import toml
 from filled import FORM as HANDS
 from filled import cases
+from openpyxl import load_workbook
 
 from mssante_audit.audits.declarations.messages import mendings
 from mssante_audit.base.export import unguarded
@@ -70,3 +71,13 @@ def test_lines_that_are_no_declarations_are_told_when_they_go(tmp_path):
         reported = "\n".join(mendings(register, done))
     assert "headings again, no declaration: row 3" in reported
     assert "remark or sum, no declaration: row 4" in reported
+
+
+def test_no_heading_or_cell_of_a_workbook_becomes_a_formula(tmp_path):
+    """A heading that is no field's is written again: it may start as a formula, or hold what no XML does."""
+    (tmp_path / "r.csv").write_text("domain;=1+1;@\x0b\na.mssante.fr;=2+2;+3\n", encoding="utf-8")
+    register, _ = mended(load_declarations(tmp_path / "r.csv"))
+    write_register(register, tmp_path / "out.xlsx")
+    cells = [cell for row in load_workbook(tmp_path / "out.xlsx").active.iter_rows() for cell in row]
+    assert [cell.value for cell in cells if cell.data_type == "f"] == []
+    assert {"=1+1", "=2+2", "+3"} <= {cell.value for cell in cells}

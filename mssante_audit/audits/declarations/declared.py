@@ -1,11 +1,13 @@
 """The form's rules on a single declaration: each check yields the rules that a row breaks, with the facts."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from mssante_audit.audits.declarations import names, proposals
+from mssante_audit.declarations.cells import WEEKDAYS
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.values import identifiers
@@ -23,11 +25,12 @@ _SERVER_MAX = 63  # characters of a server's name in all (form)
 # The extension that a switchboard asks for, and who answers; hours; what stands before a contract's number.
 _EXTENSION = re.compile(
     r"(?i)(?:poste?|p\.?|ext\.?|int\.?)\s*[:.]?\s*(?:n[°º]\s*)?[0-9]{1,6}"
-    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|t"
+    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|t|"
 )
 _HOURS = re.compile(
     r"(?i)\(?(?:\bde )?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)?\)?"
     r"|\(?\b(?:24 ?h ?/ ?24(?: ?h)?|7 ?j ?/ ?7(?: ?j)?|24/7|h ?24)\b\)?"
+    rf"|\(?(?:\b(?:du|au|et|{'|'.join(WEEKDAYS)})\b ?)+\)?"
 )
 _NUMBER_OF = re.compile(
     r"(?:(?:contrat|num[ée]ro)\b|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?(?:\s*n[°º])?\s*:?", re.I
@@ -139,7 +142,8 @@ def _dn_fault(text: str, igc: str) -> dict[str, Any] | None:
     """Return None for a text of the right shape, else what is wrong and what would be right, if one knows."""
     dn = parse_dn(pasted_dn(text))
     place: dict[str, str] = {}
-    if dn.igc != igc or (igc == "IGC-CPS" and dn.get("O") != "GIP-CPS"):
+    unclosed = any(value.count('"') % 2 for _, value in dn.rdns)
+    if dn.igc != igc or (igc == "IGC-CPS" and dn.get("O") != "GIP-CPS") or unclosed:
         fault, right, write = "attributes", ",".join(f"{kind}=…" for kind in IGC[igc]), ""
     elif not dn.order_ok:
         fault, right, write = "order", dn.canonical, dn.canonical
@@ -147,6 +151,8 @@ def _dn_fault(text: str, igc: str) -> dict[str, Any] | None:
         fault, right, write = "country", "C=FR", re.sub(r",C=[^,]*$", ",C=FR", dn.canonical)
     elif parse_department(dn.get("ST") or dn.get("L")).problems:
         fault, right, (place, write) = "department", "", proposals.department_from(dn)
+    elif not is_host(dn.get("CN").strip()):
+        fault, right, write = "name", "CN=serveur.ch-xyz.fr", ""
     else:
         return None
     return {"fault": fault, "right": right, "place": place, "write": write}
@@ -163,17 +169,18 @@ def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Faults:
     theirs = listed.get(structure_key(row["structure_id"], listed), frozenset())
     for _, dn in _dns(row) if numbers else ():
         ou, o = identifier_of(dn.get("OU")), dn.get("O")
+        wrong = {*_identifier(dn.get("OU")).problems}
         malformed = any(
             {"kind", "shape"} & why or ("luhn" in why and proposals.digit_apart(number, ou))
             for number, why in faults
         )
-        same = not ou or _is_one(ou, *numbers.values())
-        same = same or any(names.one_structure(name, number, o, ou) for number in numbers.values())
+        same = not ou or (not wrong & {"kind", "shape"} and _is_one(ou, *numbers.values()))
+        site = not wrong and any(names.one_structure(name, number, o, ou) for number in numbers.values())
         named = [text for text in (name, o) if text.strip() and text != "GIP-CPS"]
         akin = any(names.may_be_one(ours, other) for ours in named for other in theirs)
         strange = ou and named and not akin and not _is_one(ou, row["structure_id"])
         whose = min(theirs, default="") if strange else ""
-        if not malformed and (whose or not same):
+        if not malformed and (whose or not (same or site)):
             ids = [
                 {**label(column), "id": number, "whose": whose if column == IDS[0] else ""}
                 for column, number in numbers.items()
@@ -238,12 +245,21 @@ def _absent(code: str, column: str) -> Check:
 
 
 def _contacts(row: Row) -> Faults:
+    domains: dict[str, str] = {}  # of the address in a field that holds one
     for name, text in _cells(row, *CONTACTS):
         phone = fields()[name].kind == "phone"
         contact = parse_contact(_HOURS.sub("", text) if phone else text)
-        left = [r for r in contact.leftovers if not phone or not _EXTENSION.fullmatch(r.strip(" \t()[]:.-"))]
+        rest = (left.strip(" \t()[]:.-'’") for left in contact.leftovers)
+        left = not all(map(_EXTENSION.fullmatch, rest)) if phone else contact.leftovers
         if len(contact.phones if phone else contact.emails) != 1 or contact.malformed or left:
-            yield "DECL_CONTACT_MALFORMED", {"field": label(name)}
+            yield "DECL_CONTACT_MALFORMED", {"field": label(name), "meant": ""}
+        elif not phone:
+            domains[name] = contact.emails[0].partition("@")[2]
+    times = Counter(domains.values())
+    for name, domain in domains.items():
+        often = frozenset(other for other in times if times[other] > times[domain])
+        if meant := proposals.mail_domain_from(domain, often):
+            yield "DECL_CONTACT_MALFORMED", {"field": label(name), "meant": f"@{meant}"}
     for name, kind in (("public_project_email", "project"), ("public_technical_email", "support")):
         if "consumer" in parse_contact(row[name]).problems:
             contacts = [{"kind": kind, "text": Person(row[name], registered=True)}]
@@ -286,7 +302,7 @@ def _shows(row: Row, value: str, dn: DN) -> bool:
     """Tell whether a DN shows what nine digits are: its OU has them, or is of the same structure."""
     finess, ou = _identifier(f"1{value}"), dn.get("OU")
     same = not finess.problems and names.one_structure(row["structure_name"], finess.value, dn.get("O"), ou)
-    return bool(ou) and (same or _is_one(ou, value))
+    return not _identifier(ou).problems and (same or _is_one(ou, value))
 
 
 def _dates_order(row: Row) -> Faults:

@@ -1,14 +1,19 @@
 """What to write instead of a cell that is wrong, ready to copy; "" where nobody knows it without asking."""
 
 import re
+from functools import cache
 
 from mssante_audit.base.text import unaccented
 from mssante_audit.declarations.cells import read_date
+from mssante_audit.values.contacts import CONSUMER
 from mssante_audit.values.dn import DN
-from mssante_audit.values.hosts import in_zone, is_host
+from mssante_audit.values.hosts import ENDINGS, in_zone, is_host
 from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_department, parse_identifier
 from mssante_audit.values.identifiers import structure_key as structure_of
+from mssante_audit.values.slips import one_slip
 
+_LETTERS = 5  # shorter names are too near one another to call one a slip for the other
+_ENDINGS = tuple(f".{ending}" for ending in ENDINGS)
 _BEFORE_HOST = re.compile(r"[\s«\"'<]*(?:[a-z]{2,6}://|[\w.+-]*@)?")
 _AFTER_HOST = re.compile(r"(?<![\s.,;»\"'>])[\s.,;»\"'>]+$")
 
@@ -35,6 +40,20 @@ def domain_from(text: str) -> str:
     host = host_from(text)
     right = in_zone(host or text.strip().lower().rstrip("."))
     return right if is_host(right) else host
+
+
+@cache
+def mail_domain_from(domain: str, often: frozenset[str] = frozenset()) -> str:
+    """Return the domain that an address's is a slip for: in ``.fr``, a provider's, one of the `often` met.
+
+    >>> mail_domain_from("alpha.frr"), mail_domain_from("gmial.com"), mail_domain_from("a.fr")
+    ('alpha.fr', 'gmail.com', '')
+    """
+    once = re.sub(r"(.)\1\Z", r"\1", domain)  # of a letter typed twice at the end
+    if once != domain and once.endswith(_ENDINGS):
+        return once
+    long = (right for right in often | CONSUMER if len(right.rpartition(".")[0]) >= _LETTERS)
+    return "" if domain in CONSUMER else min((r for r in long if one_slip(domain, r)), default="")
 
 
 def identifier_from(text: str, ou: str) -> str:

@@ -99,7 +99,7 @@ def finding(
     where = [Place(REGISTER, row.file, (row.row,), str(column)) for column in columns for row in stated]
     facts = {**facts, "domains": domains} if len(domains) > 1 else facts
     owner = (stated[0].operator_id, stated[0].operator.strip())
-    sure = "hint" if facts.get("renewed") or facts.get("another") == "no" else ""
+    sure = "hint" if facts.get("renewed") or facts.get("meant") or facts.get("another") == "no" else ""
     return Finding(code, subject, (*where, *rows), facts, () if rows else domains, *owner, sure)
 
 

@@ -77,7 +77,7 @@ def match(space: TrustSpace) -> Match:
 
 def _matched(register: Register, space: TrustSpace) -> Match:
     listed = space.entries.assign(key=domain_keys(space.entries["domain"]))
-    kept = ~listed["is_audit_entry"] | listed["key"].isin(register.declarations["domain_key"])
+    kept = ~listed["is_audit_entry"] | among(listed["key"], register.declarations["domain_key"])
     listed = listed.loc[kept, _LISTED]
     parties = parties_of(register, space, listed)
     holder = {row: number for number, party in enumerate(parties) for row in party.rows}
@@ -94,7 +94,8 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     worst = pairs.groupby("party", sort=False)[[match_of(name) for name in COMPARED]].max()
     compared = worst.set_axis(list(COMPARED), axis=1).astype("str")
     whole = pd.concat([_declared(current, parties).join(compared), rest])
-    numbers, others = listed["row"].to_dict(), rows_by(undeclared, "key", "operator_id")
+    numbers = dict(zip(listed.index.tolist(), listed["row"].tolist(), strict=True))
+    others = rows_by(undeclared, "key", "operator_id")
     of_parties = [tuple(sorted(numbers[at] for at in party.rows)) for party in parties]
     whole["rows"] = [*of_parties, *map(tuple, others.values())]
     whole["status"] = _statuses(whole, space.thresholds.listing_days)
@@ -231,6 +232,12 @@ def _name(text: str) -> str:
     """Return the key of a DN, "" for a text that is none, or no more than a part of one."""
     dn = parse_dn(text)
     return "" if "unreadable" in dn.problems or len(dn.rdns) < 2 else dn.key
+
+
+def among(texts: pd.Series, others: pd.Series) -> pd.Series:
+    """Tell which texts are among others; of texts `isin` takes ten times as long."""
+    held = {*others.tolist()}
+    return pd.Series([text in held for text in texts.tolist()], texts.index, dtype="bool")
 
 
 def match_of(name: str) -> str:

@@ -44,8 +44,9 @@ class Party:
 def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> list[Party]:
     """Return the parties of declared domains that matter against the `listed` rows with their keys."""
     every = register.declarations[register.declarations["domain_key"] != ""]
-    root = root_of(every["operator_id"], space.structures)
+    root = root_of(every["operator_id"].unique().tolist(), space.structures)
     every = every.assign(whose=mapped(every["operator_id"], root))
+    every["name"] = mapped(every["structure_name"], fold)
     every["whose"] = _named(every)
     past = every[every.index.isin(register.until(space.as_of).index)]
     now = _with_twins(latest(past, past["whose"]), past)
@@ -85,16 +86,15 @@ def _named(every: pd.DataFrame) -> pd.Series:
     held = held[held.duplicated("domain_key", keep=False)]
     first: dict[tuple[str, str], str] = {}
     seen: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    columns = ("domain_key", "whose", "operator_id", "structure_name")
-    for domain, structure, number, name in tuples(held, *columns):
-        if name := fold(name):
+    for domain, structure, number, name in tuples(held, "domain_key", "whose", "operator_id", "name"):
+        if name:
             alike = (root for root, identifier in seen[domain, name] if _akin(identifier, number))
             first[domain, structure] = next(alike, structure)
             seen[domain, name].append((first[domain, structure], number))
-    texts = tuples(every, "domain_key", "structure_name", "whose")
+    texts = tuples(every, "domain_key", "name", "whose")
     uses = [(domain, name, first.get((domain, structure), structure)) for domain, name, structure in texts]
-    called = {(d, fold(name)): structure for d, name, structure in uses if structure and name.strip()}
-    named = [structure or called.get((domain, fold(name)), "") for domain, name, structure in uses]
+    called = {(domain, name): structure for domain, name, structure in uses if structure and name}
+    named = [structure or called.get((domain, name), "") for domain, name, structure in uses]
     return pd.Series(named, index=every.index, dtype="str")
 
 
@@ -119,7 +119,7 @@ def _give_rows(
     of_domain = [(domain, party) for domain, group in parties.items() for party in group]
     claims = {(domain, party.structure): party for domain, party in reversed(of_domain) if party.structure}
     for name in ("operator_id", "beneficiary_id"):
-        numbers = mapped(every[name], root).to_dict()
+        numbers = dict(zip(every.index.tolist(), mapped(every[name], root).tolist(), strict=True))
         for domain, party in of_domain:
             for number in filter(None, (numbers[at] for at in party.at)):
                 claims.setdefault((domain, number), party)
@@ -139,11 +139,11 @@ def _give_left(parties: list[Party], rows: dict[int, tuple[str, ...]], every: pd
     """Give rows that no identifier claims to whom declared their certificate, or is it by name."""
     of_dn: dict[str, Party] = {}
     of_number: dict[str, Party] = {}
-    columns = ("dn_igc_sante", "dn_igc_cps", "structure_name", "operator_id")
+    columns = ("dn_igc_sante", "dn_igc_cps", "name", "operator_id")
     for party in parties:
         for *lines, name, number in tuples(every.loc[party.at], *columns):
             of_dn |= {parse_dn(pasted_dn(text)).key: party for text in lines if text.strip()}
-            named = [other for _, operator, other in rows.values() if fold(name) == fold(operator) != ""]
+            named = [other for _, operator, other in rows.values() if name == fold(operator) != ""]
             of_number |= {other: party for other in named if _akin(number, other)}
     unknown = next((party for party in reversed(parties) if not party.structure), None)
     others: list[int] = []

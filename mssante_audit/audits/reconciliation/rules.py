@@ -77,7 +77,7 @@ def _presence(space: TrustSpace) -> Iterator[Finding]:
         like = [near[row.domain] for row in declared if row.domain in near]
         yield finding("RECO_NOT_LISTED", cause, declared, {**when, "near": like})
     rest = statuses[statuses["status"] == "not-declared"]
-    of_others = rest["domain"].isin(matched.current["domain_key"])
+    of_others = matching.among(rest["domain"], matched.current["domain_key"])
     for code, where in (("RECO_NOT_DECLARED", ~of_others), ("RECO_OPERATOR_UNDECLARED", of_others)):
         for operator_id, groups in rest[where].groupby("operator_id", sort=False)["rows"]:
             yield Finding(code, str(operator_id), all_rows(groups))
