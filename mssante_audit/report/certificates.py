@@ -24,19 +24,23 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     """Show names presented, of findings, beside the nearest one listed, what differs marked in both."""
     if findings.empty:
         return paragraph("none", empty)
-    pairs, rows = [], []
-    for facts in findings["facts"]:
+    pairs, shown = [], dict[tuple[str, ...], set[int]]()  # several rules may tell of the same names
+    for finding in findings.to_dict("records"):
+        facts = finding["facts"]
         presented, names = str(facts["presented"]), facts.get("wanted") or facts.get("listed") or [""]
         likeness = [SequenceMatcher(None, presented[:SHOWN_TEXT], n[:SHOWN_TEXT]).ratio() for n in names]
         pairs.append((presented, names[likeness.index(max(likeness))]))
-    for pair, finding in zip(pairs[:limit], findings.to_dict("records"), strict=False):
+        shown.setdefault((*pairs[-1], ", ".join(facts["hosts"]), finding["operator"]), set()).update(
+            finding["rows"]
+        )
+    rows = []
+    for (*pair, hosts, operator), numbers in [*shown.items()][:limit]:
         sides = zip(compared(*pair), pair, strict=True)
         marked = [Cell(macro("pieces.compared", side), text) for side, text in sides]
-        hosts = Cell(data(", ".join(finding["facts"]["hosts"]), 200))
-        rows.append([*marked, number_cell(len(finding["rows"])), hosts, Cell(data(finding["operator"], 200))])
+        rows.append([*marked, number_cell(len(numbers)), Cell(data(hosts, 200)), Cell(data(operator, 200))])
     both = pd.DataFrame(pairs, columns=["presented", "listed"])
     both = both.join(findings[["rule", "domain", "operator"]].reset_index(drop=True))
-    caption = format_text("{n:nom} à comparer, ce qui diffère est souligné", n=len(findings))
+    caption = format_text("{n:nom} à comparer, ce qui diffère est souligné", n=len(shown))
     return rows_table(name, caption, COLUMNS, rows, csv_link(both, len(rows), name))
 
 

@@ -142,7 +142,7 @@ def lines(
     marks: dict[str, str] = {}
     with look():
         heads = [svg.lines_of(name, svg.LETTERS - 12) for name in names.values()]
-        heights = [LINE * len(head) + svg.CURVE for head in heads]
+        heights = [svg.GAP + LINE * len(head) + svg.CURVE for head in heads]
         size = options.pop("figsize", None)
         figure = given.figure if given else sheet(title, {}, [*heights, LINE], size)
         plots = [given] * len(curves) if given else figure.axes
