@@ -25,23 +25,23 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     if findings.empty:
         return paragraph("none", empty)
     pairs, shown = [], dict[tuple[str, ...], set[int]]()  # several rules may tell of the same names
-    for finding in findings.to_dict("records"):
-        facts = finding["facts"]
+    columns = (findings[name] for name in ("facts", "rows", "operator"))
+    for facts, rows, operator in zip(*columns, strict=True):
         presented, names = str(facts["presented"]), facts.get("wanted") or facts.get("listed") or [""]
         likeness = [SequenceMatcher(None, presented[:SHOWN_TEXT], n[:SHOWN_TEXT]).ratio() for n in names]
         pairs.append((presented, names[likeness.index(max(likeness))]))
-        shown.setdefault((*pairs[-1], ", ".join(facts["hosts"]), finding["operator"]), set()).update(
-            finding["rows"]
-        )
-    rows = []
+        shown.setdefault((*pairs[-1], ", ".join(facts["hosts"]), operator), set()).update(rows)
+    cells = []
     for (*pair, hosts, operator), numbers in [*shown.items()][:limit]:
         sides = zip(compared(*pair), pair, strict=True)
         marked = [Cell(macro("pieces.compared", side), text) for side, text in sides]
-        rows.append([*marked, number_cell(len(numbers)), Cell(data(hosts, 200)), Cell(data(operator, 200))])
+        cells.append([*marked, number_cell(len(numbers)), Cell(data(hosts, 200)), Cell(data(operator, 200))])
     both = pd.DataFrame(pairs, columns=["presented", "listed"])
     both = both.join(findings[["rule", "domain", "operator"]].reset_index(drop=True))
     caption = format_text("{n:nom} à comparer, ce qui diffère est souligné", n=len(shown))
-    return rows_table(name, caption, COLUMNS, rows, csv_link(both, len(rows), name))
+    return rows_table(
+        name, caption, COLUMNS, cells, csv_link(both, len(both) if len(shown) <= limit else limit, name)
+    )
 
 
 def compared(*texts: str) -> tuple[Sequence[tuple[str, bool]], ...]:

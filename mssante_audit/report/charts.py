@@ -273,7 +273,7 @@ def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
 
 def alt_text(kind: str, title: str, sentences: Iterable[str], between: str = ". ") -> str:
     """Return the alternative text of a chart."""
-    written = between.join(sentences) or gettext("Aucune donnée")
+    written = between.join(sentences).removesuffix(".") or gettext("Aucune donnée")
     text = format_text(kind, title=translated(title), said=written)
     return text if title else text.replace(" – .", ".", 1)
 

@@ -254,14 +254,12 @@ class Report:
         host, most = charts.largest(counted)
         if most == 1:
             shown = counted.rename_axis("Serveur").rename("Domaines").reset_index()
-            caption = say("{title} : un seul chacun", title=title)
+            caption: str = say("{title} : un seul chacun", title=title)
             return tables.table(shown, name=f"held-{kind.lower()}", caption=caption, limit=self.row_limit)
-        alone = used.loc[~used["domain"].duplicated(keep=False), "host"]
-        only = int((alone == host).sum())
+        only = int((used.loc[~used["domain"].duplicated(keep=False), "host"] == host).sum())
         fall = "{k:domaine} {k:~n’a|n’ont} pas d’autre serveur et {k:~tombe|tombent} avec lui."
-        first = say(reading, first=host, n=most, share=percent(most, self.domains))
         rest = say(fall, k=only) if only else say("Chacun de ces domaines a un autre serveur.")
-        caption = say("{first} {rest}", first=first, rest=rest)
+        caption = f"{say(reading, first=host, n=most, share=percent(most, self.domains))} {rest}"
         drawn = rest_together(counted, HOSTS, used.loc[used["host"].isin(counted.index[HOSTS:]), "domain"])
         return charts.bars(drawn, title=title, whole=self.domains, caption=caption, empty=empty)
 
