@@ -11,7 +11,7 @@ import pandas as pd
 from mssante_audit.base.language import current_language, format_text, using_language
 from mssante_audit.base.markup import SHOWN_TEXT, data, visible
 from mssante_audit.report.html import Html, macro, paragraph, template
-from mssante_audit.report.tables import Cell, csv_link, number_cell, rows_table
+from mssante_audit.report.tables import Cell, cell_of, csv_link, rows_table
 from mssante_audit.values.dn import parse_dn
 
 COLUMNS = ("Nom présenté", "Nom inscrit le plus proche", "Lignes", "Serveurs", "Opérateur")
@@ -35,7 +35,7 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     for (*pair, hosts, operator), numbers in [*shown.items()][:limit]:
         sides = zip(compared(*pair), pair, strict=True)
         marked = [Cell(macro("pieces.compared", side), text) for side, text in sides]
-        cells.append([*marked, number_cell(len(numbers)), Cell(data(hosts, 200)), Cell(data(operator, 200))])
+        cells.append([*marked, cell_of(len(numbers)), Cell(data(hosts, 200)), Cell(data(operator, 200))])
     both = pd.DataFrame(pairs, columns=["presented", "listed"])
     both = both.join(findings[["rule", "domain", "operator"]].reset_index(drop=True))
     caption = format_text("{n:nom} à comparer, ce qui diffère est souligné", n=len(shown))
