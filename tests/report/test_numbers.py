@@ -136,7 +136,7 @@ def answer(page):
 
 def families(page):
     drawn = {
-        name: sum(int(n) for n in re.findall(r"(\d+) (?:crit|err|avert)\.", text))
+        name: sum(int(n) for n in re.findall(r"(\d+) (?:crit|err|avert)\b", text))
         for name, text in page.drawn("Constats à traiter, par famille de règles et par gravité")
     }
     asks = ms.actionable(ms.audit_all(page.space))
