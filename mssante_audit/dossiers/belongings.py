@@ -26,7 +26,7 @@ from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.rows import CPS_ISSUER, grouped
 
 # What stands, in the reader's language, in place of a text that names another operator or what is its.
-ELSEWHERE = "Concerne aussi un autre opérateur, qui n’est pas nommé ici."
+ELSEWHERE = "Concerne aussi un autre opérateur, qui n’est pas nommé ici. Demander le détail à l’expéditeur."
 COMMON = 8  # operators from whose names on a word tells none of them apart (CENTRE, HOSPITALIER, SAINT…)
 SHORT, LONG = 3, 5  # letters from which on a name of one word is looked for: in capitals, and in any case
 

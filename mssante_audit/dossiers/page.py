@@ -140,7 +140,7 @@ def _domains(dossier: Dossier, limit: int) -> Html:
     same = sum(means.get(method) == declared for method, declared in pairs)
     methods, statuses = names("methods"), names("statuses")
     used = Counter(methods[method] for method in listed["method"] if method in methods)
-    each = [say("{n:domaine} : {how}", n=n, how=how) for how, n in used.most_common()]
+    each = [say("{how} ({n:domaine})", n=n, how=how) for how, n in used.most_common()]
     declared, nothing = names("declared"), say("rien")
     if dossier.space.register is None:
         declared, nothing = {}, say("inconnu")

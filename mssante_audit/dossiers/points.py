@@ -56,8 +56,9 @@ class Case:
         label = gettext("Constaté") if self.rule == about else title_of(self.rule)
         hidden = gettext(ELSEWHERE)
         expected = "" if self.expected == hidden else self.expected
+        right = [_labelled(gettext("Attendu"), one_line(expected, MOST_TEXT))] if expected else []
         if self.observed == hidden:
-            return [hidden] if self.rule == about else [label, hidden]
+            return [*([] if self.rule == about else [label]), hidden, *right]
         if pairs := differences(self.pairs):
             sides = (label, gettext("Attendu") if expected else gettext("Ailleurs"))
             lines = [text for pair in pairs[:MOST_DIFFERENCES] for text in map(_labelled, sides, pair)]
@@ -72,7 +73,7 @@ class Case:
             lines = [_labelled(label, ""), *(f"· {part}" for part in parts[:MOST_PARTS])]
             if (more := len(parts) - MOST_PARTS) > 0:
                 lines.append(format_text("et {n:autre}", n=more))
-        return lines + ([_labelled(gettext("Attendu"), one_line(expected, MOST_TEXT))] if expected else [])
+        return lines + right
 
 
 @dataclass(frozen=True, slots=True)

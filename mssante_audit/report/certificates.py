@@ -11,7 +11,7 @@ import pandas as pd
 from mssante_audit.base.language import current_language, format_text, using_language
 from mssante_audit.base.markup import SHOWN_TEXT, data, visible
 from mssante_audit.report.html import Html, macro, paragraph, template
-from mssante_audit.report.tables import Cell, csv_link, number_cell, rows_table
+from mssante_audit.report.tables import Cell, cell_of, csv_link, rows_table
 from mssante_audit.values.dn import parse_dn
 
 COLUMNS = ("Nom présenté", "Nom inscrit le plus proche", "Lignes", "Serveurs", "Opérateur")
@@ -24,20 +24,24 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     """Show names presented, of findings, beside the nearest one listed, what differs marked in both."""
     if findings.empty:
         return paragraph("none", empty)
-    pairs, rows = [], []
-    for facts in findings["facts"]:
+    pairs, shown = [], dict[tuple[str, ...], set[int]]()  # several rules may tell of the same names
+    columns = (findings[name] for name in ("facts", "rows", "operator"))
+    for facts, rows, operator in zip(*columns, strict=True):
         presented, names = str(facts["presented"]), facts.get("wanted") or facts.get("listed") or [""]
         likeness = [SequenceMatcher(None, presented[:SHOWN_TEXT], n[:SHOWN_TEXT]).ratio() for n in names]
         pairs.append((presented, names[likeness.index(max(likeness))]))
-    for pair, finding in zip(pairs[:limit], findings.to_dict("records"), strict=False):
+        shown.setdefault((*pairs[-1], ", ".join(facts["hosts"]), operator), set()).update(rows)
+    cells = []
+    for (*pair, hosts, operator), numbers in [*shown.items()][:limit]:
         sides = zip(compared(*pair), pair, strict=True)
         marked = [Cell(macro("pieces.compared", side), text) for side, text in sides]
-        hosts = Cell(data(", ".join(finding["facts"]["hosts"]), 200))
-        rows.append([*marked, number_cell(len(finding["rows"])), hosts, Cell(data(finding["operator"], 200))])
+        cells.append([*marked, cell_of(len(numbers)), Cell(data(hosts, 200)), Cell(data(operator, 200))])
     both = pd.DataFrame(pairs, columns=["presented", "listed"])
     both = both.join(findings[["rule", "domain", "operator"]].reset_index(drop=True))
-    caption = format_text("{n:nom} à comparer, ce qui diffère est souligné", n=len(findings))
-    return rows_table(name, caption, COLUMNS, rows, csv_link(both, len(rows), name))
+    caption = format_text("{n:nom} à comparer, ce qui diffère est souligné", n=len(shown))
+    return rows_table(
+        name, caption, COLUMNS, cells, csv_link(both, len(both) if len(shown) <= limit else limit, name)
+    )
 
 
 def compared(*texts: str) -> tuple[Sequence[tuple[str, bool]], ...]:

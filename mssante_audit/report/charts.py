@@ -142,7 +142,7 @@ def lines(
     marks: dict[str, str] = {}
     with look():
         heads = [svg.lines_of(name, svg.LETTERS - 12) for name in names.values()]
-        heights = [LINE * len(head) + svg.CURVE for head in heads]
+        heights = [svg.GAP + LINE * len(head) + svg.CURVE for head in heads]
         size = options.pop("figsize", None)
         figure = given.figure if given else sheet(title, {}, [*heights, LINE], size)
         plots = [given] * len(curves) if given else figure.axes
@@ -273,7 +273,7 @@ def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
 
 def alt_text(kind: str, title: str, sentences: Iterable[str], between: str = ". ") -> str:
     """Return the alternative text of a chart."""
-    written = between.join(sentences) or gettext("Aucune donnée")
+    written = between.join(sentences).removesuffix(".") or gettext("Aucune donnée")
     text = format_text(kind, title=translated(title), said=written)
     return text if title else text.replace(" – .", ".", 1)
 

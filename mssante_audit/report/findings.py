@@ -22,6 +22,7 @@ from mssante_audit.report.results import EVERYBODY, Limits, limited_to
 from mssante_audit.report.tables import Cell, cell_of, csv_link, rows_table, severity_cell
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.verdicts.domains import domains_touched
 from mssante_audit.whitelist.rows import grouped
 from mssante_audit.whitelist.signature import made_up
 
@@ -81,15 +82,11 @@ def unknown(what: Mapping[str, Sequence[str]]) -> str:
 
 
 def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
-    """Return how many domains of `entries` findings touch: all of them, where one is about the whole list.
-
-    A finding without rows (of a register, of the DNS) counts by the domain it names, if that is listed.
-    """
+    """Return how many domains of `entries` findings touch: all of them, where one is about the whole list."""
+    every = {*entries["domain"]}
     if (findings["domains"] == 0).any():
-        return int(entries["domain"].nunique())
-    named = findings.loc[findings["rows"].map(len) == 0, "domain"]
-    here = entries["row"].isin(findings["rows"].explode()) | entries["domain"].isin(named)
-    return entries.loc[here, "domain"].nunique()
+        return len(every)
+    return len(every.intersection(chain.from_iterable(domains_touched(entries, findings))))
 
 
 def title_of(code: str) -> str:

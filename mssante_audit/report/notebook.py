@@ -245,8 +245,8 @@ class Report:
     def hosts_chart(self, kind: str, title: str, reading: str, empty: str) -> svg.Chart | Html:
         """Draw how many domains depend on each server of a kind, ``NS`` or ``MX``; a table, of one each.
 
-        `reading` is a sentence with ``{first}``, the server with most domains, ``{n}`` domains, their
-        ``{share}``, and ``{k}`` of them that have no other.
+        `reading` is a sentence with ``{first}``, the server with most domains, ``{n}`` domains and their
+        ``{share}``; how many of them have no other server is said after it.
         """
         used = domains.hosts(self.space, kind)
         used = used[used["domain"].isin(self.entries["domain"])]
@@ -254,11 +254,12 @@ class Report:
         host, most = charts.largest(counted)
         if most == 1:
             shown = counted.rename_axis("Serveur").rename("Domaines").reset_index()
-            caption = say("{title} : un seul chacun", title=title)
+            caption: str = say("{title} : un seul chacun", title=title)
             return tables.table(shown, name=f"held-{kind.lower()}", caption=caption, limit=self.row_limit)
-        alone = used.loc[~used["domain"].duplicated(keep=False), "host"]
-        share, only = percent(most, self.domains), int((alone == host).sum())
-        caption = say(reading, first=host, n=most, share=share, k=only)
+        only = int((used.loc[~used["domain"].duplicated(keep=False), "host"] == host).sum())
+        fall = "{k:domaine} {k:~n’a|n’ont} pas d’autre serveur et {k:~tombe|tombent} avec lui."
+        rest = say(fall, k=only) if only else say("Chacun de ces domaines a un autre serveur.")
+        caption = f"{say(reading, first=host, n=most, share=percent(most, self.domains))} {rest}"
         drawn = rest_together(counted, HOSTS, used.loc[used["host"].isin(counted.index[HOSTS:]), "domain"])
         return charts.bars(drawn, title=title, whole=self.domains, caption=caption, empty=empty)
 

@@ -277,9 +277,9 @@ def upright_bars(lengths: Any, pairs: Pairs, new: Any, options: dict[str, Any]) 
 
 def head(axes: Any, head: Sequence[str], times: pd.DatetimeIndex, numbers: Sequence[int]) -> None:
     """Write above a curve its name and its last number, and where it is highest how high."""
-    beside: Any = {"transform": axes.transAxes, "va": "top", "clip_on": False}
-    axes.text(0, 1, "\n".join(head), **beside)
-    axes.text(1, 1, language.number(numbers[-1]), ha="right", weight="bold", **beside)
+    beside: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
+    axes.annotate("\n".join(head), (0, 1), (0, -GAP), **beside)
+    axes.annotate(language.number(numbers[-1]), (1, 1), (0, -GAP), ha="right", weight="bold", **beside)
     if (most := max(numbers)) > numbers[-1]:
         top = (axes.lines[-1].get_xdata()[numbers.index(most)], most)
         axes.annotate(language.number(most), top, (0, 3), **ABOVE)

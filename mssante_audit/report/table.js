@@ -50,7 +50,7 @@ const upgrade = (table) => {
       const sign = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
       headers.forEach((other) => other.removeAttribute("aria-sort"));
       header.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-      const keys = new Map(rows.map((row) => [row, row.cells[column].dataset.order ?? told(row.cells[column])]));
+      const keys = new Map(rows.map((row) => [row, row.cells[column].dataset.key ?? told(row.cells[column])]));
       rows.sort((a, b) => compare(keys.get(a), keys.get(b), sign));
       start = 0;
       draw();
@@ -137,6 +137,10 @@ const upgradeAll = () => {
   document.querySelectorAll(`:is(${CHART}):not([data-stops])`).forEach((chart) => {
     chart.dataset.stops = "";
     stop(chart, marksOf(chart)[0]);
+  });
+  document.querySelectorAll("details.rest:not(.ready)").forEach((rest) => {
+    rest.classList.add("ready");
+    rest.open = !matchMedia("(max-width: 44rem)").matches;
   });
 };
 upgradeAll();

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from mssante_audit.base import export, language, markup
 from mssante_audit.base.frames import of_pandas
-from mssante_audit.base.language import count, current_language, french, gettext, number
+from mssante_audit.base.language import count, current_language, french, gettext
 from mssante_audit.base.markup import visible as visible
 from mssante_audit.findings import frame
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -45,11 +45,6 @@ class Cell:
             return "number"
         text = self.shown.striptags() if isinstance(self.shown, Markup) else self.shown
         return "short" if 0 < len(text) <= SHORT else ""
-
-
-def number_cell(value: int) -> Cell:
-    """Return a cell that holds a whole number."""
-    return Cell(number(value), value)
 
 
 def badge(severity: str, value: int | None = None) -> Html:

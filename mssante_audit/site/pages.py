@@ -193,8 +193,8 @@ def _operator_lead(operator: Operator) -> str:
     unlisted = sum(not domain.rows for domain in operator.domains)
     if unlisted and domains > 1:
         extent += format_text(" (dont {n:absent} de la liste)", n=unlisted)
-    new = sum(operator.new.values())
-    fresh = format_text(" {n:constat est nouveau|constats sont nouveaux}.", n=new) if new else ""
+    text = " {n:constat à traiter est nouveau|constats à traiter sont nouveaux}."
+    fresh = format_text(text, n=new) if (new := sum(operator.new.values())) else ""
     return format_text("{what}, sur {extent}.", what=_summary(operator.counts), extent=extent) + fresh
 
 

@@ -138,7 +138,7 @@ def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[s
     columns = (findings[name] for name in ("rule", "rows", "domain", "facts"))
     for code, rows, named, facts in zip(*columns, strict=True):
         names = {domain_of[row] for row in rows if row in domain_of} or {named}
-        if not rows and rule(code).check == "declaration":  # the register's spelling need not be the list's
+        if not rows and ("domains" in facts or rule(code).check == "declaration"):  # spelt by the register
             names = set().union(*(spelt.get(name, ()) for name in facts.get("domains", [named])))
         touched.append(names)
     return touched

@@ -13,6 +13,7 @@ from made_up import make_space
 from mssante_audit.audits.declarations.rules import form_findings
 from mssante_audit.declarations.register import Register, load_declarations
 from mssante_audit.findings.frame import findings_frame, worded
+from mssante_audit.verdicts.domains import domains_touched
 
 AS_OF = datetime(2026, 3, 3)
 NO_ENTRIES = pd.DataFrame({name: [] for name in ("row", "domain", "operator_id", "operator")})
@@ -154,6 +155,10 @@ def test_a_redirection_is_chosen_beside_delegations_only(register: Make) -> None
     assert columns_of(register({}, second), "domain", "confidence") == [
         ["DECL_REDIRECTION_CHOSEN", SECOND["domain"], "hint"]
     ]
+    third = {"domain": "ifsi-alpha.mssante.fr"}
+    several = found(register({}, second, second | third))
+    listed = pd.DataFrame({"row": [1, 2], "domain": [SECOND["domain"], third["domain"]]})
+    assert domains_touched(listed, several) == [{SECOND["domain"], third["domain"]}]
     assert found(register(METHOD_2, second)).empty
     gone = second | WITHDRAWAL | {"redirection": "", "mail_server": ""}
     assert found(register({}, gone)).empty

@@ -143,7 +143,8 @@ def test_an_undeclared_operator_is_named_and_each_operator_has_its_own_status(de
 
 EXPECTED, OBSERVED = "expected", "observed"
 SAYS = [
-    ("RECO_WITHDRAWN_LISTED", {"withdrawal": "X"}, "fr", OBSERVED, "retrait le 01/06/2025 (274 jours)"),
+    ("RECO_WITHDRAWN_LISTED", {"withdrawal": "X"}, "fr", OBSERVED,
+     "retrait le 01/06/2025 (274 jours avant la liste)"),
     ("RECO_OPERATOR", OF_BETA | {"beneficiary_id": "2999000003"}, "fr", EXPECTED,
      "Identifiant structure : 1679900001 ; Identifiant de la structure bénéficiaire : 2999000003"),
     ("RECO_DN_DIFFERS", {"dn_igc_sante": "", "dn_igc_cps": NEW}, "fr", EXPECTED,
@@ -177,5 +178,5 @@ def test_a_finding_names_the_field_and_the_days(declared_space, rule, declaratio
 )
 def test_of_an_absent_domain_it_says_what_is_listed_in_its_place(declared_space, name, listed, wanted):
     seen = text_of(declared_space([LISTED | {"domain": listed}], [{"domain": name}]), "RECO_NOT_LISTED")
-    assert seen.startswith("déclaré le 01/06/2025 (274 jours)")
+    assert seen.startswith("déclaré le 01/06/2025 (274 jours avant la liste)")
     assert (wanted and wanted in seen and f"listé : {listed}" in seen) or (not wanted and "listé" not in seen)

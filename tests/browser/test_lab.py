@@ -154,7 +154,7 @@ def sort(page: Page, column: str) -> list[str]:
         expect(head).to_have_attribute("aria-sort", order)
     position = head.evaluate("th => th.cellIndex")
     return table.locator("tbody tr").evaluate_all(
-        "(rows, i) => rows.map(r => r.cells[i].dataset.order ?? r.cells[i].textContent)", position
+        "(rows, i) => rows.map(r => r.cells[i].dataset.key ?? r.cells[i].textContent)", position
     )
 
 

@@ -76,7 +76,7 @@ def holds_as_text(page, payloads):
 
 def test_a_table_sorts_by_mouse_and_keyboard(long_table):
     page, name, _ = long_table
-    order = f"[...document.querySelectorAll('#{name} tbody tr')].map(r => +r.cells[5].dataset.order)"
+    order = f"[...document.querySelectorAll('#{name} tbody tr')].map(r => +r.cells[5].dataset.key)"
     check_sorting(page, page.locator(f"#{name} th", has_text="Lignes"), order)
 
 

@@ -94,7 +94,7 @@ def test_what_is_typed_on_the_first_page_is_searched_in_the_explorer(visit, samp
 
 def test_a_table_sorts_by_mouse_and_keyboard(visit, sample_site):
     page = visit(sample_site.folder / "operateurs.html").page
-    order = "[...document.querySelectorAll('tbody tr')].map(r => +r.cells[1].dataset.order)"
+    order = "[...document.querySelectorAll('tbody tr')].map(r => +r.cells[1].dataset.key)"
     check_sorting(page, page.locator("th", has_text="Domaines"), order)
 
 

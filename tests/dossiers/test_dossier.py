@@ -61,6 +61,8 @@ def test_what_also_touches_others_is_told_without_them(space):
     declared = dossier(space, owner).findings.set_index("rule").loc["RECO_OPERATOR"]
     expected = f"Identifiant structure : {owner}"
     assert (declared["observed"], declared["expected"], declared["evidence"]) == (ELSEWHERE, expected, "")
+    told = next(point for point in dossier(space, owner).points if "RECO_OPERATOR" in point.rules)
+    assert {ELSEWHERE, f"Attendu : {expected}"} <= {plain(line) for line in told.lines}
     assert found.loc["DN_SHAPE", "observed"].startswith("CN=mss-forme.gcs-cheminsonge.example")
 
 

@@ -114,7 +114,10 @@ def server(page, title, kind):
     first, n = next(iter(page.counts(title).items()))
     hosts = ms.hosts(page.space, kind).groupby("domain")["host"].agg(set)
     alone = sum(own == {first} for own in hosts)
-    return f"{first}, porte {n} domaines ({share(n, page.whole)}), dont {alone} sans autre serveur : …"
+    rest = "Chacun de ces domaines a un autre serveur."
+    if alone:
+        rest = f"{alone} domaine{'s n’ont' if alone > 1 else ' n’a'} pas d’autre serveur et …"
+    return f"{first}, porte {n} domaines ({share(n, page.whole)}). {rest}"
 
 
 def answer(page):
@@ -133,7 +136,7 @@ def answer(page):
 
 def families(page):
     drawn = {
-        name: sum(int(n) for n in re.findall(r"(\d+) (?:crit|err|avert)\.", text))
+        name: sum(int(n) for n in re.findall(r"(\d+) (?:crit|err|avert)\b", text))
         for name, text in page.drawn("Constats à traiter, par famille de règles et par gravité")
     }
     asks = ms.actionable(ms.audit_all(page.space))

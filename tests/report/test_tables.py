@@ -39,7 +39,7 @@ def test_a_cell_tells_severity_rule_extent_operator_and_rows():
     assert cells[1].endswith("DN_SPELLINGS")
     assert cells[2:4] == [f"ch-02-fictif.mssante.fret 2{NBSP}autres", "CH ALPHA1010000016"]
     assert cells[4:] == [f"vuattendu{NBSP}: voulu", "3-5"]
-    assert page.xpath("//tbody/tr[2]/td/@data-order") == ["1", "3", "CH ALPHA", "3"]
+    assert page.xpath("//tbody/tr[2]/td/@data-key") == ["1", "3", "CH ALPHA", "3"]
 
 
 def test_no_text_of_the_data_becomes_markup_or_a_formula():
@@ -89,9 +89,7 @@ def test_any_frame_becomes_a_table_escaped_and_says_when_it_is_cut():
     frame = pd.DataFrame({"n": [10, 9, 8]}, index=pd.Index(["<b>", "x", "y"], name="nom"))
     html = tables.table(frame, limit=2)
     assert "<b>" not in html
-    assert all(part in html for part in ("&lt;b&gt;", 'data-order="10"', "Les 2 premières lignes sur 3")), (
-        html
-    )
+    assert all(part in html for part in ("&lt;b&gt;", 'data-key="10"', "Les 2 premières lignes sur 3")), html
     assert html.count("<tr>") == 3
     whole = tables.table(frame.head(1), csv=frame)
     assert "Télécharger les 3" in whole

@@ -232,8 +232,8 @@ def _validity(space: TrustSpace) -> Iterator[Finding]:
             domains = seen.domains(servers)
             falling = [domain for domain in domains if seen.alone(domain, server)]
             facts = {
-                "name": leaf.subject, "start": leaf.not_before, "until": leaf.not_after, "days": abs(days),
-                "hosts": _names(servers), "alone": len(falling),
+                "name": leaf.subject, "start": leaf.not_before, "until": leaf.not_after,
+                "days": (leaf.not_after - space.as_of).days, "hosts": _names(servers), "alone": len(falling),
                 "mailboxes": None if published is None else sum(published.get(name, 0) for name in falling),
             }  # fmt: skip
             yield Finding(rule, leaf.sha256, seen.rows_of(domains), facts)
