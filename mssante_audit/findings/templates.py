@@ -50,13 +50,13 @@ def template(rule: Rule, part: str, language: str) -> Template:
     environment = _environment(language)
     try:
         text = getattr(rule, f"{part}_{language}")
-        made = environment.from_string(text, globals=_words(rule.words, environment))
+        compiled = environment.from_string(text, globals=_words(rule.words, environment))
     except TemplateError as error:
         why = f"{part}_{language} is no template ({error})"
         remedy = "Write {{ fact | filter }}: mssante_audit.findings.templates has the filters"
         raise InputError(why, file=f"rule {rule.code}", remedy=remedy) from error
-    made.globals = dict(made.globals)  # Jinja copies them for each finding, and its chain of two slowly
-    return made
+    compiled.globals = dict(compiled.globals)  # Jinja copies them for each finding, a chain of two slowly
+    return compiled
 
 
 def asked(rule: Rule, part: str, language: str) -> set[str]:
