@@ -61,6 +61,7 @@ class Result(BaseModel, frozen=True):
     seconds: float = 0.0
     facts: Mapping[str, Any] = {}  # what later steps and the mail need, as JSON types
     inputs: tuple[State, ...] = ()  # as an audit found them, even if it failed then
+    doubts: tuple[str, ...] = ()  # of these, what is not ``ok``, in English, for the log
 
     @property
     def undone(self) -> bool:
@@ -71,6 +72,12 @@ class Result(BaseModel, frozen=True):
     def doubted_list(self) -> State | None:
         """The state of the list, if the audit found that it is not to be relied on."""
         return next((state for state in self.inputs if state.name == LIST and state.doubtful), None)
+
+    @property
+    def list_date(self) -> str | None:
+        """When the list in doubt was generated: the one published now, or else the one audited."""
+        audited = self.facts.get("list", {}).get("generated_at")
+        return self.doubted_list.why.get("listed", audited) if self.doubted_list else None
 
 
 class Run(BaseModel, frozen=True):
@@ -260,9 +267,11 @@ def write_result(folder: Path, name: str, result: Result) -> None:
 
 
 def note_result(folder: Path, result: Result) -> None:
-    """Write into both logs what became of a step."""
+    """Write into both logs what became of a step, and which inputs it doubts."""
     facts = {name: getattr(result, name) for name in ("outcome", "seconds", "message")}
     note(folder, result.step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **facts)
+    for doubt in result.doubts:
+        note(folder, "input", doubt)
 
 
 def remove(path: Path) -> None:

@@ -237,8 +237,7 @@ def site(tonight: Night) -> Done:
     audited, good = night.read_result(tonight.folder, "audit"), night.good_run(tonight.output)
     whose, facts = "", dict[str, Any]()
     if audited and good and (refused := audited.doubted_list):
-        generated_at = audited.facts["list"]["generated_at"] if audited.facts else None
-        _put_under_notice(good, draft, tonight.config.lang, refused, generated_at)
+        _put_under_notice(good, draft, tonight.config.lang, refused, audited.list_date)
         whose, facts = f" of {good.name}: the list is {refused.state}", {"of": good.name}
     else:
         compared = ledger.FollowUp(**night.read_audit(tonight.folder)["told"])
@@ -296,16 +295,14 @@ def perform(step: str, tonight: Night) -> Result:
         message = str(lacking or describe_error(error))
         if tonight.debug:
             traceback.print_exc()
+    inputs = tuple(tonight.seen) if step == "audit" else ()
+    doubts = tuple(f"{s.name} {s.state}: {states.worded(s, 'en')}" for s in inputs if s.state != "ok")
     result = tonight.results[step] = Result(
         step=step, outcome=outcome, message=message, why=why, facts=facts,
-        seconds=round(time.monotonic() - begin, 3), inputs=tuple(tonight.seen) if step == "audit" else (),
+        seconds=round(time.monotonic() - begin, 3), inputs=inputs, doubts=doubts,
     )  # fmt: skip
     if step == "audit":
         with suppress(OutputError):  # the end of the run writes it again, and tells
-            for state in tonight.inputs:
-                if state.state != "ok":
-                    what = f"{state.name} {state.state}: {states.worded(state, 'en')}"
-                    night.note(tonight.folder, "input", what)
             tonight.reminders = letters.operators_due(tonight.config, tonight.as_of, tonight.folder)
             mail.write_mail(tonight)
     return result

@@ -218,7 +218,7 @@ def doubts(
     verdict = whitelist.signature
     reasons = []
     if whitelist.damaged:
-        reasons.append("cut" if "cut" in whitelist.damage_kinds else "damaged")
+        reasons.append("cut" if {"cut", "unclosed"}.intersection(whitelist.damage_kinds) else "damaged")
     elif verdict.status == "invalid":
         reasons.append("forged")
     if verdict.status == "absent":

@@ -32,7 +32,7 @@ NIGHTS = 21
 LEFT, BACK = 4, 13
 """The nights when the contacts of a row leave the list, and when they are back."""
 OF_LIST = {
-    "cut": ("la fin du fichier manque", {"cut": True}),
+    "cut": ("la fin du fichier manque", {"cut": 20_000}),
     "forged": ("la signature est fausse", {"forged": True}),
     "unsigned": ("aucune signature", {"by": ""}),
     "other": ("signée par autre.fictif.example", {"by": "other"}),
