@@ -18,12 +18,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from filelock import FileLock, Timeout
 
 from mssante_audit.audits import unusable
-from mssante_audit.base.errors import AuditError, InputError, Remedy, sentence
+from mssante_audit.base.errors import AuditError, InputError, sentence
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.language import using_language
@@ -60,9 +61,9 @@ class Sign:
     remedy: str = ""
 
 
-def _sign(state: str, what: str, found: str, *values: object, remedy: Remedy = "") -> Sign:
+def _sign(state: str, what: str, found: str, *values: object, remedy: str | tuple[Any, ...] = "") -> Sign:
     """Return a sign in the language of errors: `found` and `remedy` as an `AuditError` takes them."""
-    how = remedy if isinstance(remedy, tuple) else (remedy or "",)
+    how = remedy if isinstance(remedy, tuple) else (remedy,)
     return Sign(state, what, sentence(found, *values), "" if state == "ok" else sentence(*how))
 
 
@@ -116,15 +117,14 @@ def _machine() -> Iterator[Sign]:
     """Look at the memory that is free or that a service may take, at temporary files, at the time zone."""
     bounds = []
     with suppress(OSError):  # not Linux, or no control groups: nothing is known
-        free = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-        bounds += [int(free[1]) * 1024] if free else []
+        available = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+        bounds += [int(available[1]) * 1024] if available else []
         group = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
         limit = Path(f"/sys/fs/cgroup{group}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
     least = min(bounds, default=MEMORY)
-    seen = ("{} to be had", size(least)) if bounds else ("unknown here",)
-    state = "ok" if least >= MEMORY else "warn"
-    yield _sign(state, "memory", *seen, remedy=("A run wants {}", size(MEMORY)))
+    free = ("{} to be had", size(least)) if bounds else ("unknown here",)
+    yield (_ok if least >= MEMORY else _warn)("memory", *free, remedy=("A run wants {}", size(MEMORY)))
     try:
         with tempfile.TemporaryDirectory() as folder:
             yield Sign("ok", "temporary files", str(Path(folder).parent))
@@ -342,8 +342,8 @@ def _nights(config: Config) -> Iterator[Sign]:
         yield _missing("last good run", *seen, remedy="Look at what starts it")
     for step in (step for step in last.steps if step.step == "hooks"):
         failed, remedy = step.outcome == "failed", "Nobody may have been told of the last run"
-        seen = "{}", step.message if failed else sentence(step.outcome)
-        yield (_missing if failed else _ok)("hooks", *seen, remedy=remedy)
+        outcome = step.message if failed else sentence(step.outcome)
+        yield (_missing if failed else _ok)("hooks", "{}", outcome, remedy=remedy)
     yield _disk(output, 2)
 
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mssante_audit.base.errors import AuditError, ParameterError
 from mssante_audit.base.export import json_bytes
@@ -24,6 +24,7 @@ from mssante_audit.nightly.supervise import run_program
 from mssante_audit.space.states import as_json
 
 PREFIX = "MSSANTE_"  # of the variables that tell a program what happened
+_REPLIES = 1000  # lines that a mail server may say
 _MOST = 300  # characters of an answer, or bytes of what a program that failed printed last, that are shown
 
 
@@ -91,7 +92,7 @@ def send_mail(mail: EmailMessage, settings: Mail, seconds: float) -> str:
         if settings.password:
             secrets[:] = [settings.user, read_secret(settings.password)]
         implicit: dict[str, Any] = {"context": context} if settings.tls == "implicit" else {}
-        connect = smtplib.SMTP_SSL if implicit else smtplib.SMTP
+        connect = _BoundedTLS if implicit else _Bounded
         with connect(settings.server, settings.port, timeout=seconds, **implicit) as server:
             if settings.tls == "starttls":
                 server.starttls(context=context)
@@ -101,6 +102,30 @@ def send_mail(mail: EmailMessage, settings: Mail, seconds: float) -> str:
                 raise smtplib.SMTPRecipientsRefused(refused)
 
     return _within(seconds, send)
+
+
+class _Lines:
+    """The lines of a mail server's replies: it may not go on for ever, since all of them are kept."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.left = stream, _REPLIES
+        self.close = stream.close
+
+    def readline(self, size: int) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("the server does not stop replying")
+        return self.stream.readline(size)
+
+
+class _Bounded(smtplib.SMTP):
+    def getreply(self) -> tuple[int, bytes]:
+        self.file = self.file or _Lines(self.sock.makefile("rb"))  # type: ignore[union-attr]
+        return super().getreply()
+
+
+class _BoundedTLS(_Bounded, smtplib.SMTP_SSL):
+    """The same, over TLS from the beginning."""
 
 
 def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> str:
