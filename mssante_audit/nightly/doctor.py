@@ -129,8 +129,7 @@ def _machine() -> Iterator[Sign]:
         with tempfile.TemporaryDirectory() as folder:
             yield Sign("ok", "temporary files", str(Path(folder).parent))
     except OSError as error:
-        remedy = "Set TMPDIR to a folder with room"
-        yield _missing("temporary files", "{}", _why(error), remedy=remedy)
+        yield _missing("temporary files", "{}", _why(error), remedy="Set TMPDIR to a folder with room")
     now = datetime.now().astimezone()
     seen, same = sentence("{}, now {}", f"{now:%Z}", f"{now:%Y-%m-%d %H:%M}"), True
     with suppress(ZoneInfoNotFoundError):

@@ -40,7 +40,7 @@ def end(tonight: Night, head: Run) -> None:
     ended = {
         "status": "finished", "exit_status": tonight.exit_status, "good": tonight.good,
         "inputs": [as_json(state, tonight.lang) for state in tonight.inputs],
-        "steps": [step.model_copy(update={"inputs": (), "doubts": ()}) for step in tonight.results.values()],
+        "steps": [step.model_copy(update={"inputs": ()}) for step in tonight.results.values()],
         **{question: tonight.audited.get(question, {}) for question in ("arrives", "order")},
     }  # fmt: skip
     night.write_run(tonight.folder, head.model_copy(update=ended))

@@ -17,7 +17,8 @@ from typing import IO, Any
 from mssante_audit.base.errors import AuditError, ParameterError
 from mssante_audit.base.export import json_bytes
 from mssante_audit.base.secret import masked_url, read_secret, without
-from mssante_audit.nightly.config import LOOPBACK, Mail, Webhook
+from mssante_audit.base.settings import LOOPBACK
+from mssante_audit.nightly.config import Mail, Webhook
 from mssante_audit.nightly.mail import message, record_of
 from mssante_audit.nightly.night import FAILED, SITE, Night, Result, note
 from mssante_audit.nightly.supervise import run_program

@@ -100,7 +100,7 @@ def record_of(night: Night) -> dict[str, Any]:
         **absent,
         **facts,
         "found": facts.get("by_severity", {}),
-        "steps": [step.model_dump(exclude={"facts", "inputs", "doubts"}) for step in night.results.values()],
+        "steps": [step.model_dump(exclude={"facts", "inputs"}) for step in night.results.values()],
         "site": str(night.output / SITE / "index.html"),
         "folder": str(night.folder),
         "text": summary(night),

@@ -61,7 +61,6 @@ class Result(BaseModel, frozen=True):
     seconds: float = 0.0
     facts: Mapping[str, Any] = {}  # what later steps and the mail need, as JSON types
     inputs: tuple[State, ...] = ()  # as an audit found them, even if it failed then
-    doubts: tuple[str, ...] = ()  # of these, what is not ``ok``, in English, for the log
 
     @property
     def undone(self) -> bool:
@@ -267,11 +266,9 @@ def write_result(folder: Path, name: str, result: Result) -> None:
 
 
 def note_result(folder: Path, result: Result) -> None:
-    """Write into both logs what became of a step, and which inputs it doubts."""
+    """Write into both logs what became of a step."""
     facts = {name: getattr(result, name) for name in ("outcome", "seconds", "message")}
     note(folder, result.step, f"{result.outcome:8} {result.seconds:8.1f} s  {result.message}", **facts)
-    for doubt in result.doubts:
-        note(folder, "input", doubt)
 
 
 def remove(path: Path) -> None:

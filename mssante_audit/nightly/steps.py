@@ -131,7 +131,8 @@ def audit(tonight: Night) -> Done:
     copy_state(tonight.state / trend.FILE, tonight.folder)
     trend.add_point(tonight.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
     ledger.write_ledger(tonight.folder, noted)  # last: what an audit finds that fails stays new
-    return f"{len(findings)} findings, {len(waived)} waived", facts
+    doubts = (f"{s.name} {s.state}: {states.worded(s, 'en')}" for s in space.states if s.state != "ok")
+    return "; ".join([f"{len(findings)} findings, {len(waived)} waived", *doubts]), facts
 
 
 def _load(tonight: Night, before: states.Known) -> TrustSpace:
@@ -295,11 +296,9 @@ def perform(step: str, tonight: Night) -> Result:
         message = str(lacking or describe_error(error))
         if tonight.debug:
             traceback.print_exc()
-    inputs = tuple(tonight.seen) if step == "audit" else ()
-    doubts = tuple(f"{s.name} {s.state}: {states.worded(s, 'en')}" for s in inputs if s.state != "ok")
     result = tonight.results[step] = Result(
         step=step, outcome=outcome, message=message, why=why, facts=facts,
-        seconds=round(time.monotonic() - begin, 3), inputs=inputs, doubts=doubts,
+        seconds=round(time.monotonic() - begin, 3), inputs=tuple(tonight.seen) if step == "audit" else (),
     )  # fmt: skip
     if step == "audit":
         with suppress(OutputError):  # the end of the run writes it again, and tells

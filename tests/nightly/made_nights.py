@@ -129,11 +129,8 @@ WHY = {
 
 def state(name: str, what: str, *, tolerated: bool = False) -> State:
     forged = {"doubt": "forged"}
-    more = {
-        "shrunk": {"size": 16, "before": 33},
-        "quarantined": forged | {"listed": ""},
-        "unverified": forged,
-    }
+    refused = forged | {"listed": ""}
+    more = {"shrunk": {"size": 16, "before": 33}, "quarantined": refused, "unverified": forged}
     why = WHY | more.get(what, {}) | {"input": name}
     return State(name, what, 9, why, tolerated)
 
