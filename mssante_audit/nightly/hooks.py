@@ -3,6 +3,7 @@
 Sent over verified TLS, within a time; no secret is shown. No failure of theirs changes the run.
 """
 
+import io
 import json
 import os
 import smtplib
@@ -12,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from mssante_audit.base.errors import AuditError, ParameterError
 from mssante_audit.base.export import json_bytes
@@ -25,7 +26,6 @@ from mssante_audit.nightly.supervise import run_program
 from mssante_audit.space.states import as_json
 
 PREFIX = "MSSANTE_"  # of the variables that tell a program what happened
-_REPLIES = 1000  # lines that a mail server may say
 _MOST = 300  # characters of an answer, or bytes of what a program that failed printed last, that are shown
 
 
@@ -105,23 +105,21 @@ def send_mail(mail: EmailMessage, settings: Mail, seconds: float) -> str:
     return _within(seconds, send)
 
 
-class _Lines:
-    """The lines of a mail server's replies: it may not go on for ever, since all of them are kept."""
+class _Replies(io.BufferedReader):
+    """What a mail server says: it may not go on for ever, since all of it is kept."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream, self.left = stream, _REPLIES
-        self.close = stream.close
+    left = 1000  # lines
 
-    def readline(self, size: int) -> bytes:
+    def readline(self, size: int | None = -1, /) -> bytes:
         self.left -= 1
         if self.left < 0:
             raise OSError("the server does not stop replying")
-        return self.stream.readline(size)
+        return super().readline(size)
 
 
 class _Bounded(smtplib.SMTP):
     def getreply(self) -> tuple[int, bytes]:
-        self.file = self.file or _Lines(self.sock.makefile("rb"))  # type: ignore[union-attr]
+        self.file = self.file or _Replies(self.sock.makefile("rb", 0))  # type: ignore[union-attr]
         return super().getreply()
 
 
