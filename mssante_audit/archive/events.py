@@ -91,7 +91,7 @@ def span(
         if os.path.lexists(text) and not Path(text).is_dir():
             return side_of(archive.read(text, recover=recover, any_namespace=any_namespace))
         try:
-            return archive.side(archive.find(text))
+            return archive.side(archive.find(text), believe=False)
         except InputError:
             if isinstance(given, Path) or os.sep in text or text.endswith((".xml", ".gz")):
                 raise InputError("no such file", file=text) from None

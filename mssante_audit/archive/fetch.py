@@ -22,10 +22,10 @@ from mssante_audit.archive.store import GOOD, MAX_LOSS, Archive, Record, append,
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.secret import masked_url
+from mssante_audit.base.settings import LOOPBACK
 from mssante_audit.whitelist.certificates import GIVE, certificates_of
 from mssante_audit.whitelist.load import content_of, is_html
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 REDIRECTS = 5
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "mssante-audit"}
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -26,6 +26,7 @@ from mssante_audit.base.secret import masked_url
 
 # Variable that says how many seconds one part of an audit of another package may take.
 PACKAGE_SECONDS = "MSSANTE_AUDIT_PACKAGE_SECONDS"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})  # servers that need neither TLS nor a proxy
 
 
 class Section(BaseModel):

@@ -1,6 +1,7 @@
 """State files: what a run leaves for the next one, as JSON with a version and a digest of all its bytes."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def read_state(
     """
     fault, state = "", {}
     try:
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         text = read_bytes(path, MAX_BYTES)
         state = json.loads(text)
@@ -57,7 +58,7 @@ def read_state(
 
 def copy_state(path: Path, folder: Path) -> bool:
     """Copy a state file, if there is one, into another folder; return whether there is."""
-    if exists := path.exists():
+    if exists := os.path.lexists(path):
         write_bytes(folder / path.name, read_bytes(path, MAX_BYTES))
     return exists
 

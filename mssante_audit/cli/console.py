@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from typer import Context
 
-from mssante_audit.base.errors import OutputError, ParameterError, errors_in
+from mssante_audit.base.errors import OutputError, ParameterError, ResourceError, errors_in
 from mssante_audit.base.language import LANGUAGES, using_language
 from mssante_audit.base.reading import unreadable
 from mssante_audit.cli.options import OPENED
@@ -65,9 +65,12 @@ def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Calla
 
 
 def shut_out(error: Exception) -> Exception:
-    """Return the error for a path that the system does not let us look at, any other error as it is."""
+    """Return the error for a path that the system hides, or for what it lacks; any other error as it is."""
     if type(error) is PermissionError or (type(error) is OSError and error.errno == errno.ENAMETOOLONG):
         return unreadable(error.filename or "", error.strerror or "")
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN):
+        why, remedy = "this machine cannot do more at once: {}", "Raise its limits (`ulimit -a` shows them)"
+        return ResourceError(why, error.strerror, remedy=remedy)
     return error
 
 

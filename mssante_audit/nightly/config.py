@@ -10,7 +10,7 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic.fields import FieldInfo
@@ -22,10 +22,7 @@ from mssante_audit.base.frames import DRAFT
 from mssante_audit.base.reading import parse_toml, read_text
 from mssante_audit.base.resources import real_path
 from mssante_audit.base.secret import FORM
-from mssante_audit.base.settings import Days, Line, Name, OptionalFile, Place, Seconds, Section, setting
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})  # servers that need no TLS
-_T = TypeVar("_T")
+from mssante_audit.base.settings import Line, Name, OptionalFile, Place, Seconds, Section, Several, setting
 
 
 def _placed(text: str, info: ValidationInfo) -> str:
@@ -35,7 +32,6 @@ def _placed(text: str, info: ValidationInfo) -> str:
     return str(settings.placed(text, info)) if text.endswith(".ipynb") else text
 
 
-Many = Annotated[tuple[_T, ...], Field(strict=False)]
 Report = Annotated[Name, AfterValidator(_placed)]
 Argument = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Program = Annotated[tuple[Argument, ...], Field(strict=False, min_length=1)]
@@ -61,7 +57,7 @@ class Data(Section):
     folder: Place = Field(
         description="The data folder. With [fetch] lists are kept in archive/ there.", examples=["data"]
     )
-    anchors: Many[Place] = setting(
+    anchors: Several[Place] = setting(
         (), "Certificate files or folders to trust, beside IGC-Santé's in the data folder."
     )
     signer: Line = setting("", 'Common name in the certificate that signs the list; alb.mssante.fr if "".')
@@ -73,7 +69,7 @@ class Reports(Section):
     """Section ``[reports]``."""
 
     enabled: bool = setting(True, "Whether to make reports.")
-    names: Many[Report] = setting(
+    names: Several[Report] = setting(
         (), "Which: shipped notebooks or paths of one's own; all whose data are there if none is named."
     )
     region: Line = setting("", _REGION)
@@ -115,12 +111,12 @@ class Retention(Section):
     """Section ``[retention]``: 0 sets no limit."""
 
     runs: int = setting(14, "Keep this many; 0 sets no such limit.", ge=0, le=1_000_000)
-    days: Days = setting(0, "Remove those older than this many days; 0 sets no such limit.")
+    days: settings.Days = setting(0, "Remove those older than this many days; 0 sets no such limit.")
     bytes: int = setting(
         0, "Remove the oldest until the others take no more than this; 0 sets no such limit.", ge=0, le=10**15
     )
     at_least: int = setting(3, "The newest ones that are kept, however old or large.", ge=1, le=1_000_000)
-    observation_days: Days = setting(
+    observation_days: settings.Days = setting(
         365, "Remove observations older than this many days that answer nothing today; 0 sets no such limit."
     )
 
@@ -128,9 +124,9 @@ class Retention(Section):
 class Hooks(Section):
     """Section ``[hooks]``."""
 
-    success: Many[Program] = setting((), "If every step was done and every input is as it should be.")
-    failure: Many[Program] = setting((), "If a step failed, or an input is not as it should be.")
-    new_findings: Many[Program] = setting((), "If there are findings that the run before did not have.")
+    success: Several[Program] = setting((), "If every step was done and every input is as it should be.")
+    failure: Several[Program] = setting((), "If a step failed, or an input is not as it should be.")
+    new_findings: Several[Program] = setting((), "If there are findings that the run before did not have.")
     seconds: Seconds = setting(60, "Seconds that one may take; then it is ended, and the run says so.")
 
 
@@ -140,7 +136,7 @@ class Webhook(Section):
     url: Secret = setting("", 'Where the address (https) is that it goes to: "file:PATH" or "env:VARIABLE".')
     token: Secret = setting("", 'Where the token is that is sent with it ("Authorization: Bearer"), if any.')
     ca_bundle: OptionalFile = settings.optional_file(_TRUSTED)
-    events: Many[Event] = setting(EVENTS, "When it is posted, as [mail] says.")
+    events: Several[Event] = setting(EVENTS, "When it is posted, as [mail] says.")
 
 
 class Mail(Section):
@@ -163,8 +159,8 @@ class Mail(Section):
         "", 'Where its password is, "file:PATH" or "env:VARIABLE"; never the password.'
     )
     sender: str = setting("", "Address that the mail is from.", pattern=rf"^({settings.ADDRESS})?$")
-    recipients: Many[Address] = setting((), "Addresses that it goes to.")
-    events: Many[Event] = setting(EVENTS, "When it is sent, as hooks are run; the first that is so, once.")
+    recipients: Several[Address] = setting((), "Addresses that it goes to.")
+    events: Several[Event] = setting(EVENTS, "When it is sent, as hooks are run; the first that is so, once.")
 
 
 class Health(Section):

@@ -15,15 +15,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from filelock import FileLock, Timeout
 
 from mssante_audit.audits import unusable
-from mssante_audit.base.errors import AuditError, InputError
-from mssante_audit.base.errors import sentence as _text
+from mssante_audit.base.errors import AuditError, InputError, sentence
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.instants import SKEW
 from mssante_audit.base.language import using_language
@@ -60,8 +61,13 @@ class Sign:
     remedy: str = ""
 
 
-def _sign(well: bool, what: str, seen: str, remedy: str, ill: str = "warn") -> Sign:
-    return Sign("ok", what, seen) if well else Sign(ill, what, seen, remedy)
+def _sign(state: str, what: str, found: str, *values: object, remedy: str | tuple[Any, ...] = "") -> Sign:
+    """Return a sign in the language of errors: `found` and `remedy` as an `AuditError` takes them."""
+    how = remedy if isinstance(remedy, tuple) else (remedy,)
+    return Sign(state, what, sentence(found, *values), "" if state == "ok" else sentence(*how))
+
+
+_ok, _warn, _missing = (partial(_sign, state) for state in ("ok", "warn", "missing"))
 
 
 def examine(file: Path | None = None) -> Iterator[Sign]:
@@ -89,7 +95,7 @@ def _whole(what: str, signs: Iterator[Sign]) -> Iterator[Sign]:
     except AuditError as error:
         yield Sign("missing", what, str(error))
     except OSError as error:
-        yield Sign("missing", what, f"{error.filename}: {_why(error)}", _text("Give this user the right"))
+        yield _missing(what, "{}: {}", error.filename, _why(error), remedy="Give this user the right")
 
 
 def _packages() -> Iterator[Sign]:
@@ -97,40 +103,41 @@ def _packages() -> Iterator[Sign]:
     needed = [text for text in metadata.requires("mssante-audit") or () if "extra ==" not in text]
     names = [re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in needed]
     absent = ", ".join(name for name in names if not any(metadata.distributions(name=name)))
-    seen = _text("no {}", absent) if absent else _text("all {}", len(names))
-    yield _sign(not absent, "packages", seen, _text("Install mssante-audit again"), "missing")
-    if not absent:
+    if absent:
+        yield _missing("packages", "no {}", absent, remedy="Install mssante-audit again")
+    else:
+        yield _ok("packages", "all {}", len(names))
         yield from (Sign("warn", "audit of a package", fault) for fault in unusable())
     for group, what in (("report", "reports"), ("observe", "network"), ("pdf", "forms in PDF")):
         if modules := lacking(group):
-            yield Sign("warn", what, _text("no {}", ", ".join(modules)), install(group))
+            yield _warn(what, "no {}", ", ".join(modules), remedy=("{}", install(group)))
 
 
 def _machine() -> Iterator[Sign]:
     """Look at the memory that is free or that a service may take, at temporary files, at the time zone."""
     bounds = []
     with suppress(OSError):  # not Linux, or no control groups: nothing is known
-        free = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-        bounds += [int(free[1]) * 1024] if free else []
+        available = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+        bounds += [int(available[1]) * 1024] if available else []
         group = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2]
         limit = Path(f"/sys/fs/cgroup{group}", "memory.max").read_text().strip()
         bounds += [int(limit)] if limit.isdigit() else []
     least = min(bounds, default=MEMORY)
-    seen = _text("{} to be had", size(least)) if bounds else _text("unknown here")
-    yield _sign(least >= MEMORY, "memory", seen, _text("A run wants {}", size(MEMORY)))
+    free = ("{} to be had", size(least)) if bounds else ("unknown here",)
+    yield (_ok if least >= MEMORY else _warn)("memory", *free, remedy=("A run wants {}", size(MEMORY)))
     try:
         with tempfile.TemporaryDirectory() as folder:
             yield Sign("ok", "temporary files", str(Path(folder).parent))
     except OSError as error:
-        yield Sign("missing", "temporary files", _why(error), _text("Set TMPDIR to a folder with room"))
+        yield _missing("temporary files", "{}", _why(error), remedy="Set TMPDIR to a folder with room")
     now = datetime.now().astimezone()
-    seen, same = _text("{}, now {}", f"{now:%Z}", f"{now:%Y-%m-%d %H:%M}"), True
+    seen, same = sentence("{}, now {}", f"{now:%Z}", f"{now:%Y-%m-%d %H:%M}"), True
     with suppress(ZoneInfoNotFoundError):
         paris = now.astimezone(ZoneInfo("Europe/Paris"))
         same = paris.utcoffset() == now.utcoffset()
-        seen += ", " + (_text("as in Paris") if same else _text("{} in Paris", f"{paris:%H:%M}"))
-    remedy = _text("A timer counts in this machine's time: set its hour accordingly")
-    yield _sign(same, "time zone", seen, remedy)
+        seen += ", " + (sentence("as in Paris") if same else sentence("{} in Paris", f"{paris:%H:%M}"))
+    remedy = "A timer counts in this machine's time: set its hour accordingly"
+    yield (_ok if same else _warn)("time zone", "{}", seen, remedy=remedy)
 
 
 def _hooks(config: Config, settings: Path) -> Iterator[Sign]:
@@ -138,8 +145,8 @@ def _hooks(config: Config, settings: Path) -> Iterator[Sign]:
     commands = {*config.hooks.success, *config.hooks.failure, *config.hooks.new_findings}
     for program in sorted({words[0] for words in commands}):
         if shutil.which(program) is None:
-            remedy = _text("Give its full path, and make it executable")
-            yield Sign("warn", "hook", _text("{} is no program here", program), remedy)
+            remedy = "Give its full path, and make it executable"
+            yield _warn("hook", "{} is no program here", program, remedy=remedy)
     named = [settings] if commands else []
     named += [Path(shutil.which(argument) or argument) for words in sorted(commands) for argument in words]
     files = [file for file in named if os.path.isfile(file)]  # one in a folder of others' is none
@@ -148,7 +155,7 @@ def _hooks(config: Config, settings: Path) -> Iterator[Sign]:
         mode, ours = about.st_mode, about.st_uid in (0, os.geteuid())
         if not ours or (mode & 0o022 and not mode & stat.S_ISVTX and not stat.S_ISLNK(mode)):
             remedy = f"chmod go-w {place}" if ours else f"chown -h root {place}"
-            yield Sign("warn", "hook", _text("{} can be written by others", place), remedy)
+            yield _warn("hook", "{} can be written by others", place, remedy=("{}", remedy))
 
 
 def _way(file: Path) -> Iterator[Path]:
@@ -179,14 +186,14 @@ def _proxy(config: Config) -> Iterator[Sign]:
     except OSError as error:
         fault = f": {_why(error)}"
     except (ValueError, KeyError, httpx.InvalidURL):
-        fault = f" {_text('is of no kind that can be used')}"
-    remedy = _text("Set HTTPS_PROXY to http://HOST:PORT, or name the host in NO_PROXY")
-    yield _sign(not fault, "proxy", seen + fault, remedy, "missing")
+        fault = f" {sentence('is of no kind that can be used')}"
+    remedy = "Set HTTPS_PROXY to http://HOST:PORT, or name the host in NO_PROXY"
+    yield (_missing if fault else _ok)("proxy", "{}", seen + fault, remedy=remedy)
 
 
 def _why(error: Exception) -> str:
     why = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
-    return _text("{}", str(why).lower())
+    return sentence("{}", str(why).lower())
 
 
 def _way_out(config: Config) -> Iterator[Sign]:
@@ -195,10 +202,10 @@ def _way_out(config: Config) -> Iterator[Sign]:
     host, port = settings.try_host, settings.port
     if not host:
         if settings.enabled:
-            remedy = _text("Name a mail server that you may try in observe_tls.try_host")
-            yield Sign("warn", what, _text("unknown: no server to try port {} of", port), remedy)
+            remedy = "Name a mail server that you may try in observe_tls.try_host"
+            yield _warn(what, "unknown: no server to try port {} of", port, remedy=remedy)
         return
-    where, begin = _text("port {} of {}", port, host), time.monotonic()
+    where, begin = sentence("port {} of {}", port, host), time.monotonic()
     seconds = min(settings.timeout, TRIED)
     source = (settings.source_address, 0) if settings.source_address else None
     try:
@@ -209,13 +216,13 @@ def _way_out(config: Config) -> Iterator[Sign]:
                 opened.sendall(b"QUIT\r\n")
     except (OSError, UnicodeError) as error:
         ill = "missing" if settings.enabled else "warn"
-        remedy = _text("Have connections to port {} let out", port)
-        yield Sign(ill, what, f"{where}: {_why(error)}", remedy)
+        let_out = "Have connections to port {} let out", port
+        yield _sign(ill, what, "{}: {}", where, _why(error), remedy=let_out)
         return
     greets = code in (b"220", b"421", b"554")
-    seen = _text("greets with {}", code.decode()) if greets else _text("does not greet as a mail server")
-    remedy = _text("Name a mail server in observe_tls.try_host; if it is one, something answers in its place")
-    yield _sign(greets, what, f"{where} {seen}", remedy)
+    greeting = ("greets with {}", code.decode()) if greets else ("does not greet as a mail server",)
+    remedy = "Name a mail server in observe_tls.try_host; if it is one, something answers in its place"
+    yield (_ok if greets else _warn)(what, "{} {}", where, AuditError(*greeting), remedy=remedy)
 
 
 def _secrets(config: Config) -> Iterator[Sign]:
@@ -229,10 +236,10 @@ def _secrets(config: Config) -> Iterator[Sign]:
         about = Path(place).stat() if kind == "file" else None
         # Its group may read it, if it is root's, as with Kubernetes.
         if about and about.st_mode & (0o077 if about.st_uid == os.geteuid() else 0o007):
-            seen = _text("{}: {} can be read by others", name, place)
-            yield Sign("warn", "secret", seen, f"chmod 600 {place}")
+            remedy = "{}", f"chmod 600 {place}"
+            yield _warn("secret", "{}: {} can be read by others", name, place, remedy=remedy)
         elif where:
-            yield Sign("ok", "secret", _text("{} is there", name))
+            yield _ok("secret", "{} is there", name)
 
 
 def _output(config: Config) -> Iterator[Sign]:
@@ -241,16 +248,16 @@ def _output(config: Config) -> Iterator[Sign]:
     there = [*map(_existing, wanted)]
     ill = [path for path in there if not os.access(path, os.W_OK | os.X_OK * path.is_dir())]
     if ill or not there[0].is_dir():
-        remedy = _text("Give this user the right, or set output.folder")
-        yield Sign("missing", "output", _text("{} cannot be written", [*ill, *there][0]), remedy)
+        remedy = "Give this user the right, or set output.folder"
+        yield _missing("output", "{} cannot be written", [*ill, *there][0], remedy=remedy)
         return
     yield Sign("ok", "output", str(output))
     if (output / LOCK).exists():
         try:
             with FileLock(output / LOCK, timeout=0):
-                yield Sign("ok", "lock", _text("free"))
+                yield _ok("lock", "free")
         except Timeout:
-            yield Sign("warn", "lock", _text("held: a run is at work"), _text("Wait for it to end"))
+            yield _warn("lock", "held: a run is at work", remedy="Wait for it to end")
     signs = health(config) if (output / night.STATE / night.RUN).exists() else [_disk(output, 3)]
     yield from (replace(sign, state="warn") if sign.state == "missing" else sign for sign in signs)
 
@@ -276,29 +283,29 @@ def _white_list(config: Config) -> Iterator[Sign]:
     except AuditError:
         if not config.fetch.enabled or any(config.data.folder.glob("archive/*.xml.gz")):
             raise
-        yield Sign("warn", "white list", _text("none yet"), _text("The first run fetches it"))
+        yield _warn("white list", "none yet", remedy="The first run fetches it")
         return
     whitelist, verdict = space.whitelist, space.whitelist.signature
-    yield Sign("ok", "white list", _text("{}, {} rows", Path(whitelist.source).name, len(space.entries)))
+    yield _ok("white list", "{}, {} rows", Path(whitelist.source).name, len(space.entries))
     if verdict.status == "valid":
-        yield Sign("ok", "signature", _text("valid, signer {}", verdict.signer))
+        yield _ok("signature", "valid, signer {}", verdict.signer)
     else:
         ill, remedy = "missing", "Get the list again"
         if verdict.status == "valid-untrusted":
             ill, remedy = "warn", _SIGNERS.get(verdict.reason, _AGAIN)
         with using_language(AuditError.language):
             seen = not_relied_on(doubts(whitelist))
-        yield Sign(ill, "signature", seen, _text(remedy))
+        yield _sign(ill, "signature", "{}", seen, remedy=remedy)
     generated_at = whitelist.generated_at
     if generated_at is None:
-        yield Sign("warn", "clock", _text("the list does not say when it was made"))
+        yield _warn("clock", "the list does not say when it was made")
     elif generated_at > now + SKEW:
-        ahead = _text("the list is of {}, after now", f"{generated_at:%Y-%m-%d %H:%M} UTC")
-        yield Sign("missing", "clock", ahead, _text("Set the clock"))
+        at, remedy = f"{generated_at:%Y-%m-%d %H:%M} UTC", "Set the clock"
+        yield _missing("clock", "the list is of {}, after now", at, remedy=remedy)
     else:
         young = generated_at >= now - timedelta(days=config.thresholds.list_max_age_days)
-        remedy = _text("Set fetch.enabled, or put a newer one there")
-        yield _sign(young, "clock", _text("the list is {} days old", (now - generated_at).days), remedy)
+        age, remedy = (now - generated_at).days, "Set fetch.enabled, or put a newer one there"
+        yield (_ok if young else _warn)("clock", "the list is {} days old", age, remedy=remedy)
 
 
 # -- whether the nights go well: by the state that the last run left, without a lock ------------------------
@@ -313,31 +320,29 @@ def _nights(config: Config) -> Iterator[Sign]:
     output, hours, now = config.output.folder, config.health.max_age_hours, datetime.now(UTC)
     oldest = now - timedelta(hours=hours)
     if (last := night.read_last(output)) is None:
-        yield Sign("missing", "last run", _text("there was none"), _text("Look at what should start it"))
+        yield _missing("last run", "there was none", remedy="Look at what should start it")
         return
     at, status = night.began(last.stamp), last.exit_status
-    begun = f"{at:%Y-%m-%d %H:%M} UTC"
-    remedy = _text("See {}", output / night.RUNS / last.stamp / "log.txt")
+    begun, see = f"{at:%Y-%m-%d %H:%M} UTC", ("See {}", output / night.RUNS / last.stamp / "log.txt")
     if at > now + SKEW:
-        well, seen, remedy = False, _text("began at {}, after now", begun), _text("Set the clock")
+        yield _missing("last run", "began at {}, after now", begun, remedy="Set the clock")
     elif status is None:
-        well, seen = last.status == "running" and at >= oldest, _text("{} since {}", last.status, begun)
+        sign = _ok if last.status == "running" and at >= oldest else _missing
+        yield sign("last run", "{} since {}", last.status, begun, remedy=see)
     else:
-        well, seen = status < night.FAILED, _text("{}, exit status {}", begun, status)
-    yield _sign(well, "last run", seen, remedy, "missing")
+        sign = _ok if status < night.FAILED else _missing
+        yield sign("last run", "{}, exit status {}", begun, status, remedy=see)
     if not last.good:
-        remedy = _text("Look at the mail of the last run")
-        yield Sign("missing", "last good run", _text("there was none"), remedy)
+        yield _missing("last good run", "there was none", remedy="Look at the mail of the last run")
+    elif (good := night.began(last.good)) >= oldest:
+        yield _ok("last good run", f"{good:%Y-%m-%d %H:%M} UTC")
     else:
-        good = night.began(last.good)
-        seen = f"{good:%Y-%m-%d %H:%M} UTC"
-        if late := good < oldest:
-            seen = _text("{}, more than {} h ago", seen, f"{hours:g}")
-        yield _sign(not late, "last good run", seen, _text("Look at what starts it"), "missing")
+        seen = "{}, more than {} h ago", f"{good:%Y-%m-%d %H:%M} UTC", f"{hours:g}"
+        yield _missing("last good run", *seen, remedy="Look at what starts it")
     for step in (step for step in last.steps if step.step == "hooks"):
-        failed, remedy = step.outcome == "failed", _text("Nobody may have been told of the last run")
-        seen = step.message if failed else _text(step.outcome)
-        yield _sign(not failed, "hooks", seen, remedy, "missing")
+        failed, remedy = step.outcome == "failed", "Nobody may have been told of the last run"
+        outcome = step.message if failed else sentence(step.outcome)
+        yield (_missing if failed else _ok)("hooks", "{}", outcome, remedy=remedy)
     yield _disk(output, 2)
 
 
@@ -347,17 +352,17 @@ def _disk(output: Path, runs: int) -> Sign:
     done = next(filter(night.read_run, reversed(night.runs_in(output))), None)
     last = sum(night.files_of(done).values()) if done else 0
     free, wanted = shutil.disk_usage(there).free, max(ROOM, runs * last)
-    seen = _text("{} free", size(free))
-    if last:
-        seen = _text("{}, the last run took {}", seen, size(last))
-    remedy = _text("A run wants {}: free some, or lower retention.runs", size(wanted))
+    remedy = "A run wants {}: free some, or lower retention.runs", size(wanted)
     if free >= wanted and os.statvfs(there).f_favail == 0 and os.statvfs(there).f_files:
-        return Sign("missing", "disk", _text("no room for one more file"), remedy)
-    return _sign(free >= wanted, "disk", seen, remedy, "missing")
+        return _missing("disk", "no room for one more file", remedy=remedy)
+    seen = AuditError("{} free", size(free))
+    if last:
+        seen = AuditError("{}, the last run took {}", seen, size(last))
+    return (_ok if free >= wanted else _missing)("disk", "{}", seen, remedy=remedy)
 
 
 def size(count: int) -> str:
     """Return bytes as a reader likes them."""
     if count >= 2**30:
-        return _text("{} GB", f"{count / 2**30:.1f}")
-    return _text("{} MB", f"{count / 2**20:.0f}")
+        return sentence("{} GB", f"{count / 2**30:.1f}")
+    return sentence("{} MB", f"{count / 2**20:.0f}")

@@ -63,6 +63,7 @@ def facts_of(
             "asking": len(asks),
             "criticals": int((findings["severity"] == "critical").sum()),
             "new_criticals": int((new["severity"] == "critical").sum()),
+            "unsure_criticals": int((critical["status"] == "unknown").sum()),
             "lost_criticals": len(lost_criticals),
             "left_out": len(findings) - len(asks),
         },

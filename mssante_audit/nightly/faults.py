@@ -11,11 +11,12 @@ from mssante_audit.base.errors import AuditError, InputError, OutputError, Param
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.inputs import LIST
 from mssante_audit.base.resources import real_path, resource
+from mssante_audit.base.settings import LOOPBACK
 from mssante_audit.dossiers.stationery import stationery
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.registry import input_of, known_needs
 from mssante_audit.findings.trend import FILE as TREND
-from mssante_audit.nightly.config import LOOPBACK, Config
+from mssante_audit.nightly.config import Config
 from mssante_audit.nightly.letters import read_letters
 from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.observe.dns.settings import ObserveSettings

@@ -3,6 +3,7 @@
 Sent over verified TLS, within a time; no secret is shown. No failure of theirs changes the run.
 """
 
+import io
 import json
 import os
 import smtplib
@@ -17,7 +18,8 @@ from typing import Any
 from mssante_audit.base.errors import AuditError, ParameterError
 from mssante_audit.base.export import json_bytes
 from mssante_audit.base.secret import masked_url, read_secret, without
-from mssante_audit.nightly.config import LOOPBACK, Mail, Webhook
+from mssante_audit.base.settings import LOOPBACK
+from mssante_audit.nightly.config import Mail, Webhook
 from mssante_audit.nightly.mail import message, record_of
 from mssante_audit.nightly.night import FAILED, SITE, Night, Result, note
 from mssante_audit.nightly.supervise import run_program
@@ -91,7 +93,7 @@ def send_mail(mail: EmailMessage, settings: Mail, seconds: float) -> str:
         if settings.password:
             secrets[:] = [settings.user, read_secret(settings.password)]
         implicit: dict[str, Any] = {"context": context} if settings.tls == "implicit" else {}
-        connect = smtplib.SMTP_SSL if implicit else smtplib.SMTP
+        connect = _BoundedTLS if implicit else _Bounded
         with connect(settings.server, settings.port, timeout=seconds, **implicit) as server:
             if settings.tls == "starttls":
                 server.starttls(context=context)
@@ -101,6 +103,28 @@ def send_mail(mail: EmailMessage, settings: Mail, seconds: float) -> str:
                 raise smtplib.SMTPRecipientsRefused(refused)
 
     return _within(seconds, send)
+
+
+class _Replies(io.BufferedReader):
+    """What a mail server says: it may not go on for ever, since all of it is kept."""
+
+    left = 1000  # lines
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("the server does not stop replying")
+        return super().readline(size)
+
+
+class _Bounded(smtplib.SMTP):
+    def getreply(self) -> tuple[int, bytes]:
+        self.file = self.file or _Replies(self.sock.makefile("rb", 0))  # type: ignore[union-attr]
+        return super().getreply()
+
+
+class _BoundedTLS(_Bounded, smtplib.SMTP_SSL):
+    """The same, over TLS from the beginning."""
 
 
 def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> str:

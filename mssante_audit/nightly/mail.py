@@ -100,7 +100,7 @@ def record_of(night: Night) -> dict[str, Any]:
         **absent,
         **facts,
         "found": facts.get("by_severity", {}),
-        "steps": [result.model_dump(exclude={"facts", "inputs"}) for result in night.results.values()],
+        "steps": [step.model_dump(exclude={"facts", "inputs"}) for step in night.results.values()],
         "site": str(night.output / SITE / "index.html"),
         "folder": str(night.folder),
         "text": summary(night),
@@ -150,13 +150,12 @@ def lines_of(night: Night) -> list[Line]:
     """Return what the mail says: first what is critical, new and unknown, then whom to call for what."""
     facts, blind, first = night.audited, list[Line](), list[Line]()
     for state in _doubtful(night):
-        published = state.state == "quarantined" or "listed" in state.why
-        generated_at = state.why.get("listed") if published else facts.get("list", {}).get("generated_at")
-        listed = _state(night, state) | {"made": generated_at if state.name == LIST else None}
+        made = night.results["audit"].list_date if state.name == LIST else None
+        listed = _state(night, state) | {"made": made}
         blind.append(Line("alarm", _say(night, "doubtful", listed)))
         blind.append(Line("aside", _say(night, "todo", states.remedied(state, night.lang))))
         if state.name == LIST:
-            blind.append(_in_force(night, kept=published))
+            blind.append(_in_force(night, kept="listed" in state.why))
     # Of a list in doubt it is said already.
     if (cause := facts.get("first")) and not (blind and cause.get("whole_list")):
         call = Line("call", _say(night, "call", cause), where=cause["contact"])

@@ -72,6 +72,12 @@ class Result(BaseModel, frozen=True):
         """The state of the list, if the audit found that it is not to be relied on."""
         return next((state for state in self.inputs if state.name == LIST and state.doubtful), None)
 
+    @property
+    def list_date(self) -> str | None:
+        """When the list in doubt was generated: the one published now, or else the one audited."""
+        audited = self.facts.get("list", {}).get("generated_at")
+        return self.doubted_list.why.get("listed", audited) if self.doubted_list else None
+
 
 class Run(BaseModel, frozen=True):
     """A run as ``run.json`` has it; what became of it is empty until it has ended."""
@@ -190,7 +196,7 @@ def files_of(run: Path) -> dict[tuple[int, int], int]:
 def read_last(output: Path) -> Run | None:
     """Return the last run, ``None`` if none; one unread, changed or of another version is an `InputError`."""
     file = output / STATE / RUN
-    if not file.exists():
+    if not os.path.lexists(file):
         return None
     run = _run_in(file)
     read_state(file, run.version, remedy=ANEW)  # which tells whether it was changed
@@ -200,6 +206,8 @@ def read_last(output: Path) -> Run | None:
 def _run_in(file: Path) -> Run:
     try:
         return Run.model_validate_json(read_bytes(file, MOST))
+    except InputError as error:
+        raise error.within(InputError, str(file), ANEW) from None
     except ValidationError as error:
         if any(fault["loc"] == ("version",) for fault in error.errors()):
             remedy = "Use that version, or another output folder"

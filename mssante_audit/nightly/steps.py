@@ -131,7 +131,8 @@ def audit(tonight: Night) -> Done:
     copy_state(tonight.state / trend.FILE, tonight.folder)
     trend.add_point(tonight.folder / trend.FILE, trend.point_of(space.as_of, findings, waived, compared))
     ledger.write_ledger(tonight.folder, noted)  # last: what an audit finds that fails stays new
-    return f"{len(findings)} findings, {len(waived)} waived", facts
+    doubts = (f"{s.name} {s.state}: {states.worded(s, 'en')}" for s in space.states if s.state != "ok")
+    return "; ".join([f"{len(findings)} findings, {len(waived)} waived", *doubts]), facts
 
 
 def _load(tonight: Night, before: states.Known) -> TrustSpace:
@@ -237,8 +238,7 @@ def site(tonight: Night) -> Done:
     audited, good = night.read_result(tonight.folder, "audit"), night.good_run(tonight.output)
     whose, facts = "", dict[str, Any]()
     if audited and good and (refused := audited.doubted_list):
-        generated_at = audited.facts["list"]["generated_at"] if audited.facts else None
-        _put_under_notice(good, draft, tonight.config.lang, refused, generated_at)
+        _put_under_notice(good, draft, tonight.config.lang, refused, audited.list_date)
         whose, facts = f" of {good.name}: the list is {refused.state}", {"of": good.name}
     else:
         compared = ledger.FollowUp(**night.read_audit(tonight.folder)["told"])
@@ -302,10 +302,6 @@ def perform(step: str, tonight: Night) -> Result:
     )  # fmt: skip
     if step == "audit":
         with suppress(OutputError):  # the end of the run writes it again, and tells
-            for state in tonight.inputs:
-                if state.state != "ok":
-                    what = f"{state.name} {state.state}: {states.worded(state, 'en')}"
-                    night.note(tonight.folder, "input", what)
             tonight.reminders = letters.operators_due(tonight.config, tonight.as_of, tonight.folder)
             mail.write_mail(tonight)
     return result

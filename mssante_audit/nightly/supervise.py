@@ -41,7 +41,7 @@ def supervise(step: str, night: Night) -> Result:
             return result
         if status is None:
             code, why = "late", f"not done after {seconds:g} s, and ended"
-        elif status == -signal.SIGKILL:
+        elif status in (-signal.SIGKILL, -signal.SIGABRT):
             code, why = "killed", "it was killed, as when memory runs out"
         elif status:
             why = f"it died with {f'signal {-status}' if status < 0 else f'status {status}'}"

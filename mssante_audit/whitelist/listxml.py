@@ -226,7 +226,7 @@ class Reading:
             kind, why = "unclosed", "the end of the file is missing"
         elif cut:
             why = f"the file is cut inside <{shown_name(self.path[2 if self.row else -1])}>"
-        elif not self.path:
+        elif not self.path and kind == "broken":
             kind, why = "trailing", f"something stands after the end of the list ({why})"
         self._spoil(kind, why)
         if not self.row and (cut or not self._in_list()):

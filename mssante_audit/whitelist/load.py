@@ -200,11 +200,6 @@ def is_html(content: bytes | bytearray) -> bool:
     return bool(_PAGE.match(bytes(content[:4096])))
 
 
-def refusal(whitelist: WhiteList) -> str:
-    """Return why a list is refused at any instant, the gravest first of `doubts`."""
-    return next(iter(doubts(whitelist)), "undated")
-
-
 def doubts(
     whitelist: WhiteList, as_of: datetime | None = None, max_age: timedelta | None = None
 ) -> list[str]:
@@ -218,7 +213,7 @@ def doubts(
     verdict = whitelist.signature
     reasons = []
     if whitelist.damaged:
-        reasons.append("cut" if "cut" in whitelist.damage_kinds else "damaged")
+        reasons.append("cut" if {"cut", "unclosed"}.intersection(whitelist.damage_kinds) else "damaged")
     elif verdict.status == "invalid":
         reasons.append("forged")
     if verdict.status == "absent":

@@ -50,15 +50,16 @@ class Status:
     file: str = ""  # the list that tells, or comes nearest to it
     made: datetime | None = None  # when that was made
     due: datetime | None = None  # when its successor is
-    since: datetime | None = None  # since when the certificate is revoked
+    since: datetime | None = None  # since when the certificate is revoked, if it is; later, if it is ``good``
     reason: str = ""  # and why, if the list says it (RFC 5280, 5.3.1)
 
     @property
     def why(self) -> str:
         """What it rests on, in a sentence without a final period."""
-        if self.answer == "revoked":
+        if self.since and self.answer != "unknown":
             reason = f" ({self.reason})" if self.reason else ""
-            return f"{self.file} says that it was revoked on {self.since:%Y-%m-%d}{reason}"
+            later = ", which is later" if self.answer == "good" else ""
+            return f"{self.file} says that it was revoked on {self.since:%Y-%m-%d}{reason}{later}"
         if self.answer == "good":
             return f"{self.file} of {self.made:%Y-%m-%d} does not name it"
         freshness = f" ({self.due:%Y-%m-%d})" if self.doubt == "stale" and self.due else ""
@@ -159,7 +160,10 @@ def revocation(chain: Sequence[x509.Certificate], files: Collection[Path], at: d
                 return status
             if certificate is chain[0]:
                 statuses.append(status)
-    return max(statuses, key=lambda s: (s.answer == "good", [*_DOUBTS].index(s.doubt)), default=UNASKED)
+    order = [*_DOUBTS]
+    return max(
+        statuses, key=lambda s: (s.answer == "good", bool(s.since), order.index(s.doubt)), default=UNASKED
+    )
 
 
 def _status(
@@ -179,7 +183,7 @@ def _status(
     if entry and entry[0] <= at and not (entry[1] == HOLD and doubt):
         return Status("revoked", "", name, made, due, *entry)
     doubt = doubt or ("" if source.part_of(certificate) else "scope")
-    return Status("unknown" if doubt else "good", doubt, name, made, due)
+    return Status("unknown" if doubt else "good", doubt, name, made, due, *(entry or ()))
 
 
 def load_crl(file: Path) -> RevocationList | None:

@@ -23,6 +23,7 @@ from conftest import CATALOGUE
 from made_lists import START, row, xml
 from typer.testing import CliRunner
 
+from mssante_audit.archive.events import span
 from mssante_audit.archive.history import VERSION, bring_up_to_date, history_of
 from mssante_audit.archive.store import (
     Archive,
@@ -34,6 +35,7 @@ from mssante_audit.archive.store import (
     read_log,
     verify,
 )
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.state import write_state
 from mssante_audit.cli.main import app
@@ -176,6 +178,15 @@ def test_verify_tells_files_deleted_truncated_replaced_and_renamed(archive, chai
     faults = faults_of(archive)
     assert faults.keys() == {path.name for path in why}
     assert all(fault in faults[path.name] for path, fault in why.items())
+
+
+def test_a_comparison_does_not_believe_the_log(archive, chain) -> None:
+    (record,) = put(archive, sign(xml(ROWS), chain))
+    forged = sign(xml(ROWS[1:], START + DAY), make_chain())
+    file = f"2026-01-02T053000Z-{digest(forged)[:8]}.xml.gz"
+    (archive.folder / file).write_bytes(gzip.compress(forged))
+    append(archive.folder, replace(record, file=file, sha256=digest(forged)))
+    assert span(fresh(archive), "2026-01-01", "2026-01-02").doubts == ((), ("untrusted",))
 
 
 def test_a_torn_line_of_the_log_harms_no_other(tmp_path) -> None:

@@ -192,6 +192,10 @@ def test_a_ledger_of_another_version_or_changed_is_refused_in_one_line_and_kept(
     assert str(refused.value).endswith(". Put back a copy of it, or remove it to start anew")
     assert "\n" not in str(refused.value)
     assert file.read_bytes() == content
+    file.unlink()
+    file.symlink_to("nowhere")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_ledger(tmp_path)
 
 
 def test_reports_say_what_is_new_open_and_unknown(tmp_path: Path) -> None:

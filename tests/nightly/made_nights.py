@@ -129,7 +129,8 @@ WHY = {
 
 def state(name: str, what: str, *, tolerated: bool = False) -> State:
     forged = {"doubt": "forged"}
-    more = {"shrunk": {"size": 16, "before": 33}, "quarantined": forged, "unverified": forged}
+    refused = forged | {"listed": ""}
+    more = {"shrunk": {"size": 16, "before": 33}, "quarantined": refused, "unverified": forged}
     why = WHY | more.get(what, {}) | {"input": name}
     return State(name, what, 9, why, tolerated)
 
@@ -148,7 +149,7 @@ def causes(number: int, names: tuple[str, ...] = HOSTILE[:1], **more: Any) -> di
 
 
 def night(
-    *inputs: State, new=0, fixed=0, critical=0, lost=0, failed=(), names=HOSTILE[:1],
+    *inputs: State, new=0, fixed=0, critical=0, unsure=0, lost=0, failed=(), names=HOSTILE[:1],
     previous="2026-03-02T06", lang="en", resumed=True, **settings: Any,
 ) -> Night:  # fmt: skip
     """Return a night that found what is said, of `settings` as audit.toml has them."""
@@ -160,7 +161,7 @@ def night(
         "fixed_by_severity": NOTHING | {"error": fixed},
         "shown": {
             "new": new, "open": 4, "fixed": fixed, "unknown": lost, "asking": 4 + new, "criticals": critical,
-            "new_criticals": min(new, critical), "lost_criticals": lost,
+            "new_criticals": min(new, critical), "unsure_criticals": unsure, "lost_criticals": lost,
         },
         "failed_rules": [], "previous": previous, "first": first,
         "critical": causes(critical, names), "lost": causes(lost, names, mailboxes=None),

@@ -302,6 +302,15 @@ def test_two_at_once_is_one_line_and_status_2(later):
     assert re.fullmatch(busy, errors)
 
 
+def test_too_few_files_for_a_run_is_one_line(later):
+    few = subprocess.run(
+        ["sh", "-c", 'ulimit -n 12; exec "$@"', "sh", *later.command("run")], cwd=later.folder,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    line = "mssante-audit: this machine cannot do more at once: Too many open files. Raise its limits ("
+    assert (few.returncode, few.stderr.count("\n"), few.stderr[: len(line)]) == (3, 1, line)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "status", "heard"), [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False)]

@@ -65,12 +65,12 @@ class Lists:
 
     def made(
         self, when: datetime = SECOND, *, rows: int | None = None, by: str = "chain", forged: bool = False,
-        cut: bool = False,
+        cut: int = 0,
     ) -> bytes:  # fmt: skip
         content = b"".join(whitelist_chunks(self.rows[:rows], when))
         content = sign(content, getattr(self, by)) if by else content
         content = content.replace(b"FICTIVES", b"FACTICES", 1) if forged else content
-        return content[: len(content) * 2 // 3] if cut else content
+        return content[:-cut] if cut else content
 
 
 @dataclass(frozen=True)
@@ -431,6 +431,8 @@ def test_a_refused_list_is_told_in_the_readers_language_and_as_what_is_new(name,
         subject, text, page, status = played(nights, when, published, lang)
         head, *words = expected[lang]
         assert (status, head in subject, len(subject) <= 78) == (3 if failed else 4, True, True), subject
+        dated = re.search(r"(?:white list of|liste blanche du) (.*? UTC)", text)
+        assert not dated or dated[1] in nights.page.replace("\xa0", " ")
         for part in (text, page):
             wanted = (subject, case[lang], *words, *CASES["stays"][lang])
             assert [words for words in wanted if words not in part] == []

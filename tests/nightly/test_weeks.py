@@ -32,7 +32,7 @@ NIGHTS = 21
 LEFT, BACK = 4, 13
 """The nights when the contacts of a row leave the list, and when they are back."""
 OF_LIST = {
-    "cut": ("la fin du fichier manque", {"cut": True}),
+    "cut": ("la fin du fichier manque", {"cut": 20_000}),
     "forged": ("la signature est fausse", {"forged": True}),
     "unsigned": ("aucune signature", {"by": ""}),
     "other": ("signée par autre.fictif.example", {"by": "other"}),
@@ -169,8 +169,10 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     criticals = sum(f["severity"] == "critical" for f in found)
     fresh = sum(f["severity"] == "critical" and f["status"] == "new" for f in found)
     numbers = "premier passage" if first else f"{fresh} nouveau{'x' if fresh > 1 else ''}"
+    unsure = sum(f["severity"] == "critical" and f["status"] == "unknown" for f in found)
+    numbers += f", {unsure} à confirmer" if unsure else ""
     sight = "TOUJOURS AVEUGLES" if world.blind else "AVEUGLES"
-    blind = rf"{sight} : liste \([^)]+\) ; (\d+) critiques? connus?()()"
+    blind = rf"{sight} : liste \([^)]+\) ; (\d+) critiques? (?:connu|à\s+confirmer)()()"
     seen = blind if refused else r"(\d+) critiques? \(([^)]*)\), (.*)"
     head = re.match(rf"MSSanté \d+(?:er)? mars : {seen}", text)
     holds = bool(head) and head[1] == str(criticals) and (refused or head[2] == numbers)

@@ -270,7 +270,7 @@ def scope(*, users: bool) -> x509.IssuingDistributionPoint:
         ({"made": MADE - 30 * DAY}, UNKNOWN, OVERDUE),
         ({"made": MADE + 3000 * DAY}, UNKNOWN, ""),  # the signer's end is past: it need not be named any more
         ({"revoked": MADE - DAY}, REVOKED, "a.crl says that it was revoked on 2026-03-01"),
-        ({"revoked": MADE + DAY, "made": MADE + 2 * DAY}, GOOD, ""),
+        ({"revoked": MADE + DAY, "made": MADE + 2 * DAY}, GOOD, "on 2026-03-03, which is later"),
         ({"revoked": MADE + DAY, "lost": MADE - DAY, "made": MADE + 2 * DAY}, REVOKED, ""),
         ({"by": 0}, UNKNOWN, "no revocation list of its issuer lies here"),
         ({"extension": x509.DeltaCRLIndicator(3)}, UNKNOWN, PARTIAL),
