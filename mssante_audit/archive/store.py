@@ -23,7 +23,7 @@ from mssante_audit.archive.changes import Side, side_of
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError, WhiteListError
 from mssante_audit.base.export import append_line, sync_folder, write_bytes
-from mssante_audit.base.instants import SKEW, asked_instant
+from mssante_audit.base.instants import SKEW, asked_instant, stamp_of, stamped
 from mssante_audit.base.reading import read_bytes
 from mssante_audit.base.resources import real_path
 from mssante_audit.base.staging import exclusive
@@ -47,7 +47,6 @@ VERSION = 1  # of the log
 MAX_LOG = 1 << 27  # its bytes: some thousand years of nights
 GOOD = ("kept", "same", "unchanged")  # outcomes after which the archive holds what the server publishes
 MAX_LOSS = 0.1  # share of its rows that a list may lose against the one before without being flagged
-TIME = "%Y-%m-%dT%H%M%SZ"  # how a list's name writes its generation time
 _NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}Z)-([0-9a-f]{8})\.xml\.gz")
 
 
@@ -249,7 +248,7 @@ def verify(archive: Archive) -> Iterator[tuple[str, str]]:
         try:
             whitelist = archive.load(snapshot)
             rows.append(history.rows_of(whitelist.entries, snapshot.generated_at))
-            if whitelist.generated_at is None or whitelist.generated_at.strftime(TIME) != snapshot.name[:18]:
+            if whitelist.generated_at is None or stamp_of(whitelist.generated_at) != snapshot.name[:18]:
                 fault = "generated at another time than its name says"
             elif recorded.get(snapshot.name, whitelist.sha256) != whitelist.sha256:
                 fault = "not the bytes that were recorded when it was kept"
@@ -268,7 +267,7 @@ def verify(archive: Archive) -> Iterator[tuple[str, str]]:
 def _snapshot(path: Path) -> Snapshot | None:
     named = _NAME.fullmatch(path.name)
     with suppress(ValueError):
-        return named and Snapshot(datetime.strptime(named[1], TIME).replace(tzinfo=UTC), named[2], path)
+        return named and Snapshot(stamped(named[1]), named[2], path)
     return None
 
 
@@ -350,7 +349,7 @@ def keep(
 def _store(
     archive: Archive, whitelist: WhiteList, made: datetime, record: Record, max_loss: float, now: datetime
 ) -> Record:
-    record = replace(record, file=f"{made.strftime(TIME)}-{whitelist.sha256[:8]}.xml.gz")
+    record = replace(record, file=f"{stamp_of(made)}-{whitelist.sha256[:8]}.xml.gz")
     target, notes = archive.folder / record.file, list[str]()
     if target.exists():
         if digest(content_of(target)) == whitelist.sha256:
@@ -379,7 +378,7 @@ def _store(
 
 
 def _quarantine(folder: Path, content: bytes, record: Record, made: datetime | None, reason: str) -> Record:
-    name = f"{made.strftime(TIME) if made else 'undated'}-{record.sha256[:8]}.gz"
+    name = f"{stamp_of(made) if made else 'undated'}-{record.sha256[:8]}.gz"
     # The very bytes received, under one more layer: what is in them is not known.
     write_bytes(folder / QUARANTINE / name, gzip.compress(content, mtime=0))
     write_bytes(folder / QUARANTINE / f"{name}.reason.txt", f"{reason}\n".encode("utf-8", "backslashreplace"))

@@ -7,6 +7,7 @@ from mssante_audit.base.errors import InputError
 
 # By how much a clock may be wrong: a list dated so far ahead is not yet one of the future.
 SKEW = timedelta(hours=1)
+_STAMP = "%Y-%m-%dT%H%M%SZ"
 
 
 def parse_instant(text: str | datetime | None) -> datetime:
@@ -33,6 +34,19 @@ def asked_instant(text: str | datetime | None) -> datetime:
     instant = parse_instant(text)
     if not 1900 <= instant.year < 3000:
         raise InputError("{} is too far away", repr(str(text)), remedy="Name a year from 1900 to 2999")
+    return instant
+
+
+def stamp_of(instant: datetime) -> str:
+    """Return an instant as names of files and folders have it: ``2025-03-01T060000Z``."""
+    return instant.astimezone(UTC).strftime(_STAMP)
+
+
+def stamped(stamp: str) -> datetime:
+    """Return the instant that a stamp names; a `ValueError` if it is none, to the letter."""
+    instant = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
+    if stamp_of(instant) != stamp:
+        raise ValueError(f"{stamp} is no stamp")
     return instant
 
 

@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from mssante_audit.audits import unusable
 from mssante_audit.base.errors import AuditError, InputError, sentence
 from mssante_audit.base.groups import install, lacking
-from mssante_audit.base.instants import SKEW
+from mssante_audit.base.instants import SKEW, stamped
 from mssante_audit.base.language import using_language
 from mssante_audit.base.secret import masked_url, read_secret
 from mssante_audit.base.staging import LOCK
@@ -322,7 +322,7 @@ def _nights(config: Config) -> Iterator[Sign]:
     if (last := night.read_last(output)) is None:
         yield _missing("last run", "there was none", remedy="Look at what should start it")
         return
-    at, status = night.began(last.stamp), last.exit_status
+    at, status = stamped(last.stamp), last.exit_status
     begun, see = f"{at:%Y-%m-%d %H:%M} UTC", ("See {}", output / night.RUNS / last.stamp / "log.txt")
     if at > now + SKEW:
         yield _missing("last run", "began at {}, after now", begun, remedy="Set the clock")
@@ -334,7 +334,7 @@ def _nights(config: Config) -> Iterator[Sign]:
         yield sign("last run", "{}, exit status {}", begun, status, remedy=see)
     if not last.good:
         yield _missing("last good run", "there was none", remedy="Look at the mail of the last run")
-    elif (good := night.began(last.good)) >= oldest:
+    elif (good := stamped(last.good)) >= oldest:
         yield _ok("last good run", f"{good:%Y-%m-%d %H:%M} UTC")
     else:
         seen = "{}, more than {} h ago", f"{good:%Y-%m-%d %H:%M} UTC", f"{hours:g}"

@@ -12,14 +12,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mssante_audit.base import export
-from mssante_audit.base.instants import SKEW
+from mssante_audit.base.instants import SKEW, stamp_of, stamped
 from mssante_audit.base.state import copy_state
 from mssante_audit.findings import ledger, trend
 from mssante_audit.nightly import mail, night
 from mssante_audit.nightly.config import Retention
 from mssante_audit.nightly.hooks import run_hooks
 from mssante_audit.nightly.letters import operators_due
-from mssante_audit.nightly.night import RUNS, SITE, Night, Result, Run, note, stamp_of
+from mssante_audit.nightly.night import RUNS, SITE, Night, Result, Run, note
 from mssante_audit.observe import file as observations
 from mssante_audit.space.states import as_json
 
@@ -93,7 +93,7 @@ def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> l
     always = {*runs[: rules.at_least], *(run for run in runs if run.name in in_use)}
     kept = runs[: rules.runs] if rules.runs else runs
     if rules.days:
-        kept = [run for run in kept if night.began(run.name) >= now - timedelta(days=rules.days)]
+        kept = [run for run in kept if stamped(run.name) >= now - timedelta(days=rules.days)]
     if rules.bytes:  # the newest that fit, together with those kept in any case
         counted = {file: size for run in always for file, size in night.files_of(run).items()}
         left = rules.bytes - sum(counted.values())
@@ -117,7 +117,7 @@ def outdated_observations(
     oldest, old_files = now - timedelta(days=rules.observation_days), []
     for kind in observations.FORMS:
         files = [f for f in observations.observation_files(data, kind) if f.is_file() and not f.is_symlink()]
-        begun = {file: at for file in files if (at := observations.stamp_of(file.name))}
+        begun = {file: at for file in files if (at := observations.begun_at(file.name))}
         if old := [file for file, at in begun.items() if at < oldest and file.name not in answering]:
             whole = next(filter(observations.is_whole, reversed(begun)), None)
             old_files += [file for file in old if file != whole]

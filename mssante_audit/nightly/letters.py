@@ -18,12 +18,12 @@ import pandas as pd
 from mssante_audit.archive.lifetimes import survival
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.frames import frame_of
-from mssante_audit.base.instants import SKEW, asked_instant, paris_day, parse_instant
+from mssante_audit.base.instants import SKEW, asked_instant, paris_day, parse_instant, stamped
 from mssante_audit.base.staging import exclusive
 from mssante_audit.base.state import read_state, write_state
 from mssante_audit.dossiers.facts import dossier
 from mssante_audit.nightly.config import Config
-from mssante_audit.nightly.night import SNAPSHOT, STATE, began, read_audit, read_result, read_run, runs_in
+from mssante_audit.nightly.night import SNAPSHOT, STATE, read_audit, read_result, read_run, runs_in
 from mssante_audit.report.results import open_space, select_operator
 
 FILE, VERSION = "letters.json", 1
@@ -111,7 +111,7 @@ def _last(runs: Iterable[Audited], until: datetime | None = None) -> Audited | N
     """Return the run audited at the last instant until then; of `runs`, no more are read than could be."""
     last = None
     for folder, at in runs:
-        if last and began(folder.name) + SKEW < last[1]:
+        if last and stamped(folder.name) + SKEW < last[1]:
             break
         if (until is None or at <= until) and (last is None or at > last[1]):
             last = folder, at

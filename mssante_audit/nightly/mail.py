@@ -19,10 +19,11 @@ from typing import Any
 
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.inputs import LIST, State
+from mssante_audit.base.instants import stamped
 from mssante_audit.base.language import NARROW, NBSP, using_language
 from mssante_audit.base.resources import table_of
 from mssante_audit.findings.templates import phrase
-from mssante_audit.nightly.night import SITE, SUMMARY, Night, began, good_run, read_result, read_run, runs_in
+from mssante_audit.nightly.night import SITE, SUMMARY, Night, good_run, read_result, read_run, runs_in
 from mssante_audit.report import html
 from mssante_audit.space import states
 
@@ -59,7 +60,7 @@ def message(night: Night) -> EmailMessage:
     mail[name] = value
     if settings.recipients:
         mail["To"] = ", ".join(settings.recipients)
-    mail["Date"] = format_datetime(began(stamp))
+    mail["Date"] = format_datetime(stamped(stamp))
     # The same for the same night: a run that was killed while it sent the mail sends it again.
     mail["Message-ID"] = f"<{stamp}.mssante-audit@{settings.sender.rpartition('@')[2] or 'localhost'}>"
     mail["Auto-Submitted"] = "auto-generated"
@@ -281,7 +282,7 @@ def metrics(night: Night, ended: datetime) -> str:
     facts, results = night.audited, night.results
     samples: dict[str, list[tuple[Mapping[str, str], float]]] = {
         "last_run_timestamp_seconds": [({}, ended.timestamp())],
-        "last_success_timestamp_seconds": [({}, began(night.good).timestamp())] if night.good else [],
+        "last_success_timestamp_seconds": [({}, stamped(night.good).timestamp())] if night.good else [],
         "exit_status": [({}, night.exit_status)],
         "findings": [
             ({"severity": severity, "state": state}, n)

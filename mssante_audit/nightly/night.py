@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from mssante_audit.base import export
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.inputs import LIST, State
+from mssante_audit.base.instants import stamp_of, stamped
 from mssante_audit.base.reading import MB, parse_json, read_bytes
 from mssante_audit.base.state import read_state, state_bytes
 from mssante_audit.nightly.config import Config, Deadlines, Severity
@@ -32,23 +33,8 @@ STEPS = tuple(name for name in Deadlines.model_fields if name != "package")  # i
 MOST = 64 * MB  # bytes of a file that a night left about itself
 ANEW = "Remove it: the next run writes it anew"
 FAILED = 3  # exit status from which a run is a failure
-_TIME = "%Y-%m-%dT%H%M%SZ"  # name of a run's folder: when it began (UTC)
-
-
-def stamp_of(instant: datetime) -> str:
-    """Return the name of a run that begins at `instant`."""
-    return instant.astimezone(UTC).strftime(_TIME)
-
-
-def began(stamp: str) -> datetime:
-    """Return when a run began; a `ValueError` if `stamp` is no run's name."""
-    at = datetime.strptime(stamp, _TIME).replace(tzinfo=UTC)
-    if stamp_of(at) != stamp:
-        raise ValueError(f"{stamp} is no run")
-    return at
-
-
-_Stamp = Annotated[str, AfterValidator(lambda text: text and stamp_of(began(text)))]
+# Name of a run's folder: when it began
+_Stamp = Annotated[str, AfterValidator(lambda text: text and stamp_of(stamped(text)))]
 
 
 class Result(BaseModel, frozen=True):

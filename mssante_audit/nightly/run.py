@@ -11,11 +11,11 @@ from pathlib import Path
 
 from mssante_audit.base import export
 from mssante_audit.base.digest import digest
-from mssante_audit.base.instants import SKEW, asked_instant
+from mssante_audit.base.instants import SKEW, asked_instant, stamp_of
 from mssante_audit.base.staging import exclusive
 from mssante_audit.nightly import night
 from mssante_audit.nightly.config import Config
-from mssante_audit.nightly.night import RUNS, SITE, STATE, STEPS, Night, Result, Run, note, stamp_of
+from mssante_audit.nightly.night import RUNS, SITE, STATE, STEPS, Night, Result, Run, note
 from mssante_audit.nightly.supervise import supervise
 
 RESUMED = timedelta(hours=12)  # how old a run may be to go on with: meanwhile the data have changed

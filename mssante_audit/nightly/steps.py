@@ -25,7 +25,7 @@ from mssante_audit.archive import store
 from mssante_audit.base import export, groups, reading
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ReportError
 from mssante_audit.base.inputs import LIST, State
-from mssante_audit.base.instants import parse_instant
+from mssante_audit.base.instants import parse_instant, stamped
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
 from mssante_audit.base.state import copy_state
@@ -73,7 +73,7 @@ def observe(tonight: Night) -> Done:
     """Ask the DNS about every domain; go on with the observation of a run that was killed."""
     from mssante_audit.observe.dns.run import observe as observe_dns
 
-    path = default_path(tonight.config.data.folder, night.began(tonight.folder.name))
+    path = default_path(tonight.config.data.folder, stamped(tonight.folder.name))
     domains = [domain for domain in _rows(tonight)["domain"].unique().tolist() if domain]
     settings = ObserveSettings(**tonight.config.observe.model_dump())
     summary = observe_dns(domains, path, settings, resume=path.exists())
@@ -86,7 +86,7 @@ def observe_tls(tonight: Night) -> Done:
     from mssante_audit.observe.tls import run
 
     folder, settings = tonight.config.data.folder, tonight.config.observe_tls
-    path = default_path(folder, night.began(tonight.folder.name), "tls")
+    path = default_path(folder, stamped(tonight.folder.name), "tls")
     hosts, listed, source = mail_hosts(folder, _rows(tonight), settings.only)
     servers = run.servers_of(hosts, settings.port, listed)
     summary = run.observe_tls(servers, path, settings, dns=source, resume=path.exists())

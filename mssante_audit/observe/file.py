@@ -23,6 +23,7 @@ from pydantic_core import from_json
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError, OutputError
 from mssante_audit.base.frames import frame_of
+from mssante_audit.base.instants import stamp_of, stamped
 from mssante_audit.base.reading import open_regular, read_bytes
 from mssante_audit.observe.lines import ObservationError, instant, parse_at
 
@@ -223,7 +224,7 @@ class Aside(NamedTuple):
 
 def default_path(folder: Path, at: datetime, kind: str = "dns") -> Path:
     """Return where an observation begun at `at` goes in a data folder."""
-    return folder / "observations" / f"{kind}-{at.astimezone(UTC):%Y-%m-%dT%H%M%SZ}.jsonl.gz"
+    return folder / "observations" / f"{kind}-{stamp_of(at)}.jsonl.gz"
 
 
 def observation_files(folder: Path, kind: str = "dns") -> list[Path]:
@@ -235,8 +236,8 @@ def find_observations(data: Path, kind: str = "dns") -> list[File]:
     """Return the observations of a kind in a data folder or in ``observations/`` below, last begun first."""
     paths = [path for folder in (data, data / "observations") for path in folder.glob("*.jsonl.gz")]
     paths = [path for path in paths if not path.is_dir() and _kind(path.name) == kind]
-    stamped = sorted((path for path in paths if stamp_of(path.name)), key=lambda path: path.name)
-    old = set(stamped[:-400])  # their names tell when they were begun; the others are opened
+    dated = sorted((path for path in paths if begun_at(path.name)), key=lambda path: path.name)
+    old = set(dated[:-400])  # their names tell when they were begun; the others are opened
     files = [_file(path, opened=path not in old) for path in paths]
     files.sort(key=lambda file: (file.begun, file.path.name), reverse=True)
     # One that cannot be read is refused if its name says that it is the newest, and not passed over.
@@ -244,11 +245,11 @@ def find_observations(data: Path, kind: str = "dns") -> list[File]:
     return files if last is None or last.header else [last, *(file for file in files if file is not last)]
 
 
-def stamp_of(name: str) -> datetime | None:
+def begun_at(name: str) -> datetime | None:
     """Return when an observation was begun by the name that the observer gave it, if it did."""
-    stamped = _STAMPED.fullmatch(name)
+    named = _STAMPED.fullmatch(name)
     with suppress(ValueError):
-        return datetime.strptime(stamped[1] if stamped else "", "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC)
+        return stamped(named[1]) if named else None
     return None
 
 
@@ -278,7 +279,7 @@ def _file(path: Path, *, opened: bool = True) -> File:
                 head = zlib.decompressobj(31).decompress(file.read(1 << 16), 1 << 16)
             header = dict(json.loads(head.partition(b"\n")[0]))
             return File(path, datetime.fromisoformat(header["at"]).astimezone(UTC), header)
-    return File(path, stamp_of(path.name) or datetime.min.replace(tzinfo=UTC), {})
+    return File(path, begun_at(path.name) or datetime.min.replace(tzinfo=UTC), {})
 
 
 def comparison(before: Any, after: Any, lines: Iterable[str], *, same: bool) -> Iterator[str]:

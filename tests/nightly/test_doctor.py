@@ -19,11 +19,11 @@ from typer.testing import CliRunner
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.inputs import State
+from mssante_audit.base.instants import stamp_of
 from mssante_audit.cli.main import app
 from mssante_audit.nightly import doctor
 from mssante_audit.nightly.doctor import Sign, examine
 from mssante_audit.nightly.mail import metrics
-from mssante_audit.nightly.night import stamp_of
 
 CASES = toml("nightly/doctor")
 

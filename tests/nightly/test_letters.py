@@ -18,11 +18,12 @@ from mssante_audit.base import instants
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.export import json_bytes
 from mssante_audit.base.inputs import State
+from mssante_audit.base.instants import stamp_of
 from mssante_audit.base.state import write_state
 from mssante_audit.cli.main import app
 from mssante_audit.nightly.config import load_config
 from mssante_audit.nightly.letters import FILE, note_sent, read_letters, reminders, standings
-from mssante_audit.nightly.night import Result, Run, stamp_of
+from mssante_audit.nightly.night import Result, Run
 
 CASES = toml("nightly/letters")
 OPERATOR = "399900000300015"
