@@ -165,13 +165,6 @@ def run_reports(
             if space:
                 verdicts, causes = first.judged(space, chosen)
                 counts = answers(verdicts)
-                limits = findings.limitation(space, results.limited(space.audited, chosen), chosen)
-                shows = html.joined(first.answer(verdicts), first.counts(verdicts), limits)
-                top = first.cause_lines(causes.head(TOP), kind="causes brief") if len(causes) else ""
-                screen = {"title": first.question_asked(verdicts), "first": shows, "causes": top}
-                if not names:
-                    explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
-                    screen["explorer"] = EXPLORER  # one that an earlier run left may be of another list
             for job, execution in zip(todo, executions, strict=True):
                 ran, roots = execution.result(), [scratch_of(staging, job.name), staging, out]
                 outcome, files = page.convert(
@@ -180,6 +173,14 @@ def run_reports(
                 page.write_files(staging, job.name, files, failed=bool(outcome.failure))
                 outcomes.append(outcome)
                 listener(job.name, 1, 1, outcome)
+        if space:  # only now: beside a kernel it would take more memory than a night may
+            limits = findings.limitation(space, results.limited(space.audited, chosen), chosen)
+            shows = html.joined(first.answer(verdicts), first.counts(verdicts), limits)
+            top = first.cause_lines(causes.head(TOP), kind="causes brief") if len(causes) else ""
+            screen = {"title": first.question_asked(verdicts), "first": shows, "causes": top}
+            if not names:
+                explore(space, domains=set(verdicts["domain"])).save(staging / EXPLORER)
+                screen["explorer"] = EXPLORER  # one that an earlier run left may be of another list
         if ledger:
             write_ledger(staging, ledger)
         origin = next((o.results.provenance for o in outcomes if o.results), loaded)
