@@ -272,7 +272,7 @@ class Dossier:
         """Return its results (`mssante_audit.report.results.record`); their origin names no other either."""
         results = record(self.space, self.findings, name="operator", title=self.label)
         # Of who signed the list the name is enough: the rest of the DN may be an operator's.
-        origin = {**results.provenance, "signer": parse_dn(self.space.whitelist.signature.signer).get("CN")}
+        origin = {**results.provenance, "signer": parse_dn(results.provenance["signer"]).get("CN")}
         texts = ((key, value) for key, value in origin.items() if isinstance(value, str))
         return replace(results, provenance=origin | {k: self.safe(t, gettext(ANOTHER)) for k, t in texts})
 

@@ -91,7 +91,7 @@ def split(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Part findings into the open ones and those of waivers that hold, with `reason`, `who` and `until`."""
     holding = [waiver for waiver in waivers if as_of.date() <= waiver.until]
-    records = findings.itertuples() if holding else [None] * len(findings)
+    records = findings.itertuples()
     matches = [next((waiver for waiver in holding if waiver.covers(finding)), None) for finding in records]
     waived = pd.Series([match is not None for match in matches], index=findings.index, dtype="bool")
     apart = findings[waived].reset_index(drop=True)

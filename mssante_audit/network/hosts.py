@@ -141,7 +141,7 @@ class MailHosts:
             return MailHost(name, state, public=frozenset([name]))
         lookups = (self._lookups.look_up(name, qtype, every=True) for qtype in ("A", "AAAA"))
         host = self._reached(name, *lookups)
-        # Of other odd names than these Postfix takes none for a host's: underscores, no dot, a number.
+        # Odd names that Postfix looks up all the same have an underscore, no dot, or a number at the end.
         faults = {fault["fault"] for fault in host_faults(name.replace("_", "a"))} - {"no-dot", "number"}
         return host._replace(state="literal") if faults and host.state in REACHED else host
 

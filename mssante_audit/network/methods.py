@@ -87,9 +87,11 @@ class Methods:
 
     def _cut_of(self, reply: Reply) -> str:
         """Return the zone below that a reply shows; of an alias, what the SOA of a name above it does."""
-        below = self._chains.zone_of(reply) if reply.alias and not reply.cut else ""
-        known = below and below != reply.zone and self.replies_about(below, reply.qname)
-        return below if below and known else reply.cut
+        if reply.alias and not reply.cut:
+            below = self._chains.zone_of(reply)
+            if below and below != reply.zone and self.replies_about(below, reply.qname):
+                return below
+        return reply.cut
 
     def _of_way(self, name: str, zones: list[str]) -> tuple[str, str, Why]:
         """Return method, cut and why of a name that zones on the way hand on."""

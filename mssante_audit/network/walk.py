@@ -159,7 +159,12 @@ class Walk:
                 if not telling:
                     return None
                 inside = not own and is_under(name, zone)  # where nothing but glue leads to it
-                its = glue if inside and glue else addresses or glue if own else addresses | glue
+                if own:
+                    its = addresses or glue
+                elif inside:
+                    its = glue or addresses
+                else:
+                    its = addresses | glue
                 glueless = inside and not glue
                 servers.append(Named(name, tuple(sorted(its)), glueless, "" if glue else way))
             if servers not in sets:

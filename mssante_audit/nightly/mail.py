@@ -151,8 +151,8 @@ def lines_of(night: Night) -> list[Line]:
     """Return what the mail says: first what is critical, new and unknown, then whom to call for what."""
     facts, blind, first = night.audited, list[Line](), list[Line]()
     for state in _doubtful(night):
-        made = night.results["audit"].list_date if state.name == LIST else None
-        listed = _state(night, state) | {"made": made}
+        date = night.results["audit"].list_date if state.name == LIST else None
+        listed = _state(night, state) | {"made": date}
         blind.append(Line("alarm", _say(night, "doubtful", listed)))
         blind.append(Line("aside", _say(night, "todo", states.remedied(state, night.lang))))
         if state.name == LIST:

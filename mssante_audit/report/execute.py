@@ -28,16 +28,13 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 DEADLINE = 900  # Seconds that a report may take
-# Variables that a kernel sees: what it takes to find libraries and font caches
+# Variables that a kernel sees: what it takes to find libraries and font caches, and which memory Arrow takes
 INHERITED = (
     "PATH", "HOME", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MPLCONFIGDIR",
-    "XDG_CACHE_HOME", "TMPDIR", "SYSTEMROOT", SAMPLE_FOLDER,
+    "XDG_CACHE_HOME", "TMPDIR", "SYSTEMROOT", "ARROW_DEFAULT_MEMORY_POOL", SAMPLE_FOLDER,
 )  # fmt: skip
-# Variables that make the same input give the same output, and Arrow hold less memory (`cli.main`)
-FIXED = {
-    "LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-}  # fmt: skip
+# Variables that make the same input give the same output
+FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
 _FRAME = re.compile(r"(?:File \"?([^\n\"]+?)\"?(?::|, line )(\d+)|Cell In\[\d+\](?:, line |:)(\d+))")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

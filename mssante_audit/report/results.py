@@ -77,7 +77,8 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
     operator = check_value("operator", operator)
     if operator is None:
         return None
-    listed = space.entries.query("operator_id != ''")[["operator_id", "operator"]].drop_duplicates()
+    listed = space.entries.loc[space.entries["operator_id"] != "", ["operator_id", "operator"]]
+    listed = listed.drop_duplicates()
     wanted, names, identifiers = fold(operator), listed["operator"].map(fold), listed["operator_id"]
     exact = identifiers.map(fold).isin([wanted, wanted.replace(" ", "")])
     for meant in (exact, names == wanted, names.str.contains(wanted, regex=False)) if wanted else ():

@@ -1,7 +1,7 @@
 """What to write instead of a cell that is wrong, ready to copy; "" where nobody knows it without asking."""
 
 import re
-from functools import cache
+from functools import lru_cache
 
 from mssante_audit.base.text import unaccented
 from mssante_audit.declarations.cells import read_date
@@ -42,7 +42,7 @@ def domain_from(text: str) -> str:
     return right if is_host(right) else host
 
 
-@cache
+@lru_cache(10_000)
 def mail_domain_from(domain: str, often: frozenset[str] = frozenset()) -> str:
     """Return the domain that an address's is a slip for: in ``.fr``, a provider's, one of the `often` met.
 

@@ -183,7 +183,8 @@ class Walker:
         if where:
             # An answer does not say which zone it comes from; the SOA does.
             soas = await self._resolver.ask_all(domain, zone, where, qname, "SOA", "walk")
-            more += dict.fromkeys((*soas, *await asyncio.gather(*map(self._resolver.look_below, soas))))
+            about_cuts = await asyncio.gather(*map(self._resolver.look_below, soas))
+            more += dict.fromkeys((*soas, *about_cuts))
         for qtype in dict.fromkeys(o.qtype for o in positive):
             beside = await self._ask_sibling(domain, zone, where, qname, qtype)
             others = {o.address: own_answers(o) for o in beside if o.outcome == "answer"}
