@@ -2,8 +2,11 @@
 
 import re
 import tomllib
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,3 +38,8 @@ def test_before_a_commit_the_checks_of_lint_are_made():
     hooks = re.findall(r"^ *entry: (.+)$", (ROOT / ".pre-commit-config.yaml").read_text("utf-8"), re.M)
     made = [f"{hook} notebooks/*.ipynb" if "check_notebooks" in hook else hook for hook in hooks]
     assert made == [line.strip() for line in lint[1].splitlines()]
+
+
+@pytest.mark.parametrize("bench", sorted(ROOT.glob("bench/bench_*.py")), ids=lambda file: file.stem)
+def test_every_bench_finds_what_it_imports(bench):
+    assert callable(import_module(f"bench.{bench.stem}").benches)
