@@ -12,17 +12,19 @@ from pathlib import Path
 
 
 def main(names: list[str]) -> int:
-    known = sorted(p.stem.removeprefix("bench_") for p in Path(__file__).parent.glob("bench_*.py"))
-    if unknown := set(names) - set(known):
-        print(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(known)}", file=sys.stderr)
+    benchmarks = sorted(p.stem.removeprefix("bench_") for p in Path(__file__).parent.glob("bench_*.py"))
+    if unknown := set(names) - set(benchmarks):
+        print(
+            f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(benchmarks)}", file=sys.stderr
+        )
         return 2
     missed = 0
-    for name in names or known:
-        for what, measured, promised in import_module(f"bench.bench_{name}").benches():
+    for name in names or benchmarks:
+        for title, measured, promised in import_module(f"bench.bench_{name}").benches():
             kept = measured <= promised
             missed += not kept
             print(
-                f"{'ok    ' if kept else 'MISSED'} {measured:10.2f}  at most {promised:10.2f}  {what}",
+                f"{'ok    ' if kept else 'MISSED'} {measured:10.2f}  at most {promised:10.2f}  {title}",
                 flush=True,
             )
     return 1 if missed else 0

@@ -75,7 +75,7 @@ def benches() -> list[tuple[str, float, float]]:
         loading = _cpu(lambda: load_whitelist(path))
         alike = _cpu(lambda: between(Side(before.entries), Side(after.entries))) / loading
         apart = _cpu(lambda: between(Side(first.entries), Side(newest.entries))) / loading
-        crowded = {what: _crowd(MANY, made) / _crowd(FEW, made) for what, made in CROWDS.items()}
+        crowded = {change: _crowd(MANY, changed) / _crowd(FEW, changed) for change, changed in CROWDS.items()}
         return [
             (f"CPU of comparing {len(before.entries)} rows a day apart / loading one list", alike, 3),
             ("the same, 1,000 days apart", apart, 3),
@@ -83,16 +83,17 @@ def benches() -> list[tuple[str, float, float]]:
             ("CPU of adding a day to it, its list loaded too / loading that list", adding / load, 2),
             ("seconds on the clock for a span of 1,000 days or of one, the slower", max(spans), 2),
             *(
-                (f"CPU of {MANY} certificates of one domain, {what} / of {FEW}", ratio, 12)
-                for what, ratio in crowded.items()
+                (f"CPU of {MANY} certificates of one domain, {change} / of {FEW}", ratio, 12)
+                for change, ratio in crowded.items()
             ),
         ]
 
 
-def _crowd(number: int, made: Callable[[int], Row]) -> float:
+def _crowd(number: int, changed: Callable[[int], Row]) -> float:
     """Return the CPU of comparing a domain of so many certificates with what became of it."""
     before, after = (
-        Side(_list([what(place) for place in range(number)], START).entries) for what in (_certificate, made)
+        Side(_list([make(place) for place in range(number)], START).entries)
+        for make in (_certificate, changed)
     )
     return _cpu(lambda: between(before, after))
 
@@ -132,9 +133,9 @@ def _next_day(rows: list[Row], chance: random.Random, at: datetime) -> list[Row]
         phone = f"01 99 00 {chance.randrange(100):02} {chance.randrange(100):02}"
         rows[index] = (*rows[index][:3], f"{phone}, projet@alpha.example", *rows[index][4:])
     for index in sorted(chance.sample(range(len(rows)), 5), reverse=True):
-        gone = rows.pop(index)
+        removed = rows.pop(index)
         label = f"ch-nouveau-{chance.randrange(10**9)}.mssante.fr"
-        rows.append((label, f"Messagerie de {label}", *gone[2:]))
+        rows.append((label, f"Messagerie de {label}", *removed[2:]))
     return rows
 
 

@@ -19,8 +19,8 @@ def benches() -> list[tuple[str, float, float]]:
     real = REAL.exists()
     source = REAL if real else whitelist_xml(build(domains=4944, operators=343))
     seconds = sorted(_cpu(load_whitelist(source)) for _ in range(RUNS))
-    what = "the real list" if real else "a made-up list (the real one is missing)"
-    return [(f"CPU seconds of all rules on {what}", seconds[RUNS // 2], 1.2)]
+    list_name = "the real list" if real else "a made-up list (the real one is missing)"
+    return [(f"CPU seconds of all rules on {list_name}", seconds[RUNS // 2], 1.2)]
 
 
 def _cpu(whitelist: WhiteList) -> float:

@@ -44,10 +44,10 @@ def ratio(ours: Callable[[], Any], theirs: Callable[[], Any], times: int) -> flo
 
 def register(rows: list[Any]) -> list[dict[str, str]]:
     """One declaration for each row of a list, four of five as listed."""
-    made = []
+    declarations = []
     for number, (domain, description, dn, project, support, _) in enumerate(rows):
         odd = number % 5 == 0
-        made.append(
+        declarations.append(
             dict.fromkeys(fields(), "")
             | {
                 "contract_number": f"{number:010d}",
@@ -80,7 +80,7 @@ def register(rows: list[Any]) -> list[dict[str, str]]:
                 "signature_present": "X",
             }
         )
-    return made
+    return declarations
 
 
 def benches() -> Iterator[tuple[str, float, float]]:

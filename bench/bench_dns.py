@@ -93,7 +93,7 @@ def listed_space(domains: list[str], observation: str) -> TrustSpace:
 def dnspython_alone(observation: Observation, port: int) -> float:
     """Seconds of CPU to encode and decode a query, over the questions and replies of `observation`."""
     replies = observation.replies
-    mix = Counter((re.sub(r"\d+", "7", one.qname), one.qtype, one.address) for one in replies)
+    mix = Counter((re.sub(r"\d+", "7", reply.qname), reply.qtype, reply.address) for reply in replies)
     total, seconds = 0, 0.0
     for (name, qtype, address), count in mix.items():
         if count < len(replies) / 1000:
@@ -122,11 +122,11 @@ def cost(port: int, folder: Path) -> tuple[str, float, float]:
         assert set(methods(observation, delegated(2000))["method"]) == {"delegated"}
         assert not {"timeout", "unreachable", "malformed"} & summary.outcomes.keys(), summary
         ratios.append(each / dnspython_alone(observation, port))
-    what = (
+    title = (
         f"times the CPU of dnspython's codec a query, all included, TCP too ({each * 1e6:.0f} µs, "
         f"{summary.queries / summary.seconds:.0f}/s)"
     )
-    return what, min(ratios), 1.5
+    return title, min(ratios), 1.5
 
 
 def relay(port: int, upstream: str) -> None:
@@ -141,7 +141,7 @@ def relay(port: int, upstream: str) -> None:
     back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     back.connect((upstream, port))
     back.settimeout(5)
-    known: dict[bytes, bytes] = {}
+    answers: dict[bytes, bytes] = {}
     due: deque[tuple[float, bytes, tuple[str, int]]] = deque()
     while True:
         wait = max(0.0, due[0][0] - time.monotonic()) if due else 1.0
@@ -150,10 +150,10 @@ def relay(port: int, upstream: str) -> None:
             for _ in range(64):
                 wire, source = front.recvfrom(65535)
                 at, asked = time.monotonic() + DELAY, wire[2:]
-                if asked not in known:
+                if asked not in answers:
                     back.send(wire)
-                    known[asked] = back.recv(65535)[2:]
-                due.append((at, wire[:2] + known[asked], source))
+                    answers[asked] = back.recv(65535)[2:]
+                due.append((at, wire[:2] + answers[asked], source))
         now = time.monotonic()
         while due and due[0][0] <= now:
             _, wire, client = due.popleft()
@@ -186,12 +186,12 @@ def delayed(port: int, folder: Path) -> tuple[str, float, float]:
             rates.append(summary.queries / summary.seconds)
     finally:
         process.kill()
-    what = (
+    title = (
         f"of the time allowed with 20 ms of delay, a 60th of a dnspython loop's "
         f"({max(rates):.0f}/s against {sequential:.0f}/s: "
         f"{max(rates) / sequential:.0f} times)"
     )
-    return what, 60 * sequential / max(rates), 1.0
+    return title, 60 * sequential / max(rates), 1.0
 
 
 def memory(port: int, folder: Path) -> list[tuple[str, float, float]]:
@@ -201,7 +201,7 @@ def memory(port: int, folder: Path) -> list[tuple[str, float, float]]:
         f"summary = observe(delegated(DELEGATED), {str(path)!r}, settings({port}))\n"
         "said = summary.seconds, sum(summary.outcomes.values())"
     )
-    auditing, (cpu, found) = _alone(
+    auditing, (cpu, findings) = _alone(
         "from mssante_audit.audits import audit\n"
         f"space = listed_space(delegated(DELEGATED), {str(path)!r})\nstart = time.process_time()\n"
         "found = audit('delegation_vs_redirection', space)\n"
@@ -216,7 +216,7 @@ def memory(port: int, folder: Path) -> list[tuple[str, float, float]]:
             500.0,
         ),
         (
-            f"MB, loading list and observation and auditing ({found} findings, {cpu:.1f} s of CPU)",
+            f"MB, loading list and observation and auditing ({findings} findings, {cpu:.1f} s of CPU)",
             auditing,
             500.0,
         ),
@@ -238,8 +238,8 @@ print(json.dumps([peak / 1024, said]))
         text=True,
         check=True,
     )
-    peak, said = json.loads(done.stdout)
-    return peak, said
+    peak, result = json.loads(done.stdout)
+    return peak, result
 
 
 def benches() -> list[tuple[str, float, float]]:

@@ -34,12 +34,12 @@ def benches() -> list[tuple[str, float, float]]:
     """Return what is promised of dossiers: name, what was measured, and its upper limit."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        given = _data(folder)
-        listed = open_space(**given).entries["operator_id"].replace("", None)
+        parameters = _data(folder)
+        listed = open_space(**parameters).entries["operator_id"].replace("", None)
         # Most rows first: memory that grows thereafter is kept, and not what the greatest dossier takes.
         operators = listed.value_counts().index[:MANY].tolist()
-        bulk, memory = _run("bulk", given, operators, folder / "bulk")
-        plain, _ = _run("plain", given, operators, folder / "plain")
+        bulk, memory = _run("bulk", parameters, operators, folder / "bulk")
+        plain, _ = _run("plain", parameters, operators, folder / "plain")
         for path in (folder / "plain").iterdir():
             same = path.read_bytes() == (folder / "bulk" / path.name).read_bytes()
             assert same or path.name.endswith(".results.json"), path.name
@@ -54,15 +54,15 @@ def benches() -> list[tuple[str, float, float]]:
 def _data(folder: Path) -> dict[str, Any]:
     if REAL.is_dir():
         return {"data": str(REAL), "as_of": "2025-03-01"}
-    made = build(domains=4944, operators=MANY + 1)
+    sample = build(domains=4944, operators=MANY + 1)
     (folder / "data").mkdir()
-    (folder / "data" / "list.xml").write_bytes(b"".join(whitelist_chunks(made.rows)))
+    (folder / "data" / "list.xml").write_bytes(b"".join(whitelist_chunks(sample.rows)))
     return {"data": str(folder / "data"), "as_of": "2026-03-03"}
 
 
-def _run(how: str, given: dict[str, Any], operators: list[str], folder: Path) -> tuple[float, list[int]]:
+def _run(way: str, parameters: dict[str, Any], operators: list[str], folder: Path) -> tuple[float, list[int]]:
     """Return the CPU that all of it takes, start and loading counted, and the memory now and then."""
-    arguments = json.dumps([how, given, operators, str(folder)])
+    arguments = json.dumps([way, parameters, operators, str(folder)])
     before = usage.getrusage(usage.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "bench.bench_dossiers", arguments]
     done = subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True)
@@ -81,9 +81,9 @@ def _memory() -> int:
     return held
 
 
-def _plain(given: dict[str, Any], operators: list[str], folder: Path) -> None:
-    space = open_space(**given)
-    (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, {**given, "operator": "0"})
+def _plain(parameters: dict[str, Any], operators: list[str], folder: Path) -> None:
+    space = open_space(**parameters)
+    (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, {**parameters, "operator": "0"})
     order = Order("", {**job.shown, **job.given}, "")
     folder.mkdir()
     for operator in operators:
@@ -91,18 +91,20 @@ def _plain(given: dict[str, Any], operators: list[str], folder: Path) -> None:
             write_bytes(folder / f"{file_name(operator)}{suffix}", content)
 
 
-def _bulk(given: dict[str, Any], operators: list[str], folder: Path) -> list[int]:
+def _bulk(parameters: dict[str, Any], operators: list[str], folder: Path) -> list[int]:
     memory: list[int] = []
 
-    def note(done: int, of: int, told: Any) -> None:
+    def note(done: int, of: int, _dossier: Any) -> None:
         if done == of or done % 40 == 0:  # by then what is kept of texts looked through is there
             memory.append(_memory())
 
-    assert write_dossiers(folder, parameters=given, operators=operators, listener=note).exit_status() == 0
+    assert (
+        write_dossiers(folder, parameters=parameters, operators=operators, listener=note).exit_status() == 0
+    )
     return memory
 
 
 if __name__ == "__main__":
-    how, given, operators, folder = json.loads(sys.argv[1])
-    make = {"plain": _plain, "bulk": _bulk}[how]
-    print(json.dumps(make(given, operators, Path(folder)) or []))
+    way, parameters, operators, folder = json.loads(sys.argv[1])
+    make = {"plain": _plain, "bulk": _bulk}[way]
+    print(json.dumps(make(parameters, operators, Path(folder)) or []))

@@ -47,34 +47,34 @@ def benches() -> list[tuple[str, float, float]]:
         folder = Path(scratch)
         (folder / "list.xml").write_bytes(b"".join(whitelist_chunks(rows)))
         page = explore(load_space(folder, as_of="2026-03-03T06:00:00Z")).html
-        told = json.loads(gzip.decompress(b64decode(HELD.search(page)[0])))  # type: ignore[index]
+        content = json.loads(gzip.decompress(b64decode(HELD.search(page)[0])))  # type: ignore[index]
         (folder / "some.html").write_text(page, encoding="utf-8")
-        many = HELD.sub(packed(grown(told, -(-MANY // len(told["rows"]["domain"])))), page)
+        many = HELD.sub(packed(grown(content, -(-MANY // len(content["rows"]["domain"])))), page)
         (folder / "many.html").write_text(many, encoding="utf-8")
         chromium = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        found = [
-            (f"kB of the page of {len(told['rows']['domain'])} domains", len(page.encode()) / 1000, 1500)
+        measures = [
+            (f"kB of the page of {len(content['rows']['domain'])} domains", len(page.encode()) / 1000, 1500)
         ]
-        for name, what, paint, filtered in (("some", "8,700", 1000, 50), ("many", "100,000", 1000, 300)):
+        for name, number, paint, filtered in (("some", "8,700", 1000, 50), ("many", "100,000", 1000, 300)):
             opened = chromium.new_page(viewport={"width": 1280, "height": 800})
             opened.goto((folder / f"{name}.html").as_uri())
             opened.locator("#explorer").wait_for()
-            found.append((f"ms to the first paint of {what} domains", _painted(opened), paint))
+            measures.append((f"ms to the first paint of {number} domains", _painted(opened), paint))
             slowest, action = max((_filtered(opened, act), act) for act in ACTIONS)
-            found.append((f"ms to filter {what} domains, the slowest way ({action})", slowest, filtered))
+            measures.append((f"ms to filter {number} domains, the slowest way ({action})", slowest, filtered))
             opened.close()
         chromium.close()
-    return found
+    return measures
 
 
-def grown(told: dict[str, Any], times: int) -> dict[str, Any]:
+def grown(content: dict[str, Any], times: int) -> dict[str, Any]:
     """Return what a page of several times the domains holds, under other names."""
-    rows = {name: column * times for name, column in told["rows"].items()}
-    rows["domain"] = [f"{k}-{name}" for k in range(times) for name in told["rows"]["domain"]]
-    facets = [facet | {"column": facet["column"] * times} for facet in told["facets"]]
-    return told | {"rows": rows, "facets": facets}
+    rows = {name: column * times for name, column in content["rows"].items()}
+    rows["domain"] = [f"{k}-{name}" for k in range(times) for name in content["rows"]["domain"]]
+    facets = [facet | {"column": facet["column"] * times} for facet in content["facets"]]
+    return content | {"rows": rows, "facets": facets}
 
 
 def _painted(page: Page) -> float:

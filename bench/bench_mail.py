@@ -38,19 +38,22 @@ def benches() -> list[tuple[str, float, float]]:
 def _whole_list() -> tuple[str, float, float]:
     """Judge a list whose file is loaded, and indexed as audits have it; it must be as large as promised."""
     sample = build(domains=DOMAINS, operators=OPERATORS)
-    made = build_dns(sample.rows, sample.operators, signed=False)
+    world = build_dns(sample.rows, sample.operators, signed=False)
     with TemporaryDirectory() as folder:
         file = Path(folder, "dns.jsonl.gz")
-        file.write_bytes(made.observation())
+        file.write_bytes(world.observation())
         observation = load_observation(file)
     network_of(observation)
     start = time.process_time()
-    found = mails(observation, made.rows, SAMPLE_AS_OF, 7)
+    verdicts = mails(observation, world.rows, SAMPLE_AS_OF, 7)
     spent = time.process_time() - start
-    lines, known = len(observation.replies), sum(one.receives != "unknown" for one in found.values())
-    if lines < LINES or len(found) < 10_000 or known < len(found) - 100:
-        raise AssertionError(f"{lines} lines of {len(found)} domains, {known} known: too few")
-    return f"CPU seconds for the verdicts of {len(found):,} domains from {lines:,} lines", spent, 2.0
+    lines, decided = (
+        len(observation.replies),
+        sum(verdict.receives != "unknown" for verdict in verdicts.values()),
+    )
+    if lines < LINES or len(verdicts) < 10_000 or decided < len(verdicts) - 100:
+        raise AssertionError(f"{lines} lines of {len(verdicts)} domains, {decided} known: too few")
+    return f"CPU seconds for the verdicts of {len(verdicts):,} domains from {lines:,} lines", spent, 2.0
 
 
 def _one_domain() -> tuple[str, float, float]:

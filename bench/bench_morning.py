@@ -77,8 +77,8 @@ def benches() -> Iterator[tuple[str, float, float]]:
         with _serving(folder) as url:
             (folder / "audit.toml").write_text(SETTINGS.format(anchors=REAL / "igc-sante", url=url))
             night, _ = spent(["run", "--as-of", AS_OF], folder)
-        found, _ = spent(["findings", "all", "--data", "data", "--as-of", AS_OF], folder)
-        yield "CPU of a night with fetch and all inputs / of `findings all`", night / found, 18
+        findings, _ = spent(["findings", "all", "--data", "data", "--as-of", AS_OF], folder)
+        yield "CPU of a night with fetch and all inputs / of `findings all`", night / findings, 18
         yield "seconds from the snapshot to the mail", _waited(folder / "output"), 10
         yield f"CPU seconds of mail and metrics after {NIGHTS:,} nights", _after_years(folder), 1
 
@@ -87,11 +87,13 @@ def _make_inputs(data: Path) -> None:
     entries = load_whitelist(_list()).entries
     names = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
     rows = list(zip(*(entries[name] for name in names), strict=True))
-    made = build().operators
-    dns = build_dns(rows, made, defects=False, signed=False)
+    operators = build().operators
+    dns = build_dns(rows, operators, defects=False, signed=False)
     owners = entries["operator_id"].value_counts().index
-    own = tuple(replace(one, id=owner) for one, owner in zip(made, owners, strict=False))
-    files = build_mailboxes(entries, own).files()
+    renumbered = tuple(
+        replace(operator, id=owner) for operator, owner in zip(operators, owners, strict=False)
+    )
+    files = build_mailboxes(entries, renumbered).files()
     files |= {OBSERVATION: dns.observation(), TLS: build_tls(dns, rows).observation()}
     for name, content in files.items():
         (data / name).parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +130,7 @@ def _waited(output: Path) -> float:
     """Return the seconds from the snapshot, whose folder changed last when it was whole, to the mail."""
     snapshot = next((output / "runs").iterdir()) / "snapshot"
     log = [json.loads(line) for line in (output / "state" / "log.jsonl").read_text().splitlines()]
-    (ready,) = (datetime.fromisoformat(one["at"]) for one in log if one["event"] == "mail")
+    (ready,) = (datetime.fromisoformat(entry["at"]) for entry in log if entry["event"] == "mail")
     return ready.timestamp() - snapshot.stat().st_mtime
 
 
@@ -140,15 +142,15 @@ def _after_years(folder: Path) -> float:
     assert head
     state = output / "state"
     log = state / "log.jsonl"
-    (point,), told = trend.read_trend(state / trend.FILE), log.read_text()
-    points, lines = [asdict(point)], [told]
+    (point,), text = trend.read_trend(state / trend.FILE), log.read_text()
+    points, lines = [asdict(point)], [text]
     for number in range(1, NIGHTS):
         at = stamped(last.name) - timedelta(days=number)
         earlier = output / "runs" / stamp_of(at)
         earlier.mkdir()
         write_run(earlier, Run(stamp=earlier.name, as_of=at.isoformat(), status="finished", exit_status=0))
         points.insert(0, points[-1] | {"at": (at - timedelta(days=365)).astimezone(UTC).isoformat()})
-        lines.insert(0, told)
+        lines.insert(0, text)
     log.write_text("".join(lines))
     for place in (state, last):
         write_state(place / trend.FILE, trend.VERSION, {"points": points})

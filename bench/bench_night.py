@@ -51,12 +51,12 @@ def benches() -> list[tuple[str, float, float]]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         data, as_of = _data(folder)
-        nights, found, memory, disk = [], [], 0.0, 0.0
+        nights, audits, memory, disk = [], [], 0.0, 0.0
         for number in range(RUNS):
             place = folder / str(number)
             place.mkdir()
             (place / "audit.toml").write_text(SETTINGS.format(data=data), encoding="utf-8")
-            found.append(spent(["findings", "all", "--data", str(data), "--as-of", as_of], place)[0])
+            audits.append(spent(["findings", "all", "--data", str(data), "--as-of", as_of], place)[0])
             night, held = spent(["run", "--as-of", as_of], place)
             nights.append(night)
             memory, disk = max(memory, held), _disk(place / "output")
@@ -64,7 +64,7 @@ def benches() -> list[tuple[str, float, float]]:
         kept, files = (min(_loaded(where) for _ in range(9)) for where in (snapshot, data))
         helped = min(spent(["--help"], folder)[0] for _ in range(RUNS))
     return [
-        ("CPU of a whole night / of `findings all`", min(nights) / min(found), 12),
+        ("CPU of a whole night / of `findings all`", min(nights) / min(audits), 12),
         ("MB of disk of a night", disk / 1e6, 70),
         ("MB of memory of a night, all processes", memory / 1e6, 500),
         ("CPU of a space and its verdict out of a snapshot / out of files", kept / files, 0.1),
@@ -75,17 +75,17 @@ def benches() -> list[tuple[str, float, float]]:
 def _data(folder: Path) -> tuple[Path, str]:
     if REAL.is_dir():
         return REAL, "2025-03-01"
-    made = folder / "data"
-    made.mkdir()
-    (made / "list.xml").write_bytes(b"".join(whitelist_chunks(build(domains=4944, operators=343).rows)))
-    return made, "2026-03-03"
+    data = folder / "data"
+    data.mkdir()
+    (data / "list.xml").write_bytes(b"".join(whitelist_chunks(build(domains=4944, operators=343).rows)))
+    return data, "2026-03-03"
 
 
 def spent(words: list[str], folder: Path) -> tuple[float, float]:
     """Return the CPU seconds that a command and what it starts take, and the most memory they hold."""
     before = usage.getrusage(usage.RUSAGE_CHILDREN)
-    with (folder / "said").open("wb") as said:
-        process = subprocess.Popen([*PROGRAM, *words], cwd=folder, stdout=said)
+    with (folder / "said").open("wb") as output:
+        process = subprocess.Popen([*PROGRAM, *words], cwd=folder, stdout=output)
         most, ended = [0.0], threading.Event()
         looking = threading.Thread(target=_look, args=(process.pid, most, ended))
         looking.start()
@@ -111,8 +111,8 @@ def _look(pid: int, most: list[float], ended: threading.Event) -> None:
 
 def _disk(folder: Path) -> float:
     """Return the bytes that a folder's files take, hard links once."""
-    files = {(told.st_dev, told.st_ino): told for p in folder.rglob("*") for told in [p.lstat()]}
-    return sum(told.st_blocks * 512 for told in files.values())
+    files = {(stat.st_dev, stat.st_ino): stat for p in folder.rglob("*") for stat in [p.lstat()]}
+    return sum(stat.st_blocks * 512 for stat in files.values())
 
 
 def _loaded(data: Path) -> float:

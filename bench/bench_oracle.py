@@ -61,7 +61,7 @@ def measure(folder: str) -> None:
     with running(Path(folder), cases):
         start = time.perf_counter()
         with ThreadPoolExecutor(cores) as pool:
-            told = list(pool.map(lambda domain: zonemaster(domain, hints), domains[:SHOWN]))
+            tags_of = list(pool.map(lambda domain: zonemaster(domain, hints), domains[:SHOWN]))
         theirs = (time.perf_counter() - start) / SHOWN
         engine = float(output("perl", "-e", ENGINE, *domains[:SHOWN])) / SHOWN
         ours = float("inf")
@@ -74,19 +74,19 @@ def measure(folder: str) -> None:
             path = Path(folder, f"{attempt}.jsonl.gz")
             observe(domains, path, settings)
             space = make_space(*({"domain": domain} for domain in domains))
-            found = audit("delegation_vs_redirection", replace(space, observation=load_observation(path)))
+            findings = audit("delegation_vs_redirection", replace(space, observation=load_observation(path)))
             ours = min(ours, (time.perf_counter() - start) / HEALTHY)
-            assert set(found["rule"]) <= {"DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, found["rule"]
-    assert all("B02_NO_WORKING_NS" not in tags and tags == told[0] for tags in told), told
+            assert set(findings["rule"]) <= {"DNS_MX_CERTIFICATE", "DNS_MX_CONCENTRATION"}, findings["rule"]
+    assert all("B02_NO_WORKING_NS" not in tags and tags == tags_of[0] for tags in tags_of), tags_of
     Path(folder, "seen.json").write_text(json.dumps([ours, theirs, engine]))
 
 
 def benches() -> list[tuple[str, float, float]]:
     """Return rows of (what, measured, promised at most)."""
-    missing = [name for name, there in (
+    missing = [name for name, program in (
         ("zonemaster-cli", shutil.which("zonemaster-cli")), ("nsd", NSD), ("knot", KNOT),
         ("root, to make a network namespace", can_unshare()),
-    ) if not there]  # fmt: skip
+    ) if not program]  # fmt: skip
     if missing:
         return [(f"NOT MEASURED against Zonemaster: there is no {', '.join(missing)}", float("inf"), 1.0)]
     from dnsscene import ADDRESSES
@@ -96,9 +96,9 @@ def benches() -> list[tuple[str, float, float]]:
         if done.returncode:
             raise RuntimeError(done.stderr)
         ours, theirs, engine = json.loads(Path(folder, "seen.json").read_text())
-    what = (
+    title = (
         f"of the time allowed, a {TIMES}th of Zonemaster's: {theirs / ours:.0f} times its throughput"
         f" ({1 / ours:.0f} domains/s against {1 / theirs:.1f}; {engine / ours:.0f} times that of its engine,"
         f" in one process that runs already: {1 / engine:.1f})"
     )
-    return [(what, TIMES * ours / theirs, 1.0)]
+    return [(title, TIMES * ours / theirs, 1.0)]

@@ -41,14 +41,14 @@ def benches() -> list[tuple[str, float, float]]:
         for _ in range(3):
             empty.append(_seconds([sys.executable, "-W", "ignore", "-c", EMPTY, scratch]))
             ours.append(_seconds([*_command(), *REPORTS, "--out", str(folder / "sample")]))
-        found = [("three reports / three empty notebooks", min(ours) / min(empty), 2.5)]
+        measures = [("three reports / three empty notebooks", min(ours) / min(empty), 2.5)]
         if REAL.is_dir():
             out = folder / "real"
             _seconds([*_command(), "--data", str(REAL), "--as-of", "2025-03-01", "--out", str(out)])
-            found += [
+            measures += [
                 (f"MB of the real list's {p.name}", p.stat().st_size / 1e6, 3.0) for p in out.glob("*.html")
             ]
-        return found
+        return measures
 
 
 def _command() -> list[str]:

@@ -92,7 +92,9 @@ json.dump([spent, most, summary.outcomes, summary.visits], sys.stdout)
 
 def _many() -> Iterator[tuple[str, float, float]]:
     with TemporaryDirectory() as folder, serving(Path(folder), DELAY) as port:
-        hosts = json.dumps([(one.address, one.port, one.hosts[0]) for one in servers(HOSTS, port)])
+        hosts = json.dumps(
+            [(server.address, server.port, server.hosts[0]) for server in servers(HOSTS, port)]
+        )
         done = subprocess.run(
             [sys.executable, "-c", VISIT, f"{folder}/tls-1.jsonl.gz"],
             input=hosts, capture_output=True, check=True, text=True,
@@ -101,8 +103,8 @@ def _many() -> Iterator[tuple[str, float, float]]:
     if outcomes != {"presented": HOSTS} or visits != HOSTS:
         raise AssertionError(done.stdout)
     ideal = HOSTS / ObserveTls().in_flight * TURNS * DELAY
-    what = f"{HOSTS:,} hosts with {1000 * DELAY:.0f} ms of delay, against {ideal:.1f} s at best"
-    yield what, seconds / ideal, 1.2
+    title = f"{HOSTS:,} hosts with {1000 * DELAY:.0f} ms of delay, against {ideal:.1f} s at best"
+    yield title, seconds / ideal, 1.2
     yield f"MB of memory to visit {HOSTS:,} hosts", megabytes, 300.0
 
 
@@ -121,25 +123,25 @@ def servers(count: int, port: int) -> list[MailServer]:
 def serving(folder: Path, delay: float) -> Iterator[int]:
     """Serve SMTP on every address of loopback, in another process; yield the port."""
     for number in range(CERTIFICATES):
-        own = make(f"CN=mx{number}.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR", ISSUING)
-        own.files(folder / str(number), ISSUING)
+        certificate = make(f"CN=mx{number}.example,OU=1759900004,O=CH ALPHA,ST=Paris (75),C=FR", ISSUING)
+        certificate.files(folder / str(number), ISSUING)
     context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(str(folder), delay, there), daemon=True)
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(str(folder), delay, theirs), daemon=True)
     process.start()
-    there.close()  # so that its end is heard
+    theirs.close()  # so that its end is heard
     try:
-        yield here.recv()
+        yield ours.recv()
     finally:
         process.terminate()
         process.join()
 
 
-def _serve(folder: str, delay: float, told: Connection) -> None:
-    asyncio.run(_server(Path(folder), delay, told))
+def _serve(folder: str, delay: float, parent: Connection) -> None:
+    asyncio.run(_server(Path(folder), delay, parent))
 
 
-async def _server(folder: Path, delay: float, told: Connection) -> None:
+async def _server(folder: Path, delay: float, parent: Connection) -> None:
     logging.getLogger("asyncio").setLevel("ERROR")
     contexts = []
     for number in range(CERTIFICATES):
@@ -182,7 +184,7 @@ async def _server(folder: Path, delay: float, told: Connection) -> None:
             writer.transport.abort()
 
     server = await asyncio.start_server(talk, "0.0.0.0", 0, backlog=1000)
-    told.send(server.sockets[0].getsockname()[1])
+    parent.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 

@@ -43,8 +43,8 @@ def measured(program: str, *files: Path) -> float:
     command = [sys.executable, "-c", program, *map(str, files)]
     # Threads that numpy's BLAS starts when it is imported spin for a while: that is nobody's work.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
-    told = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    return float(told.stdout)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return float(done.stdout)
 
 
 def best(setup: str, file: Path, runs: int = RUNS) -> float:
@@ -73,15 +73,15 @@ def benches() -> list[tuple[str, float, float]]:
         folder = Path(name)
         file = real_or_made_up(folder)
         load = best(LOAD, file)
-        one, hundred = (made_up(folder, 4944 * factor) for factor in (1, 100))
-        a_row = best(LOAD, hundred, 3) / rows(hundred)
+        small, large = (made_up(folder, 4944 * factor) for factor in (1, 100))
+        a_row = best(LOAD, large, 3) / rows(large)
         return [
             ("load_whitelist / lxml.etree.parse of the same file", load / best(LXML, file), 5),
             ("load_whitelist / pandas.read_xml of the six columns", load / best(PANDAS, file, 3), 1),
-            ("time a row at 100 x the rows / at 1 x", a_row / (best(LOAD, one) / rows(one)), 1.15),
+            ("time a row at 100 x the rows / at 1 x", a_row / (best(LOAD, small) / rows(small)), 1.15),
             (
                 "peak memory of loading 100 x the rows / the frame's",
-                measured(LOAD + WEIGHED, hundred, one),
+                measured(LOAD + WEIGHED, large, small),
                 2.5,
             ),
         ]

@@ -34,8 +34,8 @@ others, persons are masked unless `--contacts all`; two that differ stay differe
 def page() -> str:
     """Return the page."""
     parts = [HEAD]
-    for name, (what, told) in FRAMES.items():
-        parts.append(f"## {name}\n\n{what}\n\n{_columns(told())}")
+    for name, (description, columns_of) in FRAMES.items():
+        parts.append(f"## {name}\n\n{description}\n\n{_columns(columns_of())}")
         if name == "findings":
             parts.append(f"Files of findings may have beside them:\n\n{_columns(IN_FILES)}")
     return "\n".join(parts)

@@ -115,8 +115,8 @@ class Demo:
 
     def rows_of(self, operator: int) -> list[Entry]:
         """Return the rows of an operator, by domain."""
-        own = [entry for entry in self.entries if entry.operator == self.operators[operator].id]
-        return sorted(own, key=lambda entry: entry.domain)
+        entries = [entry for entry in self.entries if entry.operator == self.operators[operator].id]
+        return sorted(entries, key=lambda entry: entry.domain)
 
     def rows(self) -> list[Row]:
         """Return the list's rows."""
@@ -158,8 +158,8 @@ def _operator(at: int, town: str) -> Operator:
     if at in (LEFT, ALONE):
         project = f"Mme SPECIMEN Zoé, {national(phone)}, zoe.specimen@{mail}"
     name, zone = f"{name} {slug(town)}".upper(), slug(town) if kind == "gcs" else ""
-    own = number.get(kind, "1" + finess(code, at))
-    return Operator(own, name, f"{label} ({code})", mail, phone, zone, False, project, support)
+    ident = number.get(kind, "1" + finess(code, at))
+    return Operator(ident, name, f"{label} ({code})", mail, phone, zone, False, project, support)
 
 
 def _entries(demo: Demo, at: int, operator: Operator, home: str, free: Iterator[str]) -> Iterator[Entry]:
@@ -193,9 +193,9 @@ def _changed(entry: Entry, time: datetime, **changes: str | Certificate) -> None
 
 def _renewal(demo: Demo, time: datetime) -> None:
     """Have an operator put another name in the place of its certificate's, everywhere."""
-    own = demo.operators[RENEWING].certificate("mss-2025")
+    certificate = demo.operators[RENEWING].certificate("mss-2025")
     for entry in demo.rows_of(RENEWING):
-        _changed(entry, time, certificate=own, dn=own.dn)
+        _changed(entry, time, certificate=certificate, dn=certificate.dn)
 
 
 def _removals(demo: Demo, time: datetime) -> None:
@@ -231,7 +231,7 @@ def _migration(demo: Demo, time: datetime) -> None:
     Of the others one in two is led to both servers, and one still to the former alone.
     """
     heir = demo.operators[HEIR]
-    own = heir.certificate("mss-2")
+    certificate = heir.certificate("mss-2")
     for at, entry in enumerate(demo.rows_of(MOVING)):
         if at % 4 == 2:
             demo.deployed[entry.domain] = replace(entry)
@@ -239,8 +239,8 @@ def _migration(demo: Demo, time: datetime) -> None:
         _changed(
             entry,
             time,
-            certificate=own,
-            dn=own.dn,
+            certificate=certificate,
+            dn=certificate.dn,
             operator=heir.id,
             project=heir.project,
             support=heir.support,
@@ -323,8 +323,8 @@ def _extractions(demo: Demo) -> dict[str, bytes]:
     for name, numbers in ((EXTRACTION, now), (BEFORE, before)):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
-            made = zipfile.ZipInfo(name, (2026, 3, 1, 10, 14, 0))
-            archive.writestr(made, mailbox_text(numbers, {}), zipfile.ZIP_DEFLATED, 9)
+            member = zipfile.ZipInfo(name, (2026, 3, 1, 10, 14, 0))
+            archive.writestr(member, mailbox_text(numbers, {}), zipfile.ZIP_DEFLATED, 9)
         files[f"{Path(name).stem}.zip"] = packed.getvalue()
     return files
 
@@ -350,8 +350,8 @@ def demo_files(months: int = len(TIMES)) -> dict[str, bytes]:
     dns = _dns(demo, cells_of(rows, demo.operators, changes), at)
     tls = _tls(demo, dns)
     for name, content in ((OBSERVATION, dns.observation()), (TLS, tls.observation())):
-        told = gzip.decompress(content).replace(f"{SEEN_AT:%Y-%m-%d}T".encode(), f"{at:%Y-%m-%d}T".encode())
-        files[name.replace(f"{SEEN_AT:%Y-%m-%d}", f"{at:%Y-%m-%d}")] = gzip.compress(told, mtime=0)
+        lines = gzip.decompress(content).replace(f"{SEEN_AT:%Y-%m-%d}T".encode(), f"{at:%Y-%m-%d}T".encode())
+        files[name.replace(f"{SEEN_AT:%Y-%m-%d}", f"{at:%Y-%m-%d}")] = gzip.compress(lines, mtime=0)
     files[CRL] = tls.crl()
     files |= _extractions(demo)
     alone = demo.rows_of(ALONE)[0]
@@ -364,18 +364,18 @@ def demo_nights() -> dict[str, bytes]:
     """Return the ledger and the trend of six nights, one a month, each audited as its data were then."""
     with TemporaryDirectory() as scratch:
         state = Path(scratch)
-        known: Ledger = {}
+        entries: Ledger = {}
         scope = ledger.scope_of("run", {"data": "data"})
         for months in range(len(TIMES) - 5, len(TIMES) + 1):
             folder = state / str(months)
             write_files(folder, demo_files(months))
             day = TIMES[months - 1] + timedelta(days=1)
-            how = {"anchors": [folder / "anchors"], "signer": SAMPLE_SIGNER}
-            space = load_space(folder, as_of=day, **how)
+            trust = {"anchors": [folder / "anchors"], "signer": SAMPLE_SIGNER}
+            space = load_space(folder, as_of=day, **trust)
             findings, accepted = audit_all(space), waived(space)
-            told = follow(known, scope, space.as_of.isoformat(), findings, unsure(space), accepted)
-            add_point(state / trend.FILE, point_of(space.as_of, findings, accepted, told))
-        write_ledger(state, known)
+            followed = follow(entries, scope, space.as_of.isoformat(), findings, unsure(space), accepted)
+            add_point(state / trend.FILE, point_of(space.as_of, findings, accepted, followed))
+        write_ledger(state, entries)
         return {f"nights/{name}": (state / name).read_bytes() for name in (ledger.FILE, trend.FILE)}
 
 
@@ -414,12 +414,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.demo", description="Write the demonstration.")
     parser.add_argument("out", help="folder to write")
     parser.add_argument("--force", action="store_true", help="replace a sample written earlier")
-    given = parser.parse_args()
+    options = parser.parse_args()
 
     try:
         files = demo_files() | demo_nights()
         put_folder(
-            Path(given.out).resolve(), lambda to: write_files(to, files), names=TOP_LEVEL, force=given.force
+            Path(options.out).resolve(),
+            lambda to: write_files(to, files),
+            names=TOP_LEVEL,
+            force=options.force,
         )
     except AuditError as error:
         sys.exit(f"tools.demo: {error}")

@@ -25,36 +25,36 @@ def roff(text: str) -> str:
     >>> roff("a\\b -x\n.so /etc/passwd")
     'a\\eb \\-x\n\\&.so /etc/passwd'
     """
-    told = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga")
-    return re.sub(r"(?m)^(?=[.'])", r"\\&", told)
+    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "\\(ga")
+    return re.sub(r"(?m)^(?=[.'])", r"\\&", escaped)
 
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield every command that does something, with the words it is called by."""
-    own = getattr(command, "commands", {})
-    if path and not own:
+    subcommands = getattr(command, "commands", {})
+    if path and not subcommands:
         yield path, command
-    for name, one in own.items():
-        yield from commands(one, (*path, name))
+    for name, subcommand in subcommands.items():
+        yield from commands(subcommand, (*path, name))
 
 
 def _help(text: str | None) -> str:
     return roff(" ".join((text or "").replace("``", "").split()))
 
 
-def _parameter(one: Any) -> Iterator[str]:
+def _parameter(parameter: Any) -> Iterator[str]:
     """Yield the lines of an option or an argument."""
-    if one.param_type_name == "argument":
-        yield f".TP\n\\fI{roff(one.metavar or one.name.upper())}\\fR"
+    if parameter.param_type_name == "argument":
+        yield f".TP\n\\fI{roff(parameter.metavar or parameter.name.upper())}\\fR"
     else:
-        kind = one.type_descriptor
-        told = one.metavar or ("|".join(kind.choices) if kind.is_choice else "VALUE")
-        value = "" if one.is_flag else f" \\fI{roff(told)}\\fR"
-        flags = ", ".join(f"\\fB{roff(flag)}\\fR" for flag in one.opts)
+        kind = parameter.type_descriptor
+        placeholder = parameter.metavar or ("|".join(kind.choices) if kind.is_choice else "VALUE")
+        value = "" if parameter.is_flag else f" \\fI{roff(placeholder)}\\fR"
+        flags = ", ".join(f"\\fB{roff(flag)}\\fR" for flag in parameter.opts)
         yield f".TP\n{flags}{value}"
-    default = one.show_default if isinstance(one.show_default, str) else one.default
+    default = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
     plain = isinstance(default, str | int | float) and not isinstance(default, bool) and default != ""
-    yield _help(one.help) + (f" Default: {roff(str(default))}." if plain else "")
+    yield _help(parameter.help) + (f" Default: {roff(str(default))}." if plain else "")
 
 
 def page() -> str:
@@ -69,12 +69,12 @@ def page() -> str:
     ]
     for path, command in commands(root):
         lines += [f".SS {roff(' '.join((NAME, *path)))}", _help(command.help)]
-        for one in command.params:
-            if "--help" not in one.opts:
-                lines += _parameter(one)
+        for parameter in command.params:
+            if "--help" not in parameter.opts:
+                lines += _parameter(parameter)
     lines.append(".SH OPTIONS")
-    for one in root.params:
-        lines += _parameter(one)
+    for parameter in root.params:
+        lines += _parameter(parameter)
     lines += [".SH EXAMPLES AND ENVIRONMENT", _help(root.epilog), ".SH EXIT STATUS", _help(status)]
     return "\n".join(lines) + "\n"
 

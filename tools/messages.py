@@ -64,11 +64,11 @@ WORDS = re.compile(
 
 def messages() -> dict[str, str]:
     """Return each text that readers are told, as catalogues have it, with where it stands."""
-    found: dict[str, str] = {}
+    places: dict[str, str] = {}
     for place, text in _texts():
         if plain(text) and any(c.isalpha() for c in text):
-            found.setdefault(plain(text), place)
-    return found
+            places.setdefault(plain(text), place)
+    return places
 
 
 def _texts() -> Iterator[tuple[str, str]]:
@@ -95,7 +95,7 @@ def _texts() -> Iterator[tuple[str, str]]:
                 source = "".join(cell["source"])
                 code = cell["cell_type"] == "code"
                 yield from _in_code(path.name, source) if code else paragraphs(path.name, source)
-    yield from (("rules.toml", told.family) for told in rules().values())
+    yield from (("rules.toml", rule.family) for rule in rules().values())
     yield from (("settings.py", str(field.title)) for field in PARAMETERS.values())
     yield from (("kinds", text) for kind in KINDS for text in (kind.title, kind.remedy))
     yield from (("french.py", plural.capitalize()) for _, plural in severity_names().values())
@@ -104,21 +104,23 @@ def _texts() -> Iterator[tuple[str, str]]:
 @cache
 def literals() -> set[str]:
     """Return every text that stands in code, templates or notebooks, words of readers or not."""
-    found = {";", ":"}
+    texts = {";", ":"}
     for path in (ROOT / "mssante_audit").rglob("*.py"):
         tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        found |= {plain(n.value) for n in tree if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+        texts |= {plain(n.value) for n in tree if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     for path in TEMPLATE.glob("*.j2"):
         text = path.read_text(encoding="utf-8")
-        found |= {plain(one) for quoted in (r'"([^"]*)"', r"'([^']*)'") for one in re.findall(quoted, text)}
+        texts |= {
+            plain(literal) for quoted in (r'"([^"]*)"', r"'([^']*)'") for literal in re.findall(quoted, text)
+        }
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] == "code":
                 tree = ast.walk(ast.parse("".join(cell["source"])))
-                found |= {
+                texts |= {
                     plain(n.value) for n in tree if isinstance(n, ast.Constant) and isinstance(n.value, str)
                 }
-    return found
+    return texts
 
 
 def paragraphs(place: str, source: str) -> Iterator[tuple[str, str]]:
@@ -143,17 +145,21 @@ def _in_code(place: str, source: str) -> Iterator[tuple[str, str]]:
                 name in CALLS
             ):
                 # A count's noun is the second; a choice between two texts is two of them.
-                given = node.args[1:2] if name == "count" else [first]
+                arguments = node.args[1:2] if name == "count" else [first]
                 keys = {
                     id(i)
-                    for p in given
+                    for p in arguments
                     for s in ast.walk(p)
                     if isinstance(s, ast.Subscript)
                     for i in ast.walk(s.slice)
                 }
-                for one in (i for part in given for i in ast.walk(part) if id(i) not in keys):
-                    if isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value.strip():
-                        yield place, one.value
+                for constant in (i for part in arguments for i in ast.walk(part) if id(i) not in keys):
+                    if (
+                        isinstance(constant, ast.Constant)
+                        and isinstance(constant.value, str)
+                        and constant.value.strip()
+                    ):
+                        yield place, constant.value
     for node in ast.walk(tree):
         match node:
             case ast.Constant(value=str(text)) if (
@@ -173,8 +179,8 @@ def _in_template(source: str) -> Iterator[str]:
         yield from [text] if isinstance(text, str) else filter(None, text)
     yield from re.findall(r'"([^"]+)" \| tr\b', source)
     bare = re.sub(r"{% trans .*?endtrans %}|{%.*?%}|{{.*?}}|{#.*?#}|<[^>]*>", "|", source, flags=re.DOTALL)
-    told = filter(None, (part.strip() for part in bare.split("|")))
-    yield from (f"{part} (not marked)" for part in told if WORDS.search(part))
+    parts = filter(None, (part.strip() for part in bare.split("|")))
+    yield from (f"{part} (not marked)" for part in parts if WORDS.search(part))
     yield from re.findall(r'\b(?:count|say)\(\s*"([^"]+)"', source)
     yield from re.findall(r'\bnothing\("([^"]+)"', source)
 
@@ -184,7 +190,10 @@ def update(language: str) -> None:
     path = ROOT / f"mssante_audit/locale/{language}.po"
     with path.open("rb") as file:
         before = read_po(file, locale=language)
-    places, known = messages(), {plain(m.id if isinstance(m.id, str) else m.id[0]): m for m in before if m.id}
+    places, translations = (
+        messages(),
+        {plain(m.id if isinstance(m.id, str) else m.id[0]): m for m in before if m.id},
+    )
     after = Catalog(
         language,
         header_comment=before.header_comment,
@@ -194,9 +203,9 @@ def update(language: str) -> None:
         revision_date=before.revision_date,
         fuzzy=False,
     )
-    kept = [text for text in known if text in places or text in literals()]
-    for text in [*kept, *(text for text in places if text not in known)]:
-        old = known.get(text)
+    kept = [text for text in translations if text in places or text in literals()]
+    for text in [*kept, *(text for text in places if text not in translations)]:
+        old = translations.get(text)
         at = [(places[text], None)] if text in places else []
         after.add(old.id if old else text, old.string if old else "", locations=at)
     with path.open("wb") as file:

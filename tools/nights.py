@@ -20,7 +20,7 @@ def make_nights(place: Path, nights: int) -> None:
     for folder in (data / "observations", output / "runs", output / "state"):
         folder.mkdir(parents=True)
     audited = Result(step="audit", outcome="done").model_dump_json()
-    made = json.dumps({"results": {"findings": []}, "waived": [], "told": {"unknown": [], "status": []}})
+    audit = json.dumps({"results": {"findings": []}, "waived": [], "told": {"unknown": [], "status": []}})
     for night in reversed(range(nights)):
         at = LAST - timedelta(night)
         stamp, run = stamp_of(at), output / "runs" / stamp_of(at)
@@ -31,7 +31,7 @@ def make_nights(place: Path, nights: int) -> None:
         for file in (run / "run.json", output / "state" / "run.json"):
             file.write_bytes(state_bytes(head.version, head.model_dump(exclude={"version"})))
         (run / "steps" / "audit.json").write_text(audited, encoding="utf-8")
-        (run / "audit.json").write_text(made, encoding="utf-8")
+        (run / "audit.json").write_text(audit, encoding="utf-8")
     letter = {"sent_on": "2026-01-05", "run": stamp_of(LAST), "told": ["0" * 16]}
     (output / "state" / "letters.json").write_bytes(state_bytes(1, {"letters": {"1759900001": letter}}))
     (place / "audit.toml").write_text(SETTINGS, encoding="utf-8")

@@ -97,26 +97,28 @@ def compare(
             wrong.append(f"{case.name}: we see {sorted(ours[case.name])} instead of {sorted(case.rules)}")
         row = Row(case, {t: level for t, level in theirs[case.name].items() if t not in theirs[CLEAN]})
         alike = {tag for code in case.rules for tag in reasons.same.get(code, ())}
-        told: dict[str, str] = {}
+        explained: dict[str, str] = {}
         for code in case.rules:
             if not row.theirs.keys() & set(reasons.same.get(code, ())):
                 key = f"{case.name}.{code}" if f"{case.name}.{code}" in reasons.ours else code
                 used.add(f"ours {key}")
-                told[code] = reasons.ours.get(key, "")
+                explained[code] = reasons.ours.get(key, "")
         for tag in row.theirs.keys() - alike:
             used.add(f"theirs {tag}")
-            told[tag] = reasons.theirs.get(tag, "")
-        wrong += [f"{case.name}: no reason for {what}" for what, reason in told.items() if not reason]
-        row.why = list(dict.fromkeys(told[what] for what in sorted(told)))
+            explained[tag] = reasons.theirs.get(tag, "")
+        wrong += [
+            f"{case.name}: no reason for {difference}"
+            for difference, reason in explained.items()
+            if not reason
+        ]
+        row.why = list(dict.fromkeys(explained[difference] for difference in sorted(explained)))
         rows.append(row)
     used |= {f"same {tag}" for row in rows for tag in row.theirs}
     named = {tag: "" for tags in reasons.same.values() for tag in tags}
     kept = {"same": named, "ours": reasons.ours, "theirs": reasons.theirs, "clean": reasons.clean}
     for kind, texts in kept.items():
         wrong += [
-            f"a reason for what does not happen: {kind} {what}"
-            for what in texts
-            if f"{kind} {what}" not in used
+            f"a reason for what does not happen: {kind} {key}" for key in texts if f"{kind} {key}" not in used
         ]
     return rows, wrong
 
@@ -154,8 +156,8 @@ def table(rows: Sequence[Row], clean: Mapping[str, str], reasons: Reasons, versi
 def zonemaster(domain: str, hints: Path, level: str = LEVEL) -> dict[str, str]:
     """Run Zonemaster on a zone; return tag → level."""
     options = ("--no-ipv6", f"--hints={hints}", "--json", f"--level={level}", "--no-progress")
-    said = output("zonemaster-cli", *options, domain)
-    return {one["tag"]: one["level"] for one in json.loads(said)["results"]}
+    printed = output("zonemaster-cli", *options, domain)
+    return {entry["tag"]: entry["level"] for entry in json.loads(printed)["results"]}
 
 
 def output(*command: str) -> str:
@@ -217,8 +219,8 @@ def main(out: Path, verdicts: Path) -> int:
             f"sys.path.insert(0, {str(HERE)!r})\n"
             f"from pathlib import Path; from oracle import look\nlook(Path({name!r}))"
         )
-        own = (f"{address}/32" for address in dnsresolvers.ADDRESSES.values())
-        done = in_namespace(code, *dict.fromkeys((*addresses(), *addresses(HARD), *own)), timeout=3600)
+        networks = (f"{address}/32" for address in dnsresolvers.ADDRESSES.values())
+        done = in_namespace(code, *dict.fromkeys((*addresses(), *addresses(HARD), *networks)), timeout=3600)
         if done.returncode:
             print(done.stderr, file=sys.stderr)  # noqa: T201 - the command's output
             return 1
@@ -232,8 +234,8 @@ def main(out: Path, verdicts: Path) -> int:
         return 1
     out.write_text(table(rows, seen["theirs"][CLEAN], reasons, versions()), encoding="utf-8")
     page = verdicts.read_text(encoding="utf-8") if verdicts.exists() else ""
-    told = f"{resolvers()}, {versions()}"
-    verdicts.write_text(verdicts_table.written(page, hard, told), encoding="utf-8")
+    programs = f"{resolvers()}, {versions()}"
+    verdicts.write_text(verdicts_table.written(page, hard, programs), encoding="utf-8")
     print(f"{out}: {len(rows)} cases, every difference with its reason")  # noqa: T201 - the command's output
     print(f"{verdicts}: {len(HARD)} cases")  # noqa: T201 - the command's output
     return 0

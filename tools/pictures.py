@@ -40,13 +40,13 @@ def lab(folder: Path) -> Iterator[str]:
     """Start JupyterLab on a copy of the notebooks; give the address of its README."""
     shutil.copytree(resource("notebooks"), folder / "notebooks")
     command = [Path(sys.executable).parent / "jupyter", "lab", folder / "notebooks" / "README.ipynb"]
-    given = {  # a folder of its own for each: what somebody left open is in no picture
+    folders = {  # a folder of its own for each: what somebody left open is in no picture
         "JUPYTER_CONFIG_PATH": f"{ROOT}/tools/lab", "JUPYTER_RUNTIME_DIR": f"{folder}/runtime",
         "JUPYTERLAB_WORKSPACES_DIR": f"{folder}/workspaces",
     }  # fmt: skip
     with subprocess.Popen(  # noqa: S603 - ours
         [*command, "--no-browser", "--allow-root", "--LabApp.expose_app_in_browser=True"],
-        env=os.environ | given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | folders, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as server:  # fmt: skip
         try:
             while not (pages := list(folder.glob("runtime/jpserver-file-to-run-*-open.html"))):

@@ -41,8 +41,8 @@ def authority(name: str, issuer: Made | None = None) -> Made:
 
 def leaf(issuer: Made | None, **more: object) -> Made:
     """Return a server's certificate."""
-    given = {"names": (HOST,), "start": START, **more}
-    return make(NAME, issuer, **given)  # type: ignore[arg-type]
+    fields = {"names": (HOST,), "start": START, **more}
+    return make(NAME, issuer, **fields)  # type: ignore[arg-type]
 
 
 def scripts(folder: Path, between: Made, root: Made) -> dict[str, Script]:
@@ -68,21 +68,21 @@ def scripts(folder: Path, between: Made, root: Made) -> dict[str, Script]:
 
 def look(folder: Path) -> None:
     """Visit every case with each tool, in the namespace; write ``cases.json``."""
-    root, told = authority("AC RACINE FICTIVE"), {}
+    root, verdicts = authority("AC RACINE FICTIVE"), {}
     between = authority("AC FICTIVE", root)
     anchor = root.files(folder / "root")[0]
     named = make(f"CN=nomme.{HOST},O=CH ALPHA,C=FR", between, start=START, days=9_999)
     with running(folder, leaf(between), between, root, named):
         for name, address in ADDRESSES.items():
-            told[name] = said(address, 25, root, anchor)
+            verdicts[name] = said(address, 25, root, anchor)
     for name, script in scripts(folder, between, root).items():
 
         async def scripted(script: Script = script) -> list[str]:
             async with serving({"127.0.60.1": script}) as port:
                 return await asyncio.to_thread(said, "127.0.60.1", port, root, anchor)
 
-        told[name] = asyncio.run(scripted())
-    (folder / "cases.json").write_text(json.dumps(told))
+        verdicts[name] = asyncio.run(scripted())
+    (folder / "cases.json").write_text(json.dumps(verdicts))
 
 
 def said(address: str, port: int, root: Made, anchor: Path) -> list[str]:
@@ -118,13 +118,13 @@ def s_client(address: str, port: int, anchor: Path) -> str:
         return "no STARTTLS found, tried anyway" if missing else failed
     protocol = re.search(r"New, (\S+), Cipher", text)
     verified = re.search(r"Verif(?:y return code|ication error): *(.*)", text)
-    said = verified[1] if verified else "Verification: OK"
-    return f"{protocol[1] if protocol else '?'}, {sent} sent, {said}"
+    verdict = verified[1] if verified else "Verification: OK"
+    return f"{protocol[1] if protocol else '?'}, {sent} sent, {verdict}"
 
 
-def table(told: dict[str, list[str]]) -> str:
+def table(cases: dict[str, list[str]]) -> str:
     """Return the table of cases."""
-    rows = [[name, *(cell.replace("|", "\\|") for cell in own)] for name, own in told.items()]
+    rows = [[name, *(cell.replace("|", "\\|") for cell in verdicts)] for name, verdicts in cases.items()]
     lines = [["case", "`observe tls`", "`openssl s_client`"], ["---"] * 3, *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
@@ -139,10 +139,10 @@ def main(page: Path) -> None:
         done = in_namespace(f"{code}look(Path({folder!r}))\n", "127.0.58.1/8", timeout=600)
         if done.returncode:
             sys.exit(done.stderr)
-        told = json.loads(Path(folder, "cases.json").read_text())
+        cases = json.loads(Path(folder, "cases.json").read_text())
     before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
-    page.write_text(f"{before}{begin}{table(told)}{end}{after}", encoding="utf-8")
+    page.write_text(f"{before}{begin}{table(cases)}{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -28,20 +28,20 @@ def look(folder: Path, zonemaster: Callable[[str], Mapping[str, str]]) -> None:
     look_with_resolvers(folder, HARD)
     zones = [case.domains[0] for case in HARD if case.method in ZONES]
     with running(folder / "again", HARD), ThreadPoolExecutor(8) as pool:
-        said = dict(zip(zones, pool.map(zonemaster, zones), strict=True))
-    (folder / "zonemaster.json").write_text(json.dumps(said))
+        tags = dict(zip(zones, pool.map(zonemaster, zones), strict=True))
+    (folder / "zonemaster.json").write_text(json.dumps(tags))
 
 
 def lines(folder: Path) -> list[str]:
     """Return the table, from what `look` left."""
     from dnsscene import answers, findings
 
-    told = {
+    resolved = {
         d: read_resolved(replies) for d, replies in json.loads((folder / "told.json").read_text()).items()
     }
     zonemaster = json.loads((folder / "zonemaster.json").read_text())
     clean = zonemaster[next(case.domain for case in HARD if case.name == CLEAN)]
-    mail, found = answers(folder, HARD), findings(folder, HARD)
+    mail, rules = answers(folder, HARD), findings(folder, HARD)
     columns = ("case", "`receives`", "findings", "resolvers", "Zonemaster")
     table = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
     for case in HARD:
@@ -50,21 +50,23 @@ def lines(folder: Path) -> list[str]:
         cells = (
             f"`{case.name}`: {case.what}",
             f"{ours.receives} ({ours.cause})" if ours.cause else ours.receives,
-            ", ".join(f"`{code}`" for code in sorted(found[case.name])),
-            agreed({name: cell(reply) for name, reply in zip(ADDRESSES, told[domain].values(), strict=True)}),
+            ", ".join(f"`{code}`" for code in sorted(rules[case.name])),
+            agreed(
+                {name: cell(end) for name, end in zip(ADDRESSES, resolved[domain].values(), strict=True)}
+            ),
             _tags(case, {t: level for t, level in zonemaster.get(domain, {}).items() if t not in clean}),
         )  # fmt: skip
         table.append(f"| {' | '.join(cells)} |")
     return table
 
 
-def cell(told: Resolved) -> str:
+def cell(resolved: Resolved) -> str:
     """Tell in a word or two what a resolver comes to."""
-    if told.reached:
+    if resolved.reached:
         return "arrives"
-    if told.rcode != "NOERROR":
-        return {"TIMEOUT": "no answer"}.get(told.rcode, told.rcode)
-    return "no address" if told.exchangers else "no mail host"
+    if resolved.rcode != "NOERROR":
+        return {"TIMEOUT": "no answer"}.get(resolved.rcode, resolved.rcode)
+    return "no address" if resolved.exchangers else "no mail host"
 
 
 def agreed(cells: Mapping[str, str]) -> str:
@@ -80,8 +82,8 @@ def by_level(tags: Mapping[str, str]) -> str:
     return "; ".join(f"{level.lower()} {', '.join(named)}" for level, named in parts)
 
 
-def _tags(case: Hard, said: Mapping[str, str]) -> str:
-    return by_level(said) if case.method in ZONES else "no zone"
+def _tags(case: Hard, levels: Mapping[str, str]) -> str:
+    return by_level(levels) if case.method in ZONES else "no zone"
 
 
 def written(page: str, table: list[str], versions: str) -> str:

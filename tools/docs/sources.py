@@ -73,11 +73,11 @@ def rule_page(rule: Rule, body: str) -> str:
         f"`{rule.code}` – {literal(rule.title_fr)}",
         "| | |\n| --- | --- |",
     ]
-    lines[-1] += "".join(f"\n| {name} | {literal(told)} |" for name, told in facts.items() if told)
+    lines[-1] += "".join(f"\n| {name} | {literal(fact)} |" for name, fact in facts.items() if fact)
     lines += ["## Why it matters", literal(rule.why_en), "## What to do", literal(rule.remedy_en)]
-    found = examples(rule.audit, "en").get(rule.code) if audit else None
-    if found:
-        observed, expected, domain = found
+    example = examples(rule.audit, "en").get(rule.code) if audit else None
+    if example:
+        observed, expected, domain = example
         case = [f"{literal(domain)}: {literal(observed)}" if domain else literal(observed)]
         case += [f"Expected: {literal(expected)}"] if expected else []
         lines += ["## In the sample", *case]
@@ -92,18 +92,18 @@ def api_page() -> str:
     for name in mssante_audit.__all__:
         if name == "AUDITS":  # a tuple, which tells of itself
             continue
-        own = getattr(mssante_audit, name)
-        told = "autoclass" if isinstance(own, type) else "autofunction"
+        exported = getattr(mssante_audit, name)
+        directive = "autoclass" if isinstance(exported, type) else "autofunction"
         members = "\n   :members:" if name in ("TrustSpace", "WhiteList") else ""
-        lines.append(f"```{{eval-rst}}\n.. {told}:: mssante_audit.{name}{members}\n```")
+        lines.append(f"```{{eval-rst}}\n.. {directive}:: mssante_audit.{name}{members}\n```")
     return "\n\n".join(lines) + "\n"
 
 
 def toctree(pages: tuple[str, ...] | list[str], caption: str = "") -> str:
     """Return a table of contents of pages."""
-    told = f":caption: {caption}\n" if caption else ""
+    option = f":caption: {caption}\n" if caption else ""
     listed = "\n".join(pages)
-    return f"```{{toctree}}\n:maxdepth: 1\n{told}\n{listed}\n```"
+    return f"```{{toctree}}\n:maxdepth: 1\n{option}\n{listed}\n```"
 
 
 def main(out: str) -> None:
@@ -116,18 +116,18 @@ def main(out: str) -> None:
     copy(ROOT / "tools" / "docs" / "conf.py", folder / "conf.py")
     (folder / "_static").mkdir()
     copy(ROOT / "tools" / "docs" / "theme.css", folder / "_static" / "theme.css")
-    for name, told in TOP.items():
+    for name, target in TOP.items():
         text = (ROOT / f"{name}.md").read_text(encoding="utf-8").replace("](docs/", "](")
         for other, page in TOP.items():
             text = text.replace(f"]({other}.md", f"]({page}.md")
-        (folder / f"{told}.md").write_text(text, encoding="utf-8")
-    known, bodies = catalogue(), said()
-    for code, rule in known.items():
+        (folder / f"{target}.md").write_text(text, encoding="utf-8")
+    by_code, bodies = catalogue(), said()
+    for code, rule in by_code.items():
         (folder / "rules" / f"{code}.md").write_text(rule_page(rule, bodies.get(code, "")), encoding="utf-8")
     rules = [
         "# Rules",
-        f"The {len(known)} rules of the catalogue, as `mssante-audit rules` lists them.",
-        toctree([*known]),
+        f"The {len(by_code)} rules of the catalogue, as `mssante-audit rules` lists them.",
+        toctree([*by_code]),
     ]
     (folder / "rules" / "index.md").write_text("\n\n".join(rules) + "\n", encoding="utf-8")
     (folder / "api.md").write_text(api_page(), encoding="utf-8")

@@ -57,9 +57,9 @@ class Story:
     def tell(self, kind: str, domains: Iterable[str], **changes: int) -> None:
         """Write down an event that the next list will show."""
         names = sorted(set(domains))
-        told = ", ".join(f"{name} {number}" for name, number in sorted(changes.items()))
+        numbers = ", ".join(f"{name} {number}" for name, number in sorted(changes.items()))
         start, end = TIMES[len(self.lists) - 1 : len(self.lists) + 1]
-        line = (f"{start:%Y-%m-%d}", f"{end:%Y-%m-%d}", kind, str(len(names)), " ".join(names), told)
+        line = (f"{start:%Y-%m-%d}", f"{end:%Y-%m-%d}", kind, str(len(names)), " ".join(names), numbers)
         self.events.append(line)
 
     def take(self, operator: int, count: int, rows: int = 1, host: str = "-1.") -> list[Entry]:

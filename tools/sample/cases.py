@@ -61,9 +61,9 @@ def _copied_contacts(space: Space) -> None:
     for entry in rows:
         entry.project = f"projet-mssante@{region.mail}"
     space.record("CONTACT_NO_PHONE", rows)
-    own = space.rows_of(HOSPITAL)[0]
+    listed = space.rows_of(HOSPITAL)[0]
     certificate = space.operators[HOSPITAL].certificate("mss-copie")
-    copied = space.add(own, certificate, project=rows[0].project, support=rows[0].support)
+    copied = space.add(listed, certificate, project=rows[0].project, support=rows[0].support)
     space.record("CONTACT_OTHER_OPERATOR", [copied])
 
 
@@ -115,12 +115,12 @@ def _two_identifiers(space: Space) -> None:
 def _two_structures(space: Space) -> None:
     """List a domain under two hospitals of one name and département, whose contacts differ: two operators."""
     operator = space.operators[HOSPITAL]
-    own = space.rows_of(HOSPITAL)
+    entries = space.rows_of(HOSPITAL)
     certificate = operator.certificate("mss-autre").but(ou=f"1{finess('95', 7)}")
     contact = f"{national(shifted(operator.phone, 40))}, accueil.si@{operator.mail}"
-    second = space.add(own[0], certificate, project=contact, support=contact)
-    space.record("DN_NAME_OPERATORS", [*own, second])
-    space.record("LIST_DOMAIN_OPERATORS", [*own, second])
+    second = space.add(entries[0], certificate, project=contact, support=contact)
+    space.record("DN_NAME_OPERATORS", [*entries, second])
+    space.record("LIST_DOMAIN_OPERATORS", [*entries, second])
 
 
 # -- descriptions ---------------------------------------------------------------------------------------

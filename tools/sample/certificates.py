@@ -55,10 +55,10 @@ class Made:
     def files(self, folder: Path, *chain: Made) -> tuple[Path, Path]:
         """Write certificate with `chain` behind it, and key; return both files."""
         folder.mkdir(parents=True, exist_ok=True)
-        own, key = folder / "chain.pem", folder / "key.pem"
-        own.write_bytes(b"".join(one.pem for one in (self, *chain)))
+        chain_file, key = folder / "chain.pem", folder / "key.pem"
+        chain_file.write_bytes(b"".join(certificate.pem for certificate in (self, *chain)))
         key.write_bytes(self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return own, key
+        return chain_file, key
 
 
 def make(
@@ -117,19 +117,19 @@ def make(
     elif usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     if names:
-        alternative = x509.SubjectAlternativeName([x509.DNSName(one) for one in names])
+        alternative = x509.SubjectAlternativeName([x509.DNSName(host) for host in names])
         builder = builder.add_extension(alternative, critical=False)
     if crl:
         places = [x509.DistributionPoint([x509.UniformResourceIdentifier(crl)], None, None, None)]
         builder = builder.add_extension(x509.CRLDistributionPoints(places), critical=False)
     signer = issuer.key if issuer else key
     if isinstance(signer, rsa.RSAPrivateKey):
-        made = builder.sign(signer, hashes.SHA256())
+        certificate = builder.sign(signer, hashes.SHA256())
     else:
-        made = builder.sign(signer, hashes.SHA256(), ecdsa_deterministic=True)
+        certificate = builder.sign(signer, hashes.SHA256(), ecdsa_deterministic=True)
         if sha1:
-            return Made(_over_sha1(made, signer), key)
-    return Made(made.public_bytes(Encoding.DER), key)
+            return Made(_over_sha1(certificate, signer), key)
+    return Made(certificate.public_bytes(Encoding.DER), key)
 
 
 _SIGNING = x509.KeyUsage(
@@ -148,12 +148,12 @@ def _name(subject: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(_KINDS[k], value) for k, value in reversed(parse_dn(subject).rdns)])
 
 
-def _over_sha1(made: x509.Certificate, signer: ec.EllipticCurvePrivateKey) -> bytes:
+def _over_sha1(certificate: x509.Certificate, signer: ec.EllipticCurvePrivateKey) -> bytes:
     """Sign a certificate again over SHA-1, which cryptography does not do any more."""
-    told = made.tbs_certificate_bytes[4:].replace(_ECDSA_SHA256, _ECDSA_SHA1, 1)
-    told = _der(0x30, told)
-    signature = signer.sign(told, ec.ECDSA(hashes.SHA1(), deterministic_signing=True))  # noqa: S303
-    return _der(0x30, told + _ECDSA_SHA1 + _der(0x03, b"\0" + signature))
+    body = certificate.tbs_certificate_bytes[4:].replace(_ECDSA_SHA256, _ECDSA_SHA1, 1)
+    body = _der(0x30, body)
+    signature = signer.sign(body, ec.ECDSA(hashes.SHA1(), deterministic_signing=True))  # noqa: S303
+    return _der(0x30, body + _ECDSA_SHA1 + _der(0x03, b"\0" + signature))
 
 
 def _der(tag: int, content: bytes) -> bytes:

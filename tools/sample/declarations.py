@@ -62,8 +62,8 @@ class Book:
     def record(self, rule: str, places: Sequence[int], listed: Sequence[int] = ()) -> None:
         """Write down that a rule must fire on these declarations, and name these rows of the list."""
         first = self.rows[places[0]]
-        told = (rule, str(first["domain"]), str(first["structure_id"]), list(places), row_ranges(listed))
-        self.truth.append(told)
+        line = (rule, str(first["domain"]), str(first["structure_id"]), list(places), row_ranges(listed))
+        self.truth.append(line)
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ class SampleRegister:
 
         Of what nobody declared that of the first operator is told, and no other's: they are outside.
         """
-        own = self.undeclared[0][1]
-        inside = [told for told in self.undeclared if told[1] == own]
-        second = [told for told in self.second if told[1] == own]
-        scope = f'[scope]\noperators = ["{own}"]\n'
+        operator = self.undeclared[0][1]
+        inside = [line for line in self.undeclared if line[1] == operator]
+        second = [line for line in self.second if line[1] == operator]
+        scope = f'[scope]\noperators = ["{operator}"]\n'
         return replace(self, undeclared=inside, second=second), scope.encode()
 
     def truths(self, file: str, list_file: str) -> Iterator[Truth]:
@@ -119,11 +119,11 @@ def build_register(rows: Sequence[Row], operators: Sequence[Operator]) -> Sample
         Whose domains these are.
     """
     book = Book()
-    known = {operator.id: operator for operator in operators}
-    listed = list(_plain_rows(rows, known))
+    by_id = {operator.id: operator for operator in operators}
+    listed = list(_plain_rows(rows, by_id))
     _form_defects(book, operators)
     _reconciliation_defects(book, listed)
-    _several_certificates(book, rows, known)
+    _several_certificates(book, rows, by_id)
     plain = next(operator for operator in operators if not operator.cps)
     _contracts(book, plain)
     _twins(book, plain)
@@ -148,13 +148,13 @@ def is_test_row(domain: str, name: str) -> bool:
     return is_audit_domain(domain) or bool(re.search(r"\bTESTS?\d*\b", name, re.IGNORECASE))
 
 
-def _plain_rows(rows: Sequence[Row], known: dict[str, Operator]) -> Iterator[tuple[int, Row, Operator]]:
+def _plain_rows(rows: Sequence[Row], by_id: dict[str, Operator]) -> Iterator[tuple[int, Row, Operator]]:
     """Yield the rows (with their positions) of which a declaration that keeps every rule can be made."""
     times: dict[str, int] = {}
     for row in rows:
         times[row[0].lower()] = times.get(row[0].lower(), 0) + 1
     for number, row in enumerate(rows, 1):
-        operator = known.get(parse_dn(row[2]).get("OU"))
+        operator = by_id.get(parse_dn(row[2]).get("OU"))
         if operator and times[row[0].lower()] == 1 and _is_plain(row):
             yield number, row, operator
 
@@ -209,7 +209,7 @@ def _as_listed(row: Row, operator: Operator, serial: int, day: date = OLD) -> Ce
     phones = [parse_contact(row[i]).phones[0] for i in (3, 4)]
     emails = [parse_contact(row[i]).emails[0] for i in (3, 4)]
     cps = parse_dn(row[2]).igc == "IGC-CPS"
-    told: Cells = {
+    cells: Cells = {
         "structure_name": operator.name if cps else parse_dn(row[2]).get("O"),
         "description": row[1],
         "dn_igc_sante": "" if cps else row[2],
@@ -219,7 +219,7 @@ def _as_listed(row: Row, operator: Operator, serial: int, day: date = OLD) -> Ce
         "public_technical_phone": phones[1],
         "public_technical_email": emails[1],
     }
-    return _declaration(operator, row[0], serial, day) | told
+    return _declaration(operator, row[0], serial, day) | cells
 
 
 _WITHDRAWAL: Cells = {"withdrawal": "X", "delegation": "", "primary_server": "", "secondary_server": ""}
@@ -301,10 +301,10 @@ def _form_defects(book: Book, operators: Sequence[Operator]) -> None:
         book.record(rule, [place])
     for at, changes in enumerate(FINE):
         new(plain[at % len(plain)], **changes)
-    here, there = plain[:2]
+    here, other = plain[:2]
     dn = str(_declaration(here, "", 1)["dn_igc_sante"])
     book.record("DECL_DN_SHAPE", [new(here, dn_igc_sante=dn.replace("ST=", "L="))])
-    book.record("DECL_DN_OPERATOR", [new(here, dn_igc_sante=there.certificate("mss").dn)])
+    book.record("DECL_DN_OPERATOR", [new(here, dn_igc_sante=other.certificate("mss").dn)])
     manager = {f"technical_manager_{k}": _declaration(here, "", 1)[f"project_manager_{k}"]
                for k in ("last_name", "first_name", "phone", "email")}  # fmt: skip
     book.record("DECL_TECHNICAL_COPY", [new(here, **manager)])
@@ -318,17 +318,17 @@ def _form_defects(book: Book, operators: Sequence[Operator]) -> None:
     second = new(here, domain=str(book.rows[first]["domain"]))
     book.record("DECL_SAME_DAY", [first, second])
     first = new(here)
-    second = new(there, domain=str(book.rows[first]["domain"]), date=f"{RECENT + timedelta(days=1):%d/%m/%Y}")
+    second = new(other, domain=str(book.rows[first]["domain"]), date=f"{RECENT + timedelta(days=1):%d/%m/%Y}")
     book.record("DECL_OPERATORS", [first, second])
-    remark = new(there)
+    remark = new(other)
     book.rows[remark][REMARKS] = "à relancer"
     book.truth.append(("DECL_COLUMN", str(book.rows[0]["domain"]), "", [], ""))
     copy = {
         "technical_manager_last_name": "Spécimen",
         "technical_manager_first_name": "Zoé.",
-        "technical_manager_phone": f"+33 {national(there.phone)[1:]}",
+        "technical_manager_phone": f"+33 {national(other.phone)[1:]}",
     }
-    book.record("DECL_TECHNICAL_COPY", [new(there, **copy)])
+    book.record("DECL_TECHNICAL_COPY", [new(other, **copy)])
     dn = str(_declaration(here, "", 1)["dn_igc_sante"])
     for rule, changes in (
         *HAND_DEFECTS,
@@ -337,13 +337,13 @@ def _form_defects(book: Book, operators: Sequence[Operator]) -> None:
     ):
         book.record(rule, [new(here, **changes)])
     for changes in HAND_FINE:
-        new(there, **changes)
-    new(there, structure_name=f" {there.name.title()}.")
+        new(other, **changes)
+    new(other, structure_name=f" {other.name.title()}.")
 
 
 def _contracts(book: Book, like: Operator) -> None:
     """Add a contract of two operators, and an operator under two: of operators that declare nothing else."""
-    names = tuple(f"RESIDENCE DES {what}" for what in ("BROUILLONS", "ESQUISSES", "EBAUCHES", "PROJETS"))
+    names = tuple(f"RESIDENCE DES {stage}" for stage in ("BROUILLONS", "ESQUISSES", "EBAUCHES", "PROJETS"))
     first, second, third, fourth = (
         replace(like, id=f"2{siren(900 + at)}", name=name, mail=f"{name.split()[-1].lower()}.example")
         for at, name in enumerate(names)
@@ -368,9 +368,9 @@ def _redirected(book: Book) -> None:
     plain = [at for at, cells in enumerate(book.rows) if not cells["withdrawal"] and cells["structure_id"]]
     ticked = {at: (book.rows[at]["delegation"], book.rows[at]["redirection"]) for at in plain}
     for owner in dict.fromkeys(book.rows[at]["structure_id"] for at in plain):
-        own = [at for at in plain if book.rows[at]["structure_id"] == owner]
-        redirected = [at for at in own if ticked[at] == ("", "X")]
-        if redirected and any(ticked[at][0] == "X" and ticked[at][1] != "X" for at in own):
+        places = [at for at in plain if book.rows[at]["structure_id"] == owner]
+        redirected = [at for at in places if ticked[at] == ("", "X")]
+        if redirected and any(ticked[at][0] == "X" and ticked[at][1] != "X" for at in places):
             book.record("DECL_REDIRECTION_CHOSEN", redirected)
 
 
@@ -409,9 +409,11 @@ def _reconciliation_defects(book: Book, listed: Sequence[tuple[int, Row, Operato
     number, row, operator = next(rows)
     other = next(o for _, _, o in listed if o.id != operator.id and not o.cps)
     cells = _declaration(other, row[0], next(serial), OLD)
-    told = _as_listed(row, operator, 1)
+    as_listed = _as_listed(row, operator, 1)
     cells |= {
-        column: told[column] for column in told if column.startswith("public_") or column == "description"
+        column: as_listed[column]
+        for column in as_listed
+        if column.startswith("public_") or column == "description"
     }
     book.record("RECO_OPERATOR", [book.add(cells)], [number])
     _whose_counts(book, reversed(list(rows)), serial)  # the first are for defects of the DNS
@@ -420,47 +422,47 @@ def _reconciliation_defects(book: Book, listed: Sequence[tuple[int, Row, Operato
 def _whose_counts(book: Book, rows: Iterator[tuple[int, Row, Operator]], serial: Iterator[int]) -> None:
     """Add declarations of which one counts and others do not: without a date, of a former operator, young."""
     dateless = {operator for rule, _, operator, _, _ in book.truth if rule == "DECL_DATE_MISSING"}
-    number, row, operator = next(told for told in rows if told[2].id not in dateless)
+    number, row, operator = next(choice for choice in rows if choice[2].id not in dateless)
     place = book.add(_as_listed(row, operator, next(serial)) | _WITHDRAWAL | {"date": ""})
     book.record("RECO_WITHDRAWAL_UNDATED", [place], [number])
     book.record("DECL_DATE_MISSING", [place])
     _, row, operator = next(rows)
     book.add(_as_listed(row, operator, next(serial)))
     former = next(cells for cells in book.rows if cells["structure_id"] not in ("", operator.id))
-    whose = ("contract_number", "structure_name", "structure_id", "beneficiary_id")
-    named = {name: former[name] for name in whose}
-    gone = (
+    columns = ("contract_number", "structure_name", "structure_id", "beneficiary_id")
+    named = {name: former[name] for name in columns}
+    withdrawn = (
         _WITHDRAWAL
         | named
         | {"date": f"{OLD + timedelta(days=30):%d/%m/%Y}", "dn_igc_sante": "", "dn_igc_cps": ""}
     )
-    book.add(_as_listed(row, operator, next(serial)) | gone)
-    number, row, operator = next(told for told in rows if told[2].id != former["structure_id"])
-    book.add(_as_listed(row, operator, next(serial)) | gone)
+    book.add(_as_listed(row, operator, next(serial)) | withdrawn)
+    number, row, operator = next(choice for choice in rows if choice[2].id != former["structure_id"])
+    book.add(_as_listed(row, operator, next(serial)) | withdrawn)
     book.second.append((row[0], operator.id, str(number)))
     for changes in (_WITHDRAWAL, {"public_project_phone": "06 39 98 00 99"}):
         _, row, operator = next(rows)
         book.add(_as_listed(row, operator, next(serial), RECENT) | changes)
 
-    _, row, operator = next(told for told in rows if told[2].id.startswith("3"))
+    _, row, operator = next(choice for choice in rows if choice[2].id.startswith("3"))
     siren = dict.fromkeys(("structure_id", "beneficiary_id"), f"2{operator.id[1:10]}")
     book.add(_as_listed(row, operator, next(serial)) | siren)
     below = _declaration(operator, f"antenne.{row[0]}", next(serial), OLD - timedelta(days=1))
     book.record("RECO_NOT_LISTED", [book.add(below)])
 
 
-def _several_certificates(book: Book, rows: Sequence[Row], known: Mapping[str, Operator]) -> None:
+def _several_certificates(book: Book, rows: Sequence[Row], by_id: Mapping[str, Operator]) -> None:
     """Declare one of the certificates of a domain, and all of those of another."""
     groups: dict[str, list[tuple[int, Row]]] = {}
     for number, row in enumerate(rows, 1):
         groups.setdefault(row[0].lower(), []).append((number, row))
     alike = [
-        (group, known[parse_dn(group[0][1][2]).get("OU")])
+        (group, by_id[parse_dn(group[0][1][2]).get("OU")])
         for group in groups.values()
         if len({row[2] for _, row in group}) == len(group) == 2
         and len({(row[0], row[1], *row[3:5], parse_dn(row[2]).get("OU")) for _, row in group}) == 1
         and all(_is_plain(row) for _, row in group)
-        and parse_dn(group[0][1][2]).get("OU") in known
+        and parse_dn(group[0][1][2]).get("OU") in by_id
     ]
     (((_, first), (other, _)), operator), (both, owner) = alike[-4], alike[-3]  # the first: see above
     book.record("RECO_DN_UNDECLARED", [book.add(_as_listed(first, operator, 2000))], [other])
@@ -491,10 +493,10 @@ def register_of(rows: Sequence[Row], operators: Sequence[Operator], changes: Map
 
 def cells_of(rows: Sequence[Row], operators: Sequence[Operator], changes: Mapping[str, Cells]) -> list[Cells]:
     """Return the declarations of `register_of`."""
-    known = {operator.id: operator for operator in operators}
+    by_id = {operator.id: operator for operator in operators}
     first = {row[0]: row for row in reversed(rows) if _is_plain(row)}
     return [
-        _as_listed(row, known[parse_dn(row[2]).get("OU")], serial) | changes.get(domain, {})
+        _as_listed(row, by_id[parse_dn(row[2]).get("OU")], serial) | changes.get(domain, {})
         for serial, (domain, row) in enumerate(sorted(first.items()), 1)
     ]
 

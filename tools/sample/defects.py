@@ -108,8 +108,8 @@ def _names_that_mislead(space: Space) -> None:
     """Add domains a letter or a dot apart or with an ending; descriptions exchanged, of elsewhere or cut."""
     like = space.take(LARGEST)
 
-    def domain(label: str, whose: str) -> Entry:
-        described = f"Domaine de messagerie MSSanté pour {whose}"
+    def domain(label: str, owner: str) -> Entry:
+        described = f"Domaine de messagerie MSSanté pour {owner}"
         return space.add(like, domain=f"{label}.{ZONE}", description=described)
 
     for rule, *made_up in (
@@ -128,7 +128,7 @@ def _names_that_mislead(space: Space) -> None:
         ("", ("labo-1", "le Labo 1")),
         ("", ("labo-2", "le Labo 2")),
     ):
-        rows = [domain(label, whose) for label, whose in made_up]
+        rows = [domain(label, owner) for label, owner in made_up]
         if rule:
             space.record(f"LIST_{rule}", rows)
 

@@ -78,7 +78,9 @@ class SampleDns:
 
     def take_declared(self, method: str) -> str:
         """Take a domain that was declared with a method and is alone under its name; "" if there is none."""
-        alone = (d for d, told in self.declared.items() if told == method and self.members.get(d) == [d])
+        alone = (
+            d for d, declared in self.declared.items() if declared == method and self.members.get(d) == [d]
+        )
         domain = next(alone, "")
         self.declared.pop(domain, None)
         return domain
@@ -118,9 +120,9 @@ class SampleDns:
 
     def seen_hosts(self, domain: str) -> list[str]:
         """Return the mail hosts that an observer sees of a domain."""
-        own = self.mail_hosts(domain) if canonical(domain) and domain not in self.lost else []
+        hosts = self.mail_hosts(domain) if canonical(domain) and domain not in self.lost else []
         other = self.others.get(domain)
-        return [host for host in [*own, *([other] if other else [])] if host != "."]
+        return [host for host in [*hosts, *([other] if other else [])] if host != "."]
 
     def delegate(self, name: str, *servers: str) -> Zone:
         """Delegate a zone with the listed domains in it; return it."""
@@ -174,7 +176,7 @@ class SampleDns:
         """Return a line of ``defects.csv``."""
         owners = [self.owners[row] for row in sorted(rows)]
         owner = max(dict.fromkeys(owners), key=owners.count)
-        first = next(domain for domain, own in self.rows.items() if min(rows) in own)
+        first = next(domain for domain, numbers in self.rows.items() if min(rows) in numbers)
         return file, rule, first, owner, row_ranges(sorted(rows))
 
     def observation(self) -> bytes:
@@ -214,7 +216,7 @@ def build_dns(
 
 
 def _listed(
-    rows: Sequence[Row], known: dict[str, Operator], register: Sequence[Mapping[str, str | int]]
+    rows: Sequence[Row], by_id: dict[str, Operator], register: Sequence[Mapping[str, str | int]]
 ) -> SampleDns:
     dns = SampleDns({}, {}, {}, {}, {})
     names: dict[str, list[str]] = {}
@@ -226,7 +228,7 @@ def _listed(
         dns.rows.setdefault(row[0], []).append(number)
         dns.owners[number] = owner
         names.setdefault(row[0], []).extend([dn.get("CN").lower().rstrip(".")] if dn.get("CN") else [])
-        mail = known[owner].mail if owner in known else next(iter(known.values())).mail
+        mail = by_id[owner].mail if owner in by_id else next(iter(by_id.values())).mail
         dns.servers.setdefault(row[0], (f"ns1.{mail}", f"ns2.{mail}"))
     for domain, certified in names.items():
         usable = [cn for cn in certified if canonical(cn) == cn and "." in cn]
@@ -263,8 +265,8 @@ def _clean(dns: SampleDns) -> None:
             dns.world.root.add(qname, "MX", *dns.mx(domain))
     for at, (top, domains) in enumerate(dns.members.items()):
         alone = [canonical(d) for d in domains] == [top]
-        told = dns.declared.get(domains[0], "")
-        if alone and (told == "redirection" or (at % 3 == 2 and not told)):
+        method = dns.declared.get(domains[0], "")
+        if alone and (method == "redirection" or (at % 3 == 2 and not method)):
             dns.parent.add(top, "MX", *dns.mx(domains[0]))
         else:
             first = next((d for d in domains if canonical(d) == top), domains[0])

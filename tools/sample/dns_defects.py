@@ -66,10 +66,12 @@ def _declared(dns: SampleDns) -> None:
         soa = dns.zones[domain].records[domain]["SOA"]
         soa[0] = f"hidden.{domain} {soa[0].partition(' ')[2]}"
         dns.record("DNS_PRIMARY_OTHER", domain)
-    for domain in [d for d, told in dns.declared.items() if told == "redirection"]:
+    for domain in [d for d, method in dns.declared.items() if method == "redirection"]:
         dns.record("DNS_REDIRECTION_DELEGATED", domain)  # in a zone that is delegated for others
     # Delegated as declared: what is wrong with their mail is no matter of the method. They come last.
-    dns.free += [d for d, told in dns.declared.items() if told == "delegation" and dns.members.get(d) == [d]]
+    dns.free += [
+        d for d, method in dns.declared.items() if method == "delegation" and dns.members.get(d) == [d]
+    ]
 
 
 def _hosted(dns: SampleDns) -> Iterator[tuple[str, str]]:
@@ -106,12 +108,12 @@ def _unsafe(dns: SampleDns) -> None:
 
 def _dead(dns: SampleDns) -> None:
     """Two domains on the same two servers, neither of which knows them: one cause."""
-    (one, _), (two, _) = dns.fresh(), dns.fresh()
+    (first, _), (second, _) = dns.fresh(), dns.fresh()
     domains = [dns.take(), dns.take()]
     for domain in domains:
         dns.withdraw(domain)
-        dns.parent.add(domain, "NS", one, two)
-    for name in (one, two):
+        dns.parent.add(domain, "NS", first, second)
+    for name in (first, second):
         dns.world.serve(next(iter(dns.zones.values())), *dns.addresses(name))
     dns.lost.update(domains)
     dns.record("DNS_DELEGATION_DEAD", *domains)
@@ -125,11 +127,11 @@ def _states(dns: SampleDns) -> None:
         dns.delegate(domain, dns.servers[domain][0], name)
     dns.world.servers[address].silent = ("udp", "tcp")
     dns.record("DNS_SERVER_SILENT", *domains)
-    for rule, how in OTHERWISE.items():
+    for rule, answer in OTHERWISE.items():
         domain = dns.take()
         server = dns.world.servers[dns.with_server(domain)]
         server.zones.clear()
-        server.otherwise = how
+        server.otherwise = answer
         dns.record(rule, domain)
     for rule, silent in (("DNS_UDP_ONLY", "tcp"), ("DNS_TCP_ONLY", "udp")):
         domain = dns.take()
@@ -201,12 +203,12 @@ def _names(dns: SampleDns) -> None:
     domain = dns.take()
     dns.third(domain, "ns.disparu.example")
     dns.record("DNS_NS_UNRESOLVED", domain)
-    for rule, given in (("DNS_GLUE_MISSING", ()), ("DNS_GLUE_DIFFERS", ("198.19.254.1", "198.19.254.2"))):
+    for rule, glue in (("DNS_GLUE_MISSING", ()), ("DNS_GLUE_DIFFERS", ("198.19.254.1", "198.19.254.2"))):
         domain = dns.take()
         name = f"ns.{domain}"
         dns.third(domain, name)
         dns.zones[domain].add(name, "A", "198.19.254.1")
-        dns.parent.add(name, "A", *given)
+        dns.parent.add(name, "A", *glue)
         dns.world.serve(dns.zones[domain], "198.19.254.1", "198.19.254.2")
         dns.record(rule, domain)
 
@@ -371,7 +373,7 @@ def _chains(dns: SampleDns) -> None:
     signer.sign(begins=-30, ends=-2, only=("A",))
     dns.record("DNS_MX_BOGUS", domain)
     # Below a zone that is not signed: a DS is of no use there.
-    top, domain = next(found for found in _hosted(dns) if found[1] not in dns.lost)
+    top, domain = next(pair for pair in _hosted(dns) if pair[1] not in dns.lost)
     name, above = canonical(domain), dns.zones[top]
     servers = [dns.fresh()[0] for _ in range(2)]
     zone = Zone(name).soa(SERIAL).add(name, "NS", *servers).add(name, "MX", *above.records.pop(name)["MX"])

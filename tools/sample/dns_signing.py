@@ -46,12 +46,12 @@ class Signer:
             for kind, data in sets.items():
                 if not data or (only and kind not in only):
                     continue
-                made = [
+                rdatas = [
                     dns.rdata.from_text("IN", kind, text, origin=dns.name.root, relativize=False)
                     for text in data
                 ]
                 signature = dns.dnssec.sign(
-                    dns.rrset.from_rdata_list(dns.name.from_text(owner), 300, made), self._private,
+                    dns.rrset.from_rdata_list(dns.name.from_text(owner), 300, rdatas), self._private,
                     dns.name.from_text(self.zone.name), self.key, inception=self._at + timedelta(days=begins),
                     expiration=self._at + timedelta(days=ends), policy=dns.dnssec.allow_all_policy,
                 )  # fmt: skip

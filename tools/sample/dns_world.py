@@ -48,8 +48,8 @@ class Zone:
     def add(self, owner: str, rdtype: str, *data: str) -> Zone:
         """Add records; return the zone."""
         self.records.setdefault(owner, {}).setdefault(rdtype, []).extend(data)
-        if (owner, rdtype) == (self.name, "NS") and "SOA" in (own := self.records[owner]):
-            own["SOA"] = [f"{own['NS'][0]} {text.partition(' ')[2]}" for text in own["SOA"]]
+        if (owner, rdtype) == (self.name, "NS") and "SOA" in (rrsets := self.records[owner]):
+            rrsets["SOA"] = [f"{rrsets['NS'][0]} {text.partition(' ')[2]}" for text in rrsets["SOA"]]
         return self
 
     def copy(self) -> Zone:
@@ -115,8 +115,8 @@ class World:
         if server is None or ask.transport in server.silent:
             return None
         if ask.rd:
-            found = Record("answer", ".", 86400, "SOA", "a.root.example nstld.example 1 1 1 1 1")
-            return _reply(ra=True, records=[found]) if server.recursive else _reply(rcode="REFUSED")
+            message = Record("answer", ".", 86400, "SOA", "a.root.example nstld.example 1 1 1 1 1")
+            return _reply(ra=True, records=[message]) if server.recursive else _reply(rcode="REFUSED")
         zone = max((z for z in server.zones if is_under(ask.qname, z)), key=_depth, default=None)
         if zone is None:
             return _elsewhere(server.otherwise, ask.qname)
@@ -124,8 +124,10 @@ class World:
             return _reply(rcode=server.rcodes[zone])
         if ask.qtype in server.refused:
             return _reply(rcode="REFUSED")
-        found = _look_up(server.zones[zone], ask.qname, ask.qtype, mixed=ask.qname in server.mixed)
-        return found._replace(flags=tuple(flag for flag in found.flags if flag != "aa" or not server.weak))
+        message = _look_up(server.zones[zone], ask.qname, ask.qtype, mixed=ask.qname in server.mixed)
+        return message._replace(
+            flags=tuple(flag for flag in message.flags if flag != "aa" or not server.weak)
+        )
 
 
 def _depth(zone: str) -> int:
@@ -136,14 +138,14 @@ def _reply(
     rcode: str = "NOERROR", *, aa: bool = False, ra: bool = False, edns: bool = True, signed: bool = False,
     records: Any = (),
 ) -> Message:  # fmt: skip
-    said = {"aa": aa, "ra": ra, "edns": edns, "signed": signed}
-    return Message(rcode, tuple(name for name in said if said[name]), tuple(records))
+    flags = {"aa": aa, "ra": ra, "edns": edns, "signed": signed}
+    return Message(rcode, tuple(name for name in flags if flags[name]), tuple(records))
 
 
-def _elsewhere(how: str, qname: str) -> Message:
-    if how == "upward":
+def _elsewhere(answer: str, qname: str) -> Message:
+    if answer == "upward":
         return _reply(records=[Record("authority", ".", 86400, "NS", ROOT[0])])
-    return _reply() if how == "lame" else _reply(rcode=how)
+    return _reply() if answer == "lame" else _reply(rcode=answer)
 
 
 def _look_up(zone: Zone, qname: str, qtype: str, *, mixed: bool) -> Message:
@@ -166,13 +168,13 @@ def _look_up(zone: Zone, qname: str, qtype: str, *, mixed: bool) -> Message:
         owner = sets["CNAME"][0]
         if not is_under(owner, zone.name) or owner == qname:
             return _reply(aa=True, signed=signed, records=answers)
-    found = [Record("answer", owner, 300, qtype, data) for data in sets.get(qtype, ())]
-    if found and (rrsig := zone.signatures.get((owner, qtype))):
-        found.append(Record("answer", owner, 300, "RRSIG", rrsig))
-    if cut and found:
-        found += [Record("authority", cut, 300, "NS", data) for data in zone.records[cut]["NS"]]
-    if found or answers:
-        return _reply(aa=True, signed=signed, records=[*answers, *found])
+    records = [Record("answer", owner, 300, qtype, data) for data in sets.get(qtype, ())]
+    if records and (rrsig := zone.signatures.get((owner, qtype))):
+        records.append(Record("answer", owner, 300, "RRSIG", rrsig))
+    if cut and records:
+        records += [Record("authority", cut, 300, "NS", data) for data in zone.records[cut]["NS"]]
+    if records or answers:
+        return _reply(aa=True, signed=signed, records=[*answers, *records])
     soa = [
         Record("authority", zone.name, 300, "SOA", data) for data in _node(zone, zone.name)[0].get("SOA", ())
     ]
@@ -236,9 +238,9 @@ class _Asker:
 
     async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
         """Answer a question; silence is met as often as the real asker would."""
-        what = ask._replace(domain="", step="")
-        if what in self._done:
-            return self._done[what]
+        question = ask._replace(domain="", step="")
+        if question in self._done:
+            return self._done[question]
         message = self._world.reply(ask)
         edns = self._with_edns(ask) if message else True
         for attempt in range(1, 2 if message else TRIES + 1):
@@ -248,7 +250,7 @@ class _Asker:
             reply = reply if other.silent else other
         elif not message:
             self._silent.add(ask.address)
-        self._done[what] = reply
+        self._done[question] = reply
         return reply
 
     def _with_edns(self, ask: Ask) -> bool:

@@ -70,46 +70,48 @@ def build_mailboxes(entries: pd.DataFrame, operators: tuple[Operator, ...]) -> D
         Those made up, the largest first.
     """
     entries = entries[~entries["is_audit_entry"]]
-    rows = {name: own["row"].tolist() for name, own in entries.groupby("domain", sort=False)}
+    rows = {name: listed["row"].tolist() for name, listed in entries.groupby("domain", sort=False)}
     owner = {
-        name: Counter(own["operator_id"].tolist()).most_common(1)[0][0]
-        for name, own in entries.groupby("domain", sort=False)
+        name: Counter(listed["operator_id"].tolist()).most_common(1)[0][0]
+        for name, listed in entries.groupby("domain", sort=False)
     }
     numbers = {name: 1 + i % 3 for i, name in enumerate(rows) if _HOST.fullmatch(name)}
-    told = Directory(dict(numbers), dict(numbers))
+    directory = Directory(dict(numbers), dict(numbers))
 
-    def record(rule: str, names: Iterable[str], whose: str) -> None:
-        own = list(names)
-        places = row_ranges(row for name in own for row in rows.get(name, []))
-        told.truth.append((EXTRACTION, rule, min(own, key=lambda n: rows.get(n, [0])), whose, places))
+    def record(rule: str, names: Iterable[str], operator: str) -> None:
+        domains = list(names)
+        places = row_ranges(row for name in domains for row in rows.get(name, []))
+        directory.truth.append(
+            (EXTRACTION, rule, min(domains, key=lambda n: rows.get(n, [0])), operator, places)
+        )
 
     largest = operators[0].id
     plain = [name for name in numbers if owner[name] == largest and name == name.lower() and len(name) < 60]
     if len(plain) < 9:
         raise ParameterError("the sample's mailboxes want nine plain domains of the largest operator")
-    bare, spelt, above, lost, half, few, other, own, gone = plain[-9:]
-    told.now |= {lost: 11, half: 12, few: 1, other: 12, own: 12}
-    told.before |= {lost: 24, half: 24, few: 9, other: 12, own: 12, gone: 1}
+    bare, spelt, above, lost, half, few, other, theirs, removed = plain[-9:]
+    directory.now |= {lost: 11, half: 12, few: 1, other: 12, theirs: 12}
+    directory.before |= {lost: 24, half: 24, few: 9, other: 12, theirs: 12, removed: 1}
     record("MAILBOX_LOST", [lost], largest)  # not of 24 that became 12, nor of 9 that became 1
-    told.structures |= {other: operators[1].id, own: largest}
+    directory.structures |= {other: operators[1].id, theirs: largest}
     record("MAILBOX_STRUCTURE", [other], largest)  # not where they are the operator's own
-    _unlisted(told, spelt, above)
+    _unlisted(directory, spelt, above)
     for name in ("ch-disparu-songe.mssante.fr", f"messagerie.{above}", spelt.upper()):
-        whose = "" if name.startswith("ch-disparu") else largest
-        told.truth.append((EXTRACTION, "MAILBOX_UNLISTED", name, whose, ""))
+        operator = "" if name.startswith("ch-disparu") else largest
+        directory.truth.append((EXTRACTION, "MAILBOX_UNLISTED", name, operator, ""))
     for name in (bare, spelt):
-        del told.now[name], told.before[name]
+        del directory.now[name], directory.before[name]
     without: dict[str, list[str]] = {}
     for name in rows:  # not `spelt`: its mailboxes are told of under the other spelling
-        if name not in told.now and name != spelt:
+        if name not in directory.now and name != spelt:
             without.setdefault(owner[name], []).append(name)
-    for whose, names in without.items():
-        record("MAILBOX_NONE", names, whose)
-    told.truth.append((CUT, "MAILBOX_UNUSABLE", "", "", ""))
-    return told
+    for operator, names in without.items():
+        record("MAILBOX_NONE", names, operator)
+    directory.truth.append((CUT, "MAILBOX_UNUSABLE", "", "", ""))
+    return directory
 
 
-def _unlisted(told: Directory, spelt: str, above: str) -> None:
+def _unlisted(directory: Directory, spelt: str, above: str) -> None:
     """Add mailboxes in domains that are not listed, those of a test entry among them."""
     more = {
         "ch-disparu-songe.mssante.fr": 4,
@@ -117,8 +119,8 @@ def _unlisted(told: Directory, spelt: str, above: str) -> None:
         spelt.upper(): 3,
         "operateur-test.mssante.fr": 5,
     }
-    told.now |= more
-    told.before |= more
+    directory.now |= more
+    directory.before |= more
 
 
 def mailbox_text(numbers: dict[str, int], structures: dict[str, str]) -> bytes:

@@ -47,7 +47,7 @@ FOREIGN = _authority("CN=AC ETRANGERE FICTIVE,O=AUTRE GESTIONNAIRE FICTIF,C=FR")
 class Presents:
     """What a server presents."""
 
-    own: Made | None = None
+    certificate: Made | None = None
     subject: str = ""
     """Of its certificate, "" if it has none that can be read."""
     chain: tuple[Made, ...] = (ISSUING,)
@@ -61,13 +61,13 @@ class Presents:
 
     def visits(self, host: str) -> Iterator[Visit]:
         """Yield the visits to it."""
-        if self.own is None:
+        if self.certificate is None:
             yield Visit(self.outcome, self.detail)
             return
         cipher = "TLS_AES_256_GCM_SHA384" if self.protocol == "TLSv1.3" else "ECDHE-RSA-AES256-SHA"
-        for own, sni in ((self.own, ""), (self.by_name, host)):
-            if own:
-                sent = tuple(one.der for one in (own, *self.chain))
+        for certificate, sni in ((self.certificate, ""), (self.by_name, host)):
+            if certificate:
+                sent = tuple(link.der for link in (certificate, *self.chain))
                 met = (self.outcome, self.detail, "220 ESMTP", self.protocol, cipher)
                 yield Visit(*met, chain=sent, seconds=0.25, sni=sni)
 
@@ -105,46 +105,48 @@ class SampleTls:
         """Take a mail host that no defect has touched."""
         return self.free.pop(0)
 
-    def present(self, own: Presents, *hosts: str) -> None:
+    def present(self, presents: Presents, *hosts: str) -> None:
         """Have servers present something else."""
-        self.servers |= {self.addresses[host]: own for host in hosts}
+        self.servers |= {self.addresses[host]: presents for host in hosts}
 
     def usual(self, host: str) -> str:
         """Return the name that the list has most often for a mail host's domains."""
-        found: list[str] = []
+        names: list[str] = []
         for domain in self.domains(host):
             dns = [parse_dn(text) for texts in self.listed[domain].values() for text in texts]
-            found += [dn.canonical for dn in dns if canonical(dn.get("CN").lower()) == host] or [
+            names += [dn.canonical for dn in dns if canonical(dn.get("CN").lower()) == host] or [
                 dn.canonical for dn in dns if dn.igc
             ][:1]
-        return max(found, key=found.count, default=f"CN={host},O=INCONNU FICTIF,C=FR")
+        return max(names, key=names.count, default=f"CN={host},O=INCONNU FICTIF,C=FR")
 
     def certified(self, host: str, **changes: object) -> Presents:
         """Return what a server as it should be presents; `changes` are `make`'s, or of `Presents`."""
-        told = {name: changes.pop(name) for name in ("chain", "protocol", "sound") if name in changes}
+        shown = {name: changes.pop(name) for name in ("chain", "protocol", "sound") if name in changes}
         subject = str(changes.pop("subject", self.usual(host)))
-        how = {
+        fields = {
             "issuer": ISSUING, "start": SEEN_AT - timedelta(200), "days": YEARS,
             "names": (host, f"{BACKUP}{host}"), **changes,
         }  # fmt: skip
         make_it: Callable[..., Made] = make
         show: Callable[..., Presents] = Presents
-        return show(make_it(subject, **how), subject, **told)
+        return show(make_it(subject, **fields), subject, **shown)
 
     def observation(self) -> bytes:
         """Return the observation file; the same servers give the same bytes."""
-        lines = "".join(f"{json.dumps(one)}\n" for one in self._lines())
+        lines = "".join(f"{json.dumps(line)}\n" for line in self._lines())
         return gzip.compress(lines.encode(), mtime=0)
 
     def crl(self) -> bytes:
         """Return the revocation list of the servers' authority; the same servers give the same bytes."""
         issuer = ISSUING.certificate.subject
-        made = x509.CertificateRevocationListBuilder(issuer, SEEN_AT - timedelta(1), SEEN_AT + timedelta(6))
-        for one in self.revoked:
-            entry = x509.RevokedCertificateBuilder(one.certificate.serial_number, SEEN_AT - timedelta(9))
+        builder = x509.CertificateRevocationListBuilder(
+            issuer, SEEN_AT - timedelta(1), SEEN_AT + timedelta(6)
+        )
+        for revoked in self.revoked:
+            entry = x509.RevokedCertificateBuilder(revoked.certificate.serial_number, SEEN_AT - timedelta(9))
             lost = x509.CRLReason(x509.ReasonFlags.key_compromise)
-            made = made.add_revoked_certificate(entry.add_extension(lost, critical=False).build())
-        signed = made.sign(ISSUING.key, hashes.SHA256(), ecdsa_deterministic=True)
+            builder = builder.add_revoked_certificate(entry.add_extension(lost, critical=False).build())
+        signed = builder.sign(ISSUING.key, hashes.SHA256(), ecdsa_deterministic=True)
         return signed.public_bytes(Encoding.DER)
 
     def _lines(self) -> Iterator[dict[str, object]]:
@@ -152,9 +154,9 @@ class SampleTls:
         more = {"servers": len(self.servers), "resumed": False, "settings": {}}
         yield FORM.header(SEEN_AT, tool="made up", dns=source, **more)
         written: dict[str, bytes] = {}
-        for number, (address, own) in enumerate(sorted(self.servers.items())):
+        for number, (address, server) in enumerate(sorted(self.servers.items())):
             names = tuple(sorted(host for host, at in self.addresses.items() if at == address))
-            for attempt, seen in enumerate(own.visits(next(iter(names), "")), 1):
+            for attempt, seen in enumerate(server.visits(next(iter(names), "")), 1):
                 at = SEEN_AT + timedelta(minutes=2 * attempt - 2, seconds=number)
                 yield from lines_of(MailServer(address, 25, names), seen, at, attempt, written)
         yield {"end": instant(SEEN_AT + timedelta(hours=1)), "complete": True, "visits": len(self.servers)}
@@ -184,21 +186,21 @@ def build_tls(dns: SampleDns, rows: Sequence[Row], *, defects: bool = True) -> S
 def _right(tls: SampleTls) -> None:
     """Have every server present what the list has for it."""
     dns = tls.dns
-    known = dns.world.root.records
+    records = dns.world.root.records
     for domain in dns.rows:
-        if own := dns.seen_hosts(domain):
-            tls.hosts[domain] = tuple(own)
-    for host in sorted({host for own in tls.hosts.values() for host in own}):
-        target = known.get(host, {}).get("CNAME", [host])[0]
-        tls.addresses[host] = next(iter(known.get(target, {}).get("A", ())), "")
-    for domain, own in tls.hosts.items():
-        for address in dict.fromkeys(tls.addresses[host] for host in own):
+        if hosts := dns.seen_hosts(domain):
+            tls.hosts[domain] = tuple(hosts)
+    for host in sorted({host for hosts in tls.hosts.values() for host in hosts}):
+        target = records.get(host, {}).get("CNAME", [host])[0]
+        tls.addresses[host] = next(iter(records.get(target, {}).get("A", ())), "")
+    for domain, hosts in tls.hosts.items():
+        for address in dict.fromkeys(tls.addresses[host] for host in hosts):
             tls.served.setdefault(address, []).append(domain)
     pairs = [host for host, at in tls.addresses.items() if at and f"{BACKUP}{host}" in tls.addresses]
     for host in pairs:
-        own = tls.certified(host)
-        tls.present(own, host, f"{BACKUP}{host}")
-        if all(parse_dn(own.subject).key in tls.listed[domain] for domain in tls.domains(host)):
+        server = tls.certified(host)
+        tls.present(server, host, f"{BACKUP}{host}")
+        if all(parse_dn(server.subject).key in tls.listed[domain] for domain in tls.domains(host)):
             tls.free.append(host)
     tls.free.sort(key=lambda host: (len(tls.domains(host)), host))
     for host, at in tls.addresses.items():
@@ -275,7 +277,7 @@ def _servers(tls: SampleTls) -> None:
     tls.record("TLS_NO_STARTTLS", host)
     host = tls.take()
     other = tls.certified(host, subject=tls.usual(tls.free[-1]))
-    tls.present(replace(other, by_name=tls.certified(host).own), f"{BACKUP}{host}")
+    tls.present(replace(other, by_name=tls.certified(host).certificate), f"{BACKUP}{host}")
     tls.record("TLS_SNI_ONLY", f"{BACKUP}{host}")
     host = tls.take()
     busy = Presents(outcome="busy", detail="421 4.7.0 Too many connections", sound=False)
@@ -285,9 +287,9 @@ def _servers(tls: SampleTls) -> None:
 def _revoked(tls: SampleTls) -> None:
     """Have a certificate that its authority revoked."""
     host = tls.take()
-    own = tls.certified(host, start=SEEN_AT - timedelta(100), sound=False)
-    tls.present(own, *_both(host))
-    tls.revoked += [own.own] if own.own else []
+    server = tls.certified(host, start=SEEN_AT - timedelta(100), sound=False)
+    tls.present(server, *_both(host))
+    tls.revoked += [server.certificate] if server.certificate else []
     tls.record("TLS_REVOKED", host)
 
 
@@ -306,17 +308,17 @@ def _names(tls: SampleTls) -> None:
     unlisted: dict[tuple[str, str], list[int]] = {}
     spelt: dict[str, set[int]] = {}
     unused: dict[str, set[int]] = {}
-    for domain, own in _readable(tls):
+    for domain, named in _readable(tls):
         listed = tls.listed[domain]
-        wrong = [key for _, key in own if key not in listed]
+        wrong = [key for _, key in named if key not in listed]
         for key in dict.fromkeys(wrong):
-            rule = "TLS_NAME_UNLISTED" if len(wrong) == len(own) else "TLS_NAME_UNLISTED_SOME"
+            rule = "TLS_NAME_UNLISTED" if len(wrong) == len(named) else "TLS_NAME_UNLISTED_SOME"
             unlisted.setdefault((rule, key), []).extend(tls.dns.rows[domain])
-        for one, key in own:
-            if key in listed and one.subject not in listed[key]:
-                spelt.setdefault(one.subject, set()).update(*listed[key].values())
-        shown = {key for _, key in own}
-        if shown & listed.keys() and len(own) == len({tls.addresses[host] for host in tls.hosts[domain]}):
+        for server, key in named:
+            if key in listed and server.subject not in listed[key]:
+                spelt.setdefault(server.subject, set()).update(*listed[key].values())
+        shown = {key for _, key in named}
+        if shown & listed.keys() and len(named) == len({tls.addresses[host] for host in tls.hosts[domain]}):
             for key in listed.keys() - shown:
                 unused.setdefault(key, set()).update(*listed[key].values())
     tls.truth += [(rule, rows) for (rule, _), rows in unlisted.items()]
@@ -326,49 +328,55 @@ def _names(tls: SampleTls) -> None:
 
 def _renewals(tls: SampleTls) -> None:
     """Write down where two certificates of one name are in use."""
-    found: dict[tuple[str, frozenset[bytes]], list[int]] = {}
-    for domain, own in _readable(tls):
-        for name in dict.fromkeys(key for _, key in own):
-            ders = frozenset(one.own.der for one, key in own if key == name and one.own)
+    renewed: dict[tuple[str, frozenset[bytes]], list[int]] = {}
+    for domain, named in _readable(tls):
+        for name in dict.fromkeys(key for _, key in named):
+            ders = frozenset(
+                server.certificate.der for server, key in named if key == name and server.certificate
+            )
             if len(ders) > 1:
-                found.setdefault((name, ders), []).extend(tls.dns.rows[domain])
-    tls.truth += [("TLS_RENEWAL", rows) for rows in found.values()]
+                renewed.setdefault((name, ders), []).extend(tls.dns.rows[domain])
+    tls.truth += [("TLS_RENEWAL", rows) for rows in renewed.values()]
 
 
 def _differing(tls: SampleTls) -> None:
     """Write down which servers stand beside right ones, and are not."""
-    found: dict[str, list[int]] = {}
+    differing: dict[str, list[int]] = {}
     for domain in tls.hosts:
-        told = {
-            at: one for at, one in _servers_of(tls, domain) if one.outcome in ("presented", "no-starttls")
+        servers = {
+            at: server
+            for at, server in _servers_of(tls, domain)
+            if server.outcome in ("presented", "no-starttls")
         }
         wrong = [
-            a for a, o in told.items() if not o.sound or parse_dn(o.subject).key not in tls.listed[domain]
+            a for a, o in servers.items() if not o.sound or parse_dn(o.subject).key not in tls.listed[domain]
         ]
-        for address in wrong if len(wrong) < len(told) else ():
-            found.setdefault(address, []).extend(tls.dns.rows[domain])
-    tls.truth += [("TLS_SERVERS_DIFFER", rows) for rows in found.values()]
+        for address in wrong if len(wrong) < len(servers) else ():
+            differing.setdefault(address, []).extend(tls.dns.rows[domain])
+    tls.truth += [("TLS_SERVERS_DIFFER", rows) for rows in differing.values()]
 
 
 def _unseen(tls: SampleTls) -> None:
     """Write down of which servers nothing is known, by why."""
-    found: dict[str, dict[int, None]] = {}
+    unseen: dict[str, dict[int, None]] = {}
     for domain, hosts in tls.hosts.items():
-        ends = {one.outcome for _, one in _servers_of(tls, domain)} - {"presented", "no-starttls"}
+        ends = {server.outcome for _, server in _servers_of(tls, domain)} - {"presented", "no-starttls"}
         for end in ends | ({"unvisited"} if any(not tls.addresses[host] for host in hosts) else set()):
-            found.setdefault(end, {}).update(dict.fromkeys(tls.dns.rows[domain]))
-    tls.truth += [("TLS_UNSEEN", [*rows]) for rows in found.values()]
+            unseen.setdefault(end, {}).update(dict.fromkeys(tls.dns.rows[domain]))
+    tls.truth += [("TLS_UNSEEN", [*rows]) for rows in unseen.values()]
 
 
 def _servers_of(tls: SampleTls, domain: str) -> list[tuple[str, Presents]]:
     """Return the servers of a domain by address."""
-    known = dict.fromkeys(tls.addresses[host] for host in tls.hosts[domain])
-    return [(address, tls.servers[address]) for address in known if address]
+    addresses = dict.fromkeys(tls.addresses[host] for host in tls.hosts[domain])
+    return [(address, tls.servers[address]) for address in addresses if address]
 
 
 def _readable(tls: SampleTls) -> Iterator[tuple[str, list[tuple[Presents, str]]]]:
     """Yield the domains with those of their servers whose name can be read, and its key."""
     for domain in tls.hosts:
-        own = [(one, parse_dn(one.subject).key) for _, one in _servers_of(tls, domain) if one.subject]
-        if own:
-            yield domain, own
+        named = [
+            (server, parse_dn(server.subject).key) for _, server in _servers_of(tls, domain) if server.subject
+        ]
+        if named:
+            yield domain, named
