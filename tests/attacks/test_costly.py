@@ -33,9 +33,9 @@ def test_cells_that_share_a_long_text_are_counted_each(tmp_path):
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
     part = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'.encode()
     texts = b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>%s</t></si></sst>'
-    with ZipFile(numbers) as made, ZipFile(file := tmp_path / "register.xlsx", "w", ZIP_DEFLATED) as changed:
-        for name in made.namelist():
-            content = made.read(name).replace(b't="n"', b't="s"').replace(b"</Types>", part)
+    with ZipFile(numbers) as plain, ZipFile(file := tmp_path / "register.xlsx", "w", ZIP_DEFLATED) as changed:
+        for name in plain.namelist():
+            content = plain.read(name).replace(b't="n"', b't="s"').replace(b"</Types>", part)
             changed.writestr(name, content)
         changed.writestr("xl/sharedStrings.xml", texts % (b"x" * 32_000))
     assert file.stat().st_size < 60_000
@@ -128,18 +128,18 @@ def nights(tmp_path_factory):
 
 @pytest.fixture
 def opened(monkeypatch, nights):
-    found: list[str] = []
+    files: list[str] = []
     real, place = builtins.open, f"{nights}/"
 
     def noted(file: object, *words: object, **more: object) -> object:
         if isinstance(file, str | Path) and os.path.abspath(file).startswith(place):
-            found.append(str(file))
+            files.append(str(file))
         return real(file, *words, **more)  # type: ignore[call-overload]
 
     monkeypatch.setattr(builtins, "open", noted)
     monkeypatch.setattr(io, "open", noted)
     monkeypatch.chdir(nights)
-    return found
+    return files
 
 
 @pytest.mark.parametrize("command", [

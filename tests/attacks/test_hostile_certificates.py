@@ -96,7 +96,7 @@ def test_what_is_read_of_a_certificate_is_bounded_and_never_an_error(case):
     assert bool(read.problem) == (case in BROKEN)
     assert all(len(text) <= MAX_TEXT for text in (read.subject, read.issuer, read.problem, *read.names))
     assert len(read.names) <= MAX_NAMES
-    trusted = [one.certificate for one in (ROOT, ISSUING)]
+    trusted = [authority.certificate for authority in (ROOT, ISSUING)]
     for sent in ([HOSTILE[case]], [HOSTILE[case]] * 50, [GOOD.der, HOSTILE[case], ISSUING.der]):
         chain = judge(sent, trusted, [], AT)
         assert (chain.state == "unreadable") == bool(chain.leaf.problem)
@@ -119,12 +119,12 @@ def data(tmp_path_factory):
 
 def test_the_audit_finds_what_is_to_be_found_and_does_not_fail(data):
     space = load_space(data, as_of=AS_OF, anchors=[CATALOGUE / "anchors"])
-    found = audit("certificates", space)
+    findings = audit("certificates", space)
     due = {"UNREADABLE", "CHAIN_UNKNOWN", "NAME_UNLISTED", "EXPIRED", "NOT_YET_VALID"}
-    assert {f"TLS_{rule}" for rule in due} - set(found["rule"]) == set()
-    assert FAILED not in set(found["rule"])
-    assert max(len(text) for text in found["facts"]) < 20_000
-    assert set(domains(space, found)["receives"]) <= {"yes", "degraded", "no", "unknown"}
+    assert {f"TLS_{rule}" for rule in due} - set(findings["rule"]) == set()
+    assert FAILED not in set(findings["rule"])
+    assert max(len(text) for text in findings["facts"]) < 20_000
+    assert set(domains(space, findings)["receives"]) <= {"yes", "degraded", "no", "unknown"}
 
 
 def test_memory_is_bounded(data):
@@ -151,8 +151,8 @@ def met(files: tuple[Path, Path]) -> tuple[Visit, Result]:
 
     async def run() -> tuple[Visit, Result]:
         async with serving({"127.0.0.1": tls(files)}) as port:
-            how = ObserveTls(timeout=9)
-            seen = await asyncio.to_thread(visit, "127.0.0.1", port, "", how, offers_of(how))
+            options = ObserveTls(timeout=9)
+            seen = await asyncio.to_thread(visit, "127.0.0.1", port, "", options, offers_of(options))
             command = ("observe", "tls", "--host", "127.0.0.1", "--port", str(port))
             return seen, await asyncio.to_thread(call, *command)
 
@@ -197,9 +197,9 @@ def test_a_server_that_presents_it_is_seen_or_unknown(case, key, outcome, tmp_pa
 
 
 def test_the_page_holds_it_all_as_text(data, tmp_path):
-    given = {"data": str(data), "as_of": AS_OF}
-    run = run_reports(["certificates"], out=tmp_path / "out", parameters=given)
-    assert [one.failure for one in run.outcomes] == [None]
+    settings = {"data": str(data), "as_of": AS_OF}
+    run = run_reports(["certificates"], out=tmp_path / "out", parameters=settings)
+    assert [outcome.failure for outcome in run.outcomes] == [None]
     text = (tmp_path / "out" / "certificates.html").read_text(encoding="utf-8")
     assert len(text) < 3e6
     assert not UNSAFE.search(text.replace("\t", ""))
@@ -275,7 +275,7 @@ def test_a_file_that_was_cut_tells_what_is_left_of_it(kept, edited, untouched):
     whole = file.read_bytes()
     file.write_bytes(whole[: int(len(whole) * kept)])
     space = load_space(folder, as_of=AS_OF, lenient=True, anchors=ANCHORS)
-    told = certificates_of(space)
-    assert set(told[untouched == "ok"]) <= {"ok", "unknown"}, "what was cut off is nobody's fault"
+    verdicts = certificates_of(space)
+    assert set(verdicts[untouched == "ok"]) <= {"ok", "unknown"}, "what was cut off is nobody's fault"
     if observed := space.tls:
         assert set(observed.parts[0].problems["kind"]) == {"cut"}

@@ -116,7 +116,7 @@ def test_a_compressed_bomb_is_cut_off_at_the_limit(monkeypatch):
 def test_a_name_too_long_is_not_put_into_a_message(name):
     content = f"{ROOT}{DATE}<{name.strip(':')}/><ListeDomaines/></ListeBlancheMSSante>"
     try:
-        told = load_whitelist(content.encode()).problems["element"].tolist()
+        messages = load_whitelist(content.encode()).problems["element"].tolist()
     except WhiteListError as error:
-        told = [str(error)]
-    assert all(len(text) < 400 for text in told)
+        messages = [str(error)]
+    assert all(len(text) < 400 for text in messages)

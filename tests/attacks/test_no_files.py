@@ -25,8 +25,8 @@ def bound(path: Path) -> None:
 
 
 def linked_pipe(path: Path) -> None:
-    os.mkfifo(there := path.with_name(f"{path.name}-behind"))
-    path.symlink_to(there.name)
+    os.mkfifo(pipe := path.with_name(f"{path.name}-behind"))
+    path.symlink_to(pipe.name)
 
 
 KINDS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -73,8 +73,8 @@ def test_what_is_no_file_among_the_data_is_told_at_once(place, tmp_path, monkeyp
     name = random.Random(place).choice(("pipe", "device", "socket", "circle", "linked pipe"))
     (at := Path("data", place)).unlink(missing_ok=True)
     KINDS[name][0](at)
-    given = ("--as-of", "2026-03-10", "--anchors", CATALOGUE / "anchors")
-    done = run("findings", "all", "--data", "data", *given)
+    options = ("--as-of", "2026-03-10", "--anchors", CATALOGUE / "anchors")
+    done = run("findings", "all", "--data", "data", *options)
     assert "Traceback" not in done.stderr
     assert KINDS[name][1] in done.stderr.lower() or at.name in done.stderr, (name, done)
 
@@ -109,9 +109,9 @@ FAR = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1899-12-31T23:59:59Z", "
 AT = "2026-03-03T06:00:00Z"
 
 
-def written(folder: Path, dates: list[str], made: str = "2026-03-02T05:30:00Z") -> Path:
+def written(folder: Path, dates: list[str], generated: str = "2026-03-02T05:30:00Z") -> Path:
     rows = ({"domain": f"ch-{n}.mssante.fr", "updated_at_text": date} for n, date in enumerate(dates))
-    (folder / "list.xml").write_bytes(xml_of(*rows, generated=made))
+    (folder / "list.xml").write_bytes(xml_of(*rows, generated=generated))
     return folder
 
 

@@ -64,9 +64,9 @@ def test_no_file_that_is_shown_names_anybody(tmp_path, monkeypatch, run):
         done = run(*command.split(), *(ASKED if not command.startswith("run") else ()))
         assert done.returncode in (0, 1), (command, done.stderr)
         Path(f"{len(command)}.out").write_text(done.stdout + done.stderr, encoding="utf-8")
-    person_named, found = re.compile("|".join(names), re.IGNORECASE), set()
+    person_named, leaks = re.compile("|".join(names), re.IGNORECASE), set()
     for name, text in texts(tmp_path):
-        found |= {(name, match) for match in person_named.findall(text)}
+        leaks |= {(name, match) for match in person_named.findall(text)}
         dialled = {re.sub(r"\D", "", run) for run in re.findall(r"0(?:[\s./-]?\d){9}", text)}
-        found |= {(name, number) for number in dialled & set(numbers)}
-    assert sorted(found) == []
+        leaks |= {(name, number) for number in dialled & set(numbers)}
+    assert sorted(leaks) == []

@@ -33,8 +33,8 @@ DN = "CN=mss.alpha.example,OU=1990000018,O=CH ALPHA,ST=Paris (75),C=FR"
 def rows(*names):
     contacts = ("01 99 00 00 01, a@alpha.example", "01 99 00 00 02, b@alpha.example")
     fields = (DN, *contacts, "2026-01-05T10:00:00Z")
-    made = [(f"{name}.mssante.fr", f"Domaine {name}", *fields) for name in names]
-    return b"".join(whitelist_chunks(made, datetime(2026, 3, 2, 5, 30, tzinfo=UTC)))
+    listed = [(f"{name}.mssante.fr", f"Domaine {name}", *fields) for name in names]
+    return b"".join(whitelist_chunks(listed, datetime(2026, 3, 2, 5, 30, tzinfo=UTC)))
 
 
 GOOD, FORGED = rows("ch-1", "ch-2"), rows("ch-1", "forged")
@@ -46,7 +46,7 @@ def chain():
 
 
 def pem_of(chain):
-    return b"".join(one.public_bytes(Encoding.PEM) for one in (chain.root, chain.issuing))
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in (chain.root, chain.issuing))
 
 
 @pytest.fixture(scope="module")
@@ -80,11 +80,11 @@ def inside(root, element):
     return signature_of(root).find(f".//{DS}{element}")
 
 
-def signed_by(chain, content=GOOD, *, algorithms=(), **how):
+def signed_by(chain, content=GOOD, *, algorithms=(), **options):
     """Return a list signed as signxml does, by the key and certificate of a chain, or as said."""
     signer = XMLSigner(c14n_algorithm=CanonicalizationMethod(EXCLUSIVE), **dict(algorithms))
     root = etree.fromstring(content) if isinstance(content, bytes) else content
-    return signer.sign(root, key=chain.key, **({"cert": [chain.signer]} | how))
+    return signer.sign(root, key=chain.key, **({"cert": [chain.signer]} | options))
 
 
 def test_the_list_the_attacks_start_from_is_valid(root, judge):
