@@ -47,9 +47,9 @@ class Case(NamedTuple):
     """A list, or the lists of an archive by day; what is found in the last, and what its findings say."""
 
     rows: Iterable[Row] | dict[str, list[Row]]
-    found: Found
+    fired: Found
     only: Iterable[str] = ()  # the rules that are looked at, all by default
-    said: Mapping[str, Mapping[str, list[str]]] = {}
+    words: Mapping[str, Mapping[str, list[str]]] = {}
     """Rule → column → its values in the first findings of that rule; "…" stands for any text."""
 
 
@@ -69,16 +69,16 @@ def silent(rule: str, rows: Any) -> Case:
 
 
 def seen_in(name: str, case: Case, folder: Path, but: str = "") -> tuple[Found, dict[str, Any]]:
-    """Return what is `found` and `said` in a case, which a test compares with what the case expects."""
+    """Return what fires in a case and its words, which a test compares with what the case expects."""
     space = archived(folder, **case.rows) if isinstance(case.rows, dict) else make_space(*case.rows)
-    told = told_in_clear(name, space)
-    said: dict[str, dict[str, list[str]]] = {}
-    for rule, columns in case.said.items():
+    findings = told_in_clear(name, space)
+    seen: dict[str, dict[str, list[str]]] = {}
+    for rule, columns in case.words.items():
         for column, wanted in columns.items():
-            texts = [str(text).replace("\xa0", " ") for text in told.loc[told["rule"] == rule, column]]
-            said.setdefault(rule, {})[column] = [
+            texts = [str(t).replace("\xa0", " ") for t in findings.loc[findings["rule"] == rule, column]]
+            seen.setdefault(rule, {})[column] = [
                 pattern if re.fullmatch(re.escape(pattern).replace("…", ".*"), text, re.DOTALL) else text
                 for pattern, text in zip(wanted, texts, strict=False)
             ]
-    kept = told[told["rule"].isin(case.only) if case.only else told["rule"] != but]
-    return sorted(zip(kept["rule"], kept["rows"], strict=True)), said
+    kept = findings[findings["rule"].isin(case.only) if case.only else findings["rule"] != but]
+    return sorted(zip(kept["rule"], kept["rows"], strict=True)), seen

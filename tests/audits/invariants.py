@@ -66,5 +66,5 @@ def _by_server(replies: Replies, parent: str) -> Iterator[tuple[str, Replies]]:
         lost = {(zone, at) for zone, each in of_zone.items() for at in sorted(each)[place : place + 1]}
         for qtype, whole in (("MX", ""), ("DNSKEY", parent)):
             of_type = {r for r in replies if r.qtype == qtype and not r.silent and r.outcome != "referral"}
-            gone = {r for r in of_type if (r.zone, r.address) in lost and r.zone != whole}
-            yield f"the {qtype} of server {place} of each zone", tuple(r for r in replies if r not in gone)
+            dropped = {r for r in of_type if (r.zone, r.address) in lost and r.zone != whole}
+            yield f"the {qtype} of server {place} of each zone", tuple(r for r in replies if r not in dropped)

@@ -25,13 +25,13 @@ _CONSUMER = {"gmail.com", "orange.fr", "wanadoo.fr", "hotmail.fr", "hotmail.com"
 
 def written_for(space, operator_id, lang="fr"):
     """Return the text of each file of an operator's dossier, made from a loaded space."""
-    given = {"operator": operator_id, "lang": lang}
-    (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, given)
-    made = from_space(Order("", job.shown, ""), space, operator_id)
-    assert made.dossier.failure is None
+    settings = {"operator": operator_id, "lang": lang}
+    (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, settings)
+    done = from_space(Order("", job.shown, ""), space, operator_id)
+    assert done.dossier.failure is None
     return {
         suffix: letter_text_of(content) if suffix in (".txt", ".eml") else content.decode("utf-8-sig")
-        for suffix, content in made.files.items()
+        for suffix, content in done.files.items()
     }
 
 
@@ -97,12 +97,12 @@ def leaks(text, has, operator_id):
     tokens = set(re.findall(r"[0-9A-Za-z]{6,}", plain))
     digits = {re.sub(r"\D", "", run)[-9:] for run in re.findall(r"\+?\d(?:[ .]?\d){8,13}", plain)}
     emails = {email.casefold() for email in re.findall(r"[\w.+-]+@[\w.-]+", plain)}
-    there = {"id": tokens, "host": hosts, "phone": digits, "email": emails}
+    named = {"id": tokens, "host": hosts, "phone": digits, "email": emails}
     others_have = [
-        what
-        for kind, here in there.items()
-        for what in here & has[kind].keys()
-        if operator_id not in has[kind][what]
+        trace
+        for kind, here in named.items()
+        for trace in here & has[kind].keys()
+        if operator_id not in has[kind][trace]
     ]
     own_names = sorted((n for n, o in has["name"].items() if operator_id in o), key=len, reverse=True)
     for name in own_names:

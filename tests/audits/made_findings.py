@@ -23,9 +23,9 @@ def made(
     return Finding(code, (str(rows), observed), where, facts, **more)
 
 
-def framed(found: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFrame:
+def framed(findings: Iterable[Finding], entries: pd.DataFrame) -> pd.DataFrame:
     """Return findings of `made` as a frame, in their words."""
-    frame = findings_frame(found, entries)
+    frame = findings_frame(findings, entries)
     for column in ("observed", "expected"):
         frame[column] = pd.Series([facts[column] for facts in frame["facts"]], dtype="str")
     frame["evidence"] = pd.Series([evidence(where) for where in frame["where"]], dtype="str")

@@ -106,8 +106,8 @@ class Scene:
         return space
 
     def found(self, *rules: str) -> dict[str, list[tuple[int, ...]]]:
-        found = by_rule("delegation_vs_redirection", self.space())
-        return {rule: rows for rule, rows in found.items() if not rules or rule in rules}
+        findings = by_rule("delegation_vs_redirection", self.space())
+        return {rule: rows for rule, rows in findings.items() if not rules or rule in rules}
 
 
 Change = Callable[[Scene], object]
@@ -115,9 +115,9 @@ Change = Callable[[Scene], object]
 
 def changed(*changes: Change, **scene: Any) -> Scene:
     """Return a scene after these changes."""
-    made = Scene(**scene)
-    together(*changes)(made)
-    return made
+    after = Scene(**scene)
+    together(*changes)(after)
+    return after
 
 
 def together(*changes: Change) -> Change:

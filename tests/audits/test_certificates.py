@@ -70,18 +70,18 @@ class Wires:
         self.presents(ONE, GOOD).presents(TWO, BETA)
 
     def presents(self, address: str, leaf: Made, chain: tuple[Made, ...] = (BETWEEN,), **more: Any) -> Self:
-        given = {"protocol": "TLSv1.3", "cipher": "X", "chain": tuple(made.der for made in (leaf, *chain))}
-        return self.ends(address, "presented", **(given | more))
+        fields = {"protocol": "TLSv1.3", "cipher": "X", "chain": tuple(sent.der for sent in (leaf, *chain))}
+        return self.ends(address, "presented", **(fields | more))
 
     def presents_through(self, *extensions: x509.ExtensionType) -> Self:
         """Present what an authority issued that has critical extensions more."""
-        made = BETWEEN.certificate
-        times = made.not_valid_before_utc, made.not_valid_after_utc
-        builder = x509.CertificateBuilder(made.issuer, made.subject, made.public_key(), 7, *times)
-        for extension in (*(each.value for each in made.extensions), *extensions):
+        between = BETWEEN.certificate
+        times = between.not_valid_before_utc, between.not_valid_after_utc
+        builder = x509.CertificateBuilder(between.issuer, between.subject, between.public_key(), 7, *times)
+        for extension in (*(each.value for each in between.extensions), *extensions):
             builder = builder.add_extension(extension, critical=True)
-        own = builder.sign(ROOT.key, hashes.SHA256()).public_bytes(Encoding.DER)
-        return self.presents(ONE, GOOD, (Made(own, BETWEEN.key),))
+        reissued = builder.sign(ROOT.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        return self.presents(ONE, GOOD, (Made(reissued, BETWEEN.key),))
 
     def ends(self, address: str, outcome: str, detail: str = "", **more: Any) -> Self:
         self.visits[address] = Visit(outcome, detail, **more)
@@ -162,21 +162,21 @@ GIVEN: dict[str, Any] = {
 CASES = toml("audits/certificates")
 
 
-def leaf_of(given: dict[str, Any]) -> Made:
-    how = {"subject": "ALPHA_DN", "issuer": "BETWEEN", "names": NAMES} | given
-    how |= {name: GIVEN[how[name]] for name in ("subject", "issuer")}
-    how |= {"start": AT - timedelta(*given["start"])} if "start" in given else {}
-    return make(**{name: tuple(value) if isinstance(value, list) else value for name, value in how.items()})
+def leaf_of(changes: dict[str, Any]) -> Made:
+    fields = {"subject": "ALPHA_DN", "issuer": "BETWEEN", "names": NAMES} | changes
+    fields |= {name: GIVEN[fields[name]] for name in ("subject", "issuer")}
+    fields |= {"start": AT - timedelta(*changes["start"])} if "start" in changes else {}
+    return make(**{name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()})
 
 
-GIVEN |= {name: leaf_of(given) for name, given in CASES["leaves"].items()}
+GIVEN |= {name: leaf_of(leaf) for name, leaf in CASES["leaves"].items()}
 
 
 def changed(wires: Wires, case: dict[str, Any]) -> Wires:
     """Do to servers what a case says."""
-    for method, *given in case.get("do", ()):
-        named = given.pop() if given and isinstance(given[-1], dict) else {}
-        plain = [tuple(map(GIVEN.get, it)) if isinstance(it, list) else GIVEN.get(it, it) for it in given]
+    for method, *args in case.get("do", ()):
+        named = args.pop() if args and isinstance(args[-1], dict) else {}
+        plain = [tuple(map(GIVEN.get, it)) if isinstance(it, list) else GIVEN.get(it, it) for it in args]
         getattr(wires, method)(*plain, **named)
     for name, value in case.get("set", {}).items():
         setattr(wires, name, value)
@@ -185,7 +185,7 @@ def changed(wires: Wires, case: dict[str, Any]) -> Wires:
 
 @pytest.mark.parametrize("case", CASES["rules"].values(), ids=CASES["rules"])
 def test_a_rule_fires_where_it_should_and_only_there(case: dict[str, Any], wires: Wires) -> None:
-    rows = {rule: [*map(tuple, found)] for rule, found in case.get("found", {}).items()}
+    rows = {rule: [*map(tuple, places)] for rule, places in case.get("found", {}).items()}
     assert changed(wires, case).found() == rows
 
 

@@ -160,8 +160,8 @@ def test_a_redirection_is_chosen_beside_delegations_only(register: Make) -> None
     listed = pd.DataFrame({"row": [1, 2], "domain": [SECOND["domain"], third["domain"]]})
     assert domains_touched(listed, several) == [{SECOND["domain"], third["domain"]}]
     assert found(register(METHOD_2, second)).empty
-    gone = second | WITHDRAWAL | {"redirection": "", "mail_server": ""}
-    assert found(register({}, gone)).empty
+    withdrawn = second | WITHDRAWAL | {"redirection": "", "mail_server": ""}
+    assert found(register({}, withdrawn)).empty
     assert found(register(WITHDRAWAL, second)).empty, "what was withdrawn is run no more"
 
 

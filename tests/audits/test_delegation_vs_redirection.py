@@ -198,8 +198,8 @@ def test_what_is_not_heard_is_unknown_and_not_absent() -> None:
     scene = changed(listing("ch-neuf.mssante.fr"))
     space = scene.space()
     assert set(in_clear(space)["rule"]) == {"DNS_NO_MX"}
-    gone = with_replies(space, *(r for r in space.observation.replies if r.qname != "ch-neuf.mssante.fr"))
-    assert in_clear(gone)[["rule", "observed"]].values.tolist() == [
+    silent = with_replies(space, *(r for r in space.observation.replies if r.qname != "ch-neuf.mssante.fr"))
+    assert in_clear(silent)[["rule", "observed"]].values.tolist() == [
         ["DNS_METHOD_UNKNOWN", "pas observé auprès des serveurs de mssante.fr"]
     ]
     does(scene, *(address for _, address in PARENTS), rcodes={"mssante.fr": "SERVFAIL"})
@@ -344,8 +344,8 @@ def test_servers_that_only_the_zone_itself_names() -> None:
     assert scene.found() == {"DNS_OWN_SERVERS_DEAD": [(1,)]}, "the final dots are missing"
     assert "n’existe pas" in texts(scene.space(), "DNS_OWN_SERVERS_DEAD")[0]
     assert answer(scene) == ("degraded", "own-servers")
-    own = {"ns3.alpha.example": "198.51.101.3", "ns4.alpha.example": "198.51.102.3"}
-    scene = changed(*(host(*pair) for pair in own.items()), servers(*own, parent=False))
+    servers_of = {"ns3.alpha.example": "198.51.101.3", "ns4.alpha.example": "198.51.102.3"}
+    scene = changed(*(host(*pair) for pair in servers_of.items()), servers(*servers_of, parent=False))
     assert scene.found() == {"DNS_OWN_SERVERS_DEAD": [(1,)]}, "nobody is there"
     scene.world.serve(scene.zone, "198.51.101.3")
     assert set(scene.found()) == {"DNS_NS_MISMATCH", "DNS_SERVER_SILENT"}, "one of them is"
@@ -373,8 +373,8 @@ def test_signatures_missing_or_of_other_data(change: Change, status: tuple[str, 
 @pytest.mark.parametrize(("owner", "fault"), [(f"x.{DELEGATED}", "unsigned"), ("mssante.fr", "wrong")])
 def test_a_dname_stands_for_the_signature_of_what_it_makes_alone(owner: str, fault: str) -> None:
     """Without its signature a CNAME holds only where the signed DNAME is above its name."""
-    alias, made = Record("answer", DELEGATED, 300, "CNAME", f"y.{owner}"), ("answer", owner, 300)
-    dname, proof = Record(*made, "DNAME", "y.example"), Record(*made, "RRSIG", "DNAME 15 2 300")
+    alias, head = Record("answer", DELEGATED, 300, "CNAME", f"y.{owner}"), ("answer", owner, 300)
+    dname, proof = Record(*head, "DNAME", "y.example"), Record(*head, "RRSIG", "DNAME 15 2 300")
 
     def edit(reply: Reply) -> Reply:
         asked = (reply.qname, reply.qtype, reply.zone) == (DELEGATED, "MX", DELEGATED)

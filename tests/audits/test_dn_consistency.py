@@ -112,7 +112,7 @@ CASES: dict[str, Case] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_list(tmp_path: Path, case: str) -> None:
-    assert seen_in("dn_consistency", CASES[case], tmp_path) == (CASES[case].found, CASES[case].said)
+    assert seen_in("dn_consistency", CASES[case], tmp_path) == (CASES[case].fired, CASES[case].words)
 
 
 def test_all_that_is_wrong_with_an_operator_s_texts_is_one_finding() -> None:

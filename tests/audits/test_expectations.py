@@ -47,11 +47,11 @@ def proposals(rule: str, facts: dict[str, Any], row: dict[str, str]) -> dict[str
         return {column: facts["meant"]} if facts["meant"] else {}
     if not rule.startswith("CONTACT_"):
         return {}
-    given = {COLUMN[contact["kind"]]: contact["text"].text for contact in facts.get("right", ())}
+    right = {COLUMN[contact["kind"]]: contact["text"].text for contact in facts.get("right", ())}
     seen = {(COLUMN[contact["kind"]], contact["text"].text) for contact in facts.get("contacts", ())}
     if rule in ("CONTACT_SPACING", "CONTACT_NEAR", "CONTACT_EMAIL_TYPO"):  # only where it stands
-        given = {column: text for column, text in given.items() if (column, row[column]) in seen}
-    return given
+        right = {column: text for column, text in right.items() if (column, row[column]) in seen}
+    return right
 
 
 def corrected(space: TrustSpace) -> tuple[TrustSpace, dict[int, dict[str, str]]]:
@@ -97,9 +97,9 @@ def objections(space: TrustSpace) -> list[str]:
     assert changed, "a list on which nothing was proposed"
     wrong_rules = []
     for number, asked in changed.items():
-        known = before[number].union(*(of_text.get(text, ()) for text in asked.values()))
+        expected = before[number].union(*(of_text.get(text, ()) for text in asked.values()))
         follows = ALIKE.union(*(FOLLOWS.get(rule.partition(" ")[0], ()) for rule in asked))
-        wrong = now.get(number, set()) - (known - asked.keys())
+        wrong = now.get(number, set()) - (expected - asked.keys())
         wrong_rules += [rule for rule in wrong if rule.partition(" ")[0] not in follows]
     return wrong_rules
 

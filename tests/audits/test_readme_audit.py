@@ -48,14 +48,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_audit_and_site_come_out_as_it_says(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", CODE + SITE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = json.loads((folder / "found.json").read_text())
-    assert len(found) == 3
-    for one in found:
-        assert (one["rule"], one["severity"]) == ("LIST_DOMAIN_LONG", "info")
-        assert one["observed"] == f"{len(one['domain'])}\xa0caractères"
+    findings = json.loads((folder / "found.json").read_text())
+    assert len(findings) == 3
+    for finding in findings:
+        assert (finding["rule"], finding["severity"]) == ("LIST_DOMAIN_LONG", "info")
+        assert finding["observed"] == f"{len(finding['domain'])}\xa0caractères"
     for name in ("audits/long_names.html", "regles/LIST_DOMAIN_LONG.html"):
         page = lxml_html.fromstring((folder / "site" / name).read_text(encoding="utf-8"))
-        assert len(page.xpath("//table[@id='constats-folded']/tbody/tr")) == len(found)
+        assert len(page.xpath("//table[@id='constats-folded']/tbody/tr")) == len(findings)
         assert "•••" not in page.find(".//title").text
 
 

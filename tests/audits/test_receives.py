@@ -285,13 +285,13 @@ def test_a_line_a_server_or_any_lines_less_only_make_it_unknown(name: str) -> No
     observation, mail = case(name)
     lines, draw = observation.replies, random.Random(name)
     chance = [draw.sample(lines, draw.randint(1, len(lines))) for _ in range(6)]
-    groups: dict[tuple[str, object], list[Reply]] = {("chance", n): gone for n, gone in enumerate(chance)}
+    groups: dict[tuple[str, object], list[Reply]] = {("chance", n): lost for n, lost in enumerate(chance)}
     for reply in observation.replies:
         for field in ("line", "address", "qname", "qtype", "transport", "zone", "step", "outcome"):
             groups.setdefault((field, getattr(reply, field)), []).append(reply)
-    for gone in {tuple(reply.line for reply in group) for group in groups.values()}:
-        left = tuple(reply for reply in observation.replies if reply.line not in gone)
-        assert mail_of(replace(observation, replies=left)).receives in (mail.receives, "unknown"), gone
+    for lost in {tuple(reply.line for reply in group) for group in groups.values()}:
+        left = tuple(reply for reply in observation.replies if reply.line not in lost)
+        assert mail_of(replace(observation, replies=left)).receives in (mail.receives, "unknown"), lost
 
 
 # -- beside the findings: each answer that is not well has one that says why ---------------------------------

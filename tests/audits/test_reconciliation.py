@@ -66,8 +66,8 @@ def test_status_frame_is_typed_also_when_empty(declared_space):
 
 
 def test_days_are_left_to_what_is_under_way(declared_space):
-    lately, gone = {"date": "25/02/2026"}, {"withdrawal": "X"}  # five days before the list
-    for change, left in ((lately | PHONE, 5), (lately | gone, 5), (lately, None), (PHONE, None)):
+    lately, withdrawn = {"date": "25/02/2026"}, {"withdrawal": "X"}  # five days before the list
+    for change, left in ((lately | PHONE, 5), (lately | withdrawn, 5), (lately, None), (PHONE, None)):
         (days,) = status(declared_space([LISTED], [change]))["days_left"]
         assert days == left if left else pd.isna(days)
 

@@ -34,8 +34,8 @@ def rows(*contacts: str, kind: str = "project", **fields: str) -> list[Row]:
 
 
 def dated(*contacts: tuple[str, str]) -> list[Row]:
-    made = rows(*(text for text, _ in contacts))
-    return [row | {"updated_at_text": date} for row, (_, date) in zip(made, contacts, strict=True)]
+    undated = rows(*(text for text, _ in contacts))
+    return [row | {"updated_at_text": date} for row, (_, date) in zip(undated, contacts, strict=True)]
 
 
 THEIRS = "03 53 01 00 01, projet@beta.example"
@@ -368,7 +368,7 @@ CASES: dict[str, Case] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_list(tmp_path: Path, case: str) -> None:
-    assert seen_in("stale_contacts", CASES[case], tmp_path) == (CASES[case].found, CASES[case].said)
+    assert seen_in("stale_contacts", CASES[case], tmp_path) == (CASES[case].fired, CASES[case].words)
 
 
 BULK = "2026-02-01T12:34:56Z"

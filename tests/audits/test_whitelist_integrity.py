@@ -85,10 +85,10 @@ CASES: dict[str, Case] = {
             INVALID_NAME, (1,), [{"domain": domain}], observed=f"…{why}…", expected=meant)
         for domain, why, meant in INVALID},
     **{
-        f"names that may be confused, of {whose}: {names[0]}": fires(
+        f"names that may be confused, of {script}: {names[0]}": fires(
             NEAR, (1, 2), two(names, dn, **same), observed=words)
         for names in NEAR_NAMES
-        for whose, dn, same, words in (
+        for script, dn, same, words in (
             ("two operators", BETA_DN, {}, f"…{names[0]}…CH ALPHA…{names[1]}…CH BETA…"),
             ("one", DN, {}, "…(même opérateur)"),
             ("two that are described alike", BETA_DN, {"description": "Site"}, "…CH BETA…"))},
@@ -211,7 +211,7 @@ CASES: dict[str, Case] = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_list(tmp_path: Path, case: str) -> None:
     seen = seen_in("whitelist_integrity", CASES[case], tmp_path, but=SIGNATURE)
-    assert seen == (CASES[case].found, CASES[case].said)
+    assert seen == (CASES[case].fired, CASES[case].words)
 
 
 VALID = Verdict("valid", "", signer="CN=x", not_after=AS_OF + timedelta(days=1), valid_at_generation=True)
