@@ -184,11 +184,11 @@ def test_a_state_file_is_synced_before_it_is_renamed_and_its_folder_after(tmp_pa
 
     done, fsync, replace = [], os.fsync, os.replace
 
-    def note(what, act):
-        def noted(*given):
-            kind = "folder" if what == "synced" and stat.S_ISDIR(os.fstat(given[0]).st_mode) else "file"
-            done.append(f"{kind} {what}")
-            act(*given)
+    def note(event, act):
+        def noted(*arguments):
+            kind = "folder" if event == "synced" and stat.S_ISDIR(os.fstat(arguments[0]).st_mode) else "file"
+            done.append(f"{kind} {event}")
+            act(*arguments)
 
         return noted
 

@@ -60,15 +60,15 @@ def test_a_catalogue_has_every_text_and_none_for_nothing(name, capsys):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_translation_asks_for_what_the_text_gives(name):
-    for text, told in catalogue(name).items():
-        assert asked(told) == asked(text), text
-        assert sorted(MARKED.findall(told)) == sorted(MARKED.findall(text)), text
+    for text, translation in catalogue(name).items():
+        assert asked(translation) == asked(text), text
+        assert sorted(MARKED.findall(translation)) == sorted(MARKED.findall(text)), text
 
 
 def asked(text: str) -> set[str]:
     """The values that a sentence is filled with, also those inside a choice of words."""
-    found = {name: spec or "" for _, name, spec, _ in Formatter().parse(text) if name}
-    return set(found).union(*map(asked, found.values()))
+    fields = {name: spec or "" for _, name, spec, _ in Formatter().parse(text) if name}
+    return set(fields).union(*map(asked, fields.values()))
 
 
 @pytest.mark.long
@@ -76,7 +76,7 @@ def test_pages_in_english_say_nothing_in_french(reports, english_site, tmp_path)
     run_reports(["operator"], out=tmp_path, parameters={"as_of": AS_OF, "lang": "en", "operator": OPERATOR})
     pages = [*reports.glob("*.html"), *tmp_path.glob("*.html"), *english_site.rglob("*.html")]
     assert len(pages) > 200
-    assert {page.name: told for page in pages if (told := french_in(page))} == {}
+    assert {page.name: words for page in pages if (words := french_in(page))} == {}
     assert {html.parse(str(page)).getroot().get("lang") for page in pages} == {"en"}
 
 
@@ -84,19 +84,19 @@ def test_pages_in_english_say_nothing_in_french(reports, english_site, tmp_path)
 def test_dossiers_and_letters_in_english_say_nothing_in_french(dossiers):
     pages, letters, mails = (sorted(dossiers.glob(f"*.{suffix}")) for suffix in ("html", "txt", "eml"))
     assert len(pages) == len(letters) + 1 == len(mails) + 1 > 10
-    assert {page.name: told for page in pages if (told := french_in(page))} == {}
+    assert {page.name: words for page in pages if (words := french_in(page))} == {}
     marks = re.compile(r"\[[^\]]*\]")  # what differs, of data
     paragraphs = {file: " ".join(marks.sub("", file.read_text()).split()) for file in letters}
-    assert {file.name: told for file, text in paragraphs.items() if (told := french([text]))} == {}
+    assert {file.name: words for file, text in paragraphs.items() if (words := french([text]))} == {}
     for file in mails:
         mail = message_from_bytes(file.read_bytes(), policy=policy.default)
-        told = [str(mail["Subject"]), mail["From"].addresses[0].display_name]
+        parts = [str(mail["Subject"]), mail["From"].addresses[0].display_name]
         bodies = [part for part in mail.walk() if part.get_content_type() in ("text/plain", "text/html")]
         contents = [part.get_content() for part in bodies if not part.get_filename()]
-        told += [" ".join(marks.sub("", content).split()) for content in contents]
-        assert len(told) == 4
-        assert 'lang="en"' in told[-1]
-        assert french(told) == [], file.name
+        parts += [" ".join(marks.sub("", content).split()) for content in contents]
+        assert len(parts) == 4
+        assert 'lang="en"' in parts[-1]
+        assert french(parts) == [], file.name
 
 
 def test_a_french_letter_would_not_pass(sample_space):
@@ -123,10 +123,10 @@ def test_commands_say_in_english_what_they_say_in_words(command, tmp_path, monke
     Path("declarations.csv").write_bytes(b"".join(lines[:25]))
     more = [str(CATALOGUE / "archive")] if command.startswith("changes") else ["--as-of", AS_OF]
     arguments = [*command.split(), *more, "--lang"]
-    told = [CliRunner().invoke(app, [*arguments, lang]).stdout for lang in ("en", "fr")]
+    outputs = [CliRunner().invoke(app, [*arguments, lang]).stdout for lang in ("en", "fr")]
     if "ics" in arguments:
-        told = [re.sub(r"\r?\n ", "", text).replace("\\", "") for text in told]
-    english, other = (text.splitlines() for text in told)
+        outputs = [re.sub(r"\r?\n ", "", text).replace("\\", "") for text in outputs]
+    english, other = (text.splitlines() for text in outputs)
     described = ("LIST_DESCRIPTION_", "LIST_TEXT_CONTROL")  # what is found there is the list's own text, cut
     assert len(english) > 10
     assert english != other
@@ -142,10 +142,10 @@ def desk(sample_space):
 
     def shown(lang: str) -> dict[str, str]:
         with using_language(lang):
-            found = audit_all(space)
+            frame = audit_all(space)
             stale = moved(space, space.with_(stale_after_days=365))
-            told = [space, bare, found, found.head(0), stale, rule("TLS_EXPIRED"), rule("DN_SPELLINGS")]
-            shown = {str(at): one._repr_html_() for at, one in enumerate([*told, space.whitelist.signature])}
+            views = [space, bare, frame, frame.head(0), stale, rule("TLS_EXPIRED"), rule("DN_SPELLINGS")]
+            shown = {str(n): view._repr_html_() for n, view in enumerate([*views, space.whitelist.signature])}
             shown["explorer"] = space.explore().html
             boxes = controls(space)
             shown |= {f"control {at}": box.description for at, box in enumerate(boxes.children[:3])}
@@ -157,13 +157,13 @@ def desk(sample_space):
 
 def test_a_notebook_s_objects_and_controls_speak_the_language_spoken(desk, monkeypatch):
     monkeypatch.setattr(module_controls, "attended", lambda: True)
-    told = {lang: desk(lang) for lang in ("en", "fr")}
+    shown = {lang: desk(lang) for lang in ("en", "fr")}
     spoken_texts = {lang: {n: texts_of(html.fromstring(f"<main>{t}</main>")) for n, t in d.items()}
-                    for lang, d in told.items()}  # fmt: skip
+                    for lang, d in shown.items()}  # fmt: skip
     for lang, words in (("en", FRENCH), ("fr", ENGLISH)):
-        found = {name: french(texts, words=words) for name, texts in spoken_texts[lang].items()}
-        assert not any(found.values()), found
-    assert all(told["en"][name] != told["fr"][name] for name in told["en"])
+        foreign = {name: french(texts, words=words) for name, texts in spoken_texts[lang].items()}
+        assert not any(foreign.values()), foreign
+    assert all(shown["en"][name] != shown["fr"][name] for name in shown["en"])
     assert {name for name, texts in spoken_texts["fr"].items() if french(texts)} >= {*map(str, range(5))}
 
 
@@ -171,15 +171,15 @@ def test_frames_in_lab_have_the_words_of_the_language_spoken(monkeypatch):
     itables = pytest.importorskip("itables")
     monkeypatch.setattr(itables, "init_notebook_mode", lambda **_: None)
     monkeypatch.setattr(itables.options, "language", {}, raising=False)
-    told = {}
+    labels = {}
     for lang in ("fr", "en"):
         with using_language(lang):
             show_frames()
-            told[lang] = dict(itables.options.language)
+            labels[lang] = dict(itables.options.language)
             assert current_language() == lang
-    assert told["en"].keys() == told["fr"].keys()
-    assert french(told["en"].values()) == []
-    assert all(told["en"][name] != told["fr"][name] for name in told["en"])
+    assert labels["en"].keys() == labels["fr"].keys()
+    assert french(labels["en"].values()) == []
+    assert all(labels["en"][name] != labels["fr"][name] for name in labels["en"])
 
 
 @pytest.mark.parametrize("lang", ["de", "EN", 5, None, True, ["fr"]])
@@ -222,9 +222,9 @@ def test_files_beside_an_english_report_are_english(reports):
     text = (reports / "stale_contacts.findings.csv").read_text(encoding="utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     space = load_space(as_of=AS_OF)
-    own = {f["fingerprint"]: f["observed"] for f in audit_all(space, language="en").to_dict("records")}
+    observed = {f["fingerprint"]: f["observed"] for f in audit_all(space, language="en").to_dict("records")}
     assert len(rows) > 10
-    assert all(row["observed"] == own[row["fingerprint"]] for row in rows)
+    assert all(row["observed"] == observed[row["fingerprint"]] for row in rows)
     assert json.loads((reports / "stale_contacts.results.json").read_text())["parameters"]["lang"] == "en"
     notebook = json.loads((reports / "stale_contacts.ipynb").read_text(encoding="utf-8"))
     assert "".join(notebook["cells"][0]["source"]).startswith("# Contacts that are out of date")
@@ -235,7 +235,7 @@ def test_pages_in_french_say_nothing_in_english(sample_run, sample_site, reports
     run = write_dossiers(tmp_path, parameters={"as_of": AS_OF}, operators=[OPERATOR], jobs=1)
     pages = [*sample_run.out.glob("*.html"), *sample_site.folder.rglob("*.html"), *run.out.glob("*.html")]
     assert len(pages) > 200
-    assert {page.name: told for page in pages if (told := french_in(page, ENGLISH))} == {}
+    assert {page.name: words for page in pages if (words := french_in(page, ENGLISH))} == {}
     letter = (run.out / f"{OPERATOR}.txt").read_text(encoding="utf-8")
     assert french(letter.splitlines(), words=ENGLISH) == []
     assert french_in(reports / "overview.html", ENGLISH)
@@ -243,7 +243,7 @@ def test_pages_in_french_say_nothing_in_english(sample_run, sample_site, reports
 
 def test_what_the_explorer_s_script_says_is_in_its_language():
     def told(words):
-        parts = (told(one) if isinstance(one, dict) else [str(one)] for one in words.values())
+        parts = (told(entry) if isinstance(entry, dict) else [str(entry)] for entry in words.values())
         return [re.sub(r"{\w+}", "", text) for part in parts for text in part]
 
     words = {lang: told(words_of("mssante_audit.report.explorer")[lang]) for lang in LANGUAGES}

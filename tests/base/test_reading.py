@@ -28,9 +28,9 @@ def test_a_file_is_read_up_to_a_bound(tmp_path):
     path, link = tmp_path / "given", tmp_path / "link"
     path.write_bytes(b"0123456789")
     link.symlink_to(path)
-    for given in (path, link):
-        assert read_bytes(given, 10) == b"0123456789"
-        with open_regular(given) as file:
+    for source in (path, link):
+        assert read_bytes(source, 10) == b"0123456789"
+        with open_regular(source) as file:
             assert file.read(3) == b"012"
     for bounded, bound in ((path, 9), (link, 9), ("/proc/self/status", 3)):  # which says that it is empty
         with pytest.raises(InputError, match=f"is larger than {bound} bytes"):
@@ -107,9 +107,9 @@ def test_is_of_the_family_and_one_line_also_after_pickling(kind, standard):
     assert issubclass(kind, standard)
     error = kind("the root is not closed", file="a.xml", line=3, remedy="Use --recover")
     error.readable_rows = 12
-    for one in (error, pickle.loads(pickle.dumps(error))):
-        assert str(one) == "a.xml, line 3: the root is not closed. Use --recover"
-        assert (one.file, one.line, one.remedy, one.readable_rows) == ("a.xml", 3, "Use --recover", 12)
+    for copy in (error, pickle.loads(pickle.dumps(error))):
+        assert str(copy) == "a.xml, line 3: the root is not closed. Use --recover"
+        assert (copy.file, copy.line, copy.remedy, copy.readable_rows) == ("a.xml", 3, "Use --recover", 12)
 
 
 def _rule_of_somebody():
@@ -147,15 +147,15 @@ def test_a_notebook_shows_of_it_what_is_wrong_and_what_to_do(capsys):
 
 @pytest.mark.parametrize("text", toml("base/texts")["no_toml"])
 def test_what_is_no_toml_is_said_in_french_too(text):
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         parse_toml(text, "a.toml")
-    told.value.language = "fr"
-    assert re.fullmatch(r"a\.toml : n’est pas du TOML : .+ \(ligne \d\)", str(told.value))
+    raised.value.language = "fr"
+    assert re.fullmatch(r"a\.toml : n’est pas du TOML : .+ \(ligne \d\)", str(raised.value))
 
 
 @pytest.mark.parametrize(("name", "value", "text"), toml("base/texts")["wanted"])
 def test_what_a_value_must_be_is_said_in_french_too(name, value, text):
-    with pytest.raises(errors.ParameterError) as told:
+    with pytest.raises(errors.ParameterError) as raised:
         check_value(name, value)
-    told.value.language = "fr"
-    assert str(told.value) == f"{name} {text}"
+    raised.value.language = "fr"
+    assert str(raised.value) == f"{name} {text}"
