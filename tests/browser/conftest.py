@@ -86,10 +86,10 @@ def look(chromium):
     opened = cache(lambda report: open_report(chromium, report, 1280, 800))
 
     def looks(report: Path, width: int = 1280, height: int = 800, *, paper: bool = False) -> Visit:
-        there = opened(report)
-        there.page.set_viewport_size({"width": width, "height": height})
-        there.page.emulate_media(media="print" if paper else "null")
-        return there
+        visit = opened(report)
+        visit.page.set_viewport_size({"width": width, "height": height})
+        visit.page.emulate_media(media="print" if paper else "null")
+        return visit
 
     return looks
 

@@ -32,11 +32,11 @@ def violations(page, looks=LOOKS):
     for width, scheme in looks:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)
-        found = page.evaluate("options => axe.run(options)", DEFAULT_OPTIONS)
-        assert len(found["passes"]) > 10  # it did look
+        result = page.evaluate("options => axe.run(options)", DEFAULT_OPTIONS)
+        assert len(result["passes"]) > 10  # it did look
         faults += [
             (width, scheme, v["id"], v["impact"], node["target"], node["html"][:120])
-            for v in found["violations"]
+            for v in result["violations"]
             for node in v["nodes"]
         ]
     return faults
@@ -52,9 +52,9 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize(("made", "name"), [(made, name) for made, names in PAGES.items() for name in names])
-def test_axe_finds_nothing(visit, request, made, name):
-    of = request.getfixturevalue(made)
+@pytest.mark.parametrize(("source", "name"), [(source, n) for source, names in PAGES.items() for n in names])
+def test_axe_finds_nothing(visit, request, source, name):
+    of = request.getfixturevalue(source)
     page = page_of(of, name) if hasattr(of, "findings") else getattr(of, "out", of) / f"{name}.html"
     assert violations(visit(page).page) == []
 

@@ -76,8 +76,8 @@ def illegible(page, looks=MEDIA):
     for width, media in looks:
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(**media)
-        charts, found = page.evaluate(ILLEGIBLE, media["media"] == "print")
-        wrong += [(width, *media.values(), text) for text in found]
+        charts, texts = page.evaluate(ILLEGIBLE, media["media"] == "print")
+        wrong += [(width, *media.values(), text) for text in texts]
     page.emulate_media(media="screen", color_scheme="light")
     return charts, wrong
 
@@ -94,9 +94,9 @@ SOME = [MEDIA[0], MEDIA[3], MEDIA[4]]
 """A light phone, a dark screen and paper; every chart function is looked at in all of `MEDIA`."""
 
 
-@pytest.mark.parametrize("made", ["sample", "certificates", "hostile", "real"])
-def test_every_chart_of_the_reports_is_legible(visit, request, made):
-    run, seen = request.getfixturevalue(f"{made}_run"), 0
+@pytest.mark.parametrize("source", ["sample", "certificates", "hostile", "real"])
+def test_every_chart_of_the_reports_is_legible(visit, request, source):
+    run, seen = request.getfixturevalue(f"{source}_run"), 0
     for outcome in run.outcomes:
         page = visit(run.out / f"{outcome.name}.html").page
         charts, wrong = illegible(page, SOME)
@@ -122,8 +122,8 @@ def test_each_defect_is_seen(visit, tmp_path):
     page = visit(tmp_path / "broken.html").page
     for defect, drawn in toml("browser/defects").items():
         page.set_content(BROKEN % drawn)
-        _, found = page.evaluate(ILLEGIBLE, True)
-        assert any(text.startswith(defect) for text in found), (defect, found)
+        _, texts = page.evaluate(ILLEGIBLE, True)
+        assert any(text.startswith(defect) for text in texts), (defect, texts)
 
 
 def test_marks_are_reached_by_the_keyboard_and_say_their_number(visit, tmp_path):

@@ -31,9 +31,9 @@ STATES = {"yes": "reçoivent", "degraded": "à risque", "no": "ne reçoivent pas
 class Explorer:
     """The page, its file and the frame it tells of."""
 
-    def __init__(self, folders, space, *given, **more):
+    def __init__(self, folders, space, *findings, **more):
         self.space, self.path = space, folders.mktemp("explorer") / "explorer.html"
-        page, self.frame = page_of(space, *given, **more)
+        page, self.frame = page_of(space, *findings, **more)
         self.path.write_text(page, encoding="utf-8")
 
 
@@ -59,13 +59,13 @@ def opened(visit):
     """A function that opens an explorer where a link leads, and waits for it."""
 
     def opens(explorer, link="", width=1280, height=800):
-        there = visit(explorer.path, width, height)
+        visited = visit(explorer.path, width, height)
         if link:
-            there.page.goto("about:blank")
-            there.page.goto(f"{explorer.path.as_uri()}#{link}")
-            there.requests.clear()
-        expect(there.page.locator("#explorer")).to_be_visible()
-        return there
+            visited.page.goto("about:blank")
+            visited.page.goto(f"{explorer.path.as_uri()}#{link}")
+            visited.requests.clear()
+        expect(visited.page.locator("#explorer")).to_be_visible()
+        return visited
 
     return opens
 
@@ -113,9 +113,9 @@ def saved(page):
 
 
 def test_first_it_asks_for_nothing_and_says_how_the_whole_stands(opened, sample):
-    there, frame = opened(sample), sample.frame
-    page = there.page
-    assert there.requests == there.alarms == []
+    view, frame = opened(sample), sample.frame
+    page = view.page
+    assert view.requests == view.alarms == []
     boxes = plain(f"{int(frame['mailboxes'].sum())} boîtes aux lettres")
     assert plain(page.get_by_role("status").inner_text()) == f"{len(frame)} domaines, {boxes}."
     states = frame["receives"].value_counts()
@@ -129,8 +129,8 @@ def test_first_it_asks_for_nothing_and_says_how_the_whole_stands(opened, sample)
 def test_a_director_finds_her_hospital_whom_to_call_and_what_to_ask(opened, sample, width, most):
     wanted = sample.frame[(sample.frame["receives"] == "no") & (sample.frame["operator"] != "")].iloc[0]
     row = sample.space.audited[sample.space.audited["domain"] == wanted["domain"]].iloc[0]
-    there = opened(sample, width=width)
-    page = there.page
+    view = opened(sample, width=width)
+    page = view.page
     assert page.locator("#parts").bounding_box()["y"] <= most
     page.get_by_role("searchbox").fill(re.sub("[ÉÈÊ]", "E", row["description"].upper()))
     assert wanted["domain"] in names(page)
@@ -144,20 +144,20 @@ def test_a_director_finds_her_hospital_whom_to_call_and_what_to_ask(opened, samp
         assert plain(text) in plain(card.inner_text())
     assert card.locator(".ask li").count() > 0
     assert card.locator("dl .mark").all_inner_texts()[: len(CHECKS)] == [MARKS[wanted[c]] for c in CHECKS]
-    assert there.alarms == []
+    assert view.alarms == []
 
 
 def test_an_agency_filters_its_region_and_everything_follows(opened, sample):
     frame = sample.frame
     region = frame["region"].value_counts().index[1]
-    own = frame[frame["region"] == region]
-    there = opened(sample)
-    page = there.page
+    local = frame[frame["region"] == region]
+    view = opened(sample)
+    page = view.page
     facet(page, "Région de l’opérateur").get_by_role("checkbox", name=region).check()
-    assert shown(page) == len(own)
-    states = own["receives"].value_counts()
+    assert shown(page) == len(local)
+    states = local["receives"].value_counts()
     assert counted(page, "Le courrier arrive") == {STATES[s]: n for s, n in states.items()}
-    assert counted(page, "Opérateur") == Counter(own["operator"].replace("", "opérateur inconnu"))
+    assert counted(page, "Opérateur") == Counter(local["operator"].replace("", "opérateur inconnu"))
     largest, n = next(iter(frame["region"].value_counts().items()))
     assert counted(page, "Région de l’opérateur")[largest] == n, "there if it were chosen too"
     widths = page.locator("#parts i").evaluate_all("all => all.map(i => i.className)")
@@ -165,11 +165,11 @@ def test_an_agency_filters_its_region_and_everything_follows(opened, sample):
     assert widths == [kind for state, kind in kinds if state in states]
     keys = ["order", "severity", "department", "region", *CHECKS, "operator_id", "mailboxes"]
     rows = [[line[key] for key in ("domain", "arrives", *keys)] for line in saved(page)]
-    wanted = own.assign(domain=own["domain"].map(visible))[["domain", "receives", *keys]].astype("str")
+    wanted = local.assign(domain=local["domain"].map(visible))[["domain", "receives", *keys]].astype("str")
     assert sorted(rows) == sorted(wanted.to_numpy().tolist())
     page.get_by_role("button", name=re.compile(f"Retirer le filtre Région.*{re.escape(region)}")).click()
     assert shown(page) == len(frame)
-    assert there.alarms == []
+    assert view.alarms == []
 
 
 def test_numbers_of_a_facet_are_those_that_all_others_let_through(opened, sample):
@@ -177,17 +177,17 @@ def test_numbers_of_a_facet_are_those_that_all_others_let_through(opened, sample
     region = frame["region"].value_counts().index[0]
     page = opened(sample, f"region={region}&arrives=no,degraded&dns=fail").page
     states, dns = frame["receives"].isin(["no", "degraded"]), frame["dns"] == "fail"
-    there, outcomes = frame["region"] == region, ("ok", "warn", "fail", "unknown")
+    sited, outcomes = frame["region"] == region, ("ok", "warn", "fail", "unknown")
     words = dict(zip(outcomes, ("en ordre", "à risque", "en défaut", "inconnu"), strict=True))
     for title, wanted in (
         ("Région de l’opérateur", frame.loc[states & dns, "region"].replace("", "non renseigné")),
-        ("DNS", frame.loc[states & there, "dns"].map(words)),
-        ("Le courrier arrive", frame.loc[dns & there, "receives"].map(STATES)),
+        ("DNS", frame.loc[states & sited, "dns"].map(words)),
+        ("Le courrier arrive", frame.loc[dns & sited, "receives"].map(STATES)),
     ):
         assert counted(page, title) == Counter(wanted)
-    found = frame[states & dns & there]
-    assert shown(page) == len(found)
-    for code, n in found.loc[found["department"] != "", "department"].value_counts().items():
+    chosen = frame[states & dns & sited]
+    assert shown(page) == len(chosen)
+    for code, n in chosen.loc[chosen["department"] != "", "department"].value_counts().items():
         area = page.locator("#tiles").get_by_role("button", name=re.compile(rf"\({code}\)"))
         assert f": {n} domaine" in plain(area.get_attribute("aria-label"))
 
@@ -212,8 +212,8 @@ def test_the_map_filters_and_says_its_numbers(opened, sample, kind):
 
 
 def test_a_link_reopens_the_same_view(opened, sample):
-    there = opened(sample)
-    page = there.page
+    view = opened(sample)
+    page = view.page
     page.get_by_role("searchbox").fill("fictif")
     facet(page, "Le courrier arrive").get_by_role("checkbox", name="ne reçoivent pas").check()
     facet(page, "Opérateur").get_by_role("checkbox").first.check()
@@ -229,26 +229,26 @@ def test_a_link_reopens_the_same_view(opened, sample):
     assert again.page.locator("th[aria-sort=ascending]").inner_text().startswith("Boîtes")
     page.go_back()
     expect(page.locator("#card")).to_be_hidden()
-    assert there.alarms == again.alarms == []
+    assert view.alarms == again.alarms == []
 
 
 def test_a_link_to_what_is_gone_says_so(opened, sample):
-    there = opened(sample, "region=Atlantide&domain=parti.mssante.fr&state=%E0%A4%A&x")
-    status = there.page.get_by_role("status").inner_text()
+    view = opened(sample, "region=Atlantide&domain=parti.mssante.fr&state=%E0%A4%A&x")
+    status = view.page.get_by_role("status").inner_text()
     assert "Ce lien nomme ce que ces données n’ont pas" in status
     assert "Atlantide" in status
     assert "parti.mssante.fr" in status
-    assert shown(there.page) == len(sample.frame)
-    assert there.alarms == []
+    assert shown(view.page) == len(sample.frame)
+    assert view.alarms == []
 
 
 def test_by_keyboard_alone(opened, sample):
-    there = opened(sample)
-    page, press = there.page, there.page.keyboard.press
+    view = opened(sample)
+    page, press = view.page, view.page.keyboard.press
     domain = sample.frame["domain"].iloc[0]
 
-    def focused(what):
-        return page.evaluate(f"document.activeElement.{what}")
+    def focused(expression):
+        return page.evaluate(f"document.activeElement.{expression}")
 
     for _ in range(100):
         press("Tab")
@@ -281,7 +281,7 @@ def test_by_keyboard_alone(opened, sample):
     press("Space")
     assert focused("type") == "checkbox"
     assert box.is_checked()
-    assert there.alarms == []
+    assert view.alarms == []
 
 
 def test_all_rows_can_be_reached_and_sorted(opened, sample):
@@ -338,9 +338,9 @@ def check_nothing_got_in(page):
 
 
 def test_hostile_text_stays_text(opened, hostile, payloads):
-    there = opened(hostile)
-    page = there.page
-    assert there.requests == []
+    view = opened(hostile)
+    page = view.page
+    assert view.requests == []
     assert page.locator("#explorer :is(script, img, iframe, a)").count() == 0
     texts = []
     for payload in payloads:
@@ -358,18 +358,18 @@ def test_hostile_text_stays_text(opened, hostile, payloads):
     for payload in payloads:
         assert re.sub(r"\s+", " ", visible(payload)) in whole
     check_nothing_got_in(page)
-    assert there.alarms == []
+    assert view.alarms == []
 
 
 def test_hostile_text_in_the_link_stays_text(opened, hostile, payloads):
     for payload in payloads[::2]:
         text = quote(payload, safe="")
-        there = opened(hostile, f"q={text}&region={text}&sort=__proto__&map=constructor")
-        check_nothing_got_in(there.page)
-        status = there.page.get_by_role("status").inner_text()
+        view = opened(hostile, f"q={text}&region={text}&sort=__proto__&map=constructor")
+        check_nothing_got_in(view.page)
+        status = view.page.get_by_role("status").inner_text()
         assert "n’ont pas" in status
         assert visible(status).replace("\\u000a", "") == status
-        assert there.alarms == []
+        assert view.alarms == []
 
 
 def test_a_file_of_hostile_text_holds_no_formula(opened, hostile):
@@ -411,15 +411,15 @@ def test_paper_has_the_rows_without_what_only_a_screen_can_do(opened, sample):
 def test_inside_a_notebook_it_works_without_an_address_of_its_own(visit, sample, tmp_path):
     html = f"<!DOCTYPE html><html lang=fr><body>{sample.space.explore()._repr_html_()}"
     (tmp_path / "notebook.html").write_text(html, encoding="utf-8")
-    there, domain = visit(tmp_path / "notebook.html"), sample.frame["domain"].iloc[0]
-    inside = there.page.frame_locator("iframe")
+    view, domain = visit(tmp_path / "notebook.html"), sample.frame["domain"].iloc[0]
+    inside = view.page.frame_locator("iframe")
     inside.get_by_role("searchbox").fill(domain)
     inside.get_by_role("searchbox").press("Enter")
     expect(inside.locator("#card h2")).to_have_text(visible(domain))
-    with there.page.expect_download() as download:
+    with view.page.expect_download() as download:
         inside.get_by_role("button", name="CSV des domaines trouvés").click()
     assert download.value.suggested_filename == "explorer.csv"
-    assert there.alarms == []
+    assert view.alarms == []
 
 
 # -- search -----------------------------------------------------------------------------------------

@@ -62,8 +62,8 @@ def opened_address(folder: Path, server: subprocess.Popen[bytes]) -> str:
     deadline = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < deadline and server.poll() is None:
         for page in folder.glob("runtime/jpserver-file-to-run-*-open.html"):
-            if found := re.search(r'href="([^"]+)"', page.read_text(encoding="utf-8")):
-                return found[1].replace("//localhost", "//127.0.0.1")
+            if link := re.search(r'href="([^"]+)"', page.read_text(encoding="utf-8")):
+                return link[1].replace("//localhost", "//127.0.0.1")
         time.sleep(0.1)
     pytest.fail((folder / "log").read_text(encoding="utf-8"))
 
@@ -73,10 +73,10 @@ def page(chromium, address):
     """Lab's page, and nothing else of the network; it fails if anything else was asked for."""
     context = chromium.new_context(viewport={"width": 1400, "height": 900})
     origin = re.match(r"https?://[^/]+/", address)[0]
-    own = (origin, origin.replace("http", "ws", 1), "data:", "blob:")
+    local = (origin, origin.replace("http", "ws", 1), "data:", "blob:")
     alarms = []
     context.route(
-        lambda url: not url.startswith(own), lambda r: (alarms.append(f"asked {r.request.url}"), r.abort())
+        lambda url: not url.startswith(local), lambda r: (alarms.append(f"asked {r.request.url}"), r.abort())
     )
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
@@ -163,8 +163,8 @@ def test_lab_opens_on_the_readme_and_asks_for_no_news(page, address):
     expect(page.locator(".jp-NotebookPanel h1").first).to_contain_text("Explorer", timeout=PATIENCE)
     assert page.url.endswith("/lab/tree/README.ipynb")
     expect(page.locator(".jp-toast, .Toastify__toast")).to_have_count(0)
-    for what, said in (("news", {"news": []}), ("update", {"notification": None})):
-        assert page.evaluate(f"fetch('/lab/api/{what}').then(r => r.json())") == said
+    for name, answer in (("news", {"news": []}), ("update", {"notification": None})):
+        assert page.evaluate(f"fetch('/lab/api/{name}').then(r => r.json())") == answer
 
 
 @pytest.mark.parametrize("name", ["overview", "declarations", *ONE_OPERATOR])
@@ -189,10 +189,10 @@ def test_a_saved_notebook_is_as_interactive_when_opened_again(page, address):
 
 def test_the_cookbook_on_ones_own_list_which_is_hostile(page, address, folder, hostile_data):
     path = folder / "notebooks" / "cookbook.ipynb"
-    own = json.dumps(str(hostile_data))
+    source = json.dumps(str(hostile_data))
     notebook = json.loads(path.read_text(encoding="utf-8"))
     (cell,) = [c for c in notebook["cells"] if c["id"] == "data"]
-    cell["source"] = [f"data = {own}"]
+    cell["source"] = [f"data = {source}"]
     path.write_text(json.dumps(notebook), encoding="utf-8")
     open_notebook(page, address, "cookbook")
     run_all(page)

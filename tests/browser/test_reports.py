@@ -132,8 +132,8 @@ def test_the_first_rows_go_on_paper_and_it_says_where_the_others_are(look, run, 
           t.closest(".table").querySelector(".paper")?.textContent ?? ""])"""
     )
     assert printed
-    for rows, there, note in printed:
-        assert there == min(rows, PAPER)
+    for rows, on_paper, note in printed:
+        assert on_paper == min(rows, PAPER)
         assert note.startswith(f"Sur papier, les {PAPER} premières lignes sur") == (rows > PAPER)
     assert look(run.out / f"{name}.html").page.locator(".paper:visible").count() == 0
 
@@ -197,15 +197,15 @@ def small(sample_space):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, small):
+def page_file(tmp_path_factory, small):
     out = tmp_path_factory.mktemp("dossiers") / "out"
-    (made,) = write_dossiers(out, parameters={"as_of": SAMPLE_AS_OF}, operators=[small.operator_id]).outcomes
-    return out / f"{made.file}.html"
+    (entry,) = write_dossiers(out, parameters={"as_of": SAMPLE_AS_OF}, operators=[small.operator_id]).outcomes
+    return out / f"{entry.file}.html"
 
 
 @pytest.mark.parametrize(("width", "most"), [(1280, 200), (390, 380)])
-def test_the_answer_is_near_the_top_and_each_point_a_card_to_tick_off(visit, made, small, width, most):
-    opened = visit(made, width=width)
+def test_the_answer_is_near_the_top_and_each_point_a_card_to_tick_off(visit, page_file, small, width, most):
+    opened = visit(page_file, width=width)
     page = opened.page
     assert page.locator(".counts .track").bounding_box()["y"] <= most
     assert page.locator("h1").inner_text() == small.label
@@ -223,16 +223,16 @@ def test_the_answer_is_near_the_top_and_each_point_a_card_to_tick_off(visit, mad
     assert opened.alarms == []
 
 
-def test_on_paper_it_has_two_pages_at_most_with_every_point(visit, made, small):
-    pdf = PdfReader(BytesIO(visit(made).page.pdf(format="A4", prefer_css_page_size=True)))
+def test_on_paper_it_has_two_pages_at_most_with_every_point(visit, page_file, small):
+    pdf = PdfReader(BytesIO(visit(page_file).page.pdf(format="A4", prefer_css_page_size=True)))
     assert len(pdf.pages) <= 2
     printed = plain("".join(page.extract_text() for page in pdf.pages))
     assert all(plain(part) in printed for point in small.points for part in (point.title, point.remedy))
 
 
-def test_only_its_owner_can_read_what_has_contacts_in_clear(made, small, tmp_path):
-    assert stat.S_IMODE(made.parent.stat().st_mode) == 0o700
-    files = [path for path in made.parent.iterdir() if path.name != ".lock"]
+def test_only_its_owner_can_read_what_has_contacts_in_clear(page_file, small, tmp_path):
+    assert stat.S_IMODE(page_file.parent.stat().st_mode) == 0o700
+    files = [path for path in page_file.parent.iterdir() if path.name != ".lock"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     masked = tmp_path / "masked"
     write_dossiers(masked, parameters={"as_of": SAMPLE_AS_OF}, operators=[small.operator_id], masked=True)

@@ -117,11 +117,11 @@ def test_the_verdict_is_first_and_each_check_leads_to_its_causes(visit, aged_sit
     check_first_screen(page, (".lead", ".counts dl"), height)
     expect(page.locator(".notice.warning")).to_contain_text("observation du DNS")
     for link in page.locator("table.checks a").all():
-        there = page.locator(link.get_attribute("href"))
-        expect(there).to_be_hidden()
+        cause = page.locator(link.get_attribute("href"))
+        expect(cause).to_be_hidden()
         link.click()
-        expect(there).to_be_in_viewport()
-        expect(there.locator(".doubt").first).to_contain_text("À confirmer")
+        expect(cause).to_be_in_viewport()
+        expect(cause.locator(".doubt").first).to_contain_text("À confirmer")
 
 
 def test_paper_has_the_page_without_what_only_a_screen_can_do(look, sample_site, kind):
