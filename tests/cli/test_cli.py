@@ -72,10 +72,10 @@ def test_what_is_wrong_is_one_line_and_status_2(run, arguments, line):
     assert err.startswith(f"mssante-audit: {line}")
 
 
-@pytest.mark.parametrize(("how", "command"), [(how, c) for how, *each in CASES["paths"] for c in each])
-def test_a_path_that_no_file_can_have_is_one_line_and_status_2(run, how, command):
+@pytest.mark.parametrize(("verb", "command"), [(verb, c) for verb, *each in CASES["paths"] for c in each])
+def test_a_path_that_no_file_can_have_is_one_line_and_status_2(run, verb, command):
     status, out, err = run(*command.split(), "é" * 300)
-    assert (status, out, err.count("\n"), f"cannot be {how}" in err) == (2, "", 1, True)
+    assert (status, out, err.count("\n"), f"cannot be {verb}" in err) == (2, "", 1, True)
 
 
 def test_a_line_cannot_steer_the_terminal(run):
@@ -146,27 +146,27 @@ def test_a_rule_that_cannot_be_evaluated_costs_the_others_nothing_and_status_is_
 
 
 def test_information_and_hints_are_left_out_unless_asked_for(run, tmp_path, space):
-    found = audits.audit_all(space)
-    away = found[(found["severity"] == "info") | (found["confidence"] == "hint")]
+    findings = audits.audit_all(space)
+    away = findings[(findings["severity"] == "info") | (findings["confidence"] == "hint")]
     assert {"info", "warning"} <= set(away["severity"])  # hints are warnings, too
     for asked, left in (((), away["fingerprint"]), (("--all",), away["fingerprint"].head(0))):
         status, out, err = run("findings", "all", *asked, *ALONE, "--format", "json")
         prints = [record["fingerprint"] for record in json.loads(out)]
         assert status == 0
-        assert prints == found.loc[~found["fingerprint"].isin(left), "fingerprint"].tolist()
+        assert prints == findings.loc[~findings["fingerprint"].isin(left), "fingerprint"].tolist()
         assert (f"{len(left)} findings left out" in err) == bool(len(left))
     _, out, err = run("findings", "all", *ALONE, "--format", "sarif")
     assert "left out" not in err
-    assert out.count('"ruleId"') == len(found), "what is not in it is fixed"
+    assert out.count('"ruleId"') == len(findings), "what is not in it is fixed"
     results = Results("all", away[away["severity"] == "info"], {})
     assert Run(tmp_path, (Outcome("all", "All", results),)).exit_status("info") == 1
 
 
 def test_findings_of_an_operator_and_with_thresholds(run):
     everything = json.loads(run("findings", "all", "--all", *ALONE, "--format", "json")[1])
-    one = next(r["operator_id"] for r in everything if r["operator_id"])
-    own = json.loads(run("findings", "all", "--all", *ALONE, "--format", "json", "--operator", one)[1])
-    assert 0 < len(own) < len(everything)
+    owner = next(r["operator_id"] for r in everything if r["operator_id"])
+    findings = json.loads(run("findings", "all", "--all", *ALONE, "--format", "json", "--operator", owner)[1])
+    assert 0 < len(findings) < len(everything)
     strict = run("findings", "dn_consistency", "--all", *ALONE, "-p", "concentration_min=2")[1]
     assert strict.count("DN_CONCENTRATION") > sum(r["rule"] == "DN_CONCENTRATION" for r in everything)
 
@@ -191,8 +191,8 @@ def test_rules(run):
     status, out, _ = run("rules")
     assert (status, [line.split()[0] for line in out.splitlines()]) == (0, list(catalogue()))
     shown = run("rules", "DN_ID_LUHN")[1]
-    there = [words in shown for words in ("remedy_fr: ", "observed_fr: {{ kind", "expected_fr")]
-    assert there == [True, True, False]  # there is none expected
+    fields = [words in shown for words in ("remedy_fr: ", "observed_fr: {{ kind", "expected_fr")]
+    assert fields == [True, True, False]  # there is none expected
     assert json.loads(run("rules", "DN_ID_LUHN", "--format", "json")[1])["code"] == "DN_ID_LUHN"
     assert len(json.loads(run("rules", "--format", "json")[1])) == len(catalogue())
 
@@ -366,8 +366,8 @@ def test_five_thousand_names_take_no_time():
     assert time.process_time() - begin < 1
 
 
-@pytest.mark.parametrize(("files", "given", "told"), NAMES["french"])
-def test_who_reads_french_is_told_so_of_files_and_values(run, tmp_path, monkeypatch, files, given, told):
+@pytest.mark.parametrize(("files", "options", "words"), NAMES["french"])
+def test_who_reads_french_is_told_so_of_files_and_values(run, tmp_path, monkeypatch, files, options, words):
     monkeypatch.chdir(tmp_path)
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -375,9 +375,9 @@ def test_who_reads_french_is_told_so_of_files_and_values(run, tmp_path, monkeypa
     if "LIST" in files:
         (tmp_path / LIST).write_bytes((CATALOGUE / LIST).read_bytes())
     name = "ch-fortirreel.mssante.fr"
-    status, out, err = run("check", name, "--data", tmp_path, *given.split(), "--lang", "fr")
+    status, out, err = run("check", name, "--data", tmp_path, *options.split(), "--lang", "fr")
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert told in err
+    assert words in err
 
 
 @pytest.mark.parametrize("text", NAMES["refused"])
@@ -389,28 +389,28 @@ def test_what_is_no_address_is_refused(text):
 @pytest.fixture(scope="module")
 def entries():
     names = [f"ch-{n}.mssante.fr" for n in range(60)]
-    told = [(name, f"CH {n}", "HOPITAUX FICTIFS") for n, name in enumerate(names)]
-    told += [
+    rows = [(name, f"CH {n}", "HOPITAUX FICTIFS") for n, name in enumerate(names)]
+    rows += [
         ("chu-valombre.mssante.fr", "CHU de Valombre – Hôpital Saint-Éloi", "CHU VALOMBRE"),
         ("ehpad-valombre.mssante.fr", "EHPAD Les Tilleuls", "CCAS DE VALOMBRE"),
         ("chu-valombre.mssante.fr", "une autre ligne", "AUTRE"),
     ]
-    frame = pd.DataFrame(told, columns=["domain", "description", "operator"], dtype="str")
+    frame = pd.DataFrame(rows, columns=["domain", "description", "operator"], dtype="str")
     return frame.assign(operator_id="1", department="99")
 
 
-@pytest.mark.parametrize(("words", "found"), [*NAMES["words"], ("x" * 100_000, [])])
-def test_words_find_the_domains_that_resemble_them(entries, words, found):
-    assert search(entries, words, len(found) or 10)["domain"].tolist() == found
+@pytest.mark.parametrize(("words", "near"), [*NAMES["words"], ("x" * 100_000, [])])
+def test_words_find_the_domains_that_resemble_them(entries, words, near):
+    assert search(entries, words, len(near) or 10)["domain"].tolist() == near
 
 
 def test_every_row_every_name_and_the_identifier_of_an_operator_count(entries):
-    found = search(entries.assign(finess=["", *["999999999"] * (len(entries) - 1)]), "hôpital de Valombre")
-    assert found["domain"].tolist()[0] == "chu-valombre.mssante.fr"
+    near = search(entries.assign(finess=["", *["999999999"] * (len(entries) - 1)]), "hôpital de Valombre")
+    assert near["domain"].tolist()[0] == "chu-valombre.mssante.fr"
     numbered = entries.assign(finess=["999900001", *[""] * (len(entries) - 1)])
     assert search(numbered, "999900001")["domain"].tolist() == [entries["domain"].iloc[0]]
-    (told,) = search(entries, "une autre ligne").to_dict("records")
-    assert (told["domain"], told["operator"]) == ("chu-valombre.mssante.fr", "CHU VALOMBRE")  # its first row
+    (row,) = search(entries, "une autre ligne").to_dict("records")
+    assert (row["domain"], row["operator"]) == ("chu-valombre.mssante.fr", "CHU VALOMBRE")  # its first row
     few = search(entries, "fictifs", limit=3)
     assert few.columns.tolist() == ["domain", "description", "operator", "operator_id", "department"]
     assert len(few) == 3
@@ -421,8 +421,8 @@ NOW = datetime(2026, 3, 3, 6, tzinfo=UTC)
 
 @pytest.mark.parametrize(("status", "days", "more", "expected"), NAMES["doubts"])
 def test_a_list_is_relied_on_if_it_is_signed_whole_and_recent(status, days, more, expected):
-    made = more.get("generated_at", NOW - timedelta(days)) or None
-    whole = {"damaged": "damaged" in more, "damage_kinds": (), "generated_at": made}
+    generated = more.get("generated_at", NOW - timedelta(days)) or None
+    whole = {"damaged": "damaged" in more, "damage_kinds": (), "generated_at": generated}
     listed = SimpleNamespace(signature=Verdict(status, ""), **whole)
     assert doubts(listed, NOW, timedelta(7)) == expected
     # Without a time age does not count.
@@ -430,33 +430,33 @@ def test_a_list_is_relied_on_if_it_is_signed_whole_and_recent(status, days, more
 
 
 def test_both_answers_of_a_domain_are_told_with_why_and_what_every_one_ends_with_offers_none(run):
-    said = run("check", "ch-fortirreel.mssante.fr", "--as-of", AS_OF)[1]
-    assert "\narrives: no. DNS: no server answers for the zone." in said
-    assert "\nin order: " in said
+    out = run("check", "ch-fortirreel.mssante.fr", "--as-of", AS_OF)[1]
+    assert "\narrives: no. DNS: no server answers for the zone." in out
+    assert "\nin order: " in out
     for name in ("nulle-part.mssante.fr", "x.example"):
-        said = run("check", name, *ALONE)[1]
-        assert (said.startswith("not listed: "), "like it" in said) == (True, False)
+        out = run("check", name, *ALONE)[1]
+        assert (out.startswith("not listed: "), "like it" in out) == (True, False)
 
 
 def test_a_program_is_told_the_same(run, sample_space):
     name = "ch-fortirreel.mssante.fr"
-    status, said, _ = run("check", name, "--format", "json", "--as-of", AS_OF)
-    told = json.loads(said)
+    status, out, _ = run("check", name, "--format", "json", "--as-of", AS_OF)
+    answer = json.loads(out)
     row = domains(sample_space).set_index("domain").loc[name]
-    assert (status, told["listed"], told["arrives"], told["order"]) == (0, True, "no", row["order"])
-    assert told["checks"] == {check: row[check] for check in CHECKS}
-    assert told["operator"]["id"] == row["operator_id"]
-    found = audit_all(sample_space)
-    assert {one["rule"] for one in told["findings"]} >= set(found.loc[found["domain"] == name, "rule"])
+    assert (status, answer["listed"], answer["arrives"], answer["order"]) == (0, True, "no", row["order"])
+    assert answer["checks"] == {check: row[check] for check in CHECKS}
+    assert answer["operator"]["id"] == row["operator_id"]
+    findings = audit_all(sample_space)
+    assert {f["rule"] for f in answer["findings"]} >= set(findings.loc[findings["domain"] == name, "rule"])
     (entry, *_) = sample_space.entries[sample_space.entries["domain"] == name].to_dict("records")
-    assert told["contacts"]["support"] == [mask(entry["support_contact"], services=True)]
+    assert answer["contacts"]["support"] == [mask(entry["support_contact"], services=True)]
     shown = json.loads(run("check", name, "--format", "json", "--contacts", "all", *ALONE)[1])
     assert entry["support_contact"] in shown["contacts"]["support"]
 
 
 def test_of_what_is_not_listed_a_program_is_told_what_is_near(run):
-    status, said, _ = run("check", "CH-fortirreel.mssante.fr", "--format", "json", *ALONE)
-    told = json.loads(said)
-    assert (status, told["listed"], told["near"]) == (1, False, ["ch-fortirreel.mssante.fr"])
-    assert (told["arrives"], told["order"], told["operator"]) == ("unknown", "unknown", None)
-    assert (told["checks"], told["findings"]) == ({}, [])
+    status, out, _ = run("check", "CH-fortirreel.mssante.fr", "--format", "json", *ALONE)
+    answer = json.loads(out)
+    assert (status, answer["listed"], answer["near"]) == (1, False, ["ch-fortirreel.mssante.fr"])
+    assert (answer["arrives"], answer["order"], answer["operator"]) == ("unknown", "unknown", None)
+    assert (answer["checks"], answer["findings"]) == ({}, [])

@@ -50,7 +50,7 @@ def test_import_tells_what_is_wrong_row_by_row_in_french_and_english(run):
         assert any(line.startswith(f"declarations.csv, {place} : {text}") for line in lines), place
     chosen = next(line for line in lines if line.endswith("(DECL_REDIRECTION_CHOSEN)"))
     assert "À faire : Demander à l’opérateur s’il peut déléguer" in chosen, "no box to tick that is ticked"
-    rows = [int(re.search(r", (?:lignes?|cellules?) [A-Z]*(\d+)", one)[1]) for one in lines[:-1]]
+    rows = [int(re.search(r", (?:lignes?|cellules?) [A-Z]*(\d+)", text)[1]) for text in lines[:-1]]
     assert rows == sorted(rows)
     counted = r"declarations\.csv : 104 déclarations, (\d+) points à corriger ; (\d+) à vérifier"
     todo = re.fullmatch(counted, lines[-1])
@@ -65,10 +65,10 @@ def test_import_for_machines_masks_contacts(run, tmp_path):
     row = {**ROW, "domain": "ch-x.mssante.fr", "public_project_email": "mss@gmail.com", "date": "hier"}
     (tmp_path / "r.json").write_text(json.dumps([row]), encoding="utf-8")
     done = run("import", "r.json", *AS_OF, "--format", "json")
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["declarations"]) == (1, 1)
-    assert {"file", "row", "column", "kind", "value", "message"} == set(told["problems"][0])
-    (consumer,) = [f for f in told["findings"] if f["rule"] == "DECL_PUBLIC_CONSUMER"]
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["declarations"]) == (1, 1)
+    assert {"file", "row", "column", "kind", "value", "message"} == set(answer["problems"][0])
+    (consumer,) = [f for f in answer["findings"] if f["rule"] == "DECL_PUBLIC_CONSUMER"]
     assert consumer["observed"] == "contact projet : m•••@gmail.com"
     shown = json.loads(run("import", "r.json", *AS_OF, "--format", "json", "--contacts", "all").stdout)
     assert "contact projet : mss@gmail.com" in [f["observed"] for f in shown["findings"]]
@@ -92,14 +92,14 @@ def test_fix_keeps_columns_that_it_does_not_know(run, tmp_path):
     assert [*again.lost.values()] == ["#N/A Domaine A | Domaine B"]
 
 
-@pytest.mark.parametrize("how", ["--lang", "LANG", "LC_ALL"])
-def test_who_reads_french_is_told_of_files_in_french(run, tmp_path, monkeypatch, how):
-    if how != "--lang":
-        monkeypatch.setenv(how, "fr_FR.UTF-8")
-    french = ["--lang", "fr"] if how == "--lang" else []
+@pytest.mark.parametrize("asked_by", ["--lang", "LANG", "LC_ALL"])
+def test_who_reads_french_is_told_of_files_in_french(run, tmp_path, monkeypatch, asked_by):
+    if asked_by != "--lang":
+        monkeypatch.setenv(asked_by, "fr_FR.UTF-8")
+    french = ["--lang", "fr"] if asked_by == "--lang" else []
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
-    for command, said in CASES["french"]:
-        assert said in run(*command.split(), *french).stderr.translate(SPACES)
+    for command, words in CASES["french"]:
+        assert words in run(*command.split(), *french).stderr.translate(SPACES)
     line = "mssante-audit: none.csv: no such file or folder\n"
     assert run("import", "none.csv", "--lang", "en") == (2, "", line)
 
@@ -123,11 +123,11 @@ def test_every_error_of_a_command_has_french_words_and_remedies():
         for node in ast.walk(ast.parse(place.read_text(encoding="utf-8"))):
             name = getattr(node, "func", None)
             if name and re.fullmatch(ERRORS, getattr(name, "id", getattr(name, "attr", ""))):
-                told = node.args[:1] + [given.value for given in node.keywords if given.arg == "remedy"]
-                told = [text.elts[0] if isinstance(text, ast.Tuple) else text for text in told]
-                formed = [text for text in told if isinstance(text, ast.JoinedStr)]
+                phrases = node.args[:1] + [k.value for k in node.keywords if k.arg == "remedy"]
+                phrases = [text.elts[0] if isinstance(text, ast.Tuple) else text for text in phrases]
+                formed = [text for text in phrases if isinstance(text, ast.JoinedStr)]
                 assert not formed or "sign.what" in ast.unparse(node), ast.unparse(node)  # the doctor's names
-                raised += [text.value for text in told if isinstance(text, ast.Constant) and text.value]
+                raised += [text.value for text in phrases if isinstance(text, ast.Constant) and text.value]
     assert len(raised) > 250
     aside = {"these findings show contacts, and the space they are recorded with masks them",
              "Find and record them with the same space"}  # fmt: skip
@@ -155,12 +155,12 @@ def workbook(tmp_path):
     book.active["A1"] = "Registre tenu par le bureau"
     book.create_sheet("Notes")["B2"] = "à rappeler"
     sheet = book.create_sheet("Registre")
-    known = [field for field in fields().values() if not field.optional and field.name != "connector_vendor"]
+    required = [f for f in fields().values() if not f.optional and f.name != "connector_vendor"]
     sheet.append(["Registre au 3 mars"])
-    sheet.append([field.label for field in known])
+    sheet.append([field.label for field in required])
     for number in range(8):
         row = {**ROW, "domain": f"CH-{number}.mssante.fr", **CASES["odd"].get(str(number), {})}
-        sheet.append([row.get(field.name, "") for field in known])
+        sheet.append([row.get(field.name, "") for field in required])
         for cell in sheet[sheet.max_row]:
             cell.data_type = "s" if cell.value else cell.data_type
     book.save(tmp_path / "registre.xlsx")
@@ -201,8 +201,8 @@ def test_unknown_stays_unknown_through_every_conversion(run, workbook, tmp_path)
         assert run(command, workbook.name, *words, *AS_OF).returncode == 1
         again = load_declarations(tmp_path / out)
         assert unknown(again) == before
-        told = again.problems.set_index("column")["value"].to_dict()
-        assert (told["signature_present"], told["date"]) == ("peut-être", "31/02/2026")
+        problems = again.problems.set_index("column")["value"].to_dict()
+        assert (problems["signature_present"], problems["date"]) == ("peut-être", "31/02/2026")
 
 
 def test_fix_mends_what_needs_no_guess_and_lists_the_rest(run, workbook, tmp_path):

@@ -21,8 +21,8 @@ CASES = toml("cli/commands")
 AS_OF = "2026-03-03"
 
 
-def completing(what: str, **given: str) -> str:
-    variables = {"_MSSANTE_AUDIT_COMPLETE": what, **given}
+def completing(instruction: str, **environment: str) -> str:
+    variables = {"_MSSANTE_AUDIT_COMPLETE": instruction, **environment}
     done = CliRunner().invoke(app, [], env=variables, prog_name="mssante-audit")
     assert done.exit_code == 0
     return done.stdout
@@ -30,13 +30,13 @@ def completing(what: str, **given: str) -> str:
 
 def offered(*words: str) -> list[str]:
     """Return what bash is offered for the last word."""
-    given = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
-    return completing("complete_bash", **given).split("\n")[:-1]
+    line = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+    return completing("complete_bash", **line).split("\n")[:-1]
 
 
-@pytest.mark.parametrize(("words", "told"), CASES["offered"])
-def test_a_shell_is_offered_commands_options_and_what_they_can_be(words, told):
-    assert sorted(offered("mssante-audit", *words.split())) == told
+@pytest.mark.parametrize(("words", "offers"), CASES["offered"])
+def test_a_shell_is_offered_commands_options_and_what_they_can_be(words, offers):
+    assert sorted(offered("mssante-audit", *words.split())) == offers
 
 
 def test_all_audits_and_rules_are_offered():
@@ -53,32 +53,32 @@ def test_a_shell_gets_its_script(shell):
         assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def domains(*arguments: str, **given: str) -> list[str]:
-    done = CliRunner().invoke(app, ["domains", *arguments], env=given)
+def domains(*arguments: str, **environment: str) -> list[str]:
+    done = CliRunner().invoke(app, ["domains", *arguments], env=environment)
     assert done.exit_code == 0, done.output
     return done.stdout.splitlines()
 
 
 def test_options_stand_in_the_environment_and_the_nearest_word_counts(tmp_path):
     whole = domains("--as-of", AS_OF, "--region", "corse", "--region", "ile de france")
-    given = {"MSSANTE_AUDIT_DOMAINS_AS_OF": AS_OF, "MSSANTE_AUDIT_DOMAINS_REGION": "corse ile-de-france"}
-    assert domains(**given) == domains(**given, MSSANTE_AUDIT_DATA="") == whole
+    variables = {"MSSANTE_AUDIT_DOMAINS_AS_OF": AS_OF, "MSSANTE_AUDIT_DOMAINS_REGION": "corse ile-de-france"}
+    assert domains(**variables) == domains(**variables, MSSANTE_AUDIT_DATA="") == whole
     named = {"MSSANTE_AUDIT_DOMAINS_AS_OF": "soon", "MSSANTE_AUDIT_DOMAINS_REGION": "bretagne"}
     assert domains("--as-of", AS_OF, "--region", "corse,ile de france", **named) == whole
     out = tmp_path / "told.json"
     more = {"MSSANTE_AUDIT_DOMAINS_OUT": str(out), "MSSANTE_AUDIT_DOMAINS_FORMAT": "json"}
-    assert domains(**given, **more) == []
+    assert domains(**variables, **more) == []
     assert out.read_text(encoding="utf-8").startswith("[")
-    told = domains(MSSANTE_AUDIT_DOMAINS_PARAMETER=f"as_of={AS_OF} stale_after_days=365")
-    assert len(told) == len(domains(MSSANTE_AUDIT_DOMAINS_AS_OF=AS_OF))
+    stale = domains(MSSANTE_AUDIT_DOMAINS_PARAMETER=f"as_of={AS_OF} stale_after_days=365")
+    assert len(stale) == len(domains(MSSANTE_AUDIT_DOMAINS_AS_OF=AS_OF))
 
 
 def test_one_variable_is_every_data_and_a_commands_own_goes_before_it():
     old = str(CATALOGUE / "variants" / "old.xml")
     few = domains("--as-of", AS_OF, "--data", old)
     assert domains("--as-of", AS_OF, MSSANTE_AUDIT_DATA=old) == few
-    own = {"MSSANTE_AUDIT_DOMAINS_DATA": old, "MSSANTE_AUDIT_DATA": "nowhere"}
-    assert domains("--as-of", AS_OF, **own) == few
+    environment = {"MSSANTE_AUDIT_DOMAINS_DATA": old, "MSSANTE_AUDIT_DATA": "nowhere"}
+    assert domains("--as-of", AS_OF, **environment) == few
     assert domains("--as-of", AS_OF, "--data", old, MSSANTE_AUDIT_DOMAINS_DATA="nowhere") == few
     for path, command in commands(get_command(app)):
         shown = [str(option.show_default) for option in command.params if option.name == "data"]
@@ -125,11 +125,11 @@ def test_a_browser_is_not_waited_for_and_none_is_no_failure(tmp_path, browser, t
         file.chmod(0o755)
     code = "from pathlib import Path; from mssante_audit.cli import reports; reports.BROWSER_PATIENCE = 1; "
     code += f"print(reports.opened(Path({str(tmp_path / 'index.html')!r})))"
-    given = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    with (tmp_path / "said").open("w+") as said:  # a pipe would be held open by the browser
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    with (tmp_path / "said").open("w+") as output:  # a pipe would be held open by the browser
         subprocess.run(
-            [sys.executable, "-c", code], env=given | {"BROWSER": str(file)}, stdin=subprocess.DEVNULL,
-            stdout=said, stderr=said, timeout=8, check=True,
+            [sys.executable, "-c", code], env=environment | {"BROWSER": str(file)}, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=output, timeout=8, check=True,
         )  # fmt: skip
     assert (tmp_path / "said").read_text() == f"{taken}\n"
     assert not browser or seen.read_text() == f"{(tmp_path / 'index.html').as_uri()}\n"
