@@ -96,11 +96,11 @@ def rules(register: Register) -> list[str]:
 def test_many_declarations_of_one_domain_by_many_operators_are_few_findings(tmp_path):
     ids = [f"1{75990000 + number}" for number in range(10)]
     base = {"domain": "ch-alpha.mssante.fr", "contract_number": ""}
-    gone = dict.fromkeys(("delegation", "primary_server", "secondary_server", "dn_igc_sante"), "")
+    emptied = dict.fromkeys(("delegation", "primary_server", "secondary_server", "dn_igc_sante"), "")
     rows = [
         base
         | {"structure_id": number, "date": f"{day:02}/02/2026"}
-        | (gone | {"withdrawal": "X"} if day < 5 else {"dn_igc_sante": DN.replace("1759900004", number)})
+        | (emptied | {"withdrawal": "X"} if day < 5 else {"dn_igc_sante": DN.replace("1759900004", number)})
         for day in range(1, 6)
         for number in ids
     ]

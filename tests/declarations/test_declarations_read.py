@@ -132,8 +132,8 @@ def test_the_template_is_an_empty_register_that_excel_validates(load):
     assert [c.value for c in sheet[2]] == [f.help for f in fields().values()]
     checked = {str(v.sqref).split(":")[0][:-1]: v.type for v in sheet.data_validations.dataValidation}
     kind = {openpyxl.utils.get_column_letter(i): f.kind for i, f in enumerate(fields().values(), 1)}
-    assert {kind[letter] for letter, what in checked.items() if what == "list"} == {"box"}
-    assert {kind[letter] for letter, what in checked.items() if what == "date"} == {"date"}
+    assert {kind[letter] for letter, check in checked.items() if check == "list"} == {"box"}
+    assert {kind[letter] for letter, check in checked.items() if check == "date"} == {"date"}
     assert set(kind.values()) - {kind[letter] for letter in checked} == {"text"}
 
 
@@ -153,8 +153,8 @@ def test_a_folder_is_one_register_and_knows_what_each_file_lacks(tmp_path):
     (folder / "b.json").write_text(json.dumps([ROW | {"description": "x"}]))
     register = load_declarations(folder)
     assert register.declarations[["file", "row"]].values.tolist() == [["a.csv", 2], ["b.json", 1]]
-    known = register.having(register.declarations, "description")
-    assert known["file"].tolist() == ["b.json"]
+    described = register.having(register.declarations, "description")
+    assert described["file"].tolist() == ["b.json"]
 
 
 def test_the_register_of_a_data_folder(tmp_path):
@@ -173,8 +173,8 @@ def test_the_forms_own_labels_work_in_the_forms_order():
     headings = resolve(FORM_LABELS, {})
     assert headings.unknown == headings.ambiguous == []
     order = [name for name, f in fields().items() if f.form]
-    found = sorted(headings.fields, key=lambda name: headings.fields[name])
-    assert [n for n in found if n != "signatory"] == [n for n in order if n != "signatory_last_name"]
+    columns = sorted(headings.fields, key=lambda name: headings.fields[name])
+    assert [n for n in columns if n != "signatory"] == [n for n in order if n != "signatory_last_name"]
 
 
 @pytest.mark.parametrize("case", REGISTERS, ids=[case["name"] for case in REGISTERS])

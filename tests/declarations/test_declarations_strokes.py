@@ -73,6 +73,6 @@ def test_a_reference_is_what_it_means_or_unreadable(load, case):
     assert {name: row[name] for name in case.get("read", ())} == case.get("read", {})
     assert {name: row[name] for name in unread} == dict.fromkeys(unread, "")
     assert all(register.having(register.declarations, name).empty for name in unread)
-    told = register.problems[register.problems["kind"] != "column-missing"]
-    told = told[["row", "column", "kind", "value"]].values.tolist()
-    assert sorted(told) == [[1, name, "refers", ""] for name in unread]
+    problems = register.problems[register.problems["kind"] != "column-missing"]
+    problems = problems[["row", "column", "kind", "value"]].values.tolist()
+    assert sorted(problems) == [[1, name, "refers", ""] for name in unread]
