@@ -26,7 +26,7 @@ def row(domain, operator_id, name, cn, **more):
 
 
 @pytest.fixture(scope="module")
-def whose():
+def belongings():
     space = make_space(
         row("ch-alpha.mssante.fr", ALPHA, "CH ALPHA", "mss.alpha.example"),
         row("unit.ch-alpha.mssante.fr", BETA, "CLINIQUE BETA DU LAC", "mss.beta.example"),
@@ -43,38 +43,38 @@ def whose():
 
 
 @pytest.mark.parametrize("text", [f"OU={ALPHA}", *CASES["foreign"]])
-def test_what_is_anothers_is_seen_however_it_is_written(whose, text):
-    assert whose.foreign(text, BETA), text
-    assert whose.safe(text, BETA) == ELSEWHERE
-    assert whose.safe(text, ALPHA) == text
+def test_what_is_anothers_is_seen_however_it_is_written(belongings, text):
+    assert belongings.foreign(text, BETA), text
+    assert belongings.safe(text, BETA) == ELSEWHERE
+    assert belongings.safe(text, ALPHA) == text
 
 
 @pytest.mark.parametrize("text", CASES["alike"])
-def test_what_only_looks_like_it_is_left_alone(whose, text):
-    assert whose.foreign(text, BETA) == (), text
+def test_what_only_looks_like_it_is_left_alone(belongings, text):
+    assert belongings.foreign(text, BETA) == (), text
 
 
-def test_a_domain_below_anothers_is_its_own(whose):
-    assert whose.is_own_domain("Unit.CH-alpha.mssante.fr.", BETA)
-    assert not whose.is_own_domain("ch-alpha.mssante.fr", BETA)
+def test_a_domain_below_anothers_is_its_own(belongings):
+    assert belongings.is_own_domain("Unit.CH-alpha.mssante.fr.", BETA)
+    assert not belongings.is_own_domain("ch-alpha.mssante.fr", BETA)
     for text, operator_id in (
         ("unit.ch-alpha.mssante.fr", ALPHA), ("x.unit.ch-alpha.mssante.fr", ALPHA),
         ("other.ch-alpha.mssante.fr", BETA),
     ):  # fmt: skip
-        assert whose.foreign(text, operator_id)
+        assert belongings.foreign(text, operator_id)
 
 
-def test_what_two_have_is_foreign_to_neither(whose):
+def test_what_two_have_is_foreign_to_neither(belongings):
     for owner in ("1759900053", "1759900061"):
-        assert whose.foreign("HOMONYME DE PARIS", owner) == ()
-    assert whose.foreign("HOMONYME DE PARIS", ALPHA)
-    assert whose.foreign("1759900061", "1759900053")
+        assert belongings.foreign("HOMONYME DE PARIS", owner) == ()
+    assert belongings.foreign("HOMONYME DE PARIS", ALPHA)
+    assert belongings.foreign("1759900061", "1759900053")
 
 
 @pytest.mark.parametrize(("text", "seen"), CASES["common"])
-def test_short_and_common_names_only_where_they_are_meant(whose, text, seen):
+def test_short_and_common_names_only_where_they_are_meant(belongings, text, seen):
     operator_id = "1759900046" if "ICM" in text else ALPHA
-    assert bool(whose.foreign(text, operator_id)) is seen
+    assert bool(belongings.foreign(text, operator_id)) is seen
 
 
 def of(*rows):
@@ -84,18 +84,18 @@ def of(*rows):
 
 def test_a_person_is_whose_contact_names_it():
     beta = row("b.mssante.fr", BETA, "CH BETA", "mss.beta.example", support_contact="0199000009")
-    whose = Belongings(of(beta))
-    assert whose.foreign("Mme Durand, Zoé", BETA)
-    assert whose.foreign("écrire à durand zoe", BETA)
-    assert whose.foreign("rue Durand", BETA) == ()
+    belongings = Belongings(of(beta))
+    assert belongings.foreign("Mme Durand, Zoé", BETA)
+    assert belongings.foreign("écrire à durand zoe", BETA)
+    assert belongings.foreign("rue Durand", BETA) == ()
 
 
 def test_of_two_names_one_inside_the_other_the_longer_is_meant():
     north = "1759900079"
-    whose = Belongings(of(row("nord.mssante.fr", north, "CH ALPHA NORD", "mss.nord.example")))
-    assert whose.foreign("CH ALPHA NORD : 3 lignes", north) == ()
-    assert whose.foreign("CH ALPHA NORD", ALPHA)
-    assert whose.foreign("CH ALPHA SUD", north)
+    belongings = Belongings(of(row("nord.mssante.fr", north, "CH ALPHA NORD", "mss.nord.example")))
+    assert belongings.foreign("CH ALPHA NORD : 3 lignes", north) == ()
+    assert belongings.foreign("CH ALPHA NORD", ALPHA)
+    assert belongings.foreign("CH ALPHA SUD", north)
 
 
 def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_path):
@@ -106,20 +106,20 @@ def test_a_declaration_gives_its_domain_and_no_more_than_the_list_allows(tmp_pat
     }  # fmt: skip
     (tmp_path / "declarations.json").write_text(json.dumps([declared]), encoding="utf-8")
     space = of(row("b.mssante.fr", BETA, "CH BETA", "mss.autre.example"))
-    whose = Belongings(replace(space, register=load_declarations(tmp_path / "declarations.json")))
-    assert whose.is_own_domain("neuf.mssante.fr", BETA)
-    assert whose.foreign("neuf.mssante.fr", ALPHA)
-    assert whose.foreign("ns.beta.example", ALPHA)
-    assert whose.foreign("ns.beta.example", BETA) == ()
+    belongings = Belongings(replace(space, register=load_declarations(tmp_path / "declarations.json")))
+    assert belongings.is_own_domain("neuf.mssante.fr", BETA)
+    assert belongings.foreign("neuf.mssante.fr", ALPHA)
+    assert belongings.foreign("ns.beta.example", ALPHA)
+    assert belongings.foreign("ns.beta.example", BETA) == ()
     for of_alpha in ("CH ALPHA", "mx.alpha.example", "d•••@alpha.example"):
-        assert whose.foreign(of_alpha, BETA), of_alpha
+        assert belongings.foreign(of_alpha, BETA), of_alpha
 
 
 def test_what_an_earlier_list_gave_is_still_ones_own(sample_space):
-    whose, lost = Belongings(sample_space), "msp-puyirreel.cheminsonge.mssante.fr"
+    belongings, lost = Belongings(sample_space), "msp-puyirreel.cheminsonge.mssante.fr"
     owners = ("1679900001", "399900000300015", "1959900002")
-    assert [bool(whose.foreign(lost, operator_id)) for operator_id in owners] == [False, False, True]
+    assert [bool(belongings.foreign(lost, operator_id)) for operator_id in owners] == [False, False, True]
 
 
-def test_long_texts_are_read_in_time_that_grows_with_them(whose):
-    assert whose.foreign("a." * 50_000 + "1 " * 50_000 + "ch " * 50_000 + "ch-alpha.mssante.fr", BETA)
+def test_long_texts_are_read_in_time_that_grows_with_them(belongings):
+    assert belongings.foreign("a." * 50_000 + "1 " * 50_000 + "ch " * 50_000 + "ch-alpha.mssante.fr", BETA)

@@ -30,8 +30,8 @@ GROUP, LARGE = "1679900001", "399900000300015"
 OURS = "M. FICTIF Zoé, 06 39 98 00 01, zoe.fictif@ch.example, 04 65 71 00 01, dsi@ch.example"
 
 
-def part(ident, made):
-    return section(made, ident, 5)
+def part(ident, record):
+    return section(record, ident, 5)
 
 
 def of_size(number, domains, **more):
@@ -42,28 +42,28 @@ def of_size(number, domains, **more):
 def test_findings_are_those_of_the_reports_cut_to_ones_own(space):
     for operator_id in sorted(set(space.entries["operator_id"]) - {""}):
         whole = touching(audit_all(space), space, Limits(operator_id))
-        made = dossier(space, operator_id).findings
-        assert list(made.columns) == list(COLUMNS)
-        assert made["rule"].tolist() == whole["rule"].tolist()
-        assert set(made["operator_id"]) <= {operator_id}
-        own = set(space.entries.loc[space.entries["operator_id"] == operator_id, "row"])
-        assert own.issuperset(row for rows in made["rows"] for row in rows)
+        findings = dossier(space, operator_id).findings
+        assert list(findings.columns) == list(COLUMNS)
+        assert findings["rule"].tolist() == whole["rule"].tolist()
+        assert set(findings["operator_id"]) <= {operator_id}
+        numbers = set(space.entries.loc[space.entries["operator_id"] == operator_id, "row"])
+        assert numbers.issuperset(row for rows in findings["rows"] for row in rows)
 
 
 def test_what_also_touches_others_is_told_without_them(space):
-    found = dossier(space, GROUP).findings.set_index("rule")
-    shared = found.loc["LIST_DOMAIN_OPERATORS"]
-    own = space.entries.loc[space.entries["operator_id"] == GROUP, "row"].tolist()
+    findings = dossier(space, GROUP).findings.set_index("rule")
+    shared = findings.loc["LIST_DOMAIN_OPERATORS"]
+    numbers = space.entries.loc[space.entries["operator_id"] == GROUP, "row"].tolist()
     assert (shared["observed"], shared["domains"]) == (ELSEWHERE, 2)
-    assert {int(row) for row in shared["evidence"].split(", ")} < set(own)
+    assert {int(row) for row in shared["evidence"].split(", ")} < set(numbers)
     every = audit_all(space)
     (owner,) = every.loc[every["rule"] == "RECO_OPERATOR", "operator_id"]
     declared = dossier(space, owner).findings.set_index("rule").loc["RECO_OPERATOR"]
     expected = f"Identifiant structure : {owner}"
     assert (declared["observed"], declared["expected"], declared["evidence"]) == (ELSEWHERE, expected, "")
-    told = next(point for point in dossier(space, owner).points if "RECO_OPERATOR" in point.rules)
-    assert {ELSEWHERE, f"Attendu : {expected}"} <= {plain(line) for line in told.lines}
-    assert found.loc["DN_SHAPE", "observed"].startswith("CN=mss-forme.gcs-cheminsonge.example")
+    reconciled = next(point for point in dossier(space, owner).points if "RECO_OPERATOR" in point.rules)
+    assert {ELSEWHERE, f"Attendu : {expected}"} <= {plain(line) for line in reconciled.lines}
+    assert findings.loc["DN_SHAPE", "observed"].startswith("CN=mss-forme.gcs-cheminsonge.example")
 
 
 def test_most_of_what_is_told_is_not_hidden_and_who_has_most_is_shown_where_nobody_is_named(space):
@@ -79,16 +79,16 @@ def test_most_of_what_is_told_is_not_hidden_and_who_has_most_is_shown_where_nobo
 def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
     before = [s for s in space.archive.snapshots if s.generated_at.year == 2025]
     moved = replace(space, as_of=before[-1].generated_at)
-    made = dossier(moved, GROUP).changes
-    assert set(made["kind"]) == {"moved", "contact_changed"}
-    assert set(made.loc[made["kind"] == "moved", "after"]) == {ANOTHER}
-    contacts = made[made["kind"] == "contact_changed"]
+    changes = dossier(moved, GROUP).changes
+    assert set(changes["kind"]) == {"moved", "contact_changed"}
+    assert set(changes.loc[changes["kind"] == "moved", "after"]) == {ANOTHER}
+    contacts = changes[changes["kind"] == "contact_changed"]
     assert ANOTHER in set(contacts["after"])
-    own = contacts["before"] != ANOTHER  # the list gives some of them to another operator too
-    assert own.any()
-    assert contacts["before"][own].str.contains("@").all()
+    named = contacts["before"] != ANOTHER  # the list gives some of them to another operator too
+    assert named.any()
+    assert contacts["before"][named].str.contains("@").all()
     hidden = dossier(replace(moved, contacts="none"), GROUP, masked=True).changes
-    assert hidden.loc[contacts.index[own], "before"].str.contains("•••").all()
+    assert hidden.loc[contacts.index[named], "before"].str.contains("•••").all()
     assert "landefactice" not in part("changes", dossier(moved, GROUP)).text
     assert len(dossier(moved, "1959900002").changes) == 0
 
@@ -103,23 +103,23 @@ def test_changes_are_ones_own_and_the_other_side_is_not_named(space):
 )
 def test_masked_it_shows_the_contacts_that_the_space_shows(contacts, shown):
     space = replace(make_space(*of_size(1, 1, project_contact=OURS, support_contact="")), contacts=contacts)
-    made = dossier(space, "1759900001", masked=True).contacts
-    assert shown in set(made["contact"])
+    listed = dossier(space, "1759900001", masked=True).contacts
+    assert shown in set(listed["contact"])
 
 
 def test_a_number_that_all_rows_have_is_said_once_as_numbers_are_written():
-    told = plain(_once({"a": ["x", "y"], "Domaines": [1234, 1234]}, "t", 9).striptags())
-    assert "Dans toutes les lignes : Domaines : 1 234." in told
+    text = plain(_once({"a": ["x", "y"], "Domaines": [1234, 1234]}, "t", 9).striptags())
+    assert "Dans toutes les lignes : Domaines : 1 234." in text
 
 
 def test_earlier_lists_are_counted_or_said_not_to_be_there(space):
-    made = dossier(space, GROUP)
-    assert [n for _, n in made.held][:2] == [20, 16]
-    assert "16\xa0domaines dans la dernière liste archivée, 20 dans" in part("changes", made).text
-    made = dossier(make_space({}), "1759900004")
-    assert made.changes is None
-    assert "pas de liste antérieure" in part("changes", made).text
-    assert "inconnue" in part("domains", made).text
+    record = dossier(space, GROUP)
+    assert [n for _, n in record.held][:2] == [20, 16]
+    assert "16\xa0domaines dans la dernière liste archivée, 20 dans" in part("changes", record).text
+    record = dossier(make_space({}), "1759900004")
+    assert record.changes is None
+    assert "pas de liste antérieure" in part("changes", record).text
+    assert "inconnue" in part("domains", record).text
 
 
 def test_peers_are_those_of_ones_size_and_too_few_are_not_told_of():
@@ -140,9 +140,9 @@ def test_peers_are_those_of_ones_size_and_too_few_are_not_told_of():
 
 
 def test_only_test_entries_are_said_to_be_so_and_who_is_called_as_the_authority_goes_by_its_identifier():
-    made = dossier(make_space({}, *of_size(1, 1, domain="cert-expire-audit.mssante.fr")), "1759900001")
-    assert len(made.domains) == 1
-    assert "entrées de test" in part("answer", made).text
+    record = dossier(make_space({}, *of_size(1, 1, domain="cert-expire-audit.mssante.fr")), "1759900001")
+    assert len(record.domains) == 1
+    assert "entrées de test" in part("answer", record).text
     space = make_space({"dn": "CN=mss.alpha.example,OU=1759900004,L=Paris (75),O=GIP-CPS,C=FR"})
     assert dossier(space, "1759900004").label == "Opérateur 1759900004"
 
@@ -150,13 +150,13 @@ def test_only_test_entries_are_said_to_be_so_and_who_is_called_as_the_authority_
 def test_remedies_speak_to_the_operator():
     words = dossier_words()
     assert words["remedies"].keys() == set(LANGUAGES)
-    assert len({frozenset(made) for made in words["remedies"].values()}) == 1
+    assert len({frozenset(by_code) for by_code in words["remedies"].values()}) == 1
     assert {*words["others"], *words["remedies"]["fr"]} <= catalogue().keys()
     for code in catalogue():
-        told = remedy(code)
-        assert not re.search("^(Demander à|Appeler) l’opérateur|auprès de l’opérateur|l’analyste", told), code
+        text = remedy(code)
+        assert not re.search("^(Demander à|Appeler) l’opérateur|auprès de l’opérateur|l’analyste", text), code
         if rule(code).severity != "info" and not rule(code).manager and code not in words["others"]:
-            assert not re.search("L’opérateur|colonne|gestionnaire|\\bregistre", told), code
+            assert not re.search("L’opérateur|colonne|gestionnaire|\\bregistre", text), code
     assert remedy("RECO_NOT_DECLARED").startswith("Envoyer l’annexe 1")
 
 
@@ -167,36 +167,36 @@ def test_what_the_manager_must_do_is_not_asked_of_the_operator(space):
 
 
 def test_nothing_to_correct_is_said():
-    made = dossier(make_space({}), "1759900004")
-    made.findings, made.points = made.findings[:0], ()
-    told = part("answer", made).text
-    assert "Rien à corriger parmi ce qui a pu être vérifié" in told, "nobody asked the DNS"
-    made.verdicts = made.verdicts.assign(receives="yes", order="ok")
-    assert "Rien à corriger : aucun constat" in plain(part("answer", made).text)
-    assert made.record().by_rule == {}
+    record = dossier(make_space({}), "1759900004")
+    record.findings, record.points = record.findings[:0], ()
+    answer = part("answer", record).text
+    assert "Rien à corriger parmi ce qui a pu être vérifié" in answer, "nobody asked the DNS"
+    record.verdicts = record.verdicts.assign(receives="yes", order="ok")
+    assert "Rien à corriger : aucun constat" in plain(part("answer", record).text)
+    assert record.record().by_rule == {}
 
 
 def test_what_an_old_observation_showed_is_to_be_confirmed_and_not_corrected(space):
     """The list is old too: its date is told, and its findings stand."""
     old = load_space(as_of="2026-05-20")
-    made = dossier(old, "1970490009")
-    asked = {code for point in made.points for code in point.rules}
+    record = dossier(old, "1970490009")
+    asked = {code for point in record.points for code in point.rules}
     assert asked
     assert not {code for code in asked if code.startswith(("DNS_", "TLS_"))}
-    doubted = made.doubted
+    doubted = record.doubted
     assert all(each["rule"].startswith(("DNS_", "TLS_")) for each in doubted)
-    assert not [each for each in made.todo if each in doubted]
+    assert not [each for each in record.todo if each in doubted]
     why = "en doute ou trop ancien : observation du DNS et observation TLS."
-    assert plain(made.caveat) == f"{len(doubted)} constats restent à confirmer ; {why}"
-    text = plain(letter_text(made, {}, Stationery()))
-    assert plain(made.caveat) in text
-    assert f"{len(made.points)} points à corriger" in text
-    assert made.caveat in lxml.html.fromstring(part("answer", made).text).text_content()
-    assert f"{len(doubted)}\xa0constats à confirmer" in part("correct", made).text
-    assert survey(old).standing.loc["1970490009", "todo"] == len(made.points)
-    made.points = ()
-    assert "Rien à corriger" not in part("answer", made).text
-    assert "dont nous soyons sûrs" in plain(letter_text(made, {}, Stationery()))
+    assert plain(record.caveat) == f"{len(doubted)} constats restent à confirmer ; {why}"
+    text = plain(letter_text(record, {}, Stationery()))
+    assert plain(record.caveat) in text
+    assert f"{len(record.points)} points à corriger" in text
+    assert record.caveat in lxml.html.fromstring(part("answer", record).text).text_content()
+    assert f"{len(doubted)}\xa0constats à confirmer" in part("correct", record).text
+    assert survey(old).standing.loc["1970490009", "todo"] == len(record.points)
+    record.points = ()
+    assert "Rien à corriger" not in part("answer", record).text
+    assert "dont nous soyons sûrs" in plain(letter_text(record, {}, Stationery()))
     fresh = dossier(space, "1970490009")
     assert (fresh.caveat, len(fresh.doubted)) == ("", 0)
     assert "à confirmer" not in letter_text(fresh, {}, Stationery())
@@ -211,8 +211,8 @@ def presenting(folder, dn, days):
     """The dossier of an operator whose server presents a certificate, its section and its letter."""
     wires = Wires(folder)
     wires.presents(ONE, of(dn, days=days))
-    found = dossier(wires.space(), "1759900004")
-    return found, part("certificates", found).text, plain(letter_files(found)[".txt"].decode())
+    record = dossier(wires.space(), "1759900004")
+    return record, part("certificates", record).text, plain(letter_files(record)[".txt"].decode())
 
 
 def test_the_letter_tells_when_ones_own_certificates_end_and_asks_for_a_renewal_in_two_steps(tmp_path):
@@ -235,8 +235,8 @@ def test_what_is_over_is_said_to_be_and_what_was_not_visited_is_not_known(tmp_pa
 
 
 def test_anothers_certificate_on_ones_own_server_is_not_ones_own(tmp_path):
-    found, page, text = presenting(tmp_path, BETA_DN, 80)
-    assert found.presented is not None
-    assert found.presented.empty
+    record, page, text = presenting(tmp_path, BETA_DN, 80)
+    assert record.presented is not None
+    assert record.presented.empty
     assert "Fin des certificats" not in text
     assert "Aucun de vos certificats" in page

@@ -111,13 +111,13 @@ def test_one_operator_keeps_the_others_and_those_who_left_go(two, listed, monkey
     assert not [name for name in everything_in(run.out) if name.startswith(OTHER)]
 
 
-def breaking(monkeypatch, how):
+def breaking(monkeypatch, fail):
     """Let one section of one operator's dossier go wrong."""
     drawn = page.SECTIONS["peers"]
 
     def broken(record, limit):
         if record.operator_id == ONE:
-            how()
+            fail()
         return drawn(record, limit)
 
     monkeypatch.setitem(page.SECTIONS, "peers", broken)
@@ -128,9 +128,10 @@ def test_a_failed_dossier_leaves_the_last_good_one(two, listed, monkeypatch):
     good = everything_in(run.out)
     breaking(monkeypatch, lambda: {}["M. DURAND Zoé"])
     assert write_dossiers(run.out, parameters=listed, operators=[ONE, OTHER]).exit_status() == 3
-    told, now = read_dossiers(run.out), everything_in(run.out)
-    assert (told[ONE].status, told[ONE].failure["kind"], told[OTHER].status) == ("failed", "KeyError", "done")
-    assert told[ONE].last_good in {dossier.made_at for dossier in run.outcomes}
+    records, now = read_dossiers(run.out), everything_in(run.out)
+    assert (records[ONE].status, records[ONE].failure["kind"]) == ("failed", "KeyError")
+    assert records[OTHER].status == "done"
+    assert records[ONE].last_good in {dossier.made_at for dossier in run.outcomes}
     assert all(now[f"{ONE}{suffix}"] == good[f"{ONE}{suffix}"] for suffix in PARTS)
     failures = {f"failed/{ONE}.html", f"failed/{ONE}.results.json"}
     assert {name for name in now if name.startswith("failed/")} == failures
@@ -150,8 +151,8 @@ def test_a_reminder_that_fails_says_in_which_section(listed, monkeypatch):
     breaking(monkeypatch, lambda: {}["nothing"])
     monkeypatch.setattr(dossiers, "reminder", lambda *_: "Rappel de notre lettre.")
     (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, {**listed, "operator": ONE})
-    made = from_space(Order("", job.shown, ""), open_space(**listed), ONE)
-    assert made.dossier.failure["section"] == "Parmi les opérateurs de votre taille"
+    written = from_space(Order("", job.shown, ""), open_space(**listed), ONE)
+    assert written.dossier.failure["section"] == "Parmi les opérateurs de votre taille"
 
 
 @pytest.mark.parametrize(
@@ -216,19 +217,19 @@ def test_of_the_extraction_only_numbers_go_to_other_processes(tmp_path):
     data, sent = tmp_path / "données de l'Ain", []
     copytree(CATALOGUE / "observations", data / "observations")
     copy(CATALOGUE / "listeblanchemssante.xml.gz", data / "list.xml.gz")
-    given = {"as_of": AS_OF, "data": str(data), "anchors": [str(CATALOGUE / "anchors")]}
-    audited = open_space(**given).audited
+    settings = {"as_of": AS_OF, "data": str(data), "anchors": [str(CATALOGUE / "anchors")]}
+    audited = open_space(**settings).audited
     domain = audited.loc[audited["operator_id"] == ONE, "domain"].iloc[0]
     for at, number in (("202601151013", 40), ("202603011013", 12)):  # most of its mailboxes are lost
         put(data, text(many({domain: number})), at)
-    how = {"parameters": given, "operators": [ONE, OTHER]}
-    here = write_dossiers(tmp_path / "here", **how)
+    options = {"parameters": settings, "operators": [ONE, OTHER]}
+    here = write_dossiers(tmp_path / "here", **options)
     with Spying(1, mp_context=get_context("spawn")) as pool:
         send = {"executor": pool, "send": lambda bundle: sent.append(bundle) or bundle}
-        there = write_dossiers(tmp_path / "there", **how, **send)
-    assert_same(there, here)
-    assert {d.status for d in there.outcomes} == {"done"}
-    assert "MAILBOX_LOST" in (there.out / f"{ONE}.findings.csv").read_text(encoding="utf-8")
+        pooled = write_dossiers(tmp_path / "there", **options, **send)
+    assert_same(pooled, here)
+    assert {d.status for d in pooled.outcomes} == {"done"}
+    assert "MAILBOX_LOST" in (pooled.out / f"{ONE}.findings.csv").read_text(encoding="utf-8")
     assert "données de l'Ain".encode() in pool.sent
     assert CANARY.encode() not in pool.sent
     assert str(tmp_path).encode() not in pool.sent
@@ -274,8 +275,8 @@ def test_the_index_escapes_what_it_is_given(payloads, sample_space):
         for text in payloads
     ]  # fmt: skip
     text = dossiers.dossiers_html(entries, provenance(sample_space))
-    own = text.replace(f'<script type="module">{tables.script()}</script>', "")
-    assert not re.search("<(script|img|svg)", own)
+    bare = text.replace(f'<script type="module">{tables.script()}</script>', "")
+    assert not re.search("<(script|img|svg)", bare)
     suffixes = (".html", ".results.json")
     assert links(text) == {f"failed/{entry.file}{suffix}" for entry in entries for suffix in suffixes}
 

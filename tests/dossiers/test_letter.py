@@ -98,15 +98,15 @@ def test_a_letter_of_another_instant_is_another_message():
     """That the same input gives the same bytes: `test_dossiers`."""
     bad, ids = {"dn": "CN=mss.alpha.example,OU=1759900004,O=CH ALPHA,ST=Paris(75),C=FR"}, set()
     for hour in (0, 1):
-        made = dossier(make_space(bad, as_of=MADE_UP + timedelta(hours=hour)), "1759900004")
-        ids.add(parsed(letter_files(made)[".eml"])["Message-ID"])
+        record = dossier(make_space(bad, as_of=MADE_UP + timedelta(hours=hour)), "1759900004")
+        ids.add(parsed(letter_files(record)[".eml"])["Message-ID"])
     assert len(ids) == 2
 
 
-def forms_of(made):
+def forms_of(record):
     """The forms that a message has, by name: what they are and what their fields hold."""
     forms = {}
-    for attachment in parsed(letter_files(made)[".eml"]).iter_attachments():
+    for attachment in parsed(letter_files(record)[".eml"]).iter_attachments():
         pdf = PdfReader(BytesIO(attachment.get_content()))
         values = {name: field.get("/V", "") for name, field in pdf.get_fields().items()}
         forms[attachment.get_filename()] = values | {"text": pdf.pages[0].extract_text()}
@@ -117,12 +117,12 @@ BOXES = ("signature_present", "delegation", "redirection", "withdrawal")
 
 
 def test_it_goes_to_the_project_contact_of_the_list_with_forms_filled_from_the_register(space):
-    made = dossier(space, GROUP)
-    message = parsed(letter_files(made)[".eml"])
+    record = dossier(space, GROUP)
+    message = parsed(letter_files(record)[".eml"])
     listed = set(space.audited.loc[space.audited["operator_id"] == GROUP, "project_email"])
     assert {a.addr_spec for a in message["To"].addresses} == listed == {"dsi@gcs-cheminsonge.example"}
     assert {form.get_content_type() for form in message.iter_attachments()} == {"application/pdf"}
-    name, values = next(iter(forms_of(made).items()))
+    name, values = next(iter(forms_of(record).items()))
     assert name == "annexe1-annexe2-valfictif.mssante.fr.pdf"
     assert (values["domain"], values["structure_id"]) == ("annexe2-valfictif.mssante.fr", GROUP)
     assert values["dn_igc_sante"].startswith("CN=mss-2.gcs-cheminsonge.example")
@@ -149,8 +149,8 @@ def test_without_the_extra_pdf_the_form_is_plain_text(space, monkeypatch):
 def test_without_a_register_the_form_is_filled_from_the_list(space):
     forms = forms_of(dossier(replace(space, register=None), GROUP))
     values = forms["annexe1-msp-diguemirage.cheminsonge.mssante.fr.pdf"]
-    own = space.entries[space.entries["operator_id"] == GROUP]
-    row = own[own["domain"] == "msp-diguemirage.cheminsonge.mssante.fr"].iloc[0]
+    entries = space.entries[space.entries["operator_id"] == GROUP]
+    row = entries[entries["domain"] == "msp-diguemirage.cheminsonge.mssante.fr"].iloc[0]
     wanted = (GROUP, row["description"], row["project_email"])
     filled = ("structure_id", "description", "public_project_email")
     assert tuple(values[name] for name in filled) == wanted
@@ -178,12 +178,12 @@ def test_a_name_carries_no_header_and_no_line_in(show):
 
 @pytest.mark.parametrize(("states", "sentence"), [(["unknown"] * 3, ""), *CASES["reminders"]])
 def test_a_reminder_says_how_much_is_not_known(space, states, sentence):
-    made = dossier(space, GROUP)
+    record = dossier(space, GROUP)
     sent = dict(
-        zip([each["fingerprint"] for each in made.todo][: states.count("open")], states, strict=False)
+        zip([each["fingerprint"] for each in record.todo][: states.count("open")], states, strict=False)
     )
     sent |= {f"gone {n}": state for n, state in enumerate(sorted(states)) if state != "open"}
-    text = plain(letter_text(made, {}, Stationery(reminders={GROUP: ("2026-02-01", sent)})))
+    text = plain(letter_text(record, {}, Stationery(reminders={GROUP: ("2026-02-01", sent)})))
     assert sentence in text
     assert ("Rappel de notre lettre" in text) == bool(sentence)
     assert ("vérifié" in text) == (bool(sentence) and "unknown" in states)
