@@ -29,9 +29,9 @@ def causes_of(findings: list[Finding], operators: str, published: Any = None) ->
 
 def test_one_operator_and_one_remedy_are_one_cause_whatever_the_rules() -> None:
     form, mismatch = "DN_DEPARTMENT_FORM", "DN_DEPARTMENT_MISMATCH"
-    given = (form, (1, 2), "a"), (mismatch, (2, 3), "b"), (form, (4,), "c"), ("DN_ID_LUHN", (3,), "d")
+    findings = (form, (1, 2), "a"), (mismatch, (2, 3), "b"), (form, (4,), "c"), ("DN_ID_LUHN", (3,), "d")
     published = {"d1.example": 5, "d2.example": 7, "d4.example": 1}
-    luhn, merged, _ = (merged_all := causes_of([made(*each) for each in given], "1112", published)).iloc
+    luhn, merged, _ = (merged_all := causes_of([made(*each) for each in findings], "1112", published)).iloc
     assert merged_all["rules"].tolist() == [("DN_ID_LUHN",), (form, mismatch), (form,)]
     assert (merged["domains"], merged["mailboxes"], merged["findings"]) == (3, 12, 2)  # domain 2 counts once
     assert merged[["operator_id", "operator", "operators", "observed"]].tolist() == ["1", "CH 1", ("1",), "a"]
@@ -76,15 +76,15 @@ def test_a_shared_matter_is_one_cause_of_who_has_most_rows_and_names_the_others(
     findings = framed(shared, entries)
     columns = ["operator_id", "operators", "domains", "domain"]
     assert causes(findings, entries)[columns[:-1]].values.tolist() == [["1", ("1", "2", "3"), 6]]
-    given = causes(findings, entries[entries["operator_id"] == "2"])  # of the rows that are given
-    assert given[columns[2:]].values.tolist() == [[1, "d3.example"]]
+    of_one = causes(findings, entries[entries["operator_id"] == "2"])  # of the rows that are given
+    assert of_one[columns[2:]].values.tolist() == [[1, "d3.example"]]
 
 
 def test_what_the_manager_does_is_nobody_elses_cause() -> None:
     merged = causes_of([made("DNS_PARENT_DISAGREE", (1, 2, 3), "a"), made("DNS_NS_NAME", (1,), "b")], "112")
-    whose = merged.set_index("rules")[["operator_id", "operator", "operators"]].T.to_dict("list")
-    assert whose["DNS_PARENT_DISAGREE",] == ["", "", ("1", "2")]
-    assert whose["DNS_NS_NAME",][0] == "1"
+    operators = merged.set_index("rules")[["operator_id", "operator", "operators"]].T.to_dict("list")
+    assert operators["DNS_PARENT_DISAGREE",] == ["", "", ("1", "2")]
+    assert operators["DNS_NS_NAME",][0] == "1"
     assert "le gestionnaire (ANS), pour 2\xa0opérateurs" in ms.cause_list(merged).text
 
 

@@ -33,8 +33,8 @@ def states(run: dict[str, Any]) -> dict[str, str]:
 
 
 def log_of(space: TrustSpace, findings: pd.DataFrame, follow_up: FollowUp | None = None) -> dict[str, Any]:
-    given = {"source": "l.xml", "as_of": space.as_of, "follow_up": follow_up}
-    return run_of(sarif(findings, waived(space), unsure(space), RULES, **given))
+    options = {"source": "l.xml", "as_of": space.as_of, "follow_up": follow_up}
+    return run_of(sarif(findings, waived(space), unsure(space), RULES, **options))
 
 
 def test_every_finding_is_a_result_with_its_rule_and_fingerprint(sample_space, findings) -> None:
@@ -88,8 +88,8 @@ def test_a_waived_finding_is_there_and_accepted(sample_space, findings, tmp_path
 def test_hostile_texts_stay_texts(payloads: tuple[str, ...]) -> None:
     space = make_space({})
     hostile = [*payloads, "\x1b[2J\x00\x07"]
-    given = [made("DN_SHAPE", observed=t, expected=t, domains=(t,), operator=t) for t in hostile]
-    findings = framed([*given, made(FAILED)], space.entries)
+    shaped = [made("DN_SHAPE", observed=t, expected=t, domains=(t,), operator=t) for t in hostile]
+    findings = framed([*shaped, made(FAILED)], space.entries)
     log = sarif(findings, findings.iloc[:0], {}, RULES, source="l x.xml", as_of=space.as_of)
     results = run_of(log)["results"]
     assert [result["ruleId"] for result in results].count("DN_SHAPE") == len(hostile)
@@ -98,9 +98,9 @@ def test_hostile_texts_stay_texts(payloads: tuple[str, ...]) -> None:
 
 
 def test_the_command_writes_it(tmp_path) -> None:
-    given = ["findings", "dn_consistency", "--format", "sarif", "--as-of", "2026-03-03T06:00:00Z"]
-    shown = said(*given)
+    command = ["findings", "dn_consistency", "--format", "sarif", "--as-of", "2026-03-03T06:00:00Z"]
+    shown = said(*command)
     results = run_of(json.loads(shown))["results"]
     assert {result["properties"]["audit"] for result in results} == {"dn_consistency"}
-    said(*given, "--out", tmp_path / "f")
+    said(*command, "--out", tmp_path / "f")
     assert (tmp_path / "f").read_text(encoding="utf-8") == shown

@@ -77,15 +77,15 @@ RUNS: dict[str, list[Step]] = {
 @pytest.mark.parametrize("steps", RUNS.values(), ids=RUNS)
 def test_runs_one_after_another(steps: list[Step]) -> None:
     ledger: dict[str, Any] = {}
-    for number, (findings, how, status, fixed, unknown) in enumerate(steps):
-        run = follow(ledger, "x", DAYS[number], findings, **how)
+    for number, (findings, options, status, fixed, unknown) in enumerate(steps):
+        run = follow(ledger, "x", DAYS[number], findings, **options)
         assert run.status == status
         assert [[note["domain"] for note in notes] for notes in (run.fixed, run.unknown)] == [fixed, unknown]
         assert (run.counts()["fixed"], run.counts()["unknown"]) == (
             len(fixed), status.count("unknown") + len(unknown),
         )  # fmt: skip
         assert {note["first_seen"][:10] for note in run.unknown} <= {DAYS[0]}
-        if how == UNSURE and status:
+        if options == UNSURE and status:
             assert run.first_seen[-1].startswith(DAYS[number])
             assert ("inconnu" in follow_up_html(run, findings)) == bool(run.previous)
     since = DAYS[1] if steps[0][1] else DAYS[0]  # a first run in doubt is none
@@ -141,12 +141,12 @@ def test_runs_of_a_clock_that_was_ahead_push_none_out() -> None:
 
 
 def test_runs_are_compared_within_a_scope() -> None:
-    given = {"data": "data", "operator": None, "recover": False, **Thresholds().model_dump()}
-    same = scope_of("x", given)
+    args = {"data": "data", "operator": None, "recover": False, **Thresholds().model_dump()}
+    same = scope_of("x", args)
     assert same == scope_of(
         "x", {"data": "data", "anchors": ["a"], "signer": "a", "lang": "en", "row_limit": 1}
     )
-    assert same not in (scope_of("x", given | {"listing_days": 0}), scope_of("x", given | {"operator": "1"}))
+    assert same not in (scope_of("x", args | {"listing_days": 0}), scope_of("x", args | {"operator": "1"}))
     ledger: dict[str, Any] = {}
     runs = [follow(ledger, scope, DAYS[n], frame(1)) for n, scope in enumerate((same, "other", same))]
     assert [run.status for run in runs] == [("",), ("",), ("open",)]
@@ -202,8 +202,8 @@ def test_reports_say_what_is_new_open_and_unknown(tmp_path: Path) -> None:
     """Between these dates the list gets old: nothing is new or fixed, all is unknown."""
 
     def report(day: str) -> str:
-        given = {"data": str(CATALOGUE), "as_of": f"{day}T06:00:00Z"}
-        run_reports(["dn_consistency"], out=tmp_path, parameters=given)
+        settings = {"data": str(CATALOGUE), "as_of": f"{day}T06:00:00Z"}
+        run_reports(["dn_consistency"], out=tmp_path, parameters=settings)
         return (tmp_path / "dn_consistency.html").read_text(encoding="utf-8")
 
     def index() -> str:

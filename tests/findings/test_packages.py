@@ -36,10 +36,10 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return installed(tmp_path_factory.mktemp("package"), "digits", DIGITS)
 
 
-def command(there: Path, *words: object, fresh: bool = False) -> tuple[int, str, str]:
+def command(folder: Path, *words: object, fresh: bool = False) -> tuple[int, str, str]:
     """Run a command as somebody who installed the package; `fresh`: in an interpreter of its own, no fork."""
     line = [sys.executable, *(["-u"] if fresh else []), "-m", "mssante_audit", *map(str, words)]
-    environment = {**os.environ, "PYTHONPATH": str(there), "COLUMNS": "200"}
+    environment = {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200"}
     done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
@@ -106,8 +106,8 @@ def few() -> TrustSpace:
 
 
 BROKEN: dict[str, tuple[str, str]] = {
-    name: (DIGITS.replace(*code) if len(code) > 1 else code[0], said)
-    for name, (*code, said) in GIVEN["broken"].items()
+    name: (DIGITS.replace(*code) if len(code) > 1 else code[0], words)
+    for name, (*code, words) in GIVEN["broken"].items()
 }
 
 
@@ -180,13 +180,13 @@ def test_an_unusable_audit_is_named_to_every_operator_and_by_the_doctor(put: Put
 
 
 def test_findings_and_report_say_what_was_not_evaluated_and_end_with_3(tmp_path: Path) -> None:
-    there = laid_down(tmp_path / "there", "digits", RAISING)
+    folder = laid_down(tmp_path / "there", "digits", RAISING)
     for words in (
         ("findings", "all", "--all"),
         ("findings", "digits", "--all"),
         ("report", "overview", "--out", tmp_path / "out"),
     ):
-        status, out, errors = command(there, *words, "--as-of", AS_OF)
+        status, out, errors = command(folder, *words, "--as-of", AS_OF)
         assert status == 3, words
         assert errors.startswith("mssante-audit: not evaluated: audit digits, digits: ZeroDivisionError")
         assert errors.count("\n") == 1
@@ -198,12 +198,12 @@ def test_findings_and_report_say_what_was_not_evaluated_and_end_with_3(tmp_path:
 
 
 def test_rules_are_listed_beside_a_broken_package_which_is_named(tmp_path: Path) -> None:
-    there = laid_down(tmp_path / "there", "digits", "import nothing_such")
-    status, out, errors = command(there, "rules")
+    folder = laid_down(tmp_path / "there", "digits", "import nothing_such")
+    status, out, errors = command(folder, "rules")
     assert (status, errors.count("\n")) == (0, 1)
     assert errors.startswith("mssante-audit: digits: the entry point digits = 'digits:AUDIT' cannot be used")
     assert "DN_ID_LUHN" in out
-    assert command(there, "findings", "dn_consistency", "--as-of", AS_OF)[0] == 0
+    assert command(folder, "findings", "dn_consistency", "--as-of", AS_OF)[0] == 0
 
 
 def test_a_snapshot_of_other_rules_is_no_hindrance(put: Put, space: TrustSpace, tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def space_of(folder: Path, text: str, as_of: str = AS_OF) -> TrustSpace:
 
 
 def waiver(**fields: str) -> str:
-    given = {"rule": "DN_CONCENTRATION", "reason": "Suivi <b>", "who": "Cellule", "until": "2026-12-31"}
-    texts = {name: text if name == "until" else repr(text) for name, text in (given | fields).items() if text}
+    usual = {"rule": "DN_CONCENTRATION", "reason": "Suivi <b>", "who": "Cellule", "until": "2026-12-31"}
+    texts = {name: text if name == "until" else repr(text) for name, text in (usual | fields).items() if text}
     lines = [f"{name} = {text}" for name, text in texts.items()]
     return "[[waiver]]\n" + "\n".join(lines) + "\n"
 
