@@ -68,7 +68,7 @@ class Case:
     serial: int
     declared: list[Cells]
     lists: dict[str, list[Cells]]
-    told: list[str]
+    expected: list[str]
     may: list[str]
     says: list[str]
     state: str | dict[str, str]
@@ -79,7 +79,7 @@ class Case:
 
     @property
     def clean(self) -> bool:
-        return not self.told and not self.may
+        return not self.expected and not self.may
 
     def operator(self, letter: str) -> SimpleNamespace:
         return operator(self.serial * 3 + "ABC".index(letter))
@@ -90,10 +90,10 @@ class Case:
 
     def states(self) -> dict[str, str]:
         """What `status` must say, by domain."""
-        told = self.state if isinstance(self.state, dict) else {"{domain}": self.state}
-        return {self.written(domain, "A"): state for domain, state in told.items() if state != "?"}
+        by_domain = self.state if isinstance(self.state, dict) else {"{domain}": self.state}
+        return {self.written(domain, "A"): state for domain, state in by_domain.items() if state != "?"}
 
-    def written(self, value: Any, own: str) -> Any:
+    def written(self, value: Any, letter: str) -> Any:
         """Write out what a text names."""
         if not isinstance(value, str):
             return value
@@ -101,51 +101,51 @@ class Case:
         def named(match: re.Match[str]) -> str:
             if match[2] == "domain":
                 return self.domain
-            return str(getattr(self.operator(match[1] or own), match[2]))
+            return str(getattr(self.operator(match[1] or letter), match[2]))
 
         return _NAMED.sub(named, value)
 
     def filled(self, base: Cells, cells: Cells) -> Cells:
-        own = cells.get("by", "A")
-        return {name: self.written(cells.get(name, text), own) for name, text in base.items()} | {
-            name: self.written(text, own)
+        letter = cells.get("by", "A")
+        return {name: self.written(cells.get(name, text), letter) for name, text in base.items()} | {
+            name: self.written(text, letter)
             for name, text in cells.items()
             if name not in base and name not in ("by", "none")
         }
 
 
-def _spread(told: Cells) -> Iterator[Cells]:
+def _spread(case: Cells) -> Iterator[Cells]:
     """Yield the situations of a case: one, or one a variant."""
-    variants = told.pop("each", None)
+    variants = case.pop("each", None)
     if variants is None:
-        yield told
+        yield case
         return
     for number, variant in enumerate(variants, 1):
-        own = {k: variant.pop(k) for k in ("told", "state", "says", "why", "may") if k in variant}
+        changes = {k: variant.pop(k) for k in ("told", "state", "says", "why", "may") if k in variant}
         row = variant.pop("row", None)
         listed = {"listed": [row]} if row is not None else {}
-        yield told | own | listed | {"name": f"{told['name']}-{number}", "declared": [variant]}
+        yield case | changes | listed | {"name": f"{case['name']}-{number}", "declared": [variant]}
 
 
 def cases() -> list[Case]:
-    found: list[Case] = []
+    situations: list[Case] = []
     for file in sorted(HERE.glob("*.toml")):
         content = tomllib.loads(file.read_text(encoding="utf-8"))
-        for told in (told for case in content.get("case", ()) for told in _spread(case)):
-            now = [row for row in told.pop("listed", [{}]) if not row.get("none")]
-            winter = told.pop("winter", now)
-            lists = {"listed": now, "winter": winter, "autumn": told.pop("autumn", winter)}
-            found.append(
+        for case in (each for whole in content.get("case", ()) for each in _spread(whole)):
+            now = [row for row in case.pop("listed", [{}]) if not row.get("none")]
+            winter = case.pop("winter", now)
+            lists = {"listed": now, "winter": winter, "autumn": case.pop("autumn", winter)}
+            situations.append(
                 Case(
-                    told.pop("name"), told.pop("why"), len(found), told.pop("declared", [{}]), lists,
-                    told.pop("told", []), told.pop("may", []), told.pop("says", []),
-                    told.pop("state", "as-declared"), told.pop("register", "main"),
-                    told.pop("moved", "no"),
+                    case.pop("name"), case.pop("why"), len(situations), case.pop("declared", [{}]), lists,
+                    case.pop("told", []), case.pop("may", []), case.pop("says", []),
+                    case.pop("state", "as-declared"), case.pop("register", "main"),
+                    case.pop("moved", "no"),
                 )
             )  # fmt: skip
-            if told:
-                raise KeyError(f"{file.name}: {found[-1].name}: {sorted(told)}")
-    return found
+            if case:
+                raise KeyError(f"{file.name}: {situations[-1].name}: {sorted(case)}")
+    return situations
 
 
 FORM: dict[str, Cells] = tomllib.loads((HERE / "form.toml").read_text(encoding="utf-8"))
