@@ -51,9 +51,9 @@ def failed_night(first_night, tmp_path_factory):
 @pytest.fixture
 def after_two(two_nights, place) -> Place:
     """A place where there were good runs as of a month before and of now."""
-    made, _, (status, _, errors) = two_nights
+    before, _, (status, _, errors) = two_nights
     assert status == 0, errors
-    copytree(made.output, place.output, symlinks=True)
+    copytree(before.output, place.output, symlinks=True)
     place.settings(with_anchors(HOOKED))
     return place
 

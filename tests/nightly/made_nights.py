@@ -106,9 +106,9 @@ HOOKED = SETTINGS | {"hooks": {on: [["sh", "-c", TELL]] for on in ("success", "f
 def make_place(folder: Path, settings: Values = SETTINGS) -> Place:
     for name in ("archive", "anchors"):
         copytree(CATALOGUE / name, folder / "data" / name)
-    made = Place(folder)
-    made.settings(with_anchors(settings))
-    return made
+    place = Place(folder)
+    place.settings(with_anchors(settings))
+    return place
 
 
 def with_anchors(values: Values) -> dict[str, Any]:
@@ -127,12 +127,12 @@ WHY = {
 }  # fmt: skip
 
 
-def state(name: str, what: str, *, tolerated: bool = False) -> State:
+def state(name: str, kind: str, *, tolerated: bool = False) -> State:
     forged = {"doubt": "forged"}
     refused = forged | {"listed": ""}
     more = {"shrunk": {"size": 16, "before": 33}, "quarantined": refused, "unverified": forged}
-    why = WHY | more.get(what, {}) | {"input": name}
-    return State(name, what, 9, why, tolerated)
+    why = WHY | more.get(kind, {}) | {"input": name}
+    return State(name, kind, 9, why, tolerated)
 
 
 def causes(number: int, names: tuple[str, ...] = HOSTILE[:1], **more: Any) -> dict[str, Any]:
@@ -196,9 +196,9 @@ def killed_after_audit(run: Path) -> Path:
     return run
 
 
-def signs(place: Any, what: str = "") -> list[Sign]:
+def signs(place: Any, subject: str = "") -> list[Sign]:
     """Return what the doctor sees of a place, or of one thing there."""
-    return [sign for sign in examine(place.folder / "audit.toml") if what in ("", sign.what)]
+    return [sign for sign in examine(place.folder / "audit.toml") if subject in ("", sign.what)]
 
 
 def customised(folder: Path, text: str) -> dict[str, str]:

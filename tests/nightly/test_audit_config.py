@@ -110,19 +110,19 @@ def test_settings_survive_the_way_to_a_step(written):
 
 @pytest.mark.parametrize(("text", "line", "message"), CASES["mistakes"])
 def test_a_mistake_is_one_line_with_file_place_and_remedy(written, text, line, message):
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         load_config(written('[data]\nfolder = "d"' + text if text.startswith("\n") else text))
-    assert told.value.line == (line or None)
+    assert raised.value.line == (line or None)
     place = f", line {line}" if line else ""
-    assert re.fullmatch(rf"\S+audit\.toml{place}: .*", str(told.value))
-    assert message in str(told.value)
+    assert re.fullmatch(rf"\S+audit\.toml{place}: .*", str(raised.value))
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(("section", "line"), CASES["secrets"])
 def test_a_secret_written_into_the_settings_is_refused_and_not_shown(written, section, line):
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         load_config(written(f"{SMALLEST}[{section}]\n{line}\n"))
-    assert (told.value.line, "SECRET" in str(told.value)) == (4, False)
+    assert (raised.value.line, "SECRET" in str(raised.value)) == (4, False)
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,8 @@ def test_who_reads_french_is_told_in_french(place, settings):
         done = CliRunner().invoke(
             app, ["doctor", "--lang", "fr", *words, "--config", str(place.folder / "audit.toml")]
         )
-        said = done.stdout.translate({0xA0: " "}).replace("data.folder", "")
-        assert not {"the", "is", "of", "in", "to", "a run", "no", "free", "none", "was"} & {*said.split()}, (
-            said
-        )
+        out = done.stdout.translate({0xA0: " "}).replace("data.folder", "")
+        assert not {"the", "is", "of", "in", "to", "a run", "no", "free", "none", "was"} & {*out.split()}, out
     done = CliRunner().invoke(app, ["doctor", "--lang", "fr", "--config", str(place.folder / "audit.toml")])
     shown = done.stdout.translate({0xA0: " "})
     assert "réglages : [reports] aucune région 'Bretagn'. Noms proches : Bretagne\n" in shown
@@ -59,7 +57,7 @@ def test_a_machine_that_has_all(place):
     assert not place.output.exists()
     shown = [(line[:9].strip(), line[9:].partition(": ")[0]) for line in done.stdout.splitlines()]
     assert {state for state, _ in shown} <= {"ok", "warn"}
-    assert {what for _, what in shown} >= {
+    assert {subject for _, subject in shown} >= {
         "python", "packages", "memory", "time zone", "settings", "output", "disk", "white list", "signature"
     }  # fmt: skip
     assert [s for s in signs(place) if s.state != "ok" and not s.remedy] == []
@@ -70,13 +68,13 @@ def test_no_run_at_all_is_ill(place) -> None:
 
 
 def test_packages_that_are_missing_are_named(monkeypatch):
-    there = metadata.distributions
-    monkeypatch.setattr(metadata, "distributions", lambda name: () if name == "lxml" else there(name=name))
+    real = metadata.distributions
+    monkeypatch.setattr(metadata, "distributions", lambda name: () if name == "lxml" else real(name=name))
     monkeypatch.setattr(doctor, "lacking", lambda group: ["reportlab"] if group == "pdf" else [])
-    found = {sign.what: sign for sign in examine()}
-    assert found["packages"] == Sign("missing", "packages", "no lxml", "Install mssante-audit again")
-    assert found["forms in PDF"].remedy == 'pip install "mssante-audit[pdf]"'
-    assert "reports" not in found
+    named = {sign.what: sign for sign in examine()}
+    assert named["packages"] == Sign("missing", "packages", "no lxml", "Install mssante-audit again")
+    assert named["forms in PDF"].remedy == 'pip install "mssante-audit[pdf]"'
+    assert "reports" not in named
 
 
 @pytest.mark.parametrize(("zone", "state"), [("XYZ-9", "warn"), ("Europe/Paris", "ok")])
@@ -93,9 +91,9 @@ def test_a_time_zone_other_than_that_of_paris_is_said(monkeypatch, zone, state):
 def test_little_memory_and_little_room(place, monkeypatch):
     monkeypatch.setattr(doctor, "MEMORY", 2**60)
     monkeypatch.setattr(doctor, "ROOM", 2**60)
-    found = by_name(place)
-    assert (found["memory"].state, found["memory"].remedy) == ("warn", "A run wants 1073741824.0 GB")
-    assert found["disk"].state == "warn"
+    named = by_name(place)
+    assert (named["memory"].state, named["memory"].remedy) == ("warn", "A run wants 1073741824.0 GB")
+    assert named["disk"].state == "warn"
 
 
 def test_what_runs_remember_and_what_cannot_be_looked_at_is_told(after_two, monkeypatch):
@@ -104,24 +102,24 @@ def test_what_runs_remember_and_what_cannot_be_looked_at_is_told(after_two, monk
     access, opened = os.access, PermissionError(errno.EACCES, "Permission denied", "data")
     monkeypatch.setattr(os, "access", lambda path, mode: "jsonl" not in str(path) and access(path, mode))
     monkeypatch.setattr(doctor, "open_space", lambda **_: (_ for _ in ()).throw(opened))
-    found = {sign.what: f"{sign.state} {sign.found}" for sign in signs(after_two)}
-    assert re.fullmatch(r"missing \S+ledger\.json: was changed since .+ or remove it .+", found["state"])
-    assert re.fullmatch(r"missing \S+log\.jsonl cannot be written", found["output"])
-    assert found["white list"] == "missing data: permission denied"
+    lines = {sign.what: f"{sign.state} {sign.found}" for sign in signs(after_two)}
+    assert re.fullmatch(r"missing \S+ledger\.json: was changed since .+ or remove it .+", lines["state"])
+    assert re.fullmatch(r"missing \S+log\.jsonl cannot be written", lines["output"])
+    assert lines["white list"] == "missing data: permission denied"
 
 
 def test_settings_that_cannot_be_used_and_what_they_name_and_is_not_there(place, settings):
     settings(data={"folder": "nowhere", "anchors": ["none.pem"]}, hooks={"success": [["/nowhere/tell"]]})
-    found = [sign.found for sign in signs(place) if sign.state != "ok"]
+    texts = [sign.found for sign in signs(place) if sign.state != "ok"]
     for words in ("nowhere: no such data folder", "none.pem: no such", "/nowhere/tell is no program here"):
-        assert any(words in text for text in found)
+        assert any(words in text for text in texts)
     (place.folder / "audit.toml").write_text("nonsense = 1")
     sign = by_name(place)["settings"]
     assert (sign.state, "audit.toml, line 1: unknown key 'nonsense'" in sign.found) == ("missing", True)
 
 
 @pytest.mark.parametrize(
-    ("content", "fetch", "what", "state", "found"),
+    ("content", "fetch", "subject", "state", "words"),
     [
         (b"", True, "white list", "warn", "none yet"),
         (b"", False, "white list", "missing", "no "),
@@ -133,26 +131,26 @@ def test_settings_that_cannot_be_used_and_what_they_name_and_is_not_there(place,
          "the list is of 2126-03-02 05:30 UTC, after now"),
     ],
 )  # fmt: skip
-def test_what_is_there_of_a_list_is_told(place, settings, content, fetch, what, state, found):
+def test_what_is_there_of_a_list_is_told(place, settings, content, fetch, subject, state, words):
     for file in (place.folder / "data" / "archive").glob("*.gz"):
         file.unlink()
     if content:
         (place.folder / "data" / "list.xml").write_bytes(content)
     settings(fetch={"enabled": fetch})
-    (sign,) = signs(place, what)
-    assert (sign.state, found in sign.found) == (state, True), sign
+    (sign,) = signs(place, subject)
+    assert (sign.state, words in sign.found) == (state, True), sign
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("proxy", "not_for", "state", "found"), CASES["proxies"])
-def test_a_proxy_is_tried_and_no_password_told(place, settings, monkeypatch, proxy, not_for, state, found):
+@pytest.mark.parametrize(("proxy", "not_for", "state", "words"), CASES["proxies"])
+def test_a_proxy_is_tried_and_no_password_told(place, settings, monkeypatch, proxy, not_for, state, words):
     settings(fetch={"enabled": True, "url": "https://liste.example/list.xml"})
     with socket.create_server(("127.0.0.1", 0)) as server:
         where = f"127.0.0.1:{server.getsockname()[1]}"
         monkeypatch.setenv("HTTPS_PROXY", proxy.format(where))
         monkeypatch.setenv("NO_PROXY", not_for)
         shown = [(sign.state, sign.found) for sign in signs(place, "proxy")]
-    assert shown == ([(state, found.format(where))] if state else [])
+    assert shown == ([(state, words.format(where))] if state else [])
 
 
 @pytest.mark.long
@@ -171,9 +169,9 @@ def test_a_secret_of_roots_for_a_group_is_as_kubernetes_hands_it_over(place, set
 
 def test_a_lock_that_is_held_and_a_run_that_failed(place, failed_night):
     copytree(failed_night[0].output, place.output, symlinks=True)
-    found = by_name(place)
-    assert (found["lock"].found, found["last run"].state) == ("free", "warn")
-    assert "UTC, exit status 3" in found["last run"].found
+    named = by_name(place)
+    assert (named["lock"].found, named["last run"].state) == ("free", "warn")
+    assert "UTC, exit status 3" in named["last run"].found
     with FileLock(place.output / ".lock"):
         assert by_name(place)["lock"].state == "warn"
     (place.output / "state" / "run.json").write_text(json.dumps({"version": 0}))
@@ -181,8 +179,8 @@ def test_a_lock_that_is_held_and_a_run_that_failed(place, failed_night):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o606])
-@pytest.mark.parametrize("what", ["settings", "program", "argument", "folder", "above"])
-def test_hooks_that_others_can_write_are_told(place, settings, tmp_path, what, mode):
+@pytest.mark.parametrize("subject", ["settings", "program", "argument", "folder", "above"])
+def test_hooks_that_others_can_write_are_told(place, settings, tmp_path, subject, mode):
     folder = tmp_path / "above" / "hooks"
     folder.mkdir(mode=0o755, parents=True)
     program, argument = folder / "tell", folder / "words.txt"
@@ -192,11 +190,11 @@ def test_hooks_that_others_can_write_are_told(place, settings, tmp_path, what, m
     place.folder.chmod(0o755)
     settings(hooks={"failure": [[str(program), str(argument), "--now"]]})
     changed = {"settings": place.folder / "audit.toml", "folder": folder, "above": folder.parent}
-    changed = {**changed, "program": program, "argument": argument}[what]
+    changed = {**changed, "program": program, "argument": argument}[subject]
     changed.chmod(mode | 0o110)
-    found = [(sign.state, sign.found, sign.remedy) for sign in signs(place, "hook")]
+    hooks = [(sign.state, sign.found, sign.remedy) for sign in signs(place, "hook")]
     expected = ("warn", f"{changed} can be written by others", f"chmod go-w {changed}")
-    assert found == ([] if mode == 0o600 else [expected])
+    assert hooks == ([] if mode == 0o600 else [expected])
     settings()
     assert signs(place, "hook") == []
 
@@ -214,8 +212,8 @@ def test_each_link_on_the_way_to_a_hook_is_looked_at(place, settings, tmp_path, 
     settings(hooks={"failure": [[str(tmp_path / way)]]})
     assert signs(place, "hook") == []
     (tmp_path / "between").chmod(0o777)
-    found = [sign.found for sign in signs(place, "hook")]
-    assert found[-1].endswith("between can be written by others")
+    texts = [sign.found for sign in signs(place, "hook")]
+    assert texts[-1].endswith("between can be written by others")
 
 
 def test_a_hook_in_a_folder_that_may_not_be_entered_is_no_program(place, settings, monkeypatch):
@@ -290,24 +288,24 @@ def parsed(text: str) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 def test_the_metrics_of_a_night(later) -> None:
-    found = parsed((later.output / "state" / "metrics.prom").read_text(encoding="utf-8"))
-    assert found["mssante_audit_exit_status"] == {(): 0}
+    samples = parsed((later.output / "state" / "metrics.prom").read_text(encoding="utf-8"))
+    assert samples["mssante_audit_exit_status"] == {(): 0}
     last = "mssante_audit_last_{}_timestamp_seconds"
-    (good,), (ended,) = (found[last.format(what)].values() for what in ("success", "run"))
+    (good,), (ended,) = (samples[last.format(event)].values() for event in ("success", "run"))
     assert 0 < ended - good < 3600
     findings = json.loads((later.runs[-1] / "findings.json").read_text(encoding="utf-8"))
-    counted = found["mssante_audit_findings"]
+    counted = samples["mssante_audit_findings"]
     assert sum(n for (_, s), n in counted.items() if s in ("new", "open")) == len(findings)
-    assert set(found["mssante_audit_step_seconds"]) >= {("audit",), ("site",), ("hooks",)}
-    assert found["mssante_audit_input_ok"]["list", "ok"] == 1
+    assert set(samples["mssante_audit_step_seconds"]) >= {("audit",), ("site",), ("hooks",)}
+    assert samples["mssante_audit_input_ok"]["list", "ok"] == 1
 
 
 def test_metrics_of_any_night_can_be_parsed() -> None:
     names = 'evil"name\\', "two\nlines"
     inputs = (state("list", "stale"), *(State(name, "ok", 3) for name in names))
     blind = night(*inputs, failed=("audit",))
-    found = parsed(metrics(blind, NOW))
-    assert found["mssante_audit_findings"] == {}
-    assert found["mssante_audit_last_success_timestamp_seconds"] == {}
-    assert found["mssante_audit_step_failed"]["audit",] == 1
-    assert {labels[0] for labels in found["mssante_audit_input_ok"]} == {"list", *names}
+    samples = parsed(metrics(blind, NOW))
+    assert samples["mssante_audit_findings"] == {}
+    assert samples["mssante_audit_last_success_timestamp_seconds"] == {}
+    assert samples["mssante_audit_step_failed"]["audit",] == 1
+    assert {labels[0] for labels in samples["mssante_audit_input_ok"]} == {"list", *names}

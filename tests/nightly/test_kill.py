@@ -147,5 +147,5 @@ def test_killed_again_and_again_it_comes_to_its_end(later, reference, settings):
     assert "gone on with" in out
     for name in ("reports/overview.html", "dossiers/index.html"):
         assert (place.runs[-1] / name).is_file()
-    told = left_by(place)
-    assert (told["findings.csv"], told["trend"]) == (reference["findings.csv"], reference["trend"])
+    left = left_by(place)
+    assert (left["findings.csv"], left["trend"]) == (reference["findings.csv"], reference["trend"])

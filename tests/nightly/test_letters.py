@@ -67,15 +67,15 @@ def night(place, days: int, found: str = "", **more: Any) -> Path:
 
 
 def standing(place, as_of: str | None = None) -> tuple[int, int, int, int, bool]:
-    (found,) = standings(load_config(place.folder / "audit.toml"), as_of)
-    return tuple(found[name] for name in ("told", "fixed", "open", "unknown", "due"))
+    (row,) = standings(load_config(place.folder / "audit.toml"), as_of)
+    return tuple(row[name] for name in ("told", "fixed", "open", "unknown", "due"))
 
 
 @pytest.mark.parametrize("case", CASES["standing"])
 def test_what_was_told_is_fixed_open_or_unknown(quarter, settings, case) -> None:
     settings(letter={"remind_after_days": case.get("after", 30)})
-    for days, how in case.get("nights", {}).items():
-        night(quarter, int(days), **how)
+    for days, options in case.get("nights", {}).items():
+        night(quarter, int(days), **options)
     assert standing(quarter, case.get("as_of")) == tuple(case["expected"])
 
 
@@ -154,9 +154,9 @@ def test_a_letter_is_noted_with_what_the_dossier_told_and_the_next_says_it_is_a_
         assert "Rappel de notre lettre du 3 mars 2026" in " ".join(text.replace("\xa0", " ").split())
 
 
-def watched(*rows: tuple[float, float, bool], told: bool = False) -> pd.DataFrame:
+def watched(*rows: tuple[float, float, bool], by_letter: bool = False) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["entry", "most", "fixed"])
-    return frame.assign(least=frame["most"] - 1, told=told, rule="R", operator_id="1", fingerprint="x")
+    return frame.assign(least=frame["most"] - 1, told=by_letter, rule="R", operator_id="1", fingerprint="x")
 
 
 def still_open(times: pd.DataFrame) -> pd.DataFrame:
@@ -164,19 +164,19 @@ def still_open(times: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_who_comes_late_is_watched_from_then_on() -> None:
-    found = watched((0, 5, True), (4, 9, True), (6, 9, False)).assign(least=[5, 9, 9])
-    curve = still_open(found).set_index("day")
+    findings = watched((0, 5, True), (4, 9, True), (6, 9, False)).assign(least=[5, 9, 9])
+    curve = still_open(findings).set_index("day")
     assert curve.loc[[5, 9], "at_risk"].tolist() == [2, 2]
     assert curve.loc[[5, 9], "early"].tolist() == curve.loc[[5, 9], "late"].tolist() == [0.5, 0.25]
-    assert still_open(found.head(0)).empty
+    assert still_open(findings.head(0)).empty
 
 
 def test_too_few_are_only_counted() -> None:
-    few, many = watched(*[(0, 4, True)] * 9), watched(*[(0, 4, True)] * 10, told=True)
-    found = ms.fixed_by(pd.concat([few, many]), "rule").set_index("told")
-    assert found[["findings", "fixed"]].to_numpy().tolist() == [[9, 9], [10, 10]]
-    assert np.isnan(found.loc[False, "most"])
-    assert found.loc[True, ["least", "most"]].tolist() == [3, 4]
+    few, many = watched(*[(0, 4, True)] * 9), watched(*[(0, 4, True)] * 10, by_letter=True)
+    groups = ms.fixed_by(pd.concat([few, many]), "rule").set_index("told")
+    assert groups[["findings", "fixed"]].to_numpy().tolist() == [[9, 9], [10, 10]]
+    assert np.isnan(groups.loc[False, "most"])
+    assert groups.loc[True, ["least", "most"]].tolist() == [3, 4]
 
 
 def test_the_chart_says_what_it_draws() -> None:
@@ -188,8 +188,8 @@ def test_the_chart_says_what_it_draws() -> None:
 
 def test_only_the_newest_nights_are_read(place, monkeypatch) -> None:
     monkeypatch.setattr(times_module, "NIGHTS", 2)
-    for days, found in enumerate(("a", "ab", "b")):
-        night(place, days, found)
+    for days, keys in enumerate(("a", "ab", "b")):
+        night(place, days, keys)
     times = ms.times_to_fix(place.output).set_index("fingerprint")
     assert times["entry"].to_dict() == {"a": 1, "b": 1}
     assert times["fixed"].to_dict() == {"a": True, "b": False}
@@ -200,8 +200,8 @@ def test_nights_bound_when_a_finding_was_fixed(place) -> None:
     letter = {"sent_on": "2026-03-13", "run": "x", "told": ["a", "b", "f"]}
     (output / "state").mkdir(parents=True)
     write_state(output / "state" / FILE, 1, {"letters": {"1": letter}})
-    for days, how in case["nights"].items():
-        night(place, int(days), **how)
+    for days, options in case["nights"].items():
+        night(place, int(days), **options)
     times = ms.times_to_fix(output).set_index("fingerprint").round(2)
     for after, part in times.groupby("told"):
         watched = part[["entry", "least", "most", "fixed"]].T.to_dict("list")

@@ -57,12 +57,12 @@ def visits(place, kind: str = "tls"):
 def killed_at_work(place, kind: str, size: int = 0) -> Path:
     """Start a run and kill it while it observes; return the file it had begun."""
     process, until = place.start(), time.monotonic() + 60
-    while not (found := visits(place, kind)) or found[0].stat().st_size < size:
+    while not (files := visits(place, kind)) or files[0].stat().st_size < size:
         assert time.monotonic() < until
         time.sleep(0.02)
     process.kill()
     process.communicate()
-    return found[0]
+    return files[0]
 
 
 def test_the_night_observes_and_a_killed_observation_is_gone_on_with_in_the_same_file(place, settings, zone):
@@ -78,25 +78,25 @@ def test_the_night_observes_and_a_killed_observation_is_gone_on_with_in_the_same
 
 
 def test_the_night_visits_those_whom_its_own_observation_names(place, settings, zone, tmp_path):
-    made = make("CN=mx.valfictif.example,O=FICTIF,C=FR")
-    with speaking(tls(made.files(tmp_path / "mx"))) as port:
-        told = {"enabled": True, "port": port, "pause": 0.0, "only": "ch-*"}
-        settings(inputs={"tolerated": TOLERATED}, observe=zone, observe_tls=told)
+    certificate = make("CN=mx.valfictif.example,O=FICTIF,C=FR")
+    with speaking(tls(certificate.files(tmp_path / "mx"))) as port:
+        visiting = {"enabled": True, "port": port, "pause": 0.0, "only": "ch-*"}
+        settings(inputs={"tolerated": TOLERATED}, observe=zone, observe_tls=visiting)
         status, out, errors = place.run(datetime.now(UTC).isoformat())
     assert (status, errors) == (0, ""), out
     (file,) = visits(place)
     assert file.name == f"tls-{place.runs[-1].name}.jsonl.gz"
     seen = load_tls(file)
     assert (seen.complete, visits_of(seen)["outcome"].tolist()) == (True, ["presented"])
-    inputs = {one["name"]: one["state"] for one in place.state("run.json")["inputs"]}
+    inputs = {record["name"]: record["state"] for record in place.state("run.json")["inputs"]}
     assert (inputs["dns"], inputs["tls"]) == ("ok", "ok")
     assert '"TLS_NAME_UNLISTED"' in (place.runs[-1] / "findings.json").read_text()
 
 
 def test_visits_of_a_run_that_was_killed_are_gone_on_with_in_the_same_file(place, settings, zone, tmp_path):
-    made = make("CN=mx.valfictif.example,O=FICTIF,C=FR")
+    certificate = make("CN=mx.valfictif.example,O=FICTIF,C=FR")
     calm = {"enabled": True, "pause": 0.0, "only": "ch-*", "timeout": 60.0}
-    silence, later = saying("220 mx\r\n", "", then=60), tls(made.files(tmp_path / "mx"))
+    silence, later = saying("220 mx\r\n", "", then=60), tls(certificate.files(tmp_path / "mx"))
     turns = iter([silence])
 
     async def turn(wire):
@@ -117,8 +117,8 @@ def test_visits_need_an_observation_of_the_dns_and_are_an_absent_input_until_the
     status, out, _ = place.play(pages=False)
     assert (status, place.outcomes()["audit"], visits(place)) == (3, "done", [])
     assert re.search("FAILED observe_tls.* no observation of the DNS", " ".join(out.split()))
-    (told,) = [one for one in place.state("run.json")["inputs"] if one["name"] == "tls"]
-    assert told["state"] == "absent"
+    (tls,) = [record for record in place.state("run.json")["inputs"] if record["name"] == "tls"]
+    assert tls["state"] == "absent"
 
 
 WAY_OUT = "way out to mail servers"
@@ -135,17 +135,17 @@ def test_the_doctor_connects_to_nobody_unless_told_to_whom(place, settings, monk
 
 
 @pytest.mark.parametrize(
-    ("greeting", "enabled", "state", "found"),
+    ("greeting", "enabled", "state", "words"),
     [
         (None, True, "missing", "connection refused"),
         (None, False, "warn", "connection refused"),
         *CASES["greetings"],
     ],
 )
-def test_the_doctor_says_whether_the_port_goes_out(place, settings, greeting, enabled, state, found):
+def test_the_doctor_says_whether_the_port_goes_out(place, settings, greeting, enabled, state, words):
     server = saying(greeting or "", then=0.0 if greeting else 5.0)
     with nullcontext(free_port()) if greeting is None else speaking(server) as port:
         settings(observe_tls={"enabled": enabled, "port": port, "timeout": 0.5, "try_host": SERVER})
         (sign,) = signs(place, WAY_OUT)
     assert (sign.state, sign.found.startswith(f"port {port} of {SERVER}")) == (state, True)
-    assert found in sign.found
+    assert words in sign.found

@@ -33,11 +33,11 @@ class Night:
 def night(first_night, tmp_path_factory) -> Night:
     place = make_place(tmp_path_factory.mktemp("place"), SETTINGS)
     copytree(first_night.output, place.output, symlinks=True)
-    there = installed(tmp_path_factory.mktemp("package"), "digits", DIGITS)
-    status, out, errors = place.run(fresh=True, PYTHONPATH=str(there))
+    folder = installed(tmp_path_factory.mktemp("package"), "digits", DIGITS)
+    status, out, errors = place.run(fresh=True, PYTHONPATH=str(folder))
     assert (status, errors) == (0, ""), errors
-    found = pd.read_csv(place.runs[-1] / "findings.csv", keep_default_na=False)
-    return Night(place, place.runs[-1], out, found[found["audit"] == "digits"])
+    findings = pd.read_csv(place.runs[-1] / "findings.csv", keep_default_na=False)
+    return Night(place, place.runs[-1], out, findings[findings["audit"] == "digits"])
 
 
 def page(file: Path) -> lxml_html.HtmlElement:
@@ -48,9 +48,9 @@ def test_mail_and_snapshot_have_them_as_new(night: Night) -> None:
     assert len(night.findings) >= 2
     assert set(night.findings["status"]) == {"new"}
     new = json.loads((night.folder / "steps" / "audit.json").read_text())["facts"]["new"]
-    told = {cause["domain"] for cause in new["named"] if cause["rule"] == RULE}
-    assert told
-    assert told <= {*night.findings["domain"]}
+    names = {cause["domain"] for cause in new["named"] if cause["rule"] == RULE}
+    assert names
+    assert names <= {*night.findings["domain"]}
     assert "- avertissement, Chiffres dans le <nom> :" in " ".join(night.out.split())
     kept = pd.read_parquet(night.folder / "snapshot" / "findings.parquet")
     assert set(kept.loc[kept["audit"] == "digits", "fingerprint"]) == set(night.findings["fingerprint"])
@@ -59,13 +59,13 @@ def test_mail_and_snapshot_have_them_as_new(night: Night) -> None:
 
 
 def test_the_overview_has_a_section_of_its_title_with_every_one(night: Night) -> None:
-    told = page(night.folder / "reports" / "overview.html")
-    (heading,) = (h for h in told.iter("h2") if h.text_content() == TITLE)
-    assert f"#{heading.get('id')}" in [a.get("href") for a in told.iter("a")]
+    overview = page(night.folder / "reports" / "overview.html")
+    (heading,) = (h for h in overview.iter("h2") if h.text_content() == TITLE)
+    assert f"#{heading.get('id')}" in [a.get("href") for a in overview.iter("a")]
     below = [table for element in heading.itersiblings() for table in element.iter("table")]
     (table,) = (t for t in below if t.get("id") == "digits-in-domain-table")
     assert len(table.findall("tbody/tr")) == len(night.findings)
-    ours = [t for t in told.iter("table") if t is not table]
+    ours = [t for t in overview.iter("table") if t is not table]
     assert not any(RULE in t.text_content().replace("\u200b", "") for t in ours)
 
 
@@ -79,9 +79,9 @@ def test_the_site_has_the_pages_of_audit_rule_and_operator(night: Night) -> None
         assert len(tree.xpath("//table[@id='constats']/tbody/tr")) == len(night.findings)
     assert audit.xpath("//table[@id='regles']/tbody/tr//a/@href") == [f"../regles/{RULE}.html"]
     assert rule.xpath("//dl//a[@href='../audits/digits.html']")[0].text_content() == TITLE
-    for owner, own in night.findings.groupby("operator_id"):
+    for owner, rows in night.findings.groupby("operator_id"):
         operator = page(site / "operateurs" / f"{page_name(str(owner))}.html")
-        assert len(operator.xpath(f"//table[@id='constats']//a[@href='../regles/{RULE}.html']")) >= len(own)
+        assert len(operator.xpath(f"//table[@id='constats']//a[@href='../regles/{RULE}.html']")) >= len(rows)
 
 
 def test_persons_are_masked_and_text_stays_text_wherever_they_are_told(night: Night) -> None:
@@ -94,9 +94,9 @@ def test_persons_are_masked_and_text_stays_text_wherever_they_are_told(night: Ni
 
 
 def test_the_night_after_without_it_says_3_and_holds_nothing_for_fixed(night: Night, tmp_path: Path) -> None:
-    there = laid_down(tmp_path / "there", "digits", "import nothing_such")
+    folder = laid_down(tmp_path / "there", "digits", "import nothing_such")
     place = night.place
-    status, out, errors = place.run("2026-03-04T06:00:00Z", PYTHONPATH=str(there))
+    status, out, errors = place.run("2026-03-04T06:00:00Z", PYTHONPATH=str(folder))
     assert (status, errors) == (3, "")
     for words in ("RÉGLÉS : aucun", "INCOMPLET : 1 partie d'audit", "digits = 'digits:AUDIT' cannot be used"):
         assert words in " ".join(out.split())

@@ -57,7 +57,7 @@ def smtp(tls: ssl.SSLContext | None, *, implicit: bool = False, login: str = "23
             self.say("220 mx")
             while line := self.rfile.readline():
                 command = line.decode().strip()
-                heard.commands.append(command)
+                received.commands.append(command)
                 verb = command.upper().partition(" ")[0]
                 replies = {
                     "EHLO": "250-mx\r\n250 " + ("STARTTLS" if tls and not safe else "AUTH PLAIN"),
@@ -69,7 +69,7 @@ def smtp(tls: ssl.SSLContext | None, *, implicit: bool = False, login: str = "23
                     self.secure()
                     safe = True
                 elif verb == "DATA":
-                    heard.messages.append(b"".join(iter(self.rfile.readline, b".\r\n")))
+                    received.messages.append(b"".join(iter(self.rfile.readline, b".\r\n")))
                     self.say("250 kept")
                 elif verb == "QUIT":
                     return
@@ -80,20 +80,20 @@ def smtp(tls: ssl.SSLContext | None, *, implicit: bool = False, login: str = "23
             self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
 
         def finish(self) -> None:
-            for one in (self.rfile, self.wfile, self.connection):
-                one.close()
+            for stream in (self.rfile, self.wfile, self.connection):
+                stream.close()
 
     with listening(socketserver.ThreadingTCPServer, Session) as port:
-        heard = Heard(port)
-        yield heard
+        received = Heard(port)
+        yield received
 
 
 @contextmanager
 def web(tls: ssl.SSLContext | None, status: int = 200) -> Iterator[Heard]:
     class Session(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            heard.commands.append(f"{self.path} {self.headers['Authorization']}")
-            heard.messages.append(self.rfile.read(int(self.headers["Content-Length"])))
+            received.commands.append(f"{self.path} {self.headers['Authorization']}")
+            received.messages.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(status, f"no {self.headers['Authorization']}")
             self.end_headers()
 
@@ -101,8 +101,8 @@ def web(tls: ssl.SSLContext | None, status: int = 200) -> Iterator[Heard]:
             pass
 
     with listening(ThreadingHTTPServer, Session, tls) as port:
-        heard = Heard(port)
-        yield heard
+        received = Heard(port)
+        yield received
 
 
 def sent(server: Heard, bundle: Path | str, seconds: float = 20, **more: object) -> str:
@@ -110,13 +110,13 @@ def sent(server: Heard, bundle: Path | str, seconds: float = 20, **more: object)
     letter = EmailMessage()
     letter["Subject"], letter["From"], letter["To"] = "Nuit", "audit@ch-fable.example", "ssi@ch-fable.example"
     letter.set_content("Rien à signaler.")
-    given = {
+    settings = {
         "server": "127.0.0.1",
         "port": server.port,
         "sender": "a@b.example",
         "recipients": ("c@d.example",),
     }
-    return hooks.send_mail(letter, Mail(**given | {"ca_bundle": str(bundle)} | more), seconds)
+    return hooks.send_mail(letter, Mail(**settings | {"ca_bundle": str(bundle)} | more), seconds)
 
 
 @pytest.fixture
@@ -129,8 +129,8 @@ def password(tmp_path: Path) -> str:
 def test_a_mail_goes_over_tls_with_user_and_password(authority, password, implicit) -> None:
     bundle, context = authority
     with smtp(context, implicit=implicit) as server:
-        how = "implicit" if implicit else "starttls"
-        assert sent(server, bundle, tls=how, user=USER, password=password) == ""
+        way = "implicit" if implicit else "starttls"
+        assert sent(server, bundle, tls=way, user=USER, password=password) == ""
     (got,) = server.messages
     assert message_from_bytes(got, policy=default)["Subject"] == "Nuit"
     (asked,) = (line for line in server.commands if line.startswith("AUTH"))
@@ -186,11 +186,11 @@ def test_a_night_is_posted_with_its_token(authority, tmp_path, monkeypatch) -> N
         file.write_text(address)
         return hooks.send_json({"run": "é"}, Webhook(url=f"file:{file}", **more), 20)
 
-    how = {"token": "env:HOOK_TOKEN", "ca_bundle": str(bundle)}
+    options = {"token": "env:HOOK_TOKEN", "ca_bundle": str(bundle)}
     for status, fault in ((200, ""), (403, "the server answers 403")):
         with web(context, status) as server:
             address = f"https://127.0.0.1:{server.port}/hooks/T0PSECRET"
-            assert post(address, **how) == fault
+            assert post(address, **options) == fault
             posted[status] = post(address)
         assert server.commands == [f"/hooks/T0PSECRET Bearer {TOKEN}"]
         assert json.loads(server.messages[0]) == {"run": "é"}
@@ -229,21 +229,21 @@ def test_a_night_is_mailed_and_posted_and_no_secret_is_written(later, settings, 
     assert got["To"] == "ssi@ch-fable.example, rssi@ch-fable.example"
     assert got["Subject"] == out.replace("\n  ", " ").splitlines()[0]
     plain, page = (got.get_body((kind,)).get_content() for kind in ("plain", "html"))
-    told = json.loads(hook.messages[0])
-    assert plain.splitlines()[:3] == told["text"].splitlines()[:3] == out.splitlines()[:3]
+    payload = json.loads(hook.messages[0])
+    assert plain.splitlines()[:3] == payload["text"].splitlines()[:3] == out.splitlines()[:3]
     assert "webhook (failure): the server answers 500" in re.sub(r"\n\s+", " ", out)
     tree = html.document_fromstring(page)
     assert tree.findtext(".//h1").split() == got["Subject"].split()
     assert not tree.xpath("//script | //@src | //@href | //link")
-    assert (told["exit_status"], told["run"]) == (3, later.runs[-1].name)
-    assert told["inputs"] == later.state("run.json")["inputs"]
+    assert (payload["exit_status"], payload["run"]) == (3, later.runs[-1].name)
+    assert payload["inputs"] == later.state("run.json")["inputs"]
     eml = message_from_bytes((later.runs[-1] / "summary.eml").read_bytes(), policy=default)
     assert (eml["Message-ID"], eml["Subject"]) == (got["Message-ID"], got["Subject"])
     assert json.loads((later.runs[-1] / "summary.json").read_text())["subject"] == got["Subject"]
     for secret in (PASSWORD_ASCII.encode(), TOKEN.encode(), b"T0PSECRET", b"FETCHSECRET"):
         assert secret not in out.encode() + sent + hook.messages[0]
-        found = [p for p in later.folder.rglob("*") if p.is_file() and secret in p.read_bytes()]
-        assert {p.name for p in found} <= {"audit.toml", "password"}
+        files = [p for p in later.folder.rglob("*") if p.is_file() and secret in p.read_bytes()]
+        assert {p.name for p in files} <= {"audit.toml", "password"}
 
 
 @pytest.mark.parametrize("debug", [(), ("--debug",)])
@@ -251,8 +251,8 @@ def test_the_command_that_fetches_tells_no_credentials(place, debug) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://zoe:SECRET@127.0.0.1:{nobody.getsockname()[1]}/list.xml?key=SECRET"
-        for one in (url, "https://zoe:SEC/RET@host", "https://zoe:SECRET@ho st/"):
-            words = place.command(*debug, "fetch", "--url", one, "--attempts", "1", "--archive", "archive")
+        for link in (url, "https://zoe:SEC/RET@host", "https://zoe:SECRET@ho st/"):
+            words = place.command(*debug, "fetch", "--url", link, "--attempts", "1", "--archive", "archive")
             done = ran(*words, cwd=place.folder)
             assert (done.returncode > 0, "SEC" in done.stdout + done.stderr) == (True, False)
     assert "SECRET" not in (place.folder / "archive" / "log.jsonl").read_text()
@@ -260,25 +260,25 @@ def test_the_command_that_fetches_tells_no_credentials(place, debug) -> None:
 
 def test_hooks_are_told_facts_and_paths(first_said, two_nights, failed_night):
     places = first_said[0], two_nights[0], failed_night[0]
-    told = [
+    facts_of = [
         {file.name: dict(line.split("=", 1) for line in file.read_text().splitlines()) for file in folder}
         for folder in ((place.folder / "told").iterdir() for place in places)
     ]
     # With nothing to compare with, nothing is new.
-    assert [set(facts) for facts in told] == [{"success"}, {"success", "new_findings"}, {"failure"}]
-    run, new = two_nights[0].runs[-1], told[1]["new_findings"]
+    assert [set(facts) for facts in facts_of] == [{"success"}, {"success", "new_findings"}, {"failure"}]
+    run, new = two_nights[0].runs[-1], facts_of[1]["new_findings"]
     assert (new["MSSANTE_RUN"], new["MSSANTE_RUN_FOLDER"]) == (run.name, str(run))
     assert (new["MSSANTE_EXIT_STATUS"], new["MSSANTE_FAILED_STEPS"]) == ("0", "")
     assert Path(new["MSSANTE_SITE"]).is_file()
     assert min(int(new["MSSANTE_COUNT_NEW"]), int(new["MSSANTE_COUNT_ERROR"])) > 0
     assert not [value for value in new.values() if "@" in value]
-    assert told[2]["failure"]["MSSANTE_FAILED_STEPS"] == "audit"
+    assert facts_of[2]["failure"]["MSSANTE_FAILED_STEPS"] == "audit"
 
 
 def test_words_are_no_shell_line():
-    given = ["; touch pwned", "$(touch pwned)", "*"]
-    fault = run_hook(["sh", "-c", 'echo "$@"; exit 1', "sh", *given], dict(os.environ), 30)
-    assert fault == f"exit status 1: {' '.join(given)}"
+    words = ["; touch pwned", "$(touch pwned)", "*"]
+    fault = run_hook(["sh", "-c", 'echo "$@"; exit 1', "sh", *words], dict(os.environ), 30)
+    assert fault == f"exit status 1: {' '.join(words)}"
 
 
 def test_a_hook_that_takes_too_long_is_ended_with_what_it_started(tmp_path):
@@ -309,13 +309,13 @@ def test_hooks_that_fail_are_told_and_harm_nothing(place, settings, tmp_path):
 
 def test_a_hook_cannot_read_what_the_run_is_given():
     """It does not wait for a terminal either: its input is empty."""
-    ours, (there, here) = os.dup(0), os.pipe()
+    ours, (reading, writing) = os.dup(0), os.pipe()
     try:
-        os.write(here, b"secret")
-        os.close(here)
-        os.dup2(there, 0)
+        os.write(writing, b"secret")
+        os.close(writing)
+        os.dup2(reading, 0)
         assert run_hook(["sh", "-c", "exit $(wc -c)"], dict(os.environ), 30) == ""
     finally:
         os.dup2(ours, 0)
         os.close(ours)
-        os.close(there)
+        os.close(reading)

@@ -43,9 +43,9 @@ EXPOSURE = 1.2
 
 
 def blocks(language: str) -> list[str]:
-    found = re.findall(rf"```{language}\n(.*?)```", DOC, re.DOTALL)
-    assert found
-    return found
+    blocks_of = re.findall(rf"```{language}\n(.*?)```", DOC, re.DOTALL)
+    assert blocks_of
+    return blocks_of
 
 
 def recipe_of(name: str) -> str:
@@ -99,9 +99,9 @@ def as_shell(word: str, rest: str) -> str:
     if rest.startswith("install ") and os.geteuid():
         return re.sub(r"-[og] \d+", "", rest)  # only root gives folders away
     if "--require-hashes" in rest:  # the same pins and hashes, out of a cache if there is one
-        program, _, what = rest.partition(" install --no-cache-dir ")
+        program, _, packages = rest.partition(" install --no-cache-dir ")
         uv = f"{ROOT}/.venv-uv/bin/uv pip install --quiet --offline"
-        return f"{uv} --python {Path(program).parent}/python {what} || {rest}"
+        return f"{uv} --python {Path(program).parent}/python {packages} || {rest}"
     return rest
 
 
@@ -185,16 +185,16 @@ def stubs(monkeypatch) -> dict[str, MagicMock]:
     """What the snippets import, by name: it notes what it is given."""
     bash = "airflow.providers.standard.operators.bash"
     names = bash, "airflow.sdk", "pendulum", "prefect", "prefect.schedules"
-    made = {name: MagicMock() for name in names}
-    for name, module in made.items():
+    modules = {name: MagicMock() for name in names}
+    for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
-    return made
+    return modules
 
 
 def test_the_airflow_snippet_runs_one_night_at_a_time(stubs):
     runpy.run_path(str(DEPLOY / "airflow_dag.py"))
-    given = stubs["airflow.sdk"].DAG.call_args.kwargs
-    assert given | {"catchup": False, "max_active_runs": 1, "schedule": "0 6 * * *"} == given
+    options = stubs["airflow.sdk"].DAG.call_args.kwargs
+    assert options | {"catchup": False, "max_active_runs": 1, "schedule": "0 6 * * *"} == options
     line = stubs["airflow.providers.standard.operators.bash"].BashOperator.call_args.kwargs["bash_command"]
     played = [re.sub(r"^.*audit\.toml", f"(exit {status})", line) for status in STATUSES]
     well = [ran("bash", "-c", words).returncode == 0 for words in played]
@@ -226,9 +226,9 @@ def test_every_command_line_can_be_parsed():
 
 def test_the_variables_named_are_those_that_hooks_get():
     blind = night(failed=("audit",))
-    told = {f"{PREFIX}{name.upper()}" for name in variables_of(blind)}
-    assert told >= {"MSSANTE_RUN", "MSSANTE_SITE"}
-    assert all(f"`{name}`" in DOC for name in told)
+    variables = {f"{PREFIX}{name.upper()}" for name in variables_of(blind)}
+    assert variables >= {"MSSANTE_RUN", "MSSANTE_SITE"}
+    assert all(f"`{name}`" in DOC for name in variables)
 
 
 def recipe(target: str, tmp_path: Path) -> str:
@@ -245,13 +245,13 @@ def test_the_bill_of_materials_is_cyclonedx_and_all_of_the_lock(tmp_path):
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "sbom.cdx.json").read_text(encoding="utf-8")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
-    told = json.loads(text)
+    bill = json.loads(text)
     lock = LOCK.read_text(encoding="utf-8")
     pins = set(re.findall(r"^([\w.-]+)==([\w.]+)", lock, re.MULTILINE))
-    assert {(one["name"], one["version"]) for one in told["components"]} == pins
+    assert {(part["name"], part["version"]) for part in bill["components"]} == pins
     assert set(re.findall(r'"content": "([0-9a-f]{64})"', text)) == set(re.findall(r"sha256:(\w{64})", lock))
     about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    component = told["metadata"]["component"]
+    component = bill["metadata"]["component"]
     assert (component["name"], component["version"]) == (about["name"], about["version"])
 
 
@@ -266,10 +266,10 @@ def test_without_a_network_no_dependency_counts_as_audited(tmp_path):
 
 def test_jobs_use_and_install_what_is_pinned_and_what_the_doctor_misses_is_no_night_of_findings():
     gitlab, github = (yaml.safe_load(recipe_of(name)) for name in ("gitlab-ci.yaml", "github.yaml"))
-    (job,), (steps,) = gitlab.values(), (one["steps"] for one in github["jobs"].values())
+    (job,), (steps,) = gitlab.values(), (entry["steps"] for entry in github["jobs"].values())
     assert github[True]["schedule"] == [{"cron": "0 5 * * *"}]  # YAML 1.1 takes `on` for true
     used = [step["uses"] for step in steps if "uses" in step]
-    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", one) for one in used)
+    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", entry) for entry in used)
     assert PINNED.search(job["image"])
     lines = [line for path in PLACES for line in path.read_text(encoding="utf-8").splitlines()]
     installs = [line for line in lines if "pip install" in line]
@@ -293,9 +293,9 @@ def test_the_settings_can_be_used_the_mail_is_narrow_and_the_cron_line_is_one(tm
 
 
 def test_systemd_accepts_the_units_which_may_do_little_and_start_at_six_in_paris(tmp_path):
-    path, how = shutil.which("systemd-analyze"), "systemd-analyze is missing: apt-get install systemd"
+    path, advice = shutil.which("systemd-analyze"), "systemd-analyze is missing: apt-get install systemd"
     if path is None:
-        pytest.fail(how) if os.environ.get("CI") == "true" else pytest.skip(how)
+        pytest.fail(advice) if os.environ.get("CI") == "true" else pytest.skip(advice)
     for unit in DEPLOY.glob("mssante-audit.*"):  # with a program that is there
         text = unit.read_text(encoding="utf-8")
         (tmp_path / unit.name).write_text(re.sub("ExecStart=\\S+", f"ExecStart={sys.executable}", text))

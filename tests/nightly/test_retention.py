@@ -46,20 +46,20 @@ def kept(**rules: int) -> Retention:
     return Retention(**{"runs": 0, "at_least": 1, **rules})
 
 
-@pytest.mark.parametrize(("rules", "how", "gone", "but"), CASES["keep"])
-def test_what_is_asked_is_kept_and_the_newest_in_any_case(output, rules, how, gone, but):
-    if "shown" in how:
-        (output / "site").symlink_to(f"runs/{STAMPS[how['shown']]}/site")
-        assert shown_run(output) == STAMPS[how["shown"]]
+@pytest.mark.parametrize(("rules", "case", "removed", "but"), CASES["keep"])
+def test_what_is_asked_is_kept_and_the_newest_in_any_case(output, rules, case, removed, but):
+    if "shown" in case:
+        (output / "site").symlink_to(f"runs/{STAMPS[case['shown']]}/site")
+        assert shown_run(output) == STAMPS[case["shown"]]
     if "bytes" in rules:
-        rules = rules | {"bytes": rules["bytes"] + how.get("bare", 0) * bare(output)}
+        rules = rules | {"bytes": rules["bytes"] + case.get("bare", 0) * bare(output)}
     for place, stamp in enumerate(STAMPS):
-        size = how.get("all", how.get("last_ten", 0) if place >= 20 else 0)
-        content = b"x" * how.get("sizes", {}).get(str(place), size)
+        size = case.get("all", case.get("last_ten", 0) if place >= 20 else 0)
+        content = b"x" * case.get("sizes", {}).get(str(place), size)
         (output / "runs" / stamp / "findings.csv").write_bytes(content)
-    good = STAMPS[how["good"]] if "good" in how else ""
-    let_go = outdated(output, kept(**rules), how.get("now", NOW), good=good)
-    assert names(let_go) == [stamp for place, stamp in enumerate(STAMPS[:gone]) if place not in but]
+    good = STAMPS[case["good"]] if "good" in case else ""
+    let_go = outdated(output, kept(**rules), case.get("now", NOW), good=good)
+    assert names(let_go) == [stamp for place, stamp in enumerate(STAMPS[:removed]) if place not in but]
 
 
 def bare(output: Path) -> int:

@@ -57,11 +57,11 @@ def test_mail_and_files_count_the_same(two_nights):
     frame = pd.read_csv(run / "findings.csv", encoding="utf-8-sig")
     asks = (frame["severity"] != "info") & (frame["confidence"] != "hint")
     assert frame[asks]["status"].value_counts().to_dict() == {"new": new, "open": still}
-    gone = json.loads((run / "audit.json").read_text(encoding="utf-8"))["told"]["fixed"]
-    assert len([one for one in gone if asking(one["rule"])]) == fixed > 0
+    absent = json.loads((run / "audit.json").read_text(encoding="utf-8"))["told"]["fixed"]
+    assert len([finding for finding in absent if asking(finding["rule"])]) == fixed > 0
     facts = [json.loads(text) for text in pd.read_parquet(run / "findings.parquet")["facts"]]
     findings = json.loads((run / "findings.json").read_text(encoding="utf-8"))
-    assert facts == [one["facts"] for one in findings]
+    assert facts == [finding["facts"] for finding in findings]
     (log,) = json.loads((run / "findings.sarif").read_text(encoding="utf-8"))["runs"]
     states, counts = Counter(each["baselineState"] for each in log["results"]), frame["status"].value_counts()
     assert (states["new"], states["unchanged"]) == (counts["new"], counts["open"])
@@ -100,7 +100,7 @@ def test_a_night_in_english_says_nothing_in_french(place, settings):
     run = place.runs[-1]
     pages = [*run.rglob("*.html")]
     assert {"dossiers", "reports", "site"} <= {page.parent.name for page in pages}
-    assert {str(page): told for page in pages if (told := french_in(page))} == {}
+    assert {str(page): words for page in pages if (words := french_in(page))} == {}
     assert {html.parse(str(page)).getroot().get("lang") for page in pages} == {"en"}
     assert french(pd.read_csv(run / "findings.csv", dtype="str")["observed"].dropna()) == []
     assert (run / "dossiers" / "1679900001.txt").read_text().startswith("Subject: MSSanté: ")
@@ -203,13 +203,13 @@ state = ["free"]
 def look(event, args):
     if state == ["free"] and (event, sys.orig_argv[-1]) == ({event!r}, {word!r}) and {name!r} in str(args[0]):
         state[:] = ["held"]
-        with open({told!r} + ".tmp", "w") as file:
+        with open({path!r} + ".tmp", "w") as file:
             file.write(str(os.getpid()))
-        os.rename({told!r} + ".tmp", {told!r})
+        os.rename({path!r} + ".tmp", {path!r})
         try:
             time.sleep(300)
         except SystemExit:
-            if {heard}:
+            if {obeys}:
                 raise
 
 
@@ -222,20 +222,20 @@ def held(tmp_path):
     """A function that starts a run and returns it, and its audit once that is held half-way."""
 
     def start(
-        place, *, heard: bool = True, event: str = "open", name: str = "ledger.json", word: str = "audit"
+        place, *, obeys: bool = True, event: str = "open", name: str = "ledger.json", word: str = "audit"
     ) -> tuple[subprocess.Popen[str], int]:
         """Start one whose audit hears that it is to end, or loses that as a callback of C code would.
 
         Held is the process whose last word is `word`, at an event of Python's with `name` in it.
         """
-        told = tmp_path / "held.txt"
-        text = HELD.format(told=str(told), heard=heard, event=event, name=name, word=word)
+        path = tmp_path / "held.txt"
+        text = HELD.format(path=str(path), obeys=obeys, event=event, name=name, word=word)
         holding = customised(tmp_path / "held", text)
         process = place.start("--as-of", AS_OF, fresh=True, **holding)
-        while not told.exists():
+        while not path.exists():
             assert process.poll() is None
             time.sleep(0.02)
-        return process, int(told.read_text())
+        return process, int(path.read_text())
 
     return start
 
@@ -313,15 +313,15 @@ def test_too_few_files_for_a_run_is_one_line(later):
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("number", "status", "heard"), [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False)]
+    ("number", "status", "obeys"), [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False)]
 )
-def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, held, number, status, heard):
-    process, step = held(place, heard=heard)
+def test_an_interrupted_run_leaves_no_process_and_is_gone_on_with(place, held, number, status, obeys):
+    process, step = held(place, obeys=obeys)
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == status
     assert not Path(f"/proc/{step}").exists()
-    assert (place.runs[-1] / "ledger.json").exists() is not heard, "the step that heard nothing went on"
+    assert (place.runs[-1] / "ledger.json").exists() is not obeys, "the step that heard nothing went on"
     assert not (place.runs[-1] / "steps" / "audit.json").exists()
     again, out, _ = place.play(pages=False)
     assert (again, "gone on with" in out, len(place.runs)) == (0, True, 1)

@@ -42,8 +42,8 @@ def locked_in(place):
             f"cd {HERE}",
             f"exec setpriv --reuid={USER} --regid={USER} --clear-groups {right} {shlex.join(words)}",
         ]
-        given = {"PATH": os.environ["PATH"], **environment}
-        return ran("unshare", "--mount", "sh", "-ec", "\n".join(lines), env=given)
+        variables = {"PATH": os.environ["PATH"], **environment}
+        return ran("unshare", "--mount", "sh", "-ec", "\n".join(lines), env=variables)
 
     return run
 
@@ -54,12 +54,12 @@ def test_a_night_without_a_home_or_a_name_on_a_root_that_is_read_only(place, set
     dossiers = {"enabled": True, "operators": [space.entries["operator_id"].iloc[0]]}
     settings(reports={"enabled": True, "names": ["overview"]}, dossiers=dossiers)
     # The data folder's anchors are the catalogue's, not those of the sample that ships.
-    writable, given = ("output", "tmp"), {"TMPDIR": f"{HERE}/tmp", "MSSANTE_AUDIT_SAMPLE": str(CATALOGUE)}
-    given |= {"HOME": home} if home else {}
-    done = locked_in(*place.command("doctor", "--config", "audit.toml"), writable=writable, **given)
+    writable, variables = ("output", "tmp"), {"TMPDIR": f"{HERE}/tmp", "MSSANTE_AUDIT_SAMPLE": str(CATALOGUE)}
+    variables |= {"HOME": home} if home else {}
+    done = locked_in(*place.command("doctor", "--config", "audit.toml"), writable=writable, **variables)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "missing" not in done.stdout
-    done = locked_in(*place.command("run", "--as-of", "2026-03-03"), writable=writable, **given)
+    done = locked_in(*place.command("run", "--as-of", "2026-03-03"), writable=writable, **variables)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert (place.outcomes()["reports"], place.outcomes()["dossiers"]) == ("done", "done")
 
@@ -67,8 +67,8 @@ def test_a_night_without_a_home_or_a_name_on_a_root_that_is_read_only(place, set
 def test_where_nothing_can_be_written_the_doctor_says_what_and_a_run_is_one_line(place, locked_in):
     done = locked_in(*place.command("doctor", "--config", "audit.toml"))
     assert done.returncode == 1
-    told = {line.split(": ")[0] for line in done.stdout.splitlines() if line.startswith("missing")}
-    assert told == {"missing  temporary files", "missing  output"}
+    missing = {line.split(": ")[0] for line in done.stdout.splitlines() if line.startswith("missing")}
+    assert missing == {"missing  temporary files", "missing  output"}
     done = locked_in(*place.command("run"))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "output" in done.stderr

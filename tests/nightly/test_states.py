@@ -91,7 +91,7 @@ class Told:
 
     @property
     def since(self) -> dict[str, str]:
-        return {one["fingerprint"]: one["first_seen"] for one in self.findings}
+        return {finding["fingerprint"]: finding["first_seen"] for finding in self.findings}
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ class Nights(Place):
     def trust(self) -> None:
         """Write the certificates of the authority that signs the lists."""
         (self.folder / "anchors").mkdir()
-        for number, one in enumerate((self.lists.chain.root, self.lists.chain.issuing)):
-            (self.folder / "anchors" / f"{number}.pem").write_bytes(one.public_bytes(Encoding.PEM))
+        for number, anchor in enumerate((self.lists.chain.root, self.lists.chain.issuing)):
+            (self.folder / "anchors" / f"{number}.pem").write_bytes(anchor.public_bytes(Encoding.PEM))
 
     def put(self, content: bytes) -> None:
         (self.data / "list.xml").write_bytes(content)
@@ -130,7 +130,7 @@ class Nights(Place):
         mail = (night.folder / "summary.txt").read_text(encoding="utf-8").splitlines()
         assert state["exit_status"] == night.exit_status
         assert all(len(line) <= 72 for line in mail if not line.startswith(("SITE", "LOG", "JOURNAL")))
-        states = {one["name"]: one["state"] for one in state["inputs"]}
+        states = {record["name"]: record["state"] for record in state["inputs"]}
         return Told(night.exit_status, night.audited.get("counts", {}), states, mail, night.folder)
 
     def calm(self) -> Told:
@@ -190,10 +190,10 @@ def first(tmp_path_factory: pytest.TempPathFactory, lists: Lists) -> tuple[Night
         shutil.copy(file, nights.data)
     nights.put(lists.made(FIRST))
     nights.set()
-    told = nights.told(MORNING)
-    assert (told.status, {*told.states.values()}) == (0, {"ok"}), told.mail
-    assert re.fullmatch(r"MSSanté 3 March: 1\d critical \(first run\), 1 unknown domain", told.mail[0])
-    return nights, told
+    night = nights.told(MORNING)
+    assert (night.status, {*night.states.values()}) == (0, {"ok"}), night.mail
+    assert re.fullmatch(r"MSSanté 3 March: 1\d critical \(first run\), 1 unknown domain", night.mail[0])
+    return nights, night
 
 
 @pytest.fixture
@@ -224,23 +224,23 @@ INSTEAD = {
 
 @pytest.mark.parametrize("case", CASES["played"].values(), ids=CASES["played"])
 def test_what_an_input_in_doubt_hides_is_neither_fixed_nor_new_nor_new_again(first, nights, case):
-    known, states, whys = first[1], case["states"], case["why"]
+    before, states, whys = first[1], case["states"], case["why"]
     when = LATER if "stale" in states.values() else NOON
-    spoil(nights, {name: INSTEAD[how] for name, how in case.get("files", {}).items()}, case.get("list"))
+    spoil(nights, {name: INSTEAD[kind] for name, kind in case.get("files", {}).items()}, case.get("list"))
     dark = nights.told(when)
     assert dark.status == 4, dark.mail
     assert {name: state for name, state in dark.states.items() if state != "ok"} == states
     assert (dark.counts["new"], dark.fixed) == (0, [])
-    assert dark.counts["open"] + dark.counts["unknown"] >= known.counts["new"] + len(known.findings)
+    assert dark.counts["open"] + dark.counts["unknown"] >= before.counts["new"] + len(before.findings)
     whole = "list" in states
-    told = " ".join(line.strip() for line in dark.mail[:30])
+    mail = " ".join(line.strip() for line in dark.mail[:30])
     sight = "BLIND: list" if whole else ".*0 new.*, PARTLY BLIND: "
-    assert re.match(rf"MSSanté \d+ March: {sight}", told)
-    assert re.search(r"Since 3 March 2026: |SAME as on 3 March 2026: ", told)
-    assert re.search(r": 0 new, 0 fixed, \d+ open, \d+ unknown", told)
-    assert " UNKNOWN " in told
-    assert ("STILL IN FORCE: the site of 3 March 2026 at 06:00 UTC" in told) is whole
-    assert [why for why in whys if why not in told] == []
+    assert re.match(rf"MSSanté \d+ March: {sight}", mail)
+    assert re.search(r"Since 3 March 2026: |SAME as on 3 March 2026: ", mail)
+    assert re.search(r": 0 new, 0 fixed, \d+ open, \d+ unknown", mail)
+    assert " UNKNOWN " in mail
+    assert ("STILL IN FORCE: the site of 3 March 2026 at 06:00 UTC" in mail) is whole
+    assert [why for why in whys if why not in mail] == []
     # Pages that are shared say it too.
     assert str(nights.folder) not in json.dumps(nights.state("run.json")["inputs"])
     assert "<p>185 rows</p>" in nights.page  # it stays that of the last list that was well
@@ -260,7 +260,7 @@ def test_what_an_input_in_doubt_hides_is_neither_fixed_nor_new_nor_new_again(fir
     assert (light.status, {*light.states.values()}) == (0, {"ok"}), light.mail
     if when != LATER:  # nine days on, some deadlines are over
         assert (light.counts["new"], light.fixed, light.counts["unknown"]) == (0, [], 0)
-        assert light.since == known.since
+        assert light.since == before.since
 
 
 @pytest.mark.parametrize(
@@ -275,20 +275,20 @@ def test_what_an_input_in_doubt_hides_is_neither_fixed_nor_new_nor_new_again(fir
 )
 def test_what_else_makes_a_list_one_to_doubt(nights, listed, anchor, state, why):
     spoil(nights, {"../anchors/*": anchor or None} if anchor is not None else {}, listed)
-    found = list_state(nights)
-    assert (found.state, found.doubtful) == (state, True)
-    assert why in worded(found, "en")
+    judged = list_state(nights)
+    assert (judged.state, judged.doubtful) == (state, True)
+    assert why in worded(judged, "en")
 
 
-@pytest.mark.parametrize(("name", "what"), [("list", "shrunk"), ("register", "absent")])
-def test_an_input_stays_in_doubt_until_somebody_accepts_it(nights, name, what):
+@pytest.mark.parametrize(("name", "verdict"), [("list", "shrunk"), ("register", "absent")])
+def test_an_input_stays_in_doubt_until_somebody_accepts_it(nights, name, verdict):
     whole = name == "list"
-    for when, made in ((NOON, SECOND), (EVENING, THIRD)):
+    for when, generated in ((NOON, SECOND), (EVENING, THIRD)):
         files = {} if whole else {"declarations.csv": None}
-        spoil(nights, files, {"when": made, "rows": HALF if whole else None})
+        spoil(nights, files, {"when": generated, "rows": HALF if whole else None})
         dark = nights.told(when)
-        assert (dark.status, dark.states[name], dark.fixed) == (4, what, [])
-    nights.set(inputs={"tolerated": [f"{name}:{what}"]})
+        assert (dark.status, dark.states[name], dark.fixed) == (4, verdict, [])
+    nights.set(inputs={"tolerated": [f"{name}:{verdict}"]})
     accepted = nights.told("2026-03-03T20:00:00Z")
     assert (accepted.status, accepted.fixed != []) == (0, whole)
     # What only a register tells stays unknown without one; rows that left are fixed.
@@ -333,9 +333,9 @@ def test_after_a_first_night_without_sight_the_next_one_is_the_first(nights, fir
 
 
 def test_to_accept_a_finding_fixes_nothing_and_its_return_is_not_new(nights, first):
-    one = next(f for f in first[1].findings if f["severity"] == "error")
-    what = f'rule = "{one["rule"]}"\nfingerprint = "{one["fingerprint"]}"'
-    waiver = f'{what}\nreason = "suivi"\nwho = "cellule"'
+    finding = next(f for f in first[1].findings if f["severity"] == "error")
+    matched = f'rule = "{finding["rule"]}"\nfingerprint = "{finding["fingerprint"]}"'
+    waiver = f'{matched}\nreason = "suivi"\nwho = "cellule"'
     (nights.data / "waivers.toml").write_text(f"[[waiver]]\n{waiver}\nuntil = 2026-12-31\n")
     accepted = nights.told(NOON)
     assert (accepted.counts["waived"], accepted.counts["new"], accepted.fixed) == (1, 0, [])
@@ -357,7 +357,7 @@ def test_a_mail_in_french_names_the_criticals_and_nobody(nights):
 
 
 @pytest.mark.parametrize(
-    ("how", "state"),
+    ("changes", "state"),
     [
         ({"by": "other"}, "changed-signer"),
         ({"when": at("2026-02-20T05:30:00Z")}, "older"),
@@ -366,9 +366,9 @@ def test_a_mail_in_french_names_the_criticals_and_nobody(nights):
         ({}, "ok"),
     ],
 )
-def test_what_is_published_has_a_state_though_another_list_is_audited(nights, how, state):
+def test_what_is_published_has_a_state_though_another_list_is_audited(nights, changes, state):
     spoil(nights, {"archive": None, "list.xml": None})
-    for content in (nights.lists.made(FIRST), nights.lists.made(**how)):
+    for content in (nights.lists.made(FIRST), nights.lists.made(**changes)):
         with serving(give(content)) as url:
             nights.set(fetch=url)
             _, facts = fetch(Night(load_config(nights.folder / "audit.toml"), nights.folder, NOON))
@@ -393,8 +393,8 @@ def played(nights: Nights, when: str, published: bytes | Answer, lang: str) -> t
     """Play a night that fetches what is published; return subject, text, text of the HTML, and status."""
     with serving(give(published) if isinstance(published, bytes) else published) as url:
         nights.set(lang=lang, fetch=url)
-        told = nights.told(when)
-    mail = message_from_bytes((told.run / "summary.eml").read_bytes(), policy=policy.default)
+        night = nights.told(when)
+    mail = message_from_bytes((night.run / "summary.eml").read_bytes(), policy=policy.default)
     plain, page = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
     body = html.document_fromstring(page)
     for hidden in body.xpath("//style"):
@@ -403,7 +403,7 @@ def played(nights: Nights, when: str, published: bytes | Answer, lang: str) -> t
     shown = [text for text in body.itertext() if not text.strip().startswith(("SITE", "LOG", "JOURNAL"))]
     spaces = str.maketrans("’\xa0\u202f", "'  ")
     every = ([mail["Subject"]], kept, shown)
-    return (*(" ".join(" ".join(parts).translate(spaces).split()) for parts in every), told.status)
+    return (*(" ".join(" ".join(parts).translate(spaces).split()) for parts in every), night.status)
 
 
 @pytest.fixture(scope="module")

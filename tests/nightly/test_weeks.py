@@ -58,8 +58,8 @@ class World:
     nights: Nights
     whole: Path  # every input but the list, as it is without faults
     listed: list = field(default_factory=list)  # rows of the list in force
-    made: datetime = BEGIN
-    known: set[str] = field(default_factory=set)  # what a reader of all the mails takes to be open
+    generated: datetime = BEGIN
+    believed: set[str] = field(default_factory=set)  # what a reader of all the mails takes to be open
     blind: bool = False  # whether the list of the night before was refused
     shown: int = 0  # rows of the list whose site is shown
 
@@ -68,7 +68,7 @@ class World:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.whole, folder)
         shutil.copytree(self.nights.data / "archive", folder / "archive")
-        (folder / "list.xml").write_bytes(replace(self.nights.lists, rows=self.listed).made(self.made))
+        (folder / "list.xml").write_bytes(replace(self.nights.lists, rows=self.listed).made(self.generated))
         anchors = [self.nights.folder / "anchors"]
         space = load_space(folder, as_of=as_of, anchors=anchors, signer=SAMPLE_SIGNER)
         return set(audit_all(space)["fingerprint"])
@@ -81,10 +81,10 @@ class World:
         shutil.copytree(self.whole, self.nights.data, dirs_exist_ok=True)
 
 
-def published(true: Lists, made: datetime, fault: str) -> bytes:
+def published(true: Lists, at: datetime, fault: str) -> bytes:
     if fault == "html":
         return b"<!DOCTYPE html><html><body>Maintenance</body></html>"
-    return true.made(made - timedelta(days=20 if fault == "older" else 0), **OF_LIST.get(fault, ("", {}))[1])
+    return true.made(at - timedelta(days=20 if fault == "older" else 0), **OF_LIST.get(fault, ("", {}))[1])
 
 
 def killed_before(step: str):
@@ -112,7 +112,7 @@ def test_three_weeks_of_nights_are_told_as_they_were(lists, tmp_path):  # noqa: 
     disagreements = []
     for night, fault in enumerate(drawn):
         as_of = (BEGIN + timedelta(days=night)).isoformat()
-        made = BEGIN + timedelta(days=night, minutes=-30)
+        generated = BEGIN + timedelta(days=night, minutes=-30)
         left = range(7, 8) if LEFT <= night < BACK else ()
         rows = [(*row[:3], "", "", row[5]) if n in left else row for n, row in enumerate(lists.rows)]
         world.put_back()
@@ -122,7 +122,7 @@ def test_three_weeks_of_nights_are_told_as_they_were(lists, tmp_path):  # noqa: 
             text = gzip.decompress(observation.read_bytes()).replace(b"2026-03-02T", b"2026-01-20T")
             observation.unlink()
             observation.with_name("dns-2026-01-20T060000Z.jsonl.gz").write_bytes(gzip.compress(text))
-        content = published(replace(lists, rows=rows), made, fault)
+        content = published(replace(lists, rows=rows), generated, fault)
         with serving(give(content)) as url:
             world.nights.set(lang="fr", inputs={"mailboxes_max_age_days": 99}, fetch=url)
             config = load_config(tmp_path / "audit.toml")
@@ -131,45 +131,45 @@ def test_three_weeks_of_nights_are_told_as_they_were(lists, tmp_path):  # noqa: 
                     run(config, as_of=as_of, perform=killed_before(chance.choice(["fetch", "audit", "site"])))
             done = run(config, as_of=as_of, perform=perform)
         if fault not in OF_LIST:
-            world.listed, world.made = rows, made
-        said = compared(world, done, fault, as_of, first=night == 0)
+            world.listed, world.generated = rows, generated
+        wrong = compared(world, done, fault, as_of, first=night == 0)
         if done.resumed is not (night in killed):
-            said.append("whether it was gone on with")
-        disagreements += [f"night {night} ({fault or 'calm'}): {what}" for what in said]
+            wrong.append("whether it was gone on with")
+        disagreements += [f"night {night} ({fault or 'calm'}): {claim}" for claim in wrong]
     assert disagreements == []
 
 
 def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list[str]:
     """Return where mail, exit status, ledger and site say something else than the truth of a night."""
     folder, wrong = done.folder, []
-    found = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
-    told = json.loads((folder / "audit.json").read_text(encoding="utf-8"))["told"]
+    findings = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+    followed = json.loads((folder / "audit.json").read_text(encoding="utf-8"))["told"]
     mail = (folder / "summary.txt").read_text(encoding="utf-8")
     text, site = " ".join(mail.split()), world.nights.page
     refused, doubted = fault in OF_LIST and fault != "html", OF_OTHERS.get(fault, ((),))[0]
     truth = world.truth(as_of)
 
-    def check(what: str, *, holds: bool) -> None:
+    def check(claim: str, *, holds: bool) -> None:
         if not holds:
-            wrong.append(what)
+            wrong.append(claim)
 
     status = 3 if fault == "html" else 4 if fault else 0
     both = done.exit_status, world.nights.state("run.json")["exit_status"]
     check(f"exit status {both}", holds=both == (status, status))
-    new = {f["fingerprint"] for f in found if f["status"] == "new"}
-    fixed = {f["fingerprint"] for f in told["fixed"]}
+    new = {f["fingerprint"] for f in findings if f["status"] == "new"}
+    fixed = {f["fingerprint"] for f in followed["fixed"]}
     check(f"new and not true: {len(new - truth)}", holds=new <= truth)
     check(f"fixed and still true: {len(fixed & truth)}", holds=not fixed & truth)
-    check(f"new again: {len(new & world.known)}", holds=not new & world.known)
-    check(f"fixed and never open: {len(fixed - world.known)}", holds=fixed <= world.known)
+    check(f"new again: {len(new & world.believed)}", holds=not new & world.believed)
+    check(f"fixed and never open: {len(fixed - world.believed)}", holds=fixed <= world.believed)
     check("nothing is new or fixed while the list is refused", holds=not refused or not new | fixed)
-    world.known = ({f["fingerprint"] for f in found} if first else world.known | new) - fixed
+    world.believed = ({f["fingerprint"] for f in findings} if first else world.believed | new) - fixed
     if not fault:
-        check(f"open and not true: {sorted(world.known ^ truth)[:3]}", holds=world.known == truth)
-    criticals = sum(f["severity"] == "critical" for f in found)
-    fresh = sum(f["severity"] == "critical" and f["status"] == "new" for f in found)
+        check(f"open and not true: {sorted(world.believed ^ truth)[:3]}", holds=world.believed == truth)
+    criticals = sum(f["severity"] == "critical" for f in findings)
+    fresh = sum(f["severity"] == "critical" and f["status"] == "new" for f in findings)
     numbers = "premier passage" if first else f"{fresh} nouveau{'x' if fresh > 1 else ''}"
-    unsure = sum(f["severity"] == "critical" and f["status"] == "unknown" for f in found)
+    unsure = sum(f["severity"] == "critical" and f["status"] == "unknown" for f in findings)
     numbers += f", {unsure} à confirmer" if unsure else ""
     sight = "TOUJOURS AVEUGLES" if world.blind else "AVEUGLES"
     blind = rf"{sight} : liste \([^)]+\) ; (\d+) critiques? (?:connu|à\s+confirmer)()()"
@@ -187,7 +187,7 @@ def compared(world: World, done, fault: str, as_of: str, *, first: bool) -> list
     check("why the list is refused", holds=OF_LIST.get(fault, ("",))[0] in text)
     check("what stays in force", holds=("RESTE EN VIGUEUR : " in text) is (fault in OF_LIST))
     if refused and fault != "older":
-        listed = f"la liste du {world.made.day} mars 2026"
+        listed = f"la liste du {world.generated.day} mars 2026"
         check("which list stays in force", holds=listed in text.replace("1er", "1"))
     check("what is in doubt", holds=all(f"INCONNU {name}" in text for name in doubted))
     check("which site is shown", holds=("site du" in text) is (fault in OF_LIST))
