@@ -123,7 +123,7 @@ def _fields(name: str, row: dict[str, Any], number: int) -> dict[str, Any]:
     row = {"parent": [*cut(*ns), *keys], "first": {}} | row | {"hosts": hosts + row.get("hosts", [])}
     lists = {field: tuple(each(value)) for field, value in row.items() if isinstance(value, list)}
     served = {side: _zone(row[side], ns) for side in ("first", "second", "carried") if side in row}
-    more = tuple((place, _zone(given, NS)) for place, given in row.get("more", {}).items())
+    more = tuple((place, _zone(side_of, NS)) for place, side_of in row.get("more", {}).items())
     return row | lists | served | {"more": more, "scripted": (*(scripted | row.get("scripted", {})).items(),)}
 
 
@@ -144,8 +144,8 @@ def _servers(label: str, does: Iterable[str], at: str) -> tuple[list[str], list[
     return names, hosts, scripted
 
 
-def _zone(given: dict[str, Any] | Literal[False], ns: Iterable[str]) -> str | None:
-    return None if given is False else zone(**{"ns": ns} | given)
+def _zone(fields: dict[str, Any] | Literal[False], ns: Iterable[str]) -> str | None:
+    return None if fields is False else zone(**{"ns": ns} | fields)
 
 
 CASES = read("dnscases.toml", Case)

@@ -24,10 +24,10 @@ KNOT = shutil.which("knotd") or shutil.which("knotd", path="/usr/sbin")
 HOW = "real name servers are missing: `apt-get install --no-install-recommends nsd knot`"
 
 
-def need(present: object, how: str) -> None:
+def need(present: object, advice: str) -> None:
     """Skip without what a test needs, and say how to get it; fail where tests must not be skipped."""
     if not present:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(how)
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(advice)
 
 
 def need_servers() -> None:
@@ -278,10 +278,10 @@ def answering(look_up: Callable[[str, str], dict[str, Any] | None]) -> Script:
     """
 
     def script(query: dns.message.Message, transport: str) -> list[bytes | float]:
-        if (how := look_up(*asked(query))) is None:
+        if (answer := look_up(*asked(query))) is None:
             return []
-        message = reply(query, **{name: value for name, value in how.items() if name != "rcode"})
-        message.set_rcode(how.get("rcode", 0))
+        message = reply(query, **{name: value for name, value in answer.items() if name != "rcode"})
+        message.set_rcode(answer.get("rcode", 0))
         return send(message, transport)
 
     return script

@@ -41,19 +41,19 @@ def script(does: str) -> Script:
     enough; nothing: always. A last word ``no-tcp`` closes TCP, a first one ``elsewhere`` has replies over UDP
     come from another address (`dnsscene.running`).
     """
-    what, *when = does.removeprefix("elsewhere").removesuffix("no-tcp").split()
-    if what in ("udp-only", "tcp-only"):
-        what, when = "silent", ["tcp" if what == "udp-only" else "udp"]
+    fault, *when = does.removeprefix("elsewhere").removesuffix("no-tcp").split()
+    if fault in ("udp-only", "tcp-only"):
+        fault, when = "silent", ["tcp" if fault == "udp-only" else "udp"]
 
     def misbehave(query: Message, transport: str) -> list[bytes | float]:
         is_so = {to_text(query.question[0].rdtype).lower(), transport, "edns" if query.edns >= 0 else ""}
         if when and not is_so & set(when):
             return send(forward(query, transport), transport)
-        if what == "silent":
+        if fault == "silent":
             return []
-        if what in SPOILT:
-            return send(SPOILT[what](query, forward(query, transport)), transport)
-        return [float(what), *send(forward(query, transport), transport)]
+        if fault in SPOILT:
+            return send(SPOILT[fault](query, forward(query, transport)), transport)
+        return [float(fault), *send(forward(query, transport), transport)]
 
     return misbehave
 

@@ -66,12 +66,12 @@ class Key:
     algorithm; ``unknown`` is one that no validator knows.
     """
 
-    def __init__(self, how: str = "now") -> None:
-        algorithm = how if how in MAKING else "ECDSAP256SHA256"
-        self._how, self._private = how, MAKING[algorithm]()
+    def __init__(self, kind: str = "now") -> None:
+        algorithm = kind if kind in MAKING else "ECDSAP256SHA256"
+        self._kind, self._private = kind, MAKING[algorithm]()
         self.record = dns.dnssec.make_dnskey(self._private.public_key(), algorithm, flags=257)
         self._signing = self.record
-        if how == "unknown":
+        if kind == "unknown":
             self.record = self.record.replace(algorithm=UNKNOWN)
 
     def ds(self, domain: str, kind: str = "SHA256") -> str:
@@ -85,13 +85,13 @@ class Key:
         return zone.to_text(relativize=False)
 
     def _sign_set(self, txn: dns.transaction.Transaction, rrset: dns.rrset.RRset) -> None:
-        how = self._how.removeprefix("mx ") if rrset.rdtype == dns.rdatatype.MX else self._how
-        begins, ends = (datetime.now(UTC) + timedelta(days=days) for days in WHEN.get(how, WHEN["now"]))
+        kind = self._kind.removeprefix("mx ") if rrset.rdtype == dns.rdatatype.MX else self._kind
+        begins, ends = (datetime.now(UTC) + timedelta(days=days) for days in WHEN.get(kind, WHEN["now"]))
         rrsig = dns.dnssec.sign(
             rrset, self._private, txn.manager.origin, self._signing, inception=begins, expiration=ends,
             policy=dns.dnssec.allow_all_policy,
         )  # fmt: skip
-        if how == "unknown":
+        if kind == "unknown":
             rrsig = rrsig.replace(algorithm=UNKNOWN, key_tag=dns.dnssec.key_id(self.record))
         txn.add(rrset.name, rrset.ttl, rrsig)
 

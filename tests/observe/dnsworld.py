@@ -25,11 +25,11 @@ DOMAINS = list(METHODS)
 
 
 def quick(port: int, **changes: object) -> ObserveSettings:
-    given: dict[str, object] = {
+    settings: dict[str, object] = {
         "port": port, "timeout": 0.4, "retry_delay": 0.05, "per_server": 1e5, "per_second": 1e5,
         "root": (("root.example", ROOT),),
     }  # fmt: skip
-    return ObserveSettings(**(given | changes))  # type: ignore[arg-type]
+    return ObserveSettings(**(settings | changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +39,9 @@ def world(tmp_path_factory):
     with ExitStack() as stack:
         for name, address in SERVERS.items():
             zones = {
-                zone: "\n".join(each(given["lines"].splitlines())) + "\n"
-                for zone, given in WORLD["zones"].items()
-                if name in given["servers"]
+                zone: "\n".join(each(content["lines"].splitlines())) + "\n"
+                for zone, content in WORLD["zones"].items()
+                if name in content["servers"]
             }
             where = (folder / name, [address], port, zones)
             started = start_knot(*where, SIGNED) if name in ON_KNOT else start_nsd(*where)

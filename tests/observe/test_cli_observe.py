@@ -65,7 +65,7 @@ def test_the_command_observes_a_list(observed, listed):
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("options", "why"),
     [
         ("--resume", "no observation to go on with"),
         ("--parent-server 192.0.2.1", "Write NAME=ADDRESS"),
@@ -75,8 +75,8 @@ def test_the_command_observes_a_list(observed, listed):
         ("--timeout 0", "timeout wants more than 0"),
     ],
 )
-def test_the_command_refuses_what_makes_no_sense(listed, run, given, why):
-    done = run("observe", "dns", "--data", listed, *given.split())
+def test_the_command_refuses_what_makes_no_sense(listed, run, options, why):
+    done = run("observe", "dns", "--data", listed, *options.split())
     assert (done.returncode, why in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr
     assert observation_files(listed) == []
 
@@ -85,8 +85,8 @@ def test_the_command_refuses_what_makes_no_sense(listed, run, given, why):
 def test_the_command_ends_with_2_and_one_line_when_nobody_answers(port, serve, listed, run, refusing):
     if refusing:
         serve(PARENT, answering(lambda *_: {"aa": False, "rcode": 5}))
-    given = f"--parent-server ns.example={PARENT} --port={port} --retries=0 --timeout=0.2"
-    done = run("observe", "dns", "--data", listed, *given.split())
+    options = f"--parent-server ns.example={PARENT} --port={port} --retries=0 --timeout=0.2"
+    done = run("observe", "dns", "--data", listed, *options.split())
     last = "no server of mssante.fr answers. Nothing was written: try again later"
     assert (done.returncode, done.stderr.strip().splitlines()[-1].endswith(last)) == (2, True), done.stderr
     assert {path.name for path in listed.iterdir()} == {"liste.xml"}
@@ -117,24 +117,24 @@ def test_an_observation_that_cannot_be_read_keeps_nobody_from_making_another(obs
     header = newer.header(datetime(2020, 1, 1, tzinfo=UTC), parent_zone="mssante.fr")
     old.write_bytes(gzip.compress(json.dumps(header).encode() + b"\n"))
     assert observed().returncode == 0
-    (made,) = {*observation_files(listed)} - {old}
-    assert load_observation(made).complete
+    (new,) = {*observation_files(listed)} - {old}
+    assert load_observation(new).complete
     assert "ch-sain.mssante.fr,delegated" in run("methods", "--data", listed).stdout
-    made.unlink()
+    new.unlink()
     done = run("methods", "--data", listed)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith("Update mssante-audit\n")
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("given", [[], ["--parent-server=ns.example=192.0.2.1", "--resolver=192.0.2.1"]])
-def test_without_a_network_the_command_says_so_at_once_and_touches_nothing(observed, listed, given):
+@pytest.mark.parametrize("words", [[], ["--parent-server=ns.example=192.0.2.1", "--resolver=192.0.2.1"]])
+def test_without_a_network_the_command_says_so_at_once_and_touches_nothing(observed, listed, words):
     observed()
     (file,) = observation_files(listed)
     # The command names its file by the second, and may well run in the same one.
     file = file.rename(file.with_name("dns-2026-01-01T060000Z.jsonl.gz"))
     file.write_bytes(before := file.read_bytes()[:-200])
-    arguments = ["mssante-audit", "observe", "dns", "--data", str(listed), "--resume", "--timeout=30", *given]
+    arguments = ["mssante-audit", "observe", "dns", "--data", str(listed), "--resume", "--timeout=30", *words]
     code = "import time; from mssante_audit.cli.main import main; begun = time.monotonic()\ntry: main()\n"
     done = in_namespace(f"sys.argv = {arguments!r}\n{code}finally: print(time.monotonic() - begun < 20)")
     assert (done.returncode, done.stdout) == (2, "True\n")
@@ -181,7 +181,7 @@ def test_every_option_is_told_with_its_default():
 
 
 def test_politeness_is_the_settings_own():
-    given = {name: field.default for name, field in ObserveSettings.model_fields.items()}
-    assert f"at most {given['per_second']:.0f} queries a second in all" in TEXT
-    assert f"{given['per_server_in_flight']} under way to one address" in TEXT
-    assert f"after {given['retry_delay']:.0f} and {3 * given['retry_delay']:.0f} seconds" in TEXT
+    defaults = {name: field.default for name, field in ObserveSettings.model_fields.items()}
+    assert f"at most {defaults['per_second']:.0f} queries a second in all" in TEXT
+    assert f"{defaults['per_server_in_flight']} under way to one address" in TEXT
+    assert f"after {defaults['retry_delay']:.0f} and {3 * defaults['retry_delay']:.0f} seconds" in TEXT

@@ -213,8 +213,8 @@ def test_records_made_to_be_slow_are_not_all_read(monkeypatch):
 
 @pytest.mark.parametrize(("aa", "rcode", "sections", "expected", "cut"), CASES["outcomes"])
 def test_outcomes(aa, rcode, sections, expected, cut):
-    given = {name: [line.replace("@", NAME) for line in lines] for name, lines in sections.items()}
-    message = reply(QUERY, aa=aa, **given)
+    lines_of = {name: [line.replace("@", NAME) for line in lines] for name, lines in sections.items()}
+    message = reply(QUERY, aa=aa, **lines_of)
     message.set_rcode(rcode)
     assert outcome(message) == (expected, cut.replace("@", NAME))
 

@@ -46,22 +46,22 @@ def addresses(number: int) -> list[str]:
     return [f"82.64.{number}.{host}" for host in range(1, 5)]
 
 
-def zone(domain: str, operator: str, given: dict[str, Any]) -> Script:
+def zone(domain: str, operator: str, changes: dict[str, Any]) -> Script:
     """A name server of a declared domain, right but for what is given."""
-    if given.get("silent"):
+    if changes.get("silent"):
         return lambda query, transport: []
-    how = {"mx": "10 mx.{}.", "ns": "ns1.{}. ns2.{}."} | given
-    mx, ns = (how.pop(key).replace("{}", operator).replace("[]", domain) for key in ("mx", "ns"))
-    return zone_server(domain, *([f"MX {mx}"] if mx else []), *(f"NS {name}" for name in ns.split()), **how)
+    right = {"mx": "10 mx.{}.", "ns": "ns1.{}. ns2.{}."} | changes
+    mx, ns = (right.pop(key).replace("{}", operator).replace("[]", domain) for key in ("mx", "ns"))
+    return zone_server(domain, *([f"MX {mx}"] if mx else []), *(f"NS {name}" for name in ns.split()), **right)
 
 
 def form(domain: str, operator: str, case: dict[str, Any]) -> dict[str, object]:
-    said = FORM | case.get("form", {})
+    cells = FORM | case.get("form", {})
     if "redirected" in case:
-        said |= {"delegation": False, "redirection": True, "mail_server": case["redirected"]}
-        said |= {"primary_server": "", "secondary_server": ""}
-    texts = {name: text for name, text in said.items() if isinstance(text, str)}
-    return said | {n: text.replace("{}", operator).replace("[]", domain) for n, text in texts.items()}
+        cells |= {"delegation": False, "redirection": True, "mail_server": case["redirected"]}
+        cells |= {"primary_server": "", "secondary_server": ""}
+    texts = {name: text for name, text in cells.items() if isinstance(text, str)}
+    return cells | {n: text.replace("{}", operator).replace("[]", domain) for n, text in texts.items()}
 
 
 def play(folder: Path) -> None:
@@ -78,9 +78,9 @@ def play(folder: Path) -> None:
             named |= {"alias": f"ns2.{operator}.", "ns6": f"2a01:e0a::{number}"}
             hosts |= {f"{label}.{operator}": address for label, address in named.items()}
             servers = case.get("servers", [] if "redirected" in case else [{}, {}])
-            for address, given in zip((first, second), servers, strict=False):
-                if given is not False:
-                    stack.callback(Scripted(address, 53, zone(domain, operator, given)).stop)
+            for address, changes in zip((first, second), servers, strict=False):
+                if changes is not False:
+                    stack.callback(Scripted(address, 53, zone(domain, operator, changes)).stop)
             if (presents := case.get("presents", DN)).endswith("\n"):
                 talks[mail] = saying(presents, "250 mx\n", "221 bye\n")
             elif presents:

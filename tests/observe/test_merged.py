@@ -102,8 +102,8 @@ def test_a_spot_check_refreshes_its_domains_and_hides_none(folder):
     assert set(hosts(space, "MX").itertuples(index=False, name=None)) == {
         (DELEGATED, "mss.alpha.example"), (INSIDE, "mss.alpha.example"), (REDIRECTED, "perdu.beta.example")
     }  # fmt: skip
-    [gone] = findings(space, "DNS_MX_UNRESOLVED")
-    assert (gone["rows"], gone["evidence"].endswith(f"({spot}, 2026-03-02)")) == ((3,), True)
+    [unresolved] = findings(space, "DNS_MX_UNRESOLVED")
+    assert (unresolved["rows"], unresolved["evidence"].endswith(f"({spot}, 2026-03-02)")) == ((3,), True)
     rows = methods(space.observation, [DELEGATED, REDIRECTED])
     assert (rows["observed_at"] - AT < HOUR).tolist() == [True, False], "each has its own age"
 
@@ -204,8 +204,8 @@ def test_the_report_on_changes_compares_the_two_newest_whole_ones(folder):
     def part() -> str:
         space = folder.space()
         report = SimpleNamespace(entries=space.audited)
-        given = {"space": space, "report": report, "row_limit": 5}
-        text = lxml_html.fromstring(shown("changes", "dns", **given)._repr_html_()).text_content()
+        variables = {"space": space, "report": report, "row_limit": 5}
+        text = lxml_html.fromstring(shown("changes", "dns", **variables)._repr_html_()).text_content()
         return " ".join(re.sub("[\xa0\u202f]", " ", text).split())
 
     folder.observe()
@@ -267,9 +267,9 @@ def test_what_changed_is_told_by_the_command_of_files_or_dates(folder, tmp_path,
     assert sorted(rows) == sorted(CHANGED)
     table = run("observe", "diff", *files, "--format", "csv").stdout
     assert table.splitlines()[0] == "domain,what,change,before,after"
-    here, there = map(answers_in, files)
+    before, after = map(answers_in, files)
     with pytest.raises(InputError, match=r"of the zone essai\.example, not mssante\.fr"):
-        differences(here, replace(there, zone="essai.example"))
+        differences(before, replace(after, zone="essai.example"))
 
 
 def test_what_one_did_not_ask_or_hear_is_unknown_and_not_gone(folder):
@@ -307,9 +307,9 @@ def write(folder: Path, day: float, port: int = 25, /, **seen: Made | None) -> P
     visits = [
         (
             MailServer(SERVERS[name], port, ("mx.alpha.example",)),
-            Visit("presented", chain=(made.der,), protocol="TLSv1.3") if made else Visit("busy"),
+            Visit("presented", chain=(leaf.der,), protocol="TLSv1.3") if leaf else Visit("busy"),
         )
-        for name, made in seen.items()
+        for name, leaf in seen.items()
     ]
     return write_visits(folder, START + day * DAY, visits)
 
@@ -333,8 +333,8 @@ OLD = make(NAME, CA, days=50)
     ],
 )
 def test_a_change_is_told_with_what_it_changed(tmp_path, new, kind):
-    for day, made in ((0, OLD), (10, OLD), (20, new)):
-        write(tmp_path, day, first=made)
+    for day, leaf in ((0, OLD), (10, OLD), (20, new)):
+        write(tmp_path, day, first=leaf)
     assert changes_told(tmp_path) == [(FIRST, kind, 30)]
     (row,) = changes(find_observations(tmp_path, "tls"), START + 100 * DAY).to_dict("records")
     assert (row["last"], row["at"]) == (START + 10 * DAY, START + 20 * DAY)
@@ -357,8 +357,8 @@ def test_what_was_renewed_too_late_has_less_than_nothing_to_spare(tmp_path):
 
 
 def test_there_and_back_are_two_changes_and_the_future_is_none(tmp_path):
-    for day, made in enumerate((OLD, make(OTHER, CA), OLD, make(OTHER, CA))):
-        write(tmp_path, day, first=made)
+    for day, leaf in enumerate((OLD, make(OTHER, CA), OLD, make(OTHER, CA))):
+        write(tmp_path, day, first=leaf)
     assert [kind for _, kind, _ in changes_told(tmp_path, 2.5)] == ["replaced", "replaced"]
 
 

@@ -78,9 +78,9 @@ def test_zones_that_hand_a_name_round_in_circles_leave_it_unknown(path, way):
     assert frame["method"].tolist() == ["unknown"]
 
 
-@pytest.mark.parametrize("given", [{"resolvers": 5}, {"retries": "x"}, {"parent_servers": [["a"], 3]}, 7])
-def test_settings_that_no_run_was_given_change_no_answer(path, given):
-    observation = load_observation(write(path, HEADER | {"settings": given}, line(), END))
+@pytest.mark.parametrize("settings", [{"resolvers": 5}, {"retries": "x"}, {"parent_servers": [["a"], 3]}, 7])
+def test_settings_that_no_run_was_given_change_no_answer(path, settings):
+    observation = load_observation(write(path, HEADER | {"settings": settings}, line(), END))
     assert methods(observation, [NAME])["method"].tolist() == ["redirected"]
 
 

@@ -52,8 +52,8 @@ except (OutputError, ResourceError) as error: print(error); sys.exit(3)
 def observing(path: Path, settings: ObserveSettings, before: str = "") -> subprocess.Popen[str]:
     """Observe in a process of its own, which does something before."""
     code = OBSERVING.format(tests=str(HERE), path=str(path), settings=settings, before=before)
-    how = {"cwd": HERE.parents[1], "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-c", code], **how)
+    options = {"cwd": HERE.parents[1], "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code], **options)
 
 
 def test_every_domain_has_its_method(observed):
@@ -343,7 +343,7 @@ def test_names_of_names_of_names_do_not_multiply(look, serve):
 
 def test_a_server_that_answers_for_another_name_is_not_believed(look, serve):
     other = ["ch-b.mssante.fr MX 10 mx.example."]
-    serve(PARENT, below_a_good_parent(lambda query, how: send(reply(query, answer=other), how)))
+    serve(PARENT, below_a_good_parent(lambda query, transport: send(reply(query, answer=other), transport)))
     frame = methods(look(DOMAIN), [DOMAIN])
     assert frame["method"].tolist() == ["unknown"]
     assert frame["why"].tolist() == [{"code": "replies", "zone": "mssante.fr", "outcomes": {"malformed": 1}}]

@@ -27,8 +27,8 @@ LATELY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - 
 @pytest.fixture
 def receive(run, port):
     servers = (f"--parent-server=ns.gestion.example={PARENT}", f"--resolver={RESOLVER}", f"--port={port}")
-    how = (*servers, "--timeout=0.6", "--retries=0")
-    return lambda *more, domain=DOMAIN: run("receive", domain, *how, *more)
+    options = (*servers, "--timeout=0.6", "--retries=0")
+    return lambda *more, domain=DOMAIN: run("receive", domain, *options, *more)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_answers_and_exit_statuses(receive, delegated, cause, case):
 
 def test_what_does_not_decide_is_unknown(receive, serve):
     apex = parent({})
-    serve(PARENT, lambda query, how: apex(query, how) if asked(query)[0] == "mssante.fr" else [])
+    serve(PARENT, lambda query, transport: apex(query, transport) if asked(query)[0] == "mssante.fr" else [])
     code, text, _ = receive()
     assert (code, text.splitlines()[0]) == (4, f"{DOMAIN}: unknown (parent-silent)")
 
@@ -105,8 +105,8 @@ ROOT = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, start=LATELY, days=99)
 
 def presented(**more: Any) -> Visit:
     """A certificate of the name listed, valid now, as a server presented it."""
-    made = make(**({"subject": ALPHA["dn"], "issuer": ROOT, "start": LATELY, "days": 90} | more))
-    return Visit("presented", protocol="TLSv1.3", chain=(made.der,))
+    leaf = make(**({"subject": ALPHA["dn"], "issuer": ROOT, "start": LATELY, "days": 90} | more))
+    return Visit("presented", protocol="TLSv1.3", chain=(leaf.der,))
 
 
 VISITS = {

@@ -132,7 +132,7 @@ BETWEEN = make("CN=AC FICTIVE,O=ESSAI,C=FR", ROOT, ca=True, days=9_999)
 LEAF = make("CN=mx.exemple-fictif.example,O=CH ALPHA,C=FR", BETWEEN, names=(HOST,))
 NAMED = make("CN=nomme.exemple-fictif.example,O=CH ALPHA,C=FR", BETWEEN, days=9_999)
 CLIENT = make("CN=audit.exemple-fictif.example,C=FR", BETWEEN)
-CHAIN, BY_NAME = ([sha256(made.der).hexdigest() for made in (leaf, BETWEEN)] for leaf in (LEAF, NAMED))
+CHAIN, BY_NAME = ([sha256(link.der).hexdigest() for link in (leaf, BETWEEN)] for leaf in (LEAF, NAMED))
 
 
 @pytest.fixture(scope="module")

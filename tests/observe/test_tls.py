@@ -69,8 +69,8 @@ def with_servers(scripts: dict[str, Script], go: Callable[[int], Given]) -> Give
 
 
 def look(script: Script, settings: ObserveTls = PATIENT) -> Visit:
-    how = ("mx.example", settings, offers_of(settings))
-    return with_servers({"127.0.0.1": script}, lambda port: visit("127.0.0.1", port, *how))
+    arguments = ("mx.example", settings, offers_of(settings))
+    return with_servers({"127.0.0.1": script}, lambda port: visit("127.0.0.1", port, *arguments))
 
 
 @pytest.mark.parametrize("most", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -139,7 +139,7 @@ async def flood(wire: Wire) -> None:
 
 @pytest.mark.parametrize(("then", "detail"), [
     (flood, "over TLS: 250-xxx"), (dripping("250-x\n", 0.05), "over TLS: a reply without end"),
-    *((saying(*told["says"], then=told.get("then", 0)), told["detail"]) for told in CASES["after"].values()),
+    *((saying(*case["says"], then=case.get("then", 0)), case["detail"]) for case in CASES["after"].values()),
 ])  # fmt: skip
 def test_whatever_comes_after_the_handshake_its_certificate_was_presented(then, detail, chain):
     seen = look(tls(chain, then=then), ObserveTls(timeout=1.0, pause=0.0))
@@ -245,8 +245,8 @@ def test_a_server_that_presents_another_certificate_than_listed_is_asked_by_name
     listed, names, chains, tmp_path
 ):
     """Without SNI, as Postfix visits, it presents its default."""
-    made = [make(dn, AUTHORITY, days=9_999) for dn in ("CN=default.example,C=FR", LISTED)]
-    default, right = (one.files(tmp_path / str(number)) for number, one in enumerate(made))
+    leaves = [make(dn, AUTHORITY, days=9_999) for dn in ("CN=default.example,C=FR", LISTED)]
+    default, right = (leaf.files(tmp_path / str(number)) for number, leaf in enumerate(leaves))
     asked: list[str | None] = []
     script = tls(default, by_name=("mx.example", right), names=asked)
     keys = {host: frozenset([parse_dn(dn).key]) for host, dn in listed.items()}
@@ -262,7 +262,7 @@ def test_a_server_that_presents_another_certificate_than_listed_is_asked_by_name
     assert (asked, summary.outcomes) == (names, {"presented": 1})
     read = load_tls(out)
     assert [visit.sni for visit in read.visits] == [name or "" for name in names]
-    assert [read.certificates[visit.chain[0]] for visit in read.visits] == [m.der for m in made[:chains]]
+    assert [read.certificates[visit.chain[0]] for visit in read.visits] == [m.der for m in leaves[:chains]]
     at = read.visits[0].at
     observed, _ = load_servers([File(out, at, {})], [], read.visits[-1].at, at)
     (server,) = observed.servers.to_dict("records")
@@ -310,8 +310,8 @@ def test_our_lack_of_descriptors_is_waited_for_and_no_server_s_fault(more, chain
     out = tmp_path / "tls-1.jsonl.gz"
 
     def go(port: int) -> str:
-        given = json.dumps([{"mx.example": list(scripts)}, port, str(out), more])
-        command = [sys.executable, "-c", FEW_DESCRIPTORS, given]
+        arguments = json.dumps([{"mx.example": list(scripts)}, port, str(out), more])
+        command = [sys.executable, "-c", FEW_DESCRIPTORS, arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
     output = with_servers(scripts, go)
@@ -498,10 +498,10 @@ def test_an_option_that_makes_no_sense_is_told_before_any_visit(options, why, da
 
 
 def test_of_each_server_counts_what_was_seen_last_that_tells_something(data):
-    one, other = (MailServer(f"127.0.0.{n}", 25, ("mx.example",)) for n in (1, 2))
+    server, other = (MailServer(f"127.0.0.{n}", 25, ("mx.example",)) for n in (1, 2))
     presented, at = Visit("presented", chain=(LEAF.der,)), datetime(2026, 3, 1, 6, tzinfo=UTC)
-    first = write_visits(data, at, [(one, presented), (other, Visit("no-starttls"))])
-    second = write_visits(data, at + timedelta(1), [(one, Visit("busy"))])
+    first = write_visits(data, at, [(server, presented), (other, Visit("no-starttls"))])
+    second = write_visits(data, at + timedelta(1), [(server, Visit("busy"))])
     seen = load_space(data, as_of="2026-03-03").tls
     assert [part.source for part in seen.parts] == [second.name, first.name]
     servers = seen.servers.set_index("address")
