@@ -33,13 +33,13 @@ def parsed(shown):
 
 
 def test_a_space_says_what_was_loaded_and_what_is_not_there(space):
-    told = " ".join(parsed(space).text_content().split())
+    text = " ".join(parsed(space).text_content().split())
     assert f"{space.audited['domain'].nunique()}\N{NO-BREAK SPACE}domaines" in space._repr_html_()
-    assert "personnes masquées" in told
-    assert "(exemple fictif)" in told
-    told = parsed(TrustSpace(space.whitelist, space.as_of, contacts="all")).text_content()
-    assert "montrés" in told
-    assert told.count("? rien\N{NO-BREAK SPACE}: inconnu") == 5, "register, DNS, TLS, mailboxes, archive"
+    assert "personnes masquées" in text
+    assert "(exemple fictif)" in text
+    text = parsed(TrustSpace(space.whitelist, space.as_of, contacts="all")).text_content()
+    assert "montrés" in text
+    assert text.count("? rien\N{NO-BREAK SPACE}: inconnu") == 5, "register, DNS, TLS, mailboxes, archive"
     assert len(space._repr_html_()) < 25_000
     assert 'style="color:#' not in space._repr_html_(), "it takes the theme's"
     assert "! de 93" in parsed(ms.load_space(as_of="2026-06-03")).text_content().replace(
@@ -62,73 +62,73 @@ def test_a_long_list_shows_itself_before_it_is_audited(space, monkeypatch):
 
 
 def test_findings_show_themselves_by_severity_the_worst_unfolded(space):
-    found = ms.audit_all(space)
-    page = parsed(found)
+    findings = ms.audit_all(space)
+    page = parsed(findings)
     folds = page.xpath("//details")
     assert [fold.get("open") is not None for fold in folds] == [True] + [False] * (len(folds) - 1)
-    hint = found["confidence"] == "hint"
-    counts = [int((found["severity"][~hint] == severity).sum()) for severity in reversed(SEVERITIES)]
+    hint = findings["confidence"] == "hint"
+    counts = [int((findings["severity"][~hint] == severity).sum()) for severity in reversed(SEVERITIES)]
     shown = [int(re.sub(r"\D", "", fold.find("summary").text_content())) for fold in folds]
     assert shown == [*filter(None, counts), hint.sum()]
     assert [len(fold.xpath(".//tbody/tr")) for fold in folds] == [min(n, SHOWN) for n in shown]
-    ids = parsed(found).xpath("//@id")
+    ids = parsed(findings).xpath("//@id")
     assert len(set(ids)) == len(ids)
     assert not set(ids) & set(page.xpath("//@id")), "shown twice, two tables"
-    assert "Aucun constat" in parsed(found.head(0)).text_content()
+    assert "Aucun constat" in parsed(findings.head(0)).text_content()
 
 
 def test_findings_stay_findings_and_a_part_of_their_columns_is_any_frame(space):
-    found = ms.audit_all(space)
-    assert "<details" in found[found["severity"] >= "error"].head(3)._repr_html_()
-    assert "dataframe" in found[["rule", "domain"]]._repr_html_()
-    assert type(found.groupby("rule").size()) is pd.Series
-    assert pickle.loads(pickle.dumps(found)).equals(found)
+    findings = ms.audit_all(space)
+    assert "<details" in findings[findings["severity"] >= "error"].head(3)._repr_html_()
+    assert "dataframe" in findings[["rule", "domain"]]._repr_html_()
+    assert type(findings.groupby("rule").size()) is pd.Series
+    assert pickle.loads(pickle.dumps(findings)).equals(findings)
 
 
 def test_what_cannot_be_read_beside_the_list_leaves_the_rest_shown(space, tmp_path):
     (tmp_path / "waivers.toml").write_text("<script>alert(1)</script>", encoding="utf-8")
-    told = parsed(replace(space, waivers=tmp_path / "waivers.toml")).text_content()
-    assert "Verdicts inconnus" in told
-    assert "Signature" in told
+    text = parsed(replace(space, waivers=tmp_path / "waivers.toml")).text_content()
+    assert "Verdicts inconnus" in text
+    assert "Signature" in text
 
 
 def test_hostile_texts_stay_texts_wherever_an_object_shows_itself(space):
     listed = replace(space.whitelist, source=f"/x/{HOSTILE.replace('/', '')}")
-    told = dict.fromkeys(("title_fr", "title_en", "why_fr", "why_en", "remedy_fr", "remedy_en"), HOSTILE)
+    words = dict.fromkeys(("title_fr", "title_en", "why_fr", "why_en", "remedy_fr", "remedy_en"), HOSTILE)
     when = datetime(2026, 3, 1, tzinfo=UTC)
     named = {"signer": HOSTILE, "issuer": HOSTILE, "expected": HOSTILE}
     frame = pd.DataFrame({HOSTILE: [HOSTILE, "x"]}, index=pd.Index([HOSTILE, "y"], name=HOSTILE))
     texts = ("observed", "expected", "evidence", "domain", "operator", "operator_id")
-    found = ms.audit_all(space).head(3).assign(**dict.fromkeys(texts, HOSTILE))
+    findings = ms.audit_all(space).head(3).assign(**dict.fromkeys(texts, HOSTILE))
     for shown, times in (
         (TrustSpace(listed, space.as_of), 1),
-        (Rule("MADE_UP", family=HOSTILE, severity="error", source="none", **told), 4),
+        (Rule("MADE_UP", family=HOSTILE, severity="error", source="none", **words), 4),
         (Verdict("valid-untrusted", "", "signer", **named, not_before=when, not_after=when), 4),
         (ms.card(pd.Series({HOSTILE: HOSTILE, "n": 3}, name=HOSTILE)), 3),
         (ms.table(frame, caption=HOSTILE, name="t"), 4),
         (ms.table(frame.head(0), empty=HOSTILE), 1),
-        (found, 15),
-        (found.assign(moved="new"), 15),
+        (findings, 15),
+        (findings.assign(moved="new"), 15),
     ):
         assert parsed(shown).text_content().count("alert(1)") >= times
 
 
 def test_a_sentence_leaves_names_as_they_are_and_lets_none_become_markup():
-    said = ms.say("**{who}** a {n:domaine}", who=HOSTILE, n=2)
-    assert said.startswith(HOSTILE[:48])
-    assert "**b**" in said, "of the data, no mark-up of ours"
-    (strong,) = parsed(said).xpath("//strong")
+    sentence = ms.say("**{who}** a {n:domaine}", who=HOSTILE, n=2)
+    assert sentence.startswith(HOSTILE[:48])
+    assert "**b**" in sentence, "of the data, no mark-up of ours"
+    (strong,) = parsed(sentence).xpath("//strong")
     assert "alert(1)" in strong.text_content()
-    for shown in (ms.lead(said, HOSTILE), ms.note(said, HOSTILE, kind="caution")):
+    for shown in (ms.lead(sentence, HOSTILE), ms.note(sentence, HOSTILE, kind="caution")):
         assert parsed(shown).text_content().count("alert(1)") == 2
-    chart = ms.bars(pd.Series({HOSTILE: 1}), title=HOSTILE, caption=said)
+    chart = ms.bars(pd.Series({HOSTILE: 1}), title=HOSTILE, caption=sentence)
     assert parsed(chart.html()).text_content().count("alert(1)") >= 3
 
 
 def test_a_rule_shows_its_title_its_remedy_and_its_case_in_the_sample():
-    told = parsed(ms.rule("DN_ID_LUHN")).text_content()
+    card = parsed(ms.rule("DN_ID_LUHN")).text_content()
     for text in ("un chiffre est faux", "annexe 1", "2999000065", "constaté dans les listes publiées"):
-        assert text in told
+        assert text in card
 
 
 @pytest.fixture
@@ -138,8 +138,8 @@ def box(space, monkeypatch):
 
 
 def counted(box):
-    told = pages.parsed(box.children[-1].value).xpath("string(//div[@class='desk'][last()]/p/b)")
-    return int("".join(c for c in told if c.isdigit()) or 0)
+    count = pages.parsed(box.children[-1].value).xpath("string(//div[@class='desk'][last()]/p/b)")
+    return int("".join(c for c in count if c.isdigit()) or 0)
 
 
 def test_what_is_chosen_is_what_functions_find(space, box):
@@ -179,15 +179,15 @@ def test_without_ipywidgets_or_with_nobody_there_are_none(space, monkeypatch):
 
 def test_somebody_is_there_where_input_can_be_asked_for():
     manager, client = start_new_kernel(kernel_name="python3")
-    code, told = "from mssante_audit.report.cards import attended; print(attended())", []
+    code, messages = "from mssante_audit.report.cards import attended; print(attended())", []
     try:
-        for there in (True, False):
-            client.allow_stdin = there
-            client.execute_interactive(code, timeout=120, output_hook=told.append)
+        for attended in (True, False):
+            client.allow_stdin = attended
+            client.execute_interactive(code, timeout=120, output_hook=messages.append)
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    assert [one["content"]["text"].strip() for one in told if "text" in one["content"]] == ["True", "False"]
+    assert [m["content"]["text"].strip() for m in messages if "text" in m["content"]] == ["True", "False"]
 
 
 def test_reports_hold_no_widget_and_do_without_the_library(sample_run):

@@ -32,33 +32,33 @@ def test_hostile_servers_fail_nothing_and_stay_text(certificates_run):
     page = page_of(certificates_run, "certificates")
     text, served = " ".join(page.find(".//main").text_content().split()), servers_shown(space)
     assert "<script>window.pwned = 1</script>" in text
-    known = served.loc[served["outcome"] == "presented", "domain"].nunique()
-    assert f"Domaines jamais vus{106 - known}" in text.replace("vus ", "vus")
+    presented = served.loc[served["outcome"] == "presented", "domain"].nunique()
+    assert f"Domaines jamais vus{106 - presented}" in text.replace("vus ", "vus")
     assert set(revocations(space)["said"]) == {"unknown"}
     assert "aucune liste de révocation dans le dossier de données" in text
 
 
 def test_what_was_seen_too_long_ago_is_no_fact_of_today(certificates_run, tmp_path):
-    given = {"data": str(certificates_run.out.parent / "data"), "as_of": "2026-04-20T06:00:00Z"}
-    run = run_reports(["certificates"], out=tmp_path, parameters=given)
-    space = load_space(given["data"], as_of=given["as_of"])
-    found, ending = actionable(audit("certificates", space)), expiries(space)
+    settings = {"data": str(certificates_run.out.parent / "data"), "as_of": "2026-04-20T06:00:00Z"}
+    run = run_reports(["certificates"], out=tmp_path, parameters=settings)
+    space = load_space(settings["data"], as_of=settings["as_of"])
+    findings, ending = actionable(audit("certificates", space)), expiries(space)
     assert (ending["alone"] & (ending["days"] < 0)).any()  # they may have another certificate by now
     page = page_of(run, "certificates")
-    (lead,) = (" ".join(one.text_content().split()) for one in page.find_class("lead"))
+    (lead,) = (" ".join(element.text_content().split()) for element in page.find_class("lead"))
     assert lead == (
         f"Échéances inconnues pour {ending['domain'].nunique()} domaines, vus pour la dernière fois il y a "
-        f"plus de 7 jours. {len(found)} constats restent à confirmer."
+        f"plus de 7 jours. {len(findings)} constats restent à confirmer."
     )
-    (tiles,) = (" ".join(one.text_content().split()) for one in page.find_class("figures"))
+    (tiles,) = (" ".join(element.text_content().split()) for element in page.find_class("figures"))
     assert tiles.startswith("Domaines bientôt sans certificatinconnusd’ici 60 jours")
-    assert f"Domaines touchésinconnussur 106, {len(found)} constats à confirmer" in tiles
+    assert f"Domaines touchésinconnussur 106, {len(findings)} constats à confirmer" in tiles
 
 
 def test_names_that_differ_stand_side_by_side_and_the_difference_is_marked(certificates_run):
     page = page_of(certificates_run, "certificates")
-    found = audit("certificates", space_of(certificates_run))
-    named = found[found["rule"].str.startswith("TLS_NAME_UNLISTED") | (found["rule"] == "TLS_NAME_SPELLING")]
+    frame = audit("certificates", space_of(certificates_run))
+    named = frame[frame["rule"].str.startswith("TLS_NAME_UNLISTED") | (frame["rule"] == "TLS_NAME_SPELLING")]
     rows = page.findall(".//table[@id='names']/tbody/tr")
     assert len(rows) == len(named) > 0
     for row, facts in zip(rows, named["facts"], strict=True):
@@ -74,13 +74,13 @@ AS_OF = datetime(2026, 3, 3, 6, tzinfo=UTC)
 
 
 def ends(**changes):
-    one = {
+    row = {
         "until": AS_OF + timedelta(10), "days": 10, "name": "CN=mx.alpha.example,O=CH ALPHA,C=FR",
         "certificate": "ab" * 32, "issuer": "CN=AC,C=FR", "operator": "CH ALPHA", "region": "Bretagne",
         "hosts": ("mx.alpha.example",), "domains": ("a.mssante.fr", "b.mssante.fr"),
         "falling": ("a.mssante.fr",), "mailboxes": 1200,
     }  # fmt: skip
-    return pd.DataFrame([one | changes]).astype({"mailboxes": "Int64"})
+    return pd.DataFrame([row | changes]).astype({"mailboxes": "Int64"})
 
 
 def read(text):
@@ -105,8 +105,8 @@ def test_an_event_tells_when_whose_and_what_falls():
     assert event["UID"] == f"{'ab' * 32}@mssante-audit"
     assert (event["DTSTART"], event["DTSTAMP"]) == ("20260313T060000Z", "20260303T060000Z")
     assert plain(event["SUMMARY"]) == "Fin du certificat mx.alpha.example : 1 domaine sans autre certificat"
-    for told in ("CH ALPHA", "Bretagne", "a.mssante.fr", "1\N{NARROW NO-BREAK SPACE}200", "annexe 1"):
-        assert told in event["DESCRIPTION"]
+    for words in ("CH ALPHA", "Bretagne", "a.mssante.fr", "1\N{NARROW NO-BREAK SPACE}200", "annexe 1"):
+        assert words in event["DESCRIPTION"]
     assert "b.mssante.fr" not in event["DESCRIPTION"]
     (english,) = read(calendar(ends(), AS_OF, "en"))
     assert plain(english["SUMMARY"]) == "End of certificate mx.alpha.example: 1 domain without another"
@@ -141,10 +141,10 @@ def test_the_report_has_it_beside_it_and_the_command_writes_the_same(certificate
     events = read(kept)
     assert len({event["UID"] for event in events}) == len(events) > 5
     folder = certificates_run.out.parent
-    given = ["certificates", "--data", str(folder / "data"), "--as-of", "2026-03-03T06:00:00Z"]
-    said(*given, "--format", "ics", "--out", folder / "own.ics")
+    command = ["certificates", "--data", str(folder / "data"), "--as-of", "2026-03-03T06:00:00Z"]
+    said(*command, "--format", "ics", "--out", folder / "own.ics")
     assert (folder / "own.ics").read_bytes().decode() == kept
-    assert said(*given, "--format", "json").count('"certificate"') == len(events)
+    assert said(*command, "--format", "json").count('"certificate"') == len(events)
 
 
 def test_without_an_observation_of_tls_the_command_says_so(tmp_path):

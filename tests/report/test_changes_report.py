@@ -23,15 +23,15 @@ from mssante_audit.space.story import chronicle, worded_changes, worded_events
 from mssante_audit.space.trust import load_space
 
 
-def opened(folder=None, **given):
-    return open_report("changes", data=folder and str(folder), as_of=AS_OF, row_limit=5, **given)
+def opened(folder=None, **settings):
+    return open_report("changes", data=folder and str(folder), as_of=AS_OF, row_limit=5, **settings)
 
 
 def told(report, ident):
     story = report.story
-    given = {"report": report, "space": report.space, "story": story, "row_limit": 5}
-    given |= {"changes": worded_changes(story.whole.changes), "events": worded_events(story.events)}
-    return shown("changes", ident, lists=story.counts.set_index("time"), **given)
+    variables = {"report": report, "space": report.space, "story": story, "row_limit": 5}
+    variables |= {"changes": worded_changes(story.whole.changes), "events": worded_events(story.events)}
+    return shown("changes", ident, lists=story.counts.set_index("time"), **variables)
 
 
 def test_every_kind_has_its_table_and_contacts_are_masked(sample_run, space):
@@ -39,10 +39,10 @@ def test_every_kind_has_its_table_and_contacts_are_masked(sample_run, space):
     page = page_of(sample_run, "changes")
     assert set(names("changes")) == set(KINDS)
     happened = set(chronicle(space).whole.changes["kind"])
-    there = [
+    titles = [
         plain(text.replace(" :", "\xa0:")) for kind, text in names("changes").items() if kind in happened
     ]
-    assert [plain(h.text_content()) for h in page.xpath("//h3")] == there
+    assert [plain(h.text_content()) for h in page.xpath("//h3")] == titles
     text = (sample_run.out / "changes.ipynb").read_text(encoding="utf-8")
     assert "nouveau-projet@" not in text + page.text_content()
     assert "•••@" in page.text_content()
@@ -52,9 +52,9 @@ def test_a_start_leaves_earlier_lists_out(space):
     story = chronicle(space, since="2026-01-10")
     assert (len(story.steps), story.skipped) == (2, 2)
     assert "migration" not in set(story.events["kind"])
-    given = dict.fromkeys(("data", "operator", "region", "department", "signer"))
-    given |= {"recover": False, "any_namespace": False, "contacts": "none", "anchors": [], "row_limit": 5}
-    opening = shown("changes", "opening", **given, as_of=AS_OF, changes_since="2026-01-10")
+    settings = dict.fromkeys(("data", "operator", "region", "department", "signer"))
+    settings |= {"recover": False, "any_namespace": False, "contacts": "none", "anchors": [], "row_limit": 5}
+    opening = shown("changes", "opening", **settings, as_of=AS_OF, changes_since="2026-01-10")
     assert "2 listes plus anciennes" in plain(opening)
 
 

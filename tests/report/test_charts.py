@@ -65,12 +65,12 @@ FOUND = framed(
 SPACE = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(concentration_min=3))
 
 
-def drawn(name, ident, some=SOME, found=FOUND, space=SPACE):
+def drawn(name, ident, some=SOME, findings=FOUND, space=SPACE):
     space = SimpleNamespace(**vars(space), audited=some)
     space.alone = TrustSpace.alone.func(space)
-    report = Report(name, space, EVERYBODY, some, found, (), 500)
+    report = Report(name, space, EVERYBODY, some, findings, (), 500)
     return shown(
-        name, ident, report=report, entries=some, findings=found, space=space, domains=report.domains
+        name, ident, report=report, entries=some, findings=findings, space=space, domains=report.domains
     )
 
 
@@ -96,13 +96,13 @@ def numbers(text):
 
 def marks(page):
     """What each mark of a drawing says, where it begins, how wide it is, its colour in the page."""
-    found = []
+    drawn_marks = []
     for mark in page.xpath("//svg//*[@role='img' and @tabindex='0']"):
         (path,) = mark.xpath("path")
         across = numbers(path.get("d"))[::2]
         colour = re.search(r"fill: var\(--([\w-]+), #", path.get("style"))[1]
-        found.append((plain(mark.findtext("title")), min(across), max(across) - min(across), colour))
-    return found
+        drawn_marks.append((plain(mark.findtext("title")), min(across), max(across) - min(across), colour))
+    return drawn_marks
 
 
 def texts(page):
@@ -161,8 +161,8 @@ def test_bars_of_a_frame_are_stacked_and_explained():
 def test_bars_over_instants_stand_where_time_puts_them():
     days = pd.to_datetime(["2026-01-01", "2026-01-31", "2026-12-27"], utc=True)
     page = parsed(bars(pd.Series([3, 6, 0], index=days), title="t"))
-    (one, left, wide, _), (two, right, _, _) = marks(page)
-    assert (one, two) == ("1er janvier 2026 : 3", "31 janvier 2026 : 6")
+    (first, left, wide, _), (second, right, _, _) = marks(page)
+    assert (first, second) == ("1er janvier 2026 : 3", "31 janvier 2026 : 6")
     assert right - left == pytest.approx(30 / 24 * wide, abs=0.5), "a bar is 24 days wide"
     assert {"1er janvier 2026", "27 décembre 2026"} <= {*texts(page)}
     crowded = days.append(pd.to_datetime(["2029-01-01"], utc=True))
@@ -291,9 +291,9 @@ def test_what_cannot_be_drawn_or_is_no_whole_number_is_refused(draw, values, why
 @pytest.mark.parametrize("zone", [None, "UTC", "Europe/Paris"])
 def test_lines_stand_over_instants_and_have_a_name(zone):
     days = pd.date_range("2026-03-01 12:00", periods=2, tz=zone)
-    told = plain(lines(pd.Series([1, 3], days), title="Domaines").alt)
-    assert told == "Lignes – Domaines. Domaines : 1 le 1er mars 2026, 3 le 2 mars 2026 ; entre 1 et 3."
-    assert plain(lines(pd.Series([3, 1], days[::-1]), title="Domaines").alt) == told
+    text = plain(lines(pd.Series([1, 3], days), title="Domaines").alt)
+    assert text == "Lignes – Domaines. Domaines : 1 le 1er mars 2026, 3 le 2 mars 2026 ; entre 1 et 3."
+    assert plain(lines(pd.Series([3, 1], days[::-1]), title="Domaines").alt) == text
     months = pd.Series([1, 3], pd.period_range("2026-03", periods=2, freq="M"))
     assert "1 le 1er mars 2026, 3 le 1er avril 2026" in plain(lines(months).alt)
     assert plain(lines(pd.DataFrame(), title="Liste").alt) == "Lignes – Liste. Aucune donnée."
@@ -312,8 +312,8 @@ def test_lines_have_a_scale_each_and_tell_their_points():
     assert (near - left) / (right - left) == pytest.approx(0.25, abs=0.01), "time has a scale"
     assert (bottom - half) / (bottom - top) == pytest.approx(0.5, abs=0.01), "and so have numbers, from 0 on"
     assert {y for _, y in second} == {second[0][1]}
-    told = [plain(title) for title in page.xpath("//use/title/text()")]
-    assert told[1] == "2 mars 2026 : 10"
+    points = [plain(title) for title in page.xpath("//use/title/text()")]
+    assert points[1] == "2 mars 2026 : 10"
     assert "error-fill" in lxml_html.tostring(curves(page)[1]).decode()
     assert {"<b>", "Erreurs", "1er mars 2026", "5 mars 2026", "10"} <= {*texts(page)}
     assert "Erreurs : 1 le 1er mars 2026, 1 le 5 mars 2026 ; entre 1 et 1" in plain(chart.alt)
@@ -344,8 +344,8 @@ def test_a_caption_counts_what_is_alone_undated_or_of_the_future(ident, some, ca
 def tiles_of(chart):
     """What each tile tells and how it is shaded; what stands on the drawing."""
     page = parsed(chart)
-    found = {plain(g.findtext("title")): g.find("path") for g in page.xpath("//svg//g[@role='img']")}
-    shades = {name: re.search(r"var\(--(\w+),", path.get("style"))[1] for name, path in found.items()}
+    tiles = {plain(g.findtext("title")): g.find("path") for g in page.xpath("//svg//g[@role='img']")}
+    shades = {name: re.search(r"var\(--(\w+),", path.get("style"))[1] for name, path in tiles.items()}
     return shades, texts(page)
 
 
@@ -356,8 +356,8 @@ def test_a_map_has_a_scale_and_each_number_stands_where_it_says():
     spans = [[int(n) for n in text.split("–")] for text in scale]
     assert [span[0] for span in spans][1:] == [span[-1] + 1 for span in spans][:-1]
     assert (spans[0][0], spans[-1][-1]) == (1, 243)
-    for told, shade in shades.items():
-        n = int(told.rpartition(" : ")[2])
+    for title, shade in shades.items():
+        n = int(title.rpartition(" : ")[2])
         low, *high = spans[int(shade[1:])] if n else (0,)
         assert low <= n <= (high or [low])[0]
 
@@ -425,8 +425,8 @@ def lab(text, vision):
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
-def distance(one, other, vision):
-    return sum((a - b) ** 2 for a, b in zip(lab(one, vision), lab(other, vision), strict=True)) ** 0.5
+def distance(first, second, vision):
+    return sum((a - b) ** 2 for a, b in zip(lab(first, vision), lab(second, vision), strict=True)) ** 0.5
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -434,9 +434,9 @@ def distance(one, other, vision):
 @pytest.mark.parametrize("vision", VISION)
 def test_colours_of_one_chart_are_told_apart(group, theme, vision):
     near = {
-        (a, b): round(found)
+        (a, b): round(apart)
         for a, b in combinations(TOGETHER[group], 2)
-        if (found := distance(colour(a, theme), colour(b, theme), vision)) < LEAST
+        if (apart := distance(colour(a, theme), colour(b, theme), vision)) < LEAST
     }
     assert near == {}
 

@@ -66,10 +66,10 @@ def test_findings_without_end_are_capped_and_told(tmp_path, monkeypatch):
     others = [row.replace(b"valfictif", b"autre-%d" % n) for n in range(30) for row in rows]
     (tmp_path / "declarations.csv").write_bytes(head + b"".join(others))
     monkeypatch.setattr(audits, "MAX_FINDINGS", 5)
-    found = audits.audit("declarations", load_space(tmp_path, as_of=AS_OF))
-    assert found["rule"].value_counts().max() == 5
-    (told,) = found.loc[found["rule"] == "AUDIT_RULE_FAILED", "observed"]
-    assert "more than 5 findings of DECL_" in told
+    findings = audits.audit("declarations", load_space(tmp_path, as_of=AS_OF))
+    assert findings["rule"].value_counts().max() == 5
+    (observed,) = findings.loc[findings["rule"] == "AUDIT_RULE_FAILED", "observed"]
+    assert "more than 5 findings of DECL_" in observed
 
 
 CRASH = """
@@ -84,18 +84,18 @@ main.main()
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "line"),
     [
         ("KeyError('zoe.durand@ch-fable.example')", "mssante-audit: KeyError: 'z•••@ch-fable.example' ("),
         ("MemoryError", "mssante-audit: takes more memory than there is."),
         ("RuntimeError('two\\nlines \\x9b1m')", "mssante-audit: RuntimeError: two lines \\u009b1m"),
     ],
 )
-def test_a_crash_is_one_line_and_status_3(error, told):
+def test_a_crash_is_one_line_and_status_3(error, line):
     words = [sys.executable, "-c", CRASH.format(error=error)]
     done = subprocess.run([*words, "rules"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
-    assert done.stderr.startswith(told)
+    assert done.stderr.startswith(line)
     shown = subprocess.run([*words, "--debug", "rules"], capture_output=True, text=True, check=False)
     assert "Traceback" in shown.stderr
 
@@ -106,14 +106,14 @@ SECRET = re.compile(r"(?i)durand|zoe|zoé|12.?34.?56|\x9b|\u202e")
 @pytest.fixture
 def naming(tmp_path):
     """A data folder whose list names a person where nobody should be named, and steers terminals."""
-    told = (
+    listed = (
         ("ch-a.mssante.fr", "de zoe.durand@ch-fable.example, 06 12 34 56 78 \x85\u202e", "CH FABLE"),
         ("ch-b.mssante.fr", "pour Mme DURAND Zoé", "Dr Zoé DURAND"),
         ("ch-b.mssante.fr", "a \x9b2J", "M. DURAND Zoé 0612345678"),
         ("zoe.durand@ch-c.mssante.fr", "x", "zoe.durand@ch-fable.example"),
     )
     dn = "CN=a.example,OU=10101000{:02},O={},ST=Ain (01),C=FR"
-    rows = [{"domain": d, "description": x, "dn": dn.format(n, o)} for n, (d, x, o) in enumerate(told)]
+    rows = [{"domain": d, "description": x, "dn": dn.format(n, o)} for n, (d, x, o) in enumerate(listed)]
     (tmp_path / "list.xml").write_bytes(xml_of(*rows))
     return tmp_path
 
@@ -135,8 +135,8 @@ def test_nobody_is_named_where_nobody_should_be(naming, words):
 def test_the_site_names_nobody_either(naming, tmp_path):
     space = load_space(naming, as_of=AS_OF)
     (tmp_path / "site").mkdir()
-    found = audits.audit_all(space)
-    build_site(tmp_path / "site", space, found, waived=audits.waived(space), told=None, points=())
+    findings = audits.audit_all(space)
+    build_site(tmp_path / "site", space, findings, waived=audits.waived(space), told=None, points=())
     pages = {p.name: p.read_text(encoding="utf-8") for p in (tmp_path / "site").rglob("*.html")}
     explorer = pages.pop("explorer.html")
     texts = [*pages.values(), PACKED.sub("", explorer), json.dumps(unpacked(explorer), ensure_ascii=False)]
@@ -181,13 +181,13 @@ def test_standard_output_can_be_named_as_a_file(naming, tmp_path):
 
 
 def test_what_names_persons_only_its_owner_can_read(naming, tmp_path):
-    given, out = ("--data", str(naming), "--as-of", AS_OF), tmp_path / "reports"
-    ran("findings", "all", *given, "--contacts", "all", "--out", str(tmp_path / "f.csv"))
-    ran("report", "dn_consistency", *given, "-p", "contacts=all", "--out", str(out))
-    made = [tmp_path / "f.csv", out, *out.rglob("*")]
-    assert len(made) > 3
-    assert [path for path in made if path.stat().st_mode & 0o077] == []
-    ran("findings", "all", *given, "--out", str(tmp_path / "shared.csv"))
+    options, out = ("--data", str(naming), "--as-of", AS_OF), tmp_path / "reports"
+    ran("findings", "all", *options, "--contacts", "all", "--out", str(tmp_path / "f.csv"))
+    ran("report", "dn_consistency", *options, "-p", "contacts=all", "--out", str(out))
+    paths = [tmp_path / "f.csv", out, *out.rglob("*")]
+    assert len(paths) > 3
+    assert [path for path in paths if path.stat().st_mode & 0o077] == []
+    ran("findings", "all", *options, "--out", str(tmp_path / "shared.csv"))
     assert (tmp_path / "shared.csv").stat().st_mode & 0o044
 
 

@@ -22,8 +22,8 @@ def told(space, ident, statuses=None, row_limit=1000):
     frame = status(space) if statuses is None else statuses
     counts = frame["status"].astype("str").value_counts().reindex(list(names("statuses")), fill_value=0)
     report = Report("declarations", space, EVERYBODY, space.audited, concat([]), (), row_limit)
-    given = {"report": report, "statuses": frame, "counts": counts, "register": space.register}
-    return shown("declarations", ident, space=space, **given)
+    variables = {"report": report, "statuses": frame, "counts": counts, "register": space.register}
+    return shown("declarations", ident, space=space, **variables)
 
 
 def test_the_table_has_what_is_not_as_declared(space):
@@ -67,10 +67,10 @@ def test_a_register_that_is_not_there_or_unreadable_is_refused(tmp_path, registe
 
 
 def test_who_explores_sees_one_operator(space):
-    given = {"data": None, "as_of": AS_OF, "operator": "1679900001", "anchors": [], "contacts": "none"}
-    given |= dict.fromkeys(("region", "department", "signer")) | {"listing_days": 10, "row_limit": 5}
-    given |= dict.fromkeys(("recover", "any_namespace"), False)
-    own = status(space, {"1679900001"})
-    assert 0 < len(own) < len(status(space))
-    caption = shown("declarations", "opening", "answer", "statuses", **given).caption
-    assert f" sur {len(own)} " in caption
+    settings = {"data": None, "as_of": AS_OF, "operator": "1679900001", "anchors": [], "contacts": "none"}
+    settings |= dict.fromkeys(("region", "department", "signer")) | {"listing_days": 10, "row_limit": 5}
+    settings |= dict.fromkeys(("recover", "any_namespace"), False)
+    statuses = status(space, {"1679900001"})
+    assert 0 < len(statuses) < len(status(space))
+    caption = shown("declarations", "opening", "answer", "statuses", **settings).caption
+    assert f" sur {len(statuses)} " in caption

@@ -29,8 +29,8 @@ def own_registry(monkeypatch):
 
 
 def test_sql_asks_of_every_frame_what_pandas_would_say(space, findings):
-    told = space.sql("SELECT rule, count(*) AS n FROM findings GROUP BY rule").set_index("rule")["n"]
-    assert told.to_dict() == findings["rule"].value_counts().to_dict()
+    counts = space.sql("SELECT rule, count(*) AS n FROM findings GROUP BY rule").set_index("rule")["n"]
+    assert counts.to_dict() == findings["rule"].value_counts().to_dict()
     assert space.sql("FROM domains")["domain"].tolist() == list(map(space.shown, ms.domains(space)["domain"]))
     assert len(space.sql("FROM register")) == len(space.register.declarations)
     worst = space.sql("SELECT severity FROM findings ORDER BY rank DESC LIMIT 1")
@@ -69,9 +69,9 @@ def test_sql_shows_contacts_only_where_the_space_does(space):
     assert set(clear) == set(space.entries["support_contact"]) - {""}
     assert not set(hidden) & set(clear)
     assert hidden.nunique() == clear.nunique(), "two that differ stay different"
-    told = " ".join(space.sql("FROM register").astype("str").sum())
+    cells = " ".join(space.sql("FROM register").astype("str").sum())
     emails = set(space.register.declarations["project_manager_email"].dropna()) - {""}
-    assert [email in told for email in emails] == [False] * len(emails) != []
+    assert [email in cells for email in emails] == [False] * len(emails) != []
 
 
 def test_an_address_that_is_listed_as_a_domain_is_masked_by_sql_and_in_files(tmp_path):
@@ -91,20 +91,20 @@ def test_an_address_that_is_listed_as_a_domain_is_masked_by_sql_and_in_files(tmp
 )
 def test_a_threshold_changed_is_the_space_loaded_with_it(as_of, changed):
     before = ms.load_space(as_of=as_of)
-    found, domains = ms.audit_all(before), ms.domains(before)
-    made = before.with_(**changed)
-    loaded = ms.load_space(as_of=as_of, thresholds=made.thresholds)
-    assert_frame_equal(ms.audit_all(made), ms.audit_all(loaded))
-    assert_frame_equal(ms.domains(made), ms.domains(loaded))
-    assert not ms.audit_all(made).equals(found) or not ms.domains(made).equals(domains)
+    findings, domains = ms.audit_all(before), ms.domains(before)
+    after = before.with_(**changed)
+    loaded = ms.load_space(as_of=as_of, thresholds=after.thresholds)
+    assert_frame_equal(ms.audit_all(after), ms.audit_all(loaded))
+    assert_frame_equal(ms.domains(after), ms.domains(loaded))
+    assert not ms.audit_all(after).equals(findings) or not ms.domains(after).equals(domains)
     assert before.thresholds == ms.Thresholds(), "the space itself stays"
 
 
 def test_what_moved_is_new_gone_or_changed_and_nothing_else(space, findings):
-    found = ms.moved(space, other := space.with_(stale_after_days=365, concentration_min=1000))
+    moves = ms.moved(space, other := space.with_(stale_after_days=365, concentration_min=1000))
     after = ms.audit_all(other)
     old, new = set(findings["fingerprint"]), set(after["fingerprint"])
-    by_kind = found.groupby("moved")["fingerprint"].agg(set).to_dict()
+    by_kind = moves.groupby("moved")["fingerprint"].agg(set).to_dict()
     assert (by_kind["new"], by_kind["gone"]) == (new - old, old - new)
     both = findings.merge(after, on="fingerprint")
     differing = both[(both["observed_x"] != both["observed_y"]) | (both["rows_x"] != both["rows_y"])]
@@ -113,12 +113,12 @@ def test_what_moved_is_new_gone_or_changed_and_nothing_else(space, findings):
 
 
 def test_what_is_not_looked_at_any_more_is_unknown_and_not_gone(space):
-    found = ms.moved(space, replace(space, register=None))
-    lost = found[found["audit"] == "declarations"]
+    moves = ms.moved(space, replace(space, register=None))
+    lost = moves[moves["audit"] == "declarations"]
     assert len(lost) > 5
     assert set(lost["moved"]) == {"unknown"}
-    told = ms.moved(space, space.with_(observation_max_age_days=0))
-    assert set(told.loc[told["audit"] == "delegation_vs_redirection", "moved"]) <= {"unknown", "changed"}
+    aged = ms.moved(space, space.with_(observation_max_age_days=0))
+    assert set(aged.loc[aged["audit"] == "delegation_vs_redirection", "moved"]) <= {"unknown", "changed"}
 
 
 def test_a_threshold_that_is_none_is_refused(space):
@@ -133,10 +133,10 @@ def test_a_threshold_that_is_none_is_refused(space):
 
 def test_a_snapshot_has_its_own_thresholds(space, tmp_path):
     make_snapshot(space, tmp_path / "made", data=CATALOGUE)
-    made = ms.load_space(tmp_path / "made")
-    assert made.sql("SELECT count(*) AS n FROM findings")["n"].item() == len(ms.audit_all(space))
+    loaded = ms.load_space(tmp_path / "made")
+    assert loaded.sql("SELECT count(*) AS n FROM findings")["n"].item() == len(ms.audit_all(space))
     with pytest.raises(InputError, match="Load its data folder"):
-        made.with_(stale_after_days=365)
+        loaded.with_(stale_after_days=365)
 
 
 def test_a_finding_is_traced_to_its_rows(space, findings):
@@ -145,11 +145,11 @@ def test_a_finding_is_traced_to_its_rows(space, findings):
     declared = findings[(findings["rows"].map(len) == 0) & findings["evidence"].str.contains(".csv:")]
     assert len(declared) > 5
     for _, finding in declared.iterrows():
-        told = space.rows_of(finding)
+        traced = space.rows_of(finding)
         file, _, rows = finding["evidence"].partition(":")
         # The heads of its columns are no declaration.
-        assert row_ranges(told["row"]) == ("" if rows == "1" else rows)
-        assert set(told["file"]) <= {file}
+        assert row_ranges(traced["row"]) == ("" if rows == "1" else rows)
+        assert set(traced["file"]) <= {file}
     assert set(space.rows_of(findings)["row"]) == set().union(*findings["rows"])
     assert space.rows_of(findings.head(0)).empty
 
@@ -157,8 +157,8 @@ def test_a_finding_is_traced_to_its_rows(space, findings):
 def test_the_domains_behind_a_server_are_those_that_name_it(space):
     for kind in ("NS", "MX"):
         for host, domains in ms.hosts(space, kind).groupby("host")["domain"]:
-            told = ms.behind(space, f" {host.upper()}. ")
-            assert told.loc[told["kind"] == kind, "domain"].tolist() == domains.tolist()
+            served = ms.behind(space, f" {host.upper()}. ")
+            assert served.loc[served["kind"] == kind, "domain"].tolist() == domains.tolist()
     with pytest.raises(UnknownNameError, match=f"Near: .*{host}"):
         ms.behind(space, f"{host}x")
     with pytest.raises(InputError, match="no observation"):
@@ -167,10 +167,10 @@ def test_the_domains_behind_a_server_are_those_that_name_it(space):
 
 def test_a_region_is_what_reports_are_limited_to(space, findings):
     """What a place holds: `test_limits`."""
-    own = space.audited[space.audited["region"] == "Île-de-France"]
-    assert ms.within(space, space.audited, region="ile de france")["row"].tolist() == own["row"].tolist()
+    entries = space.audited[space.audited["region"] == "Île-de-France"]
+    assert ms.within(space, space.audited, region="ile de france")["row"].tolist() == entries["row"].tolist()
     named = ms.within(space, ms.hosts(space, "MX"), region="ÎLE-DE-FRANCE")
-    assert set(named["domain"]) <= set(own["domain"])
+    assert set(named["domain"]) <= set(entries["domain"])
     assert 0 < len(ms.within(space, findings, region="ile de france")) < len(findings)
     with pytest.raises(UnknownNameError):
         ms.within(space, findings, region="atlantide")
@@ -188,11 +188,11 @@ ROWS = pd.DataFrame({"operator_id": NUMBERS, "n": range(7)}, index=list("abcdefg
 )
 def test_a_table_is_joined_whatever_a_spreadsheet_made_of_its_numbers(on, numbers, rows):
     table = pd.DataFrame({f"Num_{on.upper()}": pd.Series(numbers, dtype="object"), "beds": 12, "n": 0})
-    told = ms.join(ROWS, table, on)
-    assert told.index.tolist() == ROWS.index.tolist()
-    assert told["n"].tolist() == list(range(7))
-    assert set(told.index[told["beds"].notna()]) == {*rows}
-    assert set(told.index[told["n_theirs"].notna()]) == {*rows}
+    joined = ms.join(ROWS, table, on)
+    assert joined.index.tolist() == ROWS.index.tolist()
+    assert joined["n"].tolist() == list(range(7))
+    assert set(joined.index[joined["beds"].notna()]) == {*rows}
+    assert set(joined.index[joined["n_theirs"].notna()]) == {*rows}
 
 
 @pytest.mark.parametrize(("table", "on", "why"), CASES["refused"])
@@ -225,9 +225,9 @@ def test_a_table_is_joined_from_its_file(tmp_path, space, suffix):
         table.to_csv(file, sep=";", index=False, encoding="cp1252")
     else:
         getattr(table, {"xlsx": "to_excel"}.get(suffix, f"to_{suffix}"))(file)
-    told = space.join(file, "finess")
-    assert set(told["intitulé"].dropna()) == {"Hôpital"}
-    assert_frame_equal(told, ms.join(space.audited, str(file), "finess"))
+    joined = space.join(file, "finess")
+    assert set(joined["intitulé"].dropna()) == {"Hôpital"}
+    assert_frame_equal(joined, ms.join(space.audited, str(file), "finess"))
 
 
 def test_certificates_declarations_and_changes_are_frames(space):
@@ -249,34 +249,34 @@ def test_certificates_declarations_and_changes_are_frames(space):
 
 
 def test_a_rule_of_ones_own_is_found_everywhere_rules_are(space, own_registry):
-    made = ms.own_rule(
+    rule = ms.own_rule(
         "LIST_DOMAIN_LONG", "Nom long", "domain.str.len() > 40", severity="error", remedy="Plus court."
     )
-    found = ms.audit(made.name, space)
-    assert set(found["domain"]) == {name for name in space.audited["domain"] if len(name) > 40}
-    assert set(found["severity"]) == {"error"}
-    assert set(found["fingerprint"]) <= set(ms.audit_all(space)["fingerprint"])
-    assert "Nom long" in ms.findings_table(found, ms.family("Nom long"))
+    findings = ms.audit(rule.name, space)
+    assert set(findings["domain"]) == {name for name in space.audited["domain"] if len(name) > 40}
+    assert set(findings["severity"]) == {"error"}
+    assert set(findings["fingerprint"]) <= set(ms.audit_all(space)["fingerprint"])
+    assert "Nom long" in ms.findings_table(findings, ms.family("Nom long"))
     ms.own_rule("LIST_DOMAIN_LONG", "Nom long", lambda rows: rows["domain"].str.len() > 60)
-    assert {*ms.audit(made.name, space)["domain"]} == {d for d in space.audited["domain"] if len(d) > 60}
+    assert {*ms.audit(rule.name, space)["domain"]} == {d for d in space.audited["domain"] if len(d) > 60}
 
 
 def test_a_rule_of_ones_own_masks_persons_and_fails_as_any_rule(space, own_registry):
     ms.own_rule("OWN_CONTACTS", "Contacts", "domain.str.len() > 40", shows="support_contact")
-    told = " ".join(ms.audit("own_contacts", replace(space, contacts="none"))["observed"])
-    assert "•••" in told
-    assert not [c for c in set(space.entries["support_email"]) - {""} if c in told]
+    observed = " ".join(ms.audit("own_contacts", replace(space, contacts="none"))["observed"])
+    assert "•••" in observed
+    assert not [c for c in set(space.entries["support_email"]) - {""} if c in observed]
     ms.own_rule("OWN_WRONG", "Faux", lambda rows: 1 / (len(rows) - len(rows)))
     assert ms.audit("own_wrong", space)["rule"].tolist() == ["AUDIT_RULE_FAILED"]
 
 
 @pytest.mark.parametrize(
-    ("code", "which", "given", "why"),
+    ("code", "which", "options", "why"),
     [("OWN_WRONG", lambda rows: rows["domian"] == "x", {}, "Did you mean 'domain'"), *CASES["rules"]],
 )
-def test_a_rule_of_ones_own_is_checked_when_it_is_made(own_registry, code, which, given, why):
+def test_a_rule_of_ones_own_is_checked_when_it_is_made(own_registry, code, which, options, why):
     with pytest.raises((InputError, ParameterError), match=why):
-        ms.own_rule(code, "Faux", which, **given)
+        ms.own_rule(code, "Faux", which, **options)
     assert "own_wrong" not in registry.audits()
 
 
@@ -305,8 +305,8 @@ def test_a_frame_is_written_as_its_suffix_says_persons_masked(tmp_path, suffix):
 
 def test_a_count_keeps_its_names_and_what_is_no_format_is_refused(tmp_path):
     counts = pd.Series({"CH FICTIF": 3}, name="domaines").rename_axis("opérateur")
-    told = pd.read_csv(ms.export(counts, tmp_path / "n.csv"))
-    assert told.to_dict("records") == [{"opérateur": "CH FICTIF", "domaines": 3}]
+    table = pd.read_csv(ms.export(counts, tmp_path / "n.csv"))
+    assert table.to_dict("records") == [{"opérateur": "CH FICTIF", "domaines": 3}]
     assert list(pd.read_parquet(ms.export(HOSTILE[HOSTILE["n"] > 1], tmp_path / "f.parquet"))) == list(
         HOSTILE
     )

@@ -29,9 +29,9 @@ def numbers(text):
 
 
 def counted_of(space):
-    found = ms.audit_all(space)
-    domains = ms.domains(space, found)
-    return found, domains, ms.causes(found, space.audited, space.published, ms.doubts(space, found, domains))
+    frame = ms.audit_all(space)
+    domains = ms.domains(space, frame)
+    return frame, domains, ms.causes(frame, space.audited, space.published, ms.doubts(space, frame, domains))
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +48,11 @@ def test_the_counts_are_those_of_the_frame_on_every_page_and_in_every_file(page,
     """The sentences beside them: `test_numbers`."""
     _, domains, _ = counted
     held = answers(domains)
-    assert all(sum(own.values()) == len(domains) for own in held.values())
+    assert all(sum(expected.values()) == len(domains) for expected in held.values())
     for shown in (page, page_of(sample_run, "index")):
-        for axis, own in held.items():
+        for axis, expected in held.items():
             counts = shown.xpath(f"//b[@data-{axis}]")
-            assert {one.get(f"data-{axis}"): int(one.text_content()) for one in counts} == own
+            assert {b.get(f"data-{axis}"): int(b.text_content()) for b in counts} == expected
         assert plain(shown.find(".//h1")).startswith("Le courrier arrive-t-il")
         assert not shown.xpath("//p[contains(., 'observe dns')]")
         (counts,) = shown.find_class("counts")
@@ -71,31 +71,31 @@ def test_every_line_of_the_checks_adds_up_and_leads_to_its_causes(page, counted)
     for check, row in zip(CHECKS, rows, strict=True):
         _, _, why, weight = (plain(cell) for cell in row)
         held = [domains[domains[check] == result] for result in ("ok", "warn", "fail", "unknown")]
-        held = [own for own in held if len(own)]
-        assert [int(plain(b)) for b in row.xpath("td//li/b")] == [len(own) for own in held]
-        boxes = [[int(own["mailboxes"].sum())] for own in held]
+        held = [part for part in held if len(part)]
+        assert [int(plain(b)) for b in row.xpath("td//li/b")] == [len(part) for part in held]
+        boxes = [[int(part["mailboxes"].sum())] for part in held]
         assert [numbers(plain(small)) for small in row.xpath("td//li/small")] == boxes
         results = set(domains[check])
         worst = [r for r in ("fail", "warn") if r in results][:1] + ["unknown"] * ("unknown" in results)
         whys = [domains.loc[domains[check] == result, "why"] for result in worst]
-        told = [max(own.map(lambda why, c=check: why[c]).explode().value_counts()) for own in whys]
-        assert [int(n) for n in re.findall(r"\((\d+) domaines?\)", why)] == told
-        own = causes[[check in decided for decided in causes["checks"]]]
-        assert sum(numbers(weight)) == len(own)
+        most = [max(part.map(lambda why, c=check: why[c]).explode().value_counts()) for part in whys]
+        assert [int(n) for n in re.findall(r"\((\d+) domaines?\)", why)] == most
+        of_check = causes[[check in decided for decided in causes["checks"]]]
+        assert sum(numbers(weight)) == len(of_check)
         links = row.xpath("td/a/@href")
-        assert links == ([f"#causes-{check}"] if len(own) else [])
+        assert links == ([f"#causes-{check}"] if len(of_check) else [])
         for link in links:
-            (there,) = page.xpath(f"//details/div[@id='{link[1:]}']")
-            assert sum(numbers(plain(there.getprevious()))) == len(own)
-            assert len(there.xpath("ol/li")) == min(CAUSES, len(own))
-            rest = len(own) - CAUSES
-            assert [numbers(plain(p)) for p in there.findall("p")] == ([[rest]] if rest > 0 else [])
+            (listed,) = page.xpath(f"//details/div[@id='{link[1:]}']")
+            assert sum(numbers(plain(listed.getprevious()))) == len(of_check)
+            assert len(listed.xpath("ol/li")) == min(CAUSES, len(of_check))
+            rest = len(of_check) - CAUSES
+            assert [numbers(plain(p)) for p in listed.findall("p")] == ([[rest]] if rest > 0 else [])
 
 
 def test_what_an_old_observation_shows_comes_last_with_its_age():
     limits = ms.Thresholds(observation_max_age_days=3)
     space = ms.load_space(as_of="2026-03-08T06:00:00Z", thresholds=limits)
-    assert {one.name: one.age_days for one in space.states if one.doubtful} == {"dns": 6, "tls": 5}
+    assert {state.name: state.age_days for state in space.states if state.doubtful} == {"dns": 6, "tls": 5}
     _, domains, causes = counted_of(space)
     aged = causes["doubts"].map(len) > 0
     assert aged.is_monotonic_increasing  # what is known to hold comes first
@@ -105,29 +105,29 @@ def test_what_an_old_observation_shows_comes_last_with_its_age():
     assert not seen & set(audits[~aged])
     assert set(causes.loc[aged, "age_days"]) == {6}
     text = parsed(ms.cause_list(causes))
-    shown = [plain(one) for one in text.xpath("//div[@id='causes-mail']/ol/li//p[@class='doubt']")]
-    told = causes[["mail" in decided for decided in causes["checks"]]]
-    assert len(shown) == min(CAUSES, sum(told["doubts"].map(len) > 0)) > 0
-    assert all("observation du DNS" in one and "(6 jours)" in one for one in shown)
+    shown = [plain(p) for p in text.xpath("//div[@id='causes-mail']/ol/li//p[@class='doubt']")]
+    of_mail = causes[["mail" in decided for decided in causes["checks"]]]
+    assert len(shown) == min(CAUSES, sum(of_mail["doubts"].map(len) > 0)) > 0
+    assert all("observation du DNS" in doubt and "(6 jours)" in doubt for doubt in shown)
     line = parsed(ms.checks(domains, causes)).xpath("//tbody/tr[th='Messagerie']/td")[2]
-    assert plain(line) == f"{len(told)} à confirmer"
+    assert plain(line) == f"{len(of_mail)} à confirmer"
     assert f"{sum(aged)} causes restent à confirmer" in plain_text(ms.first_cause(causes[aged]))
 
 
 def test_a_domain_whose_own_answer_is_too_old_is_in_doubt_beside_a_fresh_one(space):
-    found, domains, _ = counted_of(space)
-    assert ms.doubts(space, found, domains) == {}
+    findings, domains, _ = counted_of(space)
+    assert ms.doubts(space, findings, domains) == {}
     old = domains["domain"] == domains.loc[domains["dns"] == "fail", "domain"].iloc[0]
     domains.loc[old, "why"] = [{"receives": ["too-old"]}]
     domains.loc[old, "observed_at"] = pd.Timestamp("2026-02-01", tz="UTC")
-    unsure = ms.doubts(space, found, domains)
-    told = found[found["fingerprint"].isin(unsure)]
-    assert set(told["domain"]) == set(domains.loc[old, "domain"])
-    assert list(unsure.values()) == [{"dns": 30}] * len(told)
+    unsure = ms.doubts(space, findings, domains)
+    doubted = findings[findings["fingerprint"].isin(unsure)]
+    assert set(doubted["domain"]) == set(domains.loc[old, "domain"])
+    assert list(unsure.values()) == [{"dns": 30}] * len(doubted)
 
 
 def test_the_causes_shown_are_the_first_ten_and_the_file_has_all(page, counted):
-    found, _, causes = counted
+    findings, _, causes = counted
     items = page.xpath("//ol[@class='causes']/li")
     assert len(items) == CAUSES < len(causes)
     for item, cause in zip(items, causes.to_dict("records"), strict=False):
@@ -138,7 +138,7 @@ def test_the_causes_shown_are_the_first_ten_and_the_file_has_all(page, counted):
     (link,) = page.xpath("//a[@download='causes.csv']/@href")
     file = frame_in(link)
     assert file["domains"].tolist() == causes["domains"].tolist()
-    assert file["findings"].sum() == len(ms.actionable(found))
+    assert file["findings"].sum() == len(ms.actionable(findings))
 
 
 CLEAR = "Mme DURAND Zoé, 02 61 91 20 41, 06 39 98 00 01, support@gcs.example"

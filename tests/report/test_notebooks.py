@@ -64,7 +64,7 @@ def test_parameters_are_typed_and_default_to_what_the_package_does(name):
     cell = next(c for c in source(name)["cells"] if "parameters" in c["metadata"].get("tags", []))
     written = [node for node in ast.parse(code(cell)).body if isinstance(node, ast.AnnAssign)]
     hints = {node.target.id: ast.unparse(node.annotation) for node in written}
-    spaces = {name: given.default for name, given in signature(open_space).parameters.items()}
+    spaces = {name: option.default for name, option in signature(open_space).parameters.items()}
     spaces |= Thresholds().model_dump()
     for parameter, value in defaults.items():
         kind = kind_of(parameter)
@@ -87,7 +87,7 @@ def test_every_parameter_is_used(name):
 @pytest.mark.parametrize("name", [path.stem for path in resource("notebooks").glob("*.ipynb")])
 def test_no_parameter_is_used_before_it_was_coerced(name):
     readers = {"open_report", "load_space", "enable"}
-    given, raw = declared(source(name), name).keys(), set()
+    names, raw = declared(source(name), name).keys(), set()
     for cell in source(name)["cells"]:
         if cell["cell_type"] != "code" or "parameters" in cell["metadata"].get("tags", []):
             continue
@@ -96,7 +96,7 @@ def test_no_parameter_is_used_before_it_was_coerced(name):
         read = [call for call in calls if getattr(call.func, "id", getattr(call.func, "attr", "")) in readers]
         coerced = {id(inside) for call in read for inside in ast.walk(call)}
         loaded = [n for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
-        raw |= {n.id for n in loaded if n.id in given and id(n) not in coerced}
+        raw |= {n.id for n in loaded if n.id in names and id(n) not in coerced}
     assert raw <= {"row_limit"}  # which `changes` and `operator` assign again, checked
 
 
@@ -104,15 +104,15 @@ def test_every_family_of_an_audit_has_its_heading_and_section(name):
     cells = source(name)["cells"]
     headings = [line[3:].strip() for c in cells for line in c["source"] if line.startswith("## ")]
     calls = [(called(c), ast.parse(code(c)).body[-1].value.args) for c in cells if called(c)[:7] == "section"]
-    shown = [(how, family.value) for how, families in calls for family in families]
+    shown = [(function, family.value) for function, families in calls for family in families]
     families = {r.family for r in catalogue().values() if TOLD_IN.get(r.audit, r.audit) == name}
     assert sorted(family for _, family in shown) == sorted(families)
-    assert families <= {*headings, *(family for how, family in shown if how == "sections")}
+    assert families <= {*headings, *(family for function, family in shown if function == "sections")}
 
 
-@pytest.mark.parametrize("made", ["sample", pytest.param("real", marks=[pytest.mark.real, pytest.mark.long])])
-def test_every_report_is_whole_and_within_its_budget(made, request):
-    run = request.getfixturevalue(f"{made}_run")
+@pytest.mark.parametrize("data", ["sample", pytest.param("real", marks=[pytest.mark.real, pytest.mark.long])])
+def test_every_report_is_whole_and_within_its_budget(data, request):
+    run = request.getfixturevalue(f"{data}_run")
     assert [outcome.name for outcome in run.outcomes if outcome.failure] == []
     others = {"changes", "certificates", "contacts_over_time"}  # each has tests of its own
     assert {outcome.name for outcome in run.outcomes} - others == set(NAMES)
@@ -130,10 +130,10 @@ def test_every_cell_shows_something_and_nothing_goes_wrong(sample_run, name):
 
 def test_every_finding_is_in_a_table(sample_run, name):
     (outcome,) = (o for o in sample_run.outcomes if o.name == name)
-    told = [c for c in outcome.results.findings["rule"] if TOLD_IN.get(a := catalogue()[c].audit, a) == name]
+    rules = [c for c in outcome.results.findings["rule"] if TOLD_IN.get(a := catalogue()[c].audit, a) == name]
     tables = page(sample_run, name).xpath("//table[@data-rows]")
     tables = {t.get("id"): t.xpath("tbody/tr") for t in tables if t.get("id") not in NOT_FINDINGS}
-    assert sum(map(len, tables.values())) == len(told)
+    assert sum(map(len, tables.values())) == len(rules)
 
 
 def test_one_operator_and_a_row_limit(sample_run, tmp_path):
@@ -141,16 +141,16 @@ def test_one_operator_and_a_row_limit(sample_run, tmp_path):
     families = whole["rule"].map(lambda code: catalogue()[code].family)
     counts = actionable(whole).groupby(["operator_id", families]).size()
     operator = counts.idxmax()[0]
-    given = {"as_of": "2026-03-03T06:00:00Z", "operator": operator, "row_limit": 1}
-    run = run_reports(["dn_consistency"], out=tmp_path, parameters=given)
+    settings = {"as_of": "2026-03-03T06:00:00Z", "operator": operator, "row_limit": 1}
+    run = run_reports(["dn_consistency"], out=tmp_path, parameters=settings)
     findings = run.outcomes[0].results.findings
     assert 1 < counts.max() <= len(findings) < len(whole)
     report = page(run, "dn_consistency")
     tables = report.xpath("//table[@data-rows]")
     assert all(len(table.xpath("tbody/tr")) == 1 for table in tables)
     away = (findings["severity"] == "info") | (findings["confidence"] == "hint")
-    told = findings["rule"].map(lambda code: catalogue()[code].family)
-    assert len(tables) == len(set(zip(told, away, strict=True)))
+    titles = findings["rule"].map(lambda code: catalogue()[code].family)
+    assert len(tables) == len(set(zip(titles, away, strict=True)))
     assert report.xpath("//p[@class='csv'][contains(., 'toutes sont dans le fichier CSV')]")
     assert operator in report.xpath("//p[@class='limits']")[0].text_content()
 
@@ -196,8 +196,8 @@ def test_the_cookbooks_answers_are_right(answers):
     assert shown["search"]["domain"].iloc[0] == "ch-moulinvirtuel.mssante.fr"
     assert shown["listed"].listed
     assert set(shown["changes"]["confidence"]) <= {"certain", "likely"}, "the archive's lists are verified"
-    there = {*entries.loc[entries["region"] == scope["region"], "row"]}
-    assert len(shown["region"]) >= findings["rows"].map(lambda own: not there.isdisjoint(own)).sum() > 3
+    local = {*entries.loc[entries["region"] == scope["region"], "row"]}
+    assert len(shown["region"]) >= findings["rows"].map(lambda rows: not local.isdisjoint(rows)).sum() > 3
     long = entries.loc[entries["domain"].str.len() > 40, "domain"].nunique()
     assert len(lxml_html.fromstring(shown["rule"]).findall(".//tbody/tr")) == long > 0
     number = entries.loc[entries["department"] == "44", "domain"].nunique()
@@ -222,7 +222,7 @@ def test_a_guide_runs_on_the_sample_and_on_a_hostile_list_by_changing_one_cell(
     text = (resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8")
     line = json.dumps("data: str | None = None")
     assert text.count(line) == 1
-    own = tmp_path / f"{name}_own.ipynb"
-    own.write_text(text.replace(line, json.dumps(f"data = {str(hostile_data)!r}")), encoding="utf-8")
-    run = run_reports([name, str(own)], out=tmp_path / "out")
+    changed = tmp_path / f"{name}_own.ipynb"
+    changed.write_text(text.replace(line, json.dumps(f"data = {str(hostile_data)!r}")), encoding="utf-8")
+    run = run_reports([name, str(changed)], out=tmp_path / "out")
     assert [outcome.failure for outcome in run.outcomes] == [None, None]

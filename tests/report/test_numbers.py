@@ -49,8 +49,8 @@ class Page:
         for figure in self.root.iter("figure"):
             if plain(figure.get("aria-label")) == title:
                 alt = figure.xpath("div/@aria-label")[0]
-                told = plain(alt).removesuffix(".").split(title, 1)[1].lstrip(". ")
-                return [tuple(one.rpartition(" : ")[::2]) for one in told.split(" ; ")]
+                text = plain(alt).removesuffix(".").split(title, 1)[1].lstrip(". ")
+                return [tuple(part.rpartition(" : ")[::2]) for part in text.split(" ; ")]
         raise LookupError(title)
 
     @property
@@ -63,8 +63,8 @@ class Page:
     def counts(self, title):
         """How much a chart draws in all for each name."""
         held = Counter()
-        for name, told in self.drawn(title):
-            held[name] += sum(map(int, re.findall(r"(?<![\d,(])\d+(?![\d,]*%)(?! %)", told)))
+        for name, text in self.drawn(title):
+            held[name] += sum(map(int, re.findall(r"(?<![\d,(])\d+(?![\d,]*%)(?! %)", text)))
         return held
 
     @cached_property
@@ -80,10 +80,10 @@ class Page:
     def grave(self):
         return self.todo[self.todo["severity"].isin(["critical", "error"])]
 
-    def touched(self, found):
+    def touched(self, findings):
         """How many listed domains findings touch, by their rows (`evidence` is cut: by their fingerprint)."""
         every = ms.audit_all(self.space)
-        return ms.touched(every[every["fingerprint"].isin(found["fingerprint"])], self.space.audited)
+        return ms.touched(every[every["fingerprint"].isin(findings["fingerprint"])], self.space.audited)
 
     @property
     def entries(self):
@@ -113,7 +113,7 @@ def unchanged(page, days):
 def server(page, title, kind):
     first, n = next(iter(page.counts(title).items()))
     hosts = ms.hosts(page.space, kind).groupby("domain")["host"].agg(set)
-    alone = sum(own == {first} for own in hosts)
+    alone = sum(hosts_of == {first} for hosts_of in hosts)
     rest = "Chacun de ces domaines a un autre serveur."
     if alone:
         rest = f"{alone} domaine{'s n’ont' if alone > 1 else ' n’a'} pas d’autre serveur et …"
@@ -129,8 +129,8 @@ def answer(page):
     )
     first = page.csv("causes").iloc[0]
     yield f"À traiter d’abord : … ({first['domains']} domaines, {first['mailboxes']} boîtes)."
-    found = ms.audit_all(page.space)
-    others = int(((found["domains"] > 0) & ~found["domain"].isin(page.entries["domain"])).sum())
+    findings = ms.audit_all(page.space)
+    others = int(((findings["domains"] > 0) & ~findings["domain"].isin(page.entries["domain"])).sum())
     yield f"Chaque audit a eu les données qu’il lui faut. {others} constats portent sur des noms …"
 
 
@@ -156,10 +156,10 @@ def shares(page):
     drawn = page.counts("Nombre de domaines par opérateur")
     (first, most), *_ = drawn.items()
     names = list(drawn)[:3]
-    own = page.entries[page.entries["operator"].isin(names)]
-    assert own.groupby("operator")["domain"].nunique().to_dict() == {n: drawn[n] for n in names}
+    rows = page.entries[page.entries["operator"].isin(names)]
+    assert rows.groupby("operator")["domain"].nunique().to_dict() == {n: drawn[n] for n in names}
     yield (
-        f"Les 3 premiers opérateurs portent {share(own['domain'].nunique(), page.whole)} des {page.whole} "
+        f"Les 3 premiers opérateurs portent {share(rows['domain'].nunique(), page.whole)} des {page.whole} "
         f"domaines ; le premier, {first}, en porte {most} ({share(most, page.whole)})."
     )
 
@@ -179,7 +179,7 @@ def departments(page):
 
 def ages(page):
     dates, now, rows = page.entries["updated_at"], pd.Timestamp(page.space.as_of), len(page.entries)
-    parts = [part for _, told in page.drawn("Lignes par mois de DateMAJ") for part in told.split(", ")]
+    parts = [part for _, text in page.drawn("Lignes par mois de DateMAJ") for part in text.split(", ")]
     assert sum(int(part.split()[0]) for part in parts) == int((dates <= now).sum())
     old = int((dates <= now - pd.Timedelta(days=730)).sum())
     yield f"{old} lignes sur {rows} ({share(old, rows)}) portent une date de plus de 2 ans…."
@@ -203,11 +203,11 @@ def certificates(page):
     )
     drawn = page.counts("Domaines sans autre certificat, par mois d’échéance")
     months = page.csv("months")
-    own = months.groupby(months["month"].str[3:] + months["month"].str[:2], sort=True)["domains"].sum()
-    assert own.tolist() == list(drawn.values())  # one certificate a domain in the sample
+    sums = months.groupby(months["month"].str[3:] + months["month"].str[:2], sort=True)["domains"].sum()
+    assert sums.tolist() == list(drawn.values())  # one certificate a domain in the sample
     (first, n), *_ = drawn.items()
     yield (
-        f"{own.sum()} domaines ont un certificat dont la fin est connue et que nul autre ne relaie ; {n} le "
+        f"{sums.sum()} domaines ont un certificat dont la fin est connue et que nul autre ne relaie ; {n} le "
         f"perdent en {first}, le premier mois montré."
     )
     shown = page.root.xpath("//table[@id='unseen']/tbody/tr/td[1]")
@@ -228,9 +228,9 @@ def changes(page):
     )
     yield f"{len(events)} événements, les derniers d’abord"
     sizes, happened = page.lists
-    told = events["Liste du"].map(lambda text: day(pd.Timestamp(text))).value_counts()
-    assert {name: n for name, n in happened if n} == told.to_dict()
-    name, most = max(happened, key=lambda one: one[1])
+    counts = events["Liste du"].map(lambda text: day(pd.Timestamp(text))).value_counts()
+    assert {name: n for name, n in happened if n} == counts.to_dict()
+    name, most = max(happened, key=lambda pair: pair[1])
     archive, tests = page.space.archive, {*page.space.entries.query("is_audit_entry")["domain"]}
     assert sizes[-1][1] == len({*archive.load(archive.snapshots[-1]).entries["domain"]} - tests)
     yield (
@@ -247,9 +247,9 @@ def changes(page):
     parts = [n / size for n, (_, size) in zip(touched.values(), sizes, strict=False)]
     mean = share(round(1000 * sum(parts) / len(parts)), 1000)
     yield f"D’une liste à la suivante, {mean} des domaines changent en moyenne, dates mises à part."
-    known, history = page.counts("Domaines par mois d’apparition"), archive.history
+    months, history = page.counts("Domaines par mois d’apparition"), archive.history
     last = {*history.loc[history["last_seen"] == history["last_seen"].max(), "domain"]} - tests
-    yield f"{sum(known.values())} domaines sur {len(last)} sont apparus depuis que l’archive existe ; …"
+    yield f"{sum(months.values())} domaines sur {len(last)} sont apparus depuis que l’archive existe ; …"
     yield "… changement…"  # of one kind: the test of tables
 
 
@@ -263,11 +263,11 @@ def contacts_over_time(page):
     assert unchanged(page, 365)[1] < 20
     yield "Une seule durée, au plus, est mesurée : …"
     groups = page.csv("lifetimes")
-    known = groups.dropna(subset="Inchangés (%)")
-    lowest = known.sort_values("Inchangés (%)", kind="stable").iloc[0]
+    measured = groups.dropna(subset="Inchangés (%)")
+    lowest = measured.sort_values("Inchangés (%)", kind="stable").iloc[0]
     yield (
         f"Après 6 mois, la part est de {int(lowest['Inchangés (%)'])}% chez « {lowest['Par']} : "
-        f"{lowest['Groupe']} », la plus basse ; {len(known)} groupes assez suivis sur {len(groups)}."
+        f"{lowest['Groupe']} », la plus basse ; {len(measured)} groupes assez suivis sur {len(groups)}."
     )
     yield f"{len(groups)} groupes, après 6 mois"
 
@@ -287,10 +287,10 @@ def delegation(page):
     unobserved, lost = page.csv("unobserved"), page.csv("lost")
     mail = unobserved.groupby("receives")["mailboxes"].agg(["size", "sum"])
     (yes, risky, no, unknown), boxes = (mail[name][[*RECEIVES]] for name in ("size", "sum"))
-    told = "{}, {}, {} et {}".format(*boxes)
+    published = "{}, {}, {} et {}".format(*boxes)
     yield (
         f"{yes} domaines reçoivent les messages, {risky} sont à risque, {no} ne les reçoivent pas, {unknown} "
-        f"est inconnu. En boîtes publiées : {told}."
+        f"est inconnu. En boîtes publiées : {published}."
     )
     assert page.csv("causes")["Domaines"].sum() == len(lost)
     yield f"{len(lost)} domaines où des messages se perdent ou peuvent se perdre"
@@ -306,7 +306,7 @@ def delegation(page):
         f"({share(redirected, seen)}) redirigés."
     )
     drawn = page.drawn("Domaines par opérateur et par méthode")
-    mixed = sum(len(told.split(",")) > 1 for _, told in drawn)
+    mixed = sum(len(text.split(",")) > 1 for _, text in drawn)
     yield (
         f"{mixed} opérateurs sur {page.entries['operator_id'].nunique()} emploient plusieurs méthodes. "
         f"Montrés : {len(drawn)} opérateurs, les plus grands d’abord."
@@ -386,7 +386,7 @@ def told(page):
         "//p[@class='lead']|//figcaption|//p[@class='caution']|//p[@class='limits']|"
         "//table[not(@id='parameters')]/caption"
     )
-    texts = [plain(one.text_content()) for one in page.root.xpath(where)]
+    texts = [plain(element.text_content()) for element in page.root.xpath(where)]
     return [text for text in texts if re.search(r"\d", text)]
 
 
@@ -406,8 +406,8 @@ def test_every_number_of_every_sentence_is_that_of_the_pages_own_data(page):
 def test_every_table_has_as_many_rows_as_it_says(page):
     links = page.root.xpath("//p[@class='csv']")
     assert links
-    for one in links:
-        text, hrefs = plain(one.text_content()), one.xpath("a[contains(@href, 'text/csv')]/@href")
+    for link in links:
+        text, hrefs = plain(link.text_content()), link.xpath("a[contains(@href, 'text/csv')]/@href")
         for href in hrefs:
             rows = len(frame_in(href))
             stated = re.search(r"Télécharger (?:les (\d+) lignes|la ligne)", text)
@@ -496,9 +496,9 @@ FIGURES = {
 def test_every_figure_is_that_of_the_pages_own_data(page):
     wanted = FIGURES[page.name](page)
     shown = {}
-    for one in page.root.xpath("//dl[@class='figures']/div"):
-        text = plain(" ".join(one.xpath("dd//text()")))
+    for figure in page.root.xpath("//dl[@class='figures']/div"):
+        text = plain(" ".join(figure.xpath("dd//text()")))
         if re.search(r"\d", text):
-            name = plain(one.findtext("dt") or "")
+            name = plain(figure.findtext("dt") or "")
             shown[name] = re.findall(r"[\d,]+ ?%|\d+", text)
     assert shown == {name: [str(value) for value in values] for name, values in wanted.items()}

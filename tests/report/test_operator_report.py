@@ -39,8 +39,8 @@ def has(space):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    given = {"as_of": AS_OF, "operator": "groupement e-sante de cheminsonge"}
-    return run_reports(["operator"], out=tmp_path_factory.mktemp("operator"), parameters=given)
+    settings = {"as_of": AS_OF, "operator": "groupement e-sante de cheminsonge"}
+    return run_reports(["operator"], out=tmp_path_factory.mktemp("operator"), parameters=settings)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def test_nothing_of_any_other_operator_of_the_sample(space, has, lang):
 def test_nothing_of_any_other_operator_of_the_real_list(real_space):
     has = belonging(real_space)
     sizes = real_space.audited.groupby("operator_id")["domain"].nunique()
-    by_size, found = sizes.sort_values(ascending=False).index, audit_all(real_space)
-    chosen = {*by_size[:6], *by_size[::40], *found["operator_id"].unique()[:12]} & {*by_size}
+    by_size, findings = sizes.sort_values(ascending=False).index, audit_all(real_space)
+    chosen = {*by_size[:6], *by_size[::40], *findings["operator_id"].unique()[:12]} & {*by_size}
     written = {operator_id: written_for(real_space, operator_id) for operator_id in sorted(chosen)}
     for operator_id, texts in written.items():
         for suffix, text in texts.items():
@@ -128,16 +128,16 @@ def test_the_first_screen_is_the_answer(report, space):
 
 
 def test_the_numbers_of_one_page_agree(report, space):
-    told = dossier(space, GROUP)
+    record = dossier(space, GROUP)
     lead = plain(report.xpath("//p[@class='lead']")[0].text_content())
     whole, by_severity = re.match(r"(\d+) points? à corriger \(([^)]*)\)", lead).groups()
-    assert int(whole) == sum(int(n) for n in re.findall(r"\d+", by_severity)) == len(told.points)
-    assert len(report.xpath("//ol[@class='points']/li")) == len(told.points)
+    assert int(whole) == sum(int(n) for n in re.findall(r"\d+", by_severity)) == len(record.points)
+    assert len(report.xpath("//ol[@class='points']/li")) == len(record.points)
     rows = {t.get("id"): len(t.xpath("tbody/tr")) for t in report.xpath("//table")}
-    assert rows["findings"] + rows["findings-folded"] == len(told.findings)
-    own = space.audited[space.audited["operator_id"] == GROUP]
-    assert (rows["domains"], rows["certificates"]) == (own["domain"].nunique(), own["cn"].nunique())
-    page, letter = plain(report.text_content()), letter_files(told)[".txt"].decode()
+    assert rows["findings"] + rows["findings-folded"] == len(record.findings)
+    entries = space.audited[space.audited["operator_id"] == GROUP]
+    assert (rows["domains"], rows["certificates"]) == (entries["domain"].nunique(), entries["cn"].nunique())
+    page, letter = plain(report.text_content()), letter_files(record)[".txt"].decode()
     for text in (
         f"À corriger{whole}",
         f"{rows['findings']} constats que ces points résument",
@@ -151,9 +151,9 @@ def test_the_numbers_of_one_page_agree(report, space):
 def test_the_page_of_a_dossier_is_that_of_the_notebook(run, report, space):
     path = resource("notebooks") / "operator.ipynb"
     (job,) = plan({"operator": path}, {"as_of": AS_OF, "operator": "groupement e-sante de cheminsonge"})
-    made = lxml_html.fromstring(from_space(Order("", job.shown, ""), space, GROUP).files[".html"].decode())
-    for what in ("//h1", "//h2", "//main//p", "//main//table"):
-        assert [e.text_content() for e in made.xpath(what)] == [e.text_content() for e in report.xpath(what)]
+    page = lxml_html.fromstring(from_space(Order("", job.shown, ""), space, GROUP).files[".html"].decode())
+    for part in ("//h1", "//h2", "//main//p", "//main//table"):
+        assert [e.text_content() for e in page.xpath(part)] == [e.text_content() for e in report.xpath(part)]
     assert dossier(space, GROUP).record().payload() == run.outcomes[0].results.payload()
 
 

@@ -106,8 +106,8 @@ def test_the_index_of_a_run(snapshot):
 
 
 def test_the_index_says_the_answer_of_each_report():
-    told = {"text/html": f'<p class="lead"><b>2</b> of\n {escape(HOSTILE)}</p>'}
-    lead = lead_of(v4.new_notebook(cells=[code(shown(told))]))
+    bundle = {"text/html": f'<p class="lead"><b>2</b> of\n {escape(HOSTILE)}</p>'}
+    lead = lead_of(v4.new_notebook(cells=[code(shown(bundle))]))
     assert lead == f"2 of {' '.join(HOSTILE.split())}"
     text = index_html([replace(outcomes()[0], lead=lead)], (), PROVENANCE)
     assert HOSTILE not in text
@@ -135,9 +135,9 @@ def test_no_output_but_html_can_bring_markup(output):
 
 
 def test_nothing_a_report_says_beside_its_notebook_can_bring_markup():
-    told = DAMAGED | dict.fromkeys(("file", "sha256", "signer"), HOSTILE)
+    origin = DAMAGED | dict.fromkeys(("file", "sha256", "signer"), HOSTILE)
     outcome = Outcome("report", HOSTILE, None, Failure(HOSTILE, HOSTILE, 0, HOSTILE), HOSTILE)
-    text = to_html(report(), outcome, told | {"signature": "invalid"}, [(HOSTILE, HOSTILE)])
+    text = to_html(report(), outcome, origin | {"signature": "invalid"}, [(HOSTILE, HOSTILE)])
     assert not lxml_html.fromstring(text).xpath("//script | //img")
     assert "{{ 7*7 }}" in text
 

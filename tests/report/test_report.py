@@ -114,13 +114,13 @@ def test_what_an_earlier_run_left_is_kept_or_removed_as_it_is_still_true(mixed):
 
 
 def test_results_are_for_machines(mixed):
-    told = json.loads((mixed.out / "failed" / "failing.results.json").read_text(encoding="utf-8"))
-    assert (told["status"], told["failure"]["kind"], told["counts"]) == ("failed", "ValueError", None)
-    assert re.match(r"cannot read •••, .* \(line \d of the cell\)$", told["failure"]["message"])
-    assert told["parameters"] == {"as_of": AS_OF}
-    assert sum(told["arrives"].values()) == sum(told["order"].values()) == 106
+    saved = json.loads((mixed.out / "failed" / "failing.results.json").read_text(encoding="utf-8"))
+    assert (saved["status"], saved["failure"]["kind"], saved["counts"]) == ("failed", "ValueError", None)
+    assert re.match(r"cannot read •••, .* \(line \d of the cell\)$", saved["failure"]["message"])
+    assert saved["parameters"] == {"as_of": AS_OF}
+    assert sum(saved["arrives"].values()) == sum(saved["order"].values()) == 106
     # The list was read before anything ran, for the notebooks that take one.
-    assert told["provenance"]["signature"] == "valid"
+    assert saved["provenance"]["signature"] == "valid"
 
 
 def test_hostile_outputs_bring_no_markup(mixed):
@@ -198,14 +198,14 @@ def test_the_same_input_gives_the_same_bytes_wherever_it_is_run(sample_run, tmp_
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setenv("LANG", "fr_FR.UTF-8")
-    given = {"as_of": AS_OF, "data": "elsewhere/sample", "anchors": [str(data / "anchors")]}
-    run_reports(["overview"], out=Path("out"), parameters=given)
+    settings = {"as_of": AS_OF, "data": "elsewhere/sample", "anchors": [str(data / "anchors")]}
+    run_reports(["overview"], out=Path("out"), parameters=settings)
     # The two differ in nothing but the parameters they name.
     named = r"(?s)<details class=\"parameters\">.*?</details>|<dt>Paramètres</dt><dd>.*?</dd>"
     folders = (sample_run.out, tmp_path / "out")
-    there, here = (re.sub(named, "", (o / "overview.html").read_text(encoding="utf-8")) for o in folders)
-    assert there == here
-    assert there.count("<dt>SHA-256</dt>") == 1
+    first, second = (re.sub(named, "", (o / "overview.html").read_text(encoding="utf-8")) for o in folders)
+    assert first == second
+    assert first.count("<dt>SHA-256</dt>") == 1
 
 
 @pytest.mark.parametrize(
@@ -294,9 +294,9 @@ def test_an_interrupted_run_leaves_no_process_and_nothing_half_written(slow, tmp
     with pytest.raises(OutputError, match="another run is writing here"):
         run_reports(["plain"], out=tmp_path / "out", notebooks=FILES)
     process.send_signal(sent)
-    told, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=120)
     assert process.returncode == status
-    assert "Traceback" not in told + errors
+    assert "Traceback" not in output + errors
     assert gone(kernel)
     assert not scratch.exists()
     assert everything_in(tmp_path / "out") == {".lock": b"", "slow.html": b"last good"}
@@ -347,7 +347,7 @@ def forms(content):
 
 
 def canaries(content):
-    return {found for form in forms(content) for found in CANARY.findall(form)}
+    return {canary for form in forms(content) for canary in CANARY.findall(form)}
 
 
 @pytest.fixture(scope="module")
@@ -358,12 +358,12 @@ def canary(tmp_path_factory):
 
 
 def test_the_search_for_canaries_finds_them_in_every_form(canary, tmp_path):
-    found = audit_all(open_space(data=str(canary), as_of=AS_OF, contacts="all"))
-    assert len(found["rule"][found["rule"].str.startswith("CONTACT")].unique()) >= 10
+    findings = audit_all(open_space(data=str(canary), as_of=AS_OF, contacts="all"))
+    assert len(findings["rule"][findings["rule"].str.startswith("CONTACT")].unique()) >= 10
     for suffix, write in export.WRITERS.items():
-        write(found, tmp_path / f"a.{suffix}")
+        write(findings, tmp_path / f"a.{suffix}")
         assert canaries((tmp_path / f"a.{suffix}").read_bytes()), suffix
-    shown = findings_table(found, name="t", caption="c", limit=1).text
+    shown = findings_table(findings, name="t", caption="c", limit=1).text
     assert canaries("".join(re.findall(r"base64,[^\"]+", shown)).encode())
 
 
@@ -372,9 +372,9 @@ def test_no_file_names_a_person_or_a_secret(canary, tmp_path, monkeypatch):
     run = run_reports(out=tmp_path / "out", parameters={"data": str(canary), "as_of": AS_OF})
     assert [o.failure for o in run.outcomes] == [None] * len(run.outcomes)
     assert "declarations" not in {outcome.name for outcome in run.outcomes}, "there is no register"
-    found = audit_all(open_space(data=str(canary), as_of=AS_OF))
+    findings = audit_all(open_space(data=str(canary), as_of=AS_OF))
     for suffix, write in export.WRITERS.items():
-        write(found, tmp_path / "out" / f"all.{suffix}")
+        write(findings, tmp_path / "out" / f"all.{suffix}")
     files = everything_in(tmp_path / "out")
     assert {Path(name).suffix for name in files} >= {".html", ".ipynb", ".json", ".csv", ".xlsx", ".parquet"}
     assert {name: canaries(content) for name, content in files.items() if canaries(content)} == {}
@@ -383,8 +383,8 @@ def test_no_file_names_a_person_or_a_secret(canary, tmp_path, monkeypatch):
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
 def test_what_changed_names_nobody_in_any_format(canary, tmp_path, suffix):
     before, out = tmp_path / "before.xml", tmp_path / f"changes.{suffix}"
-    told = canary.read_bytes().replace(b"canari", b"canari.z").replace(b"0639987654", b"0639987699")
-    before.write_bytes(told)
+    listed = canary.read_bytes().replace(b"canari", b"canari.z").replace(b"0639987654", b"0639987699")
+    before.write_bytes(listed)
     arguments = ["changes", str(before), str(canary), "--format", suffix, "--out", str(out)]
     for more, named in (((), False), (("--contacts", "all"), True)):
         done = CliRunner().invoke(app, [*arguments, *more])
@@ -403,11 +403,11 @@ def test_a_snapshot_names_nobody_outside_of_what_is_private(canary, tmp_path):
 def test_a_report_comes_with_its_findings(sample_run):
     for outcome in sample_run.outcomes:
         text = (sample_run.out / f"{outcome.name}.findings.csv").read_text(encoding="utf-8-sig")
-        told = json.loads((sample_run.out / f"{outcome.name}.results.json").read_text(encoding="utf-8"))
-        found = outcome.results.findings
+        results = json.loads((sample_run.out / f"{outcome.name}.results.json").read_text(encoding="utf-8"))
+        findings = outcome.results.findings
         # A first run: nothing to compare with.
-        assert text == export.csv_text(found.assign(first_seen="2026-03-03T06:00:00+00:00", status=""))
+        assert text == export.csv_text(findings.assign(first_seen="2026-03-03T06:00:00+00:00", status=""))
         assert {"subject", "rows", "facts"}.isdisjoint(text.partition("\n")[0].split(","))
         none = outcome.name in ("changes", "contacts_over_time")
-        assert (len(found) == 0) == none, "changes are no findings"
-        assert sum(told["counts"]["by_rule"].values()) == told["counts"]["findings"] == len(found)
+        assert (len(findings) == 0) == none, "changes are no findings"
+        assert sum(results["counts"]["by_rule"].values()) == results["counts"]["findings"] == len(findings)

@@ -45,22 +45,22 @@ def validators():
 
 
 def in_snapshot(folder, name):
-    told = records(pd.read_parquet(folder / f"{name}.parquet"))
-    return [one | {k: json.loads(one[k]) for k in OBJECTS if isinstance(one.get(k), str)} for one in told]
+    rows = records(pd.read_parquet(folder / f"{name}.parquet"))
+    return [row | {k: json.loads(row[k]) for k in OBJECTS if isinstance(row.get(k), str)} for row in rows]
 
 
 def results_in(folder):
     return [json.loads(file.read_text(encoding="utf-8")) for file in folder.rglob("*.results.json")]
 
 
-@pytest.mark.parametrize("made", ["sample", "hostile"])
-def test_files_of_reports_findings_and_domains(made, request, validators, tmp_path):
-    run, space = (request.getfixturevalue(f"{made}_{kind}") for kind in ("run", "space"))
-    told = results_in(run.out)
-    assert len(told) == len(run.outcomes) >= 6
+@pytest.mark.parametrize("source", ["sample", "hostile"])
+def test_files_of_reports_findings_and_domains(source, request, validators, tmp_path):
+    run, space = (request.getfixturevalue(f"{source}_{kind}") for kind in ("run", "space"))
+    results = results_in(run.out)
+    assert len(results) == len(run.outcomes) >= 6
     assert (run.out / "overview.html").stat().st_size <= 1_200_000
-    for one in told:
-        validators["results"].validate(one)
+    for result in results:
+        validators["results"].validate(result)
     make_snapshot(space, tmp_path / "s")
     domains, changes, shared = (
         in_snapshot(tmp_path / "s", name) for name in ("domains", "changes", "findings")
@@ -75,10 +75,10 @@ def test_files_of_reports_findings_and_domains(made, request, validators, tmp_pa
 
 
 def test_results_of_a_failure_of_a_second_run_and_of_a_dossier(validators, sample_run, tmp_path):
-    results = next(one.results for one in sample_run.outcomes if one.name == "dn_consistency")
+    results = next(o.results for o in sample_run.outcomes if o.name == "dn_consistency")
     at, many = "2026-03-01T00:00:00+00:00", len(results.findings)
-    gone = {"rule": "DN_SHAPE", "domain": "a", "operator": "b", "first_seen": at}
-    follow_up = FollowUp(at, (at,) * many, ("new",) * many, (gone,))
+    fixed = {"rule": "DN_SHAPE", "domain": "a", "operator": "b", "first_seen": at}
+    follow_up = FollowUp(at, (at,) * many, ("new",) * many, (fixed,))
     failure = Failure("KeyError", "x", 3)
     for outcome, origin in (
         (Outcome("a", "A", results, follow_up=follow_up, seconds={"run": 1.5}), results.provenance),
@@ -138,9 +138,9 @@ def test_what_is_wrong_is_refused(sample_run, sample_space, validators, tmp_path
 @pytest.fixture(scope="module")
 def operator(space, findings):
     """The identifier and name of an operator of the sample that alone bears its name, and has findings."""
-    known = space.entries[["operator_id", "operator"]].drop_duplicates()
-    alone = known[
-        ~known["operator"].duplicated(keep=False) & known["operator_id"].isin(findings["operator_id"])
+    operators = space.entries[["operator_id", "operator"]].drop_duplicates()
+    alone = operators[
+        ~operators["operator"].duplicated(keep=False) & operators["operator_id"].isin(findings["operator_id"])
     ]
     return tuple(alone.iloc[0])
 
@@ -170,12 +170,12 @@ def test_an_operator_that_is_none_or_several_is_refused_with_names_near(space, o
 
 def test_findings_of_an_operator_touch_its_rows_or_name_it(space, findings, operator):
     identifier = operator[0]
-    own = touching(findings, space, Limits(identifier))
+    limited = touching(findings, space, Limits(identifier))
     rows = set(space.entries.loc[space.entries["operator_id"] == identifier, "row"])
-    assert 0 < len(own) < len(findings)
+    assert 0 < len(limited) < len(findings)
     touched = findings["rows"].map(lambda r: bool(rows & set(r))) | (findings["operator_id"] == identifier)
-    assert findings[touched]["evidence"].tolist() == own["evidence"].tolist()
-    assert own.dtypes.equals(findings.dtypes)
+    assert findings[touched]["evidence"].tolist() == limited["evidence"].tolist()
+    assert limited.dtypes.equals(findings.dtypes)
 
 
 @pytest.mark.parametrize("number", [0, 1000])

@@ -26,8 +26,8 @@ def downloaded(page):
     return attached(link)
 
 
-def shown(told, caption="c", limit=9):
-    return parsed(findings.findings_table(told, name="t", caption=caption, limit=limit))
+def shown(frame, caption="c", limit=9):
+    return parsed(findings.findings_table(frame, name="t", caption=caption, limit=limit))
 
 
 def test_a_cell_tells_severity_rule_extent_operator_and_rows():
@@ -76,8 +76,8 @@ def test_script_and_style_stay_within_their_budget():
 
 
 def test_severities_are_all_told_and_bars_are_in_proportion():
-    told = pd.concat([found(4), found(2, rule="DN_ID_LUHN")])
-    page = parsed(findings.severity_bars(told))
+    frame = pd.concat([found(4), found(2, rule="DN_ID_LUHN")])
+    page = parsed(findings.severity_bars(frame))
     texts = [li.text_content().strip().replace(NBSP, " ") for li in page.xpath("//li")]
     assert texts == ["✖ 0 critique", "▲ 2 erreurs", "◆ 4 avertissements", "● 0 information"]
     assert page.xpath("//i/@style") == ["--share:0.5000", "--share:1.0000"]
