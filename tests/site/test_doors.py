@@ -23,10 +23,10 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 AS_OF = "2026-03-03T06:00:00Z"
 
 
-def built(folder, space, told=None):
+def built(folder, space, followed=None):
     folder.mkdir()
-    found = audits.audit_all(space)
-    build_site(folder, space, found, waived=audits.waived(space), told=told, points=())
+    findings = audits.audit_all(space)
+    build_site(folder, space, findings, waived=audits.waived(space), told=followed, points=())
     return folder
 
 
@@ -76,16 +76,16 @@ def test_each_door_says_the_same_of_a_hundred_domains(site, space):
 
 
 def test_the_first_night_says_what_there_is_and_operators_have_their_own(site, space):
-    found = entries(site / "feed.atom")
-    assert len(found) > 30
+    feed = entries(site / "feed.atom")
+    assert len(feed) > 30
     every, kinds = changes_of(space), (*names("changes").values(),)
     for page in (site / "operateurs").glob("*.html"):
-        own = entries(page.with_suffix(".atom"))
-        changed = [entry for entry in own if entry["title"].startswith(kinds)]
-        assert {entry["id"] for entry in own if entry not in changed} <= {entry["id"] for entry in found}
+        of_one = entries(page.with_suffix(".atom"))
+        changed = [entry for entry in of_one if entry["title"].startswith(kinds)]
+        assert {entry["id"] for entry in of_one if entry not in changed} <= {entry["id"] for entry in feed}
         mine = every[every.filter(like="operator_").eq(page.stem).any(axis=1)]
-        told = {domain for entry in changed for domain in entry["content"].split(", ")}
-        assert told == {*map(visible, map(space.shown, mine["domain"]))}, "of nobody else"
+        domains = {domain for entry in changed for domain in entry["content"].split(", ")}
+        assert domains == {*map(visible, map(space.shown, mine["domain"]))}, "of nobody else"
     assert len(every) > 3
     assert any(len(entries(file)) > 5 for file in (site / "operateurs").glob("*.atom"))
 
@@ -97,15 +97,15 @@ def test_the_next_night_tells_what_the_list_changed_as_it_was(site, space, tmp_p
     assert "Domaines renommés" in changed
     assert changed <= {*names("changes").values()}
     assert [entry["id"] for entry in first] == [entry["id"] for entry in then]
-    made = f"{space.whitelist.generated_at:%FT%T}+00:00"
-    assert {entry["updated"] for entry in first if entry in then} == {made}
+    generated = f"{space.whitelist.generated_at:%FT%T}+00:00"
+    assert {entry["updated"] for entry in first if entry in then} == {generated}
 
 
 def test_a_later_night_says_what_is_new_and_fixed(space, tmp_path):
-    found = audits.audit_all(space)
-    status = ("new", *["open"] * (len(found) - 1))
-    gone = {"rule": "DNS_MX_NULL", "domain": "ch-gone.mssante.fr", "operator": "", "fingerprint": "00"}
-    since = FollowUp(AS_OF, (AS_OF,) * len(found), status, (gone | {"first_seen": AS_OF},))
+    findings = audits.audit_all(space)
+    status = ("new", *["open"] * (len(findings) - 1))
+    fixed = {"rule": "DNS_MX_NULL", "domain": "ch-gone.mssante.fr", "operator": "", "fingerprint": "00"}
+    since = FollowUp(AS_OF, (AS_OF,) * len(findings), status, (fixed | {"first_seen": AS_OF},))
     titles = [entry["title"] for entry in entries(built(tmp_path / "later", space, since) / "feed.atom")]
     assert sum(title.startswith("Réglé\u00a0: ") for title in titles) == 1
     assert len(titles) < 20

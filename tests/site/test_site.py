@@ -86,10 +86,10 @@ def test_from_a_finding_to_its_rule_its_operator_and_its_dossier(site):
 
 
 def test_every_finding_is_on_the_pages_of_its_rule_its_audit_and_its_operators(site):
-    whose = dict(zip(site.space.entries["row"], site.space.entries["operator_id"], strict=True))
+    owner_of = dict(zip(site.space.entries["row"], site.space.entries["operator_id"], strict=True))
     by_page = Counter()
     for f in site.findings.itertuples():
-        owners = {*(whose[row] for row in f.rows), *({f.operator_id} if f.operator_id or f.domain else ())}
+        owners = {*(owner_of[row] for row in f.rows), *({f.operator_id} if f.operator_id or f.domain else ())}
         by_page.update(f"operateurs/{page_name(owner)}" for owner in owners)
         by_page.update([f"regles/{f.rule}", f"audits/{catalogue()[f.rule].audit}"])
     files = site.folder.glob("*/*.constats.csv")
@@ -138,10 +138,10 @@ def test_a_page_shows_as_many_rows_as_it_says(site):
 
 
 @pytest.mark.parametrize(
-    "made", ["sample", "hostile", pytest.param("real", marks=[pytest.mark.real, pytest.mark.long])]
+    "source", ["sample", "hostile", pytest.param("real", marks=[pytest.mark.real, pytest.mark.long])]
 )
-def test_a_page_keeps_its_budget(made, request):
-    site = request.getfixturevalue(f"{made}_site")
+def test_a_page_keeps_its_budget(source, request):
+    site = request.getfixturevalue(f"{source}_site")
     for page in (*(site.folder / name for name in OWN), *site.folder.glob("[aro][ueg]*/*.html")):
         limit = BUDGET.get(page.name) or BUDGET.get(page.parent.name) or BUDGET[""]
         assert page.stat().st_size <= limit, page
@@ -194,11 +194,11 @@ def test_a_declared_domain_that_is_not_listed_counts_apart(sample_site):
 def test_the_first_words_say_what_is_new_and_whom_to_look_at(sample_site):
     """Counts and checks are made as those of the overview are: `test_first_screen`."""
     page = own_pages(sample_site.folder)["index.html"]
-    found, space = sample_site.findings, sample_site.space
-    held = answers(ms.domains(space, found))
-    for axis, own in held.items():
-        assert {b.get(f"data-{axis}"): int(b.text) for b in page.xpath(f"//b[@data-{axis}]")} == own
-    causes = ms.causes(found, space.audited, space.published)
+    frame, space = sample_site.findings, sample_site.space
+    held = answers(ms.domains(space, frame))
+    for axis, counts in held.items():
+        assert {b.get(f"data-{axis}"): int(b.text) for b in page.xpath(f"//b[@data-{axis}]")} == counts
+    causes = ms.causes(frame, space.audited, space.published)
     first = page.xpath("//ol[@class='causes']/li")
     assert len(first) == 10
     for li, cause in zip(first, causes.to_dict("records"), strict=False):
@@ -206,19 +206,19 @@ def test_the_first_words_say_what_is_new_and_whom_to_look_at(sample_site):
         wanted = {f"regles/{cause['rules'][0]}.html", *([operator] if cause["operator_id"] else [])}
         assert wanted <= {*li.xpath(".//a/@href")}
     assert len(rows_of(sample_site.folder / "index.causes.csv")) == len(causes)
-    todo = ms.actionable(found).index
-    new = sum(sample_site.told.status[i] == "new" for i in todo)
+    todo = ms.actionable(frame).index
+    new = sum(sample_site.followed.status[i] == "new" for i in todo)
     asks = {c for c, r in catalogue().items() if r.severity != "info" and r.confidence != "hint"}
-    fixed = sum(f["rule"] in asks for f in sample_site.told.fixed)
-    assert 0 < new < sample_site.told.counts()["new"]
+    fixed = sum(f["rule"] in asks for f in sample_site.followed.fixed)
+    assert 0 < new < sample_site.followed.counts()["new"]
     since = text_of(page, "//p[@class='since']")
     assert f"{new} nouveaux constats" in since
     assert f"{fixed or 'aucun'} réglé" in since
     figures = {dt.text_content(): dt.getnext() for dt in page.xpath("//dl[@class='figures']//dt")}
     assert figures["Nouveaux"].text_content() == str(new)
     owner = space.entries.set_index("row")["operator_id"]
-    concerned = {owner[row] for i in todo for row in found["rows"][i]}
-    concerned |= {found["operator_id"][i] for i in todo if found["operator_id"][i] or found["domain"][i]}
+    concerned = {owner[row] for i in todo for row in frame["rows"][i]}
+    concerned |= {frame["operator_id"][i] for i in todo if frame["operator_id"][i] or frame["domain"][i]}
     assert figures["Opérateurs concernés"].text_content().startswith(f"{len(concerned)}sur ")
 
 
@@ -238,7 +238,7 @@ def test_what_is_shown_on_a_page_asks_for_something_and_the_rest_is_folded(site)
 
 
 def test_new_fixed_and_waived_stand_on_the_follow_up_page(sample_site):
-    counts, folder = sample_site.told.counts(), sample_site.folder
+    counts, folder = sample_site.followed.counts(), sample_site.folder
     new, fixed, accepted = (rows_of(folder / f"suivi.{n}.csv") for n in ("nouveaux", "regles", "acceptes"))
     assert [row["status"] for row in new] == ["new"] * counts["new"] != []
     assert len(fixed) == counts["fixed"] > 0
@@ -299,11 +299,11 @@ def test_certificates_that_changed_stand_on_the_pages_of_their_operators(tmp_pat
     write_before(load_space(data, as_of=AS_OF), data, "CN=<b>x,C=FR")
     space = load_space(data, as_of=AS_OF)
     folder, moves = built(tmp_path / "site", space, concat([])), renewals(space)
-    whose = space.audited.groupby("domain")["operator_id"].agg(set)
+    owners = space.audited.groupby("domain")["operator_id"].agg(set)
     wanted = Counter(
         f"operateurs/{page_name(operator)}"
         for domains in moves["domains"]
-        for operator in set().union(*(whose[domain] for domain in domains))
+        for operator in set().union(*(owners[domain] for domain in domains))
     )
     assert len(wanted) > 5
     for stem, count in wanted.items():
@@ -316,8 +316,8 @@ def test_certificates_that_changed_stand_on_the_pages_of_their_operators(tmp_pat
 
 
 def test_a_report_that_failed_is_there_and_said_to_be_partial(small_space, tmp_path):
-    notebooks, given = Path(__file__).parents[1] / "files", {"as_of": AS_OF}
-    run = run_reports(["failing"], out=tmp_path / "reports", notebooks=notebooks, parameters=given)
+    notebooks, settings = Path(__file__).parents[1] / "files", {"as_of": AS_OF}
+    run = run_reports(["failing"], out=tmp_path / "reports", notebooks=notebooks, parameters=settings)
     assert run.outcomes[0].failure
     folder = built(tmp_path / "site", small_space, reports=run.out)
     (item,) = own_pages(folder)["index.html"].xpath("//li[a[starts-with(@href,'rapports/')]]")
