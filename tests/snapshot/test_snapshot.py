@@ -50,7 +50,7 @@ from tools.data_dictionary import page
 
 
 @pytest.fixture(scope="module")
-def made(space, tmp_path_factory):
+def private(space, tmp_path_factory):
     out = tmp_path_factory.mktemp("snapshots") / "whole"
     make_snapshot(space, out, bound="x", data=CATALOGUE)
     return out
@@ -63,18 +63,18 @@ def shared(space, tmp_path_factory):
     return out
 
 
-def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space, made, tmp_path):
-    again = load_space(copytree(made, tmp_path / "s"))
+def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space, private, tmp_path):
+    again = load_space(copytree(private, tmp_path / "s"))
     shutil.rmtree(tmp_path / "s")  # what it has is made of what was loaded, whatever becomes of the folder
     assert_frame_equal(again.entries[list(space.entries.columns)], space.entries)
     assert_frame_equal(audit_all(again), audit_all(space))
     assert_frame_equal(waived(again), waived(space))
     assert_frame_equal(again.changes, space.changes)
-    for told in (
+    for part in (
         lambda s: s.whitelist.signature, lambda s: s.published, lambda s: (s.as_of, s.thresholds),
         lambda s: len(s.register.declarations),
     ):  # fmt: skip
-        assert told(again) == told(space) is not None
+        assert part(again) == part(space) is not None
 
 
 def test_servers_are_judged_by_the_same_certificates_and_lists(space, tmp_path):
@@ -83,39 +83,39 @@ def test_servers_are_judged_by_the_same_certificates_and_lists(space, tmp_path):
     before = load_space(data, as_of=AS_OF, anchors=[data / "anchors"])
     make_snapshot(before, tmp_path / "kept", data=data)
     after = load_space(tmp_path / "kept")
-    for told in (expiries, revocations, servers_shown):
-        assert_frame_equal(told(before), told(after))
-    for one in (before, after):
-        assert {s.chain.state for s in presented(one).servers.values() if s.chain} == {"unknown"}
+    for table in (expiries, revocations, servers_shown):
+        assert_frame_equal(table(before), table(after))
+    for loaded in (before, after):
+        assert {s.chain.state for s in presented(loaded).servers.values() if s.chain} == {"unknown"}
 
 
-def test_contacts_are_there_for_who_may_read_them(space, made, shared):
+def test_contacts_are_there_for_who_may_read_them(space, private, shared):
     clear = audit_all(load_space(as_of=AS_OF, contacts="all"))
-    assert_frame_equal(audit_all(load_space(made, contacts="all")), clear)
+    assert_frame_equal(audit_all(load_space(private, contacts="all")), clear)
     with pytest.raises(InputError, match="holds no contacts"):
         load_space(shared, contacts="all")
-    found = audit_all(load_space(shared))
-    assert found["fingerprint"].tolist() == audit_all(space)["fingerprint"].tolist()
-    assert found["observed"].tolist() == audit_all(replace(space, contacts="none"))["observed"].tolist()
+    findings = audit_all(load_space(shared))
+    assert findings["fingerprint"].tolist() == audit_all(space)["fingerprint"].tolist()
+    assert findings["observed"].tolist() == audit_all(replace(space, contacts="none"))["observed"].tolist()
 
 
 def text_of(file):
     return pd.read_parquet(file).to_csv() if file.suffix == ".parquet" else file.read_text(encoding="utf-8")
 
 
-def test_only_the_owner_reads_what_names_persons_and_none_of_it_is_shared(space, made, shared):
-    assert stat.S_IMODE((made / PRIVATE).stat().st_mode) == 0o700
-    assert {stat.S_IMODE(file.stat().st_mode) for file in (made / PRIVATE).iterdir()} == {0o600}
+def test_only_the_owner_reads_what_names_persons_and_none_of_it_is_shared(space, private, shared):
+    assert stat.S_IMODE((private / PRIVATE).stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (private / PRIVATE).iterdir()} == {0o600}
     assert not (shared / PRIVATE).exists()
     emails = {*space.entries["project_email"], *space.entries["support_email"]} - {""}
     assert len(emails) > 2
-    for file in (file for folder in (made, shared) for file in folder.glob("*") if file.is_file()):
+    for file in (file for folder in (private, shared) for file in folder.glob("*") if file.is_file()):
         text = text_of(file)
         assert not [email for email in emails if email in text], file
         assert not re.search(r"\w@\w[\w.-]*mssante\.fr", text), file  # a domain may name somebody
     named = space.entries.index[space.entries["domain"].str.contains("@")]
     assert len(named)
-    assert load_space(made).entries.loc[named, "domain"].equals(space.entries.loc[named, "domain"])
+    assert load_space(private).entries.loc[named, "domain"].equals(space.entries.loc[named, "domain"])
     assert load_space(shared).entries.loc[named, "domain"].str.contains("•••@").all()
 
 
@@ -157,7 +157,7 @@ def _without_column(folder):
     head, file = read_snapshot(folder).head, folder / "findings.parquet"
     pd.read_parquet(file).drop(columns="fingerprint").to_parquet(file)
     shutil.rmtree(folder / PRIVATE)
-    head["files"] = {name: known for name, known in head["files"].items() if not name.startswith(PRIVATE)}
+    head["files"] = {name: sha for name, sha in head["files"].items() if not name.startswith(PRIVATE)}
     head["files"][file.name] = digest(file.read_bytes())
     write_state(folder / FILE, VERSION, head)
 
@@ -169,7 +169,7 @@ def _of_another(folder):
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "words"),
     [
         (
             lambda folder: write_state(folder / FILE, 99, read_snapshot(folder).head),
@@ -183,25 +183,25 @@ def _of_another(folder):
         (_of_another, "is not the file that the snapshot was made with"),
     ],
 )
-def test_what_is_no_whole_snapshot_is_refused_in_a_line(made, tmp_path, harm, said):
-    folder = shutil.copytree(made, tmp_path / "s")
+def test_what_is_no_whole_snapshot_is_refused_in_a_line(private, tmp_path, harm, words):
+    folder = shutil.copytree(private, tmp_path / "s")
     harm(folder)
-    with pytest.raises(InputError, match=rf"^[^\n]*({said})[^\n]*Make it again[^\n]*\Z"):
+    with pytest.raises(InputError, match=rf"^[^\n]*({words})[^\n]*Make it again[^\n]*\Z"):
         load_space(folder)
 
 
-def test_who_may_not_read_it_gets_one_line(made, monkeypatch):
+def test_who_may_not_read_it_gets_one_line(private, monkeypatch):
     def denied(path):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "read_bytes", denied)
     with pytest.raises(InputError, match="may be read by its owner only"):
-        load_space(made)
+        load_space(private)
 
 
-def test_one_half_written_is_made_again_and_what_is_none_stays(space, made, tmp_path):
+def test_one_half_written_is_made_again_and_what_is_none_stays(space, private, tmp_path):
     folder = tmp_path / "s"
-    shutil.copytree(made, folder)
+    shutil.copytree(private, folder)
     (folder / FILE).unlink()
     make_snapshot(space, folder)
     assert len(load_space(folder).entries) == len(space.entries)
@@ -211,11 +211,11 @@ def test_one_half_written_is_made_again_and_what_is_none_stays(space, made, tmp_
         make_snapshot(space, folder)
 
 
-def test_other_settings_than_it_was_made_with_are_refused(made):
+def test_other_settings_than_it_was_made_with_are_refused(private):
     with pytest.raises(InputError, match="as_of"):
-        load_space(made, as_of="2026-03-04")
+        load_space(private, as_of="2026-03-04")
     with pytest.raises(InputError, match="anchors"):
-        load_space(made, anchors=[CATALOGUE / "anchors"])
+        load_space(private, anchors=[CATALOGUE / "anchors"])
 
 
 def test_the_command_makes_it_and_leaves_what_is_up_to_date(tmp_path):
@@ -239,11 +239,11 @@ def held(content, profile):
     jsonschema.Draft4Validator(json.loads((schemas / profile).read_text("utf-8"))).validate(content)
 
 
-def test_what_is_handed_on_says_what_its_files_and_columns_are(made, shared):
+def test_what_is_handed_on_says_what_its_files_and_columns_are(private, shared):
     package = json.loads((shared / PACKAGE).read_text(encoding="utf-8"))
     held(package, "data-package.json")
-    assert {one["path"] for one in package["resources"]} == {file.name for file in shared.glob("*.parquet")}
-    assert not (made / PACKAGE).exists()
+    assert {r["path"] for r in package["resources"]} == {file.name for file in shared.glob("*.parquet")}
+    assert not (private / PACKAGE).exists()
     for resource_of in package["resources"]:
         file, schema = shared / resource_of["path"], resource_of["schema"]
         held(schema, "table-schema.json")
@@ -310,23 +310,23 @@ def dtype_of(series):
     kinds = {type(value) for value in series}
     if kinds != {tuple}:
         return f"object ({', '.join(kind.__name__ for kind in kinds)})"
-    (inside,) = {type(one) for value in series for one in value}
+    (inside,) = {type(part) for value in series for part in value}
     return "object (places)" if inside is Place else f"object (tuple of {inside.__name__})"
 
 
 def frames_of(space):
-    found = audit_all(space)
-    told = span(space.archive, "2025-09-01", "2026-03-02")
+    frame = audit_all(space)
+    changed = span(space.archive, "2025-09-01", "2026-03-02")
     return {
         "entries": space.entries,
         "problems": load_whitelist(canary_list()[:-200], recover=True).problems,
-        "findings": found,
-        "causes": causes(found, space.audited, space.published, {found["fingerprint"].iloc[0]: {"dns": 9}}),
-        "domains": domains_of(space, found),
+        "findings": frame,
+        "causes": causes(frame, space.audited, space.published, {frame["fingerprint"].iloc[0]: {"dns": 9}}),
+        "domains": domains_of(space, frame),
         "mailboxes": space.mailboxes.counts.frame,
         "methods": methods(space.observation, space.audited["domain"]),
-        "changes": worded_changes(told.changes),
-        "events": worded_events(told.events),
+        "changes": worded_changes(changed.changes),
+        "events": worded_events(changed.events),
         "register": space.register.declarations,
         "history": space.archive.history,
     }
@@ -348,7 +348,7 @@ def test_the_page_is_what_would_be_written():
 def test_every_column_is_described_as_it_is_and_none_besides(name, frames):
     frame = frames[name]
     assert len(frame)
-    assert [(one.name, one.dtype) for one in FRAMES[name][1]()] == [(c, dtype_of(frame[c])) for c in frame]
+    assert [(col.name, col.dtype) for col in FRAMES[name][1]()] == [(c, dtype_of(frame[c])) for c in frame]
 
 
 def test_every_file_of_a_snapshot_is_described(sample_space, tmp_path):
@@ -357,37 +357,37 @@ def test_every_file_of_a_snapshot_is_described(sample_space, tmp_path):
     files = {file.stem: pd.read_parquet(file) for file in (tmp_path / "s").glob("*.parquet")}
     assert files.keys() == FRAMES.keys() - {"causes", "events", "history"}
     for name, frame in files.items():
-        told = [one.name for one in FRAMES[name][1]()]
+        described = [column.name for column in FRAMES[name][1]()]
         private = tmp_path / "own" / PRIVATE / f"{name}.parquet"
         apart = list(pd.read_parquet(private).columns) if name in ("entries", "register") else []
         apart = [c for c in apart if c not in frame.columns]  # the others are masked where all may read
-        more = [one.name for one in IN_FILES] if name == "findings" else []
-        assert [c for c in frame.columns if c not in more] == [c for c in told if c not in apart]
-        assert set(frame.columns) <= {*told, *more}
+        more = [column.name for column in IN_FILES] if name == "findings" else []
+        assert [c for c in frame.columns if c not in more] == [c for c in described if c not in apart]
+        assert set(frame.columns) <= {*described, *more}
 
 
 @pytest.mark.parametrize("name", ["entries", "register", "history"])
 def test_what_is_said_to_name_persons_is_what_lies_apart(name, frames):
-    assert [one.name for one in FRAMES[name][1]() if one.personal] == naming(frames[name])
+    assert [column.name for column in FRAMES[name][1]() if column.personal] == naming(frames[name])
 
 
 def test_no_column_names_a_person_that_is_not_said_to(tmp_path):
     (tmp_path / "list.xml").write_bytes(canary_list())
     space = load_space(tmp_path / "list.xml", as_of=AS_OF, contacts="all")
     before = space.entries.assign(project_contact="m. canari, canari@ch-alpha.example")
-    told = between(Side(before), Side(space.entries))
+    changed = between(Side(before), Side(space.entries))
     frames = {
         "entries": space.entries,
         "findings": audit_all(space),
-        "events": worded_events(told.events),
-        "changes": worded_changes(told.changes, contacts="all"),
+        "events": worded_events(changed.events),
+        "changes": worded_changes(changed.changes, contacts="all"),
         "domains": domains_of(space, audit_all(space)),
     }
     for name, frame in frames.items():
         naming_some = {c for c in frame.columns if CANARY.search(frame[c].to_csv().encode())}
-        assert naming_some <= {one.name for one in FRAMES[name][1]() if one.personal}, name
+        assert naming_some <= {column.name for column in FRAMES[name][1]() if column.personal}, name
         assert naming_some or name in ("events", "domains"), name
-    hidden = worded_changes(told.changes)
+    hidden = worded_changes(changed.changes)
     assert not CANARY.search(hidden.to_csv().encode())
     assert hidden["before"].nunique() == 1
-    assert hidden["after"].nunique() == told.changes["facts"].map(lambda facts: facts["after"]).nunique()
+    assert hidden["after"].nunique() == changed.changes["facts"].map(lambda facts: facts["after"]).nunique()
