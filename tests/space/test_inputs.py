@@ -57,17 +57,17 @@ def test_a_bundle_unpacks_to_the_same_input(data, tmp_path):
     folder, _ = data
     (tmp_path / "own.pem").write_text("own")
     bundle = pack(folder, [tmp_path / "own.pem"])
-    there, (anchor,) = bundle.unpack(tmp_path / "there")
-    assert there.name == folder.name
+    unpacked, (anchor,) = bundle.unpack(tmp_path / "there")
+    assert unpacked.name == folder.name
     assert anchor.read_text() == "own"
-    assert inputs_digest(there) == inputs_digest(folder)
+    assert inputs_digest(unpacked) == inputs_digest(folder)
     assert pack(folder, [tmp_path / "own.pem"]) == bundle
     (folder / "waivers.toml").write_text("other")
     assert pack(folder, [tmp_path / "own.pem"]) != bundle
     (folder / "Extraction_Correspondance_MSSante_202603011013.zip").write_text("names")
     assert "names" not in str(pack(folder, [tmp_path / "own.pem"]).files)
-    one = pack(folder / "list.xml.gz")
-    assert list(one.files) == [one.data] == ["data/list.xml.gz"]
+    single = pack(folder / "list.xml.gz")
+    assert list(single.files) == [single.data] == ["data/list.xml.gz"]
 
 
 @pytest.mark.parametrize("data", ["list.xml", "archive", "."])

@@ -53,10 +53,10 @@ def first_screen(name, space, findings, *idents):
     report = Report(name, space, EVERYBODY, entries, frame, (), 5)
     if name == "overview":
         vars(report).update(verdicts=domains_of(space, frame), causes=causes(frame, entries))
-    given = {"space": space, "entries": entries, "findings": frame, "report": report}
-    given["domains"] = report.domains
+    variables = {"space": space, "entries": entries, "findings": frame, "report": report}
+    variables["domains"] = report.domains
     cells = [("answer",), ("first-cause",)] if name == "overview" and not idents else [idents or ("answer",)]
-    return " ".join(text(shown(name, *cell, **given)) for cell in cells)
+    return " ".join(text(shown(name, *cell, **variables)) for cell in cells)
 
 
 def section(space, name, *findings):
@@ -111,12 +111,12 @@ def test_scope_tells_what_was_set_aside_and_of_a_damaged_list(space, entries):
 
 
 def test_a_report_on_one_operator_says_so_first(space, entries):
-    own = entries[entries["operator_id"] == entries["operator_id"].iloc[0]]
-    assert 0 < len(own) < len(entries)
-    name = own["operator"].iloc[0]
-    assert text(opening(space, own)).startswith(f"Rapport limité à l’opérateur {name} (")
+    of_one = entries[entries["operator_id"] == entries["operator_id"].iloc[0]]
+    assert 0 < len(of_one) < len(entries)
+    name = of_one["operator"].iloc[0]
+    assert text(opening(space, of_one)).startswith(f"Rapport limité à l’opérateur {name} (")
     assert text(opening(space, entries)).startswith("Audit de ")
-    assert "n’a que des entrées de test" in text(opening(space, own.head(0)))
+    assert "n’a que des entrées de test" in text(opening(space, of_one.head(0)))
 
 
 def test_a_list_without_a_date_has_no_age_and_one_of_the_future_is_not_said_to_be_old(space):
@@ -141,9 +141,9 @@ def test_families_that_found_nothing_are_a_folded_line_each_below_the_others(spa
     frame.loc[frame["rule"] == FAILED, "audit"] = DN
     report = Report(DN, space, EVERYBODY, space.audited, frame, (), 5)
     quiet, mail = "Identifiant de la structure", "Zone du gestionnaire"
-    found = "Un certificat, plusieurs écritures"
-    page = parsed(report.sections(quiet, mail, found))
-    assert [h.text_content() for h in page.iter("h2")] == [found, "Autres familles de règles"]
+    firing = "Un certificat, plusieurs écritures"
+    page = parsed(report.sections(quiet, mail, firing))
+    assert [h.text_content() for h in page.iter("h2")] == [firing, "Autres familles de règles"]
     folded = page.xpath("//h2[2]/following-sibling::details")
     lines = [" ".join(line.findtext("summary").replace(NBSP, " ").split()) for line in folded]
     assert lines == [f"{quiet} : {luhn}", f"{mail} : inconnu"]
@@ -177,13 +177,13 @@ def test_a_family_that_nobody_looked_at_is_not_said_to_be_right(space, named, la
 )
 def test_a_report_without_its_data_counts_nothing_and_says_so(tmp_path, name, lacking):
     (tmp_path / "list.xml").write_bytes(LIST)
-    given = dict.fromkeys(("as_of", "operator", "region", "department", "signer")) | {
+    settings = dict.fromkeys(("as_of", "operator", "region", "department", "signer")) | {
         "recover": False, "any_namespace": False, "data": str(tmp_path), "anchors": [], "contacts": "none",
         "row_limit": 5, "concentration_min": 50, "listing_days": 10, "observation_max_age_days": 7,
     }  # fmt: skip
     idents = [cell["id"] for cell in cells(name) if cell["cell_type"] == "code"][2:-1]
     for last in range(1, len(idents) + 1):
-        value = shown(name, *idents[:last], **given)
+        value = shown(name, *idents[:last], **settings)
         html = value.html() if isinstance(value, Chart) else value._repr_html_()
         assert "rien à corriger" not in html
         assert "0 critique" not in text(html)

@@ -22,8 +22,8 @@ from mssante_audit.space.trust import TrustSpace
 AS_OF = "2026-03-03T06:00:00Z"
 
 
-def state(space: TrustSpace, name: str, **how: Any) -> State | None:
-    return next((state for state in states_of(space, **how) if state.name == name), None)
+def state(space: TrustSpace, name: str, **options: Any) -> State | None:
+    return next((state for state in states_of(space, **options) if state.name == name), None)
 
 
 def aged(space: TrustSpace, days: int) -> TrustSpace:
@@ -45,9 +45,9 @@ def test_the_sample_is_well_on_its_day(space: TrustSpace) -> None:
 
 def test_what_could_not_be_read_is_damaged(space: TrustSpace) -> None:
     broken = replace(space, register=None, faults={"register": [InputError("empty file")]})
-    found = state(broken, "register")
-    assert (found.state, found.why["error"]) == ("damaged", "empty file")
-    assert "empty file" in worded(found, "en")
+    judged = state(broken, "register")
+    assert (judged.state, judged.why["error"]) == ("damaged", "empty file")
+    assert "empty file" in worded(judged, "en")
 
 
 def dated_like_today(space: TrustSpace) -> TrustSpace:
@@ -68,11 +68,11 @@ def test_an_input_is_in_doubt_where_it_should_be_and_may_be_tolerated(
 ) -> None:
     changes = {"dated like today": dated_like_today, "signed by somebody": signed_by_somebody}
     changed = aged(space, change) if isinstance(change, int) else changes[change](space)
-    given = {name: before} if before else {}
-    assert state(changed, name, known=given, limits=Inputs(**limits)).state == expected
+    figures_before = {name: before} if before else {}
+    assert state(changed, name, known=figures_before, limits=Inputs(**limits)).state == expected
     if expected != "ok":
         tolerated = {"tolerated": (*limits.get("tolerated", ()), f"{name}:{expected}")}
-        spared = state(changed, name, known=given, limits=Inputs(**limits | tolerated))
+        spared = state(changed, name, known=figures_before, limits=Inputs(**limits | tolerated))
         assert (spared.state, spared.tolerated, spared.doubtful) == (expected, True, False)
 
 
@@ -80,13 +80,13 @@ def test_an_input_is_in_doubt_where_it_should_be_and_may_be_tolerated(
 def test_an_input_is_absent_only_where_it_was_there(space: TrustSpace, need: str) -> None:
     name, bare = input_of(need), without(space, need)
     assert state(bare, name) is None
-    known = figures(space, space.states)
-    missing = state(bare, name, known=known)
+    before = figures(space, space.states)
+    missing = state(bare, name, known=before)
     assert (missing.state, missing.age_days) == ("absent", None)
-    left = figures(bare, states_of(bare, known=known), known)
-    assert left[name] == known[name], "the next run misses it too"
-    spared = states_of(bare, Inputs(tolerated=(name,)), known)
-    assert name not in figures(bare, spared, known)
+    left = figures(bare, states_of(bare, known=before), before)
+    assert left[name] == before[name], "the next run misses it too"
+    spared = states_of(bare, Inputs(tolerated=(name,)), before)
+    assert name not in figures(bare, spared, before)
 
 
 @pytest.mark.parametrize("need", [*known_needs()])
@@ -104,9 +104,9 @@ def test_each_state_is_said_in_each_language(language: str) -> None:
     facts = {"error": "e", "made": AS_OF, "before": AS_OF, "signer": "s", "doubt": "forged", "days": 1}
     facts["limit"] = 7
     sentences = set()
-    for name, what in product((LIST, *map(input_of, known_needs())), STATES[:-1]):
-        more = {"size": 1, "before": 2} if what == "shrunk" else {}
-        doubted = State(name, what, 1, {"input": name, **facts, **more})
+    for name, kind in product((LIST, *map(input_of, known_needs())), STATES[:-1]):
+        more = {"size": 1, "before": 2} if kind == "shrunk" else {}
+        doubted = State(name, kind, 1, {"input": name, **facts, **more})
         assert remedied(doubted, language).endswith(".")
         sentences.add(worded(doubted, language))
     assert "" not in sentences
@@ -115,8 +115,8 @@ def test_each_state_is_said_in_each_language(language: str) -> None:
 
 
 def test_a_snapshot_keeps_the_states_that_it_was_made_with(space: TrustSpace, tmp_path: Any) -> None:
-    known = {"list": {"size": 1000}}
-    judged = states_of(space, known=known)
+    before = {"list": {"size": 1000}}
+    judged = states_of(space, known=before)
     make_snapshot(replace(space, judged=judged), tmp_path / "s")
     assert load_space(tmp_path / "s").states == judged
     assert {*unsure(load_space(tmp_path / "s"))} == {*audits()}
