@@ -15,7 +15,7 @@ def notebook(*cells, **metadata):
 
 
 @pytest.mark.parametrize(
-    ("cell", "said"),
+    ("cell", "words"),
     [
         (code("def f(): pass"), "defines a function"), (code("f = lambda: 1"), "defines a function"),
         (code("p = '/home/me/list.xml'"), "absolute path"), (code("p = 'C:\\\\list.xml'"), "absolute path"),
@@ -24,9 +24,9 @@ def notebook(*cells, **metadata):
         (code("1", execution_count=3), "execution count"), (code("1", outputs=[{}]), "outputs"),
     ],
 )  # fmt: skip
-def test_what_a_cell_may_not_have(cell, said):
+def test_what_a_cell_may_not_have(cell, words):
     (defect,) = check_notebooks.notebook_defects(notebook(cell))
-    assert said in defect
+    assert words in defect
 
 
 def test_title_and_metadata():
@@ -41,5 +41,5 @@ def test_a_report_has_parameters_and_records_and_a_notebook_to_read_has_neither(
         ([title, parameters, code("b = 'data/sample'"), record], []), ([title, code("1")], []),
         ([title, record], ["no cell is tagged"]), ([title, parameters], ["does not record"]),
     ):  # fmt: skip
-        told = check_notebooks.notebook_defects(report | {"cells": cells})
-        assert [said in defect for said, defect in zip(defects, told, strict=True)] == [True] * len(defects)
+        faults = check_notebooks.notebook_defects(report | {"cells": cells})
+        assert [text in defect for text, defect in zip(defects, faults, strict=True)] == [True] * len(defects)

@@ -41,7 +41,7 @@ def test_nearly_every_rule_shows_its_case_in_the_sample(sources, sample_space):
 
 def test_every_page_is_for_somebody_and_every_link_leads_somewhere(sources):
     pages = {path.relative_to(sources).with_suffix("").as_posix() for path in sources.rglob("*.md")}
-    listed = {page for own in READERS.values() for page in own} | {"readme", "index"}
+    listed = {page for pages_of in READERS.values() for page in pages_of} | {"readme", "index"}
     assert pages - {f"rules/{code}" for code in ms.catalogue()} | {"cookbook"} == listed
     for path in sources.rglob("*.md"):
         text = path.read_text(encoding="utf-8")
@@ -72,7 +72,7 @@ def test_the_site_that_is_there_has_no_link_that_leads_nowhere():
     marks = {path: {*page.xpath("//@id")} for path, page in pages.items()}
     for path, page in pages.items():
         loaded = page.xpath("//script/@src | //link[@rel='stylesheet']/@href | //img/@src")
-        assert [one for one in loaded if one.startswith(("http:", "https:", "//"))] == []
+        assert [address for address in loaded if address.startswith(("http:", "https:", "//"))] == []
         for link in {*page.xpath("//a/@href"), *loaded}:
             file, _, mark = link.partition("#")
             if ":" in file:
