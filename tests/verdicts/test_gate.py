@@ -46,14 +46,14 @@ def full_space():
 def judge(space, tmp_path):
     """Judge a proposal against the published list, or that list with other `rows` in the place of one."""
 
-    def judged(xml: str, given: TrustSpace = space, rows: str = ROW) -> Edit:
+    def judged(xml: str, base: TrustSpace = space, rows: str = ROW) -> Edit:
         before, after = tmp_path / "before.xml", tmp_path / "after.xml"
         if rows != ROW:
             before.write_text(XML.replace(ROW, rows), encoding="utf-8")
-            published = replace(load_whitelist(before), verdict=given.whitelist.signature)
-            given = replace(given, whitelist=published)
+            published = replace(load_whitelist(before), verdict=base.whitelist.signature)
+            base = replace(base, whitelist=published)
         after.write_text(xml, encoding="utf-8")
-        return judge_edit(given, load_whitelist(after, recover=True, any_namespace=True, max_field=2**16))
+        return judge_edit(base, load_whitelist(after, recover=True, any_namespace=True, max_field=2**16))
 
     return judged
 
@@ -66,15 +66,15 @@ CASES = toml("verdicts/gate")
 TWICE = next(row for row in ROWS if XML.count(re.findall("<Nom>.*?<", row)[0]) > 1)
 
 
-def rows_of(given: list[dict[str, str]]) -> str:
+def rows_of(changes_of: list[dict[str, str]]) -> str:
     """Return `ROW` so many times, each with other elements, and another domain, country or server (CN)."""
-    made = ""
-    for changes in given:
+    rows = ""
+    for changes in changes_of:
         row = ROW.replace("CN=", f"CN={changes.get('CN', '')}").replace("C=FR", f"C={changes.get('C', 'FR')}")
         for element, text in changes.items():
             row = with_field(row, element, text)
-        made += row
-    return made
+        rows += row
+    return rows
 
 
 def proposed(case: dict[str, Any]) -> str:
@@ -208,8 +208,8 @@ def test_each_format_says_the_same_and_masks_persons(language, tmp_path):
     after = tmp_path / "après <b>.xml"
     row = with_field(ROW.replace(DOMAIN, "`ch`&lt;b>.msante.fr"), "SupportContact", HOSTILE)
     after.write_text(XML.replace(END, row + END), encoding="utf-8")
-    how = (LIST, after, "--anchors", *ANCHORS, "--as-of", "2026-03-03", "--lang", language, "--format")
-    answers = {name: run(*how, name) for name in ("text", "json", "markdown", "sarif")}
+    options = (LIST, after, "--anchors", *ANCHORS, "--as-of", "2026-03-03", "--lang", language, "--format")
+    answers = {name: run(*options, name) for name in ("text", "json", "markdown", "sarif")}
     assert {status for status, _ in answers.values()} == {1}
     texts = {name: text for name, (_, text) in answers.items()}
     verdict = "to be corrected: " if language == "en" else "à corriger\u00a0: "
@@ -236,8 +236,8 @@ def test_a_comment_is_no_longer_than_a_pull_request_takes(tmp_path, monkeypatch)
     new = ROW.replace(DOMAIN, "ch-nouveau.mssante.fr")
     after = XML.replace("C=FR", "C=FRX").replace(END, new + END)
     (tmp_path / "after.xml").write_text(after, encoding="utf-8")
-    how = ("--anchors", *ANCHORS, "--as-of", "2026-03-03", "--format", "markdown")
-    status, text = run(LIST, tmp_path / "after.xml", *how)
+    options = ("--anchors", *ANCHORS, "--as-of", "2026-03-03", "--format", "markdown")
+    status, text = run(LIST, tmp_path / "after.xml", *options)
     assert (status, 4_000 < len(text) < 5_200) == (1, True)
     assert "DN_COUNTRY" in text  # what stops the edit comes first
     assert "ch-nouveau" not in text
@@ -252,17 +252,17 @@ def test_files_that_are_mixed_up_are_told_in_a_line(tmp_path):
         assert (status, f"\n{line}" in text) == (due, True), text
 
 
-@pytest.mark.parametrize("given", ["", "a.xml", "a.xml b.xml --observe", "a.xml b.xml --declaration c.csv"])
-def test_an_edit_or_a_declaration_is_judged(given):
-    done = CliRunner().invoke(app, ["gate", *given.split()])
+@pytest.mark.parametrize("words", ["", "a.xml", "a.xml b.xml --observe", "a.xml b.xml --declaration c.csv"])
+def test_an_edit_or_a_declaration_is_judged(words):
+    done = CliRunner().invoke(app, ["gate", *words.split()])
     assert "BEFORE and AFTER, or --declaration FILE" in str(done.exception)
 
 
-@pytest.mark.parametrize(("given", "verdict"), CASES["declared"])
-def test_a_declaration(given, verdict, full_space, tmp_path):
+@pytest.mark.parametrize(("cells", "verdict"), CASES["declared"])
+def test_a_declaration(cells, verdict, full_space, tmp_path):
     register = load_declarations(CATALOGUE / "declarations.csv").declarations
     good = register[register["domain"].isin(full_space.entries["domain"])].tail(1)
-    write_register(good.assign(**given), tmp_path / "annexe1.csv")
+    write_register(good.assign(**cells), tmp_path / "annexe1.csv")
     edit = judge_declaration(full_space, load_declarations(tmp_path / "annexe1.csv"), {})
     (row,) = edit.rows
     assert (row.change, row.verdict, edit.verdict) == ("declared", verdict, verdict), row.findings

@@ -63,10 +63,10 @@ def others(monkeypatch):
 def test_a_finding_decides_the_check_of_its_rule(case):
     code, row, confidence, check, result = case
     finding = Finding(code, "x", (row,) if row else (), confidence=confidence)
-    told = row_of(signed(make_space({}, BETA)), finding)
-    assert (told[check], told["order"]) == (result, {"fail": "urgent", "warn": "todo", "ok": "ok"}[result])
-    assert told["why"].get(check) == (None if result == "ok" else [code])
-    assert {told[other] for other in {"listed", "certificate", "contacts"} - {check}} == {"ok"}
+    cells = row_of(signed(make_space({}, BETA)), finding)
+    assert (cells[check], cells["order"]) == (result, {"fail": "urgent", "warn": "todo", "ok": "ok"}[result])
+    assert cells["why"].get(check) == (None if result == "ok" else [code])
+    assert {cells[other] for other in {"listed", "certificate", "contacts"} - {check}} == {"ok"}
 
 
 def test_the_worst_decides_and_names_all_that_are_as_bad():
@@ -114,10 +114,10 @@ def test_a_fault_of_several_declarations_is_one_of_each_domain(tmp_path):
     frame = domains_of(space, findings)
     assert frame["declaration"].tolist() == ["warn", "warn", "ok"]
     assert [why.get("declaration") for why in frame["why"]] == [["DECL_CONTRACT_SHAPE"]] * 2 + [None]
-    told = [[one["rule"] for one in record["findings"]] for record in records_of(space, names)]
+    by_record = [[f["rule"] for f in record["findings"]] for record in records_of(space, names)]
     (operator,) = View(space, findings, findings[:0], None, (), None, None).operators.values()
     shown = [[findings["rule"][at] for at in domain.findings] for domain in operator.domains]
-    for rules in (told, sorted(shown, key=len, reverse=True)):
+    for rules in (by_record, sorted(shown, key=len, reverse=True)):
         assert [each.count("DECL_CONTRACT_SHAPE") for each in rules] == [1, 1, 0]
 
 
@@ -148,9 +148,9 @@ def test_every_doubt_and_check_has_its_words():
         assert CHECK_NAMES[language].keys() == set(CHECKS)
         assert all(words in reasons({"listed": [code]}, language) for code, words in DOUBTS[language].items())
     once = {"dns": ["zone-dead"], "mail": ["not-reached"], "receives": ["zone-dead"]}
-    told = "DNS: no server answers for the zone. Mail: the domain does not say which its mail hosts are."
+    sentence = "DNS: no server answers for the zone. Mail: the domain does not say which its mail hosts are."
     twice = reasons(once | {"dns": ["DNS_DELEGATION_DEAD"]}, "en")
-    assert reasons(once, "en") == told
+    assert reasons(once, "en") == sentence
     assert twice.endswith("Receiving: no server answers for the zone.")
     assert reasons({"dns": ["not_audited"]}) == ""
     assert reasons({"contacts": [FAILED]}, "en") == "Contacts: a rule could not be evaluated."
@@ -255,18 +255,18 @@ def test_a_snapshot_that_may_be_shared_tells_the_same(tmp_path, sample_space):
 
 def test_a_snapshot_whose_data_are_gone_says_of_a_domain_what_it_said(tmp_path):
     shutil.copytree(CATALOGUE, tmp_path / "data")
-    made = load_space(tmp_path / "data", as_of=AT, anchors=[CATALOGUE / "anchors"])
-    make_snapshot(made, tmp_path / "s")
+    space = load_space(tmp_path / "data", as_of=AT, anchors=[CATALOGUE / "anchors"])
+    make_snapshot(space, tmp_path / "s")
     shutil.rmtree(tmp_path / "data")
-    each = domains(made, language="en").drop_duplicates(["receives", "order"])
+    each = domains(space, language="en").drop_duplicates(["receives", "order"])
     assert len(each) > 5
     for name, receives, order, why in each[["domain", "receives", "order", "reasons"]].to_numpy():
         text = said("check", name, "--data", tmp_path / "s")
         expected = (f"\narrives: {receives}", f"\nin order: {order}", *why.rstrip(".").split(". "))
         assert [words for words in expected if words not in text] == []
     controls = view(load_space(tmp_path / "s"))
-    assert answer(domains(made)).text in controls
-    assert first_cause(causes(audit_all(made), made.audited, made.published)).text in controls
+    assert answer(domains(space)).text in controls
+    assert first_cause(causes(audit_all(space), space.audited, space.published)).text in controls
 
 
 def test_the_sample_has_each_answer_with_its_reason(sample_space):

@@ -47,11 +47,11 @@ class Seen(NamedTuple):
 @cache
 def seen(file: str) -> Seen:
     """Audit the sample (""), or a file of it."""
-    how: dict[str, Any] = {"as_of": SAMPLE_AS_OF, "anchors": [CATALOGUE / "anchors"]}
+    trust: dict[str, Any] = {"as_of": SAMPLE_AS_OF, "anchors": [CATALOGUE / "anchors"]}
     if file.startswith("variants/"):
-        space = load_space(CATALOGUE / file, **how, recover=True, any_namespace=True)
+        space = load_space(CATALOGUE / file, **trust, recover=True, any_namespace=True)
     elif file == "archive":
-        space = load_space(CATALOGUE / file, **how, thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS))
+        space = load_space(CATALOGUE / file, **trust, thresholds=Thresholds(stale_after_days=UNCHANGED_DAYS))
     else:
         space = load_space(CATALOGUE, as_of=SAMPLE_AS_OF)
         if file:
@@ -90,9 +90,9 @@ def is_test(name: str) -> bool:
 
 def example(code: str, part: str) -> tuple[str, Seen | None]:
     """Return what an example names, and what is found where it lies; ``None`` for a test that exists."""
-    given = _EXAMPLE.match(RULES[code][part])
-    assert given, f"{code}: an example names something first: {RULES[code][part]!r}"
-    name, file = given["name"], given["file"] or ""
+    match = _EXAMPLE.match(RULES[code][part])
+    assert match, f"{code}: an example names something first: {RULES[code][part]!r}"
+    name, file = match["name"], match["file"] or ""
     if name.startswith("tests/"):
         assert is_test(name), f"{code}: there is no test {name}"
         return name, None
