@@ -104,8 +104,8 @@ def test_nothing_is_known_of_a_list_that_nobody_vouches_for(doubt: str) -> None:
     ],
 )  # fmt: skip
 def test_an_event_is_as_sure_as_its_changes(doubts, arrival: str, departure: str) -> None:
-    gone, come = [row("ch-a", dn=OTHER)], [row("ch-b", dn=THIRD)]
-    events = between(side([*REST, *gone], *doubts[0]), side([*REST, *come], *doubts[1])).events
+    left, come = [row("ch-a", dn=OTHER)], [row("ch-b", dn=THIRD)]
+    events = between(side([*REST, *left], *doubts[0]), side([*REST, *come], *doubts[1])).events
     shown_as = dict(zip(events["kind"], events["confidence"], strict=True))
     assert shown_as == {"arrival": arrival, "added": arrival, "departure": departure, "removed": departure}
     for language, opening in (("fr", "Non établi : "), ("en", "Not est")):
@@ -158,8 +158,8 @@ def space_of(data: Path, place: Path) -> TrustSpace:
 
 def run(place: Path, before: str, after: str, *more: str) -> tuple[int, str, str]:
     lists = [str(place / f"{name}.xml.gz") for name in (before, after)]
-    given = ("--anchors", str(place / "anchors.pem"), "--signer", SAMPLE_SIGNER)
-    done = CliRunner().invoke(app, ["changes", *lists, *given, *more])
+    trust = ("--anchors", str(place / "anchors.pem"), "--signer", SAMPLE_SIGNER)
+    done = CliRunner().invoke(app, ["changes", *lists, *trust, *more])
     return done.exit_code, done.stdout, done.stderr
 
 
@@ -183,12 +183,12 @@ def test_every_format_has_it(place, tmp_path, events):
 
 def test_compare_takes_paths_lists_and_dates(place: Path, kept: Path) -> None:
     files = [place / "before.xml.gz", place / "after.xml.gz"]
-    given = {"archive": kept} | trusted(place)
+    options = {"archive": kept} | trusted(place)
     loaded = [load_whitelist(file, **trusted(place)) for file in files]
     days = [date(2026, 1, 1), datetime(2026, 1, 2, 12, tzinfo=UTC)]
     spans = [
-        compare(*files, **given), compare(*map(str, files), **given), compare(*loaded),
-        compare(*days, **given), compare("2026-01-01", loaded[1], **given),
+        compare(*files, **options), compare(*map(str, files), **options), compare(*loaded),
+        compare(*days, **options), compare("2026-01-01", loaded[1], **options),
         compare(*days, archive=open_archive(kept, **trusted(place))),
         compare(*(TrustSpace(listed, AT) for listed in loaded)),
     ]  # fmt: skip

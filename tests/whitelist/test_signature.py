@@ -100,13 +100,13 @@ def test_a_fault_of_this_machine_is_no_wrong_signature(signed, monkeypatch):
 
 def test_what_the_anchors_given_make_of_it(signed, chain, write):
     other = make_chain()
-    for given, status, why in (
+    for anchored, status, why in (
         ((), "valid-untrusted", "no anchor is known"),
         ((chain.issuing,), "valid", ""),
         ((chain.root,), "valid-untrusted", "no anchor valid on 2026-03-02 is the signer's issuer"),
         ((other.root, other.issuing), "valid-untrusted", ""),
     ):
-        result = verdict(signed, [write("anchors.pem", *given)] if given else [])
+        result = verdict(signed, [write("anchors.pem", *anchored)] if anchored else [])
         assert (result.status, result.verified_rows) == (status, 3)
         assert why in result.why
 
@@ -234,10 +234,10 @@ def test_the_samples_signer_is_expected_under_the_samples_anchor_only():
 def revoke(keys, chain, tmp_path):
     """Write a revocation list of the issuing authority (or of the root), which may name the signer."""
 
-    def written(name="a.crl", made=MADE, *, revoked=None, by=1, of=chain.signer, reason="", **how):
+    def written(name="a.crl", at=MADE, *, revoked=None, by=1, of=chain.signer, reason="", **options):
         issuer = Made((chain.root, chain.issuing)[by].public_bytes(Encoding.DER), keys[by])
         serials, pem = [of.serial_number] if revoked else [], name.endswith("pem.crl")
-        crl = revocations(issuer, made, revoked=serials, on=revoked, pem=pem, reason=reason, **how)
+        crl = revocations(issuer, at, revoked=serials, on=revoked, pem=pem, reason=reason, **options)
         (tmp_path / name).write_bytes(crl)
         return tmp_path / name
 
@@ -262,28 +262,28 @@ def scope(*, users: bool) -> x509.IssuingDistributionPoint:
 
 
 @pytest.mark.parametrize(
-    ("made", "expected", "why"),
+    ("changes", "expected", "why"),
     [
         ({}, GOOD, "a.crl of 2026-03-02 does not name it"),
         ({"name": "a.pem.crl"}, GOOD, NAMELESS),
-        ({"made": MADE + 300 * DAY}, GOOD, NAMELESS),
-        ({"made": MADE - 30 * DAY}, UNKNOWN, OVERDUE),
-        ({"made": MADE + 3000 * DAY}, UNKNOWN, ""),  # the signer's end is past: it need not be named any more
+        ({"at": MADE + 300 * DAY}, GOOD, NAMELESS),
+        ({"at": MADE - 30 * DAY}, UNKNOWN, OVERDUE),
+        ({"at": MADE + 3000 * DAY}, UNKNOWN, ""),  # the signer's end is past: it need not be named any more
         ({"revoked": MADE - DAY}, REVOKED, "a.crl says that it was revoked on 2026-03-01"),
-        ({"revoked": MADE + DAY, "made": MADE + 2 * DAY}, GOOD, "on 2026-03-03, which is later"),
-        ({"revoked": MADE + DAY, "lost": MADE - DAY, "made": MADE + 2 * DAY}, REVOKED, ""),
+        ({"revoked": MADE + DAY, "at": MADE + 2 * DAY}, GOOD, "on 2026-03-03, which is later"),
+        ({"revoked": MADE + DAY, "lost": MADE - DAY, "at": MADE + 2 * DAY}, REVOKED, ""),
         ({"by": 0}, UNKNOWN, "no revocation list of its issuer lies here"),
         ({"extension": x509.DeltaCRLIndicator(3)}, UNKNOWN, PARTIAL),
         ({"revoked": MADE - DAY, "reason": "key_compromise"}, REVOKED, "on 2026-03-01 (keyCompromise)"),
         ({"revoked": MADE - DAY, "reason": "certificate_hold"}, REVOKED, ""),
         # A hold may have been lifted since that list was made.
-        ({"revoked": MADE - 31 * DAY, "reason": "certificate_hold", "made": MADE - 30 * DAY}, UNKNOWN, ""),
+        ({"revoked": MADE - 31 * DAY, "reason": "certificate_hold", "at": MADE - 30 * DAY}, UNKNOWN, ""),
         ({"extension": scope(users=False)}, UNKNOWN, PARTIAL),
         ({"extension": scope(users=True)}, GOOD, NAMELESS),
     ],
 )
-def test_a_revocation_list_speaks_of_the_lists_time(signed, anchors, revoke, made, expected, why):
-    crl = revoke(**made)
+def test_a_revocation_list_speaks_of_the_lists_time(signed, anchors, revoke, changes, expected, why):
+    crl = revoke(**changes)
     assert told_with(signed, anchors, crl) == expected
     assert why in verdict(signed, [*anchors, crl]).revocation_why
 
@@ -315,11 +315,11 @@ def test_a_revocation_list_of_nobody_says_nothing(signed, anchors, tmp_path, rev
 
 def test_they_are_found_beside_a_list_and_beside_its_archive(signed, chain, anchors, revoke, tmp_path):
     (tmp_path / "list.xml").write_bytes(signed)
-    given = {"anchors": anchors, "signer": SAMPLE_SIGNER}
-    assert load_whitelist(tmp_path / "list.xml", **given).signature.revocation == "unknown"
+    trust = {"anchors": anchors, "signer": SAMPLE_SIGNER}
+    assert load_whitelist(tmp_path / "list.xml", **trust).signature.revocation == "unknown"
     revoke("below.CRL", revoked=MADE - DAY)
-    assert load_whitelist(tmp_path / "list.xml", **given).signature.revocation == "revoked"
-    archive = open_archive(tmp_path / "archive", *given.values())
+    assert load_whitelist(tmp_path / "list.xml", **trust).signature.revocation == "revoked"
+    archive = open_archive(tmp_path / "archive", *trust.values())
     (record,) = import_lists(archive, [tmp_path / "list.xml"])
     assert record.outcome == "quarantined"
     assert "its signature is valid-untrusted: the signer's certificate is revoked" in record.message
