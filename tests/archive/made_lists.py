@@ -31,7 +31,7 @@ def xml(rows: list[Row], at: datetime = START) -> bytes:
 
 def revocations(
     issuer: Made,
-    made: datetime,
+    at: datetime,
     *,
     revoked: int | Sequence[int] = 1,
     pem: bool = False,
@@ -43,9 +43,9 @@ def revocations(
     lost: datetime | None = None,
 ) -> bytes:
     builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.certificate.subject)
-    builder = builder.last_update(made).next_update(made + timedelta(7))
+    builder = builder.last_update(at).next_update(at + timedelta(7))
     for serial in range(1, revoked + 1) if isinstance(revoked, int) else revoked:
-        each = x509.RevokedCertificateBuilder(serial, on or made - timedelta(1))
+        each = x509.RevokedCertificateBuilder(serial, on or at - timedelta(1))
         if reason:
             each = each.add_extension(x509.CRLReason(x509.ReasonFlags[reason]), critical=False)
         if lost:

@@ -373,8 +373,8 @@ def test_a_history_that_was_changed_is_not_believed_and_told(archive, chain) -> 
     write_state(archive.folder / ".history.json", VERSION, {"sha256": [hashed]})
     assert faults_of(archive)["history.parquet"].startswith("does not hold")
     (archive.folder / records[0].file).unlink()
-    gone = history_of(fresh(archive))
-    assert gone["first_seen"].min() == START + DAY, "a list that is gone is no longer counted"
+    history = history_of(fresh(archive))
+    assert history["first_seen"].min() == START + DAY, "a list that is gone is no longer counted"
 
 
 ROOT = Path(__file__).parents[2]

@@ -107,13 +107,13 @@ def test_an_event_is_told_as_an_analyst_would(before, after, sentence) -> None:
 
 def test_before_and_after_say_what_was_and_what_is() -> None:
     after = [*BASE[1:], row("ch-fable", dn=OTHER, project="01 99 00 00 07, p@beta.example")]
-    found = changed(BASE, after).changes
-    changes = worded_changes(found, contacts="all").set_index("kind")
+    frame = changed(BASE, after).changes
+    changes = worded_changes(frame, contacts="all").set_index("kind")
     assert changes.loc["moved", "before"] == "CH ALPHA (1759900001)"
     assert changes.loc["moved", "after"] == "CH BETA (1679900001)"
     assert changes.loc["contact_changed", "after"] == "contact projet : 01 99 00 00 07, p@beta.example"
     assert changes["event"].tolist() == ["migration-1"] * 2
-    assert found["facts"].tolist() == [
+    assert frame["facts"].tolist() == [
         {"before": [{"operator": "1759900001", "name": "CH ALPHA"}],
          "after": [{"operator": "1679900001", "name": "CH BETA"}]},
         {"contact": "project", "before": Person("01 99 00 00 01, projet@alpha.example"),
@@ -149,32 +149,32 @@ def test_a_rename_that_only_the_lists_in_between_show(tmp_path) -> None:
         content = xml([*BASE, *rows], AT + timedelta(days=day))
         sha = load_whitelist(content).sha256
         (tmp_path / f"{AT + timedelta(days=day):%Y-%m-%dT%H%M%SZ}-{sha[:8]}.xml.gz").write_bytes(content)
-    found = span(open_archive(tmp_path), "2026-01-01", "2026-01-03").changes
-    assert found["kind"].tolist()[0] == "renamed"
-    assert {"added", "removed"}.isdisjoint(found["kind"])
+    changes = span(open_archive(tmp_path), "2026-01-01", "2026-01-03").changes
+    assert changes["kind"].tolist()[0] == "renamed"
+    assert {"added", "removed"}.isdisjoint(changes["kind"])
     direct = between(*(side([*BASE, *rows]) for rows in (lists[0], lists[2]))).changes
     assert set(direct["kind"]) == {"added", "removed"}
 
 
 def test_nothing_changed_gives_typed_empty_frames() -> None:
-    found = changed(BASE, BASE[::-1])  # nor is another order a change
-    assert (found.changes.empty, found.events.empty) == (True, True)
-    assert found.events.dtypes["size"] == "int64"
-    assert (found.changes.drop(columns="facts").dtypes == "str").all()
+    span_ = changed(BASE, BASE[::-1])  # nor is another order a change
+    assert (span_.changes.empty, span_.events.empty) == (True, True)
+    assert span_.events.dtypes["size"] == "int64"
+    assert (span_.changes.drop(columns="facts").dtypes == "str").all()
     columns = ["event", "kind", "sentence", "size", "domains", "confidence", "facts"]
-    assert worded_events(found.events).columns.tolist() == columns
-    assert worded_changes(found.changes).empty
+    assert worded_events(span_.events).columns.tolist() == columns
+    assert worded_changes(span_.changes).empty
 
 
 def lines(spans: list[Span]) -> Counter[tuple[str, ...]]:
-    found: Counter[tuple[str, ...]] = Counter()
+    counted: Counter[tuple[str, ...]] = Counter()
     for span_ in spans:
         days = (f"{span_.start:%Y-%m-%d}", f"{span_.end:%Y-%m-%d}")
         for event in span_.events.itertuples():
             kinds = span_.changes.loc[span_.changes["event"] == event.event, "kind"].value_counts()
             counts = ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))
-            found[(*days, event.kind, str(event.size), " ".join(event.domains), counts)] += 1
-    return found
+            counted[(*days, event.kind, str(event.size), " ".join(event.domains), counts)] += 1
+    return counted
 
 
 @pytest.fixture(scope="module")
@@ -205,13 +205,13 @@ def test_the_archive_shows_stale_contacts_exactly() -> None:
     limits, anchors = Thresholds(stale_after_days=UNCHANGED_DAYS), [CATALOGUE / "anchors"]
     space = load_space(CATALOGUE / "archive", as_of=SAMPLE_AS_OF, anchors=anchors, thresholds=limits)
     assert space.whitelist.signature.status == "valid"
-    contacts = {f"CONTACT_{what}" for what in ("UNCHANGED", "PARTLY_CHANGED", "FORMER_OPERATOR")}
+    contacts = {f"CONTACT_{suffix}" for suffix in ("UNCHANGED", "PARTLY_CHANGED", "FORMER_OPERATOR")}
     by_history = {*contacts, "RECO_CONTACT_OLD"}
-    found = concat([audit("stale_contacts", space), audit("reconciliation", space)])
-    found = found[found["rule"].isin(by_history)]
+    fired = concat([audit("stale_contacts", space), audit("reconciliation", space)])
+    fired = fired[fired["rule"].isin(by_history)]
     with (CATALOGUE / "defects.csv").open(encoding="utf-8", newline="") as file:
         truth = [tuple(line[1:]) for line in csv.reader(file) if line[0] == "archive"]
-    findings = ((f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in found.itertuples())
+    findings = ((f.rule, f.domain, f.operator_id, row_ranges(f.rows)) for f in fired.itertuples())
     assert Counter(findings) == Counter(truth)
     assert {line[0] for line in truth} == by_history
     space = load_space(CATALOGUE, as_of=SAMPLE_AS_OF, thresholds=limits)
@@ -253,10 +253,10 @@ def test_every_kind_of_event_has_a_sentence_in_each_language(spans) -> None:
 
 
 def test_a_new_row_that_is_a_copy_is_named_with_whose() -> None:
-    whose = row("ssiad-songe", description="SSIAD du Songe")
+    original = row("ssiad-songe", description="SSIAD du Songe")
     for name, copied in (("clinique-mirage", True), ("clinique-songe", False)):
-        found = changed([whose, *BASE], [whose, *BASE, row(name, description="SSIAD du Songe")])
-        (text,) = worded_changes(found.changes, language="fr")["after"]
+        span_ = changed([original, *BASE], [original, *BASE, row(name, description="SSIAD du Songe")])
+        (text,) = worded_changes(span_.changes, language="fr")["after"]
         assert ("ligne copiée de ssiad-songe.mssante.fr ?" in text.replace("\xa0", " ")) == copied
 
 

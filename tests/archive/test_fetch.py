@@ -51,8 +51,8 @@ def getting(archive: Archive, answer: Answer, times: int = 1, **changes: object)
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_list_is_fetched_and_kept(archive, listed, compressed) -> None:
     odd = {"ETag": '"é"', "Last_Modified": "hier à midi"}  # no request may say these again
-    content, how = (gzip.compress(listed), {"Content_Encoding": "gzip"}) if compressed else (listed, odd)
-    answer = give(content, **how)
+    content, headers = (gzip.compress(listed), {"Content_Encoding": "gzip"}) if compressed else (listed, odd)
+    answer = give(content, **headers)
     record, again = getting(archive, answer, 2)
     assert (record.outcome, record.rows, again.outcome) == ("kept", 1, "same")
     assert gzip.decompress((archive.folder / record.file).read_bytes()) == listed
@@ -155,8 +155,8 @@ BAD = [
     (lambda _: time.sleep(4), {"read_seconds": 0.3}, "no answer in time"),
     (broken, {}, "connection failed"),
     *(
-        (give(how.pop("content", "").encode(), **how), {}, why)
-        for how, why in toml("archive/fetch")["answers"]
+        (give(answer.pop("content", "").encode(), **answer), {}, why)
+        for answer, why in toml("archive/fetch")["answers"]
     ),
 ]
 
@@ -220,11 +220,11 @@ def tunnelling(port: str) -> Iterator[tuple[str, list[str]]]:
             asked.append(self.rfile.readline().decode().rpartition(" HTTP")[0])
             while self.rfile.readline().strip():
                 pass
-            with socket.create_connection(("127.0.0.1", int(port))) as there:
+            with socket.create_connection(("127.0.0.1", int(port))) as server:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-                back = threading.Thread(target=pass_on, args=(there, self.connection))
+                back = threading.Thread(target=pass_on, args=(server, self.connection))
                 back.start()
-                pass_on(self.connection, there)
+                pass_on(self.connection, server)
                 back.join()
 
     with listening(ThreadingTCPServer, Tunnel) as port_of_proxy:
@@ -251,17 +251,17 @@ def test_a_proxy_is_gone_through_unless_the_host_is_left_out(archive, listed, au
     bundle, context = authority
     with serving(give(listed), context) as url:
         port = url.removesuffix("/list.xml").rpartition(":")[2]
-        there = f"https://liste.example:{port}/list.xml"
+        address = f"https://liste.example:{port}/list.xml"
         with tunnelling(port) as (proxy, asked):
             environment.setenv("HTTPS_PROXY", proxy)
-            assert proxy_of(there) == proxy
-            assert fetch(archive, quick(there, ca_bundle=bundle), now=NOW).outcome == "kept"
+            assert proxy_of(address) == proxy
+            assert fetch(archive, quick(address, ca_bundle=bundle), now=NOW).outcome == "kept"
             assert asked == [f"CONNECT liste.example:{port}"]
             for left_out in ("liste.example", "other.example,.example", "*"):
                 environment.setenv("NO_PROXY", left_out)
-                assert proxy_of(there) == ""
+                assert proxy_of(address) == ""
                 with pytest.raises(FetchError, match="connection failed"):
-                    fetch(archive, quick(there, ca_bundle=bundle, attempts=1), now=NOW)
+                    fetch(archive, quick(address, ca_bundle=bundle, attempts=1), now=NOW)
             assert len(asked) == 1
             environment.delenv("NO_PROXY")
             assert proxy_of(url) == ""  # loopback never

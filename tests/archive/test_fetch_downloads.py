@@ -40,8 +40,8 @@ STRANGER = make("CN=AC RACINE FICTIVE,O=ESSAI,C=FR", ca=True, days=9_998)
 """Of the same name, with a key of its own."""
 
 
-def crl(issuer: Made = ROOT, made: datetime = NOW - DAY, **more: Any) -> bytes:
-    return revocations(issuer, made, **more)
+def crl(issuer: Made = ROOT, at: datetime = NOW - DAY, **more: Any) -> bytes:
+    return revocations(issuer, at, **more)
 
 
 @pytest.fixture
@@ -65,9 +65,9 @@ def fetched(data: Path, anchors: Path, answer: Answer, **changes: object) -> Fet
 
 @pytest.mark.parametrize(("days", "pem"), [(1, False), (1, True), (30, False)])
 def test_a_list_of_a_known_authority_is_kept_and_said_to_be_stale(data, anchors, days, pem) -> None:
-    made = NOW - days * DAY
-    got = fetched(data, anchors, give(crl(made=made, revoked=3, pem=pem)))
-    assert (got.outcome, got.size, got.made, got.due) == ("kept", 3, made, made + 7 * DAY)
+    generated = NOW - days * DAY
+    got = fetched(data, anchors, give(crl(at=generated, revoked=3, pem=pem)))
+    assert (got.outcome, got.size, got.made, got.due) == ("kept", 3, generated, generated + 7 * DAY)
     assert (": stale already" in got.line) == (days > 7)
     assert (b"-----BEGIN" in got.file.read_bytes()) == pem
     assert [*(data / "crls").iterdir()] == [got.file]
@@ -105,18 +105,18 @@ def in_turn(data: Path, anchors: Sequence[Path], *contents: bytes) -> list[Fetch
         return [fetch_crls(data, anchors, quick(url), urls=[url])[0] for _ in contents]
 
 
-OLD = crl(made=NOW - DAY, revoked=2)
+OLD = crl(at=NOW - DAY, revoked=2)
 TURNS = {
     "an older list never replaces a newer one": (
-        [OLD, OLD, crl(made=NOW - 2 * DAY), crl(made=NOW - DAY / 2, revoked=5)],
+        [OLD, OLD, crl(at=NOW - 2 * DAY), crl(at=NOW - DAY / 2, revoked=5)],
         [("kept", 2), ("same", 2), ("older", 2), ("kept", 5)],
     ),
     "its number counts before its date": (
-        [crl(number=5, revoked=2), crl(number=4, made=NOW), crl(number=6, made=NOW - 2 * DAY, revoked=3)],
+        [crl(number=5, revoked=2), crl(number=4, at=NOW), crl(number=6, at=NOW - 2 * DAY, revoked=3)],
         [("kept", 2), ("older", 2), ("kept", 3)],
     ),
     "without a number the date counts": (
-        [crl(number=6, made=NOW - 2 * DAY, revoked=3), crl(made=NOW - 3 * DAY), crl(made=NOW, revoked=4)],
+        [crl(number=6, at=NOW - 2 * DAY, revoked=3), crl(at=NOW - 3 * DAY), crl(at=NOW, revoked=4)],
         [("kept", 3), ("older", 3), ("kept", 4)],
     ),
 }
@@ -134,12 +134,12 @@ def test_one_list_is_kept_of_each_issuer_and_scope(data: Path, anchors: Path) ->
     other = make("CN=AC AUTRE,O=ESSAI,C=FR", ca=True, days=9_999)
     (data / "other.pem").write_bytes(other.pem)
     users = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
-    known = [anchors, data / "other.pem"]
-    got = in_turn(data, known, crl(), crl(other), crl(extension=users), crl(made=NOW, revoked=9))
+    anchored = [anchors, data / "other.pem"]
+    got = in_turn(data, anchored, crl(), crl(other), crl(extension=users), crl(at=NOW, revoked=9))
     assert [fetched_list.outcome for fetched_list in got] == ["kept"] * 4
     assert len({fetched_list.file for fetched_list in got}) == 3
     assert got[0].file == got[3].file
-    again = fetched(data, anchors, give(crl(made=NOW, revoked=9)))
+    again = fetched(data, anchors, give(crl(at=NOW, revoked=9)))
     assert (again.outcome, again.file) == ("same", got[0].file), "whatever the address"
     assert len(list((data / "crls").iterdir())) == 3
 
@@ -220,8 +220,8 @@ def test_only_certificates_of_known_authorities_say_where_lists_lie(data: Path, 
 
 def test_the_command_says_what_became_of_each(data: Path, anchors: Path) -> None:
     def command(*words: str) -> tuple[int, str]:
-        given = ["fetch", "--crl", "--archive", str(data / "archive"), "--anchors", str(anchors), *words]
-        done = CliRunner().invoke(app, given)
+        line = ["fetch", "--crl", "--archive", str(data / "archive"), "--anchors", str(anchors), *words]
+        done = CliRunner().invoke(app, line)
         return done.exit_code, done.output or str(done.exception)
 
     with serving(give(crl())) as url:
@@ -328,11 +328,11 @@ def test_command_line_trusts_the_authority_given_and_no_other(tmp_path: Path, au
     assert names(tmp_path / "data") == [kept.name]
 
 
-@pytest.mark.parametrize("given", ["", Fetch().url])
-def test_the_address_given_is_asked_whichever_it_is(given, monkeypatch) -> None:
+@pytest.mark.parametrize("address", ["", Fetch().url])
+def test_the_address_given_is_asked_whichever_it_is(address, monkeypatch) -> None:
     asked: list[fetch.Settings] = []
     boxes = downloads.Boxes(Path("x.zip"), None)
     monkeypatch.setattr(downloads, "fetch_extraction", lambda _, settings: asked.append(settings) or boxes)
-    words = ["fetch", "--mailboxes", *(["--url", given] if given else [])]
+    words = ["fetch", "--mailboxes", *(["--url", address] if address else [])]
     assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0
-    assert [settings.url for settings in asked] == [given or URL]
+    assert [settings.url for settings in asked] == [address or URL]
