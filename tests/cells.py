@@ -16,18 +16,18 @@ def plain(text: str) -> str:
 
 
 def cells(name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(
+    listed: list[dict[str, Any]] = json.loads(
         (resource("notebooks") / f"{name}.ipynb").read_text(encoding="utf-8")
     )["cells"]
-    return found
+    return listed
 
 
-def shown(name: str, *idents: str, **given: Any) -> Any:
+def shown(name: str, *idents: str, **variables: Any) -> Any:
     """Run a notebook's imports and some of its cells, after what the cells before them would have set.
 
     Returns what the last one shows.
     """
-    scope: dict[str, Any] = {"lang": "fr", **given}
+    scope: dict[str, Any] = {"lang": "fr", **variables}
     value = None
     for ident in (IMPORTS, *idents):
         (source,) = ("".join(cell["source"]) for cell in cells(name) if cell["id"] == ident)

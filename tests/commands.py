@@ -18,9 +18,9 @@ class Done(NamedTuple):
     stderr: str
 
 
-def ran(*words: str, **how: Any) -> Done:
+def ran(*words: str, **options: Any) -> Done:
     """Run a program, somewhere or in an environment; return status, output and errors."""
-    done = subprocess.run(words, **how, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(words, **options, capture_output=True, text=True, check=False, timeout=300)
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -51,14 +51,14 @@ def let_signals_through() -> None:
 
     A child begins with the default wherever we have a function, and goes on ignoring what we ignore.
     """
-    for number, own in (
+    for number, handler in (
         (signal.SIGHUP, lambda *_: None),  # so that this process survives the terminal, as was asked for
         (signal.SIGINT, signal.default_int_handler),
         (signal.SIGQUIT, signal.SIG_DFL),
         (signal.SIGTERM, signal.SIG_DFL),
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, own)
+            signal.signal(number, handler)
 
 
 let_signals_through()
@@ -118,9 +118,9 @@ def hostile_register() -> str:
 def the_day_before(listed: bytes) -> bytes:
     """Return a list made up from another: a day earlier, every fiftieth row not there yet."""
     rows, row = iter(range(10**6)), re.compile(rb"<Domaine>.*?</Domaine>", re.DOTALL)
-    fewer = row.sub(lambda found: b"" if next(rows) % 50 == 0 else found[0], listed)
+    fewer = row.sub(lambda match: b"" if next(rows) % 50 == 0 else match[0], listed)
     day = re.compile(rb"(<DateDeGeneration>\d{4}-\d\d-)(\d\d)")
-    return day.sub(lambda found: b"%b%02d" % (found[1], int(found[2]) - 1), fewer, count=1)
+    return day.sub(lambda match: b"%b%02d" % (match[1], int(match[2]) - 1), fewer, count=1)
 
 
 def archived(data: Path, *lists: bytes) -> None:
@@ -188,16 +188,16 @@ def sample_run(tmp_path_factory) -> Run:
 
 @pytest.fixture(scope="session")
 def english_run(tmp_path_factory) -> Run:
-    given = {"as_of": SAMPLE_AS_OF, "lang": "en"}
-    return run_reports(out=tmp_path_factory.mktemp("english"), parameters=given)
+    settings = {"as_of": SAMPLE_AS_OF, "lang": "en"}
+    return run_reports(out=tmp_path_factory.mktemp("english"), parameters=settings)
 
 
 @pytest.fixture(scope="session")
 def english_site(english_run, sample_space, tmp_path_factory) -> Path:
     """The folder of the English site of the sample, with its reports below ``rapports``."""
-    folder, found = tmp_path_factory.mktemp("english-site"), audit_all(sample_space, language="en")
+    folder, findings = tmp_path_factory.mktemp("english-site"), audit_all(sample_space, language="en")
     more = {"waived": waived(sample_space, language="en"), "told": None, "points": (), "language": "en"}
-    build_site(folder, sample_space, found, reports=english_run.out, **more)
+    build_site(folder, sample_space, findings, reports=english_run.out, **more)
     return folder
 
 
@@ -218,8 +218,8 @@ def real_data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def real_run(real_data) -> Run:
-    given = {"data": str(real_data), "as_of": REAL_AS_OF}
-    return run_reports(out=real_data.parent / "out", parameters=given)
+    settings = {"data": str(real_data), "as_of": REAL_AS_OF}
+    return run_reports(out=real_data.parent / "out", parameters=settings)
 
 
 @pytest.fixture(scope="session")
@@ -234,8 +234,8 @@ def certificates_run(tmp_path_factory) -> Run:
     folder = tmp_path_factory.mktemp("certificates")
     copytree(CATALOGUE, folder / "data")
     write_tls(load_space(folder / "data", as_of=SAMPLE_AS_OF), folder / "data", PAYLOADS)
-    given = {"data": str(folder / "data"), "as_of": SAMPLE_AS_OF}
-    return run_reports(["certificates"], out=folder / "out", parameters=given)
+    settings = {"data": str(folder / "data"), "as_of": SAMPLE_AS_OF}
+    return run_reports(["certificates"], out=folder / "out", parameters=settings)
 
 
 @pytest.fixture(scope="session")
@@ -254,8 +254,8 @@ def hostile_data(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def hostile_run(hostile_data) -> Run:
     """The shipped notebooks' reports of a list with hostile text in every field, contacts shown."""
-    given = {"data": str(hostile_data), "as_of": SAMPLE_AS_OF, "contacts": "all"}
-    return run_reports(out=hostile_data.parent / "out", parameters=given)
+    settings = {"data": str(hostile_data), "as_of": SAMPLE_AS_OF, "contacts": "all"}
+    return run_reports(out=hostile_data.parent / "out", parameters=settings)
 
 
 @pytest.fixture(scope="session")
@@ -295,21 +295,21 @@ class Site:
     space: TrustSpace
     findings: pd.DataFrame
     waived: pd.DataFrame
-    told: FollowUp | None
+    followed: FollowUp | None
 
 
 def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: Path | None) -> Site:
     """Build a site whose run before lacked every ninth finding and had some more, with three waived ones."""
     ledger = {}
     names = [f"parti-{i}.mssante.fr" for i in range(4)]
-    gone = findings.tail(4).assign(domain=names, fingerprint=names)
-    follow(ledger, "run", "2025-01-01", concat([findings.drop(index=findings.index[::9]), gone]))
-    told = follow(ledger, "run", space.as_of.isoformat(), findings)
+    fixed = findings.tail(4).assign(domain=names, fingerprint=names)
+    follow(ledger, "run", "2025-01-01", concat([findings.drop(index=findings.index[::9]), fixed]))
+    followed = follow(ledger, "run", space.as_of.isoformat(), findings)
     accepted = pd.concat([waived(space), findings.iloc[[1, 3, 5]]], ignore_index=True)
     accepted = accepted.assign(
         reason=[*PAYLOADS][: len(accepted)], who="cellule <b>MSSanté</b>", until="2026-12-31"
     )
-    point = point_of(space.as_of, findings, accepted, told)
+    point = point_of(space.as_of, findings, accepted, followed)
     earlier = [replace(point, at=f"2025-02-{day:02}T06:00:00+00:00", new=day) for day in range(1, 25)]
     dossiers = folder / "made-dossiers"
     dossiers.mkdir()
@@ -325,10 +325,10 @@ def made_site(folder: Path, space: TrustSpace, findings: pd.DataFrame, reports: 
     built = folder / "site"
     built.mkdir()
     build_site(
-        built, space, findings, waived=accepted, told=told, points=[*earlier, point], reports=reports,
+        built, space, findings, waived=accepted, told=followed, points=[*earlier, point], reports=reports,
         dossiers=dossiers,
     )  # fmt: skip
-    return Site(built, space, findings, accepted, told)
+    return Site(built, space, findings, accepted, followed)
 
 
 @pytest.fixture(scope="session")

@@ -29,5 +29,5 @@ def page_of(space, more=None, **options):
     with using_language(options.pop("language", "fr")):
         findings = audit_all(space)
         findings = findings if more is None else concat([findings, more])
-        told = domains(space, findings)
-        return explorer_html(space, findings, told, **options), told
+        table = domains(space, findings)
+        return explorer_html(space, findings, table, **options), table

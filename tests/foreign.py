@@ -37,11 +37,11 @@ DATA = re.compile(r"\b[A-Z]{1,2}=[^,|]*|[\w-]+(?:\.[\w-]+)+")
 def names_of_the_data() -> set[str]:
     """Every text of the list and the places it names: what a page may say in French."""
     space = load_space(as_of=AS_OF)
-    told = set()
+    texts = set()
     frames = (space.entries, space.register.declarations, space.archive.history)
     for frame in frames:
-        told |= {" ".join(text.split()) for name in frame.columns for text in map(str, frame[name])}
-    return {text for text in told if len(text) > 3}
+        texts |= {" ".join(text.split()) for name in frame.columns for text in map(str, frame[name])}
+    return {text for text in texts if len(text) > 3}
 
 
 def texts_of(page) -> list[str]:
@@ -53,24 +53,24 @@ def texts_of(page) -> list[str]:
         data.text = None
         for child in list(data):
             data.remove(child)
-    told = [text for text in page.itertext() if text.strip()]
+    texts = [text for text in page.itertext() if text.strip()]
     named = ("title", "alt", "aria-label", "placeholder")
-    return told + [e.get(name) for e in page.iter() for name in named if e.get(name)]
+    return texts + [e.get(name) for e in page.iter() for name in named if e.get(name)]
 
 
 def french(texts, *named: str, words: re.Pattern = FRENCH) -> list[str]:
     """Which texts say something in French outside data and places, and what is `named` beside."""
     parts = (QUOTED, (*DEPARTMENTS.values(), *REGIONS), {*names_of_the_data(), *named})
     names = [name for part in parts for name in sorted(part, key=len, reverse=True)]
-    found = []
+    foreign = []
     for text in texts:
         bare = " ".join(text.replace(NBSP, " ").split())
         if words.search(bare):
             bare = DATA.sub("", bare)
             for name in names:
                 bare = bare.replace(name, "")
-            found += [text] if words.search(bare.replace("«", "").replace("»", "")) else []
-    return found
+            foreign += [text] if words.search(bare.replace("«", "").replace("»", "")) else []
+    return foreign
 
 
 def french_in(path: Path, words: re.Pattern = FRENCH) -> list[str]:

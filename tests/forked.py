@@ -91,7 +91,7 @@ def _execute_child(self: Any, args: Any, executable: Any, preexec_fn: Any, *rest
     }
     self._forked = socket.socket(socket.AF_UNIX)
     self._forked.connect(SERVER.address())
-    fds = [own if given == -1 else given for own, given in enumerate((p2cread, c2pwrite, errwrite))]
+    fds = [standard if pipe == -1 else pipe for standard, pipe in enumerate((p2cread, c2pwrite, errwrite))]
     line = json.dumps(request).encode() + b"\n"
     socket.send_fds(self._forked, [line], fds)
     self.pid = int(self._forked.makefile("rb", buffering=0).readline())
@@ -104,11 +104,11 @@ def _try_wait(self: Any, wait_flags: int) -> tuple[int, int]:
         return _real["_try_wait"](self, wait_flags)
     connection.setblocking(not wait_flags & os.WNOHANG)
     try:
-        told = connection.recv(64)
+        status = connection.recv(64)
     except BlockingIOError:
         return 0, 0
     connection.close()
-    return self.pid, int(told or b"9")
+    return self.pid, int(status or b"9")
 
 
 def _internal_poll(self: Any, *args: Any, **kwargs: Any) -> int | None:

@@ -21,12 +21,12 @@ Row = tuple[str, str, str, str]
 
 
 def line(kind: str, address: str, named: str = "", structure: str = "") -> str:
-    told = {0: kind, 1: address, 5: named, 6: structure}
-    return "|".join(told.get(i, f"{CANARY} é {i}") for i in range(len(HEADINGS)))
+    cells = {0: kind, 1: address, 5: named, 6: structure}
+    return "|".join(cells.get(i, f"{CANARY} é {i}") for i in range(len(HEADINGS)))
 
 
 def text(rows: Iterable[Row], end: str = "\n") -> bytes:
-    return "".join(f"{one}{end}" for one in ("|".join(HEADINGS), *(line(*row) for row in rows))).encode()
+    return "".join(f"{entry}{end}" for entry in ("|".join(HEADINGS), *(line(*row) for row in rows))).encode()
 
 
 def many(numbers: dict[str, int], named: str = "", structure: str = "") -> list[Row]:

@@ -36,8 +36,8 @@ def test_before_a_commit_the_checks_of_lint_are_made():
     lint = re.search(r"^lint:.*\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text("utf-8"), re.M)
     assert lint
     hooks = re.findall(r"^ *entry: (.+)$", (ROOT / ".pre-commit-config.yaml").read_text("utf-8"), re.M)
-    made = [f"{hook} notebooks/*.ipynb" if "check_notebooks" in hook else hook for hook in hooks]
-    assert made == [line.strip() for line in lint[1].splitlines()]
+    checks = [f"{hook} notebooks/*.ipynb" if "check_notebooks" in hook else hook for hook in hooks]
+    assert checks == [line.strip() for line in lint[1].splitlines()]
 
 
 @pytest.mark.parametrize("bench", sorted(ROOT.glob("bench/bench_*.py")), ids=lambda file: file.stem)

@@ -27,8 +27,8 @@ def space(shipped):
 
 
 def test_audits_find_the_story_and_nothing_else(space):
-    found = audit_all(space).groupby("rule")["domains"].sum().to_dict()
-    assert found == STORY
+    counts = audit_all(space).groupby("rule")["domains"].sum().to_dict()
+    assert counts == STORY
     assert waived(space)["rule"].tolist() == ["CONTACT_PERSONAL"]
 
 
@@ -36,8 +36,8 @@ def test_readme_tells_rules_and_numbers(space):
     text = (DEMO / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", text)) == STORY.keys()
     mail = ms.domains(space)["receives"].value_counts()
-    (told,) = re.findall(r"Mail arrives for (\d+) .* risk for (\d+),.* for (\d+)\.", text)
-    assert [*map(int, told)] == [mail["yes"], mail["degraded"], mail["no"]]
+    (numbers,) = re.findall(r"Mail arrives for (\d+) .* risk for (\d+),.* for (\d+)\.", text)
+    assert [*map(int, numbers)] == [mail["yes"], mail["degraded"], mail["no"]]
     assert 0.88 < mail["yes"] / mail.sum() < 0.95, "nine tenths"
     assert f"{len(space.entries)} domains of {space.entries['operator_id'].nunique()} operators" in text
     for name in re.findall(r"\| ([A-Z][A-Z ]+[A-Z]|`[\w.-]+fr`) (?:\||to)", text):
@@ -48,19 +48,19 @@ def test_readme_tells_rules_and_numbers(space):
 def test_archive_of_fourteen_months_ends_with_the_list_audited(space):
     archive = open_archive(DEMO / "archive", [DEMO / "anchors"])
     kept = archive.snapshots
-    assert {one.generated_at.weekday() for one in kept} == {0}
+    assert {snapshot.generated_at.weekday() for snapshot in kept} == {0}
     assert (len(kept), (kept[-1].generated_at - kept[0].generated_at).days) == (15, 420)
     assert kept[-1].sha == space.whitelist.sha256[:8]
     assert space.whitelist.signature.status == "valid"
-    days = [f"{one.generated_at:%Y-%m-%d}" for one in kept]
-    told = {
+    days = [f"{snapshot.generated_at:%Y-%m-%d}" for snapshot in kept]
+    events = {
         event.kind: (b, event.size)
         for a, b in pairwise(days)
         for event in span(archive, a, b).events.itertuples()
     }
-    assert told["migration"] == ("2026-03-02", 24)
-    assert told["contact"] == ("2025-09-01", 4)
-    assert told.keys() >= {"added", "removed", "renewal", "arrival", "departure"}
+    assert events["migration"] == ("2026-03-02", 24)
+    assert events["contact"] == ("2025-09-01", 4)
+    assert events.keys() >= {"added", "removed", "renewal", "arrival", "departure"}
 
 
 def test_nights_end_as_the_audit_of_today(space):

@@ -82,9 +82,9 @@ class Place:
         if "rebuild" in self.words:
             copytree(SAMPLE / "archive", self.out / "archive")
 
-    def start(self, how: str = "0", at: int = 0) -> subprocess.Popen[str]:
+    def start(self, way: str = "0", at: int = 0) -> subprocess.Popen[str]:
         disturbed = {"PYTHONPATH": str(self.folder / "hook"), "IN": str(self.folder), "COUNTED": "../counted"}
-        disturbed |= {"HOW": how, "AT": str(at)}
+        disturbed |= {"HOW": way, "AT": str(at)}
         words = [word.replace("out/", f"{self.out}/") for word in self.words]
         if "observe" in words and any((self.out / name).exists() for name in OBSERVED):
             words.append("--resume")
@@ -92,8 +92,8 @@ class Place:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, cwd=self.folder, env=os.environ | environment, **pipes)
 
-    def run(self, how: str = "0", at: int = 0) -> subprocess.CompletedProcess[str]:
-        process = self.start(how, at)
+    def run(self, way: str = "0", at: int = 0) -> subprocess.CompletedProcess[str]:
+        process = self.start(way, at)
         out, errors = process.communicate(timeout=120)
         return subprocess.CompletedProcess(self.words, process.returncode, out, errors)
 
@@ -119,14 +119,14 @@ def answered(query: dns.message.Message, transport: str) -> list[bytes | float]:
     """Answer as a parent zone in which every name has the one mail server."""
     name, qtype = query.question[0].name.to_text(True), dns.rdatatype.to_text(query.question[0].rdtype)
     soa = "mssante.fr SOA ns.mssante.fr. h.mssante.fr. 1 2 3 4 5"
-    known = {"SOA": soa, "NS": "mssante.fr NS ns.mssante.fr."} if name == "mssante.fr" else {}
-    known |= {"MX": f"{name} MX 10 mx.mssante.fr.", "A": f"{name} A {SERVER}"}
-    told = [known[qtype]] if qtype in known else []
-    return send(reply(query, answer=told, authority=[] if told else [soa]), transport)
+    records = {"SOA": soa, "NS": "mssante.fr NS ns.mssante.fr."} if name == "mssante.fr" else {}
+    records |= {"MX": f"{name} MX 10 mx.mssante.fr.", "A": f"{name} A {SERVER}"}
+    answer = [records[qtype]] if qtype in records else []
+    return send(reply(query, answer=answer, authority=[] if answer else [soa]), transport)
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def stand_for(tmp_path_factory):
     """What the names in the commands' words stand for: where servers are, and who is observed on loopback."""
     published = {"/list.xml": gzip.decompress(LIST.read_bytes())}
     published[f"/{EXTRACTION.name}"] = EXTRACTION.read_bytes()
@@ -163,13 +163,13 @@ class Whole:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(told, tmp_path_factory):
+def undisturbed(stand_for, tmp_path_factory):
     """A function that runs a command once, for all who hold what is disturbed against it."""
 
     @cache
     def do(command: str) -> Whole:
         folder = tmp_path_factory.mktemp("whole")
-        place = Place(folder / "whole", filled(COMMANDS[command], told))
+        place = Place(folder / "whole", filled(COMMANDS[command], stand_for))
         before = place.left()
         done = place.run("count", 1)
         assert done.returncode in (0, 1), done.stderr
@@ -200,14 +200,14 @@ def test_nothing_is_lost_and_it_is_told_in_one_line(command, tmp_path, undisturb
     for number in (errno.ENOSPC, errno.EROFS):
         at = draw.randrange(1, changes + 1)
         full = Place(tmp_path / f"full-{number}", words) if command in EVERY["once"] else place
-        there = full.left()
+        files = full.left()
         failed = full.run(str(number), at)
         assert failed.returncode in (0, 1, 2, 3), failed
         assert "Traceback" not in failed.stderr
         if failed.returncode >= 2:
             assert failed.stderr.count("\n") == 1, failed.stderr
             assert os.strerror(number).lower() in failed.stderr.lower()
-        assert full.left() == there or failed.returncode < 2, (number, at)
+        assert full.left() == files or failed.returncode < 2, (number, at)
 
 
 @pytest.mark.parametrize("command", ["findings", "report", "snapshot", "import", "fetch", "dns"])
@@ -228,20 +228,20 @@ def test_two_at_once_leave_what_one_leaves(command, tmp_path, undisturbed):
 
 def commands(command: typer.main.Any, name: str = "") -> Iterator[str]:
     if hasattr(command, "commands"):
-        for own, below in command.commands.items():
-            yield from commands(below, f"{name} {own}".strip())
+        for word, below in command.commands.items():
+            yield from commands(below, f"{name} {word}".strip())
     else:
         yield name
 
 
 def test_every_command_is_disturbed_somewhere_or_writes_nothing():
-    known = set(commands(typer.main.get_command(app)))
+    every = set(commands(typer.main.get_command(app)))
     words = [command.split() for command in COMMANDS.values()]
     named = {
-        name for first, *more in words for name in (first, " ".join([first, *more[:1]])) if name in known
+        name for first, *more in words for name in (first, " ".join([first, *more[:1]])) if name in every
     }
     others = {*EVERY["elsewhere"], *READING}
-    assert (named | others, named & others) == (known, set())
+    assert (named | others, named & others) == (every, set())
     assert all((Path(__file__).parent / file).is_file() for file in EVERY["elsewhere"].values())
 
 

@@ -37,9 +37,9 @@ ELSEWHERE = {tuple(block.split()): tests for block, tests in toml("doc_blocks").
 
 
 def blocks(*kinds: str) -> list[tuple[str, str]]:
-    own = [(page, code) for page, kind, code in BLOCKS if kind in kinds and (page, kind) not in ELSEWHERE]
-    assert own
-    return own
+    chosen = [(page, code) for page, kind, code in BLOCKS if kind in kinds and (page, kind) not in ELSEWHERE]
+    assert chosen
+    return chosen
 
 
 @pytest.mark.parametrize(("place", "tests"), ELSEWHERE.items(), ids=str)
@@ -107,9 +107,9 @@ def test_console():
                 (extra,) = re.findall(r"^mssante-audit\[(.+)\]$", words[-1])
                 assert extra in metadata("mssante-audit").get_all("Provides-Extra"), (page, line)
             elif page != "docs/schedule.md" or name == "mssante-audit":  # others there are systemd's
-                own = [name, *words]  # uvx runs it from a wheel
-                told = [*own[own.index("mssante-audit") + 1 :], "--help"]
-                assert CliRunner().invoke(app, told).exit_code == 0, (page, line)
+                line_words = [name, *words]  # uvx runs it from a wheel
+                arguments = [*line_words[line_words.index("mssante-audit") + 1 :], "--help"]
+                assert CliRunner().invoke(app, arguments).exit_code == 0, (page, line)
 
 
 def test_promql():

@@ -50,7 +50,7 @@ def test_a_place_without_an_operator_is_refused_with_those_that_have_one(space):
 
 def test_a_finding_that_touches_the_place_by_one_of_its_rows_stays():
     space = make_space({}, BETA)
-    made = [
+    findings = [
         Finding("DN_CN_OPERATORS", "both", (1, 2)),  # most of its rows, and so its operator, elsewhere
         Finding("DN_SHAPE", "there", (1,)),
         Finding("DN_SHAPE", "here", (2,)),
@@ -62,7 +62,7 @@ def test_a_finding_that_touches_the_place_by_one_of_its_rows_stays():
         Finding("DECL_DATE_MISSING", "ch-beta", domains=("ch-beta.mssante.fr",)),
         Finding(FAILED, "rule", facts={"audit": "dn_consistency"}),
     ]
-    frame = findings_frame(made, space.entries)
+    frame = findings_frame(findings, space.entries)
     kept = touching(frame, space, limits(space, None, "Grand Est"))
     of_beta = touching(frame, space, limits(space, "CH BETA"))
     of_both = {"both", "here", "declared", "rule"}
@@ -80,8 +80,8 @@ def test_every_finding_on_a_row_of_the_place_is_kept(space, findings):
         rows = set(limited(space.entries, chosen)["row"])
         assert rows == set(space.entries.loc[space.entries["department"] == code, "row"])
         kept = touching(findings, space, chosen)
-        own = {f for f, r in zip(findings["fingerprint"], findings["rows"], strict=True) if rows & set(r)}
-        assert own <= set(kept["fingerprint"])
+        inside = {f for f, r in zip(findings["fingerprint"], findings["rows"], strict=True) if rows & set(r)}
+        assert inside <= set(kept["fingerprint"])
         everywhere |= set(kept["fingerprint"])
         assert len(kept) < len(findings)
     left = findings[~findings["fingerprint"].isin(everywhere)]
@@ -90,29 +90,29 @@ def test_every_finding_on_a_row_of_the_place_is_kept(space, findings):
 
 
 def test_domains_and_findings_of_the_command_line_are_those_of_the_place(space):
-    own = space.audited[space.audited["region"].isin(["Île-de-France", "Corse"])]
-    for given in (("--region", "ile de france, corse"), ("--region", "Corse", "--region", "ILE-DE-FRANCE")):
-        rows = json.loads(said("domains", "--as-of", AT, *given, "--format", "json"))
-        assert [row["domain"] for row in rows] == [unnamed(one) for one in own["domain"].unique()]
-    told = json.loads(said("findings", "all", "--as-of", AT, "--department", "2a", "--format", "json"))
+    entries = space.audited[space.audited["region"].isin(["Île-de-France", "Corse"])]
+    for options in (("--region", "ile de france, corse"), ("--region", "Corse", "--region", "ILE-DE-FRANCE")):
+        rows = json.loads(said("domains", "--as-of", AT, *options, "--format", "json"))
+        assert [row["domain"] for row in rows] == [unnamed(domain) for domain in entries["domain"].unique()]
+    findings = json.loads(said("findings", "all", "--as-of", AT, "--department", "2a", "--format", "json"))
     numbers = set(space.entries.loc[space.entries["department"] == "2A", "row"])
-    assert told
-    assert all(not f["rows"] or f["operator_id"] == "12A9900000" or numbers & {*f["rows"]} for f in told)
+    assert findings
+    assert all(not f["rows"] or f["operator_id"] == "12A9900000" or numbers & {*f["rows"]} for f in findings)
 
 
 def test_dossiers_are_those_of_the_operators_that_sit_there(tmp_path):
     out = tmp_path / "dossiers"
     said("dossiers", "--as-of", AT, "--operator", "1970490009", "--out", out)
     said("dossiers", "--as-of", AT, "--region", "Corse", "--out", out)
-    told = json.loads((out / "dossiers.json").read_text(encoding="utf-8"))["dossiers"]
-    assert {one["operator_id"] for one in told} == {"12A9900000", "1970490009"}  # the other's stays
+    dossiers = json.loads((out / "dossiers.json").read_text(encoding="utf-8"))["dossiers"]
+    assert {record["operator_id"] for record in dossiers} == {"12A9900000", "1970490009"}  # the other's stays
     with pytest.raises(AuditError, match="none of these operators sits there"):
         said("dossiers", "--as-of", AT, "--region", "Corse", "--operator", "1970490009", "--out", out)
 
 
 def test_a_report_says_so_where_it_begins(space):
-    def told(**given: str) -> str:
-        chosen = limits(space, **given)
+    def told(**place: str) -> str:
+        chosen = limits(space, **place)
         shown = opening(space, limited(space.audited, chosen), None, chosen)._repr_html_()
         return shown.replace("\xa0", " ").replace("<bdi>", "").replace("</bdi>", "")
 
@@ -126,8 +126,8 @@ def test_a_report_says_so_where_it_begins(space):
 
 
 def test_reports_are_limited_as_they_say(tmp_path, space, findings):
-    given = {"as_of": AT, "region": "corse"}
-    done = run_reports(["dn_consistency"], out=tmp_path, parameters=given)
+    settings = {"as_of": AT, "region": "corse"}
+    done = run_reports(["dn_consistency"], out=tmp_path, parameters=settings)
     page = (tmp_path / "dn_consistency.html").read_text(encoding="utf-8")
     assert "Rapport limité aux opérateurs" in page
     results = done.outcomes[0].results
@@ -138,13 +138,13 @@ def test_reports_are_limited_as_they_say(tmp_path, space, findings):
 
 def test_what_happened_to_operators_of_a_place_is_told_of_them_alone(space):
     whole = chronicle(space).whole.changes
-    own = chronicle(space, departments={"75"}).whole.changes
+    of_paris = chronicle(space, departments={"75"}).whole.changes
     lists = [space.archive.load(snapshot).entries for snapshot in space.archive.snapshots]
-    rows = pd.concat([one[~one["is_audit_entry"]] for one in lists])
+    rows = pd.concat([entries[~entries["is_audit_entry"]] for entries in lists])
     sitting = set(rows.loc[rows["department"] == "75", "operator_id"])
     touches = whole["operator_before"].isin(sitting) | whole["operator_after"].isin(sitting)
-    assert len(own) == touches.sum()
-    assert 0 < len(own) < len(whole)
+    assert len(of_paris) == touches.sum()
+    assert 0 < len(of_paris) < len(whole)
     assert chronicle(space, departments=()).whole.changes.empty
 
 

@@ -33,7 +33,7 @@ def given(readme: str) -> dict[str, None]:
         re.sub("```.*?```", "", text, flags=re.DOTALL),
     )
     return dict.fromkeys(
-        " ".join(one.split()) for one in [*re.findall(r"^\$ ([^#\n]+)", text, re.MULTILINE), *inline]
+        " ".join(command.split()) for command in [*re.findall(r"^\$ ([^#\n]+)", text, re.MULTILINE), *inline]
     )
 
 
@@ -55,14 +55,14 @@ def fresh(tmp_path_factory):
 
 def run(command: str, fresh: Path) -> subprocess.CompletedProcess[str]:
     # A stranger's shell knows nothing of a make around it, which would print the folders it enters.
-    there = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS")}
-    there |= {SAMPLE_FOLDER: str(fresh / "data" / "sample"), "PYTHONPATH": str(fresh)}
-    there["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{there['PATH']}"
+    variables = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "ARGS")}
+    variables |= {SAMPLE_FOLDER: str(fresh / "data" / "sample"), "PYTHONPATH": str(fresh)}
+    variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{variables['PATH']}"
     words = shlex.split(command)
     if words[0] == "make":
         words[1:1] = ["-o", ".venv/ok"]
     return subprocess.run(
-        words, cwd=fresh, env=there, capture_output=True, text=True, timeout=600, check=False
+        words, cwd=fresh, env=variables, capture_output=True, text=True, timeout=600, check=False
     )
 
 
@@ -77,9 +77,9 @@ def test_the_first_command_leaves_the_answer_on_the_page(fresh, shipped):
     assert [next(iter(given(readme))) for readme in ("README.md", "README.fr.md")] == [FIRST, FIRST]
     done = run(FIRST, fresh)
     assert done.returncode == 0, done.stderr
-    mail, order, page, own = done.stdout.splitlines()[-4:]
+    mail, order, page, advice = done.stdout.splitlines()[-4:]
     assert page.startswith("index: reports/index.html (made-up example, as of 2026-03-03)")
-    assert own.startswith("your own list: mssante-audit report --data FOLDER")
+    assert advice.startswith("your own list: mssante-audit report --data FOLDER")
     shown = lxml_html.fromstring((fresh / "reports" / "index.html").read_text(encoding="utf-8"))
     assert shown.findtext(".//h1").startswith("Le courrier arrive-t-il")
     held = answers(domains(load_space(shipped, as_of=SAMPLE_AS_OF)))

@@ -133,8 +133,8 @@ def test_truth_is_about_the_files_that_are_there():
 def test_every_rule_has_a_defect():
     """All but those on a change of signer: all lists have one."""
     signers = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"}
-    made = {o.code for o in catalogue().values() if o.audit} - signers
-    assert {line[1] for line in truth(SAMPLE)} == made
+    codes = {o.code for o in catalogue().values() if o.audit} - signers
+    assert {line[1] for line in truth(SAMPLE)} == codes
 
 
 @pytest.mark.parametrize(
@@ -167,9 +167,9 @@ def test_what_is_in_git_is_what_the_generator_makes(folder, files):
         for f in folder.rglob("*")
         if f.is_file() and f.parent.name != "nights"  # test_demo.py
     }
-    made = {unhashed(name): content for name, content in files().items()}
-    assert committed.keys() == made.keys()
-    for name, content in made.items():
+    generated = {unhashed(name): content for name, content in files().items()}
+    assert committed.keys() == generated.keys()
+    for name, content in generated.items():
         if name.endswith(".pem"):
             ours, theirs = map(x509.load_pem_x509_certificate, (content, committed[name]))
             assert ours.subject == theirs.subject

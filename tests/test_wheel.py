@@ -21,8 +21,8 @@ pytestmark = pytest.mark.usefixtures("shipped")
 
 
 def run(folder, *command, **environment):
-    given = {"cwd": folder, "env": os.environ | environment, "timeout": 400}
-    return subprocess.run(command, capture_output=True, text=True, check=False, **given)
+    options = {"cwd": folder, "env": os.environ | environment, "timeout": 400}
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def fetched(folder, *command):
