@@ -199,13 +199,13 @@ def memory(port: int, folder: Path) -> list[tuple[str, float, float]]:
     path = folder / "memory.jsonl.gz"
     observing, (seconds, lines) = _alone(
         f"summary = observe(delegated(DELEGATED), {str(path)!r}, settings({port}))\n"
-        "said = summary.seconds, sum(summary.outcomes.values())"
+        "result = summary.seconds, sum(summary.outcomes.values())"
     )
     auditing, (cpu, findings) = _alone(
         "from mssante_audit.audits import audit\n"
         f"space = listed_space(delegated(DELEGATED), {str(path)!r})\nstart = time.process_time()\n"
-        "found = audit('delegation_vs_redirection', space)\n"
-        "said = time.process_time() - start, len(found)\n"
+        "findings = audit('delegation_vs_redirection', space)\n"
+        "result = time.process_time() - start, len(findings)\n"
         "assert set(methods(space.observation, delegated(DELEGATED))['method']) == {'delegated'}"
     )
     size = path.stat().st_size / 1e6
@@ -224,12 +224,12 @@ def memory(port: int, folder: Path) -> list[tuple[str, float, float]]:
 
 
 def _alone(code: str) -> tuple[float, tuple[float, int]]:
-    """Run `code` in a process of its own; return its peak in MB and what it `said`."""
+    """Run `code` in a process of its own; return its peak in MB and its `result`."""
     code = f"""
 from bench.bench_dns import *
 {code}
 peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(json.dumps([peak / 1024, said]))
+print(json.dumps([peak / 1024, result]))
 """
     done = subprocess.run(
         [sys.executable, "-c", code],

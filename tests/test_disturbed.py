@@ -33,9 +33,9 @@ from mssante_audit.observe.file import Scan
 
 HOOK = """
 import errno, os, signal, sys
-left, how = [int(os.environ.get("AT", "0"))], os.environ.get("HOW")
+left, way = [int(os.environ.get("AT", "0"))], os.environ.get("HOW")
 CHANGES = {"os.rename", "os.remove", "os.symlink", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
-own = os.getpid() if "mssante_audit" in sys.orig_argv[:3] else 0  # no kernel, and none of those it forks
+pid = os.getpid() if "mssante_audit" in sys.orig_argv[:3] else 0  # no kernel, and none of those it forks
 
 
 def look(event, args):
@@ -43,18 +43,18 @@ def look(event, args):
         return
     if not any(isinstance(a, (str, os.PathLike)) and str(a).startswith(os.environ["IN"]) for a in args):
         return
-    if os.getpid() != own:
+    if os.getpid() != pid:
         return
     left[0] -= 1
-    if how == "count":
+    if way == "count":
         print(file=open(os.environ["COUNTED"], "a"))
-    elif left[0] == 0 and how == "kill":
+    elif left[0] == 0 and way == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    elif left[0] <= 0 and how != "kill" and event in ("open", "os.mkdir", "os.rename"):
-        raise OSError(int(how), os.strerror(int(how)), str(args[0]))
+    elif left[0] <= 0 and way != "kill" and event in ("open", "os.mkdir", "os.rename"):
+        raise OSError(int(way), os.strerror(int(way)), str(args[0]))
 
 
-if own:
+if pid:
     sys.addaudithook(look)
 """
 SAMPLE = CATALOGUE.resolve()

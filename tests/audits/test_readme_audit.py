@@ -25,10 +25,10 @@ from mssante_audit.findings.trend import point_of
 from mssante_audit.site.build import build_site
 
 space = load_space(Path("list.xml"), as_of="{AS_OF}")
-found = audit("long_names", space)
-found.to_json("found.json", orient="records")
+long_named = audit("long_names", space)
+long_named.to_json("found.json", orient="records")
 findings = audit_all(space)
-assert set(found["fingerprint"]) <= set(findings["fingerprint"])
+assert set(long_named["fingerprint"]) <= set(findings["fingerprint"])
 Path("site").mkdir()
 point = point_of(space.as_of, findings, waived(space), None)
 build_site(Path("site"), space, findings, waived=waived(space), told=None, points=[point])

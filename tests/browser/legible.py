@@ -105,15 +105,15 @@ ILLEGIBLE = (
       for (const style of styles) if (!keys.has(style)) say("no legend", style);
     }
     for (const mark of marks) {
-      const told = mark.querySelector(":scope > title")?.textContent ?? mark.getAttribute("aria-label") ?? "";
-      if (!told.trim()) say("tells nothing", mark.outerHTML);
-      if (mark.getAttribute("tabindex") === null) say("out of reach", told);
+      const name = mark.querySelector(":scope > title")?.textContent ?? mark.getAttribute("aria-label") ?? "";
+      if (!name.trim()) say("tells nothing", mark.outerHTML);
+      if (mark.getAttribute("tabindex") === null) say("out of reach", name);
       const drawn = mark.querySelector(":scope > path, :scope > use, rect") ?? mark;
       const style = getComputedStyle(drawn), under = ground(chart);
       const colours = mark.closest("svg")
         ? [style.fill, style.stroke] : [style.backgroundColor, style.outlineColor];
       const seen = colours.filter((colour) => colour !== "none").map(numbers);
-      if (!seen.some((colour) => contrast(colour, under) >= 3)) say("faint mark", told);
+      if (!seen.some((colour) => contrast(colour, under) >= 3)) say("faint mark", name);
     }
   }
   return [charts.length, bad];

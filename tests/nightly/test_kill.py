@@ -23,14 +23,14 @@ import os, re, signal, sys
 left = [int(os.environ["KILL_AT"])]
 CHANGES = {"os.rename", "os.remove", "os.symlink", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree"}
 place, role, wanted = os.environ["KILL_IN"], os.environ["KILL_ROLE"], re.compile(os.environ["KILL_ON"])
-own = os.getpid() if role == ("run" if "run" in sys.orig_argv else sys.orig_argv[-1]) else 0
+pid = os.getpid() if role == ("run" if "run" in sys.orig_argv else sys.orig_argv[-1]) else 0
 
 
 def look(event, args):
     if event not in CHANGES and not (event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR)):
         return
     paths = [str(a) for a in args if isinstance(a, (str, os.PathLike)) and str(a).startswith(place)]
-    if os.getpid() != own or not paths or not wanted.search(" ".join([event, *paths])):
+    if os.getpid() != pid or not paths or not wanted.search(" ".join([event, *paths])):
         return
     left[0] -= 1
     if left[0] == 0:

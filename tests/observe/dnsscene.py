@@ -62,7 +62,7 @@ def rendered(text: str, domain: str) -> str:
 class Key:
     """A key of a zone, made anew each time, and how it signs.
 
-    `how`: ``now``, ``expired``, ``not yet``, ``mx expired`` (all else is signed well), or the name of an
+    `kind`: ``now``, ``expired``, ``not yet``, ``mx expired`` (all else is signed well), or the name of an
     algorithm; ``unknown`` is one that no validator knows.
     """
 

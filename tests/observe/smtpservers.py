@@ -56,7 +56,7 @@ def connects(folder: Path, domain: str) -> bool:
 def running(folder: Path, leaf: Made, between: Made, root: Made, named: Made) -> Iterator[None]:
     """Run both, in a namespace of network and mounts.
 
-    They present `own`, then `between`; under `HOST`, where they have one more certificate, `named` instead.
+    They present `leaf`, then `between`; under `HOST`, where they have one more certificate, `named` instead.
     """
     files = dict(zip(("chain", "key"), leaf.files(folder / "certificate", between), strict=True))
     files |= zip(("named_chain", "named_key"), named.files(folder / "named", between), strict=True)
