@@ -12,7 +12,7 @@ from typing import Any
 import dns.rdatatype
 
 from bench.bench_dns_audit import DOMAINS, LINES, OPERATORS
-from mssante_audit.cli.receive import asked
+from mssante_audit.cli.receive import judged
 from mssante_audit.network import network_of
 from mssante_audit.network.mail import mails
 from mssante_audit.observe.observation import load_observation
@@ -62,9 +62,8 @@ def _one_domain() -> tuple[str, float, float]:
             stack.callback(server.stop)
         for _ in range(REPEATS):
             before, start = sum(len(server.queries) for server in servers), time.perf_counter()
-            mail, _ = asked(
-                DOMAIN, parent_servers=(("ns.gestion.example", PARENT),), resolvers=(RESOLVER,), port=port
-            )
+            asking = {"parent_servers": (("ns.gestion.example", PARENT),), "resolvers": (RESOLVER,)}
+            mail, _ = judged(DOMAIN, None, (), {**asking, "port": port})
             spent = time.perf_counter() - start
             trips = sum(len(server.queries) for server in servers) - before
             if mail.receives != "yes":

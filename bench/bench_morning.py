@@ -24,11 +24,12 @@ from pathlib import Path
 
 from bench.bench_declarations import register
 from bench.bench_night import REAL, spent
+from mssante_audit.base.instants import stamp_of, stamped
 from mssante_audit.base.state import write_state
 from mssante_audit.declarations.register import fields
 from mssante_audit.findings import trend
 from mssante_audit.findings.ledger import read_ledger, write_ledger
-from mssante_audit.nightly.night import Run, began, read_run, stamp_of, write_run
+from mssante_audit.nightly.night import Run, read_run, write_run
 from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.dns import OBSERVATION, build_dns
 from tools.sample.mailboxes import build_mailboxes
@@ -142,7 +143,7 @@ def _after_years(folder: Path) -> float:
     (point,), told = trend.read_trend(state / trend.FILE), log.read_text()
     points, lines = [asdict(point)], [told]
     for number in range(1, NIGHTS):
-        at = began(last.name) - timedelta(days=number)
+        at = stamped(last.name) - timedelta(days=number)
         earlier = output / "runs" / stamp_of(at)
         earlier.mkdir()
         write_run(earlier, Run(stamp=earlier.name, as_of=at.isoformat(), status="finished", exit_status=0))
