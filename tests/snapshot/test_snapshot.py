@@ -30,6 +30,7 @@ from mssante_audit.audits import audit_all, waived
 from mssante_audit.audits.certificates import presented
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.settings import Thresholds
 from mssante_audit.base.state import write_state
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
@@ -216,6 +217,16 @@ def test_other_settings_than_it_was_made_with_are_refused(made):
         load_space(made, as_of="2026-03-04")
     with pytest.raises(InputError, match="anchors"):
         load_space(made, anchors=[CATALOGUE / "anchors"])
+
+
+def test_a_notebook_has_some_of_the_thresholds_and_hands_over_its_defaults(made, tmp_path):
+    folder, limits = shutil.copytree(made, tmp_path / "s"), {"list_max_age_days": 30, "listing_days": 20}
+    head = read_snapshot(folder).head
+    write_state(folder / FILE, VERSION, head | {"thresholds": head["thresholds"] | limits})
+    for name, days in limits.items():
+        assert load_space(folder, thresholds=Thresholds(**{name: days})).thresholds == Thresholds(**limits)
+        with pytest.raises(InputError, match=r"list_max_age_days=30 .* listing_days=20 .* not as asked"):
+            load_space(folder, thresholds=Thresholds(**{name: days + 1}))
 
 
 def test_the_command_makes_it_and_leaves_what_is_up_to_date(tmp_path):
