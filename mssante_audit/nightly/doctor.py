@@ -273,15 +273,14 @@ def _state(config: Config) -> Iterator[Sign]:
 
 
 def _white_list(config: Config) -> Iterator[Sign]:
-    now = datetime.now(UTC)
     try:
-        space = open_space(**config.parameters(now.isoformat()))
+        space = open_space(**{**config.parameters(""), "as_of": None})  # now, or the sample's day
     except AuditError:
         if not config.fetch.enabled or any(config.data.folder.glob("archive/*.xml.gz")):
             raise
         yield _warn("white list", "none yet", remedy="The first run fetches it")
         return
-    whitelist, verdict = space.whitelist, space.whitelist.signature
+    whitelist, verdict, now = space.whitelist, space.whitelist.signature, space.as_of
     yield _ok("white list", "{}, {} rows", Path(whitelist.source).name, len(space.entries))
     if verdict.status == "valid":
         yield _ok("signature", "valid, signer {}", verdict.signer)
