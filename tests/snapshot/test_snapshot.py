@@ -30,6 +30,7 @@ from mssante_audit.audits import audit_all, waived
 from mssante_audit.audits.certificates import presented
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.base.state import write_state
 from mssante_audit.cli.main import app
@@ -39,6 +40,7 @@ from mssante_audit.findings.causes import causes
 from mssante_audit.findings.frame import IN_FILES
 from mssante_audit.findings.places import Place
 from mssante_audit.network import methods
+from mssante_audit.report.results import provenance
 from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES, register_schema
 from mssante_audit.snapshot.load import FILE, PACKAGE, PRIVATE, VERSION, read_snapshot
@@ -76,6 +78,16 @@ def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space, made, tmp_pa
         lambda s: len(s.register.declarations),
     ):  # fmt: skip
         assert told(again) == told(space) is not None
+
+
+def test_what_was_accepted_is_still_that_for_a_report_and_not_fixed(tmp_path):
+    space = load_space(resource("data/sample"), as_of=AS_OF)
+    make_snapshot(space, tmp_path / "s")
+    told = provenance(space)["waived"]
+    again = load_space(tmp_path / "s")
+    audit_all(again)
+    assert [finding["rule"] for finding in told] == ["CONTACT_PERSONAL"]
+    assert provenance(again)["waived"] == told
 
 
 def test_servers_are_judged_by_the_same_certificates_and_lists(space, tmp_path):
