@@ -158,26 +158,23 @@ def _load(tonight: Night, before: states.Known) -> TrustSpace:
 def _refused(error: InputError, tonight: Night, published: store.Record | None, *, before: bool) -> State:
     """Return the state of a list that could not be loaded; `before`: the run before had one."""
     data, file, kind = tonight.config.data.folder, Path(error.file or ""), "damaged"
-    why: dict[str, Any] = {
-        "input": LIST,
-        "error": unnamed(error.message),
-        "file": file.name,
-        "before": before,
-    }
-    content = b""
+    why: dict[str, Any] = {"input": LIST, "error": unnamed(error.message), "before": before}
+    why["file"] = file.name
+    content, archive = b"", None
     with suppress(InputError):  # else that is what is wrong with it
         content = reading.read_bytes(file, MAX_BYTES)
+    with suppress(InputError):
+        archive = store.find_archive(data)
     if is_html(content):
         why["doubt"] = "html"
     elif os.access(data, os.R_OK) and not store.lists_in(data):
-        if archive := store.find_archive(data):
-            if not archive.until(parse_instant(tonight.as_of)):  # the clock, or who asked, went back
-                kind = "future"
-                why = {"input": LIST, "made": archive.snapshots[0].generated_at.isoformat()}
-        elif published and published.outcome == "quarantined":
+        if archive and not archive.until(parse_instant(tonight.as_of)):  # the clock, or who asked, went back
+            kind = "future"
+            why = {"input": LIST, "made": archive.snapshots[0].generated_at.isoformat()}
+        elif not archive and published and published.outcome == "quarantined":
             kind = "quarantined"
             why |= {"doubt": published.doubt, "listed": published.made, "other": False}
-        else:
+        elif not archive:
             kind = "absent"
     return State(LIST, kind, None, why)
 
