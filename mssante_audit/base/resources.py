@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from filecmp import cmp
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,25 @@ def sample_folder() -> Path:
 
 
 def is_sample(data: str | Path | None) -> bool:
-    """Tell whether a folder or file, or ``None``, stands for the shipped sample or is a part of it."""
-    return data is None or sample_folder() in (place := real_path(data), *place.parents)
+    """Tell whether a folder or file, or ``None``, is the shipped sample, a part of it, or a copy of it."""
+    if data is None or sample_folder() in (place := real_path(data), *place.parents):
+        return True
+    return is_copy(place)
+
+
+def is_copy(folder: Path) -> bool:
+    """Tell whether a folder was copied from the shipped sample: each list there is its own, byte for byte.
+
+    So who trusts the sample's authority there trusts nothing that is not shipped.
+    """
+    try:
+        lists, kept = (
+            [f for f in each.iterdir() if ".xml" in f.name.lower()] for each in (folder, folder / "archive")
+        )
+        pairs = ((file, sample_folder() / file.relative_to(folder)) for file in (*lists, *kept))
+        return bool(lists) and all(cmp(file, shipped, shallow=False) for file, shipped in pairs)
+    except OSError:
+        return False
 
 
 def table_of(package: str, name: str) -> dict[str, Any]:

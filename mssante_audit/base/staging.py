@@ -4,6 +4,7 @@ A run builds everything in a hidden folder inside the output folder and renames 
 that a failure, a full disk or a kill leaves what was there before.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -39,6 +40,18 @@ def exclusive(
                 yield
         except Timeout:
             raise OutputError(busy, file=str(folder), remedy=remedy) from None
+
+
+def is_held(folder: Path) -> bool:
+    """Tell whether a process holds a folder's lock; where that cannot be seen, one may."""
+    try:
+        with (folder / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 @contextmanager

@@ -56,8 +56,8 @@ class FollowUp:
     """What a run before found and this one could not look for, likewise."""
 
     def counts(self) -> dict[str, int]:
-        """Return how many findings are new, open, fixed, unknown."""
-        counts = Counter(self.status)
+        """Return how many findings are new, open, fixed, unknown; of a first run none is new."""
+        counts = Counter(status or "open" for status in self.status)
         unknown = counts["unknown"] + len(self.unknown)
         return {"new": counts["new"], "open": counts["open"], "fixed": len(self.fixed), "unknown": unknown}
 

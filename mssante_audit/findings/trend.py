@@ -43,8 +43,6 @@ def point_of(
 ) -> Point:
     """Return the point of a run, of its findings, those waived, and what the run before had of them."""
     counts = follow_up.counts() if follow_up else {"new": 0, "open": len(findings), "fixed": 0}
-    if follow_up and not follow_up.previous:  # nothing is new against no run
-        counts |= {"open": len(findings) - counts["unknown"]}
     return Point(as_of.isoformat(), severity_counts(findings), **counts, waived=len(waived))
 
 

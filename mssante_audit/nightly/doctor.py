@@ -21,15 +21,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from filelock import FileLock, Timeout
-
 from mssante_audit.audits import unusable
 from mssante_audit.base.errors import AuditError, InputError, sentence
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.instants import SKEW, stamped
 from mssante_audit.base.language import using_language
 from mssante_audit.base.secret import masked_url, read_secret
-from mssante_audit.base.staging import LOCK
+from mssante_audit.base.staging import LOCK, is_held
 from mssante_audit.findings import trend
 from mssante_audit.findings.ledger import read_ledger
 from mssante_audit.nightly import night
@@ -252,12 +250,10 @@ def _output(config: Config) -> Iterator[Sign]:
         yield _missing("output", "{} cannot be written", [*ill, *there][0], remedy=remedy)
         return
     yield Sign("ok", "output", str(output))
-    if (output / LOCK).exists():
-        try:
-            with FileLock(output / LOCK, timeout=0):
-                yield _ok("lock", "free")
-        except Timeout:
-            yield _warn("lock", "held: a run is at work", remedy="Wait for it to end")
+    if is_held(output):
+        yield _warn("lock", "held: a run is at work", remedy="Wait for it to end")
+    elif (output / LOCK).exists():
+        yield _ok("lock", "free")
     signs = health(config) if (output / night.STATE / night.RUN).exists() else [_disk(output, 3)]
     yield from (replace(sign, state="warn") if sign.state == "missing" else sign for sign in signs)
 
@@ -277,15 +273,14 @@ def _state(config: Config) -> Iterator[Sign]:
 
 
 def _white_list(config: Config) -> Iterator[Sign]:
-    now = datetime.now(UTC)
     try:
-        space = open_space(**config.parameters(now.isoformat()))
+        space = open_space(**{**config.parameters(""), "as_of": None})  # now, or the sample's day
     except AuditError:
         if not config.fetch.enabled or any(config.data.folder.glob("archive/*.xml.gz")):
             raise
         yield _warn("white list", "none yet", remedy="The first run fetches it")
         return
-    whitelist, verdict = space.whitelist, space.whitelist.signature
+    whitelist, verdict, now = space.whitelist, space.whitelist.signature, space.as_of
     yield _ok("white list", "{}, {} rows", Path(whitelist.source).name, len(space.entries))
     if verdict.status == "valid":
         yield _ok("signature", "valid, signer {}", verdict.signer)
@@ -308,7 +303,7 @@ def _white_list(config: Config) -> Iterator[Sign]:
         yield (_ok if young else _warn)("clock", "the list is {} days old", age, remedy=remedy)
 
 
-# -- whether the nights go well: by the state that the last run left, without a lock ------------------------
+# -- whether the nights go well: by the state that the last run left, whose lock is not taken ----------------
 
 
 def health(config: Config) -> Iterator[Sign]:
@@ -318,7 +313,7 @@ def health(config: Config) -> Iterator[Sign]:
 
 def _nights(config: Config) -> Iterator[Sign]:
     output, hours, now = config.output.folder, config.health.max_age_hours, datetime.now(UTC)
-    oldest = now - timedelta(hours=hours)
+    oldest, at_work = now - timedelta(hours=hours), is_held(output)  # it may end before its state is read
     if (last := night.read_last(output)) is None:
         yield _missing("last run", "there was none", remedy="Look at what should start it")
         return
@@ -326,6 +321,8 @@ def _nights(config: Config) -> Iterator[Sign]:
     begun, see = f"{at:%Y-%m-%d %H:%M} UTC", ("See {}", output / night.RUNS / last.stamp / "log.txt")
     if at > now + SKEW:
         yield _missing("last run", "began at {}, after now", begun, remedy="Set the clock")
+    elif last.status == "running" and not (at_work or is_held(output)):
+        yield _missing("last run", "was killed, it began at {}", begun, remedy="Start it again")
     elif status is None:
         sign = _ok if last.status == "running" and at >= oldest else _missing
         yield sign("last run", "{} since {}", last.status, begun, remedy=see)
@@ -334,10 +331,12 @@ def _nights(config: Config) -> Iterator[Sign]:
         yield sign("last run", "{}, exit status {}", begun, status, remedy=see)
     if not last.good:
         yield _missing("last good run", "there was none", remedy="Look at the mail of the last run")
-    elif (good := stamped(last.good)) >= oldest:
-        yield _ok("last good run", f"{good:%Y-%m-%d %H:%M} UTC")
+    elif (good := f"{stamped(last.good):%Y-%m-%d %H:%M} UTC") and stamped(last.good) > now + SKEW:
+        yield _missing("last good run", "began at {}, after now", good, remedy="Set the clock")
+    elif stamped(last.good) >= oldest:
+        yield _ok("last good run", good)
     else:
-        seen = "{}, more than {} h ago", f"{good:%Y-%m-%d %H:%M} UTC", f"{hours:g}"
+        seen = "{}, more than {} h ago", good, f"{hours:g}"
         yield _missing("last good run", *seen, remedy="Look at what starts it")
     for step in (step for step in last.steps if step.step == "hooks"):
         failed, remedy = step.outcome == "failed", "Nobody may have been told of the last run"

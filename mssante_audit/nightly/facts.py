@@ -19,6 +19,7 @@ from mssante_audit.findings.trend import severity_counts
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import mask, unnamed
 from mssante_audit.verdicts.domains import answers, domains, doubts
+from mssante_audit.whitelist.signature import made_up
 
 NAMED = 10  # causes that are named of each kind; all findings are in the run's files
 
@@ -76,6 +77,7 @@ def facts_of(
             "generated_at": whitelist.generated_at and whitelist.generated_at.isoformat(),
             "rows": len(space.entries),
             "signature": whitelist.signature.status,
+            "made_up": made_up(whitelist),
         },
     }
 

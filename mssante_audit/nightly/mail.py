@@ -19,7 +19,7 @@ from typing import Any
 
 from mssante_audit.base.export import json_bytes, write_bytes
 from mssante_audit.base.inputs import LIST, State
-from mssante_audit.base.instants import stamped
+from mssante_audit.base.instants import SKEW, stamped
 from mssante_audit.base.language import NARROW, NBSP, using_language
 from mssante_audit.base.resources import table_of
 from mssante_audit.findings.templates import phrase
@@ -279,10 +279,11 @@ def _last(night: Night) -> Iterator[Line]:
 
 def metrics(night: Night, ended: datetime) -> str:
     """Return the metrics of a night that has `ended`."""
-    facts, results = night.audited, night.results
+    facts, results, good = night.audited, night.results, stamped(night.good) if night.good else None
     samples: dict[str, list[tuple[Mapping[str, str], float]]] = {
         "last_run_timestamp_seconds": [({}, ended.timestamp())],
-        "last_success_timestamp_seconds": [({}, stamped(night.good).timestamp())] if night.good else [],
+        # 0 is long ago for an alert, as a night to come would never be.
+        "last_success_timestamp_seconds": [({}, good.timestamp() if good and good <= ended + SKEW else 0)],
         "exit_status": [({}, night.exit_status)],
         "findings": [
             ({"severity": severity, "state": state}, n)

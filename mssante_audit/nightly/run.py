@@ -12,6 +12,7 @@ from pathlib import Path
 from mssante_audit.base import export
 from mssante_audit.base.digest import digest
 from mssante_audit.base.instants import SKEW, asked_instant, stamp_of
+from mssante_audit.base.resources import SAMPLE_AS_OF, is_sample
 from mssante_audit.base.staging import exclusive
 from mssante_audit.nightly import night
 from mssante_audit.nightly.config import Config
@@ -36,10 +37,10 @@ def run(
     """Do a nightly run, or go on with one that was killed.
 
     `config` has passed `mssante_audit.nightly.faults.check`; `as_of` is the instant to audit at (ISO 8601),
-    "" for the run's own beginning; `progress` is called with a line when a step begins and ends; `debug`
-    keeps tracebacks, which may hold unmasked values; `perform` does a step, in a process of its own unless
-    given. What another version left is an `InputError`; an output folder that cannot be written, or where
-    another run is at work, an `OutputError`.
+    "" for the run's own beginning, or the sample's day; `progress` is called with a line when a step begins
+    and ends; `debug` keeps tracebacks, which may hold unmasked values; `perform` does a step, in a process of
+    its own unless given. What another version left is an `InputError`; an output folder that cannot be
+    written, or where another run is at work, an `OutputError`.
     """
     with exclusive(config.output.folder, "another run is at work here"):
         folder, head, resumed = _begin(config, as_of)
@@ -78,7 +79,8 @@ def _begin(config: Config, asked: str) -> tuple[Path, Run, bool]:
         time.sleep(0.1)
         now = datetime.now(UTC)
     folder = runs / stamp_of(now)
-    as_of = (asked_instant(asked) if asked else now).isoformat(timespec="seconds")
+    at = asked or (SAMPLE_AS_OF if is_sample(config.data.folder) else now)
+    as_of = asked_instant(at).isoformat(timespec="seconds")
     head = Run(stamp=folder.name, as_of=as_of, asked=asked, settings=settings, good=last.good if last else "")
     draft = runs / ".new"  # a folder there that is no run would stay for ever
     (draft / "steps").mkdir(parents=True)

@@ -36,7 +36,7 @@ from mssante_audit.network import mail_hosts
 from mssante_audit.nightly import letters, mail, night
 from mssante_audit.nightly.facts import facts_of
 from mssante_audit.nightly.night import SITE, Night, Result
-from mssante_audit.nightly.supervise import NIGHT
+from mssante_audit.nightly.supervise import MAIL, NIGHT
 from mssante_audit.observe.dns.settings import ObserveSettings
 from mssante_audit.observe.file import default_path
 from mssante_audit.observe.tls.observation import OUTCOMES
@@ -149,26 +149,33 @@ def _load(tonight: Night, before: states.Known) -> TrustSpace:
             contacts=config.contacts, lenient=True,
         )  # fmt: skip
     except InputError as error:
-        tonight.seen.append(_refused(error, data.folder, published, before=LIST in before))
+        tonight.seen.append(_refused(error, tonight, published, before=LIST in before))
         raise
     tonight.seen.extend(states.states_of(space, config.inputs, expected, published))
     return replace(space, judged=tuple(tonight.seen))
 
 
-def _refused(error: InputError, data: Path, published: store.Record | None, *, before: bool) -> State:
+def _refused(error: InputError, tonight: Night, published: store.Record | None, *, before: bool) -> State:
     """Return the state of a list that could not be loaded; `before`: the run before had one."""
-    file, kind = Path(error.file or ""), "damaged"
-    why = {"input": LIST, "error": unnamed(error.message), "file": file.name, "before": before}
-    content = b""
+    data, file, kind = tonight.config.data.folder, Path(error.file or ""), "damaged"
+    why: dict[str, Any] = {"input": LIST, "error": unnamed(error.message), "before": before}
+    why["file"] = file.name
+    content, archive = b"", None
     with suppress(InputError):  # else that is what is wrong with it
         content = reading.read_bytes(file, MAX_BYTES)
+    with suppress(InputError):
+        archive = store.find_archive(data)
     if is_html(content):
         why["doubt"] = "html"
-    elif os.access(data, os.R_OK) and not (store.lists_in(data) or any(data.glob("archive/*.xml.gz"))):
-        kind = "absent"
-        if published and published.outcome == "quarantined":
+    elif os.access(data, os.R_OK) and not store.lists_in(data):
+        if archive and not archive.until(parse_instant(tonight.as_of)):  # the clock, or who asked, went back
+            kind = "future"
+            why = {"input": LIST, "made": archive.snapshots[0].generated_at.isoformat()}
+        elif not archive and published and published.outcome == "quarantined":
             kind = "quarantined"
             why |= {"doubt": published.doubt, "listed": published.made, "other": False}
+        elif not archive:
+            kind = "absent"
     return State(LIST, kind, None, why)
 
 
@@ -281,7 +288,7 @@ STEPS = {step.__name__: step for step in (fetch, observe, observe_tls, audit, re
 
 
 def perform(step: str, tonight: Night) -> Result:
-    """Do a step in this process; write the mail, for now, after the audit."""
+    """Do a step in this process; after the audit write the mail."""
     begin, facts, why = time.monotonic(), dict[str, Any](), dict[str, Any]()
     outcome: Literal["done", "failed"] = "failed"
     try:
@@ -301,10 +308,15 @@ def perform(step: str, tonight: Night) -> Result:
         seconds=round(time.monotonic() - begin, 3), inputs=tuple(tonight.seen) if step == "audit" else (),
     )  # fmt: skip
     if step == "audit":
-        with suppress(OutputError):  # the end of the run writes it again, and tells
-            tonight.reminders = letters.operators_due(tonight.config, tonight.as_of, tonight.folder)
-            mail.write_mail(tonight)
+        write_mail_for_now(tonight)
     return result
+
+
+def write_mail_for_now(tonight: Night) -> None:
+    """Write the mail after the audit, or after its process died: what is to come is left out."""
+    with suppress(OutputError):  # the end of the run writes it again, and tells
+        tonight.reminders = letters.operators_due(tonight.config, tonight.as_of, tonight.folder)
+        mail.write_mail(tonight)
 
 
 def main() -> None:
@@ -312,8 +324,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     tonight = NIGHT.validate_python(json.loads(sys.stdin.buffer.readline()))
     threading.Thread(target=_end_with_the_run, daemon=True).start()
-    step = sys.argv[-1]
-    night.write_result(tonight.folder, night.draft_of(step), perform(step, tonight))
+    if (step := sys.argv[-1]) == MAIL:
+        write_mail_for_now(tonight)
+    else:
+        night.write_result(tonight.folder, night.draft_of(step), perform(step, tonight))
 
 
 def _end_with_the_run() -> None:

@@ -15,6 +15,7 @@ from mssante_audit.base.settings import PACKAGE_SECONDS
 from mssante_audit.nightly.night import Night, Result, draft_of, read_result
 
 GRACE = 20  # seconds a step is given to tidy up when it is ended
+MAIL = "mail"  # no step: what the program of the steps does after an audit whose process died
 NIGHT = TypeAdapter(Night)  # how the process of a step gets what it is to do
 
 
@@ -49,7 +50,11 @@ def supervise(step: str, night: Night) -> Result:
         reason = (error.strerror or type(error).__name__).lower()
         code, why = "unstarted", f"it could not be started: {reason}"
     took = round(time.monotonic() - begin, 3)
-    return Result(step=step, outcome="failed", message=why, why={"code": code}, seconds=took)
+    night.results[step] = Result(step=step, outcome="failed", message=why, why={"code": code}, seconds=took)
+    if step == "audit":
+        with suppress(OSError), (night.folder / "steps" / f"{step}.txt").open("ab") as output:
+            run_program([*command[:-1], MAIL], 3 * GRACE, output, environment, request=request_of(night))
+    return night.results[step]
 
 
 def run_program(

@@ -197,7 +197,7 @@ def provenance(space: TrustSpace) -> dict[str, Any]:
         "inputs": [*map(as_json, space.states)],
     }  # fmt: skip
     evaluated = [name for name, audit in registry.audits().items() if audit in {*space.cache, *space.kept}]
-    if evaluated and space.waivers and len(accepted := waived(space, *evaluated)):
+    if evaluated and len(accepted := waived(space, *evaluated)):
         origin["waived"] = accepted[list(ACCEPTED)].to_dict("records")
     return origin
 

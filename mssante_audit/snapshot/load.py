@@ -93,10 +93,11 @@ def load_space(
     snapshot = read_snapshot(Path(str(data)))
     head, folder = snapshot.head, snapshot.folder
     made_with, signature = Thresholds(**head["thresholds"]), head["signature"]
+    differing = (thresholds or made_with).model_dump().items() - head["thresholds"].items()
     others = {
         "as_of": as_of is not None and parse_instant(as_of) != parse_instant(head["as_of"]) and head["as_of"],
-        # A notebook hands over the defaults.
-        "thresholds": thresholds not in (None, Thresholds(), made_with) and made_with,
+        # A notebook hands over the defaults, of those that it does not have too.
+        "thresholds": not differing <= Thresholds().model_dump().items() and made_with,
         "anchors of its own:": bool(anchors) and signature["status"],
         "signer": signer not in (None, signature["expected"]) and (signature["expected"] or "unknown"),
     }

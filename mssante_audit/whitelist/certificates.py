@@ -16,7 +16,7 @@ from cryptography.x509 import verification
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.reading import read_bytes
-from mssante_audit.base.resources import real_path, sample_folder, table_of
+from mssante_audit.base.resources import is_copy, sample_folder, table_of
 
 SUFFIXES = (".cer", ".crt", ".pem", ".der", ".p7b")
 # What cryptography raises of a certificate that it cannot read.
@@ -55,9 +55,8 @@ def find_anchors(folder: Path) -> Iterator[tuple[Path, x509.Certificate]]:
 
 
 def of_sample(folder: Path) -> tuple[Path, ...]:
-    """Return the anchors of a data folder that is the shipped sample; no other folder brings any."""
-    sample = sample_folder()
-    return (sample / "anchors",) if real_path(folder) == sample else ()
+    """Return the anchors of a data folder that is the shipped sample or its copy; no other brings any."""
+    return (sample_folder() / "anchors",) if is_copy(folder) else ()
 
 
 def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:

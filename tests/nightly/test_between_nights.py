@@ -171,3 +171,8 @@ def test_what_another_version_left_is_refused_in_one_line_and_untouched(place, v
     assert (status, out, errors.count("\n")) == (2, "", 1)
     assert f"run.json: {line}" in errors
     assert contents(place.output) == before
+
+
+def test_before_the_first_list_that_is_kept_the_list_is_of_the_future_and_not_damaged(place):
+    status, out, _ = place.play("2020-01-01T06:00:00Z", pages=False)
+    assert (status, "BLIND: list (future date)" in out, "clock of this machine" in out) == (4, True, True)

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from shutil import copytree
@@ -20,6 +21,7 @@ from typer.testing import CliRunner
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.inputs import State
 from mssante_audit.base.instants import stamp_of
+from mssante_audit.base.staging import exclusive
 from mssante_audit.cli.main import app
 from mssante_audit.nightly import doctor
 from mssante_audit.nightly.doctor import Sign, examine
@@ -251,8 +253,10 @@ def ago(hours: float) -> str:
         ({"exit_status": 3}, "exit status 3"),
         ({"exit_status": 4}, "exit status 4"),
         ({"stamp": ago(40), "status": "running", "exit_status": None}, "running since"),
+        ({"stamp": ago(1), "status": "running", "exit_status": None, "killed": True}, "was killed, it began"),
         ({"status": "abandoned", "exit_status": None}, "abandoned since"),
         ({"stamp": ago(-5)}, "after now"),
+        ({"good": ago(-5)}, "last good run: began at .*, after now"),
         ({"stamp": 7}, "cannot be read"),
         ({"stamp": ""}, "cannot be read"),
         ({"steps": [{"step": "hooks", "outcome": "failed", "message": "535 no"}]}, "hooks: 535 no"),
@@ -262,8 +266,10 @@ def ago(hours: float) -> str:
     ],
 )
 def test_what_is_ill_is_told_and_nothing_else(later, change, ill) -> None:
-    rewrite(later.output / "state", **change)
-    status, out = told(later)
+    killed = change.get("killed")
+    rewrite(later.output / "state", **{name: value for name, value in change.items() if name != "killed"})
+    with nullcontext() if killed else exclusive(later.output, "at work"):
+        status, out = told(later)
     assert status == bool(ill)
     assert [line.startswith("ill ") for line in out.splitlines()].count(True) == status
     assert not ill or re.search(f"^ill  .*{ill}", out, re.MULTILINE)
@@ -306,6 +312,8 @@ def test_metrics_of_any_night_can_be_parsed() -> None:
     blind = night(*inputs, failed=("audit",))
     samples = parsed(metrics(blind, NOW))
     assert samples["mssante_audit_findings"] == {}
-    assert samples["mssante_audit_last_success_timestamp_seconds"] == {}
+    assert samples["mssante_audit_last_success_timestamp_seconds"] == {(): 0}, "an alert on its age fires"
+    blind.good_before = ago(-5)
+    assert "last_success_timestamp_seconds 0\n" in metrics(blind, NOW), "nor is one of a wrong clock to come"
     assert samples["mssante_audit_step_failed"]["audit",] == 1
     assert {labels[0] for labels in samples["mssante_audit_input_ok"]} == {"list", *names}

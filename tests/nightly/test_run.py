@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from shutil import copy, copytree
+from shutil import copy, copytree, ignore_patterns
 
 import pandas as pd
 import psutil
@@ -18,8 +19,9 @@ from conftest import CATALOGUE, REAL, toml
 from filelock import FileLock
 from foreign import french, french_in
 from lxml import html
-from made_nights import AS_OF, customised, killed_after_audit
+from made_nights import AS_OF, SETTINGS, Place, customised, killed_after_audit
 
+from mssante_audit import load_space
 from mssante_audit.base.errors import AuditError, OutputError
 from mssante_audit.findings.causes import asking
 from mssante_audit.nightly.config import load_config
@@ -186,6 +188,8 @@ def test_a_step_that_takes_too_long_is_ended(place, settings):
     settings(deadlines={"audit": 0.05})
     status, out, _ = place.run()
     assert (status, "FAILED audit: not done after 0.05 s, and ended" in out) == (3, True)
+    events = [entry["event"] for entry in place.log()]
+    assert events.index("mail") < events.index("site"), "it is ready before the steps that are still to come"
 
 
 def test_a_step_that_cannot_be_started_is_a_step_that_failed(place, monkeypatch):
@@ -363,3 +367,14 @@ def test_a_real_list(place):
     assert status == 0
     assert "6,494 rows, signature valid" in " ".join(out.split())
     assert fits_a_mail(out)
+
+
+def test_a_copy_of_the_sample_is_seen_as_it_is_until_one_list_is_another(tmp_path):
+    made, data = Place(tmp_path), copytree(CATALOGUE, tmp_path / "data", ignore=ignore_patterns("variants"))
+    made.settings(SETTINGS)
+    _, out, _ = made.play("", pages=False)
+    assert re.match("MSSanté 3 March: 1", out)
+    assert "signature valid, a made-up example" in " ".join(out.split())
+    copy(max((data / "archive").glob("*.gz")), data / "zz.XML.gz")  # by the same authority, and right
+    space = load_space(data)
+    assert (space.whitelist.signature.anchor, space.as_of > datetime.now(UTC) - timedelta(1)) == ("", True)

@@ -30,6 +30,8 @@ from mssante_audit.audits import audit_all, waived
 from mssante_audit.audits.certificates import presented
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
+from mssante_audit.base.resources import resource
+from mssante_audit.base.settings import Thresholds
 from mssante_audit.base.state import write_state
 from mssante_audit.cli.main import app
 from mssante_audit.declarations.register import load_declarations
@@ -38,6 +40,7 @@ from mssante_audit.findings.causes import causes
 from mssante_audit.findings.frame import IN_FILES
 from mssante_audit.findings.places import Place
 from mssante_audit.network import methods
+from mssante_audit.report.results import provenance
 from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.snapshot.dictionary import FRAMES, register_schema
 from mssante_audit.snapshot.load import FILE, PACKAGE, PRIVATE, VERSION, read_snapshot
@@ -75,6 +78,16 @@ def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space, private, tmp
         lambda s: len(s.register.declarations),
     ):  # fmt: skip
         assert part(again) == part(space) is not None
+
+
+def test_what_was_accepted_is_still_that_for_a_report_and_not_fixed(tmp_path):
+    space = load_space(resource("data/sample"), as_of=AS_OF)
+    make_snapshot(space, tmp_path / "s")
+    told = provenance(space)["waived"]
+    again = load_space(tmp_path / "s")
+    audit_all(again)
+    assert [finding["rule"] for finding in told] == ["CONTACT_PERSONAL"]
+    assert provenance(again)["waived"] == told
 
 
 def test_servers_are_judged_by_the_same_certificates_and_lists(space, tmp_path):
@@ -216,6 +229,16 @@ def test_other_settings_than_it_was_made_with_are_refused(private):
         load_space(private, as_of="2026-03-04")
     with pytest.raises(InputError, match="anchors"):
         load_space(private, anchors=[CATALOGUE / "anchors"])
+
+
+def test_a_notebook_has_some_of_the_thresholds_and_hands_over_its_defaults(made, tmp_path):
+    folder, limits = shutil.copytree(made, tmp_path / "s"), {"list_max_age_days": 30, "listing_days": 20}
+    head = read_snapshot(folder).head
+    write_state(folder / FILE, VERSION, head | {"thresholds": head["thresholds"] | limits})
+    for name, days in limits.items():
+        assert load_space(folder, thresholds=Thresholds(**{name: days})).thresholds == Thresholds(**limits)
+        with pytest.raises(InputError, match=r"list_max_age_days=30 .* listing_days=20 .* not as asked"):
+            load_space(folder, thresholds=Thresholds(**{name: days + 1}))
 
 
 def test_the_command_makes_it_and_leaves_what_is_up_to_date(tmp_path):
