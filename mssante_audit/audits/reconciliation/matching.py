@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from mssante_audit.audits.declarations.rules import day_of
+from mssante_audit.audits.declarations.groups import day_of
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.base.frames import columns_of, dtypes
 from mssante_audit.base.text import fold
