@@ -1,7 +1,6 @@
 """Annexe 1 as PDF, both ways: written and read again, corrected, as text, and what cannot be read."""
 
 import io
-from unicodedata import normalize
 
 import pandas as pd
 import pytest
@@ -84,7 +83,7 @@ READABLE = {
     "a text": (lambda: text_pdf(LINES), {}),
     "a box": (lambda: text_pdf(LINES.replace("[ ] Je demande", "[ X ] Je demande")), {"withdrawal": "X"}),
     "a bare mark": (lambda: text_pdf(LINES.replace("[ ] Je demande", "x Je demande")), {"withdrawal": "X"}),
-    "decomposed accents": (lambda: text_pdf(normalize("NFD", LINES)), {}),
+    "decomposed accents": (lambda: text_pdf(LINES.replace("é", "e\u0301")), {}),
     "ligatures": (lambda: text_pdf(LINES.replace("fi", "ﬁ").replace("ff", "ﬀ")), {}),
     "a DN on two lines": (lambda: text_pdf(LINES.replace(",L=Paris", ",\nL=Paris")), {}),
     "a cross": (lambda: text_pdf(LINES.replace("[ ] Méthode 1", "x Méthode 1")), {"delegation": "X"}),
@@ -153,10 +152,6 @@ def xfa_only(writer):
     writer.root_object[NameObject("/AcroForm")] = xfa
 
 
-def comment(writer):
-    writer.add_annotation(0, FreeText(text="ch-alpha.mssante.fr", rect=(50, 50, 200, 70)))
-
-
 def flatten(writer):
     for page in writer.pages:
         values = {name: value for name, value in FULL.items() if value not in ("", "X")}
@@ -172,7 +167,8 @@ def flatten(writer):
         (lambda: built(flatten), "a flattened form: what was typed cannot be placed"),
         (lambda: write_form({}), "a blank form"),
         (lambda: text_pdf(LINES + LINES), "several declarations in one file"),
-        (lambda: built(comment, text_pdf(LINES)), "what was typed over the form cannot be placed"),
+        (lambda: built(lambda w: w.add_annotation(0, FreeText(text="x", rect=(9, 9, 9, 9))), text_pdf(LINES)),
+         "what was typed over the form cannot be placed"),
         (printed, "no form fields and no text: a scan"),
         (lambda: b"%PDF-1.7\nnonsense", "not a readable PDF"),
         (lambda: write_form(FULL)[:9000], "not a readable PDF"),
