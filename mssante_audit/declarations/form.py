@@ -10,7 +10,9 @@ import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
+from textwrap import shorten
 from typing import Any
+from unicodedata import normalize
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import table_of
@@ -18,6 +20,7 @@ from mssante_audit.base.settings import Letter
 from mssante_audit.declarations.cells import UNSEEN
 from mssante_audit.declarations.headings import SIGNATORY, fields, resolve
 from mssante_audit.declarations.read import Problem, Sheet
+from mssante_audit.declarations.references import is_nothing
 
 MAX_PDF = 20 * 1024 * 1024
 MAX_PAGES = 20
@@ -46,6 +49,7 @@ _NOISE = re.compile(
     r"|Exemples : En IGC Santé.*|Coordonnées du responsable technique.*?projet\)|Retrait\s*$"
 )
 _LEADER = re.compile(r"\.{3,}|…+|_{3,}")
+_LIGATURES = {point: normalize("NFKC", chr(point)) for point in range(0xFB00, 0xFB07)}  # ``ﬁ`` and the like
 
 
 def read_form(file: str, raw: bytes) -> Sheet:
@@ -61,16 +65,19 @@ def read_form(file: str, raw: bytes) -> Sheet:
         if reader.is_encrypted and not reader.decrypt(""):
             raise InputError("encrypted: it needs a password", file=file, remedy="Save it without password")
         if len(reader.pages) > MAX_PAGES:
-            raise InputError("more than {} pages: not Annexe 1", MAX_PAGES, file=file)
+            raise InputError("more than {} pages: not Annexe 1", MAX_PAGES, file=file, remedy=_REMEDY)
         root: Any = reader.trailer["/Root"]
         acroform = root.get("/AcroForm")
-        values = {name: field for name, field in (reader.get_fields() or {}).items() if "/FT" in field}
-        if values:
-            return _from_fields(file, values)
+        every = (reader.get_fields() or {}).items()
+        if values := {name: field for name, field in every if field.get("/FT") not in (None, "/Sig")}:
+            return _filled(_from_fields(file, values))
         if acroform is not None and "/XFA" in acroform.get_object():
             raise InputError("an XFA form without plain fields", file=file, remedy=_REMEDY)
         if any(_flattened(page) for page in reader.pages):
             raise InputError("a flattened form: what was typed cannot be placed", file=file, remedy=_REMEDY)
+        notes = (note.get_object() for page in reader.pages for note in page.get("/Annots") or ())
+        if any(note.get("/Subtype") == "/FreeText" and note.get("/Contents") for note in notes):
+            raise InputError("what was typed over the form cannot be placed", file=file, remedy=_REMEDY)
         text = "\n".join(page.extract_text() for page in reader.pages)
     except InputError:
         raise
@@ -78,7 +85,14 @@ def read_form(file: str, raw: bytes) -> Sheet:
         raise InputError("not a readable PDF", file=file, remedy=_REMEDY) from None
     if len(text.split()) < 10:
         raise InputError("no form fields and no text: a scan", file=file, remedy=_REMEDY)
-    return _from_text(file, text)
+    return _filled(_from_text(file, normalize("NFC", text).translate(_LIGATURES)))
+
+
+def _filled(sheet: Sheet) -> Sheet:
+    """Return a declaration; an `InputError` if no field of it holds a text."""
+    if all(cell in ("", "X", UNSEEN) or is_nothing(cell, "dn") for cell in sheet.rows[1]):
+        raise InputError("a blank form, or one that was typed over", file=sheet.file, remedy=_REMEDY)
+    return sheet
 
 
 def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
@@ -90,7 +104,7 @@ def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
         text = "\n".join(str(field.get("/V") or "").splitlines())
         cells.append(text if field.get("/FT") != "/Btn" else "" if text in ("/Off", "") else "X")
     if "domain" not in resolve(headings, {}).fields:
-        names = ", ".join(headings)[:200]
+        names = shorten(", ".join(headings), 200, placeholder=" …")
         raise InputError("not Annexe 1: its fields are {}", names, file=file, remedy=_REMEDY)
     return Sheet(file, headings, {1: cells})
 
@@ -105,6 +119,9 @@ def _flattened(page: Any) -> bool:
 
 def _from_text(file: str, text: str) -> Sheet:
     """Read a declaration from the form's text."""
+    if len(re.findall(next(iter(SECTIONS)), text)) > 1:
+        remedy = "Save each as a file of its own"
+        raise InputError("several declarations in one file", file=file, remedy=remedy)
     starts: dict[str, int] = {}
     for pattern in SECTIONS:  # cut at those that are found, in order
         if match := re.compile(pattern).search(text, max(starts.values(), default=-1) + 1):
@@ -171,7 +188,8 @@ def _value(part: str, start: int, labels: Labels) -> str:
 
 def _names(part: str) -> dict[str, str]:
     """Read the two lines of DN, distinguished by their labels or, where both stand, by their order."""
-    text = _LEADER.sub("", _NOISE.sub("", " ".join(part.split())))
+    whole = re.sub(r",\s*\n\s*", ",", part)  # a line that ends behind a comma goes on without a blank
+    text = _LEADER.sub("", _NOISE.sub("", " ".join(whole.split())))
     labelled = re.search(
         r"(?<!\S)IGC Santé\s*:?\s(.*?)(?<!\S)IGC CPS\s*:?(?:\s|$)(.*)", text.rpartition("deux lignes)")[2]
     )

@@ -87,6 +87,7 @@ def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
     return headings
 
 
+@lru_cache(4096)
 def field_of(heading: str) -> str | None:
     """Return the field that a heading alone names, in the form's words or others; None if it names none."""
     name, plain = fold(heading), _labels()[0]

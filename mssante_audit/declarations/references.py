@@ -50,8 +50,11 @@ _ELSEWHERE = re.compile(
 )
 _WHOLE = "|".join(pattern.pattern for pattern in (_STROKES, _NOTHING, _CROSSES, _UNFILLED, _DITTO))
 _ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)  # all that may be struck out, or refer
-# What nothing of this matches, as most cells: numbers, names of certificates, addresses.
-_PLAIN = r"^(?:[0-9]|CN=[A-Za-z0-9]|[A-Za-z0-9][!-'*-~]*@[A-Za-z0-9][!-'*-~]*$)"
+# What nothing of this matches, as most cells: numbers, names of certificates, addresses, names of servers.
+_PLAIN = (
+    r"^(?:[0-9]|CN=[A-Za-z0-9]|[A-Za-z0-9][!-'*-~]*@[A-Za-z0-9][!-'*-~]*$"
+    r"|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+\.[A-Za-z]{2,}$)"
+)
 # A name of the DNS or an address: some domain is called voir-….
 _NAME = re.compile(r"\s*(?:[\w-]+(?:\.[\w-]+){2,}\.?|\S+@\S+)\s*")
 _ROLES: dict[str, re.Pattern[str]] = {role: re.compile(pattern) for role, pattern in WORDS["roles"].items()}
@@ -105,8 +108,8 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
     texts = {name: field for name, field in fields().items() if field.kind not in ("box", "date")}
     odd: dict[str, dict[str, str]] = {}
     for kind in {field.kind for field in texts.values()}:
-        cells = pd.concat([columns[n] for n, f in texts.items() if f.kind == kind])
-        distinct = cells[~cells.str.contains(_PLAIN, regex=True)].unique().tolist()
+        cells = pd.concat([columns[n] for n, f in texts.items() if f.kind == kind]).drop_duplicates()
+        distinct = cells[~cells.str.contains(_PLAIN, regex=True)].tolist()
         roles = {
             t: "nothing" if is_nothing(t, kind) else reference(t, kind) for t in distinct if _ODD.match(t)
         }

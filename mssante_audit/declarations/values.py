@@ -110,12 +110,14 @@ def _note(sheet: Sheet, field: Field, where: Any, kind: str, texts: pd.Series) -
 
 def _plain(sheet: Sheet, field: Field, texts: pd.Series) -> pd.Series:
     """Return the texts of a field without slips of spreadsheets, which become problems."""
-    for kind, of, pattern, kept in _SLIPS:
-        if field.kind in of if of else sheet.odd:
-            where = texts.str.contains(pattern, regex=True).to_numpy()
-            if where.any():
-                _note(sheet, field, where, kind, texts)
-                texts = texts.mask(where, texts[where].map(kept))
+    slips = [slip for slip in _SLIPS if (field.kind in slip[1] if slip[1] else sheet.odd)]
+    if not slips or not texts.str.contains("|".join(pattern for _, _, pattern, _ in slips), regex=True).any():
+        return texts
+    for kind, _, pattern, kept in slips:
+        where = texts.str.contains(pattern, regex=True).to_numpy()
+        if where.any():
+            _note(sheet, field, where, kind, texts)
+            texts = texts.mask(where, texts[where].map(kept))
     return texts
 
 

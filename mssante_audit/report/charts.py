@@ -266,9 +266,16 @@ def _scale(most: int) -> dict[str, str]:
 
 
 def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
-    """Return the name and the number of the longest bar, the first of those that tie; ("", 0) for no bar."""
+    """Return the name and the number of the longest bar, the first of those that tie, whose name says so.
+
+    ("", 0) stands for no bar.
+    """
     sizes = values if isinstance(values, pd.Series) else values.sum(axis=1)
-    return (str(sizes.idxmax()), int(sizes.max())) if len(sizes) else ("", 0)
+    if sizes.empty:
+        return "", 0
+    first, most = str(sizes.idxmax()), int(sizes.max())
+    others = int((sizes == most).sum()) - 1 if most else 0
+    return format_text("{first} (à égalité avec {n:autre})", first=first, n=others) if others else first, most
 
 
 def alt_text(kind: str, title: str, sentences: Iterable[str], between: str = ". ") -> str:

@@ -256,7 +256,7 @@ class Report:
             shown = counted.rename_axis("Serveur").rename("Domaines").reset_index()
             caption: str = say("{title} : un seul chacun", title=title)
             return tables.table(shown, name=f"held-{kind.lower()}", caption=caption, limit=self.row_limit)
-        only = int((used.loc[~used["domain"].duplicated(keep=False), "host"] == host).sum())
+        only = int((used.loc[~used["domain"].duplicated(keep=False), "host"].isin(counted.index[:1])).sum())
         fall = "{k:domaine} {k:~n’a|n’ont} pas d’autre serveur et {k:~tombe|tombent} avec lui."
         rest = say(fall, k=only) if only else say("Chacun de ces domaines a un autre serveur.")
         caption = f"{say(reading, first=host, n=most, share=percent(most, self.domains))} {rest}"

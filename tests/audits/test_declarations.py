@@ -101,6 +101,13 @@ def test_one_cause_is_one_finding(register: Make) -> None:
     assert len(found(register(*wrong), each=True)) == 3
 
 
+def test_a_listed_domain_may_have_its_glue(register: Make) -> None:
+    inside = register({"primary_server": f"ns1.{ALPHA['domain']}"})
+    space = make_space({"domain": ALPHA["domain"]})
+    assert found(inside)["confidence"].tolist() == ["likely"]
+    assert found(inside, space=space)["confidence"].tolist() == ["hint"]
+
+
 def test_what_is_unknown_is_not_wrong(register: Make) -> None:
     """A missing column is told once, and no rule that needs it fires; the others do."""
     change, drop = {"description": "", "beneficiary_id": "1759900005"}, ("secondary_server", "withdrawal")

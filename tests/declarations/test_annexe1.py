@@ -5,8 +5,12 @@ import io
 import pandas as pd
 import pytest
 from conftest import toml
+from matplotlib import get_data_path
 from pypdf import PdfWriter
+from pypdf.annotations import FreeText
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from mssante_audit.base.errors import InputError
@@ -46,7 +50,8 @@ def text_pdf(lines):
     """Print lines as a text PDF, as somebody's word processor would."""
 
     def draw(canvas):
-        canvas.setFont("Helvetica", 7)
+        pdfmetrics.registerFont(TTFont("DejaVu", f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf"))
+        canvas.setFont("DejaVu", 7)
         for at, line in enumerate(lines.splitlines()):
             canvas.drawString(30, PAGE[1] - 30 - 14 * at, line)
 
@@ -78,6 +83,9 @@ READABLE = {
     "a text": (lambda: text_pdf(LINES), {}),
     "a box": (lambda: text_pdf(LINES.replace("[ ] Je demande", "[ X ] Je demande")), {"withdrawal": "X"}),
     "a bare mark": (lambda: text_pdf(LINES.replace("[ ] Je demande", "x Je demande")), {"withdrawal": "X"}),
+    "decomposed accents": (lambda: text_pdf(LINES.replace("é", "e\u0301")), {}),
+    "ligatures": (lambda: text_pdf(LINES.replace("fi", "ﬁ").replace("ff", "ﬀ")), {}),
+    "a DN on two lines": (lambda: text_pdf(LINES.replace(",L=Paris", ",\nL=Paris")), {}),
     "a cross": (lambda: text_pdf(LINES.replace("[ ] Méthode 1", "x Méthode 1")), {"delegation": "X"}),
 }  # fmt: skip
 """Forms, and texts laid out like them: made how, and what differs in what is read."""
@@ -157,6 +165,10 @@ def flatten(writer):
         (lambda: built(lambda w: w.encrypt("secret", algorithm="AES-256")), "encrypted: it needs a password"),
         (lambda: built(xfa_only, printed(lambda c: c.drawString(9, 9, "Wait"))), "an XFA form without plain"),
         (lambda: built(flatten), "a flattened form: what was typed cannot be placed"),
+        (lambda: write_form({}), "a blank form"),
+        (lambda: text_pdf(LINES + LINES), "several declarations in one file"),
+        (lambda: built(lambda w: w.add_annotation(0, FreeText(text="x", rect=(9, 9, 9, 9))), text_pdf(LINES)),
+         "what was typed over the form cannot be placed"),
         (printed, "no form fields and no text: a scan"),
         (lambda: b"%PDF-1.7\nnonsense", "not a readable PDF"),
         (lambda: write_form(FULL)[:9000], "not a readable PDF"),

@@ -17,7 +17,7 @@ from made_findings import framed, made
 from mssante_audit.base.errors import InputError, OutputError, ParameterError
 from mssante_audit.base.settings import Thresholds
 from mssante_audit.findings.catalogue import SEVERITIES
-from mssante_audit.report.charts import SHADES, STYLES, bars, lines, tiles
+from mssante_audit.report.charts import SHADES, STYLES, bars, largest, lines, tiles
 from mssante_audit.report.notebook import Report
 from mssante_audit.report.results import EVERYBODY
 from mssante_audit.report.svg import COLOURS
@@ -146,6 +146,11 @@ def test_a_bar_tells_its_number_and_is_in_proportion():
         assert marks(page) == [("a : 4", 0, 420, "strong"), ("b : 1", 0, 105, "strong")]
         assert texts(page) == ["a", "4", "b", "1", "c", "–", "Nombres"], "what is not known is no zero"
         assert chart.alt == "Barres – Nombres. a : 4 ; b : 1 ; c : –."
+
+
+def test_the_longest_bar_is_called_level_with_others():
+    assert largest(pd.Series({"a": 2, "b": 2, "c": 1})) == ("a (à égalité avec 1\N{NBSP}autre)", 2)
+    assert largest(pd.Series({"a": 2, "b": 1})) == ("a", 2)
 
 
 def test_bars_of_a_frame_are_stacked_and_explained():

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -39,6 +39,8 @@ _POSTCODE = re.compile(r"(?<!\d)(97133|97150|97[1-6](?=\d\d\b)|98[4-8](?=\d\d\b)
 # Beginnings of postal codes of several départements: Saint-Barthélemy and Saint-Martin left 971 in 2007.
 _DEPARTMENTS_OF = {"20": ("2A", "2B"), "97133": ("971", "977"), "97150": ("971", "978")}
 _CODE = re.compile(r"\(\s*(\d{2,3}|2[AB])\s*\)", re.I)
+# What the form prints as an example, in names, a description and a DN.
+_EXAMPLE = re.compile(r"\bch[ -]?xyz\b|\bchxxx - xxx|\b1012345678\b", re.I)
 
 # The boxes of the DNS methods, and the servers that each names.
 METHODS = {"delegation": ("primary_server", "secondary_server"), "redirection": ("mail_server",)}
@@ -123,6 +125,23 @@ def _server_names(row: Row) -> Faults:
     first, second = (domain_key(row[name]) for name in METHODS["delegation"])
     if first and first == second:
         yield "DECL_SERVER_SAME", {"text": first}
+
+
+def server_glue(row: Row, listed: Container[str]) -> Faults:
+    """Tell the name servers of a delegation that lie in the domain; of a `listed` one they may be known."""
+    if row["delegation"] is True and row["withdrawal"] is False and row["domain_key"]:
+        hosts = [(name, domain_key(text)) for name, text in _cells(row, *METHODS["delegation"])]
+        inside = [(name, host) for name, host in hosts if f".{host}".endswith(f".{row['domain_key']}")]
+        if servers := [{**label(name), "text": host} for name, host in inside if is_host(host)]:
+            yield "DECL_SERVER_GLUE", {"servers": servers, "is_listed": row["domain_key"] in listed}
+
+
+def _example(row: Row) -> Faults:
+    """Check that nothing is left of the form's examples."""
+    texts = _cells(row, *(name for name, field in fields().items() if field.kind not in ("box", "date")))
+    matches = ((name, _EXAMPLE.search(text)) for name, text in texts)
+    if left := [{**label(name), "text": match[0]} for name, match in matches if match]:
+        yield "DECL_EXAMPLE", {"fields": left}
 
 
 def _dn_lines(row: Row) -> Faults:
@@ -361,6 +380,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (_METHODS, _asked(_method)),
     ((*_METHODS, *SERVERS), _asked(_servers)),
     *(((), check) for check in (_server_names, _dn_shape, _department, _contacts, _ids, _dates_order)),
+    ((), _example),
     (("withdrawal", *LINES), _dn_lines),
     (("domain",), _domain),
     (("withdrawal", "description"), _asked(_absent("DECL_DESCRIPTION_MISSING", "description"))),

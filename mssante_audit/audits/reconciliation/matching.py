@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from mssante_audit.audits.declarations.rules import day_of
+from mssante_audit.audits.declarations.groups import day_of
 from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.base.frames import columns_of, dtypes
 from mssante_audit.base.text import fold
@@ -192,7 +192,8 @@ def _compared(
     for name, (_, column, phone, email) in CONTACTS.items():
         same = (same_contact(*three) for three in tuples(pairs, phone, email, column))
         compare(name, (phone, email), filled(pairs, phone) | filled(pairs, email), same)
-    folded = cache(fold)  # no matter accents, punctuation and case, nor the end of what the list cut
+    # No matter accents, punctuation, blanks (``C.H.``) and case, nor the end of what the list cut.
+    folded = cache(lambda text: fold(text).replace(" ", ""))
     alike = (
         a == b or folded(a) == folded(b) or (len(b) >= _CUT and folded(a).startswith(folded(b)))
         for a, b in tuples(pairs, "description", "description_listed")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from mssante_audit.audits.declarations.groups import root_of
 from mssante_audit.audits.declarations.names import akin
-from mssante_audit.audits.declarations.rules import root_of
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, latest
 from mssante_audit.declarations.values import mapped
