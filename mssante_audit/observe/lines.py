@@ -2,10 +2,11 @@
 
 import errno
 import re
+import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from datetime import datetime
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -49,6 +50,20 @@ def parse_at(text: Any) -> datetime:
 def instant(at: datetime) -> str:
     """Write an instant (UTC) as a line has it."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Clock:
+    """The instants of a run: its beginning, and what has passed since; the time of day may jump meanwhile."""
+
+    # Sleep of the machine counts, where its clock can tell.
+    _passed = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+    def __init__(self) -> None:
+        self._begun, self._start = datetime.now(UTC), self._passed()
+
+    def now(self) -> datetime:
+        """Return the instant."""
+        return self._begun + timedelta(seconds=self._passed() - self._start)
 
 
 @lru_cache(1 << 13)
