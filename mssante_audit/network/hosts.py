@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -15,7 +17,9 @@ from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
 from mssante_audit.values.hosts import host_faults
 
 # States of mail hosts that some sender reaches.
-REACHED = ("good", "mixed", "ipv6", "literal", "differ", "alias", "partly", "long", "own", *PARTIAL)
+REACHED = (
+    "good", "mixed", "ipv6", "literal", "differ", "alias", "partly", "long", "own", "six", "many", *PARTIAL,
+)  # fmt: skip
 RECEIVES = ("yes", "degraded", "no", "unknown")
 # What decides, by answer.
 CAUSES: Mapping[str, Sequence[str]] = table_of("mssante_audit.network", "decides.toml")
@@ -106,10 +110,10 @@ class MailHost(NamedTuple):
     name: str
     state: str
     """How it can be reached: ``good``, ``mixed`` (with private addresses), ``ipv6``, one of `PARTIAL`,
-    ``alias``, ``partly``, ``own`` or ``long`` (`Found.partly`), ``differ`` (the servers of its zone give
-    different addresses, or one gives none), ``private``, ``literal`` (an address stands for its name: Postfix
-    warns and connects; or no host has such a name: Postfix does not look it up); why it has no address; ""
-    for unknown."""
+    ``alias``, ``partly``, ``six``, ``own`` or ``long`` (`Found.partly`), ``differ`` (the servers of its zone
+    give different addresses, or one gives none), ``many`` (addresses, for BIND), ``private``, ``literal`` (an
+    address stands for its name: Postfix warns and connects; or no host has such a name: Postfix does not look
+    it up); why it has no address; "" for unknown."""
     v4: Found = Found("nodata")
     v6: Found = Found("nodata")
     public: frozenset[str] = frozenset()
@@ -125,6 +129,22 @@ class MailHost(NamedTuple):
         return self.v4.alias or self.v6.alias
 
 
+def literal_address(name: str) -> str:
+    """Return the address that Postfix takes a mail host's name for, "" if it looks the name up.
+
+    That is an address, or whatever C's `inet_aton` reads; of digits alone nothing but four decimal numbers.
+
+    >>> literal_address("0x50.67.0.01"), literal_address("80.67.1"), literal_address("mx.example")
+    ('80.67.0.1', '', '')
+    """
+    parts = name.split(".")
+    decimal = all(part.isdigit() for part in parts)
+    with suppress(OSError):
+        if not decimal or (len(parts) == 4 and max(map(int, parts)) < 256):
+            return name if is_address(name) else socket.inet_ntoa(socket.inet_aton(name))
+    return ""
+
+
 class MailHosts:
     """Mail hosts in an observation; each, and each set of them, is looked at once."""
 
@@ -136,24 +156,28 @@ class MailHosts:
         """Tells where a set of MX leads (preference and target of each, sorted)."""
 
     def _host(self, name: str) -> MailHost:
-        if is_address(name):
-            state = "literal" if self._index.public(name) else "private"
-            return MailHost(name, state, public=frozenset([name]))
+        if address := literal_address(name):
+            state = "literal" if self._index.public(address) else "private"
+            return MailHost(name, state, public=frozenset([address]))
         lookups = (self._lookups.look_up(name, qtype, every=True) for qtype in ("A", "AAAA"))
         host = self._reached(name, *lookups)
         # Odd names that Postfix looks up all the same have an underscore, no dot, or a number at the end.
         faults = {fault["fault"] for fault in host_faults(name.replace("_", "a"))} - {"no-dot", "number"}
         return host._replace(state="literal") if faults and host.state in REACHED else host
 
-    def implicit(self, name: str, addresses: frozenset[str] | None) -> Ways:
-        """Take a domain's own address for its mail host (RFC 5321, 5.1); ``None``: look it up."""
+    def implicit(self, name: str, addresses: frozenset[str] | None, partly: str = "") -> Ways:
+        """Take a domain's own address for its mail host (RFC 5321, 5.1); ``None``: look it up.
+
+        `partly`: which resolvers obtain it, one of `PARTIAL` if not all.
+        """
         if addresses is None:
             host = self.host(name)
             if host.state == "nodata":
                 return Ways(YES, Part("no-mail", {"name": name, "zone": ""}), frozenset(), (host,))
         else:
             families = (frozenset(a for a in addresses if (":" in a) is six) for six in (False, True))
-            host = self._reached(name, *(Found("found" if a else "nodata", (a,)) for a in families))
+            found = (Found("found" if a else "nodata", (a,), partly=partly) for a in families)
+            host = self._reached(name, *found)
         return Ways(YES, self._of_hosts({name: host}), frozenset({name}), (host,))
 
     def _of_mx(self, exchangers: tuple[tuple[int, str], ...]) -> Ways:
@@ -181,6 +205,8 @@ class MailHosts:
             common, every = frozenset.intersection(*public), frozenset().union(*public)
             if not common:
                 state = "differ"
+            elif max(map(len, lookup.sets)) > MAX_RECORDS:
+                state = "many"
             elif state == "good" and len(every) < len(lookup.data):
                 state = "mixed"
             return MailHost(name, state, v4, v6, common or every)
@@ -206,7 +232,8 @@ class MailHosts:
             left = sorted(hosts.keys() - named("good", "mixed", "ipv6"))
             return Part("one-exchanger", {"hosts": left}) if left else YES
         if reached := named(*REACHED):
-            kind = next((kind for kind in ("bogus", "differ", "ipv6", "literal") if kind in states), "partly")
+            kinds = ("bogus", "differ", "many", "ipv6", "literal")
+            kind = next((kind for kind in kinds if kind in states), "partly")
             return Part(f"exchangers-{kind}", {"hosts": reached})
         kind = "lost" if "failed" in states else "private" if "private" in states else "absent"
         return Part(f"exchangers-{kind}", {"hosts": sorted(hosts)})

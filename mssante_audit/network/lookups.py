@@ -31,7 +31,8 @@ class Found(NamedTuple):
     partly: str = ""
     """Where only some resolvers come to it, one of `mssante_audit.network.replies.PARTIAL`, ``alias`` (the
     servers of its zone have no names but aliases: BIND does not follow them), ``partly`` (only some find
-    their addresses), ``own`` (those that its zone names itself do not answer) or ``long`` (`ALIASES`)."""
+    their addresses), ``six`` (they have IPv6 only), ``own`` (those that its zone names itself do not answer)
+    or ``long`` (`ALIASES`)."""
     links: int = 0
     parts: tuple["Found", ...] = ()
     """What the answers of different servers come to, where there are several."""
@@ -104,7 +105,9 @@ class Lookups:
                 if asked != zone:
                     from_above = (reply for answer in of_servers for reply in answer.replies)
                     replies += [reply for reply in from_above if reply.outcome != "referral"]
-        kind = self._kind(answers)
+        # Who knows no more than what hands the zone over begins with those servers.
+        handed = (whole and self.servers(zone, depth)) or frozenset(answers)
+        kind = self._kind({a: answers[a] for a in handed & answers.keys()} or answers)
         way = self._way_to(zone, depth, frozenset(a for a, answer in of_zone.items() if answer.failed))
         own_sets = self._own_sets(zone, of_zone) if whole and zone != self._index.parent else ""
         if kind is None or way is None or own_sets is None:
@@ -194,15 +197,16 @@ class Lookups:
     def _way_down(self, referrals: Iterable[Reply], zone: str, depth: int, failed: Set[str]) -> str | None:
         """Return how only some resolvers find a server of a zone by what hands it over; ``None``: unknown."""
         servers = servers_in(referrals, zone)
-        if any(not glue <= failed for glue in servers.values()):
+        left = frozenset().union(*servers.values()) - failed
+        if _over4(left):
             return ""
-        ways: set[str] = set()
+        ways = {"six"} if left else set[str]()
         not_known = False
         for name in (name for name, glue in servers.items() if not glue):
             addresses, way, telling = self.server(name, depth=depth + 1)
-            if addresses - failed and not way:
+            if not way and _over4(addresses - failed):
                 return ""
-            ways.add(way)
+            ways.add(way or ("six" if addresses - failed else ""))
             not_known |= not (addresses or way or telling)
         return None if not_known else max(ways, default="")
 
@@ -225,8 +229,8 @@ class Lookups:
             return cut, bool(cut) and self.servers(cut, depth) == frozenset()
         zone = max(zones, key=_depth)
         answers = self._index.answers(zone, name, qtype)
-        if "" in answers and zone:
-            return zone, True  # there was no server to ask
+        if "" in answers and zone:  # there was no server to ask, or none that the observer reaches
+            return zone, self.servers(zone, depth) == frozenset()
         if zone and (cuts := [answer.replies[0].cut for answer in answers.values() if answer.informs]):
             return max(cuts), self.servers(max(cuts), depth) == frozenset()
         servers = self.servers(zone, depth) if zone else self._index.resolvers or None
@@ -246,15 +250,17 @@ class Lookups:
             return frozenset().union(*self.parents.values()) or None
         servers = servers_in(self._index.referrals.get(zone, ()), zone)
         addresses = {address for glue in servers.values() for address in glue}
+        beyond = False  # whether one may have IPv6 addresses that the observer did not look for
         for name in sorted(name for name, glue in servers.items() if not glue):
             if not is_under(name, zone):  # else it would have to be known to be found
                 lookups = [self._look_up(name, t, False, 0, depth + 1) for t in self._index.families]
                 if not all(lookup.status for lookup in lookups):
                     return None
                 addresses.update(address for lookup in lookups for address in lookup.data)
+                beyond |= not self._index.ipv6 and lookups[0].status == "nodata"
         usable = {address: self._index.usable(address) for address in addresses}
         asked = frozenset(address for address in usable if usable[address])
-        return None if not servers or (None in usable.values() and not asked) else asked
+        return None if not servers or ((beyond or None in usable.values()) and not asked) else asked
 
     @cached_property
     def parents(self) -> Mapping[str, set[str]]:
@@ -270,6 +276,10 @@ class Lookups:
         for host in named:
             by_name[host] |= self.server(host)[0]
         return by_name if named and all(by_name.values()) else {}
+
+
+def _over4(addresses: Iterable[str]) -> bool:
+    return any(":" not in address for address in addresses)
 
 
 def _merged(parts: Sequence[Found]) -> Found:

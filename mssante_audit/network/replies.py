@@ -20,12 +20,13 @@ from mssante_audit.values.hosts import can_be_asked, is_public
 from mssante_audit.whitelist.rows import grouped
 
 # Kinds of answers that only some resolvers take: those that do not validate, that go on over TCP, that wait,
-# that ask again without EDNS after NOTIMP.
-PARTIAL = ("bogus", "tcp", "slow", "notimp")
+# that ask again without EDNS after NOTIMP, that do not mind what is odd about them (`Reply.odd`).
+PARTIAL = ("bogus", "tcp", "slow", "notimp", "odd")
 NO_EVIDENCE = ""
 WALKED = ("MX", "A", "AAAA", "SOA")
-# Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds).
-SLOW = 3000.0
+# Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds); and
+# for an address, once the same server has taken as long for the MX.
+PATIENCE, SLOW = 3000.0, 2000.0
 _OF_EDNS = {"notimp": "notimp", "dropped": "edns", "badvers": "edns"}  # how it takes EDNS → kind of answer
 MAX_RECORDS = 100  # of one name and type: of more BIND takes none (`max-records-per-type`)
 # Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones.
@@ -106,6 +107,7 @@ class ReplyIndex:
         self._silent_over_tcp: defaultdict[str, set[str]] = defaultdict(set)
         """Address → zones: one that is silent over UDP is asked there once, and not about each name."""
         self._private: set[str] = set()
+        self._slow_with_mx: set[str] = set()
         self.usable = cache(self._can_be_asked)
         """Tells whether an address of a server can be asked by anybody; ``None``: not by the observer."""
         self.answers = cache(self._answers)
@@ -142,8 +144,10 @@ class ReplyIndex:
             self._edns.setdefault(at, set()).add(met if reply.edns else "plain")
         if not reply.edns:
             self._plain.add((question, *at))
-        if not over_tcp and (_is_slow(reply) or reply.flags.endswith("late")):
+        if not over_tcp and (_takes(reply) > SLOW or reply.flags.endswith("late")):
             self._keep(self.late, reply)
+        if reply.qtype == "MX" and _takes(reply) > SLOW:
+            self._slow_with_mx.add(reply.address)
         if reply.flags == "private":
             self._private.add(reply.address)
         if reply.step == "apex":
@@ -252,7 +256,9 @@ class ReplyIndex:
         over_tcp = reply.transport == "tcp"
         if self._rank(reply) >= 4:
             edns = "ok" if reply.edns else self.edns(reply.address, over_tcp=over_tcp)
-            kind = _OF_EDNS.get(edns) or ("slow" if _is_slow(reply) else "said")
+            second = reply.qtype != "MX" and reply.address in self._slow_with_mx
+            slow = _takes(reply) > (SLOW if second else PATIENCE)
+            kind = _OF_EDNS.get(edns) or ("slow" if slow else "odd" if reply.odd else "said")
             return ServerAnswer(kind, reply) if edns else UNKNOWN
         if reply.silent:
             given_up = {(reply.address, over_tcp), (reply.address, False)} & self._given_up
@@ -288,8 +294,8 @@ def _content(reply: Reply) -> tuple[bool, frozenset[str], str]:
     return reply.outcome == "nxdomain", reply.answers, reply.alias
 
 
-def _is_slow(reply: Reply) -> bool:
-    return reply.rtt is not None and reply.rtt > SLOW
+def _takes(reply: Reply) -> float:
+    return reply.rtt or 0.0
 
 
 def _ip(text: str) -> IPv4Address | IPv6Address | None:

@@ -18,8 +18,8 @@ from mssante_audit.observe.lines import Reply
 # How a zone's servers answer, where none answers all resolvers → cause.
 OF_SERVERS = {
     "bogus": "dnssec-bogus", "tcp": "servers-tcp", "slow": "servers-slow", "notimp": "servers-edns",
-    "alias": "servers-alias", "partly": "servers-partly", "own": "own-servers",
-    "long": "alias-long", "ipv6": "servers-ipv6",
+    "odd": "servers-odd", "alias": "servers-alias", "partly": "servers-partly", "own": "own-servers",
+    "long": "alias-long", "ipv6": "servers-ipv6", "six": "servers-ipv6",
 }  # fmt: skip
 DEAD = ("zone-dead", "zone-lost", "edns-dropped")  # causes of a zone none of whose servers answers for it
 MOST_CUTS = 12  # zones on the way to a name that are followed: a file can lead round in circles
@@ -156,9 +156,9 @@ class Walk:
             for name in sorted(names)[:MAX_NAMES]:
                 glue = handed.get(name, set())
                 addresses, way, telling = self._lookups.server(name, ("A", "AAAA"))
-                if not telling:
-                    return None
                 inside = not own and is_under(name, zone)  # where nothing but glue leads to it
+                if not telling and not (inside and glue):
+                    return None
                 if own:
                     its = addresses or glue
                 elif inside:
@@ -246,6 +246,7 @@ class Walk:
         contents: list[Content] = [("mx", exchangers_in(reply.direct))] if reply.direct else []
         if reply.alias:
             contents.append(("alias", reply.alias, len(reply.chain) - 1, reply.alias in reply.chain[:-1]))
+            contents += [("alias", other, 1, other == reply.qname) for other in reply.other_aliases]
         if contents or reply.outcome in ("nxdomain", "answer"):
             return contents or [("nxdomain",) if reply.outcome == "nxdomain" else ("unheard",)]
         answers = [self._index.answer(reply.zone, reply.qname, t, reply.address) for t in ("A", "AAAA")]
@@ -254,9 +255,10 @@ class Walk:
         asked = udp is None or udp.silent or udp.outcome in ("nodata", "truncated")
         if asked and any(answer.kind == NO_EVIDENCE for answer in answers):
             return [("unheard",)]
-        addresses = frozenset().union(*(more.answers for answer in answers for more in answer.replies))
+        addresses = {a: answer.kind for answer in answers for more in answer.replies for a in more.answers}
         if addresses:
-            return [("implicit", addresses)]
+            partly = "" if "said" in addresses.values() else min(addresses.values(), key=PARTIAL.index)
+            return [("implicit", frozenset(addresses), partly)]
         return [("failing",) if any(answer.failed for answer in answers) else ("nothing",)]
 
     def _led(self, zone: str, name: str, content: Content, replies: Sequence[Reply], depth: int) -> Ways:
@@ -273,8 +275,8 @@ class Walk:
                     return self._elsewhere(target, links)
                 lost = Ways(Part("alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
                 return lost._replace(met=(Elsewhere(target, Found("loop"), lost),))
-            case "implicit", addresses:
-                return self._hosts.implicit(name, addresses)
+            case "implicit", addresses, partly:
+                return self._hosts.implicit(name, addresses, partly)
             case ("failing",):
                 return Ways(YES, Part("exchangers-lost", {"hosts": [name]}))
             case ("unheard",):

@@ -2,10 +2,11 @@
 
 import errno
 import re
+import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from datetime import datetime
-from functools import lru_cache
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -49,6 +50,20 @@ def parse_at(text: Any) -> datetime:
 def instant(at: datetime) -> str:
     """Write an instant (UTC) as a line has it."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Clock:
+    """The instants of a run: its beginning, and what has passed since; the time of day may jump meanwhile."""
+
+    # Sleep of the machine counts, where its clock can tell.
+    _passed = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+    def __init__(self) -> None:
+        self._begun, self._start = datetime.now(UTC), self._passed()
+
+    def now(self) -> datetime:
+        """Return the instant."""
+        return self._begun + timedelta(seconds=self._passed() - self._start)
 
 
 @lru_cache(1 << 13)
@@ -158,6 +173,21 @@ class Reply(NamedTuple):
         return {r.owner for r in self.records if r.section == "authority" and r.type == "NS"} <= {self.qname}
 
     @property
+    def odd(self) -> str:
+        """Why some resolvers reject it (measured), "" if none does.
+
+        ``case``: it repeats the question in other letters, which Knot Resolver compares. BIND takes no two
+        aliases of one name (``aliases``), nor a denial with an NS set and without SOA (``no-soa``).
+        """
+        if "case" in self.flags.split():
+            return "case"
+        aliases = {(r.owner, r.data) for r in self.records if (r.section, r.type) == ("answer", "CNAME")}
+        if len(aliases) > len({owner for owner, _ in aliases}):
+            return "aliases"
+        kinds = {r.type for r in self.records if r.section == "authority"}
+        return "no-soa" if self.outcome == "nodata" and "NS" in kinds and "SOA" not in kinds else ""
+
+    @property
     def usable(self) -> bool:
         """Whether it says what a name has, for a resolver."""
         return self.outcome in CONCLUSIVE or self.weak
@@ -175,6 +205,11 @@ class Reply(NamedTuple):
     def alias(self) -> str:
         """The end of its aliases, "" where there is none."""
         return chain[-1] if len(chain := self.chain) > 1 else ""
+
+    @property
+    def other_aliases(self) -> list[str]:
+        """What the name is an alias of besides, where it has several: each resolver takes one."""
+        return sorted(self.data("CNAME", self.qname).difference(self.chain[1:]))
 
     @property
     def direct(self) -> frozenset[str]:

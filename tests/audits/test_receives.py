@@ -92,11 +92,11 @@ def aliased(scene: Scene, name: str = "ailleurs.alpha.example") -> None:
 
 def elsewhere(
     scene: Scene, servers: tuple[str, ...] = ("ns1.b", "ns2.b"), below: str = "", *, named: bool = True,
-    **faults: Any,
+    at: str = "198.51.{}.7", **faults: Any,
 ) -> None:  # fmt: skip
     """Put the exchanger into a zone on servers of its own; those called ``nsa…`` have aliases for names."""
     root, names = scene.world.root, [f"{name}.example" for name in servers]
-    addresses = [f"198.51.{100 + number}.7" for number in range(1, len(names) + 1)]
+    addresses = [at.format(100 + number) for number in range(1, len(names) + 1)]
     for name, address in zip(names, addresses, strict=True):
         target = name.replace("nsa", "ns")
         root.records.pop(name, None)
@@ -181,6 +181,10 @@ CASES: dict[str, tuple[str, str, Change]] = {
         "degraded", "exchangers-partly", lambda s: elsewhere(s, ("nsa1.b", "nsa2.b"), "bas.")),
     "mx-vers-edns-notimp": ("degraded", "exchangers-partly", lambda s: elsewhere(s, edns="NOTIMP")),
     "mx-vers-tcp": ("degraded", "exchangers-partly", lambda s: elsewhere(s, silent=("udp",))),
+    "mx-vers-six": ("degraded", "exchangers-partly", lambda s: elsewhere(s, at="2a00::{}")),
+    "mx-vers-six-vue-sans-ipv6": (
+        "unknown", "hosts-unheard",
+        together(lambda s: setattr(s, "ipv6", False), lambda s: elsewhere(s, at="2a00::{}"))),
     "mx-vers-lent": ("degraded", "exchangers-partly", lambda s: elsewhere(s, late=True)),
     "mx-vers-faible": ("yes", "", lambda s: elsewhere(s, weak=True)),
     "zone-edns-notimp": ("degraded", "servers-edns", faulty(edns="NOTIMP")),
@@ -386,7 +390,7 @@ def test_the_finding_is_of_the_place_where_it_fails(case: str) -> None:
     ("partly", "words"),
     [
         ("mx-vers-tcp", "over TCP only"),
-        ("mx-vers-lent", "after more than 3 seconds"),
+        ("mx-vers-lent", "after more than 2 seconds"),
         ("mx-vers-edns-notimp", "without EDNS only (NOTIMP)"),
         ("mx-vers-ns-alias", "by way of servers whose names are aliases"),
         ("mx-vers-ns-alias-au-dessus", "by way of servers whose names are aliases"),

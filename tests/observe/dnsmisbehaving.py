@@ -113,6 +113,17 @@ def lower(query: Message, message: Message) -> Message:
     return message
 
 
+def upper(_query: Message, message: Message) -> Message:
+    question = message.question[0]
+    question.name = dns.name.Name([label.upper() for label in question.name.labels])
+    return message
+
+
+def two_aliases(query: Message, _message: Message) -> Message:
+    name = query.question[0].name
+    return reply(query, answer=[f"{name} CNAME mx{n}.mail.example." for n in (1, 2)])
+
+
 def no_middle(query: Message, message: Message) -> Message:
     if query.question[0].name.labels[0].lower() == b"milieu":
         message.set_rcode(dns.rcode.NXDOMAIN)
@@ -162,7 +173,8 @@ SPOILT: dict[str, Spoil] = {
     "upward": lambda query, _: reply(query, aa=False, authority=[". NS a.root-servers.net."]),
     "hollow": lambda query, _: reply(query, aa=False), "self-alias": alias_of(""), "alias-alone": alone,
     "alias-too": alias_of("mx2.mail.example.", apart=True), "nodata": empty, "sideways": sideways,
-    "lower": lower, "no-middle": no_middle, "no-sig": without_signatures, "other-mx": other_mx,
+    "lower": lower, "upper": upper, "two-aliases": two_aliases,
+    "no-middle": no_middle, "no-sig": without_signatures, "other-mx": other_mx,
     "no-opt": lambda _, message: message.use_edns(-1) or message,
 }  # fmt: skip
 """What is done to a good reply."""

@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from pathlib import Path
 
 import dns.message
@@ -28,6 +29,7 @@ from dnsworld import (
 )
 
 from mssante_audit.network import methods, network_of
+from mssante_audit.observe import lines
 from mssante_audit.observe.dns.run import NetworkError, ObserveSettings, observe
 from mssante_audit.observe.lines import Reply
 from mssante_audit.observe.observation import Observation, load_observation
@@ -85,6 +87,13 @@ def test_a_dead_server_is_asked_few_questions_however_many_domains_it_has(world,
     assert sum(reply.step == "walk" for reply in dead) == 100, "each domain has its line"
     assert set(methods(observation, many)["method"]) == {"unknown"}
     assert summary.domains == 100
+
+
+def test_instants_of_a_run_do_not_follow_a_clock_that_jumps(monkeypatch):
+    clock = lines.Clock()
+    before = clock.now()
+    monkeypatch.setattr(lines, "datetime", None)  # the time of day is asked for once
+    assert timedelta(0) <= clock.now() - before < timedelta(hours=1)
 
 
 def test_with_the_root_the_parent_is_found(world, tmp_path):

@@ -111,7 +111,8 @@ UNSEEN = {"DNS_METHOD_UNKNOWN", "DNS_PRIMARY_OTHER"}
 
 MAIL_HOSTS = ("82.64.5.5", "82.64.5.6", "82.64.5.32", "82.64.5.33", "82.64.5.34")
 POSTFIX = {
-    "propre": True, "litteral": True, "litteral-prive": False, "nul-mele": False, "cname-soi": False,
+    "propre": True, "litteral": True, "litteral-hexa": True, "litteral-octal": True, "litteral-nombre": False,
+    "litteral-prive": False, "nul-mele": False, "cname-soi": False,
     "mx-tiret": False, "mx-blanc": False, "mx-souligne": True,
 }  # fmt: skip
 """Cases that mail servers take otherwise than resolvers → whether Postfix connects to a mail host."""

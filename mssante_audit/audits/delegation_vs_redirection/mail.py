@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from dns.inet import is_address
-
 from mssante_audit.audits.delegation_vs_redirection.observed import Seen, server
 from mssante_audit.findings.frame import Subject
-from mssante_audit.network.hosts import MailHost
+from mssante_audit.network.hosts import MailHost, literal_address
 from mssante_audit.network.lookups import Found
 from mssante_audit.network.methods import Method
 from mssante_audit.network.replies import MAX_RECORDS
@@ -22,7 +20,7 @@ STATUS_RULES = {
     "failed": "DNS_MX_HOST_DEAD", "differ": "DNS_MX_HOST_DIFFERS",
 }  # fmt: skip
 # Why only some resolvers obtain what is looked up.
-PARTLY = ("tcp", "slow", "notimp", "alias", "partly", "own", "long")
+PARTLY = ("tcp", "slow", "notimp", "odd", "alias", "partly", "six", "own", "long")
 # States of exchangers to which no mail gets, as far as the DNS tells.
 OUT_OF_REACH = {"null", "nxdomain", "nodata", "loop", "failed", "private"}
 
@@ -139,19 +137,22 @@ def leads_nowhere(alias: Elsewhere) -> str:
 
 
 def _unanswered(seen: Seen, domain: str, visit: Visit) -> None:
-    """Report servers that speak for a zone, but leave the question for the MX without an answer."""
+    """Report servers that speak for a zone, but leave the MX without an answer, or one for all resolvers."""
     zone, index = seen.network.zone(visit.zone), seen.network.index
-    failing: dict[str, Reply] = {}
+    failing: dict[str, tuple[str, Reply]] = {}
     for address, answer in visit.answers.items():
         over_udp = index.over(visit.zone, visit.name, "MX", address, "udp")
         sound = zone.states.get(address) in SERVING and index.edns(address) not in EDNS_BROKEN
         lost = answer.failed or (answer.kind == "tcp" and zone.answers_over(address, "udp"))
         if over_udp and sound and lost:
-            failing[address] = over_udp
+            failing[address] = over_udp.outcome, over_udp
+        elif answer.kind == "odd" and answer.reply:
+            failing[address] = answer.reply.odd, answer.reply
     if failing:
-        servers = [server(zone, address, outcome=reply.outcome) for address, reply in sorted(failing.items())]
+        servers = [server(zone, address, outcome=failing[address][0]) for address in sorted(failing)]
+        replies = [reply for _, reply in failing.values()]
         rule = "DNS_MX_SILENT" if visit.part.cause == "mx-unanswered" else "DNS_MX_REFUSED"
-        seen.add(rule, tuple(sorted(failing)), [domain], failing.values(), servers=servers)
+        seen.add(rule, tuple(sorted(failing)), [domain], replies, servers=servers)
 
 
 def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
@@ -251,7 +252,7 @@ def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply])
         subject, wanted = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
         seen.add("DNS_MX_DECLARED", subject, [domain], replies, wanted, exchangers=targets)
     names = sorted(seen.certificates[domain])
-    named = [t for t in targets if t != NOBODY and not is_address(t)]
+    named = [t for t in targets if t != NOBODY and not literal_address(t)]
     if named and names and not set(names).intersection(named):
         subject = (" ".join(named), " ".join(names))
         seen.add("DNS_MX_CERTIFICATE", subject, [domain], replies, {"names": names}, exchangers=named)
@@ -276,6 +277,9 @@ def _nothing(
         addresses = sorted(reached[0].addresses)
         subject, host = (operator, *addresses), reached[0]._replace(name=method.name)
         seen.add("DNS_MX_IMPLICIT", subject, [domain], method.replies, addresses=addresses)
+        if host.state == "odd":  # of the others servers have a finding
+            facts = {"name": host.name, "alias": "", "partly": host.state}
+            seen.add("DNS_MX_HOST_DEAD", method.name, [domain], method.replies, **facts)
         _reach(seen, subject, host, [domain], [domain], method.replies)
         return
     if not aliases and not hosts and answers:
@@ -288,13 +292,13 @@ def _nothing(
 def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
     """Check a mail host once, for all the domains that name it."""
     name, alias, replies = host.name, host.alias, [*host.v4.replies, *host.v6.replies]
-    if is_address(name) or host.state == "literal":
+    if literal_address(name) or host.state == "literal":
         seen.add("DNS_MX_ADDRESS", name, domains, _some(seen, domains), name=name)
         return
     # What is wrong with a zone that a domain is reached through has rules of its own.
     others = [d for d in domains if host.v4.zone not in seen.methods[d].cuts]
-    if seen.network.chains.security(host.v4.zone).status == "secure":  # then it is about the host alone
-        others = domains
+    if host.state == "odd" or seen.network.chains.security(host.v4.zone).status == "secure":
+        others = domains  # then it is about the host alone
     if rule := STATUS_RULES.get(host.state, "DNS_MX_ALIAS" if alias and host.state else ""):
         sets = (host.v4 if any(host.v4.sets) else host.v6).sets if host.state == "differ" else ()
         differing = {"addresses": [sorted(addresses) for addresses in sets]} if sets else {}
@@ -305,6 +309,9 @@ def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str
         fault = _fault(seen, host.v4 if host.v4.data else host.v6)
         seen.add("DNS_MX_BOGUS", name, others, replies, name=name, fault=fault)
     _reach(seen, name, host, domains, without_ipv4, replies)
+    for qtype, looked_up in (("A", host.v4), ("AAAA", host.v6)):
+        if (largest := max(map(len, looked_up.sets), default=0)) > MAX_RECORDS:
+            seen.add("DNS_SET_LARGE", (name, qtype), domains, replies, name=name, type=qtype, count=largest)
 
 
 def _reach(

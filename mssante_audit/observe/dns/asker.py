@@ -11,13 +11,12 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from mssante_audit.observe.dns.exchange import Exchange, exchange, observe_exchange, query_wire
 from mssante_audit.observe.dns.settings import ObserveSettings
-from mssante_audit.observe.lines import NO_EDNS, Ask, Reply, key
+from mssante_audit.observe.lines import NO_EDNS, Ask, Clock, Reply, key
 
 MOST_MISSED = 3  # questions for an MX that a server is asked though it was silent to all others
 SLOWEST = 5.0  # seconds between two queries to an address that stays silent, at most
@@ -72,7 +71,7 @@ class Asker:
         self.ignored: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.sent = self.late = 0
-        self._tries = settings.retries + 1
+        self._tries, self._clock = settings.retries + 1, Clock()
         self.lanes: dict[tuple[str, str], _Lane] = {}
         self._asked: dict[tuple[Any, ...], asyncio.Task[Reply]] = {}
         self._slow: set[str] = set()
@@ -139,7 +138,7 @@ class Asker:
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Write, once, that a question was not sent, and why, as flags of the reply that there is not."""
         if key(ask) not in self.replies:
-            skipped = observe_exchange(ask, Exchange("unreachable"), datetime.now(UTC), 0, edns=True)
+            skipped = observe_exchange(ask, Exchange("unreachable"), self._clock.now(), 0, edns=True)
             self.replies[key(ask)] = self._write(skipped._replace(flags=flags))
 
     async def _persist(self, ask: Ask, attempt: int, *, patient: bool) -> Reply:
@@ -183,7 +182,7 @@ class Asker:
                 lane.probing.release()
         if reply:
             return reply
-        return observe_exchange(ask, Exchange("timeout"), datetime.now(UTC), 0, edns=lane.edns)
+        return observe_exchange(ask, Exchange("timeout"), self._clock.now(), 0, edns=lane.edns)
 
     def _lane(self, address: str, transport: str) -> _Lane:
         if (address, transport) not in self.lanes:
@@ -216,7 +215,7 @@ class Asker:
         most = 3 * in_time if longer else in_time  # a last try, and who answers late, is waited for longer
         try:
             query = query_wire(ask.qname, ask.qtype, edns=edns, rd=ask.rd)
-            at = datetime.now(UTC)
+            at = self._clock.now()
             self.sent += 1
             place = ask.address, self.settings.port
             outcome = await exchange(place, ask.transport, query, most, self.ignored)

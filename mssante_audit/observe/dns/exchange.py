@@ -292,6 +292,8 @@ def classify(message: Message, zone: str | None, qname: str, qtype: str) -> tupl
         if zone is not None and servers and not soas:
             handed_over = next(filter(is_cut, servers), "") if len(servers) == 1 else ""
             trusted = trusted and servers == {zone}
+        elif zone is not None and any(is_under(o, zone) and is_under(qname, o) for o in soas):
+            trusted = True  # all resolvers take a denial with its SOA, whether AA is set or not
         if message.odd and (not handed_over or authoritative):
             return "malformed", ""  # what could not be read may be what was asked for
         if handed_over:
@@ -310,5 +312,7 @@ def observe_exchange(
     if not (message := read_message(exchange.wire)):
         return reply
     outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
-    flags = " ".join((*message.flags, *(["late"] if late else [])))
+    question = exchange.wire[12 : exchange.wire.find(0, 12)]  # lower case was asked for
+    more = {"case": question != question.lower(), "late": late}
+    flags = " ".join((*message.flags, *(flag for flag in more if more[flag])))
     return reply._replace(outcome=outcome, cut=cut, rcode=message.rcode, flags=flags, records=message.records)

@@ -38,7 +38,6 @@ class Resolver:
         chosen = [address for _, address in settings.parent_servers] + list(settings.resolvers)
         root = [address for _, address in settings.root]
         self.reachable = [a for a in chosen or root if reaches(a)]
-        self._ipv4_only = settings.ipv4_only
         self.ipv6 = not settings.ipv4_only and any(":" in a and reaches(a) for a in (*chosen, *root))
         self._private = any(not ipaddress.ip_address(a).is_global for a in (*chosen, *root))
         self.usable = cache(self._usable)
@@ -53,8 +52,19 @@ class Resolver:
         """Held while a zone's further servers are looked up: who asks it meanwhile waits for them."""
 
     def _usable(self, address: str) -> bool:
-        way = ":" not in address or self.ipv6 or (not self._ipv4_only and reaches(address))
+        way = ":" not in address or (self.ipv6 and reaches(address))
         return way and not self.is_private(address)
+
+    async def try_ipv6(self) -> None:
+        """Give IPv6 up where none of the first servers answers over it: a route is no proof of a way."""
+        settings = self._asker.settings
+        servers = (*settings.parent_servers, *(("", a) for a in settings.resolvers), *settings.root)
+        over6 = [Server(*server) for server in servers if ":" in server[1] and self.usable(server[1])][:3]
+        asks = (Ask("", "address", ".", ".", "SOA", *server) for server in over6)
+        if over6 and all([(await self._asker.ask(ask)).silent for ask in asks]):
+            self.ipv6 = False
+            self.usable.cache_clear()
+            self.zones["."] = tuple(server for server in self.zones["."] if self.usable(server.address))
 
     def is_private(self, address: str) -> bool:
         """Whether `address`, which others' zones give, is none to ask: not public outside of a laboratory."""

@@ -43,6 +43,7 @@ class Walker:
     async def find_parent(self) -> bool:
         """Find the parent zone's servers and look at its apex; whether one of them answers for it."""
         settings = self._asker.settings
+        await self._resolver.try_ipv6()
         servers, names = [Server(*pair) for pair in settings.parent_servers], settings.declared
         if names and servers:
             self._resolver.zones[settings.parent_zone] = tuple(servers)
@@ -80,7 +81,8 @@ class Walker:
         while servers:
             replies = await self._resolver.ask_all(domain, zone, servers, qname, "MX", "walk")
             replies += await self._ask_more(domain, zone, qname, replies)
-            await self._look_elsewhere(domain, sorted({o.alias for o in replies if o.usable and o.alias}))
+            aliases = {name for o in replies if o.usable for name in (o.alias, *o.other_aliases)} - {""}
+            await self._look_elsewhere(domain, sorted(aliases))
             await self._follow(domain, replies)
             cuts = Counter(o.cut for o in replies if o.cut)
             if not cuts:

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import ResourceError
 from mssante_audit.base.settings import ObserveTls
 from mssante_audit.observe.file import TLS, Progress, Report, Writer
-from mssante_audit.observe.lines import instant
+from mssante_audit.observe.lines import Clock, instant
 from mssante_audit.observe.tls.chain import leaf_of
 from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, Visited, load_tls
 from mssante_audit.observe.tls.visit import Visit, offers_of, visit
@@ -104,7 +104,7 @@ Result = tuple[MailServer, datetime, Visit]
 
 class _Run:
     def __init__(self, settings: ObserveTls) -> None:
-        self.settings, self.offers = settings, offers_of(settings)
+        self.settings, self.offers, self.clock = settings, offers_of(settings), Clock()
         self.met: defaultdict[tuple[str, int], list[Visited]] = defaultdict(list)
         """What visits met, by address and port."""
         self.certificates: dict[str, bytes] = {}
@@ -178,7 +178,7 @@ class _Run:
                     if stopped.wait(max(0.0, begin - time.monotonic())):
                         return
                     failed = any(seen.outcome == "handshake-failed" for seen in self.met[place])
-                    at, oldest = datetime.now(UTC), failed and not name
+                    at, oldest = self.clock.now(), failed and not name
                     seen = visit(*place, name, self.settings, self.offers, oldest=oldest)
                     self.ended[place] = time.monotonic()
                     results.put((server, at, seen))
