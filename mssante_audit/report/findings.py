@@ -138,8 +138,10 @@ def _where_cell(finding: Record) -> Cell:
     # A register's rows with the file's name, or what earlier lists show.
     elsewhere = REGISTER in sources or bool(rule(finding["rule"]).evidence_fr)
     rows = f" ({count(len(finding['rows']), 'ligne')})" if finding["rows"] and not elsewhere else ""
-    shown = markup.data(observed, 90 if elsewhere or DNS in sources else 24, rows)
-    return Cell(shown, next(iter(finding["rows"]), 0))
+    most = 90 if elsewhere or DNS in sources else 24
+    if len(observed) > most:  # no number is cut in two
+        most = max(observed.rfind(", ", 0, most), 0) or most
+    return Cell(markup.data(observed, most, rows), next(iter(finding["rows"]), 0))
 
 
 # What stands in a column of records, where it is not just a text, a number or a day
