@@ -111,7 +111,8 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     first = held["cn"].iloc[0]
     words = "Si le certificat {first} expire, {n:domaine} sur {all} {n:~tombe|tombent}, faute d’un autre."
     falling = listed.isin(alone.loc[alone["cn"] == first, "domain"]).sum()
-    caption = say(words, first=first, n=int(falling), all=len(listed))
+    none = "Si le certificat {first} expire, aucun domaine ne tombe : chacun en a un autre."
+    caption = say(words if falling else none, first=first, n=int(falling), all=len(listed))
     authorities = held["igc"].replace("", str(say("inconnue")))
     shown = {"Nom (CN)": held["cn"], "Autorité": authorities, "Domaines": held["domains"]}
     columns = {
@@ -123,12 +124,12 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     risky = [end for end in ends.to_dict("records") if end["alone"] > 0]
     over = sum(end["alone"] for end in risky if end["days"] < 0)
     visited = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(ends))
-    none = "Aucun de vos certificats n’a été vu sur un serveur."
+    unseen = "Aucun de vos certificats n’a été vu sur un serveur."
     written = ends.assign(spare=ends["spare"].astype("Int64")).rename(columns=columns)
     return joined(
         _once(shown, "certificates", limit, bar="Domaines", caption=caption),
         macro("dossier.ends", seen, over, next((end for end in risky if end["days"] >= 0), None)),
-        table(written, name="ends", caption=visited, csv=ends, limit=limit, empty=none),
+        table(written, name="ends", caption=visited, csv=ends, limit=limit, empty=unseen) if seen else "",
     )
 
 

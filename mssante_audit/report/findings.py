@@ -19,7 +19,7 @@ from mssante_audit.findings.registry import audits, catalogue, known_needs, rule
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.html import Html, Prose, joined, macro, names, paragraph, prose, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited_to
-from mssante_audit.report.tables import Cell, cell_of, csv_link, rows_table, severity_cell
+from mssante_audit.report.tables import Cell, breakable, cell_of, csv_link, rows_table, severity_cell
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains_touched
@@ -138,8 +138,10 @@ def _where_cell(finding: Record) -> Cell:
     # A register's rows with the file's name, or what earlier lists show.
     elsewhere = REGISTER in sources or bool(rule(finding["rule"]).evidence_fr)
     rows = f" ({count(len(finding['rows']), 'ligne')})" if finding["rows"] and not elsewhere else ""
-    shown = markup.data(observed, 90 if elsewhere or DNS in sources else 24, rows)
-    return Cell(shown, next(iter(finding["rows"]), 0))
+    most = 90 if elsewhere or DNS in sources else 24
+    if len(observed) > most:  # no number is cut in two
+        most = max(observed.rfind(", ", 0, most), 0) or most
+    return Cell(markup.data(observed, most, rows), next(iter(finding["rows"]), 0))
 
 
 # What stands in a column of records, where it is not just a text, a number or a day
@@ -150,7 +152,7 @@ _CELLS: dict[str, Callable[[Record, Links], Cell]] = {
     "rule": lambda r, links: Cell(
         macro("findings.rule_cell", title_of(r["rule"]), r["rule"], links.rule(r["rule"]))
     ),
-    "domain": lambda r, links: Cell(macro("findings.domain_cell", r, links), r.get("domains")),
+    "domain": lambda r, links: Cell(macro("findings.domain_cell", r, links, breakable), r.get("domains")),
     "operator": lambda r, links: Cell(
         macro("findings.operator_cell", r["operator"], r["operator_id"], links),
         markup.visible(r["operator"]),

@@ -208,13 +208,13 @@ class Report:
         rule, most = charts.largest(drawn.head(BARS))
         reading = say(
             "Des règles montrées, « {first} » compte le plus de constats à traiter : {most} sur {all}. "
-            "{n:constat est|constats sont} une erreur ou un défaut critique. {k:~Une seule règle s'est "
-            "déclenchée|{k} règles se sont déclenchées, dont {top} sont montrées}.",
-            first=rule, most=most, all=len(self.todo), k=len(drawn), top=min(BARS, len(drawn)),
-            n=int(drawn[["critical", "error"]].to_numpy().sum()),
+            "{n:constat est|constats sont} une erreur ou un défaut critique.",
+            first=rule, most=most, all=len(self.todo), n=int(drawn[["critical", "error"]].to_numpy().sum()),
         )  # fmt: skip
+        extent = say("{k} règles se sont déclenchées, dont {top} sont montrées.", k=len(drawn), top=BARS)
+        caption = f"{reading} {extent}" if len(drawn) > BARS else reading
         title = "Constats à traiter, par règle"
-        return charts.bars(drawn.head(BARS), title=title, caption=reading, empty=empty)
+        return charts.bars(drawn.head(BARS), title=title, caption=caption, empty=empty)
 
     def age_chart(self) -> svg.Chart:
         """Draw the rows over the months of their dates, those older than the threshold in another colour."""

@@ -221,7 +221,7 @@ def below_names(lengths: Any, pairs: Pairs, new: Any, options: dict[str, Any]) -
     places, bottom = [], 0.0
     for name, text in pairs:
         rows = [(line, "") for line in lines_of(name)]
-        if len(rows[-1][0]) + len(text) < LETTERS and wide(f"{rows[-1][0]}  {text}") <= WIDTH:
+        if wide(f"{rows[-1][0]}  {text}") <= WIDTH:
             rows[-1] = (rows[-1][0], text)
         else:
             rows += [("", line) for line in lines_of(text)]

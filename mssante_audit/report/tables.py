@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from mssante_audit.base import export, language, markup
 from mssante_audit.base.frames import of_pandas
-from mssante_audit.base.language import count, current_language, french, gettext
+from mssante_audit.base.language import count, current_language, french, gettext, translated
 from mssante_audit.base.markup import visible as visible
 from mssante_audit.findings import frame
 from mssante_audit.findings.catalogue import SEVERITIES
@@ -61,7 +61,7 @@ def rows_table(
     name: str, caption: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], after: str = ""
 ) -> Html:
     """Return a table, whose `name` is unique in the page, with HTML below it."""
-    labels = list(map(visible, columns))
+    labels = [visible(translated(column)) for column in columns]
     body = [[(label, cell, cell.kind) for label, cell in zip(labels, row, strict=True)] for row in rows]
     kinds = [{kind for _, cell, kind in column if cell.shown} for column in zip(*body, strict=True)]
     numbers = {column for column, kind in zip(columns, kinds, strict=False) if kind == {"number"}}
@@ -142,12 +142,20 @@ def columns_table(
     return rows_table(name, caption or count(whole, "ligne"), headings, rows, link)
 
 
+def breakable(name: Markup) -> Markup:
+    """Let a name that is longer than its column break before its dots, the last one aside."""
+    return name.replace(".", Markup("<wbr>."), name.count(".") - 1)
+
+
 def cell_of(value: Any, longest: float | None = None) -> Cell:
     """Return a cell with a value as readers want it, of a number with a bar if the longest is known."""
     if isinstance(value, Cell):
         return value
+    if isinstance(value, Html):
+        return Cell(value)
     if isinstance(value, str):
-        return Cell(value if isinstance(value, Html) else markup.data(str(value), TEXT))
+        shown = markup.data(str(value), TEXT)
+        return Cell(shown if " " in value else breakable(shown))
     if pd.isna(value) is True:  # of a list it is no answer at all
         return Cell("")
     if isinstance(value, bool):

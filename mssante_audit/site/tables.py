@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from mssante_audit.base.export import Values, values
-from mssante_audit.base.language import format_text, gettext, localized, words_of
+from mssante_audit.base.language import count, format_text, gettext, localized, words_of
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, rule, title_of_audit
 from mssante_audit.findings.trend import severity_counts
@@ -156,9 +156,9 @@ class Tables(Links):
         if domain.test:
             return gettext("entrée de test, mise à part"), ""
         n, at = len(domain.findings), self.view.observed_at.get(domain.name)
-        text = format_text("{n:constat}", n=n) if n else gettext("aucun constat")
+        text = count(n, "constat") if n > len(domain.rules) else ""  # else the group says it
         if not domain.rows:
-            return format_text("{found}, pas dans la liste", found=text), ""
+            return ", ".join(filter(None, (text, gettext("pas dans la liste")))), ""
         asked = format_text("DNS observé le {day}", day=at) if at else gettext("DNS jamais observé")
         return text, asked if self.view.space.observation is not None else ""
 

@@ -189,6 +189,17 @@ def test_a_phone_does_not_scroll_sideways(look, run, name):
     assert min(page.locator("td[data-label]").evaluate_all(shown)) > 300
 
 
+@pytest.mark.parametrize(("width", "script", "shown"), [(390, True, 3), (390, False, 10), (1280, True, 10)])
+def test_a_phone_folds_the_causes_after_the_third(visit, sample_run, width, script, shown):
+    page = visit(sample_run.out / "overview.html", width, script=script).page
+    seen, more = page.locator("ol.causes:not(.of-check) > li:visible"), page.locator("details.rest > summary")
+    assert (seen.count(), more.is_visible()) == (shown, width == 390)
+    if shown == 3:
+        assert more.inner_text().split() == ["7", "autres", "causes"]
+        more.press("Enter")
+        assert seen.count() == 10
+
+
 @pytest.fixture(scope="module")
 def small(sample_space):
     """The dossier of the small operator that has most to put right."""

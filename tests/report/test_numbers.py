@@ -335,8 +335,10 @@ def rules(page):
     yield (
         f"Des règles montrées, « {max(drawn, key=drawn.get)} » compte le plus de constats à traiter : "
         f"{max(drawn.values())} sur {len(page.todo)}. {len(page.grave)} constats sont une erreur ou un "
-        f"défaut critique. {len(held)} règles se sont déclenchées, dont {len(drawn)} sont montrées."
+        f"défaut critique."
     )
+    more = f"{len(held)} règles se sont déclenchées, dont {len(drawn)} sont montrées."
+    assert (more in plain(page.root.text_content())) == (len(held) > len(drawn))
 
 
 def concentration(page):

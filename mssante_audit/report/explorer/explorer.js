@@ -60,9 +60,9 @@ const bar = (numbers, whole) => {
 };
 
 const counted = (axis, numbers) => numbers.map((n, kind) => {
-  const shown = element("b", {}, String(n));
+  const shown = element("b", {}, number(n));
   shown.dataset[axis] = facet[axis].values[kind];
-  return element("li", {}, mark(kind), shown, ` ${words.values[axis][kind]}`);
+  return element("li", {}, mark(kind), shown, ` ${answer(axis, kind, n)}`);
 });
 const drawSummary = () => {
   const other = data.question === "arrives" ? "order" : "arrives";

@@ -88,7 +88,7 @@ const drawMap = () => {
       const at = one.values.indexOf(code), many = at < 0 ? 0 : total(own, at);
       const bad = many ? own[4 * at + 1] + own[4 * at + 2] : 0;
       const parts = many ? KINDS.map((_, k) => [k, own[4 * at + k]]).filter(([, n]) => n)
-        .map(([k, n]) => `${number(n)} ${words.values[data.question][k]}`).join(", ") : "";
+        .map(([k, n]) => `${number(n)} ${answer(data.question, k, n)}`).join(", ") : "";
       const told = `${named.get(code)}${words.colon}${count("domains", many)}${parts ? ` (${parts})` : ""}`;
       const shade = at < 0 ? "none" : shadeOf(own, at, most), pressed = String(one.on.has(at));
       for (const area of made) {
@@ -106,7 +106,7 @@ const drawMap = () => {
   const shades = view.shade === "number"
     ? [...Array(SHADES).keys()].filter((k) => edge(k) <= most && (k === SHADES - 1 || edge(k) < edge(k + 1)))
       .map((k) => [`n${k}`, filled(legend.from, { n: number(edge(k)) })])
-    : [["s0", legend.zero], ...LIMITS.map((n, k) => [`s${k + 1}`, filled(legend.upto, { n })]),
+    : [["s0", (0).toLocaleString(lang, { style: "percent" })], ...LIMITS.map((n, k) => [`s${k + 1}`, filled(legend.upto, { n })]),
       ["s5", filled(legend.over, { n: LIMITS.at(-1) })], ["unknown", legend.unknown]];
   $("legend").replaceChildren(...[...shades, ["none", legend.none]].map(([name, text]) =>
     element("li", {}, element("i", { className: name }), text)));
