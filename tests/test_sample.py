@@ -131,9 +131,9 @@ def test_truth_is_about_the_files_that_are_there():
 
 
 def test_every_rule_has_a_defect():
-    """All but those on a change of signer: all lists have one."""
-    signers = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW"}
-    codes = {o.code for o in catalogue().values() if o.audit} - signers
+    """All but those on a change of signer (all lists have one), and two of tests/audits/declared.toml."""
+    aside = {"LIST_SIGNER_CHANGED", "LIST_SIGNER_NEW", "DECL_EXAMPLE", "DECL_SERVER_GLUE"}
+    codes = {o.code for o in catalogue().values() if o.audit} - aside
     assert {line[1] for line in truth(SAMPLE)} == codes
 
 
