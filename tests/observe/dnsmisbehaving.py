@@ -108,20 +108,12 @@ def sideways(query: Message, message: Message) -> Message:
     return reply(query, aa=False, authority=[f"{zone} NS {name}." for name in NS])
 
 
-def lower(query: Message, message: Message) -> Message:
-    message.question[0].name = query.question[0].name.canonicalize()
-    return message
+def recased(case: Callable[[bytes], bytes]) -> Spoil:
+    def spoil(query: Message, message: Message) -> Message:
+        message.question[0].name = dns.name.Name(map(case, query.question[0].name.labels))
+        return message
 
-
-def upper(_query: Message, message: Message) -> Message:
-    question = message.question[0]
-    question.name = dns.name.Name([label.upper() for label in question.name.labels])
-    return message
-
-
-def two_aliases(query: Message, _message: Message) -> Message:
-    name = query.question[0].name
-    return reply(query, answer=[f"{name} CNAME mx{n}.mail.example." for n in (1, 2)])
+    return spoil
 
 
 def no_middle(query: Message, message: Message) -> Message:
@@ -143,14 +135,14 @@ def other_mx(query: Message, message: Message) -> Message:
     return reply(query, answer=[f"{query.question[0].name} MX 10 mx2.mail.example."])
 
 
-def alias_of(target: str, *, apart: bool = False) -> Spoil:
-    """Add an alias to what is answered for the MX, or put it in its place."""
+def alias_of(*targets: str, apart: bool = False) -> Spoil:
+    """Add aliases to what is answered for the MX, or put them in its place."""
 
     def spoil(query: Message, message: Message) -> Message:
         question = query.question[0]
         if apart and question.rdtype != MX:
             return message
-        spoilt = reply(query, answer=[f"{question.name} CNAME {target or question.name}"])
+        spoilt = reply(query, answer=[f"{question.name} CNAME {name or question.name}" for name in targets])
         spoilt.answer += message.answer if apart else []
         return spoilt
 
@@ -173,8 +165,9 @@ SPOILT: dict[str, Spoil] = {
     "upward": lambda query, _: reply(query, aa=False, authority=[". NS a.root-servers.net."]),
     "hollow": lambda query, _: reply(query, aa=False), "self-alias": alias_of(""), "alias-alone": alone,
     "alias-too": alias_of("mx2.mail.example.", apart=True), "nodata": empty, "sideways": sideways,
-    "lower": lower, "upper": upper, "two-aliases": two_aliases,
-    "no-middle": no_middle, "no-sig": without_signatures, "other-mx": other_mx,
+    "lower": recased(bytes.lower), "upper": recased(bytes.upper),
+    "two-aliases": alias_of("mx1.mail.example.", "mx2.mail.example."), "no-middle": no_middle,
+    "no-sig": without_signatures, "other-mx": other_mx,
     "no-opt": lambda _, message: message.use_edns(-1) or message,
 }  # fmt: skip
 """What is done to a good reply."""
