@@ -282,8 +282,37 @@ class Report:
         return results.limited_to(self.chosen)
 
     def collection(self) -> Html:
-        """Show how the collection of lists fares."""
-        return collection(self.space)
+        """Show how the collection of lists fares: last good fetch, failures since, odd lists."""
+        archive = self.space.archive
+        if archive is None:
+            return paragraph("none", "Pas d’archive des listes à côté de ces données.")
+        log = [record for record in archive.log if parse_instant(record.at) <= self.space.as_of]
+        fetches = [record for record in log if record.action == "fetch"]
+        good = [i for i, record in enumerate(fetches) if record.outcome in GOOD]
+        failed = len(fetches[good[-1] + 1 :] if good else fetches)
+        last = parse_instant(fetches[good[-1]].at) if good else None
+        parts = [macro("collection.fares", archive.until(self.space.as_of), last, len(fetches), failed)]
+        try:
+            archive.history  # noqa: B018 - asked for to know whether it can be had
+        except InputError as error:
+            text = (
+                "L’historique ne peut être établi : {name} est illisible, et les constats tirés des listes "
+                "archivées manquent. La commande « mssante-audit archive verify » dit pourquoi."
+            )
+            parts.append(note(say(text, name=Path(error.file or "").name), kind="caution"))
+        if odd := [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]:
+            outcomes, flags, failures = names("fetches"), names("flags"), names("failures")
+            rows = []
+            for record in reversed(odd[-MOST:]):
+                doubts = DOUBTS[language.current_language()] if record.outcome == "quarantined" else {}
+                why = doubts.get(record.doubt) or failures.get(record.doubt) or record.message
+                remark = ", ".join(flags.get(flag, flag) for flag in record.flags) or why
+                outcome = outcomes.get(record.outcome) or data(record.outcome)
+                when = tables.Cell(language.moment(parse_instant(record.at)), record.at)
+                rows.append([when, *map(tables.Cell, (outcome, data(record.file), data(remark, 160, "")))])
+            columns = ("Quand", "Issue", "Fichier", "Remarque")
+            parts.append(tables.rows_table("collection", "Collectes à regarder", columns, rows))
+        return joined(*parts)
 
     def others(self) -> Html:
         """Show, audit by audit, what was found that no report was written for; last, what of ours failed."""
@@ -323,40 +352,6 @@ def rest_together(counts: pd.Series, shown: int, rest: pd.Series) -> pd.Series:
     if len(counts) > shown:
         drawn[say("les {n:autre}", n=len(counts) - shown)] = rest.nunique()
     return drawn
-
-
-def collection(space: TrustSpace) -> Html:
-    """Return how the collection fares: last good fetch, failures since, odd lists."""
-    archive = space.archive
-    if archive is None:
-        return paragraph("none", "Pas d’archive des listes à côté de ces données.")
-    log = [record for record in archive.log if parse_instant(record.at) <= space.as_of]
-    fetches = [record for record in log if record.action == "fetch"]
-    good = [i for i, record in enumerate(fetches) if record.outcome in GOOD]
-    failed = len(fetches[good[-1] + 1 :] if good else fetches)
-    last = parse_instant(fetches[good[-1]].at) if good else None
-    parts = [macro("collection.fares", archive.until(space.as_of), last, len(fetches), failed)]
-    try:
-        archive.history  # noqa: B018 - asked for to know whether it can be had
-    except InputError as error:
-        text = (
-            "L’historique ne peut être établi : {name} est illisible, et les constats tirés des listes "
-            "archivées manquent. La commande « mssante-audit archive verify » dit pourquoi."
-        )
-        parts.append(note(say(text, name=Path(error.file or "").name), kind="caution"))
-    if odd := [record for record in log if record.flags or record.outcome in ("quarantined", "failed")]:
-        outcomes, flags, failures = names("fetches"), names("flags"), names("failures")
-        rows = []
-        for record in reversed(odd[-MOST:]):
-            doubts = DOUBTS[language.current_language()] if record.outcome == "quarantined" else {}
-            why = doubts.get(record.doubt) or failures.get(record.doubt) or record.message
-            remark = ", ".join(flags.get(flag, flag) for flag in record.flags) or why
-            outcome = outcomes.get(record.outcome) or data(record.outcome)
-            when = tables.Cell(language.moment(parse_instant(record.at)), record.at)
-            rows.append([when, *map(tables.Cell, (outcome, data(record.file), data(remark, 160, "")))])
-        columns = ("Quand", "Issue", "Fichier", "Remarque")
-        parts.append(tables.rows_table("collection", "Collectes à regarder", columns, rows))
-    return joined(*parts)
 
 
 def observed_on(records: pd.DataFrame) -> pd.Series:

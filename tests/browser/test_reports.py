@@ -195,7 +195,6 @@ def test_a_phone_folds_the_causes_after_the_third(visit, sample_run, width, scri
     seen, more = page.locator("ol.causes:not(.of-check) > li:visible"), page.locator("details.rest > summary")
     assert (seen.count(), more.is_visible()) == (shown, width == 390)
     if shown == 3:
-        assert more.inner_text().split() == ["7", "autres", "causes"]
         more.press("Enter")
         assert seen.count() == 10
 
