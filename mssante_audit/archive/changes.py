@@ -125,8 +125,8 @@ def compare(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     names, later = ({row.domain for row in rows} for rows in (old, new))
     renames = {}
     if DAMAGES.isdisjoint((*before.doubts, *after.doubts)):
-        gone, come = _by_domain(old, names - later), _by_domain(new, later - names)
-        renames = find_renames(gone, come, (old, new), known_renames or {})
+        removed, added = _by_domain(old, names - later), _by_domain(new, later - names)
+        renames = find_renames(removed, added, (old, new), known_renames or {})
         renamed = {row: row._replace(domain=renames[row.domain]) for row in old if row.domain in renames}
         old = Counter({renamed.get(row, row): copies for row, copies in old.items()})
     changes = list(_by_kind(old, new))
@@ -167,10 +167,10 @@ def _by_domain(rows: Rows, names: set[str]) -> dict[str, list[Row]]:
 
 
 def _by_kind(old: Rows, new: Rows) -> Iterator[Change]:
-    gone, come = old - new, new - old
-    touched = {row.domain for row in gone} | {row.domain for row in come}
+    removed, added = old - new, new - old
+    touched = {row.domain for row in removed} | {row.domain for row in added}
     before, after = (_by_domain(rows, touched) for rows in (old, new))
-    left, right = (_by_domain(rows, before.keys() & after.keys()) for rows in (gone, come))
+    left, right = (_by_domain(rows, before.keys() & after.keys()) for rows in (removed, added))
     for domain in sorted(touched):
         rows = before.get(domain, []), after.get(domain, [])
         if not rows[0]:
@@ -236,17 +236,17 @@ def _fields(before: Row, after: Row) -> Iterator[Change]:
         yield _change("dn_respelt", before.dn, after.dn, before, after)
     if before.description != after.description:
         yield _change("description_changed", before.description, after.description, before, after)
-    for which in ("project", "support"):
-        was, now = getattr(before, which), getattr(after, which)
+    for kind in ("project", "support"):
+        was, now = getattr(before, kind), getattr(after, kind)
         if was != now:
-            yield _change("contact_changed", Person(was), Person(now), before, after, ("contact", which))
+            yield _change("contact_changed", Person(was), Person(now), before, after, ("contact", kind))
 
 
-def _copies(some: list[Row], rows: Both) -> Iterator[Change]:
+def _copies(certificates: list[Row], rows: Both) -> Iterator[Change]:
     """Tell of which of some certificates of a domain there are more, or fewer, copies than before."""
     if max(map(len, rows)) > 1:
         counts = [Counter(row.key for row in side) for side in rows]
-        for row in {row.key: row for row in sorted(some)}.values():
+        for row in {row.key: row for row in sorted(certificates)}.values():
             was, now = (count[row.key] for count in counts)
             if now != was and max(now, was) > 1:
                 yield _change("duplicated", was, now, row, row, ("certificate", row.dn))
@@ -257,11 +257,11 @@ def _pairs(a: list[Row], b: list[Row], key: Callable[[Row], Hashable]) -> list[t
     if not a or not b:
         return []
     waiting = grouped((key(row), row) for row in sorted(b, reverse=True))
-    pairs, alone = [], []
+    pairs, unpaired = [], []
     for row in sorted(a):
         if rows := waiting.get(key(row)):
             pairs.append((row, rows.pop()))
         else:
-            alone.append(row)
-    a[:], b[:] = alone, chain.from_iterable(waiting.values())
+            unpaired.append(row)
+    a[:], b[:] = unpaired, chain.from_iterable(waiting.values())
     return pairs

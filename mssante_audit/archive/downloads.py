@@ -61,8 +61,8 @@ class Fetched:
             return f"refused: {self.message} (from {self.url})"
         due = f", due {self.due:%Y-%m-%d}" if self.due else ", which does not say when its successor is due"
         late = ": stale already" if self.due and self.due < datetime.now(UTC) else ""
-        made = f"of {self.made:%Y-%m-%d}{due}{late}"
-        return f"{self.outcome} {self.file}: {self.size} revoked, {made} (from {self.url})"
+        dates = f"of {self.made:%Y-%m-%d}{due}{late}"
+        return f"{self.outcome} {self.file}: {self.size} revoked, {dates} (from {self.url})"
 
 
 def fetch_crls(
@@ -80,12 +80,12 @@ def fetch_crls(
     is known, or none names a list, it is an `InputError`.
     """
     authorities = trust([*anchors, *of_sample(folder)], folder)[0]
-    seen = [signer for file in whitelists if (signer := signer_of(content_of(file)))]
+    certs = [signer for file in whitelists if (signer := signer_of(content_of(file)))]
     for file in find_observations(folder, "tls")[:1]:
         with suppress(InputError):
             ders = load_tls(file.path).certificates.values()
-            seen += [certificate for der in ders if (certificate := loaded(der))]
-    for certificate in sorted(seen, key=is_authority, reverse=True):  # those in between before the servers'
+            certs += [certificate for der in ders if (certificate := loaded(der))]
+    for certificate in sorted(certs, key=is_authority, reverse=True):  # those in between before the servers'
         if any(is_authority(other) and issued(certificate, other) for other in authorities):
             authorities.append(certificate)
     authorities = list(dict.fromkeys(authorities))
@@ -93,14 +93,14 @@ def fetch_crls(
         remedy = "Name some with --anchors"
         raise InputError("no certificate of an authority here", file=str(folder), remedy=remedy)
     points = (url for certificate in authorities for url in _points(certificate))
-    asked = list(dict.fromkeys(urls or points))[:MOST]
-    if not asked:
+    sources = list(dict.fromkeys(urls or points))[:MOST]
+    if not sources:
         remedy = "Name one with --url"
         raise InputError("no certificate here names a revocation list", file=str(folder), remedy=remedy)
-    how = replace(settings or Settings(""), max_bytes=MAX_FILE, plain=True)
+    crl_settings = replace(settings or Settings(""), max_bytes=MAX_FILE, plain=True)
     with writing(folder):
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    return [_fetch(folder / FOLDER, url, authorities, how) for url in asked]
+    return [_fetch(folder / FOLDER, url, authorities, crl_settings) for url in sources]
 
 
 def _points(certificate: x509.Certificate) -> list[str]:
@@ -111,9 +111,9 @@ def _points(certificate: x509.Certificate) -> list[str]:
     return [uri for uri in uris if _WEB.match(uri)]
 
 
-def _fetch(folder: Path, url: str, authorities: Sequence[x509.Certificate], how: Settings) -> Fetched:
+def _fetch(folder: Path, url: str, authorities: Sequence[x509.Certificate], settings: Settings) -> Fetched:
     try:
-        content = download(replace(how, url=url)).content
+        content = download(replace(settings, url=url)).content
     except FetchError as error:
         return Fetched(url, "refused", error.message)
     if (new := read_crl(content)) is None:
@@ -123,24 +123,24 @@ def _fetch(folder: Path, url: str, authorities: Sequence[x509.Certificate], how:
         return Fetched(url, "refused", "no authority known here signed it")
     if not new.complete:
         return Fetched(url, "refused", "it is not complete: a delta, or only for some reasons")
-    here = [(file, old) for file in find_crls(folder) if (old := load_crl(file))]
+    lists = [(file, old) for file in find_crls(folder) if (old := load_crl(file))]
     # Of the same issuer, and about the same certificates.
-    same = [(f, old) for f, old in here if old.signed_by(issuer) and old.complete and old.scope == new.scope]
+    same = [(f, old) for f, old in lists if old.signed_by(issuer) and old.complete and old.scope == new.scope]
     ours = [(file, old) for file, old in same if _NAMED.search(file.name)]
     last = urlsplit(url).path.rpartition("/")[2]
     stem = re.sub(r"[^A-Za-z0-9-]+", "-", last.removesuffix(SUFFIX))[:60].strip("-") or "list"
-    whose = digest(fingerprint(issuer).encode() + new.scope)[:8]
-    target, kept, outcome = ours[0][0] if ours else folder / f"{stem}-{whose}{SUFFIX}", new, "kept"
+    issuer_id = digest(fingerprint(issuer).encode() + new.scope)[:8]
+    target, current, outcome = ours[0][0] if ours else folder / f"{stem}-{issuer_id}{SUFFIX}", new, "kept"
     if newer := [(file, old) for file, old in same if not new.newer_than(old)]:
-        target, kept = newer[0]
-        outcome = "older" if kept.newer_than(new) else "same"
+        target, current = newer[0]
+        outcome = "older" if current.newer_than(new) else "same"
     else:
         for file, old in ours:
             if old.revokes(authorities) - new.revokes(authorities):
                 dated_name = f"{file.stem}-{old.crl.last_update_utc:%Y-%m-%dT%H%M%S}{SUFFIX}"
                 write_bytes(file.with_name(dated_name), read_bytes(file, MAX_FILE))
         write_bytes(target, content)
-    crl = kept.crl
+    crl = current.crl
     return Fetched(url, outcome, "", target, crl.last_update_utc, crl.next_update_utc, len(crl))
 
 
@@ -153,39 +153,39 @@ class Boxes(NamedTuple):
 
 def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
     """Fetch the extraction of the day into a data folder; what is none, or damaged, is an `AuditError`."""
-    got = download(replace(settings, had=lambda head: _there(folder, head) is not None))
-    there = _there(folder, got.head)
-    if got.unchanged and there is not None:
-        return Boxes(there)
-    suffix = "zip" if got.content.startswith(b"PK\x03\x04") else "txt"
+    reply = download(replace(settings, had=lambda head: _stored_file(folder, head) is not None))
+    existing = _stored_file(folder, reply.head)
+    if reply.unchanged and existing is not None:
+        return Boxes(existing)
+    suffix = "zip" if reply.content.startswith(b"PK\x03\x04") else "txt"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".extraction-", dir=folder) as beside:
-            draft = Path(beside, f"Extraction_Correspondance_MSSante.{suffix}")
-            draft.write_bytes(got.content)
-            made = _made(got.head) or dated(draft)
-            if made is None:
-                why = "the answer does not tell when the extraction was made"
+        with tempfile.TemporaryDirectory(prefix=".extraction-", dir=folder) as temporary:
+            draft = Path(temporary, f"Extraction_Correspondance_MSSante.{suffix}")
+            draft.write_bytes(reply.content)
+            instant = _made_at(reply.head) or dated(draft)
+            if instant is None:
+                message = "the answer does not tell when the extraction was made"
                 remedy = "Give ANS's address, or data.gouv.fr's with --url"
-                raise FetchError(why, file=settings.shown, remedy=remedy)
-            extraction = Extraction(_named(made, suffix), made, draft)
+                raise FetchError(message, file=settings.shown, remedy=remedy)
+            extraction = Extraction(_file_name(instant, suffix), instant, draft)
             if damage := extraction.counts.damage:
                 raise FetchError("what came is damaged ({})", damage, file=settings.shown, remedy="Try again")
             os.replace(draft, folder / extraction.source)
     return Boxes(folder / extraction.source, extraction)
 
 
-def _there(folder: Path, head: str) -> Path | None:
-    made = _made(head)
-    named = [folder / _named(made, suffix) for suffix in ("zip", "txt")] if made else []
+def _stored_file(folder: Path, head: str) -> Path | None:
+    instant = _made_at(head)
+    named = [folder / _file_name(instant, suffix) for suffix in ("zip", "txt")] if instant else []
     return next((file for file in named if file.is_file()), None)
 
 
-def _made(head: str) -> datetime | None:
+def _made_at(head: str) -> datetime | None:
     """Return when the extraction was made of which a head speaks: by its file's name, or its address."""
     published = PUBLISHED.search(_MIRRORED.sub(r"/Extraction_Correspondance_MSSante_\1\2.zip", head))
     return made_at(published[0]) if published else None
 
 
-def _named(made: datetime, suffix: str) -> str:
-    return f"Extraction_Correspondance_MSSante_{made:%Y%m%d%H%M}.{suffix}"
+def _file_name(instant: datetime, suffix: str) -> str:
+    return f"Extraction_Correspondance_MSSante_{instant:%Y%m%d%H%M}.{suffix}"

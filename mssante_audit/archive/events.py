@@ -82,18 +82,18 @@ def span(
 ) -> Span:
     """Return what happened between two lists; one that is not there or cannot be read is an `InputError`."""
 
-    def side(given: List) -> Side:
-        if isinstance(given, WhiteList):
-            return side_of(given)
-        if not isinstance(given, str | Path | date):
-            raise ParameterError(f"{type(given).__name__} is no list, file or date")
-        text = given.isoformat() if isinstance(given, date) else str(given)
+    def side(source: List) -> Side:
+        if isinstance(source, WhiteList):
+            return side_of(source)
+        if not isinstance(source, str | Path | date):
+            raise ParameterError(f"{type(source).__name__} is no list, file or date")
+        text = source.isoformat() if isinstance(source, date) else str(source)
         if os.path.lexists(text) and not Path(text).is_dir():
             return side_of(archive.read(text, recover=recover, any_namespace=any_namespace))
         try:
             return archive.side(archive.find(text), believe=False)
         except InputError:
-            if isinstance(given, Path) or os.sep in text or text.endswith((".xml", ".gz")):
+            if isinstance(source, Path) or os.sep in text or text.endswith((".xml", ".gz")):
                 raise InputError("no such file", file=text) from None
             raise
 
@@ -176,34 +176,34 @@ def _facts(
 ) -> tuple[str, dict[str, Any], str]:
     """Return the kind of an event, its facts, and how sure it is of two lists to be relied on."""
     kind, first = str(group[0]), alike[0]
-    who = {"operator": _operator(first.operator_after or first.operator_before, names)}
+    owner = {"operator": _operator(first.operator_after or first.operator_before, names)}
     match kind:
         case "migration":
             was, to = (_operator(str(identifier), names) for identifier in group[1:3])
             return kind, {"before": was, "after": to}, "certain"
         case "renamed":
             renamed = [{"before": c.before, "after": c.domain} for c in alike]
-            return "rename", {**who, "renamed": renamed}, "likely"
+            return "rename", {**owner, "renamed": renamed}, "likely"
         case "dn_added" | "dn_retired":
             certificate = _certificate(first.after or first.before)
-            return f"certificate_{kind[3:]}", {**who, "certificate": certificate}, "certain"
+            return f"certificate_{kind[3:]}", {**owner, "certificate": certificate}, "certain"
         case "dn_replaced":
             sides = {"before": _certificate(first.before), "after": _certificate(first.after)}
             if (first.before, first.after) in everywhere:
-                return "renewal", {**who, **sides}, "certain"
-            return "replacement", {**who, **sides}, "likely"
+                return "renewal", {**owner, **sides}, "certain"
+            return "replacement", {**owner, **sides}, "likely"
         case "restamped":
             return "restamp", {"rows": len(alike)}, "certain"
         case "duplicated":
-            return "duplication", {**who, "more": any(changes.way(c) == "more" for c in alike)}, "certain"
+            return "duplication", {**owner, "more": any(changes.way(c) == "more" for c in alike)}, "certain"
         case "added" | "removed":
-            return kind, who, "certain"
+            return kind, owner, "certain"
     text = TEXTS[kind]
     if group[1] == "spelling":
         return "correction" if many else text, {"text": text}, "likely"
     if many and (text != "contact" or len({(c.of, c.before, c.after) for c in alike}) > 1):
-        return "correction", {"text": text, **who}, "likely"
-    return text, {"text": text, **who}, "certain"
+        return "correction", {"text": text, **owner}, "likely"
+    return text, {"text": text, **owner}, "certain"
 
 
 def _operator(identifier: str, names: Mapping[str, str]) -> dict[str, str]:
@@ -222,11 +222,11 @@ def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterato
         for side in (before, after)
     )
     same = changes.same_structures(before, after) if old.keys() ^ new.keys() else {}
-    for kind, cause, here, there in (("arrival", "added", new, old), ("departure", "removed", old, new)):
-        others = {same.get(operator) for operator in there}
-        alone = sorted(here.keys() - there.keys() - {""})
-        for structure, identifiers in grouped((same[operator], operator) for operator in alone).items():
+    for kind, cause, having, lacking in (("arrival", "added", new, old), ("departure", "removed", old, new)):
+        others = {same.get(operator) for operator in lacking}
+        operators = sorted(having.keys() - lacking.keys() - {""})
+        for structure, identifiers in grouped((same[operator], operator) for operator in operators).items():
             if structure not in others:
-                domains = tuple(sorted(set().union(*(here[identifier] for identifier in identifiers))))
+                domains = tuple(sorted(set().union(*(having[identifier] for identifier in identifiers))))
                 sure = confidence(cause, (before.doubts, after.doubts))
                 yield _Event(kind, domains, [], {"operator": _operator(identifiers[0], names)}, sure)

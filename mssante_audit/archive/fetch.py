@@ -80,15 +80,15 @@ def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) 
         fresh = replace(archive)
         last = _last(fresh, settings.shown)
         try:
-            got = download(settings, last)
+            reply = download(settings, last)
         except FetchError as error:
             append(archive.folder, replace(record, message=error.message, doubt=error.code))
             raise
-        record = replace(record, etag=got.etag, last_modified=got.last_modified)
-        if got.unchanged and last:
+        record = replace(record, etag=reply.etag, last_modified=reply.last_modified)
+        if reply.unchanged and last:
             record = replace(record, outcome="unchanged", file=last.file, rows=last.rows)
             return append(archive.folder, replace(record, sha256=last.sha256))
-        record = keep(fresh, got.content, record, settings.max_loss, now)
+        record = keep(fresh, reply.content, record, settings.max_loss, now)
         if record.outcome in GOOD:  # "same": of a fetch that was killed before it came to this
             with suppress(InputError):  # a damaged older file is for `archive verify` to tell
                 bring_up_to_date(replace(archive))
@@ -149,39 +149,39 @@ async def _attempt(settings: Settings, verified: ssl.SSLContext, headers: Mappin
     """Ask once, within one deadline, whatever the server drips: a time-out begins again with each byte."""
     seconds, failed = settings.attempt_seconds, settings.failed
     timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
-    away = httpx.URL(settings.url).host not in LOOPBACK
+    is_remote = httpx.URL(settings.url).host not in LOOPBACK
     try:
-        client = httpx.AsyncClient(verify=verified, timeout=timeout, headers=headers, trust_env=away)
+        client = httpx.AsyncClient(verify=verified, timeout=timeout, headers=headers, trust_env=is_remote)
     except (ImportError, ValueError):
-        why, proxy = "the environment's proxy {} is of no kind that can be used", proxy_of(settings.url)
+        message, proxy = "the environment's proxy {} is of no kind that can be used", proxy_of(settings.url)
         remedy = "Set HTTPS_PROXY to http://HOST:PORT"
-        raise failed("address", why, masked_url(proxy), remedy=remedy) from None
+        raise failed("address", message, masked_url(proxy), remedy=remedy) from None
     try:
         async with asyncio.timeout(seconds), client:
-            return await _follow(client, settings, asked=len(headers) > len(HEADERS))
+            return await _follow(client, settings, conditional=len(headers) > len(HEADERS))
     except TimeoutError as error:
         raise failed("slow", "not done after {} s", f"{seconds:g}", again=True) from error
     except httpx.TimeoutException as error:
         raise failed("slow", "no answer in time ({})", type(error).__name__, again=True) from error
     except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, UnicodeError) as error:
-        why = " ".join(str(error).split())[:200] or type(error).__name__
+        message = " ".join(str(error).split())[:200] or type(error).__name__
         if not isinstance(error, httpx.TransportError):
-            raise failed("unusable", "the answer cannot be used ({})", why) from error
+            raise failed("unusable", "the answer cannot be used ({})", message) from error
         if "CERTIFICATE_VERIFY_FAILED" not in str(error):
-            raise failed("connection", "the connection failed ({})", why, again=True) from error
+            raise failed("connection", "the connection failed ({})", message, again=True) from error
         remedy = "Give the authority's certificates with --ca-bundle"
         raise failed(
-            "certificate", "the server's certificate is not trusted ({})", why, remedy=remedy
+            "certificate", "the server's certificate is not trusted ({})", message, remedy=remedy
         ) from error
 
 
-async def _follow(client: httpx.AsyncClient, settings: Settings, *, asked: bool) -> Download:
+async def _follow(client: httpx.AsyncClient, settings: Settings, *, conditional: bool) -> Download:
     """Follow redirects by hand: httpx would read all that comes with one."""
     url = first = httpx.URL(settings.url)
     for _ in range(REDIRECTS + 1):
         async with client.stream("GET", url) as response:
             if not response.has_redirect_location:
-                return await _read(response, settings, asked=asked)
+                return await _read(response, settings, conditional=conditional)
             where = response.headers["location"]
         url = url.join(where)
         _check(url, first, settings)
@@ -200,24 +200,24 @@ def _check(url: httpx.URL, first: httpx.URL, settings: Settings) -> None:
     except UnicodeError:  # of a label that is too long, or is none
         sound = False
     if not sound:
-        why = "redirects to no web address" if redirected else "is no web address"
-        raise settings.failed("address", why)
+        message = "redirects to no web address" if redirected else "is no web address"
+        raise settings.failed("address", message)
     plain = url.scheme == first.scheme == "http" and (settings.plain or url.host in LOOPBACK)
     if url.scheme != "https" and not plain:
-        why = "redirects to a {} address, not https" if redirected else "is a {} address, not https"
-        raise settings.failed("address", why, url.scheme or "relative", remedy="Give an https address")
+        message = "redirects to a {} address, not https" if redirected else "is a {} address, not https"
+        raise settings.failed("address", message, url.scheme or "relative", remedy="Give an https address")
     if site(url.host) != site(first.host):
         raise settings.failed("address", "redirects to another site, {}", url.host)
 
 
-async def _read(response: httpx.Response, settings: Settings, *, asked: bool) -> Download:
+async def _read(response: httpx.Response, settings: Settings, *, conditional: bool) -> Download:
     status, headers, failed = response.status_code, response.headers, settings.failed
     facts = {
         "head": f"{headers.get('content-disposition', '')} {response.url.path}"[:2048],
         "etag": headers.get("etag", "")[:512],
         "last_modified": headers.get("last-modified", "")[:128],
     }
-    if status == 304 and not asked:
+    if status == 304 and not conditional:
         raise failed("unusable", "the server says that nothing changed (304), and was not asked that")
     if status == 304 or (status == 200 and settings.had(facts["head"])):
         return Download(b"", unchanged=True, **facts)

@@ -48,9 +48,9 @@ def rows_of(entries: pd.DataFrame, generated_at: datetime) -> pd.DataFrame:
 
 def merged(histories: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Return the history of several histories that have no list in common, sorted."""
-    how = {"snapshots": "sum"} | dict.fromkeys(("first_seen", "stamp_first"), "min")
-    how |= dict.fromkeys(("last_seen", "stamp_last"), "max")
-    contents = pd.concat([_NOTHING[1], *histories]).groupby(CONTENT).agg(how).reset_index()
+    aggregation = {"snapshots": "sum"} | dict.fromkeys(("first_seen", "stamp_first"), "min")
+    aggregation |= dict.fromkeys(("last_seen", "stamp_last"), "max")
+    contents = pd.concat([_NOTHING[1], *histories]).groupby(CONTENT).agg(aggregation).reset_index()
     return contents[[column.name for column in FRAME]].astype(dtypes(FRAME))
 
 
@@ -61,10 +61,10 @@ def bring_up_to_date(archive: Archive, *, rebuild: bool = False) -> pd.DataFrame
     If a list cannot be read, or the file is of another version, it is an `InputError`.
     """
     lists, rows = _NOTHING if rebuild else _read(archive.folder)
-    whole, names = _completed(archive, lists, rows), _names(archive)
+    history, names = _completed(archive, lists, rows), _names(archive)
     if not names or lists != names:
-        write(archive.folder, whole, names)
-    return whole
+        write(archive.folder, history, names)
+    return history
 
 
 def write(folder: Path, history: pd.DataFrame, names: Iterable[str]) -> None:

@@ -39,12 +39,12 @@ def survival(
     >>> shares[["day", "at_risk", "early", "late"]].values.tolist()
     [[10.0, 4.0, 0.75, 1.0], [20.0, 4.0, 0.5, 0.75], [30.0, 3.0, 0.5, 0.5]]
     """
-    gone = np.asarray(ended, bool)
+    has_ended = np.asarray(ended, bool)
     first = np.asarray(low, float)
-    last = np.where(gone, np.asarray(high, float), first)
+    last = np.where(has_ended, np.asarray(high, float), first)
     since = np.full(len(first), -np.inf) if entry is None else np.asarray(entry, float)
     days = np.unique(np.concatenate([first, last]))
-    curves = (_curve(lasted, gone, days, since) for lasted in (first, last))
+    curves = (_curve(lasted, has_ended, days, since) for lasted in (first, last))
     (first_share, first_bounds, _, _), (last_share, last_bounds, at_risk, deaths) = curves
     return pd.DataFrame({
         "day": days,
@@ -58,13 +58,13 @@ def survival(
 
 
 def _curve(
-    lasted: np.ndarray, gone: np.ndarray, days: np.ndarray, since: np.ndarray
+    lasted: np.ndarray, has_ended: np.ndarray, days: np.ndarray, since: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     """Return the share on each day, its bounds, and how many were followed and ended on it."""
     since = np.minimum(since, lasted - 1e-9)  # what is gone on the day on which it was first followed counts
     at_risk = np.searchsorted(np.sort(since), days) - np.searchsorted(np.sort(lasted), days)
-    ends = np.sort(lasted[gone])
-    deaths = np.searchsorted(ends, days, "right") - np.searchsorted(ends, days)
+    end_days = np.sort(lasted[has_ended])
+    deaths = np.searchsorted(end_days, days, "right") - np.searchsorted(end_days, days)
     share = np.cumprod(1 - deaths / np.maximum(at_risk, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(deaths > 0, deaths / (at_risk * (at_risk - deaths)), 0.0)  # nobody may be at risk
@@ -95,7 +95,7 @@ def contact_spells(archive: Archive, as_of: datetime) -> pd.DataFrame:
     spells = []
     for kind in ("project", "support"):
         reached = {t: parse_contact(t).coordinates for t in rows[f"{kind}_contact"].unique()}
-        keys = {text: " ".join(sorted(set().union(*both))) or text for text, both in reached.items()}
+        keys = {text: " ".join(sorted(set().union(*parts))) or text for text, parts in reached.items()}
         named = rows.assign(contact=rows[f"{kind}_contact"].map(keys), kind=kind)
         groups = named[named["contact"].str.strip() != ""].groupby(["domain", "kind", "contact"])
         spell = groups.agg(first=("first_seen", "min"), last=("last_seen", "max")).reset_index()

@@ -56,43 +56,43 @@ def find_renames(
     renames = _sole((was, to) for was, to in named if to)
     renames |= {was: to for was, to in known.items() if was in gone and to in come}
 
-    def left() -> tuple[Domains, Domains]:
-        taken = {*renames, *renames.values()}
-        old, new = ({n: rows for n, rows in side.items() if n not in taken} for side in (gone, come))
+    def unpaired() -> tuple[Domains, Domains]:
+        used_names = {*renames, *renames.values()}
+        old, new = ({n: rows for n, rows in side.items() if n not in used_names} for side in (gone, come))
         return old, new
 
     for parts in _TELLING:  # each the only one of its list to hold the same parts
-        old, new = left()
-        held = {parts(row) for rows in old.values() for row in rows}
-        if not any(parts(row) in held for rows in new.values() for row in rows):
+        old, new = unpaired()
+        values = {parts(row) for rows in old.values() for row in rows}
+        if not any(parts(row) in values for rows in new.values() for row in rows):
             continue  # as for most parts: then all rows need not be looked at
-        before, after = (_alone(rows, parts) for rows in lists)
+        before, after = (_sole_holders(rows, parts) for rows in lists)
         pairs = {(was, after.get(key, "")) for key, was in before.items() if was in old}
         renames |= _sole((was, to) for was, to in pairs if to in new)
     stem = {name: len(name.removesuffix(".mssante.fr")) for name in (*gone, *come)}
     # ch-alpha1 and ch-alpha2 are two establishments, not one name spelt twice.
     digits = {name: "".join(filter(str.isdigit, name)) for name in stem}
-    kept = (attrgetter("dn"), attrgetter("project", "support"))
+    stable_parts = (attrgetter("dn"), attrgetter("project", "support"))
 
     def similar(a: str, b: str) -> int:
         return max(SMALL, min(stem[a], stem[b]) // 3)
 
-    def near(a: str, b: str) -> int:
+    def slip_limit(a: str, b: str) -> int:
         if digits[a] != digits[b] or abs(len(a) - len(b)) > SMALL:
             return -1
-        same = all({part(row) for row in gone[a]} & {part(row) for row in come[b]} for part in kept)
+        same = all({part(row) for row in gone[a]} & {part(row) for row in come[b]} for part in stable_parts)
         return SMALL if same else -1
 
     # The same rows otherwise; then names a few letters apart, of one operator, that keep a certificate and
     # both contacts.
-    renames |= _closest(*left(), lambda rows: tuple(sorted(map(_shape, rows))), similar)
-    return renames | _closest(*left(), lambda rows: rows[0].structure, near)
+    renames |= _closest(*unpaired(), lambda rows: tuple(sorted(map(_shape, rows))), similar)
+    return renames | _closest(*unpaired(), lambda rows: rows[0].structure, slip_limit)
 
 
-def _alone(rows: Listed, parts: Callable[[Row], Any]) -> dict[Any, str]:
+def _sole_holders(rows: Listed, parts: Callable[[Row], Any]) -> dict[Any, str]:
     """Return what one domain alone holds of these parts, and which one does."""
     holders = grouped((parts(row), row.domain) for row in rows)
-    return {held: names[0] for held, names in holders.items() if len({*names}) == 1}
+    return {value: names[0] for value, names in holders.items() if len({*names}) == 1}
 
 
 def _closest(
@@ -109,8 +109,8 @@ def _closest(
             (d, a, b) for a in old for b in new if (d := distance(a, b, top := limit(a, b))) <= top
         )
         for _, alike in groupby(distances, itemgetter(0)):
-            taken = {*nearest, *nearest.values()}
-            nearest |= _sole((a, b) for _, a, b in alike if taken.isdisjoint((a, b)))
+            used_names = {*nearest, *nearest.values()}
+            nearest |= _sole((a, b) for _, a, b in alike if used_names.isdisjoint((a, b)))
     return nearest
 
 
@@ -150,16 +150,16 @@ def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
     leaving = (last == last.groupby(names).transform("max")) & last.isin(list(after))
     coming = (first == first.groupby(names).transform("min")) & first.isin(list(after.values()))
     content = history.groupby(CONTENT, sort=False).ngroup()
-    come, gone = (
-        [(*key, frozenset(codes)) for key, codes in cast(Any, content[which].groupby([names, seen]))]
-        for which, seen in ((coming, first), (leaving, last))
+    added, removed = (
+        [(*key, frozenset(codes)) for key, codes in cast(Any, content[mask].groupby([names, dates]))]
+        for mask, dates in ((coming, first), (leaving, last))
     )
-    heirs = grouped(((start, codes), name) for name, start, codes in come)
-    held = content.isin(content[leaving])
-    spells = zip(first[held], last[held], strict=True)
-    holders = grouped(zip(content[held], spells, strict=True))
+    heirs = grouped(((start, codes), name) for name, start, codes in added)
+    relevant = content.isin(content[leaving])
+    spells = zip(first[relevant], last[relevant], strict=True)
+    holders = grouped(zip(content[relevant], spells, strict=True))
     steps: dict[str, str] = {}
-    for name, end, codes in gone:
+    for name, end, codes in removed:
         same = heirs.get((after[end], codes), [])
         # Names that ever held a content may be those of one domain if they did one after the other.
         spans = (pair for code in codes for pair in pairwise(sorted(holders[code])))

@@ -90,10 +90,10 @@ def read_log(folder: Path) -> list[Record]:
         with suppress(json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError, RecursionError):
             content = json.loads(line)
             if content.get("version", VERSION) != VERSION:
-                why = "written by another version (format {}, this one reads {})"
+                message = "written by another version (format {}, this one reads {})"
                 formats, remedy = (repr(content["version"]), VERSION), "Update mssante-audit"
-                raise InputError(why, *formats, file=str(path), line=number, remedy=remedy)
-            values = {each.name: content[each.name] for each in fields(Record) if each.name in content}
+                raise InputError(message, *formats, file=str(path), line=number, remedy=remedy)
+            values = {entry.name: content[entry.name] for entry in fields(Record) if entry.name in content}
             records.append(Record(**values | {"flags": tuple(values.get("flags", ()))}))
     return records
 
@@ -189,11 +189,11 @@ class Archive:
         first = f"The first is of {self.snapshots[0].generated_at:%Y-%m-%d}" if self.snapshots else None
         raise InputError("no list of {} or before", text, file=str(self.folder), remedy=first)
 
-    def read(self, given: str | Path | bytes, **how: bool) -> WhiteList:
+    def read(self, given: str | Path | bytes, **mode: bool) -> WhiteList:
         """Load a list, its own or another's, verified with what it trusts (`load_whitelist`)."""
-        how = {"any_namespace": True, **how}
+        mode = {"any_namespace": True, **mode}
         anchors = (*self.anchors, *of_sample(self.beside))
-        return load_whitelist(given, anchors=anchors, signer=self.signer, beside=self.beside, **how)
+        return load_whitelist(given, anchors=anchors, signer=self.signer, beside=self.beside, **mode)
 
     def load(self, snapshot: Snapshot) -> WhiteList:
         """Load a list; one that is gone, damaged, or not the one that its name says is an `InputError`."""
@@ -233,8 +233,8 @@ def open_archive(
 
 def checked(whitelist: WhiteList, path: Path) -> WhiteList:
     """Return a whole list if it is the one that its file's name means; else it is an `InputError`."""
-    kept = _snapshot(path)
-    if kept and not whitelist.damaged and not whitelist.sha256.startswith(kept.sha):
+    snapshot = _snapshot(path)
+    if snapshot and not whitelist.damaged and not whitelist.sha256.startswith(snapshot.sha):
         raise InputError("holds other bytes than its name says", file=str(path), remedy=PUT_BACK)
     return whitelist
 
@@ -273,8 +273,8 @@ def _snapshot(path: Path) -> Snapshot | None:
 
 def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:
     """Return the archive that lies in a data folder, or that it is; ``None`` if it holds no list."""
-    both = (open_archive(folder, anchors, signer) for folder in (data / "archive", data))
-    return next((archive for archive in both if archive.snapshots), None)
+    archives = (open_archive(folder, anchors, signer) for folder in (data / "archive", data))
+    return next((archive for archive in archives if archive.snapshots), None)
 
 
 def lists_in(folder: Path) -> list[Path]:
@@ -328,12 +328,12 @@ def keep(
     except InputError as error:  # nothing of it can be read
         record = replace(record, sha256=digest(content), doubt="html" if is_html(content) else "damaged")
         return _quarantine(archive.folder, content, record, None, str(error))
-    verdict, made = whitelist.signature, whitelist.generated_at
+    verdict, made_at = whitelist.signature, whitelist.generated_at
     signer = parse_dn(verdict.signer).get("CN")
     record = replace(record, sha256=whitelist.sha256, rows=len(whitelist.entries))
-    if made and verdict.status == "valid":
+    if made_at and verdict.status == "valid":
         record = replace(record, signer=signer)
-        record = _store(archive, whitelist, made, record, max_loss, now or datetime.now(UTC))
+        record = _store(archive, whitelist, made_at, record, max_loss, now or datetime.now(UTC))
         return append(archive.folder, record)
     record = replace(record, doubt=[*doubts(whitelist), "undated"][0])
     if verdict.reason == "signer":
@@ -341,25 +341,25 @@ def keep(
     reason = f"its signature is {verdict.status}: {verdict.why}"
     if whitelist.damaged:
         reason = f"{whitelist.damage}; {record.rows} rows are readable"
-    elif made is None:
+    elif made_at is None:
         reason = "its generation time cannot be read"
-    return _quarantine(archive.folder, content, record, made, reason)
+    return _quarantine(archive.folder, content, record, made_at, reason)
 
 
 def _store(
-    archive: Archive, whitelist: WhiteList, made: datetime, record: Record, max_loss: float, now: datetime
+    archive: Archive, whitelist: WhiteList, made_at: datetime, record: Record, max_loss: float, now: datetime
 ) -> Record:
-    record = replace(record, file=f"{stamp_of(made)}-{whitelist.sha256[:8]}.xml.gz")
+    record = replace(record, file=f"{stamp_of(made_at)}-{whitelist.sha256[:8]}.xml.gz")
     target, notes = archive.folder / record.file, list[str]()
     if target.exists():
         if digest(content_of(target)) == whitelist.sha256:
             return replace(record, outcome="same")
         notes.append("the kept file held other bytes, and was replaced")
     flags: dict[str, str] = {}
-    if made > now + SKEW:
-        flags["future"] = f"generated {made:%Y-%m-%d %H:%M} UTC, after our clock ({now:%Y-%m-%d %H:%M})"
+    if made_at > now + SKEW:
+        flags["future"] = f"generated {made_at:%Y-%m-%d %H:%M} UTC, after our clock ({now:%Y-%m-%d %H:%M})"
     others = [s for s in archive.snapshots if s.name != record.file]
-    second = made.replace(microsecond=0)
+    second = made_at.replace(microsecond=0)
     if any(s.generated_at == second for s in others):
         flags["same-second"] = "another list was generated in that second"
     published = [s for s in others if s.generated_at <= now + SKEW]
@@ -377,13 +377,13 @@ def _store(
     return replace(record, outcome="kept", flags=tuple(flags), message="; ".join([*notes, *flags.values()]))
 
 
-def _quarantine(folder: Path, content: bytes, record: Record, made: datetime | None, reason: str) -> Record:
-    name = f"{stamp_of(made) if made else 'undated'}-{record.sha256[:8]}.gz"
+def _quarantine(folder: Path, content: bytes, record: Record, time: datetime | None, reason: str) -> Record:
+    name = f"{stamp_of(time) if time else 'undated'}-{record.sha256[:8]}.gz"
     # The very bytes received, under one more layer: what is in them is not known.
     write_bytes(folder / QUARANTINE / name, gzip.compress(content, mtime=0))
     write_bytes(folder / QUARANTINE / f"{name}.reason.txt", f"{reason}\n".encode("utf-8", "backslashreplace"))
     record = replace(record, outcome="quarantined", file=name, message=reason)
-    return append(folder, replace(record, made=made.isoformat() if made else ""))
+    return append(folder, replace(record, made=time.isoformat() if time else ""))
 
 
 def import_lists(

@@ -82,30 +82,30 @@ def audit(name: str, space: TrustSpace, *, language: str = "") -> pd.DataFrame:
 def audit_all(space: TrustSpace, *, language: str = "") -> pd.DataFrame:
     """Run every audit and return all findings in one frame, worst first."""
 
-    def made() -> pd.DataFrame:
-        every = concat(parted(name, space)[0] for name in audits())
-        return worded(every, language=language, contacts=space.contacts)
+    def make() -> pd.DataFrame:
+        findings = concat(parted(name, space)[0] for name in audits())
+        return worded(findings, language=language, contacts=space.contacts)
 
     language = language or current_language()
-    return typed(space.once(("worded", language, space.contacts, *audits().values()), made))
+    return typed(space.once(("worded", language, space.contacts, *audits().values()), make))
 
 
 def waived(space: TrustSpace, *names: str, language: str = "") -> pd.DataFrame:
     """Return the findings of audits (of all by default) that are waived, with `reason`, `who`, `until`."""
-    apart = [parted(name, space)[1] for name in names or audits()]
-    return worded(pd.concat(apart, ignore_index=True), language=language, contacts=space.contacts)
+    frames = [parted(name, space)[1] for name in names or audits()]
+    return worded(pd.concat(frames, ignore_index=True), language=language, contacts=space.contacts)
 
 
 def lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     """Return the audits that were not made, each with what it needs and the space does not have."""
-    return {name: needs for name, each in audits().items() if (needs := each.lacking(space))}
+    return {name: needs for name, entry in audits().items() if (needs := entry.lacking(space))}
 
 
 def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
     """Return the audits of which nothing can be said, each with the inputs that lack or are in doubt."""
     doubtful, inputs = {state.name for state in space.states if state.doubtful}, {}
-    for name, each in audits().items():
-        if names := {*map(input_of, each.lacking(space)), *doubtful.intersection(each.rests)}:
+    for name, entry in audits().items():
+        if names := {*map(input_of, entry.lacking(space)), *doubtful.intersection(entry.rests)}:
             inputs[name] = tuple(sorted(names))
     return inputs
 
@@ -113,7 +113,7 @@ def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
 def missing(space: TrustSpace) -> dict[str, list[str]]:
     """Return of each audit the inputs that it looks at and that are not there."""
     absent = {input_of(need) for need in known_needs() if space.given(need) is None}
-    return {name: sorted(absent.intersection(each.rests)) for name, each in audits().items()}
+    return {name: sorted(absent.intersection(entry.rests)) for name, entry in audits().items()}
 
 
 def findings_of(name: str, space: TrustSpace) -> pd.DataFrame:
@@ -132,7 +132,7 @@ def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
     first in which the last of them had. It never says too much: the finding may be older than that.
     """
     rules = [rule(code) for code in findings["rule"]]
-    columns = {each.texts for each in rules if each.texts}
+    columns = {definition.texts for definition in rules if definition.texts}
     if not columns or space.past is None:
         return findings
     since: dict[tuple[str, ...], dict[int, Any]] = {}
@@ -141,11 +141,11 @@ def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
         listed_first = space.entries[["row", *texts]].merge(first, on=[*texts])
         since[texts] = dict(zip(listed_first["row"].tolist(), listed_first["since"], strict=True))
     instants = []
-    for each, instant, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
-        listed = since.get(each.texts, {})
-        seen = [listed[row] for row in rows if row in listed]
-        if not instant and seen and len(seen) == len(rows):
-            instant = (max(seen) if each.needs_all_rows else min(seen)).isoformat()
+    for definition, instant, rows in zip(rules, findings["first_seen"], findings["rows"], strict=True):
+        listed = since.get(definition.texts, {})
+        dates = [listed[row] for row in rows if row in listed]
+        if not instant and dates and len(dates) == len(rows):
+            instant = (max(dates) if definition.needs_all_rows else min(dates)).isoformat()
         instants.append(instant)
     return findings.assign(first_seen=pd.Series(instants, index=findings.index, dtype="str"))
 
@@ -153,19 +153,19 @@ def dated(findings: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
 def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the findings of one audit and the waived ones; worked out once for a space."""
 
-    def made() -> tuple[pd.DataFrame, pd.DataFrame]:
+    def make() -> tuple[pd.DataFrame, pd.DataFrame]:
         waivers = load_waivers(space.waivers) if space.waivers else ()
         return split(findings_of(name, space), waivers, space.as_of)
 
-    return space.once(audit_named(name), made)
+    return space.once(audit_named(name), make)
 
 
 def _made_by(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
     """Return what one part of an audit finds; one that raises, what it found before, and that it did."""
     cut = "cut" in space.whitelist.damage_kinds
     rules = {rule.code: rule for rule in audit.rules}
-    most, counts = max(MAX_FINDINGS, 2 * len(space.entries)), dict.fromkeys(rules, 0)
-    kept: list[Finding] = []
+    limit, counts = max(MAX_FINDINGS, 2 * len(space.entries)), dict.fromkeys(rules, 0)
+    results: list[Finding] = []
     try:
         # Ours are held to it by their tests: to say all twice takes its time.
         findings = part(space) if audit.name in ours() else held(lambda: _checked(audit, part, space))
@@ -173,12 +173,12 @@ def _made_by(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
             if cut and rules[finding.rule].compares:
                 continue
             counts[finding.rule] += 1
-            if counts[finding.rule] <= most:
-                kept.append(finding)
-            elif sum(counts.values()) > 5 * most:
+            if counts[finding.rule] <= limit:
+                results.append(finding)
+            elif sum(counts.values()) > 5 * limit:
                 break
-        if over := [code for code, count in counts.items() if count > most]:
-            raise AuditError(f"more than {most} findings of {', '.join(over)}: the others are left out")
+        if over := [code for code, count in counts.items() if count > limit]:
+            raise AuditError(f"more than {limit} findings of {', '.join(over)}: the others are left out")
     except Exception as error:
         # In one line, and where it was raised; an error of ours says that itself.
         last, text = traceback.extract_tb(error.__traceback__)[-1], unnamed(" ".join(str(error).split()))
@@ -189,8 +189,8 @@ def _made_by(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
             text = f"{type(error).__name__}: {text}"
         name = getattr(part, "__name__", type(part).__name__)
         facts = {"audit": audit.name, "part": name, "error": text, "place": place}
-        kept.append(Finding(FAILED, (audit.name, name), facts=facts))
-    return kept
+        results.append(Finding(FAILED, (audit.name, name), facts=facts))
+    return results
 
 
 def _checked(audit: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:

@@ -49,8 +49,8 @@ class AuditError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows in place of a traceback."""
-        shown = f"{type(self).__name__}: {self._placed(self.file, self.message)}"
-        return [shown, self.remedy] if self.remedy else [shown]
+        line = f"{type(self).__name__}: {self._placed(self.file, self.message)}"
+        return [line, self.remedy] if self.remedy else [line]
 
     @property
     def brief(self) -> str:
@@ -68,8 +68,8 @@ class AuditError(Exception):
         texts = []
         for template, *values in (self.sentence, self.how):
             text = words.get(plain(str(template)), str(template))
-            shown = (v._texts(words)[0] if isinstance(v, AuditError) else str(v) for v in values)
-            texts.append(text.format(*(words.get(plain(v), v) for v in shown)) if values else text)
+            arguments = (v._texts(words)[0] if isinstance(v, AuditError) else str(v) for v in values)
+            texts.append(text.format(*(words.get(plain(v), v) for v in arguments)) if values else text)
         return texts[0], texts[1] or None
 
     def _placed(self, place: str | None, message: str, line: str = "line", colon: str = ": ") -> str:

@@ -110,8 +110,8 @@ def json_text(frame: pd.DataFrame | Values) -> str:
 
 def records(frame: pd.DataFrame | Values) -> list[dict[str, Any]]:
     """Return the rows of `frame` as JSON has them: tuples as lists, missing values ``None``, instants ISO."""
-    every = values(frame)
-    return [dict(zip(every.names, row, strict=True)) for row in every.rows]
+    table = values(frame)
+    return [dict(zip(table.names, row, strict=True)) for row in table.rows]
 
 
 def json_bytes(content: Any) -> bytes:
@@ -198,12 +198,12 @@ def write_workbook(frames: Mapping[str, pd.DataFrame | Values], path: Path) -> N
     with writing(path):
         try:
             for name, frame in frames.items():
-                every = values(frame)
-                if (count := len(every.rows)) >= XLSX_ROWS:
+                table = values(frame)
+                if (count := len(table.rows)) >= XLSX_ROWS:
                     raise OutputError("{} rows do not fit a sheet", count, remedy="Write them as csv")
                 sheet = book.create_sheet(name)
                 sheet.freeze_panes = "A2"
-                for cells in every.lines():
+                for cells in table.lines():
                     sheet.append([_xlsx_cell(sheet, cell) for cell in cells])
             book.save(out)
         except SerialisationError as error:  # openpyxl drafts its sheets, by lxml, among the temporary files
@@ -294,6 +294,6 @@ def writing(path: Path) -> Iterator[None]:
         # Of a whole tree that could not be copied, what was wrong with the first file.
         reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
         reason = (reason or type(error).__name__).lower()
-        wanted = "Give this user the right" if isinstance(error, PermissionError) else "Free some space"
-        remedy = f"{wanted} or choose another place"
+        advice = "Give this user the right" if isinstance(error, PermissionError) else "Free some space"
+        remedy = f"{advice} or choose another place"
         raise OutputError("cannot be written: {}", reason, file=str(path), remedy=remedy) from error

@@ -106,5 +106,5 @@ def of_pandas(values: Any, *kinds: type) -> Any:
 
     if isinstance(values, kinds or (pd.Series, pd.DataFrame)):
         return values
-    wanted = " or ".join(kind.__name__ for kind in kinds or (pd.Series, pd.DataFrame))
-    raise ParameterError(f"a {type(values).__name__} is no {wanted}", remedy="Make one by pd.Series(…)")
+    expected = " or ".join(kind.__name__ for kind in kinds or (pd.Series, pd.DataFrame))
+    raise ParameterError(f"a {type(values).__name__} is no {expected}", remedy="Make one by pd.Series(…)")

@@ -21,10 +21,10 @@ def data(text: str, limit: int = SHOWN_TEXT, more: str | None = None) -> Markup:
     """
     if not text:
         return Markup()
-    shown = visible(text)
-    if len(shown) > limit:
-        shown = f"{shown[:limit]}…{gettext(' (texte coupé : voir le CSV)') if more is None else more}"
-    return Markup("<bdi>{}</bdi>").format(shown)
+    display = visible(text)
+    if len(display) > limit:
+        display = f"{display[:limit]}…{gettext(' (texte coupé : voir le CSV)') if more is None else more}"
+    return Markup("<bdi>{}</bdi>").format(display)
 
 
 @singledispatch

@@ -82,10 +82,10 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
     except RecursionError:
         raise InputError("is nested too deeply", file=file) from None
     except ValueError as error:
-        what, _, place = str(error).rpartition(" (at ")
+        problem, _, place = str(error).rpartition(" (at ")
         line = re.match(r"line (\d+)", place)
-        values = [value.strip("(),").replace("', '", ".") for value in _TOML_VALUE.findall(what)]
-        message = f"is not TOML: {_TOML_VALUE.sub('{}', what)} (line {{}})"
+        values = [value.strip("(),").replace("', '", ".") for value in _TOML_VALUE.findall(problem)]
+        message = f"is not TOML: {_TOML_VALUE.sub('{}', problem)} (line {{}})"
         at = line[1] if line else text.count("\n") + 1  # "at end of document"
         raise InputError(message, *values, at, file=file) from None
 
@@ -118,16 +118,16 @@ def read_parquet(path: str | Path, content: bytes | None = None) -> pd.DataFrame
     from pyarrow import compute, parquet
 
     source = path if content is None else pyarrow.BufferReader(content)
-    whole = parquet.ParquetFile(source)
-    schema = whole.schema_arrow
-    if whole.metadata.num_rows * len(schema) > MAX_CELLS:
+    file = parquet.ParquetFile(source)
+    schema = file.schema_arrow
+    if file.metadata.num_rows * len(schema) > MAX_CELLS:
         raise InputError("holds more than {} values", f"{MAX_CELLS:,}", file=str(path))
     texts = [f.name for f in schema if f.type in (pyarrow.string(), pyarrow.large_string())]
     # Each distinct text once, until it is known how long they are together.
     table = parquet.ParquetFile(source, read_dictionary=texts).read(use_threads=False)
     chunks = [chunk for name in texts for chunk in table[name].chunks]
     lengths = (compute.binary_length(chunk.dictionary).take(chunk.indices) for chunk in chunks)
-    if sum(compute.sum(each).as_py() or 0 for each in lengths) > MAX_TEXTS:
+    if sum(compute.sum(array).as_py() or 0 for array in lengths) > MAX_TEXTS:
         raise InputError("holds more than {} MB of texts", MAX_TEXTS // MB, file=str(path))
     frame: pd.DataFrame = table.cast(schema).to_pandas()
     return frame

@@ -50,10 +50,10 @@ def is_copy(folder: Path) -> bool:
     So who trusts the sample's authority there trusts nothing that is not shipped.
     """
     try:
-        lists, kept = (
-            [f for f in each.iterdir() if ".xml" in f.name.lower()] for each in (folder, folder / "archive")
+        lists, archived = (
+            [f for f in place.iterdir() if ".xml" in f.name.lower()] for place in (folder, folder / "archive")
         )
-        pairs = ((file, sample_folder() / file.relative_to(folder)) for file in (*lists, *kept))
+        pairs = ((file, sample_folder() / file.relative_to(folder)) for file in (*lists, *archived))
         return bool(lists) and all(cmp(file, shipped, shallow=False) for file, shipped in pairs)
     except OSError:
         return False

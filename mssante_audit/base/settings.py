@@ -47,9 +47,9 @@ def placed(value: Any, info: ValidationInfo) -> Path:
     return info.context / path if info.context else path
 
 
-def setting(default: Any, description: str, **how: Any) -> Any:
+def setting(default: Any, description: str, **constraints: Any) -> Any:
     """Return a field by its default and its meaning."""
-    return Field(default, description=description, **how)
+    return Field(default, description=description, **constraints)
 
 
 def optional_file(description: str) -> Any:
@@ -313,17 +313,17 @@ def fault(model: type[BaseModel], error: ErrorDetails) -> AuditError:
     field = field_of(model, keys)
     if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("writeOnly") is True:
         return AuditError("{}: what it says is not of the right form, and not shown here", name)
-    wanted: object = _WANTED.get(kind)
+    expected: object = _WANTED.get(kind)
     if kind == "literal_error":
         choices = re.findall("'([^']*)'", error["ctx"]["expected"])
-        wanted = AuditError("one of {}", ", ".join(map(shown, choices)))
+        expected = AuditError("one of {}", ", ".join(map(shown, choices)))
     elif kind in ("greater_than", "greater_than_equal", "less_than_equal", "finite_number"):
         signs = ("ge", "gt", "le")
         bounds = {sign: getattr(m, sign) for m in field.metadata for sign in signs if hasattr(m, sign)}
-        how = "more than {}, at most {}" if "gt" in bounds else "{} to {}"
-        wanted = AuditError(how, bounds.get("gt", bounds.get("ge")), bounds["le"])
-    if wanted:
-        return AuditError("{} wants {}, not {}", name, wanted, value)
+        template = "more than {}, at most {}" if "gt" in bounds else "{} to {}"
+        expected = AuditError(template, bounds.get("gt", bounds.get("ge")), bounds["le"])
+    if expected:
+        return AuditError("{} wants {}, not {}", name, expected, value)
     text = "{} is empty" if kind.endswith("too_short") else "{}: {} is not of the right form"
     return AuditError(text, name, value)
 

@@ -138,8 +138,8 @@ def put_folder(
     `OutputError`.
     """
 
-    def refused(why: str, remedy: str = "Name another folder") -> OutputError:
-        return OutputError(why, file=str(out), remedy=remedy)
+    def refused(message: str, remedy: str = "Name another folder") -> OutputError:
+        return OutputError(message, file=str(out), remedy=remedy)
 
     with writing(out):
         if out.exists() and not out.is_dir():

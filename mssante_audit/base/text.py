@@ -69,12 +69,12 @@ def normalize(text: str) -> str:
     """Return a text as a reader sees it: compatibility forms folded, invisible characters dropped."""
     if text.isascii() and text.isprintable():
         return text
-    seen = [
+    characters = [
         "\n" if c in "\n\r\v\f\x85\u2028\u2029" else " " if c.isspace() else c
         for c in text
         if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf")
     ]
-    return unicodedata.normalize("NFKC", "".join(seen))
+    return unicodedata.normalize("NFKC", "".join(characters))
 
 
 def unaccented(text: str) -> str:

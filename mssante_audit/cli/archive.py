@@ -58,15 +58,15 @@ def fetch(
         folder, urls = archive.parent, [address] if url is not None else []
         lists = _signed_lists(folder)
         revoked = downloads.fetch_crls(folder, anchors or (), settings, whitelists=lists, urls=urls)
-        say("\n".join(each.line for each in revoked))
-        raise Exit(int(any(each.outcome == "refused" for each in revoked)))
+        say("\n".join(fetched.line for fetched in revoked))
+        raise Exit(int(any(fetched.outcome == "refused" for fetched in revoked)))
     if mailboxes:
         settings = replace(settings, max_bytes=downloads.MAX_BYTES)
-        got = downloads.fetch_extraction(archive.parent, settings)
-        text = f"unchanged {got.file}"
-        if got.extraction is not None:
-            counts = got.extraction.by_domain
-            text = f"kept {got.file}: {sum(counts.values())} mailboxes, {len(counts)} domains"
+        boxes = downloads.fetch_extraction(archive.parent, settings)
+        text = f"unchanged {boxes.file}"
+        if boxes.extraction is not None:
+            counts = boxes.extraction.by_domain
+            text = f"kept {boxes.file}: {sum(counts.values())} mailboxes, {len(counts)} domains"
         return say(f"{text} (from {settings.shown})")
     record = fetch_list(_open(archive, anchors, signer), settings)
     say(f"{record.line} (from {settings.shown})")
@@ -77,10 +77,10 @@ def _signed_lists(folder: Path) -> list[Path]:
     """Return the newest list, and of earlier ones the last of each year: their signers may differ."""
     from mssante_audit.archive.store import find_archive, find_whitelist
 
-    lists, kept = [], find_archive(folder)
+    lists, archive = [], find_archive(folder)
     with suppress(InputError):  # without a list there are other certificates
-        lists.append(find_whitelist(folder, kept))
-    return [*lists, *({s.generated_at.year: s.path for s in kept.snapshots}.values() if kept else ())]
+        lists.append(find_whitelist(folder, archive))
+    return [*lists, *({s.generated_at.year: s.path for s in archive.snapshots}.values() if archive else ())]
 
 
 @app.command("import")
@@ -149,9 +149,9 @@ def changes(
     write_frame(compared.events if events else compared.changes, format, out)
     for name, doubts in zip((before, after), compared.doubts, strict=True):
         if doubts:
-            how = "; --anchors names whom to trust" if "untrusted" in doubts else ""
+            advice = "; --anchors names whom to trust" if "untrusted" in doubts else ""
             with using_language("en"):  # as all that a program says of itself
-                note(f"{name} is {not_relied_on(doubts)}{how}")
+                note(f"{name} is {not_relied_on(doubts)}{advice}")
     raise Exit(UNRELIABLE if any(compared.doubts) else 0)
 
 

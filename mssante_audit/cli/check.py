@@ -60,8 +60,8 @@ def check(
     answer = look_up(name, space.entries["domain"].tolist())
     doubts, listed = space.list_doubts, answer.listed
     if format is options.Layout.json:
-        near = list(map(space.shown, filter(None, (answer.respelt, answer.parent, *answer.near))))
-        write_json(next(records_of(space, [answer.domain])) | {"near": near})
+        similar = list(map(space.shown, filter(None, (answer.respelt, answer.parent, *answer.near))))
+        write_json(next(records_of(space, [answer.domain])) | {"near": similar})
     else:
         lines = [not_relied_on(doubts)] if doubts else []
         generated_at, verdict = (
@@ -79,12 +79,12 @@ def check(
     raise Exit(UNRELIABLE if doubts else int(not listed))
 
 
-def _named(code: str) -> str:
+def _name_of(code: str) -> str:
     return NAMES.get(code, code) if french() else code
 
 
-def _line(what: str, text: str) -> str:
-    return format_text("{what} : {text}", what=what, text=text)
+def _line(label: str, text: str) -> str:
+    return format_text("{what} : {text}", what=label, text=text)
 
 
 def _resembling(space: TrustSpace, answer: Answer, name: str) -> Iterator[str]:
@@ -126,20 +126,20 @@ def _details(space: TrustSpace, domain: str) -> Iterator[str]:
         seat = f", département {department}" if department else ""
         yield _line(f"{place} {row_ranges(group['row'])}", owner + seat)
         for kind, column in CONTACTS.items():
-            yield _line(f"  {_named(kind)}", " | ".join(space.shown_contacts(group[column]).values()))
+            yield _line(f"  {_name_of(kind)}", " | ".join(space.shown_contacts(group[column]).values()))
     if rows["is_audit_entry"].any():
         yield gettext("c’est une entrée de test")
     record = next(records_of(space, [domain]))
     of_mail = {check: codes for check, codes in record["why"].items() if check in (*RECEPTION, "receives")}
     rest = {check: codes for check, codes in record["why"].items() if check not in of_mail}
-    for what, code, why in (("le courrier arrive", "arrives", of_mail), ("en ordre", "order", rest)):
-        yield _line(gettext(what), f"{_named(record[code])}. {reasons(why)}").rstrip(". ")
+    for question, code, causes in (("le courrier arrive", "arrives", of_mail), ("en ordre", "order", rest)):
+        yield _line(gettext(question), f"{_name_of(record[code])}. {reasons(causes)}").rstrip(". ")
     findings = record["findings"]
     yield _line(gettext("constats"), str(len(findings) or gettext("aucun")))
     for finding in findings[:SHOWN]:
         title = f"{localized(rule(finding['rule']), 'title')} ({finding['rule']})"
         line = _line(title, finding["observed"]) if finding["observed"] else title
-        yield _line(f"  {_named(finding['severity'])}", line)
+        yield _line(f"  {_name_of(finding['severity'])}", line)
 
 
 @in_readers_language("en")
@@ -166,7 +166,7 @@ def verify(
     verdict = verify_signature(whitelist, anchors or (), when, signer=signer)
     status = "invalid" if whitelist.damaged else verdict.status
     sentences = _signature_sentences(replace(whitelist, verdict=verdict))
-    say("\n".join([status, *(_line(_named(what), text) for what, text in sentences.items() if text)]))
+    say("\n".join([status, *(_line(_name_of(label), text) for label, text in sentences.items() if text)]))
     raise Exit(0 if status == "valid" else 1)
 
 
@@ -190,13 +190,13 @@ def _signature_sentences(whitelist: WhiteList) -> dict[str, str]:
     validity = format_text(
         "du {start} au {end}, {then} à la date de la liste, {now} aujourd’hui",
         start=start[:10], end=end[:10],
-        then=_named(valid[verdict.valid_at_generation]), now=_named(valid[verdict.valid_now]),
+        then=_name_of(valid[verdict.valid_at_generation]), now=_name_of(valid[verdict.valid_now]),
     )  # fmt: skip
-    rows, every = str(verdict.verified_rows), str(len(whitelist.entries))
+    rows, total = str(verdict.verified_rows), str(len(whitelist.entries))
     return {
         "why": why, "signer": verdict.signer, "issuer": verdict.issuer, "validity": validity if start else "",
         "signer expected": verdict.expected,
-        "revocation": _named(verdict.revocation) + (f" ({revocation})" if revocation else ""),
-        "validated at": at, "generated at": generated_at or _named("unreadable"),
-        "verified rows": format_text("{n} sur {all}", n=rows, all=every), "sha256": whitelist.sha256,
+        "revocation": _name_of(verdict.revocation) + (f" ({revocation})" if revocation else ""),
+        "validated at": at, "generated at": generated_at or _name_of("unreadable"),
+        "verified rows": format_text("{n} sur {all}", n=rows, all=total), "sha256": whitelist.sha256,
     }  # fmt: skip

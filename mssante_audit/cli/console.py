@@ -52,10 +52,10 @@ def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Calla
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def run(*values: Any, lang: str | None = None, **named: Any) -> None:
-            asked = lang or readers_language()
-            with using_language(asked or otherwise), errors_in(asked or "en"):
+            language = lang or readers_language()
+            with using_language(language or otherwise), errors_in(language or "en"):
                 try:
-                    command(*values, lang=asked or otherwise, **named)
+                    command(*values, lang=language or otherwise, **named)
                 except OSError as error:
                     raise shut_out(error) from error.__cause__
 
@@ -69,8 +69,8 @@ def shut_out(error: Exception) -> Exception:
     if type(error) is PermissionError or (type(error) is OSError and error.errno == errno.ENAMETOOLONG):
         return unreadable(error.filename or "", error.strerror or "")
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN):
-        why, remedy = "this machine cannot do more at once: {}", "Raise its limits (`ulimit -a` shows them)"
-        return ResourceError(why, error.strerror, remedy=remedy)
+        text, remedy = "this machine cannot do more at once: {}", "Raise its limits (`ulimit -a` shows them)"
+        return ResourceError(text, error.strerror, remedy=remedy)
     return error
 
 
@@ -140,13 +140,13 @@ def say_lacking(space: TrustSpace, audits: Iterable[str]) -> None:
     from mssante_audit.audits import lacking
     from mssante_audit.findings.registry import known_needs
 
-    why, left = known_needs(), {name: needs for name, needs in lacking(space).items() if name in audits}
-    if left:
-        each = (f"{name} ({', '.join(why[need]['en'] for need in needs)})" for name, needs in left.items())
-        note(f"not evaluated: {', '.join(each)}")
+    texts, gaps = known_needs(), {name: needs for name, needs in lacking(space).items() if name in audits}
+    if gaps:
+        lines = (f"{name} ({', '.join(texts[need]['en'] for need in needs)})" for name, needs in gaps.items())
+        note(f"not evaluated: {', '.join(lines)}")
 
 
-def parameters_of(context: Context, *aside: str) -> dict[str, Any]:
+def parameters_of(context: Context, *excluded: str) -> dict[str, Any]:
     """Return the parameters given to a command by its options, but for some, and by ``-p``, each once.
 
     A format that needs a file is refused here, before anything is loaded.
@@ -156,7 +156,7 @@ def parameters_of(context: Context, *aside: str) -> dict[str, Any]:
     written = context.params.get("format")
     if written in ("xlsx", "parquet") and not context.params.get("out"):
         raise ParameterError("{} is not for the terminal", written, remedy="Name a file with --out")
-    options = {n: value for n, value in context.params.items() if n in OPENED and n not in aside}
+    options = {n: value for n, value in context.params.items() if n in OPENED and n not in excluded}
     parameters = parse_assignments(options.pop("parameter", None) or ())
     for name, value in options.items():
         if value in (None, False, [], ()):
@@ -191,7 +191,7 @@ def filled(context: Context, model: type[M]) -> M:
 
 def debugging(context: Context) -> bool:
     """Tell whether tracebacks are wanted: ``--debug`` stands before the command or behind it."""
-    return any(bool(asked.params.get("debug")) for asked in (context, context.find_root()))
+    return any(bool(command.params.get("debug")) for command in (context, context.find_root()))
 
 
 def for_own_eyes() -> None:

@@ -103,16 +103,16 @@ def fix(
     from mssante_audit.declarations.write import write_register
 
     when = asked_instant(as_of)
-    register, done = mended(load_declarations(file, columns=columns, sheet=sheet))
+    register, mendings = mended(load_declarations(file, columns=columns, sheet=sheet))
     _room(out, force)
     if out.exists() and file.exists() and out.samefile(file):
         raise OutputError("is what is to be put right", file=str(out), remedy="Choose another name")
     remain = [message for message in words.messages(register, when) if message.severity != "info"]
     write_register(register, out, words.notes(remain))
-    again = load_declarations(out)
-    rest = words.messages(again, when)
-    lines = [*words.mendings(register, done), *_lines(rest, again), *words.summary(register, ())[:-1]]
-    say("\n".join([*lines, *words.summary(again, rest)]))
+    rewritten = load_declarations(out)
+    rest = words.messages(rewritten, when)
+    lines = [*words.mendings(register, mendings), *_lines(rest, rewritten), *words.summary(register, ())[:-1]]
+    say("\n".join([*lines, *words.summary(rewritten, rest)]))
     raise Exit(_status(rest))
 
 
@@ -141,8 +141,8 @@ def form(
     key = domain_key(domain)
     row = current[[name == key for name in current["domain_key"]]]  # which may be no text for Arrow
     if row.empty:
-        near = ", ".join(difflib.get_close_matches(key, current["domain_key"], n=3))
-        remedy = ("Near: {}", near) if near else None
+        matches = ", ".join(difflib.get_close_matches(key, current["domain_key"], n=3))
+        remedy = ("Near: {}", matches) if matches else None
         raise UnknownNameError("no declaration of {}", repr(domain), file=str(source), remedy=remedy)
     _room(out, force)
     record = {str(name): text for name, text in records(row).iloc[0].items()}

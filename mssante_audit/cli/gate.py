@@ -53,7 +53,7 @@ def gate(
     with using_language(lang.value):
         if declaration and not (before or after):
             space, declared = space_of(parameters), load_declarations(declaration)
-            edit = judge_declaration(space, declared, _asked(context, space, declared) if observe else {})
+            edit = judge_declaration(space, declared, _answers(context, space, declared) if observe else {})
         elif before and after and not (declaration or observe):
             proposal = load_whitelist(after, **_READ, max_field=2**16)
             try:
@@ -61,8 +61,8 @@ def gate(
                 if "data" in parameters:  # what lies in that folder is beside the published list
                     trusted = published.as_of, published.whitelist.anchors, published.whitelist.signer
                     listed, _ = list_of(before, *trusted, **_READ)
-                    beside = (*listed.beside, *published.whitelist.beside)
-                    published = published.with_list(replace(listed, beside=beside))
+                    folders = (*listed.beside, *published.whitelist.beside)
+                    published = published.with_list(replace(listed, beside=folders))
                 edit = judge_edit(published, proposal)
             except WhiteListError as error:
                 load_whitelist(before, **_READ, max_field=2**16)  # what is no list at all is refused
@@ -78,27 +78,27 @@ def gate(
     raise Exit(EXIT[edit.verdict])
 
 
-def _asked(context: Context, space: TrustSpace, declared: Register) -> dict[int, list[EditFinding]]:
+def _answers(context: Context, space: TrustSpace, declared: Register) -> dict[int, list[EditFinding]]:
     """Ask the servers of a declaration, as the command's options say."""
     from mssante_audit.base.settings import Observe, ObserveTls
     from mssante_audit.verdicts.undelegated import ask_declared
     from mssante_audit.whitelist.signature import trust
 
     trusted = trust(space.whitelist.anchors, *space.whitelist.beside)
-    how = settings_of(context, Observe), filled(context, ObserveTls), trusted
-    return {row["row"]: [*ask_declared(row, *how)] for row in declared.declarations.to_dict("records")}
+    arguments = settings_of(context, Observe), filled(context, ObserveTls), trusted
+    return {row["row"]: [*ask_declared(row, *arguments)] for row in declared.declarations.to_dict("records")}
 
 
 def _record(edit: Edit) -> dict[str, Any]:
     def without(record: Any, *names: str) -> dict[str, Any]:
         return {name: value for name, value in record._asdict().items() if name not in names}
 
-    def shown(findings: Iterable[EditFinding]) -> list[dict[str, Any]]:
+    def findings_of(findings: Iterable[EditFinding]) -> list[dict[str, Any]]:
         return [without(finding, "title", "lines") for finding in findings]
 
     rows = [without(row, "" if row.before else "before") for row in edit.rows]
-    rows = [row | {"findings": shown(row["findings"])} for row in rows]
-    return without(edit, "source") | {"rows": rows, "list": shown(edit.list)}
+    rows = [row | {"findings": findings_of(row["findings"])} for row in rows]
+    return without(edit, "source") | {"rows": rows, "list": findings_of(edit.list)}
 
 
 def _text(edit: Edit, code: Callable[[str], str] = str) -> str:
@@ -117,9 +117,9 @@ def _text(edit: Edit, code: Callable[[str], str] = str) -> str:
 def _markdown(edit: Edit) -> str:
     """Return the comment of a pull request; whatever the lists say stands in code, and is no Markdown."""
     lines = _text(edit, _code)[:-1].split("\n")
-    kept = sum(size <= MOST for size in accumulate(len(line) + 1 for line in lines))
-    more = [gettext("La suite ne tient pas dans un commentaire : voyez le format json.")]
-    return "\n".join(lines[:kept] + more * (kept < len(lines))) + "\n"
+    fitting = sum(size <= MOST for size in accumulate(len(line) + 1 for line in lines))
+    notice = [gettext("La suite ne tient pas dans un commentaire : voyez le format json.")]
+    return "\n".join(lines[:fitting] + notice * (fitting < len(lines))) + "\n"
 
 
 def _code(text: str) -> str:

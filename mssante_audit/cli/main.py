@@ -156,21 +156,21 @@ def findings(
     space, chosen = console.limited_space(context)
     names = [name for name in audits.audits() if audit in ("all", name)]
     with using_language(lang.value):
-        every = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
-        every = kept = touching(every, space, chosen)
+        frame = audits.audit_all(space) if audit == "all" else audits.audit(audit, space)
+        frame = written = touching(frame, space, chosen)
         if format is Format.sarif:  # a finding that is left out of it would be taken for fixed
             accepted = touching(audits.waived(space, *names), space, chosen)
             unsure = {name: inputs for name, inputs in audits.unsure(space).items() if name in names}
             rules = [rule for rule in audits.catalogue().values() if rule.audit in names]
             source = Path(space.whitelist.source).name
-            console.write_json(sarif(every, accepted, unsure, rules, source=source, as_of=space.as_of), out)
+            console.write_json(sarif(frame, accepted, unsure, rules, source=source, as_of=space.as_of), out)
         else:
-            kept = every if everything else actionable(every)
-            console.write_frame(kept, format, out)
-    failed = console.say_failed(every)
+            written = frame if everything else actionable(frame)
+            console.write_frame(written, format, out)
+    failed = console.say_failed(frame)
     console.say_lacking(space, names)
-    if left := len(every) - len(kept):
-        note(f"{left} findings left out, information and hints: --all has them")
+    if omitted := len(frame) - len(written):
+        note(f"{omitted} findings left out, information and hints: --all has them")
     if failed:
         raise Exit(3)
 
@@ -217,9 +217,9 @@ def domains(
     from mssante_audit.verdicts.domains import domains as verdicts
 
     space, chosen = console.limited_space(context)
-    shown = console.of_domains(verdicts(space, language=lang), space, chosen)
-    masked = {name: list(map(unnamed, shown[name])) for name in ("domain", "operator")}
-    console.write_frame(shown.assign(**masked), format, out, "domains")
+    rows = console.of_domains(verdicts(space, language=lang), space, chosen)
+    masked = {name: list(map(unnamed, rows[name])) for name in ("domain", "operator")}
+    console.write_frame(rows.assign(**masked), format, out, "domains")
     if console.say_failed(audit_all(space)):
         raise Exit(3)
 
@@ -259,11 +259,11 @@ def certificates(
     if space.tls is None:
         remedy = "`mssante-audit observe tls --data DIR` makes one"
         raise InputError("the data folder holds no observation of TLS", remedy=remedy)
-    ends = presented.certificates(console.of_domains(presented.expiries(space), space, chosen))
+    frame = presented.certificates(console.of_domains(presented.expiries(space), space, chosen))
     if format is CertificateFormat.ics:
-        console.write(calendar(ends, space.as_of, lang), out)
+        console.write(calendar(frame, space.as_of, lang), out)
     else:
-        console.write_frame(ends, format, out, "certificates")
+        console.write_frame(frame, format, out, "certificates")
 
 
 @app.command(cls=taking(*but(*LIMITS, "contacts")), rich_help_panel=PROGRAMS)
@@ -314,12 +314,12 @@ def main() -> NoReturn:
             error.language = vars(error).get("language") or console.readers_language() or "en"
             note(str(error))
             sys.exit(3 if isinstance(error, ResourceError) else 2)
-        note(f"{_why(error)}. --debug before the command shows where")
+        note(f"{_failure_line(error)}. --debug before the command shows where")
         sys.exit(3)
     sys.exit(0)
 
 
-def _why(error: Exception) -> str:
+def _failure_line(error: Exception) -> str:
     """Return in a line what went wrong, naming no person; where memory ran out there may be none for more."""
     no_memory = "takes more memory than there is"
     if isinstance(error, MemoryError | SystemError) or "failed to map segment" in str(error):

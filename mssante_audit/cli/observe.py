@@ -57,8 +57,8 @@ def dns(
     def state(progress: Progress) -> str:
         rate = progress.sent / max(progress.seconds, 0.001)
         silent = f" · silent: {', '.join(progress.silent[:3])}" if progress.silent else ""
-        more = f" and {len(progress.silent) - 3} more" if len(progress.silent) > 3 else ""
-        return f"{rate:.0f} queries/s{silent}{more}"
+        rest = f" and {len(progress.silent) - 3} more" if len(progress.silent) > 3 else ""
+        return f"{rate:.0f} queries/s{silent}{rest}"
 
     with counting(state) as show:
         summary = observe(domains, path, settings, resume=resume, progress=show)
@@ -123,8 +123,8 @@ def tls(
     counts = f"{summary.visits} visits in {summary.seconds:.0f} s"
     outcomes = _counted(summary.outcomes) or "nothing to do"
     say(f"{path}: {summary.servers} servers{before}, {counts} ({outcomes})")
-    if lost := sorted(host for host, addresses in hosts.items() if not addresses):
-        say(f"not visited, without a known address: {', '.join(lost)}")
+    if without_address := sorted(host for host, addresses in hosts.items() if not addresses):
+        say(f"not visited, without a known address: {', '.join(without_address)}")
 
 
 @app.command()
@@ -145,12 +145,12 @@ def diff(
     from mssante_audit.verdicts import differences as answers
 
     files = [_observation(text, data) for text in (before, after)]
-    of: Any = history if all(is_of(file, "tls") for file in files) else answers
+    module: Any = history if all(is_of(file, "tls") for file in files) else answers
     # One after the other: each may be large.
-    read = history.load_tls if of is history else lambda file: answers.answers_of(load_observation(file))
+    read = history.load_tls if module is history else lambda file: answers.answers_of(load_observation(file))
     was, now = map(read, files)
-    changes = of.differences(was, now)
-    lines = of.sentences(was, now, changes)
+    changes = module.differences(was, now)
+    lines = module.sentences(was, now, changes)
     if format is Written.text:
         write("\n".join(lines) + "\n", out, safe=True)
     else:

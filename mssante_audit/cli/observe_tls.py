@@ -37,40 +37,40 @@ def look_at(host: str, settings: ObserveTls, data: Path | None, anchors: Sequenc
     addresses = dict.fromkeys(str(place[0]) for *_, place in places)
     statuses = []
     for address in addresses:
-        seen = visit(address, settings.port, "", settings, offers)
-        chain = judge(seen.chain, trusted, crls, at) if seen.chain else None
-        _show(f"{address} port {settings.port}", _lines(seen, chain, at))
-        statuses.append(_status(seen, chain, at))
-        if host not in addresses and seen.outcome in ("presented", "handshake-failed"):
+        server = visit(address, settings.port, "", settings, offers)
+        chain = judge(server.chain, trusted, crls, at) if server.chain else None
+        _show(f"{address} port {settings.port}", _lines(server, chain, at))
+        statuses.append(_status(server, chain, at))
+        if host not in addresses and server.outcome in ("presented", "handshake-failed"):
             named = visit(address, settings.port, canonical(host), settings, offers)
             chain = judge(named.chain, trusted, crls, at) if named.chain else None
-            same = named.chain and named.chain == seen.chain
+            same = named.chain and named.chain == server.chain
             _show(f"  asked for {host} (SNI)", ["the same"] if same else _lines(named, chain, at))
     return max(statuses, key=(RIGHT, UNKNOWN, WRONG).index)
 
 
-def _show(how: str, lines: Iterable[str]) -> None:
+def _show(label: str, lines: Iterable[str]) -> None:
     first, *others = lines
-    for line in (f"{how}: {first}", *others):
+    for line in (f"{label}: {first}", *others):
         say(shown(line, MOST))
 
 
-def _lines(seen: Visit, chain: Chain | None, at: datetime) -> Iterator[str]:
-    yield f"{seen.outcome}{f' ({seen.detail})' if seen.detail else ''}"
+def _lines(server: Visit, chain: Chain | None, at: datetime) -> Iterator[str]:
+    yield f"{server.outcome}{f' ({server.detail})' if server.detail else ''}"
     if chain is None:
         return
     leaf = chain.leaf
-    demanded = ", demands a client's certificate" if seen.demanded else ""
-    yield f"  {seen.protocol}, {seen.cipher}{demanded}"
+    demanded = ", demands a client's certificate" if server.demanded else ""
+    yield f"  {server.protocol}, {server.cipher}{demanded}"
     yield f"  {leaf.subject or leaf.problem}"
     if leaf.not_before and leaf.not_after:
         time = "expired" if at > leaf.not_after else "not yet valid" if at < leaf.not_before else "in time"
         yield f"  issued by {leaf.issuer}"
         yield f"  from {leaf.not_before:%Y-%m-%d} to {leaf.not_after:%Y-%m-%d}: {time}"
-    sent = [read_certificate(der) for der in seen.chain[1:]]
+    sent = [read_certificate(der) for der in server.chain[1:]]
     for certificate in sent[:MOST_SENT]:
-        what = certificate.problem or f"{certificate.subject}, issued by {certificate.issuer}"
-        yield f"  sent with it: {what}"
+        description = certificate.problem or f"{certificate.subject}, issued by {certificate.issuer}"
+        yield f"  sent with it: {description}"
     if len(sent) > MOST_SENT:
         yield f"  and {len(sent) - MOST_SENT} more"
     yield f"  {MEANINGS[chain.state]}{f' ({chain.why})' if chain.why else ''}"
@@ -78,8 +78,8 @@ def _lines(seen: Visit, chain: Chain | None, at: datetime) -> Iterator[str]:
         yield f"  anchor {chain.anchor}; revocation: {chain.status.answer} ({chain.status.why})"
 
 
-def _status(seen: Visit, chain: Chain | None, at: datetime) -> int:
-    if seen.outcome not in TELLING:
+def _status(server: Visit, chain: Chain | None, at: datetime) -> int:
+    if server.outcome not in TELLING:
         return UNKNOWN
     if chain is None or chain.faults(at, ()):
         return WRONG

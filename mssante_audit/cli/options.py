@@ -133,14 +133,14 @@ def taking(*opened: str, asks: bool = False) -> type[TyperCommand]:
 
     They are those `opened` of `OPENED`, and if it `asks` the network those that say how.
     """
-    more = {name: OPENED[name] for name in opened} | (_ASKED if asks else {})
+    extra = {name: OPENED[name] for name in opened} | (_ASKED if asks else {})
 
     class Taking(TyperCommand):
-        def __init__(self, name: str, *, params: Any, **how: Any) -> None:
-            super().__init__(name, params=[*params, *more.values()], **how)
+        def __init__(self, name: str, *, params: Any, **settings: Any) -> None:
+            super().__init__(name, params=[*params, *extra.values()], **settings)
 
         def invoke(self, ctx: Any) -> Any:
-            rest = {name: value for name, value in ctx.params.items() if name not in more}
+            rest = {name: value for name, value in ctx.params.items() if name not in extra}
             return ctx.invoke(self.callback, **rest)
 
     return Taking

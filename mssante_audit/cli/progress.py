@@ -15,22 +15,22 @@ def _bar(*columns: rich.ProgressColumn) -> Iterator[rich.Progress | None]:
     if not console.is_terminal:
         yield None
         return
-    with rich.Progress(*columns, console=console, transient=True) as shown:
-        yield shown
+    with rich.Progress(*columns, console=console, transient=True) as bar:
+        yield bar
 
 
 @contextmanager
 def counting(state: Callable[[Any], str]) -> Iterator[Callable[[Any], None] | None]:
     """Yield what shows how far an observation is and how long it will take; only on a terminal."""
     columns = rich.BarColumn(), rich.MofNCompleteColumn(), rich.TimeRemainingColumn()
-    with _bar(*columns, rich.TextColumn("{task.fields[state]}", markup=False)) as shown:
-        task = shown.add_task("", total=None, state="") if shown else None
+    with _bar(*columns, rich.TextColumn("{task.fields[state]}", markup=False)) as bar:
+        task = bar.add_task("", total=None, state="") if bar else None
 
         def show(progress: Any) -> None:
-            if shown and task is not None:
-                shown.update(task, total=progress.total, completed=progress.done, state=state(progress))
+            if bar and task is not None:
+                bar.update(task, total=progress.total, completed=progress.done, state=state(progress))
 
-        yield show if shown else None
+        yield show if bar else None
 
 
 @contextmanager
@@ -43,15 +43,15 @@ def progress(report: Callable[[Any], None]) -> Iterator[Callable[[str, int, int,
     tasks: dict[str, rich.TaskID] = {}
     named = rich.TextColumn("{task.description}", markup=False)
     try:
-        with _bar(rich.SpinnerColumn(), named, rich.BarColumn(), rich.TimeElapsedColumn()) as shown:
+        with _bar(rich.SpinnerColumn(), named, rich.BarColumn(), rich.TimeElapsedColumn()) as bar:
 
             def listen(name: str, done: int, cells: int, outcome: Any) -> None:
-                if shown:
+                if bar:
                     if name not in tasks:
-                        tasks[name] = shown.add_task(name)
-                    shown.update(tasks[name], completed=done, total=cells)
+                        tasks[name] = bar.add_task(name)
+                    bar.update(tasks[name], completed=done, total=cells)
                 if outcome:
-                    (outcomes.append if shown else report)(outcome)
+                    (outcomes.append if bar else report)(outcome)
 
             yield listen
     finally:

@@ -41,9 +41,9 @@ def judged(
         space = TrustSpace(whitelist, now, limits, tls=observed, domains=names)
     if not canonical(domain):
         raise ParameterError("{} is no name the DNS can carry", repr(domain))
-    seen = observe_now(domain, **options)
-    mail = mails(seen, [domain], datetime.now(UTC), 1)[domain]
-    wire = wire_of(replace(space, observation=seen)) if space else Wire()
+    observation = observe_now(domain, **options)
+    mail = mails(observation, [domain], datetime.now(UTC), 1)[domain]
+    wire = wire_of(replace(space, observation=observation)) if space else Wire()
     return receiving(mail, wire.tls), wire
 
 
@@ -61,18 +61,18 @@ def answer_lines(mail: Mail) -> Iterator[str]:
 def steps(ways: Ways | None) -> list[dict[str, Any]]:
     """Return the questions of a walk, as JSON has them; what servers say alike is followed at the first."""
     rows: list[dict[str, Any]] = []
-    for met in ways.met if ways else ():
-        if isinstance(met, Elsewhere):
-            rows.append(_lookup(met.name, "MX", met.found, met.ways))
-        elif not isinstance(met, Visit):
-            rows += [_lookup(met.name, "A", met.v4), _lookup(met.name, "AAAA", met.v6)]
+    for step in ways.met if ways else ():
+        if isinstance(step, Elsewhere):
+            rows.append(_lookup(step.name, "MX", step.found, step.ways))
+        elif not isinstance(step, Visit):
+            rows += [_lookup(step.name, "A", step.v4), _lookup(step.name, "AAAA", step.v6)]
         else:
             below: dict[str, list[dict[str, Any]]] = {}
-            for content, replies, onward in met.led:
+            for content, replies, onward in step.led:
                 if content[0] != "implicit":
                     below.setdefault(replies[0].address, steps(onward))
-            for server in met.servers:
-                rows += _questions(met.name, met.zone, server, below)
+            for server in step.servers:
+                rows += _questions(step.name, step.zone, server, below)
     return rows
 
 
@@ -122,13 +122,13 @@ def certificates(wire: Wire) -> Iterator[str]:
         age = max(0, (datetime.now(UTC) - server.at).days)
         when = format_text("vu le {day}, il y a {age:jour}", day=server.at, age=age)
         when += gettext(", trop ancien") * old
-        met = outcomes[server.outcome] + (f" ({shown(server.detail)})" if server.detail else "")
+        text = outcomes[server.outcome] + (f" ({shown(server.detail)})" if server.detail else "")
         if (leaf := server.leaf) and leaf.not_after:
             until = format_text("jusqu’au {day}", day=leaf.not_after)
-            met = f"{shown(leaf.subject, 1000)}, {until}"
-        why = ", ".join(REFUSED[current_language()][fault] for fault in faults)
-        refused = f" {format_text('· refusé : {why}', why=why)}" if faults else ""
-        yield f"- {shown(server.name)}, {when} → {met}{refused}"
+            text = f"{shown(leaf.subject, 1000)}, {until}"
+        reasons = ", ".join(REFUSED[current_language()][fault] for fault in faults)
+        refused = f" {format_text('· refusé : {why}', why=reasons)}" if faults else ""
+        yield f"- {shown(server.name)}, {when} → {text}{refused}"
     yield from (f"- {name} → {outcomes['unvisited']}" for name in wire.missing)
 
 

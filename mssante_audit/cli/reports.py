@@ -132,18 +132,18 @@ def dossiers(
     on = read_stationery(letter) if letter else Stationery()
 
     def report_outcome(dossier: Dossier) -> None:
-        who, fault = f"{dossier.operator_id} {dossier.name}".strip(), dossier.failure
+        label, fault = f"{dossier.operator_id} {dossier.name}".strip(), dossier.failure
         if fault:
-            say(f"{who}: FAILED, {_partial(fault['kind'], fault['message'], out, dossier.file)}")
+            say(f"{label}: FAILED, {_partial(fault['kind'], fault['message'], out, dossier.file)}")
         else:
             counts = _counted(dossier.counts or {})
-            say(f"{who}: {counts}, made {dossier.made_at}: {out / dossier.file}.html")
+            say(f"{label}: {counts}, made {dossier.made_at}: {out / dossier.file}.html")
 
     with cluster(dask) as elsewhere, progress(report_outcome) as listener:
         run = write_dossiers(
             out, parameters=parameters, operators=operator or (), **named, jobs=jobs,
             on=replace(on, to_all=on.to_all or to_all), debug=debugging(context),
-            listener=lambda done, of, dossier: listener("dossiers", done, of, dossier), **elsewhere,
+            listener=lambda done, total, dossier: listener("dossiers", done, total, dossier), **elsewhere,
         )  # fmt: skip
     say(f"{len(run.outcomes)} dossiers; index: {out / 'index.html'}")
     raise Exit(run.exit_status(fail_on))

@@ -47,8 +47,8 @@ def run(
 
     settings = load_config(config)
     # What it imports would take memory all night.
-    with ProcessPoolExecutor(1, get_context("fork"), workers.begin) as apart:
-        apart.submit(_check, settings).result()
+    with ProcessPoolExecutor(1, get_context("fork"), workers.begin) as process:
+        process.submit(_check, settings).result()
     if settings.contacts == "all":
         for_own_eyes()
     show = partial(say, file=sys.stderr) if sys.stderr.isatty() else lambda line: None
@@ -83,8 +83,8 @@ def doctor(
     signs = list(healthy(load_config(config)) if health and config else examine(config))
     for sign in signs:
         state = "ill" if health and sign.state != "ok" else sign.state
-        what = sentence(f"{sign.what}:")
-        say(f"{state:8} {what} {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))
+        subject = sentence(f"{sign.what}:")
+        say(f"{state:8} {subject} {sign.found}" + (f". {sign.remedy}" if sign.remedy else ""))
     raise Exit(int(any(sign.state == "missing" for sign in signs)))
 
 

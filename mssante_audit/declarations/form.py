@@ -68,8 +68,8 @@ def read_form(file: str, raw: bytes) -> Sheet:
             raise InputError("more than {} pages: not Annexe 1", MAX_PAGES, file=file, remedy=_REMEDY)
         root: Any = reader.trailer["/Root"]
         acroform = root.get("/AcroForm")
-        every = (reader.get_fields() or {}).items()
-        if values := {name: field for name, field in every if field.get("/FT") not in (None, "/Sig")}:
+        entries = (reader.get_fields() or {}).items()
+        if values := {name: field for name, field in entries if field.get("/FT") not in (None, "/Sig")}:
             return _filled(_from_fields(file, values))
         if acroform is not None and "/XFA" in acroform.get_object():
             raise InputError("an XFA form without plain fields", file=file, remedy=_REMEDY)
@@ -130,7 +130,7 @@ def _from_text(file: str, text: str) -> Sheet:
     if len(parts) < 3:
         raise InputError("not the text of Annexe 1", file=file, remedy=_REMEDY)
     read: dict[str, str] = {}
-    lost: dict[str, str] = {}
+    unread: dict[str, str] = {}
     for (start, labels), after in zip(SECTIONS.items(), [*[*SECTIONS][1:], ""], strict=True):
         followed = not after or after in parts
         if start == _DN:
@@ -139,15 +139,15 @@ def _from_text(file: str, text: str) -> Sheet:
         else:
             lines, missing = _read_section(labels, parts.get(start, ""), followed)
         read |= lines
-        lost |= missing
+        unread |= missing
     if "domain" not in read:
         raise InputError("the domain could not be told from the rest of the form", file=file, remedy=_REMEDY)
     read["contract_number"] = re.sub(r"[\s-]", "", read.get("contract_number", ""))
-    if SIGNATORY in lost:
-        lost |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), lost.pop(SIGNATORY))
+    if SIGNATORY in unread:
+        unread |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), unread.pop(SIGNATORY))
     headings = ["Nom, Prénom" if name == SIGNATORY else name for name in read]
     unseen = [Problem(1, at, "box-unseen") for at, cell in enumerate(read.values()) if cell == UNSEEN]
-    return Sheet(file, headings, {1: [*read.values()]}, problems=unseen, lost=lost)
+    return Sheet(file, headings, {1: [*read.values()]}, problems=unseen, lost=unread)
 
 
 def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, str], dict[str, str]]:
@@ -156,23 +156,23 @@ def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, 
     Where a label is missing, nobody knows where the value before it ends: that one is not read either.
     """
     read: dict[str, str] = {}
-    lost: dict[str, str] = {}
+    unread: dict[str, str] = {}
     before: Sequence[str] = ()
     for pattern, names in (*labels.items(), ("", ())):
         matches = list(re.finditer(rf"(?<!\S){pattern}", part)) if names else []
         if not matches and (names or not followed):
-            lost |= {name: "label-next" for name in before if name not in (*_BOXES, *lost)}
+            unread |= {name: "label-next" for name in before if name not in (*_BOXES, *unread)}
         if len(matches) != len(names):
-            lost |= dict.fromkeys(names, "label-twice" if len(matches) > len(names) else "label-missing")
+            unread |= dict.fromkeys(names, "label-twice" if len(matches) > len(names) else "label-missing")
         else:
             for name, match in zip(names, matches, strict=True):
                 mark = _MARK.search(part[: match.start()])
                 ticked = UNSEEN if mark is None else "X" if mark[1] else ""
                 read[name] = ticked if name in _BOXES else _value(part, match.end(), labels)
         before = names
-    if lost and any(len(names) > 1 for names in labels.values()):  # columns side by side: all in doubt
-        lost = dict.fromkeys(read, "label-next") | lost
-    return {name: value for name, value in read.items() if name not in lost}, lost
+    if unread and any(len(names) > 1 for names in labels.values()):  # columns side by side: all in doubt
+        unread = dict.fromkeys(read, "label-next") | unread
+    return {name: value for name, value in read.items() if name not in unread}, unread
 
 
 def _value(part: str, start: int, labels: Labels) -> str:
@@ -188,8 +188,8 @@ def _value(part: str, start: int, labels: Labels) -> str:
 
 def _names(part: str) -> dict[str, str]:
     """Read the two lines of DN, distinguished by their labels or, where both stand, by their order."""
-    whole = re.sub(r",\s*\n\s*", ",", part)  # a line that ends behind a comma goes on without a blank
-    text = _LEADER.sub("", _NOISE.sub("", " ".join(whole.split())))
+    unbroken = re.sub(r",\s*\n\s*", ",", part)  # a line that ends behind a comma goes on without a blank
+    text = _LEADER.sub("", _NOISE.sub("", " ".join(unbroken.split())))
     labelled = re.search(
         r"(?<!\S)IGC Santé\s*:?\s(.*?)(?<!\S)IGC CPS\s*:?(?:\s|$)(.*)", text.rpartition("deux lignes)")[2]
     )
@@ -249,10 +249,10 @@ def write_form(
                 height -= 10
             else:
                 canvas.setFont("Helvetica-Bold", 10)
-                _say(canvas, _LEFT, height - 12, line, (0.12, 0.23, 0.37))
+                _put_text(canvas, _LEFT, height - 12, line, (0.12, 0.23, 0.37))
                 height -= 32
         if any(name in marked for line in page if isinstance(line, list) for name in line):
-            _say(canvas, _LEFT, 30, f"* {EMPTIED}", _MARKED)
+            _put_text(canvas, _LEFT, 30, f"* {EMPTIED}", _MARKED)
         if number == len(FORM):
             canvas.setFont("Helvetica", _FONT)
             canvas.drawRightString(PAGE[0] - 80, 40, "Parapher ici")
@@ -272,7 +272,7 @@ def write_form(
     return out.getvalue()
 
 
-def _say(canvas: Any, left: float, height: float, text: str, colour: tuple[float, float, float]) -> None:
+def _put_text(canvas: Any, left: float, height: float, text: str, colour: tuple[float, float, float]) -> None:
     canvas.setFillColorRGB(*colour)
     canvas.drawString(left, height, text)
     canvas.setFillColorRGB(0, 0, 0)
@@ -286,7 +286,7 @@ def _draw(
     for name, (left, end) in zip(line, pairwise(_EDGES[len(line)]), strict=True):
         label, value = fields()[name].form.removeprefix("DN "), record.get(name, "")
         if name in marked:
-            _say(canvas, left - 7, height, "*", _MARKED)
+            _put_text(canvas, left - 7, height, "*", _MARKED)
         if fields()[name].kind == "box":
             canvas.acroForm.checkbox(
                 name=name, tooltip=label, x=left, y=height - 4, size=12,

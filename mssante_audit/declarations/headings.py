@@ -69,8 +69,8 @@ fold = lru_cache(4096)(text.fold)  # a heading as it is compared
 def find_headings(rows: Sequence[Sequence[str]], mapping: Mapping[str, str]) -> HeadingRow:
     """Return the row of which most headings are known, or two rows of which more are; else the first."""
     pairs = [(at, _joined(*two)) for at, two in enumerate(pairwise(rows), 1) if len(two[1]) > 1]
-    every = [*((at, list(row)) for at, row in enumerate(rows)), *pairs]
-    candidates = [HeadingRow(at, row, recognised(row, mapping)) for at, row in every]
+    choices = [*((at, list(row)) for at, row in enumerate(rows)), *pairs]
+    candidates = [HeadingRow(at, row, recognised(row, mapping)) for at, row in choices]
     # The first of equals.
     return max(candidates, key=lambda row: row.recognised, default=HeadingRow(0, [], 0))
 
@@ -81,9 +81,9 @@ def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
     for above, below in zip_longest(upper, lower, fillvalue=""):
         group = above or group
         field = field_of(f"{below} {group}") if below else None
-        alone = [heading for heading in (below, above) if field_of(heading)]
-        whole = f"{above} {below}".strip()
-        headings.append(fields()[field].label if field in fields() else alone[0] if alone else whole)
+        single = [heading for heading in (below, above) if field_of(heading)]
+        joined = f"{above} {below}".strip()
+        headings.append(fields()[field].label if field in fields() else single[0] if single else joined)
     return headings
 
 
@@ -109,14 +109,14 @@ def resolve(headings: Sequence[str], mapping: Mapping[str, str]) -> Headings:
     """
     shared, mapped = _labels()[1], {fold(heading): name for heading, name in mapping.items()}
     folded = [fold(heading) for heading in headings]
-    times, seen = Counter(folded), Counter[str]()
+    times, counted = Counter(folded), Counter[str]()
     places: dict[str, list[int]] = {}
     unknown, ambiguous = list[int](), list[int]()
     for at, name in enumerate(folded):
         field = mapped.get(name) or field_of(headings[at])
         if field is None and name in shared and times[name] == len(shared[name]):
-            field = shared[name][seen[name]]
-            seen[name] += 1
+            field = shared[name][counted[name]]
+            counted[name] += 1
         if field is not None:
             places.setdefault(field, []).append(at)
         else:
@@ -157,8 +157,8 @@ def _labels() -> tuple[dict[str, str], dict[str, list[str]], dict[frozenset[str]
 def suggestion(heading: str) -> str:
     """Return the known heading nearest to `heading`, or ""."""
     labels = {fold(label): label for f in fields().values() for label in (f.name, f.label, f.form) if label}
-    near = get_close_matches(fold(heading), labels, n=1, cutoff=0.75)
-    return labels[near[0]] if near else ""
+    matches = get_close_matches(fold(heading), labels, n=1, cutoff=0.75)
+    return labels[matches[0]] if matches else ""
 
 
 def read_mapping(path: Path) -> dict[str, str]:
@@ -173,8 +173,8 @@ def read_mapping(path: Path) -> dict[str, str]:
         raise InputError("a mapping of columns has one table, [columns]", file=str(path), remedy=form)
     for heading, name in columns.items():
         if not isinstance(name, str) or name not in fields():
-            near = get_close_matches(str(name), fields(), n=1)
-            remedy = ("Did you mean {}?", repr(near[0])) if near else ("There are: {}", ", ".join(fields()))
+            names = get_close_matches(str(name), fields(), n=1)
+            remedy = ("Did you mean {}?", repr(names[0])) if names else ("There are: {}", ", ".join(fields()))
             message = "{} is mapped to {}, which is no column of the register"
             raise InputError(message, repr(heading), repr(name), file=str(path), remedy=remedy)
     return columns

@@ -35,8 +35,8 @@ def _identifier(text: str, shape: str = r"[0-9A-Za-z]*[0-9][0-9A-Za-z]*") -> str
 
 
 def _phone(text: str) -> str:
-    alone = re.fullmatch(r"\+?[0-9 .()/-]+", text)
-    return national(phone) if alone and (phone := read_phone(text)) else text
+    match = re.fullmatch(r"\+?[0-9 .()/-]+", text)
+    return national(phone) if match and (phone := read_phone(text)) else text
 
 
 Steps = Mapping[str, Callable[[str], str]]
@@ -66,26 +66,26 @@ def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
     """Return a register put right, and what was done to it that is not among its problems."""
     frame = register.declarations.copy()
     read = records(frame)
-    done: list[Mended] = []
+    mendings: list[Mended] = []
     doubtful = frozenset(register.problems[["file", "row", "column"]].itertuples(index=False, name=None))
     for name, field in fields().items():
         cells = [(file, row, name) for file, row in zip(frame["file"], frame["row"], strict=True)]
         readable = np.array([cell not in register.lost for cell in cells], dtype="bool")
         silent = readable & np.array([cell not in doubtful for cell in cells], dtype="bool")
         changes = {
-            what: changed & silent
-            for what, changed in _understood(field, register.cells[name], read[name]).items()
+            step_key: changed & silent
+            for step_key, changed in _understood(field, register.cells[name], read[name]).items()
         }
-        for what, step in STEPS.get(field.kind, {}).items():
+        for step_key, step in STEPS.get(field.kind, {}).items():
             after = mapped(frame[name], step)
-            changes[what] = (after != frame[name]) & readable
-            frame[name] = frame[name].mask(changes[what], after)
-        for what, changed in changes.items():
+            changes[step_key] = (after != frame[name]) & readable
+            frame[name] = frame[name].mask(changes[step_key], after)
+        for step_key, changed in changes.items():
             for file, rows in frame.loc[changed, "row"].groupby(frame["file"], sort=False):
-                done.append(Mended(name, what, str(file), tuple(map(int, rows))))
+                mendings.append(Mended(name, step_key, str(file), tuple(map(int, rows))))
     frame["domain_key"] = domain_keys(frame["domain"])
     frame["operator_id"] = mapped(frame["structure_id"], identifier_of)
-    return replace(register, declarations=frame), tuple(done)
+    return replace(register, declarations=frame), tuple(mendings)
 
 
 def _understood(field: Field, before: pd.Series, after: pd.Series) -> dict[str, pd.Series]:

@@ -89,9 +89,9 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
         few, sums = 2 * len(filled) < len(fields), all(map(_SUM.fullmatch, filled[1:]))
         remark = _REMARK.match(" ".join(filled[:1]))
         short = ((few or remark) and len(filled) <= 2) or (remark and (sums or (few and len(filled) <= 4)))
-        again = recognised(cells, mapping) > len(fields) / 2
-        if short or again:
-            dropped[row] = "headings-again" if again else "remark" if filled else ""
+        is_heading = recognised(cells, mapping) > len(fields) / 2
+        if short or is_heading:
+            dropped[row] = "headings-again" if is_heading else "remark" if filled else ""
     sheet.problems = [problem for problem in sheet.problems if problem.row not in dropped]
     sheet.problems += [Problem(row, None, kind) for row, kind in dropped.items() if kind]
     sheet.rows = {row: cells for row, cells in sheet.rows.items() if row not in dropped}

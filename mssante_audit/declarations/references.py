@@ -130,14 +130,14 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
                 same = not above or above in odd[field.kind] or above == columns.get(source, table)[row]
                 sources.setdefault(row, {})[name] = source if same and not below else ""
         columns[name] = columns[name].mask(odd_here, "")
-    lost: dict[str, list[int]] = {}
+    unclear: dict[str, list[int]] = {}
     cells = {name: columns[name].to_dict() for name in texts} if sources else {}
     for row, source_of in sources.items():
         for name in _follow(cells, row, source_of, missing):
-            lost.setdefault(name, []).append(row)
+            unclear.setdefault(name, []).append(row)
     for name, values in cells.items():
         columns[name] = pd.Series(values, columns[name].index, dtype="str")
-    return lost
+    return unclear
 
 
 def _follow(
@@ -165,8 +165,8 @@ def _follow(
 def _source(field: Field, role: str) -> str:
     """Return the field that a reference in `field` means, "" where none is."""
     part = next((name for name in (*_ROLES, *_ABOVE_OF) if field.name.startswith(f"{name}_")), "")
-    whose = {"above": _ABOVE_OF.get(part, ""), "beside": _BESIDE_OF.get(part, "")}.get(role, role)
-    if whose in ("structure", "beneficiary"):
-        return {"identifier": f"{whose}_id", "text": "structure_name"}.get(field.kind, "")
+    owner = {"above": _ABOVE_OF.get(part, ""), "beside": _BESIDE_OF.get(part, "")}.get(role, role)
+    if owner in ("structure", "beneficiary"):
+        return {"identifier": f"{owner}_id", "text": "structure_name"}.get(field.kind, "")
     kind = field.name.removeprefix(f"{part}_") if part else field.name.removeprefix("signatory_")
-    return f"{whose}_{kind}" if whose else ""
+    return f"{owner}_{kind}" if owner else ""

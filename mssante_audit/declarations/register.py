@@ -108,9 +108,9 @@ class Register:
         unread = self.problems[self.problems["column"].isin(columns) & self.problems["kind"].isin(UNREAD)]
         if not without and unread.empty:
             return declarations
-        lost = set(zip(unread["file"], unread["row"], strict=True))
+        unread_rows = set(zip(unread["file"], unread["row"], strict=True))
         places = zip(declarations["file"].tolist(), declarations["row"].tolist(), strict=True)
-        readable = [file not in without and (file, row) not in lost for file, row in places]
+        readable = [file not in without and (file, row) not in unread_rows for file, row in places]
         return declarations[np.array(readable, dtype="bool")]
 
     def until(self, as_of: datetime) -> pd.DataFrame:
@@ -124,11 +124,11 @@ def latest(declarations: pd.DataFrame, operators: pd.Series | None = None) -> pd
 
     Those without domain or date stay. `operators` is what each's is known by, if not by its number.
     """
-    whose = operators
-    if whose is None:
-        among = set(map(structure_key, declarations["operator_id"].unique()))
-        whose = mapped(declarations["operator_id"], lambda text: structure_key(text, among))
-    ordered = declarations[["domain_key", "date"]].assign(whose=whose)
+    structures = operators
+    if structures is None:
+        known_keys = set(map(structure_key, declarations["operator_id"].unique()))
+        structures = mapped(declarations["operator_id"], lambda text: structure_key(text, known_keys))
+    ordered = declarations[["domain_key", "date"]].assign(whose=structures)
     ordered = ordered.sort_values("date", na_position="first", kind="stable")
     superseded = ordered.duplicated(["domain_key", "whose"], keep="last") & ordered["date"].notna()
     superseded &= ordered["domain_key"] != ""
@@ -165,10 +165,10 @@ def load_declarations(
     folder = path if path.is_dir() else path.parent
     scope = read_scope(folder / SCOPE) if (folder / SCOPE).exists() else None
     if columns is None:
-        columns = beside if (beside := folder / "columns.toml").exists() else {}
+        columns = columns_file if (columns_file := folder / "columns.toml").exists() else {}
     mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns))
     digest = hashlib.sha256()
-    every, kept = list[File](), list[File]()
+    files, distinct = list[File](), list[File]()
     contents: dict[str, str] = {}
     for part in parts:
         raw = read_bytes(part, reading.MAX_BYTES)
@@ -179,29 +179,29 @@ def load_declarations(
         if first != part.name and len(file.frame):
             file.sheet.problems = [reading.Problem(None, "", "file-twice", first)]
         else:
-            kept.append(file)
-        every.append(file)
+            distinct.append(file)
+        files.append(file)
     order: dict[Any, int] = {name: at for at, name in enumerate(fields())}
-    problems = [(file.sheet.file, problem) for file in every for problem in file.sheet.problems]
+    problems = [(file.sheet.file, problem) for file in files for problem in file.sheet.problems]
     problems.sort(key=lambda pair: (pair[0], pair[1].row or 0, order.get(pair[1].column, -1)))
     unread = [pair for pair in problems if pair[1].column in order and pair[1].kind in UNREAD]
     unread.sort(key=lambda pair: pair[1].cell != "")  # of two problems of a value that with the cell counts
-    books = [file.sheet for file in every if file.sheet.sheet]
-    others = pd.concat([file.others for file in kept], ignore_index=True)
+    books = [file.sheet for file in files if file.sheet.sheet]
+    others = pd.concat([file.others for file in distinct], ignore_index=True)
     rows = [(name, *p[:4], KINDS[p.kind].text.format(value=p.value)) for name, p in problems]
     types = {"file": "str", "row": "Int64", **dict.fromkeys(("column", "kind", "value", "message"), "str")}
     return Register(
-        declarations=pd.concat([file.frame for file in kept], ignore_index=True),
+        declarations=pd.concat([file.frame for file in distinct], ignore_index=True),
         problems=pd.DataFrame(rows, columns=[*types], dtype="object").astype(types),
-        missing={file.sheet.file: file.missing for file in every},
+        missing={file.sheet.file: file.missing for file in files},
         source=path.name,
         sha256=digest.hexdigest(),
         scope=scope,
         lost={(name, p.row, str(p.column)): p.cell for name, p in unread if p.row is not None},
         sheets={sheet.file: sheet.sheet for sheet in books},
         unread={sheet.file: sheet.unread for sheet in books},
-        cells=pd.concat([file.cells for file in kept], ignore_index=True),
-        places={f.sheet.file: f.places for f in every if f.sheet.heading_row is not None},
+        cells=pd.concat([file.cells for file in distinct], ignore_index=True),
+        places={f.sheet.file: f.places for f in files if f.sheet.heading_row is not None},
         others=others.fillna("").astype("str"),
     )
 

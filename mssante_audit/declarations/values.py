@@ -81,9 +81,9 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
         else:
             columns[name] = _plain(sheet, field, cells[name]) if name in places else nothing
     if signatory is not None:
-        both = _plain(sheet, fields()[_SIGNATORY[0]], texts[signatory])
-        columns |= _both_names(sheet, both)
-        cells |= {_SIGNATORY[0]: both, _SIGNATORY[1]: columns[_SIGNATORY[1]]}
+        full_names = _plain(sheet, fields()[_SIGNATORY[0]], texts[signatory])
+        columns |= _both_names(sheet, full_names)
+        cells |= {_SIGNATORY[0]: full_names, _SIGNATORY[1]: columns[_SIGNATORY[1]]}
         places |= dict.fromkeys(_SIGNATORY, signatory)
     missing = frozenset(n for n, field in fields().items() if not field.optional and n not in places)
     before = dict(columns)
@@ -113,11 +113,11 @@ def _plain(sheet: Sheet, field: Field, texts: pd.Series) -> pd.Series:
     slips = [slip for slip in _SLIPS if (field.kind in slip[1] if slip[1] else sheet.odd)]
     if not slips or not texts.str.contains("|".join(pattern for _, _, pattern, _ in slips), regex=True).any():
         return texts
-    for kind, _, pattern, kept in slips:
+    for kind, _, pattern, mend in slips:
         where = texts.str.contains(pattern, regex=True).to_numpy()
         if where.any():
             _note(sheet, field, where, kind, texts)
-            texts = texts.mask(where, texts[where].map(kept))
+            texts = texts.mask(where, texts[where].map(mend))
     return texts
 
 
@@ -141,11 +141,11 @@ def _typed(sheet: Sheet, field: Field, texts: pd.Series) -> dict[str, pd.Series]
 def _both_names(sheet: Sheet, texts: pd.Series) -> dict[str, pd.Series]:
     """Return last and first name of the signatory, of cells that hold both."""
     names = [(text, text) if is_nothing(text) or reference(text) else split_name(text) for text in texts]
-    whole = [parts is None and len(text.split()) > 1 for text, parts in zip(texts, names, strict=True)]
+    undivided = [parts is None and len(text.split()) > 1 for text, parts in zip(texts, names, strict=True)]
     last_name = fields()[_SIGNATORY[0]]
-    _note(sheet, last_name, np.array(whole, dtype="bool"), "name-whole", texts)
-    both = [parts or (text.strip(), "") for text, parts in zip(texts, names, strict=True)]
-    columns = zip(_SIGNATORY, zip(*both, strict=True) if both else ((), ()), strict=True)
+    _note(sheet, last_name, np.array(undivided, dtype="bool"), "name-whole", texts)
+    pairs = [parts or (text.strip(), "") for text, parts in zip(texts, names, strict=True)]
+    columns = zip(_SIGNATORY, zip(*pairs, strict=True) if pairs else ((), ()), strict=True)
     return {name: pd.Series(values, texts.index, dtype="str") for name, values in columns}
 
 
@@ -156,8 +156,8 @@ def _heading_problems(sheet: Sheet, headings: Headings, texts: pd.DataFrame) -> 
     yield from (problem(at, "column-ambiguous") for at in headings.ambiguous)
     for at in headings.unknown:
         if sheet.headings[at] or (texts[at] != "").any():
-            near = suggestion(sheet.headings[at])
-            yield problem(at, "column-unknown", f" (did you mean {near!r}?)" if near else "")
+            match = suggestion(sheet.headings[at])
+            yield problem(at, "column-unknown", f" (did you mean {match!r}?)" if match else "")
     for name, places in headings.repeats.items():
         first = texts[headings.fields[name]]
         for at in places:

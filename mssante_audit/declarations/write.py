@@ -146,10 +146,10 @@ def template_book(columns: Sequence[str] = ()) -> Workbook:
         heading.font, heading.fill = Font(bold=True, color="FFFFFF"), PatternFill("solid", fgColor="1F3A5F")
         help_cell.font = Font(italic=True, color="555555")
         heading.alignment = help_cell.alignment = Alignment(wrap_text=True, vertical="top")
-        whole = sheet.column_dimensions[letter]
-        whole.width = _WIDTHS.get(field.kind, 28)
+        dimension = sheet.column_dimensions[letter]
+        dimension.width = _WIDTHS.get(field.kind, 28)
         if field.kind in (*_TEXT, "date"):
-            whole.number_format = "@" if field.kind in _TEXT else "dd/mm/yyyy"
+            dimension.number_format = "@" if field.kind in _TEXT else "dd/mm/yyyy"
         if rule := _validation(field, letter):
             rule.add(f"{letter}3:{letter}{ROWS}")
             sheet.add_data_validation(rule)

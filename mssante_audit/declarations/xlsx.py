@@ -83,12 +83,12 @@ def _read(
     if not tops:
         raise InputError("no sheet with cells", file=file)
     headings = {title: find_headings(top, mapping) for title, top in tops.items()}
-    shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
-    of_register = [title for title in shown if headings[title].recognised] or headings
+    visible_titles = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    of_register = [title for title in visible_titles if headings[title].recognised] or headings
     chosen = name if name is not None else max(of_register, key=lambda title: headings[title].recognised)
     heading = headings[chosen]
     read = Sheet(file, heading.headings, heading_row=heading.last + 1, sheet=chosen)
-    read.unread = tuple(title for title in shown if title != chosen and any(map(any, tops[title])))
+    read.unread = tuple(title for title in visible_titles if title != chosen and any(map(any, tops[title])))
     formulas, merged = _marks(file, archive.read(book[chosen]._worksheet_path))  # its size was checked
     unsolved = {row for (row, _), text in formulas.items() if text is not None}
     read.fill(_cells(read, _rows(file, book[chosen], values_only=not styled), unsolved, styled), unsolved)
@@ -110,11 +110,11 @@ def _rows(file: str, sheet: Any, *, values_only: bool) -> Iterator[tuple[Any, ..
 
 
 def _cells(
-    read: Sheet, every: Iterable[tuple[Any, ...]], unsolved: Container[int], styled: bool
+    read: Sheet, rows: Iterable[tuple[Any, ...]], unsolved: Container[int], styled: bool
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows below the headings as texts; what is struck through is lost."""
     width, first = len(read.headings), (read.heading_row or 0) + 1
-    for number, row in enumerate(islice(every, first - 1, None), first):
+    for number, row in enumerate(islice(rows, first - 1, None), first):
         struck: dict[int, Any] = {}
         if styled:  # the cells themselves
             struck = {at: c.value for at, c in enumerate(row) if c.value not in (None, "") and _struck(c)}
@@ -125,8 +125,8 @@ def _cells(
         if struck and not any(texts):
             read.problems.append(Problem(number, None, "struck-row"))
         if any(texts) or number in unsolved:
-            lost = {at: f"#N/A {_text(value)}" for at, value in struck.items()}
-            read.problems += [Problem(number, at, "struck-cell", cell=cell) for at, cell in lost.items()]
+            cells = {at: f"#N/A {_text(value)}" for at, value in struck.items()}
+            read.problems += [Problem(number, at, "struck-cell", cell=cell) for at, cell in cells.items()]
         yield number, texts
 
 

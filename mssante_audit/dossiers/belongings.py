@@ -71,17 +71,17 @@ class Belongings:
         by_list, by_register = _by_kind(listed), _by_kind(declared)
         self.hosts, self.declared = by_list["host"], by_register["host"]
         # Of what both know, what the lists say counts.
-        both = {kind: {**by_register[kind], **by_list[kind]} for kind in KINDS}
-        self.identifiers, self.phones = both["identifier"], both["phone"]  # phones: their last nine digits
-        self.odd = both["odd"]  # domains and certificate names that are no host names
+        union = {kind: {**by_register[kind], **by_list[kind]} for kind in KINDS}
+        self.identifiers, self.phones = union["identifier"], union["phone"]  # phones: their last nine digits
+        self.odd = union["odd"]  # domains and certificate names that are no host names
         self.names: defaultdict[str, dict[tuple[str, ...], Owners]] = defaultdict(dict)  # by their first word
         self.fields: dict[str, Owners] = {}  # names too short or too common to be found inside a text
-        self._sort_names(both["name"], both["person"])
+        self._sort_names(union["name"], union["person"])
         self.public = {"mssante.fr", space.observation.parent_zone if space.observation else ""}
 
     def foreign(self, text: str, operator_id: str) -> tuple[str, ...]:
         """Return what in a text belongs to others and not to `operator_id`."""
-        return tuple(what for what, owners in _owned(self, text) if operator_id not in owners)
+        return tuple(name for name, owners in _owned(self, text) if operator_id not in owners)
 
     def safe(self, text: str, operator_id: str, instead: str | None = None) -> str:
         """Return a text as `operator_id` may read it: `instead`, or `ELSEWHERE`, if it holds others'."""
@@ -115,54 +115,54 @@ class Belongings:
 
 
 @lru_cache(maxsize=8192)
-def _owned(of: Belongings, text: str) -> tuple[Owned, ...]:
+def _owned(owned: Belongings, text: str) -> tuple[Owned, ...]:
     """Return all that is somebody's in a text."""
     plain = text.casefold()
-    matches = [(host, _owners_of_host(of, host[-_NAME_MAX:].strip(".-"))) for host in _HOST.findall(plain)]
-    for odd, owners in of.odd.items():
+    matches = [(host, _owners_of_host(owned, host[-_NAME_MAX:].strip(".-"))) for host in _HOST.findall(plain)]
+    for odd, owners in owned.odd.items():
         if odd in plain and re.search(rf"(?<![\w.-]){re.escape(odd)}(?![\w-])", plain):
             matches.append((odd, owners))
-    matches += [(token, of.identifiers.get(token.upper(), set())) for token in _IDENTIFIER.findall(text)]
+    matches += [(token, owned.identifiers.get(token.upper(), set())) for token in _IDENTIFIER.findall(text)]
     for run in _DIGITS.findall(plain):
         digits = "".join(filter(str.isdigit, run))
-        owners = of.identifiers.get(digits, set()) if digits != run else set()
-        matches.append((run, owners or of.phones.get(digits[-9:], set())))
-    matches += _names(of, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
+        owners = owned.identifiers.get(digits, set()) if digits != run else set()
+        matches.append((run, owners or owned.phones.get(digits[-9:], set())))
+    matches += _names(owned, re.sub(_HOST.pattern, " . ", text, flags=re.IGNORECASE))
     fields = (field.strip(' \t"') for field in _FIELDS.split(text))
-    keys = (fold(field) for field in fields if field == field.upper()) if of.fields else ()
-    matches += [(key, of.fields.get(key, set())) for key in keys]
+    keys = (fold(field) for field in fields if field == field.upper()) if owned.fields else ()
+    matches += [(key, owned.fields.get(key, set())) for key in keys]
     return tuple(match for match in matches if match[1])
 
 
-def _owners_of_host(of: Belongings, host: str) -> Owners:
+def _owners_of_host(owned: Belongings, host: str) -> Owners:
     """Return whose a host is: the longest known name that it is, or lies under, decides."""
     labels = host.split(".")
-    for index in (of.hosts, of.declared):
+    for index in (owned.hosts, owned.declared):
         for start in range(len(labels) - 1):
             name = ".".join(labels[start:])
-            if name in of.public:
+            if name in owned.public:
                 break
             if name in index:
                 return index[name]
     return set()
 
 
-def _names(of: Belongings, text: str) -> Iterator[Owned]:
+def _names(owned: Belongings, text: str) -> Iterator[Owned]:
     """Find names word by word; where several start at one word the longest is meant."""
     words, capitals = _TOKEN.findall(fold(text)), set(_CAPITALS.findall(text))
     at = 0
     while at < len(words):
-        here = [name for name in of.names.get(words[at], ()) if tuple(words[at : at + len(name)]) == name]
-        name = max(here, key=len, default=())
+        names = [name for name in owned.names.get(words[at], ()) if tuple(words[at : at + len(name)]) == name]
+        name = max(names, key=len, default=())
         if len(name) > 1 or (name and (len(name[0]) >= LONG or name[0].upper() in capitals)):
-            yield " ".join(name), of.names[name[0]][name]
+            yield " ".join(name), owned.names[name[0]][name]
         at += len(name) or 1
 
 
 def _by_kind(claims: Iterable[Claim]) -> dict[str, dict[str, Owners]]:
     """Return of each of the `KINDS` whose each text is."""
     owned = grouped(((kind, text), owner) for kind, text, owner in claims)
-    return {kind: {text: {*owners} for (of, text), owners in owned.items() if of == kind} for kind in KINDS}
+    return {kind: {text: {*owners} for (key, text), owners in owned.items() if key == kind} for kind in KINDS}
 
 
 def _of_list(rows: pd.DataFrame) -> Iterator[Claim]:
@@ -183,8 +183,8 @@ def _of_declaration(row: Mapping[str, str]) -> Iterator[Claim]:
     yield from _of_operator(owner, [row["structure_name"]], hosts, contacts)
     if len(contract := row["contract_number"].strip()) >= LONG:
         yield "identifier", contract.upper(), owner
-    for who in ("representative", "project_manager", "technical_manager", "signatory"):
-        last, first = fold(row[f"{who}_last_name"]), fold(row[f"{who}_first_name"])
+    for role in ("representative", "project_manager", "technical_manager", "signatory"):
+        last, first = fold(row[f"{role}_last_name"]), fold(row[f"{role}_first_name"])
         if last and first:
             yield "person", f"{last} {first}", owner
             yield "person", f"{first} {last}", owner

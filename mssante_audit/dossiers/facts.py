@@ -90,13 +90,13 @@ class Dossier:
             if not masked and (clear := told_to(common.facts[key], is_own)) is not common.facts[key]:
                 facts, rule = {**clear, "evidence": finding["evidence"]}, registry.rule(finding["rule"])
                 finding |= {part: templates.sentence(rule, part, facts) for part in ("observed", "expected")}
-            every = pairs(finding["rule"], facts)
-            differing[key] = tuple(pair for pair in every if not any(map(self.foreign, pair)))
+            text_pairs = pairs(finding["rule"], facts)
+            differing[key] = tuple(pair for pair in text_pairs if not any(map(self.foreign, pair)))
             self.records.append(self._cut(finding))
         self.remedies = {key: typeset(self.safe(common.remedies[key])) for key in differing}
-        asked = [finding for finding in self.records if finding["fingerprint"] in common.asked]
-        self.doubted = [finding for finding in asked if finding["fingerprint"] in common.unsure]
-        self.todo = [finding for finding in asked if finding["fingerprint"] not in common.unsure]
+        actionable = [finding for finding in self.records if finding["fingerprint"] in common.asked]
+        self.doubted = [finding for finding in actionable if finding["fingerprint"] in common.unsure]
+        self.todo = [finding for finding in actionable if finding["fingerprint"] not in common.unsure]
         self.points: tuple[Point, ...] = points_of(self.todo, self.domain_of, self.remedies, differing)
 
     @property
@@ -108,9 +108,9 @@ class Dossier:
     def caveat(self) -> str:
         """How many findings are not known to hold, and why; "" if all are."""
         unsure = [self.common.unsure[finding["fingerprint"]] for finding in self.doubted]
-        what = list(dict.fromkeys(named(name) for names in unsure for name in names))
+        inputs = list(dict.fromkeys(named(name) for names in unsure for name in names))
         text = "{n:constat reste|constats restent} à confirmer ; en doute ou trop ancien : {what}."
-        return format_text(text, n=len(unsure), what=listing(what)) if unsure else ""
+        return format_text(text, n=len(unsure), what=listing(inputs)) if unsure else ""
 
     def foreign(self, text: str) -> bool:
         """Tell whether a text holds what is others'."""
@@ -118,18 +118,18 @@ class Dossier:
 
     def safe(self, text: str, instead: str | None = None) -> str:
         """Return a text as the operator may read it (`Belongings.safe`)."""
-        shown = self.common.belongings.safe(text, self.operator_id, instead)
-        return unnamed(shown) if self.masked else shown
+        safe_text = self.common.belongings.safe(text, self.operator_id, instead)
+        return unnamed(safe_text) if self.masked else safe_text
 
     def _cut(self, finding: dict[str, Any]) -> dict[str, Any]:
         """Return a finding with nothing of others in it."""
         rows = tuple(row for row in finding["rows"] if row in self._domain_of)
         domains = list(dict.fromkeys(self._domain_of[row] for row in rows))
-        alone = len(rows) == len(finding["rows"])
+        all_own = len(rows) == len(finding["rows"])
         if not domains and self.common.belongings.is_own_domain(finding["domain"], self.operator_id):
             domains = [finding["domain"]]
-        count = finding["domains"] if alone and not rows else len(domains)
-        if not alone:
+        count = finding["domains"] if all_own and not rows else len(domains)
+        if not all_own:
             file = next(place.file for place in finding["where"] if place.source == LIST)
             finding |= {"evidence": places.row_ranges(rows), "where": places.places_of(rows, file)}
         return {
@@ -155,15 +155,15 @@ class Dossier:
             declared = register[register["operator_id"] == self.operator_id]
             texts.update(*(declared[name] for name, field in fields().items() if field.personal))
         texts.discard("")
-        reached = {part for of in map(parse_contact, texts) for part in (*of.phones, *of.emails)}
+        reached = {part for parsed in map(parse_contact, texts) for part in (*parsed.phones, *parsed.emails)}
 
         def is_own(text: str) -> bool:
             contact = parse_contact(text)
             parts = {*contact.phones, *contact.emails}
             same = not text.strip() or any(text in written for written in texts)
             # Written otherwise, and still nothing in it but what it reaches.
-            more = contact.names or contact.malformed or contact.leftovers
-            return not self.foreign(text) and (same or (bool(parts) and parts <= reached and not more))
+            extra = contact.names or contact.malformed or contact.leftovers
+            return not self.foreign(text) and (same or (bool(parts) and parts <= reached and not extra))
 
         return is_own
 
@@ -176,7 +176,7 @@ class Dossier:
     def domains(self) -> pd.DataFrame:
         """A row a domain: `domain`, `description`, `certificates`, `declared`, `method`, `why`, `status`."""
         names, texts, keys = (self.entries[n].tolist() for n in ("domain", "description", "dn_key"))
-        described, certified = (grouped(zip(names, each, strict=True)) for each in (texts, keys))
+        described, certified = (grouped(zip(names, column, strict=True)) for column in (texts, keys))
         methods, statuses = self.common.methods.reindex(list(described), fill_value=""), self.common.statuses
         return pd.DataFrame({
             "domain": list(described),
@@ -190,8 +190,8 @@ class Dossier:
     @cached_property
     def verdicts(self) -> pd.DataFrame:
         """Its domains' rows of `mssante_audit.verdicts.domains.domains`."""
-        every = domains(self.space)
-        return every[every["domain"].isin(self.entries["domain"])]
+        rows = domains(self.space)
+        return rows[rows["domain"].isin(self.entries["domain"])]
 
     @cached_property
     def certificates(self) -> pd.DataFrame:
@@ -207,14 +207,14 @@ class Dossier:
         Columns: `until`, `days`, `cn`, `hosts`, `domains`, `alone` (how many of them have no other), `spare`
         (days that the one before it had left; NaN if none is known). ``None`` where TLS was not observed.
         """
-        if (seen := self.common.ending) is None:
+        if (rows := self.common.ending) is None:
             return None
-        ends = seen[seen["domain"].isin(self.entries["domain"]) & seen["key"].isin(self.entries["dn_key"])]
-        names = ends["name"].map(lambda name: self.safe(parse_dn(name).get("CN") or name))
-        ends = ends.assign(
-            cn=names, host=ends["host"].map(self.safe), alone=ends["domain"].where(ends["alone"])
+        certs = rows[rows["domain"].isin(self.entries["domain"]) & rows["key"].isin(self.entries["dn_key"])]
+        names = certs["name"].map(lambda name: self.safe(parse_dn(name).get("CN") or name))
+        certs = certs.assign(
+            cn=names, host=certs["host"].map(self.safe), alone=certs["domain"].where(certs["alone"])
         )
-        presented = ends.groupby("certificate", sort=False).agg(
+        presented = certs.groupby("certificate", sort=False).agg(
             until=("until", "first"), days=("days", "first"), cn=("cn", "first"),
             hosts=("host", lambda hosts: tuple(hosts.unique())), domains=("domain", "nunique"),
             alone=("alone", "nunique"), spare=("spare", "first"),
@@ -225,7 +225,7 @@ class Dossier:
     def contacts(self) -> pd.DataFrame:
         """One row a contact: `kind` (``project`` or ``support``), `contact`, `domains`."""
 
-        def shown(text: str) -> str:
+        def own_text(text: str) -> str:
             if self.foreign(text):
                 return gettext(ELSEWHERE)
             return mask(text, self.space.contacts == "services") if self.masked else text
@@ -233,7 +233,7 @@ class Dossier:
         counted, domains = list[tuple[Any, ...]](), self.entries["domain"].tolist()
         for kind in ("project", "support"):
             texts = self.entries[f"{kind}_contact"].tolist()
-            counted += _by_domains(zip(((kind, shown(text)) for text in texts), domains, strict=True))
+            counted += _by_domains(zip(((kind, own_text(text)) for text in texts), domains, strict=True))
         return pd.DataFrame(counted, columns=["kind", "contact", "domains"])
 
     @cached_property
@@ -247,12 +247,12 @@ class Dossier:
         changes = self.common.step.changes
         touched = (changes[["operator_before", "operator_after"]] == self.operator_id).any(axis=1)
         touching = changes[touched & (changes["kind"] != "restamped")].reset_index(drop=True)
-        shown = worded_changes(touching, contacts=self.space.contacts if self.masked else "all")
+        table = worded_changes(touching, contacts=self.space.contacts if self.masked else "all")
         clear = worded_changes(touching, contacts="all")  # what is masked is looked through as well
         for side in ("before", "after"):
-            shown[side] = shown[side].mask(clear[side].map(self.foreign).astype("bool"), gettext(ANOTHER))
-        shown["domain"] = [self.safe(domain, "–") for domain in shown["domain"]]
-        return shown[["kind", "domain", "before", "after", "confidence"]]
+            table[side] = table[side].mask(clear[side].map(self.foreign).astype("bool"), gettext(ANOTHER))
+        table["domain"] = [self.safe(domain, "–") for domain in table["domain"]]
+        return table[["kind", "domain", "before", "after", "confidence"]]
 
     @cached_property
     def held(self) -> list[tuple[datetime, int]]:

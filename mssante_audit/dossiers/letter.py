@@ -67,20 +67,20 @@ def letter_files(dossier: Dossier, on: Stationery | None = None) -> dict[str, by
 
 def subject(dossier: Dossier) -> str:
     """Return the message's subject: one line, whatever the operator is called."""
-    some = "MSSanté : {n:point} à corriger sur vos domaines – {who}"
+    todo = "MSSanté : {n:point} à corriger sur vos domaines – {who}"
     none = "MSSanté : rien à corriger sur vos domaines – {who}"
     points = len(dossier.points)
-    return format_text(some if points else none, n=points, who=one_line(dossier.label, 80))
+    return format_text(todo if points else none, n=points, who=one_line(dossier.label, 80))
 
 
 def letter_text(dossier: Dossier, attached: Mapping[str, bytes], on: Stationery) -> str:
     """Return the message's text, in lines of at most `WIDTH` characters but for names that are longer."""
-    seen, as_of = dossier.presented, dossier.space.as_of
+    presented, as_of = dossier.presented, dossier.space.as_of
     text = _environment().get_template("letter.txt.j2").render(
         dossier=dossier, again=reminder(dossier, on), attached=attached, on=on,
         most={"points": MOST_POINTS, "cases": MOST_CASES, "domains": MOST_DOMAINS},
         until=as_of + timedelta(on.deadline_days) if on.deadline_days else None,
-        ends=[] if seen is None else seen.to_dict("records"),
+        ends=[] if presented is None else presented.to_dict("records"),
     )  # fmt: skip
     return text.replace(NARROW, NBSP) + "\n"
 
@@ -88,7 +88,7 @@ def letter_text(dossier: Dossier, attached: Mapping[str, bytes], on: Stationery)
 @cache
 def _environment() -> Environment:
     jinja = environment().overlay(autoescape=False)
-    jinja.filters = {**jinja.filters, "wrapped": _filled, "line": one_line, "some": _some}
+    jinja.filters = {**jinja.filters, "wrapped": _filled, "line": one_line, "some": _shortened}
     return jinja
 
 
@@ -96,16 +96,16 @@ def reminder(dossier: Dossier, on: Stationery) -> str:
     """Return the sentence that says of which letter this is a reminder, and of what; "" if it is none."""
     sent_on, before = on.reminders.get(dossier.operator_id, ("", {}))
     unknown = [key for key, state in before.items() if state == "unknown"]
-    left = [f["rule"] for f in dossier.todo if f["fingerprint"] in before.keys() - unknown]
-    if not left:
+    remaining = [f["rule"] for f in dossier.todo if f["fingerprint"] in before.keys() - unknown]
+    if not remaining:
         return ""
     words = "Rappel de notre lettre du {day} : {k:constat} sur {n} {k:~reste|restent} à corriger ({what})."
-    what = _some([title_of(code) for code in dict.fromkeys(left)], MOST_CASES, 90)
+    titles = _shortened([title_of(code) for code in dict.fromkeys(remaining)], MOST_CASES, 90)
     if unknown:
         others = "{n:autre n’a pas pu être vérifié|autres n’ont pas pu être vérifiés}"
-        what += f" ; {format_text(others, n=len(unknown))}"
+        titles += f" ; {format_text(others, n=len(unknown))}"
     sent = language.day(parse_instant(sent_on))
-    return format_text(words, day=sent, k=len(left), n=len(before), what=what)
+    return format_text(words, day=sent, k=len(remaining), n=len(before), what=titles)
 
 
 def _filled(text: str, first: str = "", following: str = "") -> str:
@@ -113,11 +113,11 @@ def _filled(text: str, first: str = "", following: str = "") -> str:
     return filler.fill(text)
 
 
-def _some(names: Sequence[str], most: int, length: int) -> str:
-    shown = [one_line(name, length) for name in names]
-    if len(shown) <= most:
-        return language.listing(shown)
-    return format_text("{names} et {n:autre}", names=", ".join(shown[:most]), n=len(shown) - most)
+def _shortened(names: Sequence[str], limit: int, length: int) -> str:
+    lines = [one_line(name, length) for name in names]
+    if len(lines) <= limit:
+        return language.listing(lines)
+    return format_text("{names} et {n:autre}", names=", ".join(lines[:limit]), n=len(lines) - limit)
 
 
 # -- the e-mail ---------------------------------------------------------------------------------------------
@@ -140,12 +140,12 @@ def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Sta
     message["X-Unsent"] = "1"
     message.set_content(text, charset="utf-8", cte="quoted-printable")
     if kind := on.picture:  # the same words, in the same lines, below the logo
-        whole = (
+        page = (
             f'<!DOCTYPE html><html lang="{language.current_language()}"><body>'
             '<p><img src="cid:logo" alt="" style="max-height:80px"></p>'
             f'<pre style="font:inherit;white-space:pre-wrap">{escape(text)}</pre></body></html>\n'
         )
-        message.add_alternative(whole, subtype="html", charset="utf-8", cte="quoted-printable")
+        message.add_alternative(page, subtype="html", charset="utf-8", cte="quoted-printable")
         *_, html = message.iter_parts()
         html.add_related(on.logo, "image", kind, cid="<logo>", filename=f"logo.{kind}", disposition="inline")
     for name, content in attached.items():
@@ -164,25 +164,25 @@ def _addressees(dossier: Dossier) -> tuple[Address, ...]:
     Those that the audit reports as wrong are left out; where none is left, the support contacts are asked.
     A placeholder stands where contacts are masked, or there is none.
     """
-    who, both, entries = one_line(dossier.label, 80), ("project", "support"), dossier.entries
+    name, kinds, entries = one_line(dossier.label, 80), ("project", "support"), dossier.entries
     wrong = {
         (row, kind)
         for finding in dossier.records
         if finding["rule"].startswith(_WRONG_CONTACT)
-        for kind in dossier.common.kinds.get(finding["fingerprint"], both)
+        for kind in dossier.common.kinds.get(finding["fingerprint"], kinds)
         for row in finding["rows"]
     }
-    for kind in both if not dossier.masked else ():
+    for kind in kinds if not dossier.masked else ():
         listed = zip(entries["row"].tolist(), entries[f"{kind}_email"].tolist(), strict=True)
         emails = Counter(email for row, email in listed if email and (row, kind) not in wrong)
         addresses: list[Address] = []
         for email, _ in emails.most_common(4):
             if email.isascii() and not dossier.foreign(email):
                 with suppress(ValueError, IndexError):  # valid by syntax, and nothing a header can carry
-                    addresses.append(Address(who, addr_spec=email))
+                    addresses.append(Address(name, addr_spec=email))
         if addresses:
             return tuple(addresses)
-    return (Address(who, addr_spec=ADDRESSEE),)
+    return (Address(name, addr_spec=ADDRESSEE),)
 
 
 # -- Annexe 1 filled ----------------------------------------------------------------------------------------
@@ -202,9 +202,9 @@ def forms(dossier: Dossier, addresses: tuple[str, str]) -> dict[str, bytes]:
         rows = rows.sort_values("date", na_position="first", kind="stable")
         declared = dict(zip(rows["domain_key"], records(rows).to_dict("records"), strict=True))
     points = (point for point in dossier.points if any(code.startswith(asking) for code in point.rules))
-    wanted = dict.fromkeys(domain_key(domain) for point in points for domain in point.domains)
+    keys = dict.fromkeys(domain_key(domain) for point in points for domain in point.domains)
     possible = declared.keys() | set(map(domain_key, dossier.entries["domain"]))
-    chosen = sorted((key for key in wanted if key in possible), key=lambda key: key not in declared)
+    chosen = sorted((key for key in keys if key in possible), key=lambda key: key not in declared)
     written = {}
     for number, key in enumerate(chosen[:MOST_FORMS], 1):
         doubtful, record = reported(dossier, key), _record(dossier, key, declared.get(key, {}))
@@ -249,7 +249,7 @@ def _record(dossier: Dossier, key: str, declared: dict[Any, str]) -> dict[str, s
     elif methods.get(key) == "redirected" and len(exchangers) == 1:
         listed["mail_server"] = exchangers[0]
     for kind, part in _CONTACTS.items():
-        phone, email = (_only(rows[f"{kind}_{what}"]) for what in ("phone", "email"))
+        phone, email = (_only(rows[f"{kind}_{column}"]) for column in ("phone", "email"))
         listed |= {f"{part}_phone": national(phone) if phone else "", f"{part}_email": email}
     values |= {name: text for name, text in listed.items() if not values[name]}
     if values["dn_igc_sante"] and values["dn_igc_cps"] and not declared:

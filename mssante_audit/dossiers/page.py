@@ -32,8 +32,8 @@ def _answer(dossier: Dossier, limit: int) -> Html:
     words = ("{n:critique}", "{n:erreur}", "{n:avertissement}")
     sentences = [say(text, n=n) for text, n in zip(words, _severities(dossier).values(), strict=True) if n]
     signature = names("signatures")[dossier.space.whitelist.signature.status]
-    shown = counts(dossier.verdicts, for_operator=True)
-    return macro("dossier.answer", dossier, sentences, shown, signature)
+    numbers = counts(dossier.verdicts, for_operator=True)
+    return macro("dossier.answer", dossier, sentences, numbers, signature)
 
 
 def _correct(dossier: Dossier, limit: int) -> Html:
@@ -52,20 +52,20 @@ def _correct(dossier: Dossier, limit: int) -> Html:
     for name, part in parts.items():
         if part:
             texts = pd.DataFrame(part, columns=columns)
-            shown = {**texts, "Gravité": list(map(severity_cell, texts["Gravité"].tolist()))}
-            folds[say(words[name], n=len(part))] = _once(shown, name, limit, texts)
+            cells = {**texts, "Gravité": list(map(severity_cell, texts["Gravité"].tolist()))}
+            folds[say(words[name], n=len(part))] = _once(cells, name, limit, texts)
     return macro("dossier.correct", dossier.points[:limit], folds)
 
 
-def _once(columns: Any, name: str, limit: int, csv: pd.DataFrame | None = None, **more: Any) -> Html:
+def _once(columns: Any, name: str, limit: int, csv: pd.DataFrame | None = None, **options: Any) -> Html:
     """Return a table without the columns that say the same in all its rows, which are said once above it."""
-    lists, bar = {str(n): list(its) for n, its in columns.items()}, more.get("bar")
+    lists, bar = {str(n): list(its) for n, its in columns.items()}, options.get("bar")
     plain = {n: its for n, its in [*lists.items()][1:] if n != bar and len(its) > 1}
     same = {n: its[0] for n, its in plain.items() if isinstance(its[0], str | int) and len({*its}) == 1}
     texts = ((gettext(n), value if isinstance(value, str) else number(value)) for n, value in same.items())
     alike = [(n, text) for n, text in texts if text]
-    shown = [(n, its) for n, its in lists.items() if n not in same]
-    rows = columns_table(shown, name=name, limit=limit, csv=None if csv is None else values(csv), **more)
+    varying = [(n, its) for n, its in lists.items() if n not in same]
+    rows = columns_table(varying, name=name, limit=limit, csv=None if csv is None else values(csv), **options)
     return joined(macro("dossier.alike", alike), rows)
 
 
@@ -107,41 +107,41 @@ def _identity(dossier: Dossier, limit: int) -> Html:
 
 
 def _certificates(dossier: Dossier, limit: int) -> Html:
-    held, listed, alone = dossier.certificates, dossier.domains["domain"], dossier.space.alone
-    first = held["cn"].iloc[0]
+    certificates, listed, sole = dossier.certificates, dossier.domains["domain"], dossier.space.alone
+    first = certificates["cn"].iloc[0]
     words = "Si le certificat {first} expire, {n:domaine} sur {all} {n:~tombe|tombent}, faute d’un autre."
-    falling = listed.isin(alone.loc[alone["cn"] == first, "domain"]).sum()
+    falling = listed.isin(sole.loc[sole["cn"] == first, "domain"]).sum()
     none = "Si le certificat {first} expire, aucun domaine ne tombe : chacun en a un autre."
     caption = say(words if falling else none, first=first, n=int(falling), all=len(listed))
-    authorities = held["igc"].replace("", str(say("inconnue")))
-    shown = {"Nom (CN)": held["cn"], "Autorité": authorities, "Domaines": held["domains"]}
+    authorities = certificates["igc"].replace("", str(say("inconnue")))
+    cells = {"Nom (CN)": certificates["cn"], "Autorité": authorities, "Domaines": certificates["domains"]}
     columns = {
         "until": "Fin", "days": "Jours", "cn": "Nom (CN)", "hosts": "Serveurs", "domains": "Domaines",
         "alone": "Domaines sans autre", "spare": "Jours qui restaient au précédent",
     }  # fmt: skip
-    seen = dossier.presented is not None
-    ends = pd.DataFrame(columns=[*columns]) if dossier.presented is None else dossier.presented
-    risky = [end for end in ends.to_dict("records") if end["alone"] > 0]
+    observed = dossier.presented is not None
+    rows = pd.DataFrame(columns=[*columns]) if dossier.presented is None else dossier.presented
+    risky = [end for end in rows.to_dict("records") if end["alone"] > 0]
     over = sum(end["alone"] for end in risky if end["days"] < 0)
-    visited = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(ends))
+    visited = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(rows))
     unseen = "Aucun de vos certificats n’a été vu sur un serveur."
-    written = ends.assign(spare=ends["spare"].astype("Int64")).rename(columns=columns)
+    written = rows.assign(spare=rows["spare"].astype("Int64")).rename(columns=columns)
     return joined(
-        _once(shown, "certificates", limit, bar="Domaines", caption=caption),
-        macro("dossier.ends", seen, over, next((end for end in risky if end["days"] >= 0), None)),
-        table(written, name="ends", caption=visited, csv=ends, limit=limit, empty=unseen) if seen else "",
+        _once(cells, "certificates", limit, bar="Domaines", caption=caption),
+        macro("dossier.ends", observed, over, next((end for end in risky if end["days"] >= 0), None)),
+        table(written, name="ends", caption=visited, csv=rows, limit=limit, empty=unseen) if observed else "",
     )
 
 
 def _domains(dossier: Dossier, limit: int) -> Html:
-    listed, seen = dossier.domains, dossier.space.observation is not None
+    listed, observed = dossier.domains, dossier.space.observation is not None
     means = {"delegated": "delegation", "within-delegated": "delegation", "redirected": "redirection"}
-    asked = int(listed["declared"].isin(means.values()).sum())
+    declared_count = int(listed["declared"].isin(means.values()).sum())
     pairs = zip(listed["method"], listed["declared"], strict=True)
     same = sum(means.get(method) == declared for method, declared in pairs)
     methods, statuses = names("methods"), names("statuses")
     used = Counter(methods[method] for method in listed["method"] if method in methods)
-    each = [say("{how} ({n:domaine})", n=n, how=how) for how, n in used.most_common()]
+    phrases = [say("{how} ({n:domaine})", n=n, how=name) for name, n in used.most_common()]
     declared, nothing = names("declared"), say("rien")
     if dossier.space.register is None:
         declared, nothing = {}, say("inconnu")
@@ -156,25 +156,25 @@ def _domains(dossier: Dossier, limit: int) -> Html:
         "Déclaration": [statuses.get(status, unlisted) for status in listed["status"]],
     }
     caption = say("{n:domaine dans la liste|domaines dans la liste}", n=len(listed))
-    summary = macro("dossier.methods", seen, each, same, asked)
+    summary = macro("dossier.methods", observed, phrases, same, declared_count)
     return joined(summary, _once(columns, "domains", limit, listed, caption=caption))
 
 
 def _contacts(dossier: Dossier, limit: int) -> Html:
-    held, called, empty = dossier.contacts, names("contacts"), say("vide")
+    contacts, called, empty = dossier.contacts, names("contacts"), say("vide")
     columns = {
-        "Contact": [called[kind] for kind in held["kind"]],
-        "Tel que publié": [contact or empty for contact in held["contact"]],
-        "Domaines": held["domains"].tolist(),
+        "Contact": [called[kind] for kind in contacts["kind"]],
+        "Tel que publié": [contact or empty for contact in contacts["contact"]],
+        "Domaines": contacts["domains"].tolist(),
     }
-    caption = say("{n:contact publié|contacts publiés}", n=len(held))
+    caption = say("{n:contact publié|contacts publiés}", n=len(contacts))
     return columns_table(columns.items(), name="contacts", caption=caption, limit=limit)
 
 
 def _changes(dossier: Dossier, limit: int) -> Html:
     held, changes, step = dossier.held, dossier.changes, dossier.common.step
-    most, days = max((n for _, n in held), default=0) or 1, (held[-1][0] - held[0][0]).days if held else 0
-    lists = macro("dossier.held", [((at - held[0][0]).days / (days or 1), n / most, at, n) for at, n in held])
+    top, days = max((n for _, n in held), default=0) or 1, (held[-1][0] - held[0][0]).days if held else 0
+    lists = macro("dossier.held", [((at - held[0][0]).days / (days or 1), n / top, at, n) for at, n in held])
     if changes is None or step is None:
         return joined(lists, table(pd.DataFrame(), empty="Il n’y a pas de liste antérieure à comparer."))
     columns = {
@@ -187,8 +187,8 @@ def _changes(dossier: Dossier, limit: int) -> Html:
     caption = say("{n:changement} entre les listes du {a} et du {b}", n=len(changes), **between)
     words = {"kind": names("changes"), "confidence": names("confidences")}
     named = {column: changes[column].map(called) for column, called in words.items()}
-    shown = changes.assign(**named).rename(columns=columns)
-    return joined(lists, _once(shown, "changes", limit, shown, caption=caption))
+    texts = changes.assign(**named).rename(columns=columns)
+    return joined(lists, _once(texts, "changes", limit, texts, caption=caption))
 
 
 # What shows each section of a page, in their order.

@@ -62,17 +62,17 @@ class Case:
         if pairs := differences(self.pairs):
             sides = (label, gettext("Attendu") if expected else gettext("Ailleurs"))
             lines = [text for pair in pairs[:MOST_DIFFERENCES] for text in map(_labelled, sides, pair)]
-            if (more := len(pairs) - MOST_DIFFERENCES) > 0:
-                lines.append(format_text("(et {n:autre écriture|autres écritures})", n=more))
+            if (extra := len(pairs) - MOST_DIFFERENCES) > 0:
+                lines.append(format_text("(et {n:autre écriture|autres écritures})", n=extra))
             signs = [gettext(text) for sign, text in LEGEND.items() if sign in "".join(lines)]
-            meant = gettext(" ; ").join([gettext("entre crochets : ce qui diffère"), *signs])
-            return [*lines, f"({meant})"] if "[" in "".join(lines) else lines
+            legend = gettext(" ; ").join([gettext("entre crochets : ce qui diffère"), *signs])
+            return [*lines, f"({legend})"] if "[" in "".join(lines) else lines
         parts = [one_line(part, MOST_TEXT) for part in self.observed.split(" | ")]
         lines = [_labelled(label, parts[0])] if self.observed else [label] if self.rule != about else []
         if len(parts) > 1:
             lines = [_labelled(label, ""), *(f"· {part}" for part in parts[:MOST_PARTS])]
-            if (more := len(parts) - MOST_PARTS) > 0:
-                lines.append(format_text("et {n:autre}", n=more))
+            if (extra := len(parts) - MOST_PARTS) > 0:
+                lines.append(format_text("et {n:autre}", n=extra))
         return lines + right
 
 
@@ -92,12 +92,12 @@ class Point:
     @property
     def lines(self) -> list[str]:
         """What its first cases say, a line once."""
-        return list(_each(*(case.lines(self.rules[0]) for case in [*self.cases][:SHOWN])))
+        return list(_distinct(*(case.lines(self.rules[0]) for case in [*self.cases][:SHOWN])))
 
     @property
     def expected(self) -> list[str]:
         """What is to be written, letter for letter, where that is known."""
-        return list(_each(right for case in self.cases for _, right in case.pairs))[:MOST_PARTS]
+        return list(_distinct(right for case in self.cases for _, right in case.pairs))[:MOST_PARTS]
 
 
 def _labelled(label: str, text: str) -> str:
@@ -122,23 +122,23 @@ def points_of(
             case = Case(finding["rule"], finding["observed"], finding["expected"], differs)
             names = [domain_of[row] for row in finding["rows"] if row in domain_of] or [finding["domain"]]
             named += [(case, name) for name in names]
-        cases = {case: _each(filter(None, names)) for case, names in grouped(named).items()}
+        cases = {case: _distinct(filter(None, names)) for case, names in grouped(named).items()}
         severity = max((finding["severity"] for finding in findings), key=SEVERITIES.index)
-        rules, domains = _each(case.rule for case in cases), _each(*cases.values())
-        who = next(who for who in addressees if rules[0].startswith(tuple(who["rules"])))
-        addressee, title, why = typeset(str(who[current_language()])), title_of(rules[0]), why_of(rules[0])
+        rules, domains = _distinct(case.rule for case in cases), _distinct(*cases.values())
+        entry = next(entry for entry in addressees if rules[0].startswith(tuple(entry["rules"])))
+        addressee, title, why = typeset(str(entry[current_language()])), title_of(rules[0]), why_of(rules[0])
         points.append(Point(severity, title, why, remedy, addressee, rules, domains, cases))
     return tuple(sorted(points, key=lambda point: SEVERITIES.index(point.severity), reverse=True))
 
 
-def _each(*names: Iterable[str]) -> tuple[str, ...]:
+def _distinct(*names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chain.from_iterable(names)))
 
 
 def one_line(text: str, most: int) -> str:
     """Return a text of the data on one line, nothing invisible in it, cut at `most` characters."""
-    shown = re.sub(" {2,}", lambda run: "␣" * len(run[0]), visible(text).strip())
-    return shown if len(shown) <= most else f"{shown[:most].rstrip()}…"
+    line = re.sub(" {2,}", lambda run: "␣" * len(run[0]), visible(text).strip())
+    return line if len(line) <= most else f"{line[:most].rstrip()}…"
 
 
 # -- what differs -------------------------------------------------------------------------------------------
@@ -186,13 +186,13 @@ def differences(texts: Iterable[Pair]) -> list[Pair]:
     >>> differences([("C=FR,O=CH\N{NO-BREAK SPACE}ALPHA,CN=mss", "CN=mss,O=CH ALPHA,C=FR")])
     [('CN=mss,O=CH[⍽]ALPHA,C=FR (dans un autre ordre)', 'CN=mss,O=CH[␣]ALPHA,C=FR')]
     """
-    shown: dict[Pair, None] = {}
+    results: dict[Pair, None] = {}
     for text, other in texts:
         ordered = _ordered(text, other)
-        if both := (ordered, other) if ordered == other != text else marked(ordered, other):
+        if pair := (ordered, other) if ordered == other != text else marked(ordered, other):
             note = "" if ordered == text else f" {gettext('(dans un autre ordre)')}"
-            shown[both[0] + note, both[1]] = None
-    return list(shown)
+            results[pair[0] + note, pair[1]] = None
+    return list(results)
 
 
 def _ordered(text: str, other: str) -> str:
@@ -220,23 +220,23 @@ def marked(text: str, other: str) -> Pair | None:
         return None
     sides, before = ["", ""], False
     for kind, *places in SequenceMatcher(None, text, other, autojunk=False).get_opcodes():
-        for side, whole in enumerate((text, other)):
+        for side, source in enumerate((text, other)):
             start, end = places[2 * side : 2 * side + 2]
-            part = whole[start:end]
-            same = _beside(part, first=before, last=end < len(whole)) if kind == "equal" else ""
-            sides[side] += same or f"[{_seen(part)}]"
+            part = source[start:end]
+            same = _marked_edges(part, first=before, last=end < len(source)) if kind == "equal" else ""
+            sides[side] += same or f"[{_visible(part)}]"
         before = kind != "equal"
     return sides[0], sides[1]
 
 
-def _seen(text: str) -> str:
+def _visible(text: str) -> str:
     return visible("".join(SPACES.get(character, character) for character in text))
 
 
-def _beside(text: str, *, first: bool, last: bool) -> str:
+def _marked_edges(text: str, *, first: bool, last: bool) -> str:
     """Return a text with spaces next to a difference shown: a doubled one is one of two."""
     inside = text.strip(" ")
     if not inside:
-        return _seen(text)
+        return _visible(text)
     head, _, tail = text.partition(inside)
-    return f"{_seen(head) if first else head}{visible(inside)}{_seen(tail) if last else tail}"
+    return f"{_visible(head) if first else head}{visible(inside)}{_visible(tail) if last else tail}"

@@ -88,7 +88,7 @@ class Survey:
         No operator is asked to put right what nobody knows to be so today; the list's date is shown.
         """
         doubted = doubts(self.space, self.findings, domains(self.space)).items()
-        return {key: why for key, names in doubted if (why := tuple(n for n in names if n != LIST))}
+        return {key: inputs for key, names in doubted if (inputs := tuple(n for n in names if n != LIST))}
 
     @cached_property
     def standing(self) -> pd.DataFrame:
@@ -115,8 +115,8 @@ class Survey:
         if len(others) < PEERS_MIN or not size:
             return Peers(low, high)
         medians = {severity: float(others[severity].median()) for severity in SEVERITIES[1:]}
-        whole, more = others["todo"].quantile([0.25, 0.5, 0.75]).tolist(), (others["todo"] > points).sum()
-        return Peers(low, high, len(others), medians, tuple(whole), int(more))
+        quartiles, rank = others["todo"].quantile([0.25, 0.5, 0.75]).tolist(), (others["todo"] > points).sum()
+        return Peers(low, high, len(others), medians, tuple(quartiles), int(rank))
 
     @cached_property
     def methods(self) -> pd.DataFrame:
@@ -194,7 +194,7 @@ def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
 
 def theirs(findings: pd.DataFrame) -> pd.DataFrame:
     """Return the findings that the operator itself can do something about; information and hints left out."""
-    apart = {FAILED, *dossier_words()["others"]}
-    apart |= {code for code in findings["rule"].unique() if rule(code).manager}
+    excluded = {FAILED, *dossier_words()["others"]}
+    excluded |= {code for code in findings["rule"].unique() if rule(code).manager}
     idle = (findings["severity"] == "info") | (findings["confidence"] == "hint")
-    return findings[~(idle | findings["rule"].isin(apart))]
+    return findings[~(idle | findings["rule"].isin(excluded))]

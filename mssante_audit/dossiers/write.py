@@ -118,12 +118,12 @@ def make_dossiers(
         for operator_id in operators:
             try:
                 task = tasks.pop(operator_id, None) or executor.submit(make_dossier, order, operator_id, data)
-                made = task.result()
+                dossier = task.result()
             except AuditError:
                 raise
             except Exception as error:  # its worker is lost
-                made = from_space(order, error, operator_id)
-            yield made
+                dossier = from_space(order, error, operator_id)
+            yield dossier
     finally:  # Ctrl-C above all
         for task in tasks.values():
             task.cancel()
@@ -144,39 +144,39 @@ def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> 
 def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -> Made:
     """Make one dossier from its space, or why there is none; of a failed one, what there is of its page."""
     begin, parts, letter = time.perf_counter(), list[Html](), dict[str, bytes]()
-    dossier, reminding, failure, where, why = None, Html(), None, "", None
+    dossier, reminding, failure, where, problem = None, Html(), None, "", None
     with using_language(order.given["lang"]):
         try:
             if isinstance(source, Exception):
                 raise source
             dossier = facts.dossier(source, operator_id, masked=order.masked)
-            if again := reminder(dossier, order.on):
-                reminding = note(again, kind="caution")
+            if text := reminder(dossier, order.on):
+                reminding = note(text, kind="caution")
             for name in SECTIONS:
                 parts.append(section(dossier, name, order.given["row_limit"]))
             letter = letter_files(dossier, order.on)
         except Exception as error:  # the other operators' dossiers are made all the same
             trace = "".join(format_exception(error)) if order.debug else ""
-            failure, left = failure_of(type(error).__name__, str(error), -1, trace), [*SECTIONS][len(parts) :]
-            where = str(macro("dossier.title", left[0] if dossier and left else "answer"))
-            why = {"kind": failure.kind, "message": failure.message, "section": where}
-            parts += [macro("dossier.heading", name) for name in left[:1] if dossier]
-        shown = tellable({**order.given, "operator": operator_id})
+            failure, rest = failure_of(type(error).__name__, str(error), -1, trace), [*SECTIONS][len(parts) :]
+            where = str(macro("dossier.title", rest[0] if dossier and rest else "answer"))
+            problem = {"kind": failure.kind, "message": failure.message, "section": where}
+            parts += [macro("dossier.heading", name) for name in rest[:1] if dossier]
+        parameters = tellable({**order.given, "operator": operator_id})
         record, answered = (dossier.record(), answers(dossier.verdicts)) if dossier else (None, NO_ANSWERS)
         title = dossier.label if dossier else str(macro("dossier.title", "answer"))
         seconds = {"make": round(time.perf_counter() - begin, 3)}
         outcome = page.Outcome(NOTEBOOK, title, record, failure, where, seconds, answers=answered)
         provenance: Mapping[str, Any] = record.provenance if record else {}
         look = macro("tables.enable", trusted(style("tables", "figures")), trusted(script()))
-        html = page.page_html(outcome, provenance, page.labelled(shown), joined(look, reminding, *parts))
+        html = page.page_html(outcome, provenance, page.labelled(parameters), joined(look, reminding, *parts))
         files = {".html": html.encode("utf-8", "backslashreplace")}
-        files |= {**page.data_files(outcome, shown, provenance), **letter}
+        files |= {**page.data_files(outcome, parameters, provenance), **letter}
     made_at = datetime.now(UTC).replace(microsecond=0).isoformat()
     digests = {suffix: digest(content) for suffix, content in files.items()}
     counts, status = record.by_severity if record else None, "failed" if failure else "done"
     name = file_name(operator_id)
-    made = Dossier(operator_id, "", name, status, counts, made_at, order.given["as_of"], digests, why)
-    return Made(made, files)
+    entry = Dossier(operator_id, "", name, status, counts, made_at, order.given["as_of"], digests, problem)
+    return Made(entry, files)
 
 
 _lock = threading.Lock()
@@ -187,12 +187,12 @@ def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
     """Return the space of an order, loaded and surveyed; a process keeps one."""
     with _lock:
         if order.key not in _opened:
-            given, folder = dict(order.given), None
+            parameters, folder = dict(order.given), None
             if data:
                 folder = tempfile.TemporaryDirectory(prefix=staging.SCRATCH)  # goes with the process
                 where, anchors = data.unpack(Path(folder.name))
-                given |= {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
-            space = results.open_space(**of_space(given))
+                parameters |= {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
+            space = results.open_space(**of_space(parameters))
             for _, earlier in _opened.values():
                 if earlier:
                     earlier.cleanup()
@@ -235,53 +235,53 @@ def write_dossiers(
     `ParameterError` or `InputError` before anything runs; if `out` cannot be written, or another run is
     writing there, it is an `OutputError`.
     """
-    given = dict(parameters or {})
-    if apart := [name for name in LIMITS if name in given]:
-        raise ParameterError("{} is not a parameter here", apart[0], remedy="Name operators apart")
+    settings = dict(parameters or {})
+    if limits := [name for name in LIMITS if name in settings]:
+        raise ParameterError("{} is not a parameter here", limits[0], remedy="Name operators apart")
     notebook = resources.resource("notebooks") / f"{NOTEBOOK}.ipynb"
-    (base,) = plan({NOTEBOOK: notebook}, {**given, "operator": "0"})
-    given = {**base.shown, **base.given}
-    data, anchors = given.get("data"), given.get("anchors") or ()
-    content = json.dumps([inputs_digest(data, anchors), given], sort_keys=True, default=str)
-    order = Order(digest(content), given, code_digest(), debug, masked, on or Stationery())
-    with using_language(given["lang"]):
+    (base,) = plan({NOTEBOOK: notebook}, {**settings, "operator": "0"})
+    settings = {**base.shown, **base.given}
+    data, anchors = settings.get("data"), settings.get("anchors") or ()
+    content = json.dumps([inputs_digest(data, anchors), settings], sort_keys=True, default=str)
+    order = Order(digest(content), settings, code_digest(), debug, masked, on or Stationery())
+    with using_language(settings["lang"]):
         space = opened(order)
     names = {i: unnamed(name) if masked else name for i, name in operator_names(space.entries).items()}
     sitting = results.operators(space, results.limits(space, None, region, department))
-    asked = [results.select_operator(space, operator) for operator in operators]
-    if sitting is not None and asked and sitting.isdisjoint(asked):
+    selected = [results.select_operator(space, operator) for operator in operators]
+    if sitting is not None and selected and sitting.isdisjoint(selected):
         raise ParameterError(
             "none of these operators sits there", remedy="Name operators or places, not both"
         )
-    wanted = dict.fromkeys(i for i in asked or names if i and (sitting is None or i in sitting))
+    operator_ids = dict.fromkeys(i for i in selected or names if i and (sitting is None or i in sitting))
     with staging.private(out, names_persons=not masked), staging.locked(out) as folder, ExitStack() as pool:
-        before, there, sent = read_dossiers(out), dict[str, Dossier](), None
+        before, written, sent = read_dossiers(out), dict[str, Dossier](), None
         if executor:  # the order goes without paths of this machine, and the data with it
-            order = replace(order, given={**given, "data": None})
+            order = replace(order, given={**settings, "data": None})
             if data is not None and Path(data) != resources.sample_folder():
-                order = replace(order, given=tellable(given))
+                order = replace(order, given=tellable(settings))
                 sent = send(pack(data, anchors, space.mailboxes))
         elif jobs > 1:
             executor = pool.enter_context(ProcessPoolExecutor(jobs, initializer=workers.begin))
-        with closing(make_dossiers(order, [*wanted], executor, sent)) as made:
-            for dossier, files in made:
-                who, good = dossier.operator_id, None
-                if dossier.failure and (earlier := before.get(who)):
+        with closing(make_dossiers(order, [*operator_ids], executor, sent)) as dossiers:
+            for dossier, files in dossiers:
+                operator_id, good = dossier.operator_id, None
+                if dossier.failure and (earlier := before.get(operator_id)):
                     good = earlier.made_at if earlier.status == "done" else earlier.last_good
-                there[who] = replace(dossier, name=names[who], last_good=good)
+                written[operator_id] = replace(dossier, name=names[operator_id], last_good=good)
                 page.write_files(folder, dossier.file, files, failed=bool(dossier.failure))
-                listener(len(there), len(wanted), there[who])
-        left = {i: d for i, d in before.items() if i in names and i not in there}
-        others = left if operators or region or department else {}
-        index = sorted({**others, **there}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
-        shown = {n: v for n, v in tellable(base.shown).items() if n != "operator"}
-        with using_language(given["lang"]):
+                listener(len(written), len(operator_ids), written[operator_id])
+        remaining = {i: d for i, d in before.items() if i in names and i not in written}
+        others = remaining if operators or region or department else {}
+        index = sorted({**others, **written}.values(), key=lambda d: (d.name.casefold(), d.operator_id))
+        published = {n: v for n, v in tellable(base.shown).items() if n != "operator"}
+        with using_language(settings["lang"]):
             html = dossiers_html(index, origin := results.provenance(space))
-        listed = {"parameters": shown, "provenance": origin, "dossiers": [asdict(d) for d in index]}
+        listed = {"parameters": published, "provenance": origin, "dossiers": [asdict(d) for d in index]}
         export.write_bytes(folder / INDEX, export.json_bytes(listed))
         export.write_bytes(folder / "index.html", html.encode("utf-8", "backslashreplace"))
-        staging.publish(folder, out, list(_stale(before, index, there)))
-    return DossierRun(out, tuple(dossier for dossier in index if dossier.operator_id in there))
+        staging.publish(folder, out, list(_stale(before, index, written)))
+    return DossierRun(out, tuple(dossier for dossier in index if dossier.operator_id in written))
 
 
 def read_dossiers(out: Path) -> dict[str, Dossier]:
@@ -301,12 +301,12 @@ def file_name(operator_id: str) -> str:
 
 
 def _stale(
-    before: Mapping[str, Dossier], index: Sequence[Dossier], there: Mapping[str, Dossier]
+    before: Mapping[str, Dossier], index: Sequence[Dossier], written: Mapping[str, Dossier]
 ) -> Iterator[Path]:
     """Yield files that are not true any more: of who left, of failures mended, those a dossier lost."""
     listed = {dossier.operator_id for dossier in index}
     for operator_id, old in before.items():
-        new = there.get(operator_id)
+        new = written.get(operator_id)
         if operator_id not in listed or (new and new.status == "done"):
             yield from (Path("failed", f"{old.file}{suffix}") for suffix in SUFFIXES)
             yield from (Path(f"{old.file}{s}") for s in SUFFIXES.difference(new.files if new else ()))

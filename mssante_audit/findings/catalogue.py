@@ -102,7 +102,7 @@ class Rule(BaseModel):
         return html_of(self)
 
 
-def _refused(code: str, given: Mapping[str, Any], error: ValidationError) -> InputError:
+def _refused(code: str, table: Mapping[str, Any], error: ValidationError) -> InputError:
     """Return what is wrong with a field, and what it may hold: an unknown one first, then one that lacks."""
 
     def choices(hint: Any) -> list[str]:
@@ -114,7 +114,7 @@ def _refused(code: str, given: Mapping[str, Any], error: ValidationError) -> Inp
     messages = {"extra_forbidden": "it has an unknown field {!r}", "missing": "it lacks {!r}"}
     faults = [(str(fault["loc"][0]), fault["type"]) for fault in error.errors()]
     name, kind = min(faults, key=lambda fault: [*messages, fault[1]].index(fault[1]))
-    message = messages[kind].format(name) if kind in messages else f"{name} is {given.get(name)!r}"
+    message = messages[kind].format(name) if kind in messages else f"{name} is {table.get(name)!r}"
     remedy = f"There are: {', '.join(Rule.model_fields)}"
     if field := Rule.model_fields.get(name):
         remedy = f"Allowed: {', '.join(choices(field.annotation)) or field.description or 'a text'}"
@@ -134,22 +134,22 @@ def load_rules(file: str | Path | Traversable) -> tuple[Rule, ...]:
     except (OSError, ValueError) as error:
         raise refused(f"cannot be read ({error})") from error
     shared: dict[str, Any] = {name: tables.pop(name) for name in SHARED if name in tables}
-    given: dict[str, dict[str, Any]] = {}
+    by_code: dict[str, dict[str, Any]] = {}
     for code, table in tables.items():
         if not isinstance(table, dict):
             raise refused(f"{code!r} is no table", remedy="Write the rule's fields below [CODE]")
         if reserved := sorted({"code", "audit"} & table.keys()):
             remedy = "The table's name is the code, and the audit says which rules it has"
             raise refused(f"rule {code}: it has a field {reserved[0]!r}", remedy=remedy)
-        if (like := table.pop("like", None)) is not None and like not in [*given]:
+        if (like := table.pop("like", None)) is not None and like not in [*by_code]:
             raise refused(f"rule {code}: it is like {like!r}", remedy="Name a rule above it")
         for part in {"observed", "expected", "evidence"} & table.keys():
             table |= dict.fromkeys((f"{part}_fr", f"{part}_en"), table.pop(part))
-        given[code] = fields = shared | given.get(like, {}) | table
+        by_code[code] = fields = shared | by_code.get(like, {}) | table
         if isinstance(fields.get("texts"), list):
             fields["texts"] = tuple(fields["texts"])
     rules = []
-    for code, fields in given.items():
+    for code, fields in by_code.items():
         try:
             rule = Rule(code, **fields)
         except InputError as error:

@@ -78,9 +78,9 @@ def causes(
         remedy = typeset(sentence(its_rule, "remedy", finding["facts"]))
         groups[finding["operator_id"], remedy, finding["fingerprint"] in doubts].append(finding)
     rows = tuples(entries, "row", "domain", "operator_id")
-    whose = {row: (domain, operator) for row, domain, operator in rows}
+    by_row = {row: (domain, operator) for row, domain, operator in rows}
     records = [
-        _cause(remedy, members, whose, published, doubts) for (_, remedy, _), members in groups.items()
+        _cause(remedy, members, by_row, published, doubts) for (_, remedy, _), members in groups.items()
     ]
     records.sort(key=_rank)
     return frame_of([[record[name] for name in _DTYPES] for record in records], FRAME)
@@ -104,17 +104,17 @@ def _rank(cause: Mapping[str, Any]) -> tuple[Any, ...]:
 def _cause(
     remedy: str,
     findings: list[Mapping[Any, Any]],
-    whose: Mapping[int, tuple[str, str]],
+    by_row: Mapping[int, tuple[str, str]],
     published: Mapping[str, int] | None,
     doubts: Doubts,
 ) -> dict[str, Any]:
     findings.sort(key=lambda f: (-SEVERITIES.index(f["severity"]), -CONFIDENCES.index(f["confidence"])))
     first, codes = findings[0], dict.fromkeys(finding["rule"] for finding in findings)
     of_list = any(finding["domains"] == 0 for finding in findings)
-    owners = Counter(whose[row][1] for finding in findings for row in finding["rows"] if row in whose)
-    domains = dict.fromkeys(domain for domain, _ in whose.values()) if of_list else {}
+    owners = Counter(by_row[row][1] for finding in findings for row in finding["rows"] if row in by_row)
+    domains = dict.fromkeys(domain for domain, _ in by_row.values()) if of_list else {}
     for finding in findings if not of_list else ():
-        rowed = [whose[row][0] for row in finding["rows"] if row in whose]
+        rowed = [by_row[row][0] for row in finding["rows"] if row in by_row]
         domains |= dict.fromkeys(rowed if finding["rows"] else filter(None, [finding["domain"]]))
     # A finding without rows may name one domain of several: of a register's heading, say.
     rowless = [finding for finding in findings if not finding["rows"]]
@@ -122,7 +122,7 @@ def _cause(
     if published is not None:
         counts = [int(finding["mailboxes"]) for finding in rowless if not pd.isna(finding["mailboxes"])]
         boxes = max(sum(published.get(domain, 0) for domain in domains), *counts, 0)
-    why = [pair for finding in findings for pair in doubts.get(finding["fingerprint"], {}).items()]
+    inputs = [pair for finding in findings for pair in doubts.get(finding["fingerprint"], {}).items()]
     operators = filter(None, [first["operator_id"], *(operator for operator, _ in owners.most_common())])
     return {
         **{name: first[name] for name in _DTYPES if name in first},
@@ -136,6 +136,6 @@ def _cause(
         "first_seen": min(filter(None, (finding["first_seen"] for finding in findings)), default=""),
         "fingerprints": tuple(finding["fingerprint"] for finding in findings),
         "checks": tuple(dict.fromkeys(filter(None, (rule(code).check for code in codes)))),
-        "doubts": tuple(dict.fromkeys(name for name, _ in why)),
-        "age_days": max((days for _, days in why if days is not None), default=None),
+        "doubts": tuple(dict.fromkeys(name for name, _ in inputs)),
+        "age_days": max((days for _, days in inputs if days is not None), default=None),
     }

@@ -51,8 +51,8 @@ def hidden(facts: Any, is_own: Callable[[str], bool] = lambda _: False, contacts
     ['zoe@x.example', 'z•••@y.example']
     """
     persons = (part for part in _leaves(facts) if isinstance(part, Person) and not is_own(part.text))
-    shown = masks(persons, contacts)
-    return _replaced(facts, lambda person: shown.get(person) or Shown(person.text), unnamed)
+    masked = masks(persons, contacts)
+    return _replaced(facts, lambda person: masked.get(person) or Shown(person.text), unnamed)
 
 
 def told_to(facts: Any, is_own: Callable[[str], bool]) -> Any:

@@ -171,8 +171,8 @@ class Findings(pd.DataFrame):
         return Findings
 
     def _repr_html_(self) -> str | None:
-        shown = html_of(self) if {*COLUMNS} <= {*self.columns} else None
-        return shown or pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
+        html = html_of(self) if {*COLUMNS} <= {*self.columns} else None
+        return html or pd.DataFrame(self)._repr_html_()  # type: ignore[operator]
 
 
 def typed(findings: pd.DataFrame) -> Findings:
@@ -184,15 +184,15 @@ def typed(findings: pd.DataFrame) -> Findings:
 
 def concat(frames: Iterable[pd.DataFrame]) -> Findings:
     """Put findings frames together, in the order of this module's docstring, keeping the dtypes."""
-    whole = typed(pd.concat([of_records([]), *frames], ignore_index=True))
-    columns = tuples(whole, "rule", "operator_id", "mailboxes", "domains", "rows")
-    severities = whole["severity"].cat.codes.tolist()
+    frame = typed(pd.concat([of_records([]), *frames], ignore_index=True))
+    columns = tuples(frame, "rule", "operator_id", "mailboxes", "domains", "rows")
+    severities = frame["severity"].cat.codes.tolist()
     ranks = [
         (not rule(code).affects_list, is_manager(owner), -severity, -inf if boxes is pd.NA else -boxes,
          -domains, code, rows[:1])
         for severity, (code, owner, boxes, domains, rows) in zip(severities, columns, strict=True)
     ]  # fmt: skip
-    return Findings(whole.iloc[sorted(range(len(ranks)), key=ranks.__getitem__)].reset_index(drop=True))
+    return Findings(frame.iloc[sorted(range(len(ranks)), key=ranks.__getitem__)].reset_index(drop=True))
 
 
 def worded(findings: pd.DataFrame, *, language: str = "", contacts: str = "none") -> pd.DataFrame:

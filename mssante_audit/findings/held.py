@@ -69,12 +69,12 @@ def _received(messages: BinaryIO, limit: float, until: float) -> Iterator[Any]:
         try:
             kind, content, place = pickle.load(messages)  # noqa: S301 - of a fork of ours
         except (Exception, SystemExit) as error:
-            why = f"what it yields cannot be read ({type(error).__name__})"
+            message = f"what it yields cannot be read ({type(error).__name__})"
             if time.monotonic() >= until:
-                why = f"not done after {limit:g} s ({PACKAGE_SECONDS}, or deadlines.package of a run)"
+                message = f"not done after {limit:g} s ({PACKAGE_SECONDS}, or deadlines.package of a run)"
             elif isinstance(error, EOFError | OSError | pickle.UnpicklingError):
-                why = "its process ended before it was done"
-            raise EndedError(why) from None
+                message = "its process ended before it was done"
+            raise EndedError(message) from None
         if kind == "found":
             yield content
         elif kind == "printed":

@@ -114,11 +114,11 @@ def follow(
     first, had = part["first_seen"], part["inputs"].get(earlier, {})
     noted: dict[str, Noted] = {}
     in_doubt: set[str] = set()
-    for frame, more in ((findings, {}), (findings[:0] if waived is None else waived, {"waived": "yes"})):
+    for frame, marks in ((findings, {}), (findings[:0] if waived is None else waived, {"waived": "yes"})):
         records = frame[["rule", "domain", "operator"]].to_dict("records")
         for key, record in zip(frame["fingerprint"], records, strict=True):
             if record["rule"] != FAILED and _evaluated(record["rule"], doubted):
-                noted[key] = cast(Noted, record | more)
+                noted[key] = cast(Noted, record | marks)
             else:
                 in_doubt.add(key)
     listed = dict(zip(findings["fingerprint"], findings["first_seen"], strict=True))
@@ -126,17 +126,17 @@ def follow(
         first[key] = min(first.get(key, as_of), as_of, listed.get(key) or as_of)
     failed = {*findings.loc[findings["rule"] == FAILED, "audit"], *doubted}
     fixed: dict[str, Noted] = {}
-    lost: dict[str, Noted] = {}
+    unresolved: dict[str, Noted] = {}
     for key in [key for key in before if key not in noted and key not in in_doubt]:
         was = dict(before[key])
         lacked, rule = was.pop("lacks", ""), catalogue().get(was["rule"])
         inputs = lacking.get(rule.audit, ()) if rule else ()
         blind = [{"lacks": name} for name in inputs if name in had or name == lacked]
         unknown = blind or not _evaluated(was["rule"], failed)
-        (lost if unknown else fixed)[key] = was | (blind[0] if blind else {})
+        (unresolved if unknown else fixed)[key] = was | (blind[0] if blind else {})
     keys = findings["fingerprint"].tolist()
     if earlier or noted or in_doubt.isdisjoint(keys):  # else nothing is known of a first run yet
-        vouched = lost | {key: before[key] for key in before if key in in_doubt and key not in noted}
+        vouched = unresolved | {key: before[key] for key in before if key in in_doubt and key not in noted}
         part["runs"] = _last(part["runs"] | {as_of: noted | vouched}, as_of)
 
     def dated(notes: Mapping[str, Noted]) -> tuple[Noted, ...]:
@@ -149,8 +149,8 @@ def follow(
     def status(key: str) -> str:
         return "unknown" if key in in_doubt else "" if not earlier else "open" if key in before else "new"
 
-    seen = tuple(first.get(key) or min(listed[key] or as_of, as_of) for key in keys)
-    return FollowUp(earlier, seen, tuple(map(status, keys)), dated(fixed), dated(lost))
+    dates = tuple(first.get(key) or min(listed[key] or as_of, as_of) for key in keys)
+    return FollowUp(earlier, dates, tuple(map(status, keys)), dated(fixed), dated(unresolved))
 
 
 def inputs_before(ledger: Ledger, scope: str, as_of: str) -> Mapping[str, Mapping[str, Any]]:

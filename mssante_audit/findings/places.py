@@ -63,8 +63,8 @@ def evidence(where: Sequence[Place], replies: str = "obs.") -> str:
     if DNS in rows:
         lines = {name: sorted(numbers) for name, numbers in rows[DNS].items()}
         return "; ".join(
-            f"{replies} {row_ranges(every[:MOST_LINES])}{'…' * (len(every) > MOST_LINES)} ({name})"
-            for name, every in lines.items()
+            f"{replies} {row_ranges(in_file[:MOST_LINES])}{'…' * (len(in_file) > MOST_LINES)} ({name})"
+            for name, in_file in lines.items()
         )
     listed: Mapping[str, set[int]] = rows.pop(LIST, {})
     if not rows:
@@ -90,5 +90,5 @@ def introduced(before: Mapping[str, Counter[str]], after: Mapping[str, Counter[s
     >>> introduced({"old": Counter("a")}, {"old": Counter("ab"), "new": Counter("a")})
     {'old': {'b'}, 'new': {'a'}}
     """
-    more = {key: {*(places - before.get(key, Counter()))} for key, places in after.items()}
-    return {key: places for key, places in more.items() if places or key not in before}
+    added = {key: {*(places - before.get(key, Counter()))} for key, places in after.items()}
+    return {key: places for key, places in added.items() if places or key not in before}

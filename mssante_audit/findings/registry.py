@@ -223,8 +223,8 @@ def _installed() -> tuple[dict[str, Audit], tuple[str, ...]]:
             usable[audit.name] = audit
         except Exception as error:  # whatever a package of somebody else does when imported
             refused = isinstance(error, AuditError)
-            why = str(error) if refused else f"it does not import: {describe_error(error)}"
-            message = f"the entry point {name} = {point.value!r} cannot be used: {why.rstrip('.')}"
+            reason = str(error) if refused else f"it does not import: {describe_error(error)}"
+            message = f"the entry point {name} = {point.value!r} cannot be used: {reason.rstrip('.')}"
             fault = InputError(message, file=package, remedy="Mend that package, or uninstall it")
             faults.append((name, fault))
     for name, fault in faults:  # last, so that they take no name that can be used
@@ -268,9 +268,9 @@ def _admit(audit: Any, others: Mapping[str, Audit]) -> None:
         raise InputError(f"it is of type {type(audit).__name__}, and no Audit", remedy="Name an Audit(…)")
     if audit.name in others:
         raise InputError(f"there is an audit {audit.name!r} already", remedy="Give it another name")
-    taken = {rule.code: other.name for other in others.values() for rule in other.rules}
-    if twice := [rule.code for rule in audit.rules if rule.code in taken]:
-        why = f"the rule {twice[0]} is one of the audit {taken[twice[0]]!r} already"
-        raise InputError(why, remedy="Give it another code")
+    owners = {rule.code: other.name for other in others.values() for rule in other.rules}
+    if twice := [rule.code for rule in audit.rules if rule.code in owners]:
+        message = f"the rule {twice[0]} is one of the audit {owners[twice[0]]!r} already"
+        raise InputError(message, remedy="Give it another code")
     for rule, part, language in product(audit.rules, PARTS, LANGUAGES):
         template(rule, part, language)

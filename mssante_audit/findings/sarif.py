@@ -43,9 +43,9 @@ def sarif(
     for result, state in zip(results, states, strict=False):  # the waived ones have none
         result |= _STATES.get(state, {})
     absent = {"baselineState": "absent"}, {"baselineState": "unchanged"} | _OPEN
-    for notes, how in zip((follow_up.fixed, follow_up.unknown) if follow_up else (), absent, strict=False):
+    for notes, fields in zip((follow_up.fixed, follow_up.unknown) if follow_up else (), absent, strict=False):
         named = (note for note in notes if note["rule"] in catalogue())
-        results += [_named(note, note["domain"], note["operator"]) | how for note in named]
+        results += [_bare_result(note, note["domain"], note["operator"]) | fields for note in named]
     rests = "{audit} repose sur des sources en doute : {inputs}"
     texts = [format_text(rests, audit=name, inputs=", ".join(inputs)) for name, inputs in unsure.items()]
     notices = [{"level": "warning", "message": {"text": text}} for text in texts]
@@ -79,7 +79,7 @@ def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
     if finding["domain"]:
         place["logicalLocations"] = [{"fullyQualifiedName": finding["domain"], "kind": "domain"}]
     expected = finding["expected"] and f"{translated('Attendu :')} {finding['expected']}"
-    result = _named(finding, finding["observed"], expected) | {
+    result = _bare_result(finding, finding["observed"], expected) | {
         "kind": "fail",
         "level": LEVELS[finding["severity"]],
         "locations": [place],
@@ -91,7 +91,7 @@ def _result(finding: Mapping[str, Any], source: str) -> dict[str, Any]:
     return result
 
 
-def _named(finding: Mapping[str, Any], *sentences: str) -> dict[str, Any]:
+def _bare_result(finding: Mapping[str, Any], *sentences: str) -> dict[str, Any]:
     text = " — ".join(filter(None, (localized(rule(finding["rule"]), "title"), *sentences)))
     key = {KEY: finding["fingerprint"]}
     return {"ruleId": finding["rule"], "message": {"text": text}, "partialFingerprints": key}

@@ -52,9 +52,9 @@ def template(rule: Rule, part: str, language: str) -> Template:
         text = getattr(rule, f"{part}_{language}")
         compiled = environment.from_string(text, globals=_words(rule.words, environment))
     except TemplateError as error:
-        why = f"{part}_{language} is no template ({error})"
+        message = f"{part}_{language} is no template ({error})"
         remedy = "Write {{ fact | filter }}: mssante_audit.findings.templates has the filters"
-        raise InputError(why, file=f"rule {rule.code}", remedy=remedy) from error
+        raise InputError(message, file=f"rule {rule.code}", remedy=remedy) from error
     compiled.globals = dict(compiled.globals)  # Jinja copies them for each finding, a chain of two slowly
     return compiled
 
@@ -84,8 +84,8 @@ def sentence(rule: Rule, part: str, facts: Mapping[str, Any], language: str = ""
             return filled.render(facts)
     except Exception as error:  # whatever a filter makes of a fact that is not what its author thought
         lacking = ", ".join(sorted(asked(rule, part, language) - facts.keys()))
-        why = f"the finding has no fact {lacking}" if lacking else error
-        fault = f"its {part}_{language} cannot be filled ({why})"
+        reason = f"the finding has no fact {lacking}" if lacking else error
+        fault = f"its {part}_{language} cannot be filled ({reason})"
         raise InputError(fault, file=f"rule {rule.code}") from error
 
 

@@ -48,8 +48,8 @@ def point_of(
 
 def severity_counts(findings: pd.DataFrame) -> dict[str, int]:
     """Return the number of findings by severity, all of them named, worst first; hints are information."""
-    each = zip(findings["severity"].tolist(), findings["confidence"].tolist(), strict=True)
-    counts = Counter("info" if confidence == "hint" else severity for severity, confidence in each)
+    pairs = zip(findings["severity"].tolist(), findings["confidence"].tolist(), strict=True)
+    counts = Counter("info" if confidence == "hint" else severity for severity, confidence in pairs)
     return {severity: counts[severity] for severity in reversed(SEVERITIES)}
 
 

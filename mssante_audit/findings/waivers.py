@@ -95,7 +95,7 @@ def split(
     records = findings.itertuples() if holding else repeat(None, len(findings))  # rows take their time
     matches = [next((waiver for waiver in holding if waiver.covers(finding)), None) for finding in records]
     waived = pd.Series([match is not None for match in matches], index=findings.index, dtype="bool")
-    apart = findings[waived].reset_index(drop=True)
+    accepted = findings[waived].reset_index(drop=True)
     for name in ("reason", "who", "until"):
-        apart[name] = pd.Series([str(getattr(match, name)) for match in matches if match], dtype="str")
-    return typed(findings[~waived].reset_index(drop=True)), apart
+        accepted[name] = pd.Series([str(getattr(match, name)) for match in matches if match], dtype="str")
+    return typed(findings[~waived].reset_index(drop=True)), accepted

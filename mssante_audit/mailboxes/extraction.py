@@ -129,14 +129,14 @@ def find_extractions(data: Path, as_of: datetime) -> Extraction | None:
     files: dict[datetime, Path] = {}
     for file in sorted(data.iterdir()):
         if is_extraction(file) and file.suffix.lower() in (".txt", ".zip") and not file.is_dir():
-            made = dated(file)
-            if made is None:
+            instant = dated(file)
+            if instant is None:
                 remedy = "Name it as ANS does: Extraction_Correspondance_MSSante_AAAAMMJJhhmm.txt or .zip"
                 raise InputError("its name does not tell when it was made", file=str(file), remedy=remedy)
-            files.setdefault(made, file)  # .txt before .zip: the same, and quicker to read
+            files.setdefault(instant, file)  # .txt before .zip: the same, and quicker to read
     last = None
-    for made in sorted(made for made in files if made <= as_of + AHEAD)[-2:]:
-        last = Extraction(files[made].name, made, files[made], earlier=last)
+    for instant in sorted(instant for instant in files if instant <= as_of + AHEAD)[-2:]:
+        last = Extraction(files[instant].name, instant, files[instant], earlier=last)
     return last
 
 
@@ -151,8 +151,8 @@ def made_at(name: str) -> datetime | None:
 
 def dated(file: Path) -> datetime | None:
     """Return when the extraction in a file was made: by its name, else by that of the text in the archive."""
-    if (made := made_at(file.name)) or not _UNDATED.fullmatch(file.name):
-        return made
+    if (instant := made_at(file.name)) or not _UNDATED.fullmatch(file.name):
+        return instant
     try:
         with open_regular(file) as raw, zipfile.ZipFile(raw) as archive:
             return next(filter(None, map(made_at, map(_base, archive.namelist()))), None)
@@ -184,8 +184,8 @@ def pieces(file: Path) -> Iterator[bytes]:
 
 
 def _too_large(name: str) -> InputError:
-    why = f"holds more than {MAX_BYTES // 2**20} MiB of text, which no extraction does"
-    return InputError(why, file=name)
+    message = f"holds more than {MAX_BYTES // 2**20} MiB of text, which no extraction does"
+    return InputError(message, file=name)
 
 
 def _unpacked(raw: BinaryIO, name: str) -> IO[bytes]:
@@ -235,15 +235,15 @@ def count_mailboxes(pieces: Iterable[bytes], source: str) -> Counts:
                 head, _, block = block.lstrip(b"\r\n").partition(b"\n")
                 names = [name.strip() for name in head.decode("utf-8-sig").split("|")]
                 if wrong := next((name for name in COLUMNS if names.count(name) != 1), ""):
-                    how = "two columns" if wrong in names else "no column"
-                    raise refused(source, f"its first line names {how} {{}}", repr(wrong))
+                    problem = "two columns" if wrong in names else "no column"
+                    raise refused(source, f"its first line names {problem} {{}}", repr(wrong))
             columns, odd = _columns(block, names)
             unread, last = unread + odd, block[block.rfind(b"\n") + 1 :]
             hashes.append(np.fromiter(map(hash, columns[1].to_pylist()), "int64", len(columns[1])))
             members.append(_members(columns, groups))
             if len(groups) > MAX_GROUPS:
-                why = f"names more than {MAX_GROUPS:,} domains and structures, which no extraction does"
-                raise InputError(why, file=source)
+                message = f"names more than {MAX_GROUPS:,} domains and structures, which no extraction does"
+                raise InputError(message, file=source)
     except EOFError as error:
         damage = str(error) or "the ZIP archive is damaged"
     if not names and not damage:
@@ -297,15 +297,15 @@ def _columns(block: bytes, headings: Sequence[str]) -> tuple[list[Any], int]:
         odd += bool(row.text.strip())
         return "skip"
 
-    names, wanted = [str(n) for n in range(len(headings))], [str(headings.index(n)) for n in COLUMNS]
-    types, size = dict.fromkeys(wanted, pa.string()), len(block) + 1
+    names, chosen = [str(n) for n in range(len(headings))], [str(headings.index(n)) for n in COLUMNS]
+    types, size = dict.fromkeys(chosen, pa.string()), len(block) + 1
     table = csv.read_csv(
         pa.BufferReader(block or b"\n"),
         csv.ReadOptions(column_names=names, use_threads=False, block_size=size),
         csv.ParseOptions(delimiter="|", quote_char=False, invalid_row_handler=skip),
-        csv.ConvertOptions(include_columns=wanted, column_types=types, check_utf8=False),
+        csv.ConvertOptions(include_columns=chosen, column_types=types, check_utf8=False),
     )
-    return [table[name].combine_chunks() for name in wanted], odd
+    return [table[name].combine_chunks() for name in chosen], odd
 
 
 def _members(columns: Sequence[Any], groups: dict[str, int]) -> Any:

@@ -200,10 +200,10 @@ def _numbers(ds: str) -> tuple[int, int]:
 
 def _fault(reply: Reply, section: str, owner: str, kind: str, zone: str, keys: tuple[str, ...]) -> str:
     """Return why the records of a type in a reply do not hold; "" if they do."""
-    here = [record for record in reply.records if (record.section, record.owner) == (section, owner)]
-    records = frozenset(record.data for record in here if record.type == kind)
+    in_section = [record for record in reply.records if (record.section, record.owner) == (section, owner)]
+    records = frozenset(record.data for record in in_section if record.type == kind)
     faults, now = [], reply.at.timestamp()
-    for text in [r.data for r in here if r.type == "RRSIG" and r.data.partition(" ")[0] == kind]:
+    for text in [r.data for r in in_section if r.type == "RRSIG" and r.data.partition(" ")[0] == kind]:
         signature = _rdata("RRSIG", text)
         if signature and signature.expiration < now:
             faults.append("expired")

@@ -87,21 +87,21 @@ def together(zone: str, led: Sequence[Ways], at: Sequence[Sequence[str]]) -> Way
     """Put together what different servers of a zone lead to; `at`: the addresses of each."""
     if len(led) == 1:
         return led[0]
-    met = tuple(step for ways in led for step in ways.met)
+    steps = tuple(step for ways in led for step in ways.met)
     answers = {ways.whole.receives for ways in led}
     arriving = [ways for ways in led if ways.whole.arrives]
     if arriving and "no" in answers:
         servers = sorted(a for ways, its in zip(led, at, strict=True) if ways not in arriving for a in its)
-        lost = Part("servers-differ", {"zone": zone, "servers": servers})
-        return Ways(lost, worst(ways.mail for ways in arriving), frozenset(), met)
+        part = Part("servers-differ", {"zone": zone, "servers": servers})
+        return Ways(part, worst(ways.mail for ways in arriving), frozenset(), steps)
     if "unknown" in answers:
-        return next(ways for ways in led if ways.whole.receives == "unknown")._replace(met=met)
+        return next(ways for ways in led if ways.whole.receives == "unknown")._replace(met=steps)
     least = min(led, key=lambda ways: urgency(ways.whole))
     if answers == {"no"}:
-        return least._replace(met=met)
+        return least._replace(met=steps)
     if common := frozenset.intersection(*(ways.hosts for ways in led)):
-        return least._replace(hosts=common, met=met)
-    return Ways(least.dns, least.mail.then(Part("mx-differ", {"zone": zone})), frozenset(), met)
+        return least._replace(hosts=common, met=steps)
+    return Ways(least.dns, least.mail.then(Part("mx-differ", {"zone": zone})), frozenset(), steps)
 
 
 class MailHost(NamedTuple):
@@ -202,14 +202,14 @@ class MailHosts:
             public = [frozenset(filter(self._index.public, addresses)) for addresses in lookup.sets]
             if not any(public):
                 continue
-            common, every = frozenset.intersection(*public), frozenset().union(*public)
+            common, union = frozenset.intersection(*public), frozenset().union(*public)
             if not common:
                 state = "differ"
             elif max(map(len, lookup.sets)) > MAX_RECORDS:
                 state = "many"
-            elif state == "good" and len(every) < len(lookup.data):
+            elif state == "good" and len(union) < len(lookup.data):
                 state = "mixed"
-            return MailHost(name, state, v4, v6, common or every)
+            return MailHost(name, state, v4, v6, common or union)
         status = "private" if v4.data or v6.data else min(v4.status, v6.status, key=ABSENT.index)
         return MailHost(name, status, v4, v6)
 
@@ -229,8 +229,8 @@ class MailHosts:
         if good and "good" not in states:
             return Part("private-among", {"hosts": good})
         if good:
-            left = sorted(hosts.keys() - named("good", "mixed", "ipv6"))
-            return Part("one-exchanger", {"hosts": left}) if left else YES
+            failing = sorted(hosts.keys() - named("good", "mixed", "ipv6"))
+            return Part("one-exchanger", {"hosts": failing}) if failing else YES
         if reached := named(*REACHED):
             kinds = ("bogus", "differ", "many", "ipv6", "literal")
             kind = next((kind for kind in kinds if kind in states), "partly")

@@ -84,32 +84,32 @@ class Lookups:
         return addresses, way_of(lookups), all(lookup.status for lookup in lookups)
 
     def _look_up(self, name: str, qtype: str, every: bool, links: int, depth: int) -> Found:
-        answers = self._telling(name, qtype)
+        answers = self._conclusive(name, qtype)
         if not answers:
             return self._failing(name, qtype, depth)
         replies = [reply for answer in answers.values() for reply in answer.replies]
         zone = replies[0].zone
         of_zone = self._index.answers(zone, name, qtype)
         merging = every and bool(zone)
-        whole = merging and zone != "."
+        in_full = merging and zone != "."
         denials: list[Reply] = []
-        if whole:
+        if in_full:
             above = (z for z in self._index.zones_asked[name, qtype] if z != zone and is_under(zone, z))
-            for asked in (zone, *(z for z in above if is_between(z, self._index.parent))):
-                servers = self.servers(asked, depth)
-                by_address = self._index.answers(asked, name, qtype)
+            for asked_zone in (zone, *(z for z in above if is_between(z, self._index.parent))):
+                servers = self.servers(asked_zone, depth)
+                by_address = self._index.answers(asked_zone, name, qtype)
                 of_servers = [by_address.get(address, UNKNOWN) for address in servers or ()]
                 if servers is None or any(not answer.kind for answer in of_servers):
                     return Found("", (), zone)
                 denials += [answer.reply for answer in of_servers if answer.reply and answer.reply.denies]
-                if asked != zone:
+                if asked_zone != zone:
                     from_above = (reply for answer in of_servers for reply in answer.replies)
                     replies += [reply for reply in from_above if reply.outcome != "referral"]
         # Who knows no more than what hands the zone over begins with those servers.
-        handed = (whole and self.servers(zone, depth)) or frozenset(answers)
+        handed = (in_full and self.servers(zone, depth)) or frozenset(answers)
         kind = self._kind({a: answers[a] for a in handed & answers.keys()} or answers)
         way = self._way_to(zone, depth, frozenset(a for a, answer in of_zone.items() if answer.failed))
-        own_sets = self._own_sets(zone, of_zone) if whole and zone != self._index.parent else ""
+        own_sets = self._own_sets(zone, of_zone) if in_full and zone != self._index.parent else ""
         if kind is None or way is None or own_sets is None:
             return Found("", (), zone)
         data = frozenset().union(*(reply.answers for reply in replies))
@@ -134,12 +134,12 @@ class Lookups:
             ways, certain = set(), True
             for name in names:
                 glue = handed.get(name, set())
-                addresses, way, telling = self.server(name)
+                addresses, way, conclusive = self.server(name)
                 usable = (a for a in addresses | glue if self._index.usable(a) is not False)
                 answers = [of_zone.get(address, UNKNOWN) for address in usable]
                 if any(answer.informs for answer in answers):
                     ways.add("" if glue else way)
-                certain &= bool(glue or telling) and all(answer.kind for answer in answers)
+                certain &= bool(glue or conclusive) and all(answer.kind for answer in answers)
             if not certain and "" not in ways:
                 return None
             kinds.add(min(ways, default="own"))
@@ -148,26 +148,26 @@ class Lookups:
     def _of_reply(self, reply: Reply, qtype: str, every: bool, links: int, depth: int) -> Found:
         """Return what a reply leads to, through the aliases that it names."""
         if reply.alias and reply.zone:
-            more = len(reply.chain) - 1
-            if reply.alias in reply.chain[:-1] or links + more > MOST_ALIASES:
+            hops = len(reply.chain) - 1
+            if reply.alias in reply.chain[:-1] or links + hops > MOST_ALIASES:
                 return Found("loop", (), reply.zone, (reply,))
-            end = self._look_up(reply.alias, qtype, every, links + more, depth)
-            partly = end.partly or ("long" if links + more > ALIASES else "")
-            return end._replace(replies=(reply, *end.replies), partly=partly, links=end.links + more)
+            end = self._look_up(reply.alias, qtype, every, links + hops, depth)
+            partly = end.partly or ("long" if links + hops > ALIASES else "")
+            return end._replace(replies=(reply, *end.replies), partly=partly, links=end.links + hops)
         if reply.answers:
             return Found("found", (reply.answers,), reply.zone, (reply,))
         return Found("nxdomain" if reply.outcome == "nxdomain" else "nodata", (), reply.zone, (reply,))
 
-    def _telling(self, name: str, qtype: str) -> dict[str, ServerAnswer]:
+    def _conclusive(self, name: str, qtype: str) -> dict[str, ServerAnswer]:
         """Return the answers that settle a name, by address, of the lowest zone that has any."""
         for zone in sorted(self._index.zones_asked.get((name, qtype), ()), key=_depth, reverse=True):
-            telling = {
+            answers = {
                 address: answer
                 for address, answer in sorted(self._index.answers(zone, name, qtype).items())
                 if answer.informs and answer.reply and answer.reply.outcome != "referral"
             }
-            if telling:
-                return telling
+            if answers:
+                return answers
         return {}
 
     def _kind(self, answers: Mapping[str, ServerAnswer]) -> str | None:
@@ -203,11 +203,11 @@ class Lookups:
         ways = {"six"} if left else set[str]()
         not_known = False
         for name in (name for name, glue in servers.items() if not glue):
-            addresses, way, telling = self.server(name, depth=depth + 1)
+            addresses, way, conclusive = self.server(name, depth=depth + 1)
             if not way and _over4(addresses - failed):
                 return ""
             ways.add(way or ("six" if addresses - failed else ""))
-            not_known |= not (addresses or way or telling)
+            not_known |= not (addresses or way or conclusive)
         return None if not_known else max(ways, default="")
 
     def _failing(self, name: str, qtype: str, depth: int) -> Found:
@@ -217,11 +217,11 @@ class Lookups:
         if depth > _DEPTH:
             return Found("")
         self._under_way.add((name, qtype))
-        zone, lost = self._lost(name, qtype, depth)
+        zone, has_failed = self._unanswered(name, qtype, depth)
         self._under_way.discard((name, qtype))
-        return Found("failed" if lost else "", (), zone)
+        return Found("failed" if has_failed else "", (), zone)
 
-    def _lost(self, name: str, qtype: str, depth: int) -> tuple[str, bool]:
+    def _unanswered(self, name: str, qtype: str, depth: int) -> tuple[str, bool]:
         """Return the zone where a name is to be asked for, and whether nobody there tells."""
         zones = self._index.zones_asked.get((name, qtype), ())
         if not zones:  # once a zone is known to be out of reach, nobody is asked for its names
@@ -259,16 +259,16 @@ class Lookups:
                 addresses.update(address for lookup in lookups for address in lookup.data)
                 beyond |= not self._index.ipv6 and lookups[0].status == "nodata"
         usable = {address: self._index.usable(address) for address in addresses}
-        asked = frozenset(address for address in usable if usable[address])
-        return None if not servers or ((beyond or None in usable.values()) and not asked) else asked
+        reachable = frozenset(address for address in usable if usable[address])
+        return None if not servers or ((beyond or None in usable.values()) and not reachable) else reachable
 
     @cached_property
     def parents(self) -> Mapping[str, set[str]]:
         """The parent zone's servers by name: those given, or all that it names if all are known."""
         zone, index = self._index.parent, self._index
-        asked = ((host, a) for a, hosts in index.names.get(zone, {}).items() for host in hosts)
+        pairs = ((host, a) for a, hosts in index.names.get(zone, {}).items() for host in hosts)
         by_name: dict[str, set[str]] = defaultdict(set)
-        for host, address in index.parent_servers or asked:
+        for host, address in index.parent_servers or pairs:
             by_name[host].add(address)
         if index.parent_servers:
             return by_name

@@ -95,10 +95,10 @@ class Network:
     def about_mail(self, name: str) -> list[Reply]:
         """Return what was said of a name's MX, and of those of what it is an alias of."""
         replies = [reply for reply in self.methods.of(name).replies_to("MX").values() if reply.usable]
-        seen = {name}
+        names = {name}
         for reply in replies:  # which grows as aliases are followed
-            if reply.alias and reply.alias not in seen:
-                seen.add(reply.alias)
+            if reply.alias and reply.alias not in names:
+                names.add(reply.alias)
                 replies += [reply for reply in self.index.about(reply.alias, "MX") if reply.usable]
         return replies
 
@@ -124,10 +124,10 @@ def mails(
     observation: Observation | None, domains: Iterable[str], as_of: datetime, max_age_days: int
 ) -> dict[str, Mail]:
     """Return by domain whether mail to it arrives: unknown if last asked `max_age_days` before, or never."""
-    names, most = list(dict.fromkeys(domains)), timedelta(max_age_days)
+    names, max_age = list(dict.fromkeys(domains)), timedelta(max_age_days)
     answers = {domain: Mail(domain, "unknown", "not-observed") for domain in names}
     for part, share in observation.shares(names) if observation else ():
-        answers |= {domain: network_of(part).mail(domain, as_of, most) for domain in share}
+        answers |= {domain: network_of(part).mail(domain, as_of, max_age) for domain in share}
     return answers
 
 
@@ -141,8 +141,8 @@ def methods(observation: Observation | None, domains: Iterable[str]) -> pd.DataF
             zones = (network.parent, *used.cuts) if used.zone or used.cuts else ()
             replies = (reply for zone in zones for reply in network.methods.replies_about(zone, used.name))
             times = (reply.at for reply in replies if reply.step == "walk")
-            seen = (at, part.source) if (at := max(times, default=None)) else (pd.NaT, "")
-            rows[domain] = (domain, used.method, used.cut, used.why, *seen)
+            latest = (at, part.source) if (at := max(times, default=None)) else (pd.NaT, "")
+            rows[domain] = (domain, used.method, used.cut, used.why, *latest)
     return frame_of(rows.values(), FRAME)
 
 
@@ -155,16 +155,16 @@ def mail_hosts(
     ``dn``); `only` is a pattern of domains such as ``*.aura.*``.
     """
     listed = grouped((domain, parse_dn(dn).key) for domain, dn in rows[["domain", "dn"]].to_numpy())
-    wanted = [d for d in listed if d and fnmatch.fnmatch(d.lower(), only.lower() or "*")]
+    chosen = [d for d in listed if d and fnmatch.fnmatch(d.lower(), only.lower() or "*")]
     now = datetime.now(UTC)
-    observation, _ = load_merged(find_observations(data), wanted, now, Thresholds().oldest_observation(now))
+    observation, _ = load_merged(find_observations(data), chosen, now, Thresholds().oldest_observation(now))
     if observation is None:
         raise InputError(
             "no observation of the DNS", file=str(data), remedy="`mssante-audit observe dns` makes one"
         )
     addresses: dict[str, tuple[str, ...]] = {}
     keys: dict[str, frozenset[str]] = {}
-    for part, domains in observation.shares(wanted):
+    for part, domains in observation.shares(chosen):
         network = network_of(part)
         for domain in domains:
             for host in network.exchangers(domain):

@@ -59,7 +59,7 @@ class Methods:
         self._index, self._chains, self._siblings = index, chains, index.observation.siblings
         self.replies_about = cache(self._replies_about)
         """Returns what a zone's servers said of a name, whatever the type, in the order of the file."""
-        self.of = cache(self._of)
+        self.of = cache(self._method_of)
         """Returns the method in use for a domain (canonical)."""
 
     def _replies_about(self, zone: str, name: str) -> list[Reply]:
@@ -67,7 +67,7 @@ class Methods:
         replies = (answer.reply for part in answers for answer in part.values() if answer.reply is not None)
         return sorted(replies, key=lambda reply: reply.line)
 
-    def _of(self, name: str) -> Method:
+    def _method_of(self, name: str) -> Method:
         index = self._index
         if not name:
             return Method(name, "unknown", "", {"code": "no-name"})
@@ -77,13 +77,13 @@ class Methods:
             why = {"code": "outside", "zone": index.parent}
             return Method(name, "outside", "", why, replies=tuple(replies))
         zones = [index.parent]
-        while (here := self.replies_about(zones[-1], name)) and len(zones) < 12:
-            handing = Counter(filter(None, map(self._cut_of, here)))
+        while (answers := self.replies_about(zones[-1], name)) and len(zones) < 12:
+            handing = Counter(filter(None, map(self._cut_of, answers)))
             if not handing:
                 break
             zones.append(max(handing, key=lambda cut: (handing[cut], cut)))
-        asked = zones[-1] if here or zones[1:] else ""
-        return Method(name, *self._of_way(name, zones), tuple(zones[1:]), asked, tuple(here))
+        last_zone = zones[-1] if answers or zones[1:] else ""
+        return Method(name, *self._of_way(name, zones), tuple(zones[1:]), last_zone, tuple(answers))
 
     def _cut_of(self, reply: Reply) -> str:
         """Return the zone below that a reply shows; of an alias, what the SOA of a name above it does."""
@@ -97,24 +97,24 @@ class Methods:
         """Return method, cut and why of a name that zones on the way hand on."""
         for place, cut in enumerate(zones[1:]):
             zone = zones[place]
-            if any(r.cut == beside for beside in self._beside(cut) for r in self.replies_about(zone, beside)):
+            if any(r.cut == probe for probe in self._probes(cut) for r in self.replies_about(zone, probe)):
                 return "wildcard", zone if place else "", {"code": "delegates-any", "zone": zone}
             if cut == name:
                 _, replies = self._walked(zone, name)
                 saying = [reply for reply in replies if reply.cut == name]
                 return "delegated", name, {"code": "delegated", "zone": zone} | _share(saying, replies)
         zone, below = zones[-1], zones[-1] if zones[1:] else ""
-        here, replies = self._walked(zone, name)
+        answers, replies = self._walked(zone, name)
         if replies and not any(reply.cut for reply in replies):  # a file can lead round in circles
             method, why = self._answered(zone, replies)
             return ("within-delegated" if below and method == "redirected" else method), below, why
-        why = _replies(zone, here) if here else {"code": "unasked", "zone": zone}
+        why = _replies(zone, answers) if answers else {"code": "unasked", "zone": zone}
         return ("delegated", zone, why | {"delegated": True}) if zone == name else ("unknown", below, why)
 
     def _walked(self, zone: str, name: str) -> tuple[list[Reply], list[Reply]]:
         """Return what a zone's servers said of a name in the walk; and that of it which tells."""
-        here = [reply for reply in self.replies_about(zone, name) if reply.step == "walk"]
-        return here, [reply for reply in here if reply.outcome in INFORMATIVE or reply.weak]
+        replies = [reply for reply in self.replies_about(zone, name) if reply.step == "walk"]
+        return replies, [reply for reply in replies if reply.outcome in INFORMATIVE or reply.weak]
 
     def _answered(self, zone: str, replies: list[Reply]) -> tuple[str, Why]:
         """Name the method of a name that `zone`, as if it were the parent, does not hand on, and why."""
@@ -132,9 +132,9 @@ class Methods:
 
     def _is_wildcard(self, reply: Reply) -> bool | None:
         """Whether its answer is that of a wildcard; ``None`` if that is not known."""
-        beside = self._alike(reply, self._beside(reply.qname))
-        if not any(beside):
-            return False if beside else None
+        alike = self._alike(reply, self._probes(reply.qname))
+        if not any(alike):
+            return False if alike else None
         signed = [r.data.split()[2] for r in reply.records if (r.type, r.owner) == ("RRSIG", reply.qname)]
         if signed:  # its labels are the wildcard's (RFC 4034, 3.1.3)
             return str(reply.qname.count(".") + 1) not in signed
@@ -144,10 +144,10 @@ class Methods:
     def _alike(self, reply: Reply, names: Iterable[str]) -> list[bool]:
         """Tell of other names that the same server answered for whether it answered the same."""
         others = [self._index.answer(reply.zone, n, reply.qtype, reply.address).reply for n in names]
-        telling = [other for other in others if other is not None and other.outcome in INFORMATIVE]
-        return [other.outcome == "answer" and own_answers(other) == own_answers(reply) for other in telling]
+        answered = [other for other in others if other is not None and other.outcome in INFORMATIVE]
+        return [other.outcome == "answer" and own_answers(other) == own_answers(reply) for other in answered]
 
-    def _beside(self, name: str) -> list[str]:
+    def _probes(self, name: str) -> list[str]:
         return [f"{label}.{name.partition('.')[2]}" for label in self._siblings]
 
 

@@ -79,13 +79,13 @@ class ReplyIndex:
 
     def __init__(self, observation: Observation) -> None:
         try:
-            given = _Given.model_validate(observation.settings)
+            settings = _Given.model_validate(observation.settings)
         except ValidationError:
-            given = _Given()
+            settings = _Given()
         self.observation = observation
         self.parent, self.ipv6 = observation.parent_zone, observation.ipv6
         self.families = ("A", "AAAA") if self.ipv6 else ("A",)
-        self.resolvers, self.parent_servers = given.resolvers, given.parent_servers
+        self.resolvers, self.parent_servers = settings.resolvers, settings.parent_servers
         self.recursion: dict[str, Reply] = {}
         """Address → what it said to a stranger's recursive question."""
         self.late: dict[str, Reply] = {}
@@ -94,7 +94,7 @@ class ReplyIndex:
         """Zone → address that was asked about it → names under which."""
         self.speaks: dict[str, dict[str, bool]] = {}
         """Zone → address that gave a usable reply to whatever question → whether with authority."""
-        self._tries = 1 + given.retries
+        self._tries = 1 + settings.retries
         self._questions: dict[tuple[str, str, str], dict[str, list[Reply | None]]] = {}
         """Zone, name and type → address → the best reply over UDP and over TCP."""
         self.zones_asked: dict[tuple[str, str], list[str]] = {}
@@ -114,8 +114,8 @@ class ReplyIndex:
         """Returns what each address of a zone said; `walked`: the zone's MX is asked for over TCP too."""
         for reply in observation.replies:
             self._add(reply)
-        asked = [address for _, address in self.parent_servers] or [*self.names.get(self.parent, ())]
-        self.laboratory = any((ip := _ip(a)) and not ip.is_global for a in (*asked, *self.resolvers))
+        addresses = [address for _, address in self.parent_servers] or [*self.names.get(self.parent, ())]
+        self.laboratory = any((ip := _ip(a)) and not ip.is_global for a in (*addresses, *self.resolvers))
         """Whether the observer's own servers are not public: then others need not be."""
 
     def _add(self, reply: Reply) -> None:
@@ -125,23 +125,23 @@ class ReplyIndex:
         over_tcp, question = reply.transport == "tcp", (reply.zone, reply.qname, reply.qtype)
         if question not in self._questions:
             self.zones_asked.setdefault(question[1:], []).append(reply.zone)
-        both = self._questions.setdefault(question, {}).setdefault(reply.address, [None, None])
-        if before := both[over_tcp]:
+        pair = self._questions.setdefault(question, {}).setdefault(reply.address, [None, None])
+        if before := pair[over_tcp]:
             answered = reply.qtype == "MX" and reply.outcome == before.outcome == "answer"
             if answered and reply.answers != before.answers:
                 versions = self._versions.setdefault((reply.zone, reply.qname, reply.address), {})
                 versions |= {before.answers: before, reply.answers: reply}
-        both[over_tcp] = max(before, reply, key=self._order) if before else reply
+        pair[over_tcp] = max(before, reply, key=self._order) if before else reply
         at = (reply.address, over_tcp)
         if reply.silent and self._is_final(reply):
             self._given_up.add(at)
         if reply.silent and over_tcp:
             self._silent_over_tcp[reply.address].add(reply.zone)
         if reply.edns or not reply.silent:
-            met = "silent" if reply.silent else NO_EDNS.get(reply.rcode, "known")
-            if met == "formerr" and "edns" in reply.flags.split():  # it knows EDNS: few ask again without
-                met = "notimp"
-            self._edns.setdefault(at, set()).add(met if reply.edns else "plain")
+            edns = "silent" if reply.silent else NO_EDNS.get(reply.rcode, "known")
+            if edns == "formerr" and "edns" in reply.flags.split():  # it knows EDNS: few ask again without
+                edns = "notimp"
+            self._edns.setdefault(at, set()).add(edns if reply.edns else "plain")
         if not reply.edns:
             self._plain.add((question, *at))
         if not over_tcp and (_takes(reply) > SLOW or reply.flags.endswith("late")):
@@ -156,8 +156,8 @@ class ReplyIndex:
             speaks = self.speaks.setdefault(reply.zone, {})
             speaks[reply.address] = speaks.get(reply.address, False) or not reply.weak
 
-    def _keep(self, kept: dict[str, Reply], reply: Reply) -> None:
-        kept[reply.address] = max(reply, kept.get(reply.address, reply), key=self._order)
+    def _keep(self, by_address: dict[str, Reply], reply: Reply) -> None:
+        by_address[reply.address] = max(reply, by_address.get(reply.address, reply), key=self._order)
 
     def _order(self, reply: Reply) -> tuple[Any, ...]:
         """Rank replies to one question: what says most, then the latest, and never by their place."""
@@ -182,8 +182,8 @@ class ReplyIndex:
         """Zone → the replies that hand it over; if those above carry it, too, what they say of its NS."""
         replies = [reply for question in self._questions for reply in self._counting(*question)]
         carried = [r for r in replies if r.qtype == "NS" and r.zone != r.qname and is_under(r.qname, r.zone)]
-        own = grouped((reply.qname, reply) for reply in carried if reply.outcome == "answer")
-        return own | grouped((reply.cut, reply) for reply in replies if reply.outcome == "referral")
+        answers = grouped((reply.qname, reply) for reply in carried if reply.outcome == "answer")
+        return answers | grouped((reply.cut, reply) for reply in replies if reply.outcome == "referral")
 
     @cached_property
     def signed(self) -> bool:
@@ -192,8 +192,8 @@ class ReplyIndex:
         return any(reply.signed or any(record.type == "DS" for record in reply.records) for reply in replies)
 
     def _counting(self, zone: str, qname: str, qtype: str) -> Iterator[Reply]:
-        for both in self._questions.get((zone, qname, qtype), {}).values():
-            yield from filter(None, both)
+        for pair in self._questions.get((zone, qname, qtype), {}).values():
+            yield from filter(None, pair)
 
     def asked_at(self, qname: str) -> list[datetime]:
         """Return the instants at which a name's MX was asked for, of the replies that count."""
@@ -208,20 +208,20 @@ class ReplyIndex:
 
     def _answers(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, ServerAnswer]:
         replies = self._questions.get((zone, qname, qtype), {})
-        return {address: self._answer(*both, walked=walked) for address, both in replies.items()}
+        return {address: self._answer(*pair, walked=walked) for address, pair in replies.items()}
 
     def answer(
         self, zone: str, qname: str, qtype: str, address: str, *, walked: bool = False
     ) -> ServerAnswer:
         """Return what an address said to a question."""
-        asked = (zone, qname, qtype)  # to a zone's own name alone it matters (`_answer`): the rest is one
-        answers = self.answers(*asked, walked=True) if walked and qname == zone else self.answers(*asked)
+        query = (zone, qname, qtype)  # to a zone's own name alone it matters (`_answer`): the rest is one
+        answers = self.answers(*query, walked=True) if walked and qname == zone else self.answers(*query)
         return answers.get(address, UNKNOWN)
 
     def over(self, zone: str, qname: str, qtype: str, address: str, transport: str) -> Reply | None:
         """Return the best reply that came over a transport."""
-        both = self._questions.get((zone, qname, qtype), {}).get(address, [None, None])
-        return both[transport == "tcp"]
+        pair = self._questions.get((zone, qname, qtype), {}).get(address, [None, None])
+        return pair[transport == "tcp"]
 
     def _answer(self, udp: Reply | None, tcp: Reply | None, *, walked: bool) -> ServerAnswer:
         if udp is None:
@@ -235,12 +235,12 @@ class ReplyIndex:
             return UNKNOWN
         if answer.informs and udp.qtype == "MX":  # it may have said otherwise over TCP, or another time
             versions = self._versions.get((udp.zone, udp.qname, udp.address), {})
-            more = [versions[answers] for answers in sorted(versions, key=sorted)]
+            replies = [versions[answers] for answers in sorted(versions, key=sorted)]
             if compared and other.informs and other.reply and other.reply.records != udp.records:
-                more.append(other.reply)
-            others = {_content(reply): reply for reply in reversed(more)}
-            kept = tuple(reply for key, reply in others.items() if key != _content(udp))
-            return answer._replace(others=kept) if kept else answer
+                replies.append(other.reply)
+            others = {_content(reply): reply for reply in reversed(replies)}
+            differing = tuple(reply for key, reply in others.items() if key != _content(udp))
+            return answer._replace(others=differing) if differing else answer
         if answer.kind in ("truncated", "silent"):
             if other.informs:  # who answers over TCP is asked all once over UDP: not sent is not silent
                 kind = other.kind if answer.kind == "truncated" else "tcp"
@@ -270,11 +270,11 @@ class ReplyIndex:
 
     def edns(self, address: str, *, over_tcp: bool = False) -> str:
         """Return how a server takes EDNS: ``ok``, ``refused``, ``notimp``, ``dropped``, ``badvers``, ""."""
-        met = self._edns.get((address, over_tcp), set())
-        if "known" in met or "badvers" in met:
-            return "ok" if "known" in met else "badvers"
+        codes = self._edns.get((address, over_tcp), set())
+        if "known" in codes or "badvers" in codes:
+            return "ok" if "known" in codes else "badvers"
         states = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
-        return next((state for code, state in states.items() if {code, "plain"} <= met), "")
+        return next((state for code, state in states.items() if {code, "plain"} <= codes), "")
 
     def _can_be_asked(self, address: str) -> bool | None:
         ip = _ip(address)

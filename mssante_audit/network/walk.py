@@ -95,7 +95,7 @@ class Walk:
                     saying.setdefault(content, []).append(reply)
         if len(saying) > 1:  # resolvers ask another server for the address
             saying.pop(("failing",), None)
-        led = [self._led(zone, name, content, replies, depth) for content, replies in saying.items()]
+        led = [self._ways_of(zone, name, content, replies, depth) for content, replies in saying.items()]
         visit = visit._replace(led=tuple(zip(saying, map(tuple, saying.values()), led, strict=True)))
         if not visit.part.arrives or not led:
             # Where only IPv6 leads there and the observer has none, that is all there is to say.
@@ -119,7 +119,7 @@ class Walk:
         if (of_zone := self._sets[key]) is None:
             return Visit(zone, name, (), {}, not_known, YES)
         sets, many = of_zone
-        handed, *own_sets = [[self._asked(zone, server, name) for server in servers] for servers in sets]
+        handed, *own_sets = [[self._answering(zone, server, name) for server in servers] for servers in sets]
         part = self._judge(zone, handed)
         own_part = worst(
             self._judge(zone, servers) for servers in own_sets if not _falls_back(servers, handed)
@@ -151,15 +151,15 @@ class Walk:
         handed = servers_in(referrals, zone)
         sets: list[list[Named]] = []
         todo = [(frozenset(handed), False)]
-        for names, own in todo:  # which grows
+        for names, from_zone in todo:  # which grows
             servers = []
             for name in sorted(names)[:MAX_NAMES]:
                 glue = handed.get(name, set())
-                addresses, way, telling = self._lookups.server(name, ("A", "AAAA"))
-                inside = not own and is_under(name, zone)  # where nothing but glue leads to it
-                if not telling and not (inside and glue):
+                addresses, way, conclusive = self._lookups.server(name, ("A", "AAAA"))
+                inside = not from_zone and is_under(name, zone)  # where nothing but glue leads to it
+                if not conclusive and not (inside and glue):
                     return None
-                if own:
+                if from_zone:
                     its = addresses or glue
                 elif inside:
                     its = glue or addresses
@@ -169,8 +169,8 @@ class Walk:
                 servers.append(Named(name, tuple(sorted(its)), glueless, "" if glue else way))
             if servers not in sets:
                 sets.append(servers)
-            every = {address for server in servers for address in server.addresses}
-            for address in filter(self._index.usable, every):
+            all_addresses = {address for server in servers for address in server.addresses}
+            for address in filter(self._index.usable, all_addresses):
                 soa, ns = (self._index.answer(zone, zone, qtype, address) for qtype in ("SOA", "NS"))
                 if not soa.kind or not ns.kind:
                     return None
@@ -179,7 +179,7 @@ class Walk:
                     todo.append(named)
         return sets, any(len(names) > MAX_NAMES for names, _ in todo)
 
-    def _asked(self, zone: str, named: Named, name: str) -> Server:
+    def _answering(self, zone: str, named: Named, name: str) -> Server:
         """Return a server with what it said of a name's mail."""
         usable = {address: self._index.usable(address) for address in named.addresses}
         answers: dict[str, ServerAnswer] = {}
@@ -223,8 +223,8 @@ class Walk:
             return Part(OF_SERVERS[kind], facts)
         sound = [server for server in servers if server.state in ("sound", "ipv6")]
         ways = min(len(sound), len({address for server in sound for address in server.sound}))
-        left = sorted(s.name for s in servers if s.state not in ("sound", "ipv6"))
-        return Part("one-server", facts | {"servers": left}) if left and ways == 1 else YES
+        failing = sorted(s.name for s in servers if s.state not in ("sound", "ipv6"))
+        return Part("one-server", facts | {"servers": failing}) if failing and ways == 1 else YES
 
     def _dead(self, zone: str, servers: Sequence[Server], facts: Mapping[str, Any]) -> Part:
         """Tell why no server of a zone gives an answer."""
@@ -252,16 +252,16 @@ class Walk:
         answers = [self._index.answer(reply.zone, reply.qname, t, reply.address) for t in ("A", "AAAA")]
         udp = self._index.over(reply.zone, reply.qname, "MX", reply.address, "udp")
         # Where UDP says something else, no addresses are asked for.
-        asked = udp is None or udp.silent or udp.outcome in ("nodata", "truncated")
-        if asked and any(answer.kind == NO_EVIDENCE for answer in answers):
+        is_asked = udp is None or udp.silent or udp.outcome in ("nodata", "truncated")
+        if is_asked and any(answer.kind == NO_EVIDENCE for answer in answers):
             return [("unheard",)]
-        addresses = {a: answer.kind for answer in answers for more in answer.replies for a in more.answers}
+        addresses = {a: answer.kind for answer in answers for part in answer.replies for a in part.answers}
         if addresses:
             partly = "" if "said" in addresses.values() else min(addresses.values(), key=PARTIAL.index)
             return [("implicit", frozenset(addresses), partly)]
         return [("failing",) if any(answer.failed for answer in answers) else ("nothing",)]
 
-    def _led(self, zone: str, name: str, content: Content, replies: Sequence[Reply], depth: int) -> Ways:
+    def _ways_of(self, zone: str, name: str, content: Content, replies: Sequence[Reply], depth: int) -> Ways:
         """Return where a content leads that servers of a zone give."""
         match content:
             case "cut", cut, *_:
@@ -273,8 +273,8 @@ class Walk:
             case "alias", target, links, circle:
                 if not circle and links <= MOST_ALIASES:
                     return self._elsewhere(target, links)
-                lost = Ways(Part("alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
-                return lost._replace(met=(Elsewhere(target, Found("loop"), lost),))
+                ways = Ways(Part("alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
+                return ways._replace(met=(Elsewhere(target, Found("loop"), ways),))
             case "implicit", addresses, partly:
                 return self._hosts.implicit(name, addresses, partly)
             case ("failing",):
@@ -297,18 +297,18 @@ class Walk:
         else:
             led = [self._at_end(name, end) for end in lookup.ends]
             ways = together(lookup.zone, led, [()] * len(led))
-            if how := OF_SERVERS.get(lookup.partly):
-                ways = ways._replace(dns=Part(how, {"zone": lookup.zone}).then(ways.dns))
+            if code := OF_SERVERS.get(lookup.partly):
+                ways = ways._replace(dns=Part(code, {"zone": lookup.zone}).then(ways.dns))
         return ways._replace(met=(Elsewhere(name, lookup, ways),))
 
-    def _at_end(self, name: str, found: Found) -> Ways:
+    def _at_end(self, name: str, lookup: Found) -> Ways:
         """Return where an answer for the mail of a name leads, at the end of its aliases."""
-        match found.status:
+        match lookup.status:
             case "found":
-                return self._hosts.of_mx(exchangers_in(found.data))
+                return self._hosts.of_mx(exchangers_in(lookup.data))
             case "nodata":
-                return self._hosts.implicit(found.end, None)
-        return Ways(Part("alias-lost", {"name": name, "zone": found.zone}), NOT_REACHED)
+                return self._hosts.implicit(lookup.end, None)
+        return Ways(Part("alias-lost", {"name": name, "zone": lookup.zone}), NOT_REACHED)
 
 
 def _falls_back(servers: Sequence[Server], handed: Sequence[Server]) -> bool:
@@ -327,6 +327,6 @@ def rests_on(ways: Ways) -> Iterator[Visit | Elsewhere | MailHost]:
     """Yield all that a walk rests on: visits, names looked up, mail hosts."""
     for step in ways.met:
         yield step
-        below = [more for *_, more in step.led] if isinstance(step, Visit) else []
-        for more in [step.ways] if isinstance(step, Elsewhere) else below:
-            yield from rests_on(more)
+        below = [onward for *_, onward in step.led] if isinstance(step, Visit) else []
+        for onward in [step.ways] if isinstance(step, Elsewhere) else below:
+            yield from rests_on(onward)

@@ -88,7 +88,7 @@ class Zone:
     @cached_property
     def unreached(self) -> dict[str, str]:
         """Server → why not all ask it: ``private``, ``partly``, ``no-glue``, ``cycle``, a `Found.status`."""
-        return {name: why for name in self.names if (why := self._unreached(name))}
+        return {name: reason for name in self.names if (reason := self._unreached(name))}
 
     def _unreached(self, name: str) -> str:
         if addresses := self.known[name]:
@@ -100,15 +100,15 @@ class Zone:
             return "no-glue" if name in self.parent_ns else status.replace("failed", "no-glue")
         return "cycle" if status in ("failed", "") and self._goes_round(name) else status
 
-    def _goes_round(self, name: str, seen: tuple[str, ...] = ()) -> bool:
+    def _goes_round(self, name: str, path: tuple[str, ...] = ()) -> bool:
         """Whether a name is found only by way of this zone, which needs it; without glue all the way."""
         above = next((zone for zone in upwards(name) if zone in self._index.referrals), "")
-        if above == self.name or not above or above in seen or len(seen) > 8:
+        if above == self.name or not above or above in path or len(path) > 8:
             return above == self.name
         servers = servers_in(self._index.referrals[above], above)
         if any(servers.values()) or any(self._lookups.server(server)[0] for server in servers):
             return False
-        return any(self._goes_round(server, (*seen, above)) for server in servers)
+        return any(self._goes_round(server, (*path, above)) for server in servers)
 
     @property
     def ipv6_only(self) -> bool:
@@ -119,5 +119,5 @@ class Zone:
 
     def names_of(self, address: str) -> list[str]:
         """Return the names of the server at an address: the one it was asked by, then those it shares."""
-        asked = [name for name in self._index.names.get(self.name, {}).get(address, ()) if name]
-        return list(dict.fromkeys((*asked, *(n for n in self.names if address in self.known[n]))))
+        names = [name for name in self._index.names.get(self.name, {}).get(address, ()) if name]
+        return list(dict.fromkeys((*names, *(n for n in self.names if address in self.known[n]))))

@@ -282,10 +282,10 @@ def _refusal(errors: ValidationError, text: str, file: Path) -> InputError:
         if above:
             fault = AuditError("unknown key {} in [{}]", repr(key), ".".join(above))
         names = [*(sections()[above[0]] if above else Config).model_fields]
-        near = difflib.get_close_matches(key.lower(), names, n=1)
+        matches = difflib.get_close_matches(key.lower(), names, n=1)
         elsewhere = [name for name, part in sections().items() if key in part.model_fields]
-        if near:
-            remedy = "Nearest: {}", repr(near[0])
+        if matches:
+            remedy = "Nearest: {}", repr(matches[0])
         else:
             remedy = ("It goes into [{}]", elsewhere[0]) if elsewhere else ("There are: {}", ", ".join(names))
     else:
@@ -311,14 +311,14 @@ def _line(text: str, keys: Sequence[str]) -> int | None:
     table, nearest = list[str](), None
     for number, line in enumerate(text.splitlines(), 1):
         if match := re.match(r"\s*(?:\[{1,2}\s*([^\]]+?)\s*\]|([\w\"'.-]+)\s*=)", line):
-            here = [part.strip(" \"'") for part in (match[1] or match[2]).split(".")]
+            path = [part.strip(" \"'") for part in (match[1] or match[2]).split(".")]
             if match[1]:
-                table = here
+                table = path
             else:
-                here = [*table, *here]
-            if here == list(keys):
+                path = [*table, *path]
+            if path == list(keys):
                 return number
-            if keys and here == list(keys[: len(here)]):
+            if keys and path == list(keys[: len(path)]):
                 nearest = number
     return nearest
 

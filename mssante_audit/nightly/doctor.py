@@ -61,8 +61,8 @@ class Sign:
 
 def _sign(state: str, what: str, found: str, *values: object, remedy: str | tuple[Any, ...] = "") -> Sign:
     """Return a sign in the language of errors: `found` and `remedy` as an `AuditError` takes them."""
-    how = remedy if isinstance(remedy, tuple) else (remedy,)
-    return Sign(state, what, sentence(found, *values), "" if state == "ok" else sentence(*how))
+    advice = remedy if isinstance(remedy, tuple) else (remedy,)
+    return Sign(state, what, sentence(found, *values), "" if state == "ok" else sentence(*advice))
 
 
 _ok, _warn, _missing = (partial(_sign, state) for state in ("ok", "warn", "missing"))
@@ -80,20 +80,20 @@ def examine(file: Path | None = None) -> Iterator[Sign]:
         yield Sign("missing", "settings", str(error))
         return
     yield Sign("ok", "settings", str(file))
-    yield from _whole("settings", (Sign("missing", "settings", str(fault)) for fault in faults(config)))
-    yield from _whole("hook", _hooks(config, file))
+    yield from _guarded("settings", (Sign("missing", "settings", str(fault)) for fault in faults(config)))
+    yield from _guarded("hook", _hooks(config, file))
     for look in (_proxy, _way_out, _secrets, _output, _state, _white_list):
-        yield from _whole(look.__name__.replace("_", " ").strip(), look(config))
+        yield from _guarded(look.__name__.replace("_", " ").strip(), look(config))
 
 
-def _whole(what: str, signs: Iterator[Sign]) -> Iterator[Sign]:
+def _guarded(what: str, signs: Iterator[Sign]) -> Iterator[Sign]:
     """Yield signs; what cannot even be looked at is one more, and the other looks go on."""
     try:
         yield from signs
     except AuditError as error:
         yield Sign("missing", what, str(error))
     except OSError as error:
-        yield _missing(what, "{}: {}", error.filename, _why(error), remedy="Give this user the right")
+        yield _missing(what, "{}: {}", error.filename, _reason(error), remedy="Give this user the right")
 
 
 def _packages() -> Iterator[Sign]:
@@ -106,9 +106,9 @@ def _packages() -> Iterator[Sign]:
     else:
         yield _ok("packages", "all {}", len(names))
         yield from (Sign("warn", "audit of a package", fault) for fault in unusable())
-    for group, what in (("report", "reports"), ("observe", "network"), ("pdf", "forms in PDF")):
+    for group, subject in (("report", "reports"), ("observe", "network"), ("pdf", "forms in PDF")):
         if modules := lacking(group):
-            yield _warn(what, "no {}", ", ".join(modules), remedy=("{}", install(group)))
+            yield _warn(subject, "no {}", ", ".join(modules), remedy=("{}", install(group)))
 
 
 def _machine() -> Iterator[Sign]:
@@ -127,15 +127,15 @@ def _machine() -> Iterator[Sign]:
         with tempfile.TemporaryDirectory() as folder:
             yield Sign("ok", "temporary files", str(Path(folder).parent))
     except OSError as error:
-        yield _missing("temporary files", "{}", _why(error), remedy="Set TMPDIR to a folder with room")
+        yield _missing("temporary files", "{}", _reason(error), remedy="Set TMPDIR to a folder with room")
     now = datetime.now().astimezone()
-    seen, same = sentence("{}, now {}", f"{now:%Z}", f"{now:%Y-%m-%d %H:%M}"), True
+    local_time, same = sentence("{}, now {}", f"{now:%Z}", f"{now:%Y-%m-%d %H:%M}"), True
     with suppress(ZoneInfoNotFoundError):
         paris = now.astimezone(ZoneInfo("Europe/Paris"))
         same = paris.utcoffset() == now.utcoffset()
-        seen += ", " + (sentence("as in Paris") if same else sentence("{} in Paris", f"{paris:%H:%M}"))
+        local_time += ", " + (sentence("as in Paris") if same else sentence("{} in Paris", f"{paris:%H:%M}"))
     remedy = "A timer counts in this machine's time: set its hour accordingly"
-    yield (_ok if same else _warn)("time zone", "{}", seen, remedy=remedy)
+    yield (_ok if same else _warn)("time zone", "{}", local_time, remedy=remedy)
 
 
 def _hooks(config: Config, settings: Path) -> Iterator[Sign]:
@@ -175,33 +175,33 @@ def _proxy(config: Config) -> Iterator[Sign]:
 
     if not (proxy := proxy_of(config.fetch.url)):
         return
-    seen, fault = masked_url(proxy), ""
+    address, fault = masked_url(proxy), ""
     try:
         where = httpx.URL(proxy)
         httpx.Proxy(where)
         port = {"http": 80, "https": 443}[where.scheme]
         socket.create_connection((where.host, where.port or port), TRIED).close()
     except OSError as error:
-        fault = f": {_why(error)}"
+        fault = f": {_reason(error)}"
     except (ValueError, KeyError, httpx.InvalidURL):
         fault = f" {sentence('is of no kind that can be used')}"
     remedy = "Set HTTPS_PROXY to http://HOST:PORT, or name the host in NO_PROXY"
-    yield (_missing if fault else _ok)("proxy", "{}", seen + fault, remedy=remedy)
+    yield (_missing if fault else _ok)("proxy", "{}", address + fault, remedy=remedy)
 
 
-def _why(error: Exception) -> str:
-    why = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
-    return sentence("{}", str(why).lower())
+def _reason(error: Exception) -> str:
+    reason = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
+    return sentence("{}", str(reason).lower())
 
 
 def _way_out(config: Config) -> Iterator[Sign]:
     """Look whether mail servers can be reached, by saying QUIT to the one that the settings name."""
-    settings, what = config.observe_tls, "way out to mail servers"
+    settings, subject = config.observe_tls, "way out to mail servers"
     host, port = settings.try_host, settings.port
     if not host:
         if settings.enabled:
             remedy = "Name a mail server that you may try in observe_tls.try_host"
-            yield _warn(what, "unknown: no server to try port {} of", port, remedy=remedy)
+            yield _warn(subject, "unknown: no server to try port {} of", port, remedy=remedy)
         return
     where, begin = sentence("port {} of {}", port, host), time.monotonic()
     seconds = min(settings.timeout, TRIED)
@@ -215,12 +215,12 @@ def _way_out(config: Config) -> Iterator[Sign]:
     except (OSError, UnicodeError) as error:
         ill = "missing" if settings.enabled else "warn"
         let_out = "Have connections to port {} let out", port
-        yield _sign(ill, what, "{}: {}", where, _why(error), remedy=let_out)
+        yield _sign(ill, subject, "{}: {}", where, _reason(error), remedy=let_out)
         return
     greets = code in (b"220", b"421", b"554")
     greeting = ("greets with {}", code.decode()) if greets else ("does not greet as a mail server",)
     remedy = "Name a mail server in observe_tls.try_host; if it is one, something answers in its place"
-    yield (_ok if greets else _warn)(what, "{} {}", where, AuditError(*greeting), remedy=remedy)
+    yield (_ok if greets else _warn)(subject, "{} {}", where, AuditError(*greeting), remedy=remedy)
 
 
 def _secrets(config: Config) -> Iterator[Sign]:
@@ -242,12 +242,12 @@ def _secrets(config: Config) -> Iterator[Sign]:
 
 def _output(config: Config) -> Iterator[Sign]:
     output, state = config.output.folder, config.output.folder / night.STATE
-    wanted = (output, state, output / night.RUNS, state / night.LOG, output / LOCK)
-    there = [*map(_existing, wanted)]
-    ill = [path for path in there if not os.access(path, os.W_OK | os.X_OK * path.is_dir())]
-    if ill or not there[0].is_dir():
+    paths = (output, state, output / night.RUNS, state / night.LOG, output / LOCK)
+    existing = [*map(_existing, paths)]
+    ill = [path for path in existing if not os.access(path, os.W_OK | os.X_OK * path.is_dir())]
+    if ill or not existing[0].is_dir():
         remedy = "Give this user the right, or set output.folder"
-        yield _missing("output", "{} cannot be written", [*ill, *there][0], remedy=remedy)
+        yield _missing("output", "{} cannot be written", [*ill, *existing][0], remedy=remedy)
         return
     yield Sign("ok", "output", str(output))
     if is_held(output):
@@ -289,8 +289,8 @@ def _white_list(config: Config) -> Iterator[Sign]:
         if verdict.status == "valid-untrusted":
             ill, remedy = "warn", _SIGNERS.get(verdict.reason, _AGAIN)
         with using_language(AuditError.language):
-            seen = not_relied_on(doubts(whitelist))
-        yield _sign(ill, "signature", "{}", seen, remedy=remedy)
+            reason = not_relied_on(doubts(whitelist))
+        yield _sign(ill, "signature", "{}", reason, remedy=remedy)
     generated_at = whitelist.generated_at
     if generated_at is None:
         yield _warn("clock", "the list does not say when it was made")
@@ -308,7 +308,7 @@ def _white_list(config: Config) -> Iterator[Sign]:
 
 def health(config: Config) -> Iterator[Sign]:
     """Yield what is to be known of the nights: ``ok``, or ``missing`` where somebody should look."""
-    return _whole("last run", _nights(config))
+    return _guarded("last run", _nights(config))
 
 
 def _nights(config: Config) -> Iterator[Sign]:
@@ -336,8 +336,8 @@ def _nights(config: Config) -> Iterator[Sign]:
     elif stamped(last.good) >= oldest:
         yield _ok("last good run", good)
     else:
-        seen = "{}, more than {} h ago", good, f"{hours:g}"
-        yield _missing("last good run", *seen, remedy="Look at what starts it")
+        message = "{}, more than {} h ago", good, f"{hours:g}"
+        yield _missing("last good run", *message, remedy="Look at what starts it")
     for step in (step for step in last.steps if step.step == "hooks"):
         failed, remedy = step.outcome == "failed", "Nobody may have been told of the last run"
         outcome = step.message if failed else sentence(step.outcome)
@@ -347,17 +347,17 @@ def _nights(config: Config) -> Iterator[Sign]:
 
 def _disk(output: Path, runs: int) -> Sign:
     """Look whether there is room for so many runs as large as the last one; what it shares counts once."""
-    there = _existing(output)
-    done = next(filter(night.read_run, reversed(night.runs_in(output))), None)
-    last = sum(night.files_of(done).values()) if done else 0
-    free, wanted = shutil.disk_usage(there).free, max(ROOM, runs * last)
-    remedy = "A run wants {}: free some, or lower retention.runs", size(wanted)
-    if free >= wanted and os.statvfs(there).f_favail == 0 and os.statvfs(there).f_files:
+    existing = _existing(output)
+    last_run = next(filter(night.read_run, reversed(night.runs_in(output))), None)
+    last = sum(night.files_of(last_run).values()) if last_run else 0
+    free, needed = shutil.disk_usage(existing).free, max(ROOM, runs * last)
+    remedy = "A run wants {}: free some, or lower retention.runs", size(needed)
+    if free >= needed and os.statvfs(existing).f_favail == 0 and os.statvfs(existing).f_files:
         return _missing("disk", "no room for one more file", remedy=remedy)
-    seen = AuditError("{} free", size(free))
+    message = AuditError("{} free", size(free))
     if last:
-        seen = AuditError("{}, the last run took {}", seen, size(last))
-    return (_ok if free >= wanted else _missing)("disk", "{}", seen, remedy=remedy)
+        message = AuditError("{}, the last run took {}", message, size(last))
+    return (_ok if free >= needed else _missing)("disk", "{}", message, remedy=remedy)
 
 
 def size(count: int) -> str:

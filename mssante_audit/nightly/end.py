@@ -91,20 +91,20 @@ def outdated(output: Path, rules: Retention, now: datetime, good: str = "") -> l
     source = night.good_run(output)
     in_use = {night.shown_run(output), good, source.name if source else ""}
     always = {*runs[: rules.at_least], *(run for run in runs if run.name in in_use)}
-    kept = runs[: rules.runs] if rules.runs else runs
+    chosen = runs[: rules.runs] if rules.runs else runs
     if rules.days:
-        kept = [run for run in kept if stamped(run.name) >= now - timedelta(days=rules.days)]
+        chosen = [run for run in chosen if stamped(run.name) >= now - timedelta(days=rules.days)]
     if rules.bytes:  # the newest that fit, together with those kept in any case
         counted = {file: size for run in always for file, size in night.files_of(run).items()}
-        left = rules.bytes - sum(counted.values())
-        for place, run in enumerate(kept):
+        room = rules.bytes - sum(counted.values())
+        for place, run in enumerate(chosen):
             files = night.files_of(run)
-            left -= sum(size for file, size in files.items() if file not in counted)
+            room -= sum(size for file, size in files.items() if file not in counted)
             counted |= files
-            if left < 0:
-                kept = kept[:place]
+            if room < 0:
+                chosen = chosen[:place]
                 break
-    stay = {*kept, *always}
+    stay = {*chosen, *always}
     return [run for run in reversed(runs) if run not in stay and night.read_run(run)]
 
 
@@ -119,8 +119,8 @@ def outdated_observations(
         files = [f for f in observations.observation_files(data, kind) if f.is_file() and not f.is_symlink()]
         begun = {file: at for file in files if (at := observations.begun_at(file.name))}
         if old := [file for file, at in begun.items() if at < oldest and file.name not in answering]:
-            whole = next(filter(observations.is_whole, reversed(begun)), None)
-            old_files += [file for file in old if file != whole]
+            complete = next(filter(observations.is_whole, reversed(begun)), None)
+            old_files += [file for file in old if file != complete]
     return old_files
 
 

@@ -32,14 +32,14 @@ def facts_of(
     """Return what a night's mail says, in `lang`, of findings `compared` with those of the run before."""
     every_domain, whitelist, rules = domains(space), space.whitelist, catalogue()
     dated = findings.assign(status=list(compared.status), first_seen=list(compared.first_seen))
-    asks, unsure = actionable(dated), doubts(space, findings, every_domain)
-    new, critical = asks[asks["status"] == "new"], asks[asks["severity"] == "critical"]
+    todo, unsure = actionable(dated), doubts(space, findings, every_domain)
+    new, critical = todo[todo["status"] == "new"], todo[todo["severity"] == "critical"]
 
-    def merged(some: pd.DataFrame) -> list[dict[Any, Any]]:
-        merged_causes = causes(some, space.audited, space.published, unsure)
+    def merged(frame: pd.DataFrame) -> list[dict[Any, Any]]:
+        merged_causes = causes(frame, space.audited, space.published, unsure)
         return merged_causes.astype({"severity": "str"}).to_dict("records")
 
-    most = merged(critical)
+    critical_causes = merged(critical)
     fixed, lost = (
         [g for g in vanished if g["rule"] in rules] for vanished in (compared.fixed, compared.unknown)
     )
@@ -54,25 +54,25 @@ def facts_of(
         "by_state": {s: {state: n[s] for state, n in states.items()} for s in reversed(SEVERITIES)},
         "new_by_severity": severity_counts(new),
         "fixed_by_severity": _counted(fixed_asking),
-        "failed_rules": [sentence(rule(FAILED), "observed", why, lang) for why in failures],
+        "failed_rules": [sentence(rule(FAILED), "observed", facts, lang) for facts in failures],
         "previous": compared.previous,
         "shown": {
             "new": len(new),
-            "open": int((asks["status"] == "open").sum()),
+            "open": int((todo["status"] == "open").sum()),
             "fixed": len(fixed_asking),
-            "unknown": int((asks["status"] == "unknown").sum()) + len(lost_asking),
-            "asking": len(asks),
+            "unknown": int((todo["status"] == "unknown").sum()) + len(lost_asking),
+            "asking": len(todo),
             "criticals": int((findings["severity"] == "critical").sum()),
             "new_criticals": int((new["severity"] == "critical").sum()),
             "unsure_criticals": int((critical["status"] == "unknown").sum()),
             "lost_criticals": len(lost_criticals),
-            "left_out": len(findings) - len(asks),
+            "left_out": len(findings) - len(todo),
         },
-        "critical": _named(critical, most, lang),
-        "new": _named(new, merged(new), lang),
-        "fixed": _named(fixed_asking, _merged_vanished(fixed_asking), lang),
-        "lost": _named(lost_criticals, _merged_vanished(lost_criticals), lang),
-        "first": _first(space, critical, most, lang) or _first(space, asks, merged(asks), lang),
+        "critical": _top_causes(critical, critical_causes, lang),
+        "new": _top_causes(new, merged(new), lang),
+        "fixed": _top_causes(fixed_asking, _merged_vanished(fixed_asking), lang),
+        "lost": _top_causes(lost_criticals, _merged_vanished(lost_criticals), lang),
+        "first": _first(space, critical, critical_causes, lang) or _first(space, todo, merged(todo), lang),
         "list": {
             "generated_at": whitelist.generated_at and whitelist.generated_at.isoformat(),
             "rows": len(space.entries),
@@ -102,7 +102,7 @@ def _merged_vanished(vanished: Sequence[Vanished]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _named(findings: Sized, causes: Sequence[Mapping[Any, Any]], lang: str) -> dict[str, Any]:
+def _top_causes(findings: Sized, causes: Sequence[Mapping[Any, Any]], lang: str) -> dict[str, Any]:
     """Return how many causes there are, of how many findings, and the first of them by name."""
     named = [
         {
@@ -133,7 +133,7 @@ def _first(
     rows = space.entries[space.entries["row"].isin(first["rows"])].head(1).to_dict("records")
     broken, row = rule(first["rule"]), rows[0] if rows else None
     contact = (row["support_contact"] or row["project_contact"]) if row else ""
-    named: dict[str, Any] = _named(findings, causes[:1], lang)["named"][0]
+    named: dict[str, Any] = _top_causes(findings, causes[:1], lang)["named"][0]
     return named | {
         "manager": broken.manager or broken.affects_list,
         "row": row and int(row["row"]),

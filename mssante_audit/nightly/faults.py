@@ -30,8 +30,8 @@ def check(config: Config) -> None:
         try:
             config.data.folder.mkdir(parents=True)
         except OSError as error:
-            why = (error.strerror or "").lower()
-            raise OutputError("cannot be made: {}", why, file=str(config.data.folder)) from None
+            reason = (error.strerror or "").lower()
+            raise OutputError("cannot be made: {}", reason, file=str(config.data.folder)) from None
     for fault in faults(config):
         raise fault
     read_letters(config.output.folder)  # of another version it is refused
@@ -39,13 +39,13 @@ def check(config: Config) -> None:
 
 def faults(config: Config) -> Iterator[AuditError]:
     """Yield what would make a run useless."""
-    for section, group, wanted in (
+    for section, group, enabled in (
         ("reports", "report", config.reports.enabled), ("fetch", "observe", config.fetch.enabled),
         ("observe_tls", "observe", config.observe_tls.enabled), ("webhook", "observe", config.webhook.url),
     ):  # fmt: skip
-        if wanted and (modules := lacking(group)):
-            why, remedy = "[{}] needs {}, which is not installed", ("Install it: {}", install(group))
-            yield InputError(why, section, modules[0], remedy=remedy)
+        if enabled and (modules := lacking(group)):
+            message, remedy = "[{}] needs {}, which is not installed", ("Install it: {}", install(group))
+            yield InputError(message, section, modules[0], remedy=remedy)
     yield from _folders(config.data.folder, config.output.folder, fetched=config.fetch.enabled)
     bundles = [*filter(None, (part.ca_bundle for part in (config.fetch, config.mail, config.webhook)))]
     for path in (*config.data.anchors, *bundles):
@@ -59,13 +59,13 @@ def faults(config: Config) -> Iterator[AuditError]:
     if config.dossiers.enabled:
         yield from _raised(partial(stationery, config.letter))
     inputs = (LIST, *map(input_of, known_needs()))
-    for name in {each.partition(":")[0] for each in config.inputs.tolerated}.difference(inputs):
-        among = ("There are: {}", ", ".join(inputs))
-        yield ParameterError("inputs.tolerated: no input {}", repr(name), remedy=among)
+    for name in {entry.partition(":")[0] for entry in config.inputs.tolerated}.difference(inputs):
+        choices = ("There are: {}", ", ".join(inputs))
+        yield ParameterError("inputs.tolerated: no input {}", repr(name), remedy=choices)
     yield from _sending(config)
     if config.observe.enabled:
-        asked = config.observe.model_dump(exclude={"enabled"})
-        yield from _raised(partial(ObserveSettings, **asked), "[observe] ")
+        options = config.observe.model_dump(exclude={"enabled"})
+        yield from _raised(partial(ObserveSettings, **options), "[observe] ")
     if config.observe_tls.enabled and not lacking("observe"):
         from mssante_audit.observe.tls.visit import offers_of
 
@@ -117,22 +117,22 @@ def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
             if not Path(name).is_file():
                 yield InputError("no such notebook", file=name)
         elif name not in shipped:
-            near = difflib.get_close_matches(name, shipped, n=1) or shipped
-            nearest = ("Nearest: {}", ", ".join(near))
+            matches = difflib.get_close_matches(name, shipped, n=1) or shipped
+            nearest = ("Nearest: {}", ", ".join(matches))
             yield ParameterError("reports.names: no report {}", repr(name), remedy=nearest)
 
 
 def _sending(config: Config) -> Iterator[AuditError]:
     mail, remedy = config.mail, None
     if mail.server and not (mail.sender and mail.recipients):
-        why = "[mail] names a server, but no sender or no recipients"
+        message = "[mail] names a server, but no sender or no recipients"
     elif mail.server and mail.tls == "none" and mail.server not in LOOPBACK:
-        why = "[mail] would go to {} without TLS"
+        message = "[mail] would go to {} without TLS"
         remedy = 'tls = "none" is for a server on this machine: localhost'
     elif mail.server and bool(mail.user) != bool(mail.password):
-        why = "[mail] names a user without a password, or the other way round"
+        message = "[mail] names a user without a password, or the other way round"
     elif config.webhook.token and not config.webhook.url:
-        why = "[webhook] names a token, but no address"
+        message = "[webhook] names a token, but no address"
     else:
         return
-    yield ParameterError(why, mail.server, remedy=remedy)
+    yield ParameterError(message, mail.server, remedy=remedy)

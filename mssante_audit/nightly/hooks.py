@@ -81,8 +81,8 @@ def run_hook(command: Sequence[str], environment: dict[str, str], seconds: float
             return f"not done after {seconds:g} s, and ended"
         output.seek(max(0, output.seek(0, os.SEEK_END) - _MOST))
         last = masked_url(" ".join(output.read().decode("utf-8", "replace").split()))
-        how = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
-        return f"{how}: {last}" if last else how
+        ending = f"exit status {status}" if status > 0 else f"ended by signal {-status}"
+        return f"{ending}: {last}" if last else ending
 
 
 def send_mail(mail: EmailMessage, settings: Mail, seconds: float) -> str:
@@ -138,12 +138,12 @@ def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> 
         headers |= {"Authorization": f"Bearer {token}"} if token else {}
         try:
             url = httpx.URL(address)
-            away = url.host not in LOOPBACK
-            if not url.host or (url.scheme != "https" and away):
+            is_remote = url.host not in LOOPBACK
+            if not url.host or (url.scheme != "https" and is_remote):
                 raise ParameterError("the address is not an https one")
             context = _verified(settings.ca_bundle)
             with (
-                httpx.Client(timeout=seconds, headers=headers, verify=context, trust_env=away) as client,
+                httpx.Client(timeout=seconds, headers=headers, verify=context, trust_env=is_remote) as client,
                 # Only the status is looked at: an answer without end is not waited for.
                 client.stream("POST", url, content=json_bytes(dict(content))) as answer,
             ):

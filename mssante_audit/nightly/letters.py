@@ -134,7 +134,7 @@ def states_in(audit: Mapping[str, Any]) -> dict[str, str]:
     """Return by fingerprint what is open, unknown or accepted in a run's audit; all else is fixed."""
     findings, compared = audit["results"]["findings"], audit["told"]
     states = {finding["fingerprint"]: "accepted" for finding in audit["waived"]}
-    states |= {lost["fingerprint"]: "unknown" for lost in compared["unknown"]}
+    states |= {note["fingerprint"]: "unknown" for note in compared["unknown"]}
     for finding, status in zip(findings, compared["status"], strict=True):
         states[finding["fingerprint"]] = "unknown" if status == "unknown" else "open"
     return states

@@ -78,7 +78,7 @@ def page(night: Night) -> str:
     """Return the mail in HTML for a phone: nothing in it is from elsewhere."""
     template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
     blocks = [(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)]
-    links = {_say(night, "link", name): path for name, path in _PAGES.items() if night.url}
+    links = {_text(night, "link", name): path for name, path in _PAGES.items() if night.url}
     values: dict[str, Any] = {"lang": night.lang, "blocks": blocks, "links": links, "url": night.url}
     with using_language(night.lang):
         return html.environment().from_string(template).render(values)
@@ -141,7 +141,7 @@ def _broken(text: str, *, whole: bool) -> list[str]:
     return [line.translate(_PLAIN) for line in lines]
 
 
-def _say(night: Night, name: str, value: Any) -> str:
+def _text(night: Night, name: str, value: Any) -> str:
     text = phrase("mssante_audit.nightly", name, value, night.lang)
     # No line begins with a sign that French parts from the word before it.
     return re.sub(" ([:;!?»])", rf"{NBSP}\1", text) if night.lang == "fr" else text
@@ -153,13 +153,13 @@ def lines_of(night: Night) -> list[Line]:
     for state in _doubtful(night):
         date = night.results["audit"].list_date if state.name == LIST else None
         listed = _state(night, state) | {"made": date}
-        blind.append(Line("alarm", _say(night, "doubtful", listed)))
-        blind.append(Line("aside", _say(night, "todo", states.remedied(state, night.lang))))
+        blind.append(Line("alarm", _text(night, "doubtful", listed)))
+        blind.append(Line("aside", _text(night, "todo", states.remedied(state, night.lang))))
         if state.name == LIST:
             blind.append(_in_force(night, kept="listed" in state.why))
     # Of a list in doubt it is said already.
     if (cause := facts.get("first")) and not (blind and cause.get("whole_list")):
-        call = Line("call", _say(night, "call", cause), where=cause["contact"])
+        call = Line("call", _text(night, "call", cause), where=cause["contact"])
         first = [_cause(night, cause, "first", "first_cause"), call]
     above = {(line.title, line.where) for line in first}
     if verdict(night) != "blind" and facts and facts["shown"]["criticals"]:
@@ -173,8 +173,8 @@ def _state(night: Night, state: State) -> dict[str, Any]:
 
 def _head(night: Night) -> Line:
     facts, dark = night.audited, _doubtful(night)
-    doubted = [_say(night, "short", state.name) for state in dark]
-    failed = [_say(night, "step", r.step) for r in night.results.values() if r.outcome == "failed"]
+    doubted = [_text(night, "short", state.name) for state in dark]
+    failed = [_text(night, "step", r.step) for r in night.results.values() if r.outcome == "failed"]
     unseen = facts["arrives"]["unknown"] if facts else 0
     if verdict(night) == "blind":
         sight, listed = "blind", doubted or failed
@@ -185,7 +185,7 @@ def _head(night: Night) -> Line:
     earlier = (read_result(run, "audit") for run in reversed(runs_in(night.output)) if run < night.folder)
     before = next(filter(None, earlier), None) if dark else None
     already = {state.name for state in before.inputs if state.doubtful} if before else set()
-    return Line("head", _say(night, "head", {
+    return Line("head", _text(night, "head", {
         "at": night.as_of, "names": listed, "sight": sight, "unseen": unseen,
         "first": bool(facts) and not facts["previous"],
         "why": states.reason(dark[0], night.lang) if dark and sight == "blind" else "",
@@ -201,7 +201,7 @@ def _in_force(night: Night, *, kept: bool) -> Line:
     """Return what is used while tonight's list is refused: the one `kept` before, the last good site."""
     good = good_run(night.output)
     head, audited = read_run(good) if good else None, night.audited.get("list") if kept else None
-    return Line("aside", _say(night, "in_force", {"list": audited, "site": head and head.as_of}))
+    return Line("aside", _text(night, "in_force", {"list": audited, "site": head and head.as_of}))
 
 
 def _numbers(night: Night) -> Iterator[Line]:
@@ -209,51 +209,51 @@ def _numbers(night: Night) -> Iterator[Line]:
     if facts := night.audited:
         counts = facts["shown"] | {"waived": facts["counts"]["waived"], "previous": facts["previous"]}
         name = "counts" if facts["previous"] else "first_run"
-        yield Line("numbers", _say(night, name, counts | {"verdict": verdict(night)}))
+        yield Line("numbers", _text(night, name, counts | {"verdict": verdict(night)}))
     else:
-        yield Line("numbers", _say(night, "nothing", None))
+        yield Line("numbers", _text(night, "nothing", None))
     for state in night.inputs:
         if state.tolerated:
-            yield Line("alarm", _say(night, "tolerated", _state(night, state)))
+            yield Line("alarm", _text(night, "tolerated", _state(night, state)))
     if well := [
-        _say(night, "aged", {"name": states.named(state.name, night.lang), "days": state.age_days})
+        _text(night, "aged", {"name": states.named(state.name, night.lang), "days": state.age_days})
         for state in night.inputs
         if state.state == "ok"
     ]:
-        yield Line("", _say(night, "well", well))
+        yield Line("", _text(night, "well", well))
     for result in (result for result in night.results.values() if result.undone):
         message = result.message.replace(f"{night.folder}/", "").replace(f"{night.output}/", "")
         fault = {"message": textwrap.shorten(message, 400, placeholder=" ..."), "why": result.why}
         fault |= {"step": result.step, "named": html.names("failures").get(result.why.get("code", ""), "")}
-        yield Line("alarm", _say(night, result.outcome, fault))
+        yield Line("alarm", _text(night, result.outcome, fault))
         if result.step == "fetch" and not night.results["audit"].doubted_list:  # of which it is said above
             yield _in_force(night, kept=True)
     if failed := facts.get("failed_rules"):
-        yield Line("alarm", _say(night, "incomplete", {"n": len(failed), "why": failed[0]}))
+        yield Line("alarm", _text(night, "incomplete", {"n": len(failed), "why": failed[0]}))
 
 
 def _causes(night: Night, above: set[tuple[str, str]]) -> Iterator[Line]:
     if not (facts := night.audited):
         return
-    lost = ["lost"] if facts["lost"]["count"] else []
-    for kind in ("critical", *lost, *(("new", "fixed") if facts["previous"] else ())):
+    lost_kinds = ["lost"] if facts["lost"]["count"] else []
+    for kind in ("critical", *lost_kinds, *(("new", "fixed") if facts["previous"] else ())):
         causes = facts[kind]
         lines = [_cause(night, cause, "cause", "cause") for cause in causes["named"]]
         # Of a cause a part may be fixed, or lost, and the rest stand above: that is no repetition.
-        again = above if kind in ("critical", "new") else set()
-        others = [line for line in lines if (line.title, line.where) not in again]
+        repeated = above if kind in ("critical", "new") else set()
+        others = [line for line in lines if (line.title, line.where) not in repeated]
         counts = {"previous": facts["previous"], "told": len(lines) - len(others)}
-        yield Line("heading", _say(night, kind, causes | counts))
+        yield Line("heading", _text(night, kind, causes | counts))
         yield from others
         above |= {(line.title, line.where) for line in others}
-        if more := causes["count"] - len(lines):
-            yield Line("cause", _say(night, "others", more))
+        if rest := causes["count"] - len(lines):
+            yield Line("cause", _text(night, "others", rest))
 
 
 def _cause(night: Night, cause: Mapping[str, Any], kind: str, macro: str) -> Line:
-    where, operator = _say(night, "where", cause), cause["operator_id"]
+    where, operator = _text(night, "where", cause), cause["operator_id"]
     href = f"operateurs/{operator}.html" if operator.isalnum() else ""
-    return Line(kind, _say(night, macro, cause), cause["severity"], cause["title"], where, href)
+    return Line(kind, _text(night, macro, cause), cause["severity"], cause["title"], where, href)
 
 
 def _last(night: Night) -> Iterator[Line]:
@@ -264,17 +264,17 @@ def _last(night: Night) -> Iterator[Line]:
     if night.reminders:
         foot["reminders"] = night.reminders
     steps = [
-        (name, f"{r.seconds:.0f}{NBSP}s" if r.outcome == "done" else _say(night, "outcome", r.outcome))
+        (name, f"{r.seconds:.0f}{NBSP}s" if r.outcome == "done" else _text(night, "outcome", r.outcome))
         for name, r in results.items()
     ]
     foot["steps"] = {"at": night.as_of, "status": night.exit_status, "resumed": night.resumed, "steps": steps}
     for name, value in foot.items():
-        yield Line("foot", _say(night, name, value))
+        yield Line("foot", _text(night, name, value))
     index, url = night.output / SITE / "index.html", night.url
     if index.exists() or url:
         tonight = results["site"].outcome == "done" and "of" not in results["site"].facts
-        yield Line("path", _say(night, "site", {"page": f"{url}/" if url else str(index), "own": tonight}))
-    yield Line("path", _say(night, "log", str(night.folder / "log.txt")))
+        yield Line("path", _text(night, "site", {"page": f"{url}/" if url else str(index), "own": tonight}))
+    yield Line("path", _text(night, "log", str(night.folder / "log.txt")))
 
 
 def metrics(night: Night, ended: datetime) -> str:

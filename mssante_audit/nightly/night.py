@@ -240,9 +240,9 @@ def shown_run(output: Path) -> str:
 
 def good_run(output: Path) -> Path | None:
     """Return the run whose site is shown, under a notice or not; ``None`` if its list was in doubt, too."""
-    shown = shown_run(output)
-    result = read_result(output / RUNS / shown, "site") if shown else None
-    run = output / RUNS / str(result.facts.get("of", shown) if result else shown)
+    run_name = shown_run(output)
+    result = read_result(output / RUNS / run_name, "site") if run_name else None
+    run = output / RUNS / str(result.facts.get("of", run_name) if result else run_name)
     audited = read_result(run, "audit")
     well = read_run(run) and not (audited and audited.doubted_list)
     return run if well and (run / SITE / "index.html").is_file() else None

@@ -103,10 +103,10 @@ def _step(step: str, tonight: Night, progress: Progress, perform: Perform) -> Re
     if earlier and earlier.outcome in ("done", "off"):
         return earlier
     audited = tonight.results["audit"]
-    kept = audited.doubted_list and night.good_run(tonight.output)
+    last_good = audited.doubted_list and night.good_run(tonight.output)
     if not getattr(getattr(tonight.config, step, None), "enabled", True):
         result = Result(step=step, outcome="off")
-    elif step == "site" and audited.outcome != "done" and not kept:
+    elif step == "site" and audited.outcome != "done" and not last_good:
         result = Result(step=step, outcome="skipped", message="audit failed", why={"code": "audit"})
     else:
         progress(f"{step} …")

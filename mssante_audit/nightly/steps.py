@@ -114,9 +114,9 @@ def audit(tonight: Night) -> Done:
     findings, waived, unsure = audits.audit_all(space), audits.waived(space), audits.unsure(space)
     compared = ledger.follow(noted, scope, tonight.as_of, findings, unsure, waived, audits.missing(space))
     ledger.note_inputs(noted, scope, tonight.as_of, states.figures(space, space.states, before))
-    shown = findings.assign(first_seen=list(compared.first_seen), status=list(compared.status))
+    frame = findings.assign(first_seen=list(compared.first_seen), status=list(compared.status))
     for suffix, write in export.WRITERS.items():
-        write(shown, tonight.folder / f"findings.{suffix}")
+        write(frame, tonight.folder / f"findings.{suffix}")
     log = sarif(
         findings, waived, unsure, [*audits.catalogue().values()],
         source=Path(space.whitelist.source).name, as_of=space.as_of, follow_up=compared,
@@ -229,8 +229,8 @@ def dossiers(tonight: Night) -> Done:
         on=replace(stationery(tonight.config.letter), reminders=due),
     )  # fmt: skip
     if failed := [o for o in run.outcomes if o.status == "failed"]:
-        why = failed[0].failure or {}
-        first = f"{failed[0].operator_id}, {why.get('kind')}: {why.get('message')}"
+        failure = failed[0].failure or {}
+        first = f"{failed[0].operator_id}, {failure.get('kind')}: {failure.get('message')}"
         raise ReportError(f"{len(failed)} of {len(run.outcomes)} dossiers, such as {first}")
     return f"{len(run.outcomes)} dossiers", {"count": len(run.outcomes)}
 
@@ -243,10 +243,10 @@ def site(tonight: Night) -> Done:
     shutil.rmtree(built, ignore_errors=True)  # of a start that was killed; nobody is shown it
     draft.mkdir()
     audited, good = night.read_result(tonight.folder, "audit"), night.good_run(tonight.output)
-    whose, facts = "", dict[str, Any]()
+    origin, facts = "", dict[str, Any]()
     if audited and good and (refused := audited.doubted_list):
         _put_under_notice(good, draft, tonight.config.lang, refused, audited.list_date)
-        whose, facts = f" of {good.name}: the list is {refused.state}", {"of": good.name}
+        origin, facts = f" of {good.name}: the list is {refused.state}", {"of": good.name}
     else:
         compared = ledger.FollowUp(**night.read_audit(tonight.folder)["told"])
         points = trend.read_trend(tonight.folder / trend.FILE)
@@ -257,7 +257,7 @@ def site(tonight: Night) -> Done:
         build_site(draft, space, findings, waived=waived, told=compared, points=points, **parts)
     draft.rename(built)
     pages = sum(1 for _ in built.rglob("*.html"))
-    return f"{pages} pages{whose}", facts or {"pages": pages}
+    return f"{pages} pages{origin}", facts or {"pages": pages}
 
 
 def _put_under_notice(run: Path, folder: Path, lang: str, refused: State, generated_at: str | None) -> None:

@@ -21,8 +21,8 @@ NIGHT = TypeAdapter(Night)  # how the process of a step gets what it is to do
 
 def request_of(night: Night) -> bytes:
     """Return the line from which the process of a step knows its night; what steps found lies in files."""
-    aside: Any = {"results": {"__all__": {"facts", "inputs"}}, "seen": True}
-    return NIGHT.dump_json(night, exclude=aside, exclude_none=True) + b"\n"
+    excluded: Any = {"results": {"__all__": {"facts", "inputs"}}, "seen": True}
+    return NIGHT.dump_json(night, exclude=excluded, exclude_none=True) + b"\n"
 
 
 def supervise(step: str, night: Night) -> Result:
@@ -30,7 +30,7 @@ def supervise(step: str, night: Night) -> Result:
     begin, seconds = time.monotonic(), getattr(night.config.deadlines, step)
     command = [sys.executable, "-P", "-m", "mssante_audit.nightly.steps", step]
     environment = night.config.environment | {PACKAGE_SECONDS: str(night.config.deadlines.package)}
-    code, why, draft = "died", "it left no result", draft_of(step)
+    code, text, draft = "died", "it left no result", draft_of(step)
     try:
         with (night.folder / "steps" / f"{step}.txt").open("wb") as output:
             status = run_program(
@@ -41,16 +41,16 @@ def supervise(step: str, night: Night) -> Result:
         if result:
             return result
         if status is None:
-            code, why = "late", f"not done after {seconds:g} s, and ended"
+            code, text = "late", f"not done after {seconds:g} s, and ended"
         elif status in (-signal.SIGKILL, -signal.SIGABRT):
-            code, why = "killed", "it was killed, as when memory runs out"
+            code, text = "killed", "it was killed, as when memory runs out"
         elif status:
-            why = f"it died with {f'signal {-status}' if status < 0 else f'status {status}'}"
+            text = f"it died with {f'signal {-status}' if status < 0 else f'status {status}'}"
     except OSError as error:  # no memory for a process more, no room
         reason = (error.strerror or type(error).__name__).lower()
-        code, why = "unstarted", f"it could not be started: {reason}"
+        code, text = "unstarted", f"it could not be started: {reason}"
     took = round(time.monotonic() - begin, 3)
-    night.results[step] = Result(step=step, outcome="failed", message=why, why={"code": code}, seconds=took)
+    night.results[step] = Result(step=step, outcome="failed", message=text, why={"code": code}, seconds=took)
     if step == "audit":
         with suppress(OSError), (night.folder / "steps" / f"{step}.txt").open("ab") as output:
             run_program([*command[:-1], MAIL], 3 * GRACE, output, environment, request=request_of(night))

@@ -63,8 +63,8 @@ class Form(NamedTuple):
         if version != self.version:
             newer = version > self.version
             age, remedy = ("a newer", "Update mssante-audit") if newer else ("an older", "Observe again")
-            why = f"written by {age} version (format {{}}, this one reads {{}})"
-            raise ObservationError(why, version, self.version, file=str(path), remedy=remedy)
+            message = f"written by {age} version (format {{}}, this one reads {{}})"
+            raise ObservationError(message, version, self.version, file=str(path), remedy=remedy)
         settings = header["settings"] if isinstance(header.get("settings"), dict) else {}
         header["settings"] = settings if isinstance(settings.get("only"), str) else {**settings, "only": ""}
         with suppress(ValueError):
@@ -99,8 +99,8 @@ class Scan:
                     self.problem("cut", "a line is cut")
                 rest = b""
                 continue
-            *whole, rest = (rest + piece).split(b"\n")
-            for raw in whole:
+            *complete, rest = (rest + piece).split(b"\n")
+            for raw in complete:
                 self._line += 1
                 content = None
                 with suppress(ValueError):
@@ -143,8 +143,8 @@ class Scan:
     def problem(self, kind: str, message: str) -> None:
         """Take note of a problem of the line read; `ObservationError` at more than `MAX_PROBLEMS`."""
         if len(self.problems) >= MAX_PROBLEMS:
-            why = f"more than {MAX_PROBLEMS} lines that cannot be read: no observation"
-            raise ObservationError(why, file=self.file)
+            text = f"more than {MAX_PROBLEMS} lines that cannot be read: no observation"
+            raise ObservationError(text, file=self.file)
         self.problems.append((self._line, kind, message))
 
 
@@ -326,14 +326,14 @@ class Writer:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise  # whoever can wait for a descriptor may
             raise OutputError(error.strerror or "cannot be written", file=str(path)) from None
-        why = "is no file"
+        reason = "is no file"
         with suppress(OSError):
             if stat.S_ISREG(os.fstat(self._file).st_mode):
-                why = "another run is writing it"
+                reason = "another run is writing it"
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
         os.close(self._file)
-        raise OutputError(why, file=str(path))
+        raise OutputError(reason, file=str(path))
 
     def begin(self, form: Form, **facts: Any) -> None:
         """Write the header of a run."""
@@ -374,8 +374,8 @@ class Writer:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._file, size)
-            why, remedy = "the file is left readable, as it was", "Make room, then go on with --resume"
-            raise OutputError("{}: {}", error.strerror, why, file=str(self.path), remedy=remedy) from None
+            state, remedy = "the file is left readable, as it was", "Make room, then go on with --resume"
+            raise OutputError("{}: {}", error.strerror, state, file=str(self.path), remedy=remedy) from None
 
     def close(self) -> None:
         """Write what is waiting and let go of the file."""

@@ -33,11 +33,11 @@ def load_merged(
 ) -> tuple[Observation | None, list[Aside]]:
     """Read what files say (`Kind.read`); `ObservationError` of the newest's."""
     missing = {domain: name for domain in dict.fromkeys(domains) if (name := canonical(domain))}
-    names, whole = {*missing.values()}, False
+    names, has_complete = {*missing.values()}, False
     # The parent zone that most of the names lie under, that of the newest file if several do.
     zones = dict.fromkeys(str(file.header["parent_zone"]) for file in files if "parent_zone" in file.header)
     zone = max(zones, key=lambda zone: sum(is_under(name, zone) for name in names), default="")
-    aside: list[Aside] = []
+    unused: list[Aside] = []
     read: list[tuple[Observation, set[str], set[str]]] = []
     """Each with the names that it has something of, and the domains that it answers for."""
 
@@ -49,32 +49,32 @@ def load_merged(
 
     for file in files:
         if file.header and file.header.get("parent_zone") != zone:
-            aside.append(Aside(file.path.name, "zone"))
+            unused.append(Aside(file.path.name, "zone"))
             continue
-        if read and (not missing or (whole and file.begun < since)):
+        if read and (not missing or (has_complete and file.begun < since)):
             continue
         try:
-            seen = load_observation(file.path, as_of + RUN)
+            observed = load_observation(file.path, as_of + RUN)
         except ObservationError:
             if not read:
                 raise
-            aside.append(Aside(file.path.name, "unreadable"))
+            unused.append(Aside(file.path.name, "unreadable"))
             continue
-        zone = zone or seen.parent_zone
-        if seen.parent_zone != zone:  # its first line was too long to know before
-            aside.append(Aside(file.path.name, "zone"))
+        zone = zone or observed.parent_zone
+        if observed.parent_zone != zone:  # its first line was too long to know before
+            unused.append(Aside(file.path.name, "zone"))
             continue
-        begun = asked(seen)
-        whole |= seen.complete and len(begun & names) >= 0.9 * len(names)
-        answered = answered_by(begun if seen.complete else begun & seen.done)
-        if answered or not seen.complete or not read:
-            read.append((seen, begun, answered))
-    for seen, begun, answered in read:
-        if not seen.complete:  # a beginning is better than nothing
+        begun = asked(observed)
+        has_complete |= observed.complete and len(begun & names) >= 0.9 * len(names)
+        answered = answered_by(begun if observed.complete else begun & observed.done)
+        if answered or not observed.complete or not read:
+            read.append((observed, begun, answered))
+    for observed, begun, answered in read:
+        if not observed.complete:  # a beginning is better than nothing
             answered |= answered_by(begun)
-    parts = [replace(seen, domains=frozenset(answered)) for seen, _, answered in read if answered]
-    parts = parts or [seen for seen, *_ in read[:1]]
-    return replace(parts[0], domains=frozenset(), older=tuple(parts[1:])) if parts else None, aside
+    parts = [replace(observed, domains=frozenset(answered)) for observed, _, answered in read if answered]
+    parts = parts or [observed for observed, *_ in read[:1]]
+    return replace(parts[0], domains=frozenset(), older=tuple(parts[1:])) if parts else None, unused
 
 
 def asked(seen: Observation) -> set[str]:
@@ -114,10 +114,10 @@ def read_observations(
     `faults` is given, a kind that cannot be read is left out, and the error is put there by the kind's name;
     elsewhere it is an `InputError`.
     """
-    observed, aside, used = {}, [], {}
+    observed, unused, used = {}, [], {}
     for kind in KINDS:
         files = find_observations(data, kind.name)
-        aside += [Aside(file.path.name, "future") for file in files if file.begun > as_of + SKEW]
+        unused += [Aside(file.path.name, "future") for file in files if file.begun > as_of + SKEW]
         files = [file for file in files if file.begun <= as_of + SKEW]
         used[kind.need] = tuple(files)
         try:
@@ -126,8 +126,8 @@ def read_observations(
             if faults is None:
                 raise
             faults[kind.name], observed[kind.need], others = error, None, []
-        aside += others
-    return observed, tuple(aside), used
+        unused += others
+    return observed, tuple(unused), used
 
 
 def hashes(observed: Any) -> list[list[str]]:

@@ -63,14 +63,14 @@ def load_observation(source: str | Path, until: datetime | None = None) -> Obser
     """
     replies: list[Reply] = []
     notes: list[str] = []
-    done: set[str] = set()
+    finished: set[str] = set()
     shared: dict[Any, Any] = {}  # equal records as one, as texts are: 10,000 domains take half the memory
 
     def take(line: int, content: dict[str, Any]) -> None:
         if "note" in content:
             notes.append(str(content["note"]))
         elif "done" in content:
-            done.add(str(content["done"]))
+            finished.add(str(content["done"]))
         elif "end" not in content:
             reply = parse_reply(content, line)
             if until and reply.at > until:
@@ -83,5 +83,5 @@ def load_observation(source: str | Path, until: datetime | None = None) -> Obser
     return Observation(
         **read, replies=tuple(replies), notes=tuple(notes), parent_zone=headers[0]["parent_zone"],
         siblings=tuple(siblings), ipv6=all(header.get("ipv6") is True for header in headers),
-        done=frozenset(done), only=settings["only"], settings=settings,
+        done=frozenset(finished), only=settings["only"], settings=settings,
     )  # fmt: skip

@@ -51,12 +51,12 @@ def space_card(space: TrustSpace) -> str:
     n, operators = rows["domain"].nunique(), rows["operator_id"].nunique()
     counted = [count(n, "domaine"), count(operators, "opérateur"), count(len(rows), "ligne")]
     contacts = {"all": gettext("montrés"), "none": gettext("masqués dans les constats")}
-    aside = "{counted}, {n:ligne} de test à part"
+    template = "{counted}, {n:ligne} de test à part"
     facts = {
         "Liste": f"{Path(whitelist.source).name}, {generated}",
         "État": gettext("endommagée, lignes lisibles seulement") if whitelist.damaged else "",
         "Signature": language.signatures()[whitelist.signature.status],
-        "Contenu": format_text(aside, counted=counted, n=len(space.entries) - len(rows)),
+        "Contenu": format_text(template, counted=counted, n=len(space.entries) - len(rows)),
         "Situation": moment(space.as_of) + (gettext(" (exemple fictif)") if made_up(whitelist) else ""),
         "Contacts": contacts.get(space.contacts, gettext("ceux des services, personnes masquées")),
     }
@@ -119,8 +119,8 @@ def findings_card(findings: frame.Findings) -> str:
 @html_of.register
 def rule_card(rule: Rule) -> str:
     """Return what a rule says, why it matters, what to do, what it is founded on, and an example."""
-    seen = examples(rule.audit, language.current_language()) if rule.audit in ours() else {}
-    observed, expected, domain = seen.get(rule.code, ("", "", ""))
+    by_rule = examples(rule.audit, language.current_language()) if rule.audit in ours() else {}
+    observed, expected, domain = by_rule.get(rule.code, ("", "", ""))
     title, why, remedy = (language.typeset(localized(rule, part)) for part in ("title", "why", "remedy"))
     facts = {
         "Gravité": language.severity_name(rule.severity), "Pourquoi": why, "Que faire": remedy,
@@ -135,14 +135,14 @@ def rule_card(rule: Rule) -> str:
 def signature_card(verdict: Verdict) -> str:
     """Return what a signature is worth, whose it is and until when; why not, as the rule reports it."""
     codes = {"invalid": "LIST_SIGNATURE_INVALID", "valid-untrusted": "LIST_SIGNER_UNTRUSTED"}
-    why = {"reason": verdict.reason, "signer": verdict.signer, "wanted": verdict.expected}
+    details = {"reason": verdict.reason, "signer": verdict.signer, "wanted": verdict.expected}
     code = codes.get(verdict.status) if verdict.reason else None
     facts = {
         "Signataire": verdict.signer, "Émis par": verdict.issuer,
         "Valable du": verdict.not_before and day(verdict.not_before),
         "au": verdict.not_after and day(verdict.not_after), "Autorité": verdict.anchor,
         "Lignes couvertes": language.number(verdict.verified_rows),
-        "Détail": templates.sentence(catalogue()[code], "observed", why) if code else "",
+        "Détail": templates.sentence(catalogue()[code], "observed", details) if code else "",
     }  # fmt: skip
     return card(facts, format_text("Signature {status}", status=language.signatures()[verdict.status]))
 
@@ -182,16 +182,16 @@ def controls(space: TrustSpace) -> Any:
         continuous_update=False, disabled=bool(space.kept), **wide,
     )  # fmt: skip
     days.tooltip = gettext(str(settings.Thresholds.model_fields["stale_after_days"].title))
-    shown = ipywidgets.HTML(value=view(space))
+    output = ipywidgets.HTML(value=view(space))
     aged = cache(lambda age: space if age == stale else space.with_(stale_after_days=age))
 
     def show(_: Any) -> None:
         chosen = aged(stale if days.disabled else days.value)
-        shown.value = view(chosen, region.value, operator.value)
+        output.value = view(chosen, region.value, operator.value)
 
     for control in (region, operator, days):
         control.observe(show, names="value")
-    return ipywidgets.VBox([region, operator, days, shown])
+    return ipywidgets.VBox([region, operator, days, output])
 
 
 def view(space: TrustSpace, region: str = "", operator: str = "") -> str:
@@ -200,8 +200,8 @@ def view(space: TrustSpace, region: str = "", operator: str = "") -> str:
         chosen = results.limits(space, operator or None, region or None)
         verdicts, todo = first.judged(space, chosen)
         findings = results.touching(audit_all(space), space, chosen)
-        shown = alone(first.answer(verdicts), first.counts(verdicts), first.first_cause(todo))
-        return joined(shown, html_of(findings) or "")
+        summary = alone(first.answer(verdicts), first.counts(verdicts), first.first_cause(todo))
+        return joined(summary, html_of(findings) or "")
     except errors.AuditError as error:  # an operator that does not sit in the region, say
         return alone(paragraph("limits", str(error)))
 

@@ -24,23 +24,23 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     """Show names presented, of findings, beside the nearest one listed, what differs marked in both."""
     if findings.empty:
         return paragraph("none", empty)
-    pairs, shown = [], dict[tuple[str, ...], set[int]]()  # several rules may tell of the same names
+    pairs, groups = [], dict[tuple[str, ...], set[int]]()  # several rules may tell of the same names
     columns = (findings[name] for name in ("facts", "rows", "operator"))
     for facts, rows, operator in zip(*columns, strict=True):
         presented, names = str(facts["presented"]), facts.get("wanted") or facts.get("listed") or [""]
         likeness = [SequenceMatcher(None, presented[:SHOWN_TEXT], n[:SHOWN_TEXT]).ratio() for n in names]
         pairs.append((presented, names[likeness.index(max(likeness))]))
-        shown.setdefault((*pairs[-1], ", ".join(facts["hosts"]), operator), set()).update(rows)
+        groups.setdefault((*pairs[-1], ", ".join(facts["hosts"]), operator), set()).update(rows)
     cells = []
-    for (*pair, hosts, operator), numbers in [*shown.items()][:limit]:
+    for (*pair, hosts, operator), numbers in [*groups.items()][:limit]:
         sides = zip(compared(*pair), pair, strict=True)
         marked = [Cell(macro("pieces.compared", side), text) for side, text in sides]
         cells.append([*marked, cell_of(len(numbers)), Cell(data(hosts, 200)), Cell(data(operator, 200))])
-    both = pd.DataFrame(pairs, columns=["presented", "listed"])
-    both = both.join(findings[["rule", "domain", "operator"]].reset_index(drop=True))
-    caption = format_text("{n:nom} à comparer, ce qui diffère est souligné", n=len(shown))
+    frame = pd.DataFrame(pairs, columns=["presented", "listed"])
+    frame = frame.join(findings[["rule", "domain", "operator"]].reset_index(drop=True))
+    caption = format_text("{n:nom} à comparer, ce qui diffère est souligné", n=len(groups))
     return rows_table(
-        name, caption, COLUMNS, cells, csv_link(both, len(both) if len(shown) <= limit else limit, name)
+        name, caption, COLUMNS, cells, csv_link(frame, len(frame) if len(groups) <= limit else limit, name)
     )
 
 

@@ -77,8 +77,8 @@ def bars(
         noun = gettext(SHORT.get(column, column))
         parts[column] += NBSP + (f"({noun})" if noun[:1].isdigit() else noun)
     if whole is None:
-        kept = parts.where((lengths != 0) | single, "")
-        texts = [", ".join(filter(None, row)) for row in kept.itertuples(index=False)]
+        nonzero = parts.where((lengths != 0) | single, "")
+        texts = [", ".join(filter(None, row)) for row in nonzero.itertuples(index=False)]
     else:
         texts = [f"{language.number(n)} ({language.percent(int(n), whole)})" for n in lengths.sum(axis=1)]
     pairs = [(_name(name), clean(text)) for name, text in zip(frame.index, texts, strict=True)]
@@ -138,14 +138,14 @@ def lines(
     words = {severity: plural.capitalize() for severity, (_, plural) in language.severity_names().items()}
     curves = {str(column): whole_numbers(frame[column]) for column in frame.columns if len(frame)}
     names = {column: clean(words.get(column, translated(column))) for column in curves}
-    given, colon = options.pop("ax", None), PAIRS[language.current_language()][0]
+    target, colon = options.pop("ax", None), PAIRS[language.current_language()][0]
     marks: dict[str, str] = {}
     with look():
         heads = [svg.lines_of(name, svg.LETTERS - 12) for name in names.values()]
         heights = [svg.GAP + LINE * len(head) + svg.CURVE for head in heads]
         size = options.pop("figsize", None)
-        figure = given.figure if given else sheet(title, {}, [*heights, LINE], size)
-        plots = [given] * len(curves) if given else figure.axes
+        figure = target.figure if target else sheet(title, {}, [*heights, LINE], size)
+        plots = [target] * len(curves) if target else figure.axes
         for at, (axes, (column, numbers)) in enumerate(zip(plots, curves.items(), strict=False)):
             colour = COLOURS[column if column in SEVERITIES else "strong"]
             looks: Any = {"color": colour, "marker": "o", "markersize": 4, "x_compat": True, "legend": False}
@@ -153,17 +153,17 @@ def lines(
             points = zip(map(language.day, times), map(language.number, numbers), strict=True)
             name_mark(marks, axes.lines[-1], "\n".join(map(colon.join, points)))
             axes.lines[-1].set_clip_on(False)
-            if not given:
+            if not target:
                 axes.set_ylim(0, (max(numbers) or 1) * heights[at] / (svg.CURVE - LINE))
                 axes.set(yticks=[], xlabel="", ylabel="")
                 svg.head(axes, heads[at], times, numbers)
                 axes.tick_params(labelbottom=at == len(curves) - 1)
-        if not given:
+        if not target:
             figure.axes[-1].set_axis_off()
     text, sentences = "{name} : {a} le {first}, {z} le {last} ; entre {low} et {high}", []
     for column, n in curves.items():
-        of = {"name": names[column], "a": n[0], "z": n[-1], "first": times[0], "last": times[-1]}
-        sentences.append(format_text(text, low=min(n), high=max(n), **of))
+        facts = {"name": names[column], "a": n[0], "z": n[-1], "first": times[0], "last": times[-1]}
+        sentences.append(format_text(text, low=min(n), high=max(n), **facts))
     alt = alt or alt_text("Lignes – {title}. {said}.", title, sentences)
     return Chart(figure, title, alt, caption, marks)
 
@@ -225,7 +225,7 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
     if unknown := sorted(numbers.keys() - DEPARTMENTS.keys()):
         named = ", ".join(code or '""' for code in unknown)
         raise InputError(f"no such département: {named}", remedy='Codes are texts: "01", "2A", "971"')
-    most, (colon, semicolon) = max(numbers.values(), default=1), PAIRS[language.current_language()]
+    maximum, (colon, semicolon) = max(numbers.values(), default=1), PAIRS[language.current_language()]
     places = tile_places(not numbers.keys() <= tile_places().keys())
     marks: dict[str, str] = {}
     height = TILE * (1 + max(y for _, y in places.values()))
@@ -234,13 +234,13 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
         return f"{DEPARTMENTS[code]} ({code}){colon}{language.number(numbers.get(code, 0))}"
 
     with look():
-        figure = sheet(title, _scale(most), [height])
+        figure = sheet(title, _scale(maximum), [height])
         axes = figure.axes[0]
         axes.set(xlim=(0, WIDTH), ylim=(height, 0))
         axes.set_axis_off()
         for code, (column, row) in places.items():
             n, x, y = numbers.get(code, 0), TILE * column + 1, TILE * row
-            style = f"s{_shade(n, most)}" if n else "paper"
+            style = f"s{_shade(n, maximum)}" if n else "paper"
             box = Rectangle((x, y), TILE - 3, TILE - 3, facecolor=COLOURS[style], edgecolor=COLOURS["edge"])
             name_mark(marks, axes.add_patch(box), sentence(code))
             short = f"{n // 1000}k" if n >= 10_000 else str(n)  # a tile has room for four digits
@@ -252,14 +252,14 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
     return Chart(figure, title, alt, caption, marks)
 
 
-def _shade(n: int, most: int) -> int:
-    return int(SHADES * math.log(n) / math.log(most + 1))
+def _shade(n: int, maximum: int) -> int:
+    return int(SHADES * math.log(n) / math.log(maximum + 1))
 
 
-def _scale(most: int) -> dict[str, str]:
-    """Return the numbers that each shade stands for; shades that no number up to `most` has are left out."""
-    upto = range(1, most + 1)
-    starts = [1 + bisect_left(upto, k, key=lambda n: _shade(n, most)) for k in range(SHADES + 1)]
+def _scale(maximum: int) -> dict[str, str]:
+    """Return the numbers that each shade stands for; those that no number to `maximum` has are left out."""
+    upto = range(1, maximum + 1)
+    starts = [1 + bisect_left(upto, k, key=lambda n: _shade(n, maximum)) for k in range(SHADES + 1)]
     spans = {f"s{k}": {low, after - 1} for k, (low, after) in enumerate(pairwise(starts)) if low < after}
     texts = {style: "–".join(map(language.number, sorted(span))) for style, span in spans.items()}
     return {"paper": gettext("aucun"), **texts}

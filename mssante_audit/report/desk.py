@@ -66,9 +66,9 @@ def sql(space: TrustSpace, query: str, /, **tables: pd.DataFrame) -> pd.DataFram
                 raise ParameterError("the query asks for nothing", remedy="Begin it with SELECT or FROM")
             frame: pd.DataFrame = result.df()
         except duckdb.Error as error:
-            why = " ".join(str(error).partition("\n\n")[0].split())
+            reason = " ".join(str(error).partition("\n\n")[0].split())
             remedy = f"There are the tables {', '.join(makers)}"
-            raise ParameterError(f"the query cannot be run ({why})", remedy=remedy) from None
+            raise ParameterError(f"the query cannot be run ({reason})", remedy=remedy) from None
     return frame
 
 
@@ -89,8 +89,8 @@ def masked(frame: pd.DataFrame, contacts: str) -> pd.DataFrame:
     columns = unnamed_texts(frame.drop(columns=naming(frame)))
     for name in naming(frame):
         texts = frame[name].fillna("").astype("str")
-        shown = masks((Person(text, name not in LISTED) for text in texts.unique() if text), contacts)
-        columns[name] = texts.map({person.text: text for person, text in shown.items()} | {"": ""})
+        by_person = masks((Person(text, name not in LISTED) for text in texts.unique() if text), contacts)
+        columns[name] = texts.map({person.text: text for person, text in by_person.items()} | {"": ""})
     return frame.assign(**columns)
 
 
@@ -182,8 +182,8 @@ def _read(path: Path) -> pd.DataFrame:
         except UnicodeDecodeError:  # as a French spreadsheet saves it
             return pd.DataFrame(readers[suffix](path, encoding="cp1252"))
     except (OSError, ValueError, KeyError, TypeError, BadZipFile, csv.Error) as error:
-        why = " ".join(str(getattr(error, "strerror", "") or error).split()) or type(error).__name__
-        raise InputError(f"the table cannot be read ({why})", file=str(path)) from None
+        reason = " ".join(str(getattr(error, "strerror", "") or error).split()) or type(error).__name__
+        raise InputError(f"the table cannot be read ({reason})", file=str(path)) from None
 
 
 def _number(value: Any, on: str) -> str:
@@ -210,14 +210,14 @@ def moved(before: TrustSpace, after: TrustSpace) -> Findings:
         for frame in (old, new)
     )
     came = new[[was.get(mark) != now[mark] for mark in new["fingerprint"]]]
-    both = concat([old[~old["fingerprint"].isin(now)], came])
+    differing = concat([old[~old["fingerprint"].isin(now)], came])
     words = [
         "changed" if mark in was and mark in now
         else "unknown" if audit in blind else "new" if mark in now else "gone"
-        for mark, audit in zip(both["fingerprint"], both["audit"], strict=True)
+        for mark, audit in zip(differing["fingerprint"], differing["audit"], strict=True)
     ]  # fmt: skip
-    both.insert(0, "moved", pd.Series(words, index=both.index, dtype="str"))
-    return both
+    differing.insert(0, "moved", pd.Series(words, index=differing.index, dtype="str"))
+    return differing
 
 
 def own_rule(
@@ -256,32 +256,32 @@ def own_rule(
         matches = rows.query(which, engine="python") if isinstance(which, str) else rows[which(rows)]
         person = bool(naming(matches[[shows]]))
         for domain, its in matches.groupby("domain", sort=False):
-            seen = [Person(text) if person else text for text in map(str, its[shows].unique()) if text]
-            yield Finding(code, str(domain), tuple(its["row"]), facts={"seen": seen})
+            values = [Person(text) if person else text for text in map(str, its[shows].unique()) if text]
+            yield Finding(code, str(domain), tuple(its["row"]), facts={"seen": values})
 
     return register(Audit(code.lower(), title, (rule,), broken))
 
 
-def _check(which: str | Callable[[pd.DataFrame], Any], shows: str) -> None:
+def _check(condition: str | Callable[[pd.DataFrame], Any], shows: str) -> None:
     """Refuse a condition that names no column of the list, or is none, while its author is there."""
     rows = frame_of((), LIST_COLUMNS)
     named, names = shows, list(map(str, rows))
     try:
-        mask = rows.eval(which, engine="python") if isinstance(which, str) else which(rows)
-        if isinstance(which, str) and not (isinstance(mask, pd.Series) and is_bool_dtype(mask)):
+        mask = rows.eval(condition, engine="python") if isinstance(condition, str) else condition(rows)
+        if isinstance(condition, str) and not (isinstance(mask, pd.Series) and is_bool_dtype(mask)):
             raise TypeError("it is neither true nor false of a row")
     except UndefinedVariableError as error:
         named = str(error).split("'")[1]
     except KeyError as error:
         named = str(error.args[0])
     except (SyntaxError, TypeError, AttributeError, NotImplementedError) as error:
-        why = f"the condition cannot be asked of the list ({error})"
-        raise ParameterError(why, remedy="Try it on space.entries") from None
+        message = f"the condition cannot be asked of the list ({error})"
+        raise ParameterError(message, remedy="Try it on space.entries") from None
     except Exception:  # noqa: S110 - a function may be right of rows that are there
         pass
     if named not in names:
-        near = get_close_matches(named, names, 1)
-        remedy = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(names)}"
+        matches = get_close_matches(named, names, 1)
+        remedy = f"Did you mean {matches[0]!r}?" if matches else f"There are: {', '.join(names)}"
         raise ParameterError(f"no column {named!r} in the list", remedy=remedy)
 
 
@@ -292,19 +292,19 @@ def export(values: pd.DataFrame | pd.Series, path: str | Path, *, contacts: str 
     for a formula. `contacts` says whose numbers and addresses are shown, as `mssante_audit.load_space` has
     it. A suffix of no format is a `ParameterError`, a file that cannot be written an `OutputError`.
     """
-    out, whole = Path(path), values.to_frame() if isinstance(values, pd.Series) else of_pandas(values)
+    out, frame = Path(path), values.to_frame() if isinstance(values, pd.Series) else of_pandas(values)
     kind = out.suffix.lower().removeprefix(".")
     if kind not in WRITERS:
         remedy = f"End it in .{', .'.join(WRITERS)}"
         raise ParameterError(f"{out.name!r} is of no known format", remedy=remedy)
-    if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
-        listed = any(name is not None for name in whole.index.names) or whole.index.dtype != "int64"
-        whole = whole.reset_index(drop=not listed, allow_duplicates=True)
-    whole = masked(whole, contacts)
+    if frame.index.name or not isinstance(frame.index, pd.RangeIndex):
+        listed = any(name is not None for name in frame.index.names) or frame.index.dtype != "int64"
+        frame = frame.reset_index(drop=not listed, allow_duplicates=True)
+    frame = masked(frame, contacts)
     with private(names_persons=contacts == "all"):
         if kind == "xlsx":
             sheet = re.sub(r"[\[\]:*?/\\']", " ", out.stem)[:31].strip()
-            write_workbook({sheet or "sheet": whole}, out)
+            write_workbook({sheet or "sheet": frame}, out)
         else:
-            WRITERS[kind](whole, out)
+            WRITERS[kind](frame, out)
     return out

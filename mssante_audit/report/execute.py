@@ -70,15 +70,15 @@ def execute(
     started = [nbformat.v4.reads(content.decode())]
 
     class Kernel(AsyncKernelManager):
-        def __init__(self, **given: Any) -> None:
+        def __init__(self, **options: Any) -> None:
             # A kernel of that name that the user installed is not the one that belongs to this Python.
-            given["kernel_spec_manager"] = KernelSpecManager(kernel_dirs=[])
-            given["connection_file"], given["ip"] = str(folder / "kernel.json"), str(folder / "socket")
-            super().__init__(**given, transport="ipc")
+            options["kernel_spec_manager"] = KernelSpecManager(kernel_dirs=[])
+            options["connection_file"], options["ip"] = str(folder / "kernel.json"), str(folder / "socket")
+            super().__init__(**options, transport="ipc")
 
-        async def start_kernel(self, **given: Any) -> None:  # type: ignore[override] # as its base does
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override] # as its base does
             streams = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
-            await super().start_kernel(**given, **streams, cwd=str(folder), env=environment(folder))
+            await super().start_kernel(**options, **streams, cwd=str(folder), env=environment(folder))
             threading.Thread(target=_end_in_time, args=(self, begin, ended, stopped), daemon=True).start()
 
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # the notebook, or its error, says the same
@@ -122,8 +122,8 @@ def _read(notebook: NotebookNode, failure: Failure | None) -> tuple[NotebookNode
     if failure:
         return notebook, failure_of(failure.kind, failure.message, at)
     # What its outputs show: papermill takes ``sys.exit()`` for success.
-    each = ((i, output) for i, cell in enumerate(notebook.cells) for output in cell.get("outputs", []))
-    for i, output in each:
+    numbered = ((i, output) for i, cell in enumerate(notebook.cells) for output in cell.get("outputs", []))
+    for i, output in numbered:
         if output.output_type == "error":
             return notebook, failure_of(output.ename, output.evalue, i, "\n".join(output.traceback))
     return notebook, None
@@ -131,11 +131,11 @@ def _read(notebook: NotebookNode, failure: Failure | None) -> tuple[NotebookNode
 
 def environment(folder: Path) -> dict[str, str]:
     """Return the environment of a kernel that works in `folder`."""
-    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    if kept.get("PYTHONPATH"):  # what it names seen from here would be looked for in that folder
-        kept["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, kept["PYTHONPATH"].split(os.pathsep)))
+    outer = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    if outer.get("PYTHONPATH"):  # what it names seen from here would be looked for in that folder
+        outer["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, outer["PYTHONPATH"].split(os.pathsep)))
     private = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("DATA", "CONFIG", "RUNTIME")}
-    return {"HOME": str(folder), **kept, **FIXED, **private, "IPYTHONDIR": str(folder / "ipython")}
+    return {"HOME": str(folder), **outer, **FIXED, **private, "IPYTHONDIR": str(folder / "ipython")}
 
 
 def failure_of(kind: str, message: str, cell: int, traceback: str = "") -> Failure:

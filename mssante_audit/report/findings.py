@@ -83,10 +83,10 @@ def unknown(what: Mapping[str, Sequence[str]]) -> str:
 
 def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:
     """Return how many domains of `entries` findings touch: all of them, where one is about the whole list."""
-    every = {*entries["domain"]}
+    listed = {*entries["domain"]}
     if (findings["domains"] == 0).any():
-        return len(every)
-    return len(every.intersection(chain.from_iterable(domains_touched(entries, findings))))
+        return len(listed)
+    return len(listed.intersection(chain.from_iterable(domains_touched(entries, findings))))
 
 
 def title_of(code: str) -> str:
@@ -192,8 +192,8 @@ def folded(show: Callable[[str, str], Html], name: str, caption: str, findings: 
     """Fold away what `show` makes, by a name and a caption, of information and hints."""
     counts = {"information": findings - hints, "indice": hints}
     called = format_text("{caption} (informations et indices)", caption=translated(caption))
-    shown, what = show(f"{name}-folded", called), [count(n, noun) for noun, n in counts.items() if n]
-    return macro("findings.folded", listing(what), shown)
+    table, parts = show(f"{name}-folded", called), [count(n, noun) for noun, n in counts.items() if n]
+    return macro("findings.folded", listing(parts), table)
 
 
 def findings_table(
@@ -250,30 +250,30 @@ def findings_table(
         columns = COLUMNS
         if "reason" in part:
             columns = {heading: c for heading, c in COLUMNS.items() if c != "where"} | WAIVED
-        shown = finding_rows(name, caption, part.head(limit).to_dict("records"), columns)
+        displayed = finding_rows(name, caption, part.head(limit).to_dict("records"), columns)
         counts = part["rule"].value_counts()
         fired = [(rule, int(counts[c])) for c, rule in (rules or {}).items() if c in counts]
-        return macro("findings.explained", fired, foundation, silent, shown)
+        return macro("findings.explained", fired, foundation, silent, displayed)
 
     parts = [explained(todo, name, caption, silent) if len(todo) else paragraph("none", silent)]
     if len(rest):
         hints = int((rest["confidence"] == "hint").sum())
         parts.append(folded(partial(explained, rest), name, caption, len(rest), hints))
-    shown = min(limit, len(todo)) + min(limit, len(rest))
-    return joined(*parts, csv_link(findings, shown, name))
+    displayed = min(limit, len(todo)) + min(limit, len(rest))
+    return joined(*parts, csv_link(findings, displayed, name))
 
 
 def scope(space: TrustSpace, entries: pd.DataFrame) -> str:
     """Return what a report is about and what was set aside."""
-    aside = space.entries[space.entries["is_audit_entry"]]
-    of = "d’une liste fictive" if made_up(space.whitelist) else "de la liste"
-    of = "d’une liste endommagée" if space.whitelist.damaged else of
-    some = "{n:entrée} de test ({domains:domaine}) {n:~mise} de côté"
-    tests = some if len(aside) else "aucune entrée de test à mettre de côté"
+    test_rows = space.entries[space.entries["is_audit_entry"]]
+    source = "d’une liste fictive" if made_up(space.whitelist) else "de la liste"
+    source = "d’une liste endommagée" if space.whitelist.damaged else source
+    set_aside = "{n:entrée} de test ({domains:domaine}) {n:~mise} de côté"
+    tests = set_aside if len(test_rows) else "aucune entrée de test à mettre de côté"
     return say(
         "Audit de {n:entrée} {of} ({read:ligne lue|lignes lues}) ; {tests}. Situation au {day}.",
-        n=len(entries), of=say(of), read=len(space.entries), day=space.as_of,
-        tests=say(tests, n=len(aside), domains=aside["domain"].nunique()),
+        n=len(entries), of=say(source), read=len(space.entries), day=space.as_of,
+        tests=say(tests, n=len(test_rows), domains=test_rows["domain"].nunique()),
     )  # fmt: skip
 
 
@@ -328,8 +328,8 @@ def follow_up_html(followed: ledger.FollowUp, findings: pd.DataFrame) -> Html:
         "Opérateur": "operator", "Constaté depuis": "first_seen",
     }  # fmt: skip
     caption = "Constats réglés, nouveaux, encore ouverts et inconnus"
-    shown = finding_rows("follow-up", caption, rows, columns) if rows else ""
-    return macro("pieces.follow_up", since_previous(followed), shown)
+    table = finding_rows("follow-up", caption, rows, columns) if rows else ""
+    return macro("pieces.follow_up", since_previous(followed), table)
 
 
 def since_previous(followed: ledger.FollowUp) -> str:
@@ -338,8 +338,8 @@ def since_previous(followed: ledger.FollowUp) -> str:
         return ""
     counts, since = followed.counts(), instants.parse_instant(followed.previous)
     texts = [
-        format_text(some, n=counts[status]) if counts[status] else gettext(none)
-        for status, (some, none) in MOVED.items()
+        format_text(template, n=counts[status]) if counts[status] else gettext(none)
+        for status, (template, none) in MOVED.items()
     ]
     if counts["open"]:
         dates = zip(followed.first_seen, followed.status, strict=True)
@@ -347,5 +347,5 @@ def since_previous(followed: ledger.FollowUp) -> str:
         texts[1] += format_text(" (le plus ancien depuis le {day})", day=oldest)
     if not any(counts.values()):
         texts = [gettext("toujours aucun constat")]
-    what = [text for text in texts if text]
-    return format_text("Depuis la situation du {day} : {what}.", day=since, what=what)
+    changes = [text for text in texts if text]
+    return format_text("Depuis la situation du {day} : {what}.", day=since, what=changes)

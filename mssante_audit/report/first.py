@@ -50,10 +50,10 @@ def judged(space: TrustSpace, chosen: Limits = EVERYBODY) -> tuple[pd.DataFrame,
 
 def with_contacts(causes: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:
     """Return causes with whom to call, as far as the space shows it: a column `contact`, "" for nobody."""
-    whose = ["domain", "operator_id"]
-    rows = space.entries[space.entries["operator_id"] != ""].drop_duplicates(whose).set_index(whose)
+    keys = ["domain", "operator_id"]
+    rows = space.entries[space.entries["operator_id"] != ""].drop_duplicates(keys).set_index(keys)
     listed = rows["support_contact"].where(rows["support_contact"] != "", rows["project_contact"]).to_dict()
-    contacts = [listed.get(key, "") for key in zip(*(causes[name] for name in whose), strict=True)]
+    contacts = [listed.get(key, "") for key in zip(*(causes[name] for name in keys), strict=True)]
     if not space.show_contacts:
         contacts = [mask(contact, services=space.contacts == "services") for contact in contacts]
         contacts = [", ".join(part for part in text.split(", ") if part != HIDDEN) for text in contacts]
@@ -79,20 +79,20 @@ def question_asked(domains: pd.DataFrame) -> str:
 
 def answer(domains: pd.DataFrame) -> Html:
     """Show the sentence on top: how many domains are well."""
-    asked, whole, why = question(domains), len(domains), ""
-    counted = answers(domains)[asked]
-    if counted["unknown"] == whole:
-        doubted, column = DOUBTS[current_language()], "receives" if asked == "arrives" else "listed"
+    axis, total, explanation = question(domains), len(domains), ""
+    counted = answers(domains)[axis]
+    if counted["unknown"] == total:
+        doubted, column = DOUBTS[current_language()], "receives" if axis == "arrives" else "listed"
         doubts_of_list = [doubted[c] for c in _codes(domains["why"], "listed") if c in doubted]
         reasons = [reason(c) for c, _ in _codes(domains["why"], column).most_common(1)]
-        why = listing(doubts_of_list or reasons or ["–"])
-    share = percent(next(iter(counted.values())), whole)
-    return macro("first.answer", asked, counted, whole, share, why)
+        explanation = listing(doubts_of_list or reasons or ["–"])
+    share = percent(next(iter(counted.values())), total)
+    return macro("first.answer", axis, counted, total, share, explanation)
 
 
-def _codes(whys: pd.Series, of: str) -> Counter[str]:
+def _codes(whys: pd.Series, check: str) -> Counter[str]:
     """Count the codes that decide one of the answers on some domains."""
-    return Counter(code for why in whys for code in why.get(of, ()))
+    return Counter(code for codes in whys for code in codes.get(check, ()))
 
 
 def first_cause(causes: pd.DataFrame) -> Html:
@@ -100,9 +100,9 @@ def first_cause(causes: pd.DataFrame) -> Html:
     if causes.empty:
         return macro("first.first_cause")
     cause = causes.head(1).to_dict("records")[0]
-    who, boxes = unnamed(cause["operator"]) or cause["operator_id"], cause["mailboxes"]
+    operator, boxes = unnamed(cause["operator"]) or cause["operator_id"], cause["mailboxes"]
     weight = None if pd.isna(boxes) else int(boxes)
-    return macro("first.first_cause", cause, title_of(cause["rules"][0]), who, weight, len(causes))
+    return macro("first.first_cause", cause, title_of(cause["rules"][0]), operator, weight, len(causes))
 
 
 def counts(domains: pd.DataFrame, *, for_operator: bool = False) -> Html:
@@ -111,13 +111,13 @@ def counts(domains: pd.DataFrame, *, for_operator: bool = False) -> Html:
     Below it stands how many have each answer to the other one. An operator is not told which command of
     ours would say more.
     """
-    asked, axes = question(domains), answers(domains)
-    other = next(axis for axis in QUESTIONS if axis != asked)
-    boxes = _boxes(domains, COLUMNS[asked])
-    parts = [(a, RESULT_OF[a], n, boxes.get(a, 0) if boxes else None) for a, n in axes[asked].items()]
-    known = boxes is not None or domains.empty
+    main, axes = question(domains), answers(domains)
+    other = next(axis for axis in QUESTIONS if axis != main)
+    boxes = _boxes(domains, COLUMNS[main])
+    parts = [(a, RESULT_OF[a], n, boxes.get(a, 0) if boxes else None) for a, n in axes[main].items()]
+    has_boxes = boxes is not None or domains.empty
     return macro(
-        "first.counts", asked, other, parts, axes[other], MARKS, known, unchecked(domains), for_operator
+        "first.counts", main, other, parts, axes[other], MARKS, has_boxes, unchecked(domains), for_operator
     )
 
 
@@ -136,7 +136,7 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
     lines = []
     for check in CHECKS:
         by_result = {r: domains[domains[check] == r] for r in RESULTS if (domains[check] == r).any()}
-        unsure = [] if causes is None else _of(causes, check)["doubts"].map(len).tolist()
+        unsure = [] if causes is None else _deciding(causes, check)["doubts"].map(len).tolist()
         reasons = [gettext("Rien à signaler.")] if [*by_result] == ["ok"] else []
         worst = [result for result in ("fail", "warn") if result in by_result][:1]
         for result in (*worst, *({"unknown"} & by_result.keys())):
@@ -155,7 +155,7 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
     return macro("first.checks", lines, MARKS, len(domains), aged, causes is not None)
 
 
-def _of(causes: pd.DataFrame, check: str) -> pd.DataFrame:
+def _deciding(causes: pd.DataFrame, check: str) -> pd.DataFrame:
     return causes[causes["checks"].map(lambda decided: check in decided).astype("bool")]
 
 
@@ -171,7 +171,7 @@ def by_check(causes: pd.DataFrame, links: Links = NO_LINKS) -> Html:
     """Return the first ten causes of each check, folded, where the lines of `checks` lead."""
     names, parts = CHECK_NAMES[current_language()], []
     for check in CHECKS:
-        causing = _of(causes, check)
+        causing = _deciding(causes, check)
         if len(causing):
             lines = cause_lines(causing, links, "causes of-check")
             parts.append((check, names[check], len(causing), max(0, len(causing) - CAUSES), lines))
@@ -211,6 +211,6 @@ def _short_names(observed: str, expected: str) -> tuple[str, str]:
     >>> _short_names("m.x.fr sur m.x.fr, n.x.fr", "")[0]
     'm.x.fr sur m.x.fr, n.x.fr'
     """
-    seen, right = (_ADDRESS.sub("", _DN.sub(r"\1", text)) for text in (observed, expected))
-    seen = _TWICE.sub(r"\1\2", seen)
-    return (seen, right) if seen != right else (observed, expected)
+    left, right = (_ADDRESS.sub("", _DN.sub(r"\1", text)) for text in (observed, expected))
+    left = _TWICE.sub(r"\1\2", left)
+    return (left, right) if left != right else (observed, expected)

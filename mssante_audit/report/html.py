@@ -139,11 +139,11 @@ def template(name: str) -> jinja2.Template:
     return environment().get_template(name)
 
 
-def macro(name: str, *given: Any, **named: Any) -> Html:
+def macro(name: str, *values: Any, **named: Any) -> Html:
     """Return what a macro makes, such as ``tables.badge``: ``badge`` of ``tables.html.j2``."""
     file, _, called = name.partition(".")
-    made: Callable[..., str] = getattr(template(f"{file}.html.j2").module, called)
-    return trusted(made(*given, **named).strip())
+    function: Callable[..., str] = getattr(template(f"{file}.html.j2").module, called)
+    return trusted(function(*values, **named).strip())
 
 
 @cache
@@ -192,8 +192,8 @@ def environment() -> jinja2.Environment:
 
 def paragraph(kind: str, *sentences: str) -> Html:
     """Return sentences as a paragraph of a kind; "" among them are left out."""
-    shown = [visible(translated(s)) if type(s) is str else s for s in sentences if s]
-    return macro("pieces.paragraph", kind, shown)
+    texts = [visible(translated(s)) if type(s) is str else s for s in sentences if s]
+    return macro("pieces.paragraph", kind, texts)
 
 
 def lead(*sentences: str) -> Html:

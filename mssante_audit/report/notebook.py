@@ -56,13 +56,13 @@ def open_report(name: str, **parameters: Any) -> Report:
     named = {limit: parameters.pop(limit, None) for limit in settings.LIMITS}
     space = results.open_space(**parameters)
     chosen = results.limits(space, **named)
-    every = registry.audits()
-    audit_names = tuple(every) if name == "overview" else TOGETHER.get(name, (name,) if name in every else ())
-    touching = results.touching(frame.concat([audit(its, space) for its in audit_names]), space, chosen)
+    audits = registry.audits()
+    selected = tuple(audits) if name == "overview" else TOGETHER.get(name, (name,) if name in audits else ())
+    touching = results.touching(frame.concat([audit(its, space) for its in selected]), space, chosen)
     entries = results.limited(space.audited, chosen)
     if not space.show_contacts:  # names of operators and descriptions are shown, and may name persons
         entries = unnamed_rows(space, entries, "operator", "description", "o")
-    return Report(name, space, chosen, entries, touching, audit_names, row_limit, since)
+    return Report(name, space, chosen, entries, touching, selected, row_limit, since)
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ class Report:
     def renewals(self) -> pd.DataFrame:
         """How certificates of their servers changed (`mssante_audit.verdicts.presented`)."""
         moves = presented.renewals(self.space)
-        here = moves["domains"].explode().isin(self.entries["domain"])
-        return moves[here.groupby(level=0).any()]
+        is_listed = moves["domains"].explode().isin(self.entries["domain"])
+        return moves[is_listed.groupby(level=0).any()]
 
     @cached_property
     def unsure(self) -> dict[str, Any]:
@@ -176,10 +176,10 @@ class Report:
         caption = "Constats acceptés, laissés hors des décomptes"
         return self._table(waived(self.space, *self.audits), name="waived", caption=caption, empty=empty)
 
-    def _table(self, shown: pd.DataFrame, rules: Mapping[str, Rule] | None = None, **texts: str) -> Html:
+    def _table(self, rows: pd.DataFrame, rules: Mapping[str, Rule] | None = None, **texts: str) -> Html:
         needs, failed = findings.lacks(self.space, rules or {}), not self.unevaluated.isdisjoint(rules or {})
         limit, table = self.row_limit, findings.findings_table
-        return table(shown, rules, lacking=needs, failed=failed, limit=limit, **texts)
+        return table(rows, rules, lacking=needs, failed=failed, limit=limit, **texts)
 
     def answer(self) -> Html:
         """Show how many domains an error touches, and what is the gravest."""
@@ -192,12 +192,12 @@ class Report:
     def figures(self) -> Html:
         """Show how many findings ask for something, of how many domains and operators."""
         reach, named = findings.touched(self.todo, self.entries), self.todo[self.todo["operator_id"] != ""]
-        part, of = percent(reach, self.domains), self.entries["operator_id"].nunique()
+        part, owners = percent(reach, self.domains), self.entries["operator_id"].nunique()
         return html.key_figures(
             [
                 html.Figure("À traiter", len(self.todo), say("sur {n:constat}", n=len(self.findings))),
                 html.Figure("Domaines touchés", reach, say("{part} de {n}", part=part, n=self.domains)),
-                html.Figure("Opérateurs concernés", named["operator_id"].nunique(), say("sur {n}", n=of)),
+                html.Figure("Opérateurs concernés", named["operator_id"].nunique(), say("sur {n}", n=owners)),
             ]
         )
 
@@ -205,11 +205,11 @@ class Report:
         """Draw the findings that ask for something by rule and severity."""
         drawn = by_severity(self.todo["rule"], self.todo)
         drawn.index = drawn.index.map(findings.title_of)
-        rule, most = charts.largest(drawn.head(BARS))
+        rule, number = charts.largest(drawn.head(BARS))
         reading = say(
             "Des règles montrées, « {first} » compte le plus de constats à traiter : {most} sur {all}. "
             "{n:constat est|constats sont} une erreur ou un défaut critique.",
-            first=rule, most=most, all=len(self.todo), n=int(drawn[["critical", "error"]].to_numpy().sum()),
+            first=rule, most=number, all=len(self.todo), n=int(drawn[["critical", "error"]].to_numpy().sum()),
         )  # fmt: skip
         extent = say("{k} règles se sont déclenchées, dont {top} sont montrées.", k=len(drawn), top=BARS)
         caption = f"{reading} {extent}" if len(drawn) > BARS else reading
@@ -223,14 +223,14 @@ class Report:
         dated = dates[dates.notna() & (dates <= now)]
         months = dated.dt.tz_convert(None).dt.to_period("M")
         aged = dated <= now - pd.Timedelta(days=stale)
-        old, aside = int(aged.sum()), len(dates) - len(dated)
+        old, undrawn = int(aged.sum()), len(dates) - len(dated)
         legend = [say(text, age=stale) for text in ("{age:duration} et plus", "moins de {age:duration}")]
         drawn = pd.crosstab(months, aged).reindex(columns=[True, False], fill_value=0)
         reading = say(
             "{n:ligne} sur {all} ({share}) {n:~porte|portent} une date de plus de {limit:duration}{rest}.",
             n=old, all=len(dates), share=percent(old, len(dates)), limit=stale,
             rest=say(" ; {n:ligne} sans date lisible, ou d’une date à venir, {n:~n’est pas dessinée|ne sont "
-                     "pas dessinées}", n=aside) if aside else "",
+                     "pas dessinées}", n=undrawn) if undrawn else "",
         )  # fmt: skip
         looks, title = ["strong", "light"], "Lignes par mois de DateMAJ"
         return charts.bars(drawn.set_axis(legend, axis=1), title=title, styles=looks, caption=reading)
@@ -251,31 +251,31 @@ class Report:
         used = domains.hosts(self.space, kind)
         used = used[used["domain"].isin(self.entries["domain"])]
         counted = used.groupby("host")["domain"].nunique().sort_values(ascending=False, kind="stable")
-        host, most = charts.largest(counted)
-        if most == 1:
-            shown = counted.rename_axis("Serveur").rename("Domaines").reset_index()
+        host, number = charts.largest(counted)
+        if number == 1:
+            table = counted.rename_axis("Serveur").rename("Domaines").reset_index()
             caption: str = say("{title} : un seul chacun", title=title)
-            return tables.table(shown, name=f"held-{kind.lower()}", caption=caption, limit=self.row_limit)
+            return tables.table(table, name=f"held-{kind.lower()}", caption=caption, limit=self.row_limit)
         only = int((used.loc[~used["domain"].duplicated(keep=False), "host"].isin(counted.index[:1])).sum())
         fall = "{k:domaine} {k:~n’a|n’ont} pas d’autre serveur et {k:~tombe|tombent} avec lui."
         rest = say(fall, k=only) if only else say("Chacun de ces domaines a un autre serveur.")
-        caption = f"{say(reading, first=host, n=most, share=percent(most, self.domains))} {rest}"
+        caption = f"{say(reading, first=host, n=number, share=percent(number, self.domains))} {rest}"
         drawn = rest_together(counted, HOSTS, used.loc[used["host"].isin(counted.index[HOSTS:]), "domain"])
         return charts.bars(drawn, title=title, whole=self.domains, caption=caption, empty=empty)
 
     def renewals_table(self, since: Any = None, *, name: str = "moves") -> Html:
         """Show how certificates of servers changed, from an instant on; the last change first."""
         moves = self.renewals if since is None else self.renewals[self.renewals["at"] >= since]
-        shown = moves.sort_values("at", ascending=False, kind="stable")[list(MOVES)].reset_index(drop=True)
-        shown["after"] = shown["after"].where(shown["kind"] == "replaced", "")
-        shown["kind"] = shown["kind"].map(names("certificate_changes"))
-        shown["order"] = shown["order"].map(names("certificate_orders"))
-        shown = shown.rename(columns=MOVES)
+        table = moves.sort_values("at", ascending=False, kind="stable")[list(MOVES)].reset_index(drop=True)
+        table["after"] = table["after"].where(table["kind"] == "replaced", "")
+        table["kind"] = table["kind"].map(names("certificate_changes"))
+        table["order"] = table["order"].map(names("certificate_orders"))
+        table = table.rename(columns=MOVES)
         days = self.space.thresholds.certificate_error_days
         text = "{n:changement} de certificat, dont {k} à moins de {d:jour} de la fin ou après elle"
         caption = say(text, n=len(moves), k=int((moves["spare"] < days).sum()), d=days)
         empty = "Aucun changement de certificat dans les observations gardées."
-        return tables.table(shown, name=name, caption=caption, csv=moves, limit=self.row_limit, empty=empty)
+        return tables.table(table, name=name, caption=caption, csv=moves, limit=self.row_limit, empty=empty)
 
     def limits(self) -> Prose:
         """Say which places it is limited to; an empty sentence if none is named."""
@@ -305,8 +305,8 @@ class Report:
             rows = []
             for record in reversed(odd[-MOST:]):
                 doubts = DOUBTS[language.current_language()] if record.outcome == "quarantined" else {}
-                why = doubts.get(record.doubt) or failures.get(record.doubt) or record.message
-                remark = ", ".join(flags.get(flag, flag) for flag in record.flags) or why
+                reason = doubts.get(record.doubt) or failures.get(record.doubt) or record.message
+                remark = ", ".join(flags.get(flag, flag) for flag in record.flags) or reason
                 outcome = outcomes.get(record.outcome) or data(record.outcome)
                 when = tables.Cell(language.moment(parse_instant(record.at)), record.at)
                 rows.append([when, *map(tables.Cell, (outcome, data(record.file), data(remark, 160, "")))])
@@ -316,16 +316,16 @@ class Report:
 
     def others(self) -> Html:
         """Show, audit by audit, what was found that no report was written for; last, what of ours failed."""
-        every, others, sections = self.every, registry.theirs(), []
-        parts = [(its.titled(), its.rules, every["audit"] == name) for name, its in others.items()]
-        parts.append((registry.rule(FAILED).family, (), ~every["audit"].isin(others)))
+        all_findings, others, sections = self.every, registry.theirs(), []
+        parts = [(its.titled(), its.rules, all_findings["audit"] == name) for name, its in others.items()]
+        parts.append((registry.rule(FAILED).family, (), ~all_findings["audit"].isin(others)))
         for title, its_rules, part in parts:
             rules = {rule.code: rule for rule in its_rules}
-            if (every.loc[part, "rule"] == FAILED).any():
+            if (all_findings.loc[part, "rule"] == FAILED).any():
                 rules[FAILED] = registry.rule(FAILED)
             if rules:
                 caption = format_text("Constats : {what}", what=translated(title))
-                sections.append((title, self._table(every[part], rules, caption=caption)))
+                sections.append((title, self._table(all_findings[part], rules, caption=caption)))
         return macro("pieces.others", sections)
 
     def record(self, *, calendar: str = "") -> results.Results:
@@ -365,18 +365,18 @@ def observed(space: TrustSpace, records: pd.DataFrame) -> Html:
 
     `records` are of its domains, or some (`mssante_audit.verdicts.domains.method_records`).
     """
-    seen, at = space.observation, records["observed_at"].dropna()
-    if seen is None:
+    observation, at = space.observation, records["observed_at"].dropna()
+    if observation is None:
         return note("Pas d’observation dans ce dossier de données.")
     stale = int((at < space.thresholds.oldest_observation(space.as_of)).sum())
-    aside = grouped((why, file) for file, why in space.aside)
+    unused = grouped((reason, file) for file, reason in space.aside)
     days = space.thresholds.observation_max_age_days
-    return macro("collection.observed", seen, at, stale, days, aside)
+    return macro("collection.observed", observation, at, stale, days, unused)
 
 
 def observed_tls(space: TrustSpace) -> Html:
     """Say when certificates of servers were last looked at, and whether all of them."""
-    seen = space.given("tls")
-    if seen is None:
+    observation = space.given("tls")
+    if observation is None:
         return note("Pas d’observation de TLS dans ce dossier de données.")
-    return macro("collection.observed_tls", seen)
+    return macro("collection.observed_tls", observation)

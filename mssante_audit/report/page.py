@@ -90,11 +90,11 @@ def convert(
     """
     import nbformat
 
-    def made(notebook: NotebookNode, failure: Failure | None) -> tuple[Outcome, dict[str, bytes]]:
+    def page_of(notebook: NotebookNode, failure: Failure | None) -> tuple[Outcome, dict[str, bytes]]:
         begin, followed, since = time.perf_counter(), None, ""
         if failure and not debug:
             failure = replace(failure, traceback="")
-        notebook, shown = cleaned(notebook, job, roots, debug=debug), tellable(job.shown)
+        notebook, parameters = cleaned(notebook, job, roots, debug=debug), tellable(job.shown)
         records = (output[MIME] for output in reversed(_outputs(notebook)) if MIME in output)
         results = next(map(read_results, records), None)
         for cell in notebook.cells:
@@ -104,7 +104,7 @@ def convert(
         if results and not failure:
             doubtful = {i["name"] for i in origin["inputs"] if i["state"] != "ok" and not i["tolerated"]}
             accepted = pd.DataFrame(origin.get("waived", ()), columns=list(ACCEPTED))
-            unsure, scope = {*origin["not_made"], *registry.resting(doubtful)}, scope_of(job.name, shown)
+            unsure, scope = {*origin["not_made"], *registry.resting(doubtful)}, scope_of(job.name, parameters)
             followed = follow(ledger, scope, origin["as_of"], results.findings, unsure, accepted)
             since = findings.follow_up_html(followed, results.findings)
         prose = [c["source"] if c["cell_type"] == "markdown" else "" for c in notebook.cells]
@@ -120,13 +120,13 @@ def convert(
             output.pop(MIME, None)
         texts = {".html": page, ".ipynb": f"{nbformat.v4.writes(notebook)}\n"}
         written = {suffix: text.encode("utf-8", "backslashreplace") for suffix, text in texts.items()}
-        return outcome, written | data_files(outcome, shown, origin)
+        return outcome, written | data_files(outcome, parameters, origin)
 
     try:
-        return made(notebook, failure)
+        return page_of(notebook, failure)
     except Exception as error:  # an output that nobody foresaw: the other reports are made all the same
         failure = failure_of(type(error).__name__, str(error), -1, "".join(format_exception(error)))
-        return made(nbformat.v4.new_notebook(), failure)
+        return page_of(nbformat.v4.new_notebook(), failure)
 
 
 def _outputs(notebook: NotebookNode) -> list[dict[str, Any]]:
@@ -154,25 +154,25 @@ def cleaned(notebook: NotebookNode, job: Job, roots: Sequence[Path], *, debug: b
 
     hidden = _paths(job, roots)
 
-    def shown(value: Any) -> Any:
+    def without_paths(value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: shown(part) for name, part in value.items()}
+            return {name: without_paths(part) for name, part in value.items()}
         if isinstance(value, list):
-            return [shown(part) for part in value]
+            return [without_paths(part) for part in value]
         return hidden.sub("", value) if isinstance(value, str) else value
 
     cells = []
     for number, cell in enumerate(notebook.cells, 1):
-        kept = {name: cell[name] for name in ("cell_type", "source", "execution_count") if name in cell}
+        fields = {name: cell[name] for name in ("cell_type", "source", "execution_count") if name in cell}
         tags = list(cell.metadata.get("tags", ()))
         if "injected-parameters" in tags:
-            kept["source"] = "\n".join(f"{name} = {value!r}" for name, value in tellable(job.given).items())
+            fields["source"] = "\n".join(f"{name} = {value!r}" for name, value in tellable(job.given).items())
         if cell.cell_type == "code":
-            kept["outputs"] = [shown(o) for o in cell.outputs if debug or o.get("name") != "stderr"]
-            for output in kept["outputs"]:
+            fields["outputs"] = [without_paths(o) for o in cell.outputs if debug or o.get("name") != "stderr"]
+            for output in fields["outputs"]:
                 if output["output_type"] == "error" and not debug:
                     output |= {"evalue": "", "traceback": []}
-        cells.append({**kept, "id": f"cell-{number:03}", "metadata": {"tags": tags} if tags else {}})
+        cells.append({**fields, "id": f"cell-{number:03}", "metadata": {"tags": tags} if tags else {}})
     kernel = {"name": "python3", "language": "python", "display_name": "Python 3"}
     code = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
     metadata = {"kernelspec": kernel, "language_info": code}
@@ -189,8 +189,8 @@ def _paths(job: Job, roots: Sequence[Path]) -> re.Pattern[str]:
     with suppress(RuntimeError):  # a container's user may have none
         roots.append(Path.home())
     # Whole paths alone: of "data/sample" the folder is "data", as in the address of each file in a page.
-    every = {path for root in roots for path in (root.absolute(), resources.real_path(root))}
-    texts = {text for text in map(str, every) if len(text) > 1}
+    paths = {path for root in roots for path in (root.absolute(), resources.real_path(root))}
+    texts = {text for text in map(str, paths) if len(text) > 1}
     longest_first = sorted(texts | {escape(text) for text in texts}, key=lambda text: (-len(text), text))
     # Not inside a word or base64 data, where the same letters may stand by chance.
     return re.compile(rf"(?<![\w+/=.~-])(?:{'|'.join(map(re.escape, longest_first))})(?:/|(?![\w.~-]))")
@@ -256,10 +256,10 @@ def to_html(
         cells = cells[: outcome.failure.cell + 1]
     if cells and cells[0]["cell_type"] == "markdown":
         cells[0]["source"] = _TITLE.sub("", cells[0]["source"], count=1)
-    shown: NotebookNode = from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-    html, _ = _exporter().from_notebook_node(shown)
-    aside, code = {"parameters", "injected-parameters"}, (c for c in cells if c["cell_type"] == "code")
-    sources = [c["source"] for c in code if aside.isdisjoint(c["metadata"].get("tags", []))]
+    excerpt: NotebookNode = from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    html, _ = _exporter().from_notebook_node(excerpt)
+    hidden_tags, code = {"parameters", "injected-parameters"}, (c for c in cells if c["cell_type"] == "code")
+    sources = [c["source"] for c in code if hidden_tags.isdisjoint(c["metadata"].get("tags", []))]
     return page_html(outcome, provenance, parameters, joined(trusted(html), follow_up), sources)
 
 
@@ -331,7 +331,7 @@ def policy_of(*sources: str) -> str:
 def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
     """Give each ``<h2>`` outside scripts an anchor; return the body, and the anchors with their texts."""
     headings: dict[str, str] = {}
-    taken = {*map(unescape, _ID.findall(body))}
+    used_ids = {*map(unescape, _ID.findall(body))}
 
     def anchored(match: re.Match[str]) -> str:
         attributes, inner = match.groups()
@@ -339,13 +339,13 @@ def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:
             return match[0]
         named, text = _ID.search(attributes), trusted(inner).striptags()
         slug = re.sub(r"[^a-z0-9]+", "-", unaccented(text.casefold())).strip("-") or "section"
-        wanted = anchor = unescape(named[1]) if named else slug
+        base = anchor = unescape(named[1]) if named else slug
         for number in itertools.count(2):
-            if anchor not in headings and (named or anchor not in taken):
+            if anchor not in headings and (named or anchor not in used_ids):
                 break
-            anchor = f"{wanted}-{number}"
+            anchor = f"{base}-{number}"
         headings[anchor] = text
-        kept = trusted(_ID.sub("", attributes).rstrip())
-        return trusted('<h2{} id="{}">{}</h2>').format(kept, anchor, trusted(inner))
+        others = trusted(_ID.sub("", attributes).rstrip())
+        return trusted('<h2{} id="{}">{}</h2>').format(others, anchor, trusted(inner))
 
     return trusted(_HEADING.sub(anchored, body)), list(headings.items())

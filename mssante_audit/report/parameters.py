@@ -39,7 +39,7 @@ def check_value(name: str, value: Any) -> Any:
     if name not in PARAMETERS:
         raise ParameterError("no parameter {}", repr(name), remedy=("There are: {}", ", ".join(PARAMETERS)))
     try:
-        checked = getattr(settings.Parameters.model_validate({name: _meant(kind_of(name), value)}), name)
+        checked = getattr(settings.Parameters.model_validate({name: _typed(kind_of(name), value)}), name)
     except ValidationError as errors:
         raise settings.fault(settings.Parameters, errors.errors()[0]).within(ParameterError) from None
     if name in INSTANTS and checked is not None:
@@ -50,10 +50,10 @@ def check_value(name: str, value: Any) -> Any:
     return list(checked) if isinstance(checked, tuple) else checked
 
 
-def _meant(kind: type, value: Any) -> Any:
+def _typed(kind: type, value: Any) -> Any:
     """Return what a command line or papermill made of a value as the value that was meant, if it is plain."""
     if kind is tuple:
-        return tuple(_meant(str, item) for item in (value if isinstance(value, list | tuple) else [value]))
+        return tuple(_typed(str, item) for item in (value if isinstance(value, list | tuple) else [value]))
     if kind is bool and isinstance(value, str | int):
         return _FLAGS.get(str(value).strip().lower(), value)
     if kind is int and isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value):

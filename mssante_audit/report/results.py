@@ -79,21 +79,21 @@ def select_operator(space: TrustSpace, operator: str | None) -> str | None:
         return None
     listed = space.entries.loc[space.entries["operator_id"] != "", ["operator_id", "operator"]]
     listed = listed.drop_duplicates()
-    wanted, names, identifiers = fold(operator), listed["operator"].map(fold), listed["operator_id"]
-    exact = identifiers.map(fold).isin([wanted, wanted.replace(" ", "")])
-    for meant in (exact, names == wanted, names.str.contains(wanted, regex=False)) if wanted else ():
-        matches = listed[meant].drop_duplicates("operator_id")
+    folded, names, identifiers = fold(operator), listed["operator"].map(fold), listed["operator_id"]
+    exact = identifiers.map(fold).isin([folded, folded.replace(" ", "")])
+    for mask in (exact, names == folded, names.str.contains(folded, regex=False)) if folded else ():
+        matches = listed[mask].drop_duplicates("operator_id")
         if len(matches) == 1:
             return str(matches["operator_id"].iloc[0])
         if len(matches):
-            some = "; ".join(f"{o.operator_id} {o.operator}" for o in matches.head(5).itertuples())
+            examples = "; ".join(f"{o.operator_id} {o.operator}" for o in matches.head(5).itertuples())
             fault, count = "{} may mean {} operators", len(matches)
-            raise UnknownNameError(fault, repr(operator), count, remedy=("Such as: {}", some))
-    near = listed.loc[names.isin(difflib.get_close_matches(wanted, names.tolist())), "operator"].unique()
+            raise UnknownNameError(fault, repr(operator), count, remedy=("Such as: {}", examples))
+    similar = listed.loc[names.isin(difflib.get_close_matches(folded, names.tolist())), "operator"].unique()
     raise UnknownNameError(
         "no operator {} in this list",
         repr(operator),
-        remedy=("Near: {}", "; ".join(near)) if len(near) else None,
+        remedy=("Near: {}", "; ".join(similar)) if len(similar) else None,
     )
 
 
@@ -164,13 +164,13 @@ def touching(findings: pd.DataFrame, space: TrustSpace, chosen: Limits) -> pd.Da
         return findings
     entries, owners = limited(space.entries, chosen), operators(space, chosen) or set()
     rows, names = set(entries["row"].tolist()), set(entries["domain"].tolist())
-    kept = (findings["rule"] == FAILED) | findings["operator_id"].isin(owners)
-    kept |= findings["rows"].map(lambda numbers: not rows.isdisjoint(numbers)).astype("bool")
+    touched = (findings["rule"] == FAILED) | findings["operator_id"].isin(owners)
+    touched |= findings["rows"].map(lambda numbers: not rows.isdisjoint(numbers)).astype("bool")
     if chosen.operator_id is None:
         # With neither rows nor an operator nothing tells which domains, if it is several.
         nobody = (findings["rows"].map(len) == 0) & (findings["operator_id"] == "")
-        kept |= nobody & ((findings["domains"] != 1) | findings["domain"].isin(names))
-    return typed(findings[kept].reset_index(drop=True))
+        touched |= nobody & ((findings["domains"] != 1) | findings["domain"].isin(names))
+    return typed(findings[touched].reset_index(drop=True))
 
 
 def provenance(space: TrustSpace) -> dict[str, Any]:

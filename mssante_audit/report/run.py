@@ -145,8 +145,8 @@ def run_reports(
     OutputError
         If `out` cannot be written, or another run is writing there.
     """
-    given, space, chosen = parameters or {}, None, results.Limits()
-    todo = plan(find_notebooks(names, notebooks or resources.resource("notebooks")), given)
+    overrides, space, chosen = parameters or {}, None, results.Limits()
+    todo = plan(find_notebooks(names, notebooks or resources.resource("notebooks")), overrides)
     values = {name: value for job in todo for name, value in job.shown.items()}
     if "data" in values:  # what the notebooks will load: refused here, before any of them runs
         space = results.open_space(**results.of_space(values))
@@ -154,7 +154,7 @@ def run_reports(
     todo = [job for job in todo if _has_data(job.name, space, asked=bool(names))]
     if shown:
         todo = [replace(j, shown={n: shown.get(n, value) for n, value in j.shown.items()}) for j in todo]
-    with language.using_language(check_value("lang", given.get("lang", "fr"))), locked(out) as staging:
+    with language.using_language(check_value("lang", overrides.get("lang", "fr"))), locked(out) as staging:
         outcomes, ledger = [], read_ledger(out)
         for job in todo:
             listener(job.name, 0, 1, None)

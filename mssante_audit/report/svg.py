@@ -119,8 +119,8 @@ def look(salt: str = "mssante-audit") -> Iterator[None]:
         except errors.AuditError:
             raise
         except (AttributeError, TypeError, ValueError) as error:  # an option that matplotlib does not have
-            why = f"this cannot be drawn ({' '.join(str(error).split())})"
-            raise errors.ParameterError(why, remedy="Options are those of pandas' plot") from None
+            message = f"this cannot be drawn ({' '.join(str(error).split())})"
+            raise errors.ParameterError(message, remedy="Options are those of pandas' plot") from None
 
 
 def name_mark(marks: dict[str, str], artist: Any, text: str) -> None:
@@ -204,13 +204,13 @@ def sheet(title: str, words: Mapping[str, str], heights: Sequence[float], size: 
     if legend:  # it is as high in a figure of any height
         top += max(LINE, legend.get_window_extent().height * 72 / figure.dpi)
     top += GAP if top else 0
-    whole = max(top + sum(heights) + FOOT, least)
-    figure.set_size_inches(width / 72, whole / 72)
+    total = max(top + sum(heights) + FOOT, least)
+    figure.set_size_inches(width / 72, total / 72)
     figure.text(0, 1, "\n".join(lines), weight="bold", va="top")
     if legend:
-        legend.set_bbox_to_anchor((0, 1 - LINE * len(lines) / whole), figure.transFigure)
+        legend.set_bbox_to_anchor((0, 1 - LINE * len(lines) / total), figure.transFigure)
     for height in heights:
-        figure.add_axes((0, 1 - (top + height) / whole, 1, height / whole))
+        figure.add_axes((0, 1 - (top + height) / total, 1, height / total))
         top += height
     return figure
 
@@ -239,10 +239,10 @@ def below_names(lengths: Any, pairs: Pairs, new: Any, options: dict[str, Any]) -
         axes.set_xlim(0, pd.DataFrame(lengths).sum(axis=1).max() or 1)
     axes.set_ylim(max(bottom, LINE), 0)
     axes.set_axis_off()
-    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
+    style: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
     for place, name, text in texts:
-        axes.text(0, place, name, **beside)
-        axes.text(1, place, text, ha="right", color=COLOURS["muted"], **beside)
+        axes.text(0, place, name, **style)
+        axes.text(1, place, text, ha="right", color=COLOURS["muted"], **style)
     return axes
 
 
@@ -261,8 +261,8 @@ def upright_bars(lengths: Any, pairs: Pairs, new: Any, options: dict[str, Any]) 
         bottom += frame[column]
     time_axis(axes, times, pairs[0][0], pairs[-1][0])
     axes.set_yticks([])
-    each = zip(times, bottom, strict=True)
-    numbers = [axes.annotate(language.number(n), (time, n), (0, 2), **ABOVE) for time, n in each]
+    totals = zip(times, bottom, strict=True)
+    numbers = [axes.annotate(language.number(n), (time, n), (0, 2), **ABOVE) for time, n in totals]
     boxes = [bar.get_window_extent() for bar in axes.patches]
     for number in sorted(numbers, key=lambda number: -number.xy[1]):  # the highest is asked first
         box = number.get_window_extent()
@@ -277,12 +277,12 @@ def upright_bars(lengths: Any, pairs: Pairs, new: Any, options: dict[str, Any]) 
 
 def head(axes: Any, head: Sequence[str], times: pd.DatetimeIndex, numbers: Sequence[int]) -> None:
     """Write above a curve its name and its last number, and where it is highest how high."""
-    beside: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
-    axes.annotate("\n".join(head), (0, 1), (0, -GAP), **beside)
-    axes.annotate(language.number(numbers[-1]), (1, 1), (0, -GAP), ha="right", weight="bold", **beside)
-    if (most := max(numbers)) > numbers[-1]:
-        top = (axes.lines[-1].get_xdata()[numbers.index(most)], most)
-        axes.annotate(language.number(most), top, (0, 3), **ABOVE)
+    style: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
+    axes.annotate("\n".join(head), (0, 1), (0, -GAP), **style)
+    axes.annotate(language.number(numbers[-1]), (1, 1), (0, -GAP), ha="right", weight="bold", **style)
+    if (highest := max(numbers)) > numbers[-1]:
+        top = (axes.lines[-1].get_xdata()[numbers.index(highest)], highest)
+        axes.annotate(language.number(highest), top, (0, 3), **ABOVE)
     time_axis(axes, times, language.day(times[0]), language.day(times[-1]))
 
 
@@ -290,8 +290,8 @@ def time_axis(axes: Any, times: pd.DatetimeIndex, *names: str) -> None:
     """Name the first and the last instant below axes whose other ticks are drawn to scale."""
     from matplotlib.dates import AutoDateLocator
 
-    ends = [times[0]] if times[0] == times[-1] else [times[0], times[-1]]
-    axes.set_xticks(ends, names[: len(ends)])
+    ticks = [times[0]] if times[0] == times[-1] else [times[0], times[-1]]
+    axes.set_xticks(ticks, names[: len(ticks)])
     axes.tick_params(axis="x", labelrotation=0)
     axes.xaxis.set_minor_locator(AutoDateLocator(minticks=3, maxticks=12))  # type: ignore[no-untyped-call]
     for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=False):

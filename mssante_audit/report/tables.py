@@ -73,12 +73,12 @@ def csv_link(rows: pd.DataFrame | export.Values, shown: int, name: str, of: int 
 
     That shows the first of them, or of so many that it is about (`of`).
     """
-    every = export.values(rows)
-    content = export.csv_text(every).encode("utf-8-sig", "backslashreplace")
+    exported = export.values(rows)
+    content = export.csv_text(exported).encode("utf-8-sig", "backslashreplace")
     encoded = b64encode(content).decode("ascii")
     size = max(1, round(len(content) / 1000))
-    whole, href = len(every.rows), f"data:text/csv;base64,{encoded}"
-    return macro("tables.csv_link", f"{name}.csv", href, shown, whole if of is None else of, whole, size)
+    total, href = len(exported.rows), f"data:text/csv;base64,{encoded}"
+    return macro("tables.csv_link", f"{name}.csv", href, shown, total if of is None else of, total, size)
 
 
 def table(
@@ -103,19 +103,19 @@ def table(
     limit, csv
         Rows shown at most; what the CSV holds, if more than these.
     """
-    whole = values.to_frame() if isinstance(values, pd.Series) else of_pandas(values)
+    rows = values.to_frame() if isinstance(values, pd.Series) else of_pandas(values)
     name = name or f"frame-{next(_tables)}"
-    if whole.empty:
+    if rows.empty:
         rest = "" if csv is None or csv.empty else csv_link(csv, len(csv), name)
         return joined(paragraph("none", visible(empty)), rest)
-    if whole.index.name or not isinstance(whole.index, pd.RangeIndex):
-        whole = whole.reset_index(allow_duplicates=True)
+    if rows.index.name or not isinstance(rows.index, pd.RangeIndex):
+        rows = rows.reset_index(allow_duplicates=True)
     columns = [
         (str(column), list(map(severity_cell, its)) if its.dtype == frame.Severity else its.tolist())
-        for column, its in whole.items()
+        for column, its in rows.items()
     ]
-    every = export.values(whole if csv is None else csv)
-    return columns_table(columns, caption=caption, name=name, limit=limit, csv=every)
+    exported = export.values(rows if csv is None else csv)
+    return columns_table(columns, caption=caption, name=name, limit=limit, csv=exported)
 
 
 def columns_table(
@@ -132,14 +132,14 @@ def columns_table(
     The numbers of the column `bar` are drawn as bars, too.
     """
     headings, values = zip(*columns, strict=True)
-    cells, whole = [], len(values[0])
+    cells, total = [], len(values[0])
     for column, its in zip(headings, values, strict=True):
         bars = [value for value in its if column == bar and pd.notna(value)]
         longest = float(max(bars) or 1) if bars else None
         cells.append([cell_of(value, longest) for value in its[:limit]])
-    every = csv or export.Values(list(headings), list(range(len(headings))), list(zip(*values, strict=True)))
-    link, rows = csv_link(every, min(whole, limit), name, whole), zip(*cells, strict=True)
-    return rows_table(name, caption or count(whole, "ligne"), headings, rows, link)
+    source = csv or export.Values(list(headings), list(range(len(headings))), list(zip(*values, strict=True)))
+    link, rows = csv_link(source, min(total, limit), name, total), zip(*cells, strict=True)
+    return rows_table(name, caption or count(total, "ligne"), headings, rows, link)
 
 
 def breakable(name: Markup) -> Markup:

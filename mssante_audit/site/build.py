@@ -78,23 +78,23 @@ def build_site(
 
 def _write(path: Path, page: SitePage, view: View) -> None:
     """Write a page and, beside it, what it shows: a CSV a table, all of them as JSON and as a workbook."""
-    shown, every = {}, {table.name: table.values for table in page.tables}
+    blocks, contents = {}, {table.name: table.values for table in page.tables}
     for table in page.tables:
         file = f"{path.stem}.{table.name}.csv"
         link = macro("tables.file_link", file, table.rows, len(table.values.rows))
-        shown[table.name] = joined(table.html, link)
+        blocks[table.name] = joined(table.html, link)
         export.write_csv(table.values, path.with_name(file))
-    if every:
-        parts = ",\n".join(f'"{name}": {export.json_text(values)}' for name, values in every.items())
+    if contents:
+        parts = ",\n".join(f'"{name}": {export.json_text(values)}' for name, values in contents.items())
         write_bytes(path.with_suffix(".json"), f"{{\n{parts}}}\n".encode("utf-8", "backslashreplace"))
-        export.write_workbook(every, path.with_suffix(".xlsx"))
+        export.write_workbook(contents, path.with_suffix(".xlsx"))
     code, looks = "", tables.style("tables")
     if page.kind == "index":  # it has charts, and the search
         looks, code = tables.style(), tables.script(shipped("site.js", __package__))
-    elif any('class="sortable"' in html for html in shown.values()):
+    elif any('class="sortable"' in html for html in blocks.values()):
         code = tables.script()
     html = template(f"site_{page.kind}.html.j2").render(
-        page.texts, page=page, root="../" * page.path.count("/"), stem=path.stem, tables=shown,
+        page.texts, page=page, root="../" * page.path.count("/"), stem=path.stem, tables=blocks,
         policy=policy_of(*[tables.source_of(code)] if code else ()), script=code,
         style=looks + shipped("site.css", __package__),
         provenance=view.provenance, view=view,
@@ -180,11 +180,11 @@ def _items(view: View) -> Iterator[Item]:
     for cause in view.causes.to_dict("records"):
         if view.follow_up is None or not new.isdisjoint(cause["fingerprints"]):
             severity, where = str(cause["severity"]), cause["domain"] or gettext("toute la liste")
-            more = format_text(" et {n:autre}", n=cause["domains"] - 1) if cause["domains"] > 1 else ""
+            others = format_text(" et {n:autre}", n=cause["domains"] - 1) if cause["domains"] > 1 else ""
             yield Item(
                 "|".join(("new", *sorted(cause["fingerprints"]))),
                 f"{title_of(cause['rules'][0])} – {cause['operator'] or cause['operator_id'] or where}",
-                f"{where}{more} [{severity}] {cause['observed']} {cause['remedy']}",
+                f"{where}{others} [{severity}] {cause['observed']} {cause['remedy']}",
                 cause["operators"],
             )
     settled = grouped(((finding["rule"], finding["operator_id"]), finding) for finding in view.settled)

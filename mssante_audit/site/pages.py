@@ -100,12 +100,12 @@ def _lists(view: View) -> Iterator[SitePage]:
     def page(name: str, title: str, lead: str, table: Shown) -> SitePage:
         return SitePage(f"{name}.html", gettext(title), "list", name, {"lead": lead}, _filled(table))
 
-    shown = at.findings(range(len(view.findings)), "tous", "Tous les constats, les plus graves d’abord")
-    yield page("constats", "Tous les constats", f"{_summary(view.counts)}. {_missing(view)}", shown)
-    asked = view.first()
-    ordered = [*asked, *(o for o in view.operators.values() if not o.todo)]
+    block = at.findings(range(len(view.findings)), "tous", "Tous les constats, les plus graves d’abord")
+    yield page("constats", "Tous les constats", f"{_summary(view.counts)}. {_missing(view)}", block)
+    with_todo = view.first()
+    ordered = [*with_todo, *(o for o in view.operators.values() if not o.todo)]
     text = "{n:opérateur}, dont {k} avec au moins un constat à traiter."
-    lead = format_text(text, n=len(ordered), k=len(asked))
+    lead = format_text(text, n=len(ordered), k=len(with_todo))
     yield page("operateurs", "Opérateurs", lead, at.operators(ordered))
     fired = set(view.findings["rule"])
     graver = sorted(catalogue().values(), key=lambda r: (-SEVERITIES.index(r.severity), r.code))
@@ -117,20 +117,20 @@ def _lists(view: View) -> Iterator[SitePage]:
 
 def _audit(view: View, audit: str) -> SitePage:
     at = Tables("../", view)
-    positions = [i for i, whose in enumerate(view.findings["audit"]) if whose == audit]
-    shown = at.findings(positions, "constats", "Constats de cet audit, les plus graves d’abord")
+    positions = [i for i, name in enumerate(view.findings["audit"]) if name == audit]
+    block = at.findings(positions, "constats", "Constats de cet audit, les plus graves d’abord")
     rules = [rule for rule in catalogue().values() if rule.audit == audit]
     counted = f"{_summary(severity_counts(view.findings.iloc[positions]))}."
     reports = [report for report in view.reports if report.page.endswith(f"/{audit}.html")]
     texts = {"lead": _unchecked(view, audit) or counted, "reports": reports}
-    tables = *_filled(shown), at.rules(rules, "regles", "Règles de cet audit")
+    tables = *_filled(block), at.rules(rules, "regles", "Règles de cet audit")
     return SitePage(f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", texts, tables)
 
 
 def _unchecked(view: View, audit: str) -> str:
     """Say why an audit could not be made; "" if it could."""
-    why = view.missing.get(audit)
-    return format_text("Non vérifié : {why}.", why=why) if why else ""
+    reason = view.missing.get(audit)
+    return format_text("Non vérifié : {why}.", why=reason) if reason else ""
 
 
 def _rule(view: View, rule: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
@@ -140,9 +140,9 @@ def _rule(view: View, rule: Rule, positions: Sequence[int], waived: Sequence[int
     if positions:  # most rules find nothing: no frame is taken apart for them
         caption = format_text("Constats : {what}", what=title)
         tables.append(at.findings(positions, "constats", caption, ("Gravité", "Constat")))
-        whose = {view.records[i]["operator_id"] for i in positions} - {""}
+        operator_ids = {view.records[i]["operator_id"] for i in positions} - {""}
         text = "{n:constat}, {k:opérateur concerné|opérateurs concernés}."
-        lead = format_text(text, n=len(positions), k=len(whose))
+        lead = format_text(text, n=len(positions), k=len(operator_ids))
     if waived:
         tables.append(at.waived(waived))
     texts = {
@@ -161,8 +161,8 @@ def _operator(view: View, operator: Operator) -> SitePage:
     pairs = ((i, domain.name) for domain in reversed(domains) for i in domain.findings)
     names = {i: {"domain": name, "operator_id": operator.id} for i, name in pairs}
     caption, without = "Constats, les plus graves d’abord", ("Opérateur",)
-    shown = at.findings(operator.findings, "constats", caption, without, names)
-    tables = _filled(shown, at.domains(domains))
+    block = at.findings(operator.findings, "constats", caption, without, names)
+    tables = _filled(block, at.domains(domains))
     if operator.id in view.moves:  # most operators have none of these: no frame is taken apart for them
         tables.append(at.moves(view.moves[operator.id]))
     if operator.waived:
@@ -188,8 +188,8 @@ def _operator_lead(operator: Operator) -> str:
     if not operator.findings:
         return format_text("Aucun constat sur {n:domaine}.", n=domains)
     touched = sum(bool(domain.findings) for domain in operator.domains)
-    some, every = "{k} de ses {n:domaine}", "son seul domaine" if domains == 1 else "tous ses {n:domaine}"
-    extent = format_text(every if touched == domains else some, k=touched, n=domains)
+    on_part, on_all = "{k} de ses {n:domaine}", "son seul domaine" if domains == 1 else "tous ses {n:domaine}"
+    extent = format_text(on_all if touched == domains else on_part, k=touched, n=domains)
     unlisted = sum(not domain.rows for domain in operator.domains)
     if unlisted and domains > 1:
         extent += format_text(" (dont {n:absent} de la liste)", n=unlisted)
@@ -244,15 +244,15 @@ def _inputs(view: View) -> Html:
 
 def _trend(points: Sequence[Point]) -> Html:
     """Return the trend: what to look for, the lines, what they say."""
-    seen = [point for point in points if not point.unknown]  # others would draw a fall that is none
-    drawable = seen if len(seen) > 1 else list(points)
-    shown, left = drawable[-POINTS:], len(points) - len(drawable)
-    if len(shown) < 2:
+    certain = [point for point in points if not point.unknown]  # others would draw a fall that is none
+    drawable = certain if len(certain) > 1 else list(points)
+    recent, undrawn = drawable[-POINTS:], len(points) - len(drawable)
+    if len(recent) < 2:
         single = "L’évolution se lira ici à partir du deuxième passage : il y en a un pour l’instant."
         none = "L’évolution se lira ici à partir du deuxième passage : il n’y en a aucun pour l’instant."
-        return paragraph("none", say(single) if shown else say(none))
-    times = [pd.Timestamp(parse_instant(point.at)) for point in shown]
-    drawn = pd.DataFrame([point.counts for point in shown], times, list(reversed(SEVERITIES)))
+        return paragraph("none", say(single) if recent else say(none))
+    times = [pd.Timestamp(parse_instant(point.at)) for point in recent]
+    drawn = pd.DataFrame([point.counts for point in recent], times, list(reversed(SEVERITIES)))
     moved = [
         format_text("{what} de {a} à {z}", what=severity_name(name, 2), a=int(a), z=int(z))
         for name, a, z in zip(drawn.columns, drawn.iloc[0], drawn.iloc[-1], strict=True)
@@ -263,7 +263,7 @@ def _trend(points: Sequence[Point]) -> Html:
     passed = "{n:passage} aux entrées en doute {n:~n’est pas dessiné|ne sont pas dessinés}."
     caption = (
         format_text("En {n:passage}, du {a} au {z} : {what}.", **between, what=moved or none),
-        format_text(passed, n=left) if left else "",
+        format_text(passed, n=undrawn) if undrawn else "",
         gettext("Chaque ligne a sa propre échelle, qui part de 0."),
     )
     if lacking("report"):  # a night of the core alone draws no chart

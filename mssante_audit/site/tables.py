@@ -80,27 +80,27 @@ class Tables(Links):
         domains of a finding, the one that the page is about.
         """
         view, instead = self.view, instead or {}
-        shown = COLUMNS | ({"État": "status"} if view.follow_up else {})
-        columns = {heading: column for heading, column in shown.items() if heading not in without}
-        todo, rest = ([i for i in positions if (i in view.todo) == asks] for asks in (True, False))
+        headings = COLUMNS | ({"État": "status"} if view.follow_up else {})
+        columns = {heading: column for heading, column in headings.items() if heading not in without}
+        todo, rest = ([i for i in positions if (i in view.todo) == is_todo] for is_todo in (True, False))
         parts = todo[:ROWS], rest[: max(ROWS - len(todo), FOLDED)]
-        first, away = ([{**view.records[i], **instead.get(i, {})} for i in part] for part in parts)
+        first, hidden = ([{**view.records[i], **instead.get(i, {})} for i in part] for part in parts)
         html = finding_rows(name, caption, first, columns, self) if first else Html()
         if rest:
-            show = partial(finding_rows, records=away, columns=columns, links=self)
+            show = partial(finding_rows, records=hidden, columns=columns, links=self)
             hints = sum(view.records[i]["confidence"] == "hint" for i in rest)
             html = joined(html, folded(show, name, caption, len(rest), hints))
-        every = view.exported._replace(rows=[view.exported.rows[i] for i in positions])
-        return Shown(name, html, every, len(first) + len(away))
+        exported = view.exported._replace(rows=[view.exported.rows[i] for i in positions])
+        return Shown(name, html, exported, len(first) + len(hidden))
 
     def waived(self, positions: Sequence[int]) -> Shown:
         """Return waived findings by their positions."""
         frame = self.view.waived.iloc[list(positions)]
         columns = {h: c for h, c in COLUMNS.items() if c not in ("observed", "where")} | WAIVED
         caption = "Constats acceptés : raison, responsable et échéance"
-        shown = frame.head(ROWS).to_dict("records")
-        html = finding_rows("acceptes", caption, shown, columns, self) if shown else Html()
-        return Shown("acceptes", html, values(frame), len(shown))
+        records = frame.head(ROWS).to_dict("records")
+        html = finding_rows("acceptes", caption, records, columns, self) if records else Html()
+        return Shown("acceptes", html, values(frame), len(records))
 
     def _table(
         self, name: str, caption: str, columns: Mapping[str, str], frame: pd.DataFrame, rows: pd.DataFrame
@@ -141,13 +141,13 @@ class Tables(Links):
         last = len(self.view.records)
         for codes, inside in sorted(groups.items(), key=lambda g: min(g[1][0].findings, default=last)):
             outcomes = list(map(self._outcome, inside))
-            once = outcomes[0][1] if len({asked for _, asked in outcomes}) == 1 else ""
+            shared = outcomes[0][1] if len({when for _, when in outcomes}) == 1 else ""
             yield {
                 "rules": [(badge(catalogue()[c].severity), title_of(c), self.rule(c)) for c in codes],
-                "observed": once,
+                "observed": shared,
                 "domains": [
-                    (anchor_of(d.name), d.name, ", ".join(filter(None, (text, "" if once else asked))))
-                    for d, (text, asked) in zip(inside, outcomes, strict=True)
+                    (anchor_of(d.name), d.name, ", ".join(filter(None, (text, "" if shared else when))))
+                    for d, (text, when) in zip(inside, outcomes, strict=True)
                 ],
             }
 
@@ -159,8 +159,8 @@ class Tables(Links):
         text = count(n, "constat") if n > len(domain.rules) else ""  # else the group says it
         if not domain.rows:
             return ", ".join(filter(None, (text, gettext("pas dans la liste")))), ""
-        asked = format_text("DNS observé le {day}", day=at) if at else gettext("DNS jamais observé")
-        return text, asked if self.view.space.observation is not None else ""
+        when = format_text("DNS observé le {day}", day=at) if at else gettext("DNS jamais observé")
+        return text, when if self.view.space.observation is not None else ""
 
     def moves(self, moves: pd.DataFrame) -> Shown:
         """Return changes of certificates (`mssante_audit.verdicts.presented`)."""
@@ -196,35 +196,35 @@ class Tables(Links):
             (r.code, r.severity, r.audit, localized(r, "title"), *(int(n.get(r.code, 0)) for n in counted))
             for r in rules
         ]
-        kept = ["rule", "severity", "audit", "title", "findings", "new", "operators"]
+        keys = ["rule", "severity", "audit", "title", "findings", "new", "operators"]
         columns = {
             "Gravité": "severity", "Règle": "rule", "Audit": "audit", "Constats": "findings",
             "Nouveaux": "new", "Opérateurs": "operators",
         }  # fmt: skip
-        frame = pd.DataFrame(rows, columns=kept)
-        return self._table(name, caption, columns, frame, self._named(frame, ("findings",), "non vérifié"))
+        frame = pd.DataFrame(rows, columns=keys)
+        return self._table(name, caption, columns, frame, self._titled(frame, ("findings",), "non vérifié"))
 
     def audits(self) -> Shown:
         """Return the audits: findings by severity, new ones; unknown where it could not be made."""
-        view, whose = self.view, self.view.findings["audit"]
-        new = whose.iloc[sorted(view.fresh)].value_counts()
-        counts = ((a, severity_counts(view.findings[whose == a]), int(new.get(a, 0))) for a in audits())
-        rows = [(audit, audit not in view.missing, *of.values(), n) for audit, of, n in counts]
+        view, column = self.view, self.view.findings["audit"]
+        new = column.iloc[sorted(view.fresh)].value_counts()
+        counts = ((a, severity_counts(view.findings[column == a]), int(new.get(a, 0))) for a in audits())
+        rows = [(audit, audit not in view.missing, *numbers.values(), n) for audit, numbers, n in counts]
         frame = pd.DataFrame(rows, columns=["audit", "made", *_NUMBERS.values()])
         pages = ((f"{self.root}audits/{name}.html", title_of_audit(name)) for name in frame["audit"])
-        shown = self._named(frame, _NUMBERS.values(), "inconnu")
-        shown["audit"] = pd.Series([macro("findings.linked", *page) for page in pages], dtype="object")
+        table = self._titled(frame, _NUMBERS.values(), "inconnu")
+        table["audit"] = pd.Series([macro("findings.linked", *page) for page in pages], dtype="object")
         caption = "Constats par audit et par gravité"
-        return self._table("audits", caption, {"Audit": "audit", **_NUMBERS}, frame, shown)
+        return self._table("audits", caption, {"Audit": "audit", **_NUMBERS}, frame, table)
 
-    def _named(self, frame: pd.DataFrame, numbers: Iterable[str], unknown: str) -> pd.DataFrame:
+    def _titled(self, frame: pd.DataFrame, numbers: Iterable[str], unknown: str) -> pd.DataFrame:
         """Return a frame with audits by title, and no numbers of those that could not be made."""
-        whose, unmade = frame["audit"].tolist(), Cell(gettext(unknown), 0)
-        shown: dict[str, list[Any]] = {"audit": list(map(title_of_audit, whose))}
+        labels, unmade = frame["audit"].tolist(), Cell(gettext(unknown), 0)
+        columns: dict[str, list[Any]] = {"audit": list(map(title_of_audit, labels))}
         for n in numbers:
-            counts = zip(whose, frame[n].tolist(), strict=True)
-            shown[n] = [unmade if name in self.view.missing else count for name, count in counts]
-        return frame.assign(**pd.DataFrame(shown, dtype="object"))
+            counts = zip(labels, frame[n].tolist(), strict=True)
+            columns[n] = [unmade if name in self.view.missing else count for name, count in counts]
+        return frame.assign(**pd.DataFrame(columns, dtype="object"))
 
     def causes(self) -> Shown:
         """Return the first causes, with links to rule, operator and dossier; the file has all."""
@@ -234,8 +234,8 @@ class Tables(Links):
 
     def runs(self) -> Shown:
         """Return the numbers of each run, the last one first; in the files the first one."""
-        kept = {"Ouverts": "open", "Réglés": "fixed", "Acceptés": "waived", "Inconnus": "unknown"}
-        numbers, points = {**_NUMBERS, **kept}, self.view.points
+        states = {"Ouverts": "open", "Réglés": "fixed", "Acceptés": "waived", "Inconnus": "unknown"}
+        numbers, points = {**_NUMBERS, **states}, self.view.points
         frame = pd.DataFrame([{**asdict(p), **p.counts} for p in points], columns=["at", *numbers.values()])
         newest, caption = frame.iloc[: -ROWS - 1 : -1], "Constats par gravité à chaque passage"
         return self._table("evolution", caption, {"Passage": "at", **numbers}, frame, newest)

@@ -105,8 +105,8 @@ class View:
         self.unevaluated = unevaluated(space, self.findings)
         # Positions of the findings that ask for something (pages fold the others), are new, or unknown.
         self.todo = frozenset(actionable(self.findings).index)
-        status = grouped((how, at) for at, how in enumerate(self.follow_up.status if self.follow_up else ()))
-        self.new, self.unknown = (frozenset(status.get(how, ())) for how in ("new", "unknown"))
+        status = grouped((key, at) for at, key in enumerate(self.follow_up.status if self.follow_up else ()))
+        self.new, self.unknown = (frozenset(status.get(key, ())) for key in ("new", "unknown"))
         self.fresh = self.new & self.todo
         operators = sorted(self._operators(dossiers), key=lambda o: (o.name, o.id))
         self.operators = {operator.id: operator for operator in operators}
@@ -120,30 +120,30 @@ class View:
         )
 
     def _operators(self, folder: Path | None) -> Iterator[Operator]:
-        entries, shown = self.space.entries, self.space.shown  # names as the findings have them
+        entries, display = self.space.entries, self.space.shown  # names as the findings have them
         columns = ["row", "operator_id", "operator", "domain", "is_audit_entry"]
         rows = list(zip(*(entries[c].tolist() for c in columns), strict=True))
-        whose = {row: (owner, shown(domain)) for row, owner, _, domain, _ in rows}
-        tests = grouped((whose[row], test) for row, *_, test in rows)
-        names = grouped((owner, shown(name)) for _, owner, name, *_ in rows)
+        pair_of = {row: (owner, display(domain)) for row, owner, _, domain, _ in rows}
+        tests = grouped((pair_of[row], test) for row, *_, test in rows)
+        names = grouped((owner, display(name)) for _, owner, name, *_ in rows)
         touching: list[dict[tuple[str, str], list[int]]] = []  # positions by operator and domain
         for frame in (self.findings, self.waived):
             touched: list[tuple[tuple[str, str], int]] = []
             its_columns = (frame[name] for name in ("rows", "operator_id", "operator", "domain"))
-            every = zip(*its_columns, domains_touched(entries, frame), strict=True)
-            for at, (numbers, owner, name, domain, several) in enumerate(every):
+            touches = zip(*its_columns, domains_touched(entries, frame), strict=True)
+            for at, (numbers, owner, name, domain, several) in enumerate(touches):
                 # One of the register may be of several domains, which the list need not spell alike.
-                its = {domain} if numbers or not several else map(shown, several)
-                named = [(owner, each) for each in sorted(its) if owner or each]
-                pairs = dict.fromkeys([*(whose[row] for row in numbers), *named])
+                its = {domain} if numbers or not several else map(display, several)
+                named = [(owner, its_name) for its_name in sorted(its) if owner or its_name]
+                pairs = dict.fromkeys([*(pair_of[row] for row in numbers), *named])
                 touched += [(pair, at) for pair in pairs]
                 if named:
                     names.setdefault(owner, [name])
             touching.append(grouped(touched))
-        found, _ = touching
+        by_pair, _ = touching
         domains_of, codes = defaultdict[str, list[Domain]](list), self.findings["rule"].tolist()
-        for pair in sorted({*tests, *(pair for pair in found if pair[1])}):
-            ats, listed = found.get(pair, ()), tests.get(pair, ())
+        for pair in sorted({*tests, *(pair for pair in by_pair if pair[1])}):
+            ats, listed = by_pair.get(pair, ()), tests.get(pair, ())
             rules = tuple(dict.fromkeys(codes[at] for at in ats))
             domains_of[pair[0]].append(Domain(pair[1], ats, rules, len(listed), bool(listed) and all(listed)))
         by_owner = [grouped((o, at) for (o, _), ats in part.items() for at in ats) for part in touching]
@@ -152,7 +152,7 @@ class View:
             called = [name for name, _ in Counter(bearing).most_common() if name] or [owner]
             called = called if owner else ["Sans identifiant lisible"]
             page, dossier = f"operateurs/{page_name(owner)}.html", dossiers.get(owner, "")
-            findings, waived = (sorted({*theirs.get(owner, ())}) for theirs in by_owner)
+            findings, waived = (sorted({*of_owner.get(owner, ())}) for of_owner in by_owner)
             new = [at for at in findings if at in self.fresh]
             counts = (severity_counts(self.findings.iloc[positions]) for positions in (findings, new))
             yield Operator(owner, called, page, dossier, domains_of[owner], findings, waived, *counts)
@@ -172,8 +172,8 @@ class View:
     def causes(self) -> pd.DataFrame:
         """What is to be put right, in order."""
         unsure = doubts(self.space, self.findings, self.domains)
-        every = causes(self.findings, self.space.audited, self.space.published, unsure)
-        return with_contacts(every, self.space).assign(domain=list(map(self.space.shown, every["domain"])))
+        merged = causes(self.findings, self.space.audited, self.space.published, unsure)
+        return with_contacts(merged, self.space).assign(domain=list(map(self.space.shown, merged["domain"])))
 
     @cached_property
     def bearers(self) -> Mapping[str, list[str]]:
@@ -184,8 +184,8 @@ class View:
     def moves(self) -> Mapping[str, pd.DataFrame]:
         """The changes of certificates on the servers of each operator that has any, the last one first."""
         moved, rows = renewals(self.space), self.space.audited
-        whose = rows.drop_duplicates(["domain", "operator_id"]).groupby("domain")["operator_id"].agg(list)
-        owners = (dict.fromkeys(o for d in named for o in whose.get(d, ())) for named in moved["domains"])
+        operators = rows.drop_duplicates(["domain", "operator_id"]).groupby("domain")["operator_id"].agg(list)
+        owners = (dict.fromkeys(o for d in named for o in operators.get(d, ())) for named in moved["domains"])
         positions = grouped((owner, at) for at, several in enumerate(owners) for owner in several)
         return {owner: moved.iloc[at[::-1]].reset_index(drop=True) for owner, at in positions.items()}
 
@@ -212,8 +212,8 @@ class View:
 
     def first(self) -> list[Operator]:
         """Return the operators that something is asked of: worst severity first, new before known ones."""
-        asked = (operator for operator in self.operators.values() if operator.todo)
-        return sorted(asked, key=lambda o: ([(-o.new[s], -n) for s, n in o.counts.items()], o.name))
+        operators = (operator for operator in self.operators.values() if operator.todo)
+        return sorted(operators, key=lambda o: ([(-o.new[s], -n) for s, n in o.counts.items()], o.name))
 
 
 def page_name(identifier: str) -> str:

@@ -35,9 +35,9 @@ FRAMES: Mapping[str, tuple[str, Callable[[], tuple[Column, ...]]]] = {
 
 def schema(name: str) -> dict[str, Any]:
     """Return the JSON Schema of a frame of `FRAMES`, as files have its rows."""
-    what, columns = FRAMES[name]
-    more = findings.IN_FILES if name == "findings" else ()
-    return json_schema(f"{name}: {what}", columns(), more)
+    meaning, columns = FRAMES[name]
+    optional = findings.IN_FILES if name == "findings" else ()
+    return json_schema(f"{name}: {meaning}", columns(), optional)
 
 
 # Of a Table Schema, by how a dtype begins; all others are text in Parquet

@@ -101,10 +101,10 @@ def load_space(
         "anchors of its own:": bool(anchors) and signature["status"],
         "signer": signer not in (None, signature["expected"]) and (signature["expected"] or "unknown"),
     }
-    for what, made in others.items():
-        if made:
+    for setting, value in others.items():
+        if value:
             message = "the snapshot was made with {} {}, and not as asked"
-            raise InputError(message, what, made, file=str(folder), remedy=AGAIN)
+            raise InputError(message, setting, value, file=str(folder), remedy=AGAIN)
     if contacts == "all" and head["shareable"]:
         raise InputError("a snapshot to hand on holds no contacts", file=str(folder), remedy=AGAIN)
     return _space(snapshot, contacts)
@@ -124,11 +124,11 @@ def is_snapshot(folder: str | Path | None) -> bool:
     if (Path(folder) / FILE).is_file():
         return True
     try:
-        left = {path.name for path in Path(folder).iterdir()}
+        names = {path.name for path in Path(folder).iterdir()}
     except OSError:
         return False
-    ours = all(name in (PRIVATE, PACKAGE) or name.endswith(".parquet") for name in left)
-    return ours and left >= {f"{name}.parquet" for name in ("entries", "problems", "findings", "domains")}
+    ours = all(name in (PRIVATE, PACKAGE) or name.endswith(".parquet") for name in names)
+    return ours and names >= {f"{name}.parquet" for name in ("entries", "problems", "findings", "domains")}
 
 
 @dataclass(frozen=True)
@@ -196,20 +196,20 @@ def _space(snapshot: _Snapshot, contacts: str) -> TrustSpace:
     )
     names, since = entries["domain"].tolist(), made_with.oldest_observation(made_at)
     read = partial(read_observations, faults={})  # what could not be read then is not asked for either
-    observed, aside, files = read(data, names, made_at, since) if data else ({}, (), {})
+    observed, unused, files = read(data, names, made_at, since) if data else ({}, (), {})
     same = {
-        need: seen for need, seen in observed.items() if seen and hashes(seen) == head["observed"].get(need)
+        need: part for need, part in observed.items() if part and hashes(part) == head["observed"].get(need)
     }
     register, mailboxes = None, None
-    if kept := head["mailboxes"]:
-        counts = Counts(snapshot.frame("mailboxes"), **kept["counts"])
-        mailboxes = Extraction(kept["source"], parse_instant(kept["made_at"]), known=counts)
+    if stored := head["mailboxes"]:
+        counts = Counts(snapshot.frame("mailboxes"), **stored["counts"])
+        mailboxes = Extraction(stored["source"], parse_instant(stored["made_at"]), known=counts)
     problems = f"{PRIVATE}/register_problems"
-    if (kept := head["register"]) and f"{problems}.parquet" in contents:
-        missing = {file: frozenset(columns) for file, columns in kept["missing"].items()}
-        scope = Scope.model_validate(kept["scope"]) if kept["scope"] else None
+    if (stored := head["register"]) and f"{problems}.parquet" in contents:
+        missing = {file: frozenset(columns) for file, columns in stored["missing"].items()}
+        scope = Scope.model_validate(stored["scope"]) if stored["scope"] else None
         frames = snapshot.frame("register"), snapshot.frame(problems)
-        register = Register(*frames, missing, kept["source"], kept["sha256"], scope)
+        register = Register(*frames, missing, stored["source"], stored["sha256"], scope)
     space = TrustSpace(
         whitelist,
         made_at,
@@ -217,7 +217,7 @@ def _space(snapshot: _Snapshot, contacts: str) -> TrustSpace:
         contacts,
         register=register,
         **same,
-        aside=aside,
+        aside=unused,
         files=files,
         mailboxes=mailboxes,
         archive=find_archive(data, origin["anchors"], origin["signer"]) if data and data.is_dir() else None,
@@ -225,8 +225,8 @@ def _space(snapshot: _Snapshot, contacts: str) -> TrustSpace:
     )
 
     def masked() -> dict[Any, pd.Series]:
-        shown = snapshot.frame("entries", clear=False)
-        return {name: texts for name, texts in shown.items() if not texts.equals(entries[name])}
+        frame = snapshot.frame("entries", clear=False)
+        return {name: texts for name, texts in frame.items() if not texts.equals(entries[name])}
 
     space.kept.update(_findings(snapshot))
     space.kept["domains"] = lambda: _with_json(snapshot.frame("domains"), "why")
@@ -237,21 +237,21 @@ def _space(snapshot: _Snapshot, contacts: str) -> TrustSpace:
 
 def _findings(snapshot: _Snapshot) -> dict[Hashable, Callable[[], Any]]:
     """Return what makes the findings of each audit, open and waived, as `mssante_audit.audits` has them."""
-    kept = snapshot.frame("findings", *OF_FINDINGS)
-    rules = grouped(zip(kept["audit"], kept["rule"], strict=True))
+    stored = snapshot.frame("findings", *OF_FINDINGS)
+    rules = grouped(zip(stored["audit"], stored["rule"], strict=True))
 
     @cache
-    def whole() -> pd.DataFrame:
-        clear = {name: kept.get(f"own_{name}", kept[name]) for name in CLEAR}
-        clear["severity"] = kept["severity"].astype(Severity)
-        frame = kept[[*COLUMNS, *WAIVED]].assign(**clear)
+    def all_findings() -> pd.DataFrame:
+        clear = {name: stored.get(f"own_{name}", stored[name]) for name in CLEAR}
+        clear["severity"] = stored["severity"].astype(Severity)
+        frame = stored[[*COLUMNS, *WAIVED]].assign(**clear)
         return from_json(_with_json(_with_json(frame, "rows", "where"), "subject", "facts", read=loaded))
 
     def of_audit(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        findings = whole()[whole()["audit"] == name]
+        findings = all_findings()[all_findings()["audit"] == name]
         is_open = findings["until"] == ""
-        aside = findings[~is_open].reset_index(drop=True)
-        return findings.loc[is_open, [*COLUMNS]].reset_index(drop=True), aside
+        waived = findings[~is_open].reset_index(drop=True)
+        return findings.loc[is_open, [*COLUMNS]].reset_index(drop=True), waived
 
     # What another version found is found anew.
     usable = [name for name in snapshot.head["audits"] if catalogue().keys() >= {*rules.get(name, ())}]

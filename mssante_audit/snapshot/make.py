@@ -103,16 +103,16 @@ def frames_of(space: TrustSpace) -> dict[str, Callable[[], pd.DataFrame]]:
 
 
 def _files(space: TrustSpace, data: str | Path | None, shareable: bool) -> Iterator[tuple[str, bytes]]:
-    every = []
+    parts = []
     for name in registry.audits():  # in facts, open ones first, waived ones with their `WAIVED`
-        open_ones, aside = parted(name, space)
-        of_audit = pd.concat([open_ones.assign(**dict.fromkeys(load.WAIVED, "")), aside], ignore_index=True)
-        every.append(of_audit.assign(audit=name))
-    findings = pd.concat(every, ignore_index=True)
-    shown, makers = worded(findings), frames_of(space)
+        open_ones, closed = parted(name, space)
+        of_audit = pd.concat([open_ones.assign(**dict.fromkeys(load.WAIVED, "")), closed], ignore_index=True)
+        parts.append(of_audit.assign(audit=name))
+    findings = pd.concat(parts, ignore_index=True)
+    table, makers = worded(findings), frames_of(space)
     makers |= {
-        "findings": lambda: shown,
-        "domains": lambda: domains_of(space, shown[shown["until"] == ""]),
+        "findings": lambda: table,
+        "domains": lambda: domains_of(space, table[table["until"] == ""]),
     }
     frames = {name: make() for name, make in makers.items() if name != "waived"}
     clear = findings[["subject", "facts", "domain", "operator"]]
@@ -172,8 +172,8 @@ def changes_of(space: TrustSpace) -> pd.DataFrame:
 def _head(space: TrustSpace) -> dict[str, Any]:
     """Return what no frame holds, as JSON types."""
 
-    def fields(of: object, *names: str) -> dict[str, Any]:
-        return {name: getattr(of, name) for name in names}
+    def fields(record: object, *names: str) -> dict[str, Any]:
+        return {name: getattr(record, name) for name in names}
 
     whitelist, register, mailboxes = space.whitelist, space.register, space.mailboxes
     return dict(to_jsonable_python({
@@ -187,7 +187,7 @@ def _head(space: TrustSpace) -> dict[str, Any]:
             **fields(register, "source", "sha256", "scope"),
             "missing": {file: sorted(columns) for file, columns in register.missing.items()},
         },
-        "observed": {need: hashes(seen) for need, seen in space.observations.items()},
+        "observed": {need: hashes(observation) for need, observation in space.observations.items()},
         "mailboxes": mailboxes and {
             **fields(mailboxes, "source", "made_at"),
             "counts": fields(mailboxes.counts, "repeated", "unread", "damage"),

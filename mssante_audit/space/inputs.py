@@ -42,9 +42,9 @@ class Bundle:
         return folder / self.data, [folder / anchor for anchor in self.anchors]
 
 
-def _place(given: str | Path) -> Path:
+def _place(path: str | Path) -> Path:
     """Return where a folder leads, so that paths of what lies beside it begin alike; of a file its own."""
-    return real_path(given) if Path(given).is_dir() else Path(given).absolute()
+    return real_path(path) if Path(path).is_dir() else Path(path).absolute()
 
 
 def _below(data: Path) -> set[Path]:
@@ -59,7 +59,7 @@ def _below(data: Path) -> set[Path]:
     return {path for path in (data, *paths) if path.is_file()}
 
 
-def _named(anchor: Path) -> list[Path]:
+def _files_of(anchor: Path) -> list[Path]:
     """Return the files of certificates and revocation lists that a user names, or whose folder he does."""
     return files_in(anchor, (*SUFFIXES, SUFFIX)) if anchor.is_dir() else [anchor]
 
@@ -74,7 +74,7 @@ def pack(data: str | Path, anchors: Sequence[str | Path] = (), mailboxes: Extrac
     roots = {f"{place}/{root.name or 'data'}": root for place, root in places.items()}
     where, *others = roots
     for name, root in roots.items():
-        for path in sorted(_below(root) if name == where else _named(root)):
+        for path in sorted(_below(root) if name == where else _files_of(root)):
             if not is_extraction(path):
                 inside = os.path.normpath(Path(name, os.path.relpath(path, root)))
                 files[Path(inside).as_posix()] = path.read_bytes()
@@ -84,7 +84,7 @@ def pack(data: str | Path, anchors: Sequence[str | Path] = (), mailboxes: Extrac
 def inputs_digest(data: str | Path | None, anchors: Sequence[str | Path] = ()) -> str:
     """Return a hash of the content of what `load_space` may read, and of where files lie to each other."""
     root = _place(sample_folder() if data is None else data)
-    files = sorted(_below(root).union(*map(_named, map(_place, anchors))))
+    files = sorted(_below(root).union(*map(_files_of, map(_place, anchors))))
     return _digest((p.relative_to(root) if p.is_relative_to(root) else p.name, p) for p in files)
 
 

@@ -38,7 +38,7 @@ def covered(space: TrustSpace) -> frozenset[str] | None:
     operators = (*space.operator_names.items(), *declared)
     identified = [(number, name) for number, name in operators if number]
     structures = {same[operator] for operator in sitting["operator_id"].unique() if operator}
-    structures |= {_meant(text, identified, same) for text in scope.operators}
+    structures |= {_structure(text, identified, same) for text in scope.operators}
     return frozenset(o for o in entries["operator_id"].unique() if same.get(o) in structures)
 
 
@@ -53,13 +53,13 @@ def outside(space: TrustSpace) -> frozenset[str]:
     return frozenset(entries["domain"]) - frozenset(inside)
 
 
-def _meant(text: str, operators: list[tuple[str, str]], same: dict[str, str]) -> str:
+def _structure(text: str, operators: list[tuple[str, str]], same: dict[str, str]) -> str:
     """Return the structure that a scope names by one of its numbers, or by its whole name."""
-    among = {structure_key(number) for number, _ in operators}
-    keys = {number: structure_key(number, among) for number, _ in operators}
-    listed = {structure_key(number, among): first for number, first in same.items()}
+    known_keys = {structure_key(number) for number, _ in operators}
+    keys = {number: structure_key(number, known_keys) for number, _ in operators}
+    listed = {structure_key(number, known_keys): first for number, first in same.items()}
     roots = {number: listed.get(key, number) for number, key in keys.items()}  # the register may have another
-    matches = {roots[number] for number, key in keys.items() if key == structure_key(text, among)}
+    matches = {roots[number] for number, key in keys.items() if key == structure_key(text, known_keys)}
     matches = matches or {roots[number] for number, name in operators if fold(name) == fold(text) != ""}
     if len(matches) == 1:
         return matches.pop()
@@ -67,6 +67,6 @@ def _meant(text: str, operators: list[tuple[str, str]], same: dict[str, str]) ->
         remedy: tuple[str, ...] = ("Such as: {}", "; ".join(sorted(matches)[:5]))
         raise InputError("{} may mean {} operators", repr(text), len(matches), file=SCOPE, remedy=remedy)
     names = {fold(name): name for _, name in operators}
-    near = "; ".join(names[name] for name in difflib.get_close_matches(fold(text), names, n=3))
-    remedy = ("Near: {}", near) if near else ("Write its identifier, or its name",)
+    similar = "; ".join(names[name] for name in difflib.get_close_matches(fold(text), names, n=3))
+    remedy = ("Near: {}", similar) if similar else ("Write its identifier, or its name",)
     raise InputError("no operator {} in list or register", repr(text), file=SCOPE, remedy=remedy)

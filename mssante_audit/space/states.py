@@ -76,22 +76,22 @@ def states_of(
     """
     limits, known, states = limits or Inputs(), known or {}, []
     inputs = _inputs(space, limits)
-    future = {aside.file.partition("-")[0] for aside in space.aside if aside.why == "future"}
+    future = {entry.file.partition("-")[0] for entry in space.aside if entry.why == "future"}
     for name in (LIST, *map(input_of, known_needs())):
-        seen, before = inputs.get(name), known.get(name)
+        current, before = inputs.get(name), known.get(name)
         faults: list[Fault]
         if name in space.faults:
             faults = [("damaged", _unread(space.faults[name]))]
-        elif seen is not None:
-            faults = [*seen.faults, *_against(seen, before, space.as_of)]
+        elif current is not None:
+            faults = [*current.faults, *_against(current, before, space.as_of)]
             faults += _of_archive(space, published, before) if name == LIST else ()
         elif name in future or before is not None:
             faults = [("future", {"made": None}) if name in future else ("absent", {"before": bool(before)})]
         else:
             continue
         state, why = min(faults, key=lambda fault: STATES.index(fault[0]), default=("ok", {}))
-        made = seen.made if seen else None
-        age = None if made is None else int((space.as_of - made) / timedelta(days=1))
+        made_at = current.made if current else None
+        age = None if made_at is None else int((space.as_of - made_at) / timedelta(days=1))
         tolerated = state != "ok" and not {name, f"{name}:{state}"}.isdisjoint(limits.tolerated)
         states.append(State(name, state, age, {"input": name, **why}, tolerated))
     return tuple(states)
@@ -101,10 +101,10 @@ def figures(space: TrustSpace, states: tuple[State, ...], known: Known | None = 
     """Return what the next run is to hold its inputs against: of those in doubt, what was known before."""
     doubtful = {state.name for state in states if state.doubtful}
     noted = {name: dict(before) for name, before in (known or {}).items() if name in doubtful}
-    for name, seen in _inputs(space, Inputs()).items():
+    for name, current in _inputs(space, Inputs()).items():
         if name not in doubtful:
-            made = seen.made and seen.made.isoformat()
-            noted[name] = {"made": made, "size": seen.size, "signer": seen.signer}
+            made_at = current.made and current.made.isoformat()
+            noted[name] = {"made": made_at, "size": current.size, "signer": current.signer}
     return noted
 
 
@@ -138,42 +138,42 @@ def remedied(state: State, language: str = "") -> str:
 
 def _unread(errors: Sequence[InputError]) -> dict[str, str]:
     """Return what is known of files that could not be read: the name of the first, and why in English."""
-    why = "; ".join(unnamed(error.brief) for error in errors)
-    return {"file": unnamed(PurePath(errors[0].file or "").name), "error": why}
+    message = "; ".join(unnamed(error.brief) for error in errors)
+    return {"file": unnamed(PurePath(errors[0].file or "").name), "error": message}
 
 
-def _against(seen: _Input, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Fault]:
+def _against(current: _Input, before: Mapping[str, Any] | None, as_of: datetime) -> Iterator[Fault]:
     """Yield the states that an input is in by its date, or against what was there before."""
-    instant, earlier = seen.made, before or {}
-    if instant is not None and seen.max_age and as_of - instant > timedelta(seen.max_age):
-        yield "stale", {"days": (as_of - instant).days, "limit": seen.max_age}
-    if instant is not None and seen.ahead is not None:
-        if instant > as_of + seen.ahead:
+    instant, earlier = current.made, before or {}
+    if instant is not None and current.max_age and as_of - instant > timedelta(current.max_age):
+        yield "stale", {"days": (as_of - instant).days, "limit": current.max_age}
+    if instant is not None and current.ahead is not None:
+        if instant > as_of + current.ahead:
             yield "future", {"made": instant.isoformat()}
         if earlier.get("made") and instant < parse_instant(earlier["made"]):
             yield "older", {"made": instant.isoformat(), "before": earlier["made"]}
-    if seen.faults and earlier.get("signer") and seen.signer not in ("", earlier["signer"]):
-        yield "changed-signer", {"signer": seen.signer}
-    if seen.size < (1 - seen.max_loss) * earlier.get("size", 0):
-        yield "shrunk", {"size": seen.size, "before": earlier["size"]}
+    if current.faults and earlier.get("signer") and current.signer not in ("", earlier["signer"]):
+        yield "changed-signer", {"signer": current.signer}
+    if current.size < (1 - current.max_loss) * earlier.get("size", 0):
+        yield "shrunk", {"size": current.size, "before": earlier["size"]}
 
 
 def _of_archive(space: TrustSpace, published: Record | None, before: object) -> Iterator[Fault]:
     """Yield the states of the list published now, though it is not the one audited, and of this as kept."""
     archive, audited, sha256 = space.archive, space.whitelist.generated_at, space.whitelist.sha256
-    kept = archive.snapshots if archive else ()
+    snapshots = archive.snapshots if archive else ()
     if published is not None and published.outcome == "quarantined":
         why = {"doubt": published.doubt, "listed": published.made, "signer": published.signer}
         yield ("changed-signer" if "changed-signer" in published.flags else "quarantined"), why
     elif published is not None:
-        instant = next((s.generated_at for s in kept if s.name == published.file), None)
+        instant = next((s.generated_at for s in snapshots if s.name == published.file), None)
         at = instant and instant.isoformat()
         if instant is not None and instant > space.as_of + SKEW:
             yield "future", {"made": at, "listed": at}
         elif instant is not None and audited is not None and instant < audited.replace(microsecond=0):
             yield "older", {"made": at, "before": audited.isoformat(), "listed": at}
     if archive is not None and before is None:  # that it shrank then is all there is without a run before
-        names = {snapshot.name for snapshot in kept if sha256.startswith(snapshot.sha)}
+        names = {snapshot.name for snapshot in snapshots if sha256.startswith(snapshot.sha)}
         if any(r.file in names and "shrunk" in r.flags for r in archive.log if r.outcome == "kept"):
             yield "shrunk", {"size": len(space.entries), "before": 0}
 

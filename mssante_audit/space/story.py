@@ -79,13 +79,13 @@ def compare(
     return replace(compared, changes=changed, events=happened)
 
 
-def _file(given: List | TrustSpace) -> List:
+def _file(source: List | TrustSpace) -> List:
     """Return the list that a data folder or a space stands for, as `mssante_audit.load_space` takes it."""
-    if isinstance(given, TrustSpace):
-        return given.whitelist
-    if not isinstance(given, str | Path) or not Path(given).is_dir():
-        return given
-    return find_whitelist(Path(given), find_archive(Path(given)))
+    if isinstance(source, TrustSpace):
+        return source.whitelist
+    if not isinstance(source, str | Path) or not Path(source).is_dir():
+        return source
+    return find_whitelist(Path(source), find_archive(Path(source)))
 
 
 def worded_changes(changes: pd.DataFrame, *, language: str = "", contacts: str = "services") -> pd.DataFrame:
@@ -94,17 +94,17 @@ def worded_changes(changes: pd.DataFrame, *, language: str = "", contacts: str =
     Of persons that is shown, in `facts` too, which `contacts` says; two that differ stay different.
     """
     facts, index = seen(contacts)(changes["facts"].tolist()), changes.index
-    shown = changes.assign(facts=pd.Series(facts, index=index, dtype="object"))
+    table = changes.assign(facts=pd.Series(facts, index=index, dtype="object"))
     for side in ("before", "after"):
-        shown[side] = pd.Series([_side(of_one, side, language) for of_one in facts], index=index, dtype="str")
-    return shown[[column.name for column in CHANGES]]
+        table[side] = pd.Series([_side(of_one, side, language) for of_one in facts], index=index, dtype="str")
+    return table[[column.name for column in CHANGES]]
 
 
 def _side(facts: Mapping[str, Any], side: str, language: str) -> str:
     value = facts.get(side, "")
     if isinstance(value, list):
-        who = " | ".join(_say("who", operator, language) for operator in value)
-        return _say("copied", {"who": who, **facts}, language) if "like" in facts else who
+        operators = " | ".join(_say("who", operator, language) for operator in value)
+        return _say("copied", {"who": operators, **facts}, language) if "like" in facts else operators
     if "contact" in facts:
         return f"{_say('contact_named', facts['contact'], language)}{value}"
     return f"{value} × {facts['certificate']}" if "certificate" in facts else str(value)
@@ -115,14 +115,14 @@ def worded_events(events: pd.DataFrame, *, language: str = "", contacts: str = "
 
     Persons are shown as in `worded_changes`. Further columns stay.
     """
-    sentences, shown = [], seen(contacts)(events["facts"].tolist())
-    columns = (events["kind"], events["size"], shown, events["confidence"])
+    sentences, masked = [], seen(contacts)(events["facts"].tolist())
+    columns = (events["kind"], events["size"], masked, events["confidence"])
     for kind, size, facts, sure in zip(*columns, strict=True):
         text = _say(kind, {**facts, "size": size}, language)
         text = text[:1].upper() + text[1:]
         sentences.append(_say("doubtful", text, language) if sure == "unknown" else text)
     worded = events.assign(
-        facts=pd.Series(shown, index=events.index, dtype="object"),
+        facts=pd.Series(masked, index=events.index, dtype="object"),
         sentence=pd.Series(sentences, index=events.index, dtype="str"),
     )
     names = [column.name for column in EVENTS]
@@ -191,37 +191,37 @@ def chronicle(
         sides = [*sides[:1], side]  # no more of them are kept than the first and the last
     if not sides:
         raise (unread[0] if unread else InputError("no list of that date", file=str(space.archive.folder)))
-    whose = {operator_id} if operator_id is not None else None if departments is None else sitting - {""}
+    ids = {operator_id} if operator_id is not None else None if departments is None else sitting - {""}
     times = [snapshot.generated_at for snapshot in readable]
     try:
         history = space.archive.history
     except InputError:  # of a list outside of the span, perhaps
         history = merged(rows_of(space.archive.load(s).entries, s.generated_at) for s in readable)
-    whole = between(sides[0], sides[-1], renames_in(history, times) if len(times) > 2 else {})
+    overall = between(sides[0], sides[-1], renames_in(history, times) if len(times) > 2 else {})
     frame = pd.DataFrame(counts, columns=["time", "rows", "domains", "operators"])
-    ages, kept = _ages(history, sides[-1].entries, whole, whose), [_of(step, whose) for step in steps]
+    ages, spans = _ages(history, sides[-1].entries, overall, ids), [_touching(step, ids) for step in steps]
     skipped = len(archived) - len(chosen)
-    return Chronicle(frame, tuple(kept), _of(whole, whose), ages, skipped, tuple(unread))
+    return Chronicle(frame, tuple(spans), _touching(overall, ids), ages, skipped, tuple(unread))
 
 
-def _of(span: Span, operators: Collection[str] | None) -> Span:
+def _touching(span: Span, operators: Collection[str] | None) -> Span:
     """Return what touches some operators: events whole, changes their own."""
     if operators is None:
         return span
     sides = span.changes[["operator_before", "operator_after"]].isin(list(operators))
     changes = span.changes[sides.any(axis=1)].reset_index(drop=True)
-    theirs = [facts.get("operator", {}).get("operator") in operators for facts in span.events["facts"]]
-    whole = span.events["kind"].isin(["arrival", "departure"]) & pd.Series(theirs, dtype="bool")
-    touching = whole | span.events["event"].isin(set(changes["event"]))
+    involved = [facts.get("operator", {}).get("operator") in operators for facts in span.events["facts"]]
+    in_full = span.events["kind"].isin(["arrival", "departure"]) & pd.Series(involved, dtype="bool")
+    touching = in_full | span.events["event"].isin(set(changes["event"]))
     return replace(span, changes=changes, events=span.events[touching].reset_index(drop=True))
 
 
 def _ages(
-    history: pd.DataFrame, entries: pd.DataFrame, whole: Span, operators: Collection[str] | None
+    history: pd.DataFrame, entries: pd.DataFrame, overall: Span, operators: Collection[str] | None
 ) -> pd.DataFrame:
-    kept = entries if operators is None else entries[entries["operator_id"].isin(list(operators))]
-    names = kept["domain"].unique().tolist()
-    renamed = whole.changes[whole.changes["kind"] == "renamed"]
+    rows = entries if operators is None else entries[entries["operator_id"].isin(list(operators))]
+    names = rows["domain"].unique().tolist()
+    renamed = overall.changes[overall.changes["kind"] == "renamed"]
     was = {name: facts["before"] for name, facts in zip(renamed["domain"], renamed["facts"], strict=True)}
     # Another name is no other domain.
     first = history.groupby("domain")["first_seen"].min().reindex([was.get(name, name) for name in names])

@@ -86,17 +86,17 @@ class TrustSpace:
     @property
     def declarations(self) -> pd.DataFrame:
         """The rows of the register, persons masked unless the space shows them; empty without one."""
-        return _above("report.desk.declarations", self)
+        return _call_above("report.desk.declarations", self)
 
     @property
     def certificates(self) -> pd.DataFrame:
         """The certificates that mail servers present, a row each: ``until`` when, on how many ``domains``."""
-        return _above("verdicts.presented.certificates_of", self)
+        return _call_above("verdicts.presented.certificates_of", self)
 
     @property
     def changes(self) -> pd.DataFrame:
         """What changed since the archived list before this one, persons masked; empty if there is none."""
-        return _above("snapshot.make.changes_of", self)
+        return _call_above("snapshot.make.changes_of", self)
 
     @cached_property
     def states(self) -> tuple[State, ...]:
@@ -191,15 +191,15 @@ class TrustSpace:
     @property
     def observations(self) -> dict[str, Any]:
         """What was observed, of every kind that there is, by what needs it."""
-        return {kind.need: seen for kind in KINDS if (seen := self.given(kind.need)) is not None}
+        return {kind.need: observed for kind in KINDS if (observed := self.given(kind.need)) is not None}
 
     def parts(self) -> list[TrustSpace]:
         """Return the space once for each file of its observation of the DNS, with that file's domains."""
-        seen = self.observation
+        observation = self.observation
 
         def make() -> list[TrustSpace]:
-            shares = list(seen.shares(self.audited["domain"].tolist())) if seen else []
-            if all(part is seen for part, _ in shares):
+            shares = list(observation.shares(self.audited["domain"].tolist())) if observation else []
+            if all(part is observation for part, _ in shares):
                 return []
             return [replace(self, observation=part, domains=frozenset(names)) for part, names in shares]
 
@@ -212,11 +212,11 @@ class TrustSpace:
 
     def join(self, theirs: pd.DataFrame | str | Path, on: str, column: str | None = None) -> pd.DataFrame:
         """Return the audited rows beside an external table or its file (`mssante_audit.join`)."""
-        return _above("report.desk.join", self.audited, theirs, on, column)
+        return _call_above("report.desk.join", self.audited, theirs, on, column)
 
     def explore(self, *, language: str = "") -> Any:
         """Return the domains as one page to search and filter (`mssante_audit.report.explorer.explore`)."""
-        return _above("report.explorer.explore", self, language=language)
+        return _call_above("report.explorer.explore", self, language=language)
 
     def side_of(self, snapshot: Snapshot) -> Side:
         """Return a list of the archive, to compare it with another; the space's own is not read again.
@@ -294,29 +294,29 @@ class TrustSpace:
         >>> space.sql("SELECT count(DISTINCT domain) AS n FROM entries WHERE NOT is_audit_entry")["n"].item()
         106
         """
-        return _above("report.desk.sql", self, query, **tables)
+        return _call_above("report.desk.sql", self, query, **tables)
 
     def _repr_html_(self) -> str | None:
         return html_of(self)
 
 
-def _above(name: str, *given: Any, **more: Any) -> pd.DataFrame:
+def _call_above(name: str, *values: Any, **options: Any) -> pd.DataFrame:
     """Return what a room above does for a method of the space; it takes tables, unknown to this room."""
     module, _, function = name.rpartition(".")
-    made: pd.DataFrame = getattr(import_module(f"mssante_audit.{module}"), function)(*given, **more)
-    return made
+    frame: pd.DataFrame = getattr(import_module(f"mssante_audit.{module}"), function)(*values, **options)
+    return frame
 
 
 def list_of(
-    data: Path, as_of: datetime | None, anchors: Sequence[str | Path], signer: str | None = None, **how: bool
+    data: Path, as_of: datetime | None, anchors: Sequence[str | Path], signer: str | None = None, **mode: bool
 ) -> tuple[WhiteList, Archive | None]:
     """Return the white list that `data` stands for and its archive, with what both are trusted by."""
     anchors = (*anchors, *of_sample(data))
     archive = find_archive(data, anchors, signer)
     file = find_whitelist(data, archive, as_of)
     if archive and file.parent == archive.folder:
-        return checked(archive.read(file, **{"any_namespace": False, **how}), file), archive
-    return load_whitelist(file, signer=signer, anchors=anchors, beside=None, **how), archive
+        return checked(archive.read(file, **{"any_namespace": False, **mode}), file), archive
+    return load_whitelist(file, signer=signer, anchors=anchors, beside=None, **mode), archive
 
 
 def load_space(
@@ -328,7 +328,7 @@ def load_space(
     thresholds: Thresholds | None = None,
     contacts: str = "services",
     lenient: bool = False,
-    **how: bool,
+    **mode: bool,
 ) -> TrustSpace:
     """Load a trust space, as `mssante_audit.snapshot.load.load_space` does, which also reads snapshots.
 
@@ -338,7 +338,7 @@ def load_space(
     if contacts not in CONTACTS:
         raise ParameterError(f"contacts: {contacts!r}", remedy=f"It is one of {', '.join(CONTACTS)}")
 
-    def beside(name: str, load: Callable[[], T | None]) -> T | None:
+    def read_beside(name: str, load: Callable[[], T | None]) -> T | None:
         try:
             return load()
         except InputError as error:
@@ -348,14 +348,14 @@ def load_space(
             return None
 
     if lenient:
-        anchors = [anchor for anchor in anchors if beside(ANCHORS, partial(trust, [anchor]))]
+        anchors = [anchor for anchor in anchors if read_beside(ANCHORS, partial(trust, [anchor]))]
     folder = Path(data) if data is not None else sample_folder()
     instant = asked_instant(as_of or (SAMPLE_AS_OF if is_sample(folder) else None))
-    whitelist, archive = list_of(folder, instant, anchors, signer, **how)
+    whitelist, archive = list_of(folder, instant, anchors, signer, **mode)
     register, limits = find_register(folder), thresholds or Thresholds()
     domains, since = whitelist.entries["domain"].tolist(), limits.oldest_observation(instant)
     unread: dict[str, InputError] | None = {} if lenient else None
-    observed, aside, files = read_observations(folder, domains, instant, since, unread)
+    observed, unused, files = read_observations(folder, domains, instant, since, unread)
     faults |= {name: (error,) for name, error in (unread or {}).items()}
 
     def mailboxes() -> Extraction | None:
@@ -365,9 +365,9 @@ def load_space(
         return extraction
 
     waivers = folder / "waivers.toml"
-    parts = {**observed, "archive": archive, "aside": aside, "files": files, "faults": faults}
-    parts["register"] = beside("register", lambda: load_declarations(register) if register else None)
-    parts["mailboxes"] = beside("mailboxes", mailboxes)
+    parts = {**observed, "archive": archive, "aside": unused, "files": files, "faults": faults}
+    parts["register"] = read_beside("register", lambda: load_declarations(register) if register else None)
+    parts["mailboxes"] = read_beside("mailboxes", mailboxes)
     parts["waivers"] = waivers if os.path.lexists(waivers) else None
     space = TrustSpace(whitelist, instant, limits, contacts, **parts)
     _ = space.covered  # a scope that names nobody is refused at once

@@ -114,8 +114,8 @@ class Contact:
     @cached_property
     def key(self) -> str:
         """For comparing: phones, addresses and names, without order, case, accents and layout."""
-        who = {" ".join(sorted(fold(name).split())) for name in self.names}
-        parts = (self.phones, self.emails, who, map(fold, self.malformed))
+        names = {" ".join(sorted(fold(name).split())) for name in self.names}
+        parts = (self.phones, self.emails, names, map(fold, self.malformed))
         key = "; ".join([", ".join(sorted(part)) for part in parts]).strip("; ")
         return key or fold(self.text) or self.text
 
@@ -170,14 +170,14 @@ def read_email(text: str) -> str:
         return text.lower()
     if len(text) > 320:  # 64 + 1 + 255, and no time for more
         return ""
-    more = ".example"  # email-validator refuses some reserved names, but only where they end the domain
+    suffix = ".example"  # email-validator refuses some reserved names, but only where they end the domain
     try:
         checked = validate_email(
-            text + more, allow_smtputf8=False, check_deliverability=False, globally_deliverable=False
+            text + suffix, allow_smtputf8=False, check_deliverability=False, globally_deliverable=False
         )
     except EmailNotValidError:
         return ""
-    address = checked.normalized.lower().removesuffix(more)
+    address = checked.normalized.lower().removesuffix(suffix)
     _, dot, top = address.rpartition("@")[2].rpartition(".")
     return address if dot and len(top) > 1 and top.isalpha() else ""
 
@@ -279,8 +279,8 @@ def names_house(email: str) -> bool:
     (True, False)
     """
     words, domain = _local_words(email), fold(email.partition("@")[2])
-    left = [word for word in words if word not in _HOUSES]
-    return len(left) < len(words) and all(word.isdigit() or word in domain for word in left)
+    others = [word for word in words if word not in _HOUSES]
+    return len(others) < len(words) and all(word.isdigit() or word in domain for word in others)
 
 
 def _local_words(email: str) -> list[str]:

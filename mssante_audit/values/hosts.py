@@ -62,7 +62,7 @@ def host_faults(name: str, *, any_case: bool = False) -> list[dict[str, str | in
         "no-dot": "" if len(labels) == 1 else None,
         "number": "" if len(labels) > 1 and labels[-1].isdigit() else None,
     }
-    return [{"fault": fault, "what": what} for fault, what in faults.items() if what is not None]
+    return [{"fault": fault, "what": value} for fault, value in faults.items() if value is not None]
 
 
 def is_host(name: str) -> bool:

@@ -31,13 +31,13 @@ _KIND_BEFORE = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)(?![A-Z])(.{1,60})"
 _KIND_AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[A-Z]*")
 _TABLE = table_of("mssante_audit.values", "departments.toml")
 
-_PLACES = [place.split(" ", 1) for held in (*_TABLE["regions"].values(), _TABLE["apart"]) for place in held]
+_PLACES = [place.split(" ", 1) for group in (*_TABLE["regions"].values(), _TABLE["apart"]) for place in group]
 # Code → official label, 101 départements and the overseas collectivities (see `departments.toml`).
 DEPARTMENTS: dict[str, str] = dict(sorted(_PLACES, key=lambda place: re.sub("2[AB]", "20", place[0])))
 
 # Region → codes of its départements: INSEE's 18 regions.
 REGIONS: dict[str, tuple[str, ...]] = {
-    name: tuple(place.split(" ")[0] for place in held) for name, held in _TABLE["regions"].items()
+    name: tuple(place.split(" ")[0] for place in group) for name, group in _TABLE["regions"].items()
 }
 
 # Département or region by its name, folded.
@@ -126,9 +126,9 @@ def structure_key(text: str, among: Container[str] = ()) -> str:
         return value
     finess = f"1{value}" if re.fullmatch(_SHAPES["FINESS"], value) and finess_department(value) else ""
     siren = f"2{value}" if re.fullmatch(_SHAPES["SIREN"], value) else ""
-    held = [key for key in (finess, siren) if key and key in among]
-    if len(held) == 1:
-        return held[0]
+    matches = [key for key in (finess, siren) if key and key in among]
+    if len(matches) == 1:
+        return matches[0]
     return (finess or siren or value) if bool(finess) != bool(siren) and _checked("SIREN", value) else value
 
 
@@ -179,14 +179,14 @@ def parse_department(text: str) -> DepartmentName:
     label, opened, rest = text.partition("(")
     code, closed, tail = (part.strip() for part in rest.partition(")"))
     plain = not code or (code.isascii() and code.isalnum())
-    whole = bool(opened and closed and plain and not tail and ")" not in label)
-    label, code = (label.strip(), code.upper()) if whole else (text.strip(), "")
+    complete = bool(opened and closed and plain and not tail and ")" not in label)
+    label, code = (label.strip(), code.upper()) if complete else (text.strip(), "")
     problems = () if text == f"{label} ({code})" else ("form",)
     named = _LABELS.get(fold(label), "")
     right = code if code in DEPARTMENTS else ""
-    unknown = not named or (whole and not right)
-    more = ("unknown",) if unknown else ("mismatch",) if right not in ("", named) else ()
-    return DepartmentName(label, right or named, (*problems, *more))
+    unknown = not named or (complete and not right)
+    extra = ("unknown",) if unknown else ("mismatch",) if right not in ("", named) else ()
+    return DepartmentName(label, right or named, (*problems, *extra))
 
 
 NEAR = 3  # how many near names `places` gives
@@ -211,21 +211,21 @@ def places(region: str | None = None, department: str | None = None) -> Places |
     >>> places(department="2a, PARIS").departments, places("Corse", "2A").codes
     (('2A', '75'), frozenset({'2A'}))
     """
-    regions, departments = _each(region, _region), _each(department, _department)
+    regions, departments = _resolved(region, _region), _resolved(department, _department)
     if not regions and not departments:
         return None
-    held = {code for name in regions for code in REGIONS[name]}
-    codes = held & {*departments} if regions and departments else held | {*departments}
+    in_regions = {code for name in regions for code in REGIONS[name]}
+    codes = in_regions & {*departments} if regions and departments else in_regions | {*departments}
     if not codes:
         named = ", ".join(_label(code) for code in departments)
         raise UnknownNameError("{}: not in {}", named, ", ".join(regions), remedy="Name one of the two")
     return Places(regions, departments, frozenset(codes))
 
 
-def _each(text: str | None, meant: Callable[[str], str]) -> tuple[str, ...]:
+def _resolved(text: str | None, resolve: Callable[[str], str]) -> tuple[str, ...]:
     if text is None:
         return ()
-    names = tuple(dict.fromkeys(meant(part.strip()) for part in text.split(",") if part.strip()))
+    names = tuple(dict.fromkeys(resolve(part.strip()) for part in text.split(",") if part.strip()))
     if not names:
         raise UnknownNameError("{} names no place", repr(text))
     return names
@@ -235,7 +235,7 @@ def _region(text: str) -> str:
     code = _code(text)
     if name := _REGIONS.get(fold(text)) or (code and _REGIONS.get(fold(DEPARTMENTS[code]))):
         return name
-    remedy = ("{} is a département", _label(code)) if code else _near(text, _REGIONS)
+    remedy = ("{} is a département", _label(code)) if code else _nearest(text, _REGIONS)
     raise UnknownNameError("no region {}", repr(text), remedy=remedy or ("There are: {}", ", ".join(REGIONS)))
 
 
@@ -245,7 +245,7 @@ def _department(text: str) -> str:
     names = {fold(label): _label(code) for code, label in DEPARTMENTS.items()}
     begun = [_label(code) for code in DEPARTMENTS if code.startswith(text.upper())]
     region = ("{} is a region", _REGIONS[fold(text)]) if fold(text) in _REGIONS else ()
-    remedy = region or _near(text, names, begun) or ("Write a code, such as 75, or a name, such as Paris",)
+    remedy = region or _nearest(text, names, begun) or ("Write a code, such as 75, or a name, such as Paris",)
     raise UnknownNameError("no département {}", repr(text), remedy=remedy)
 
 
@@ -261,6 +261,6 @@ def _label(code: str) -> str:
     return f"{DEPARTMENTS[code]} ({code})"
 
 
-def _near(text: str, names: Mapping[str, str], begun: Sequence[str] = ()) -> tuple[str, ...]:
-    near = begun or [names[name] for name in difflib.get_close_matches(fold(text), names, NEAR, cutoff=0.6)]
-    return ("Near: {}", "; ".join(near[:NEAR])) if near else ()
+def _nearest(text: str, names: Mapping[str, str], begun: Sequence[str] = ()) -> tuple[str, ...]:
+    labels = begun or [names[name] for name in difflib.get_close_matches(fold(text), names, NEAR, cutoff=0.6)]
+    return ("Near: {}", "; ".join(labels[:NEAR])) if labels else ()

@@ -176,8 +176,8 @@ def masks(persons: Iterable[Person], contacts: str = "none") -> dict[Person, str
         services = contacts == "services" and not person.registered
         alike[person.text if contacts == "all" else mask(person.text, services)].append(person)
     return {
-        person: shown if len(same) == 1 else f"{shown} ({number})"
-        for shown, same in alike.items()
+        person: masked if len(same) == 1 else f"{masked} ({number})"
+        for masked, same in alike.items()
         for number, person in enumerate(same, 1)
     }
 
@@ -249,10 +249,10 @@ def mask(text: str, services: bool = False) -> str:
 
 
 def _mask_phone(written: str, phone: str, services: bool) -> str:
-    shown = texts.national(phone) if phone else written
+    national = texts.national(phone) if phone else written
     if services and phone and not texts.is_mobile(phone):
-        return shown
-    digits, plus = texts.digits_of(shown), "+" if shown.startswith("+") else ""
+        return national
+    digits, plus = texts.digits_of(national), "+" if national.startswith("+") else ""
     bullets = " ••" * min((len(digits) - 3) // 2, 9)
     return f"{plus}{digits[:2]}{bullets} {digits[-2:]}" if len(digits) > 7 else HIDDEN
 

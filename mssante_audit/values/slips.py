@@ -33,16 +33,16 @@ def pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
     >>> list(pairs(["aix", "alpha", "alhpa", "alphas"]))
     [('alpha', 'alhpa'), ('alpha', 'alphas')]
     """
-    seen: dict[str, str] = {}
+    first_with: dict[str, str] = {}
     several: dict[str, list[str]] = {}  # few cuts are of two texts
     for name in dict.fromkeys(names):
-        near: dict[str, None] = {}
+        candidates: dict[str, None] = {}
         for cut in cuts(name):
-            first = seen.setdefault(cut, name)
+            first = first_with.setdefault(cut, name)
             if first != name:
                 others = several.setdefault(cut, [first])
-                near |= dict.fromkeys(others)
+                candidates |= dict.fromkeys(others)
                 others.append(name)
-        for other in near:
+        for other in candidates:
             if one_slip(name, other):
                 yield other, name

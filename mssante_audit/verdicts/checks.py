@@ -45,9 +45,9 @@ def verdicts(
     """
     listed = (state.state for state in space.states if state.name == LIST and state.doubtful)
     doubted, beyond = [*space.list_doubts] or [*listed], outside(space)
-    walked, presented, seen = mails_of(space), tls_of(space), space.observation is not None
+    walked, presented, observed = mails_of(space), tls_of(space), space.observation is not None
     old = {
-        "observation": {d: mail.cause for d, mail in walked.items() if seen and mail.cause in UNSEEN},
+        "observation": {d: mail.cause for d, mail in walked.items() if observed and mail.cause in UNSEEN},
         "tls": {d: "tls-old" for d, tls in presented.items() if tls.old},
     }
     decided, failed = _decided(findings, touched, old), set(findings.loc[findings["rule"] == FAILED, "audit"])
@@ -71,17 +71,17 @@ def verdicts(
             codes["unknown"] = [*lacking] or [OUTSIDE] * (check == "declaration" and domain in beyond)
             codes["unknown"] += [old[n][domain] for n in rests.get(check, ()) if domain in old[n]]
             part = {"dns": mail.dns, "mail": mail.mail}.get(check)
-            if seen and part and part.cause:
+            if observed and part and part.cause:
                 codes[part.grade] = codes[part.grade] or [part.cause]
             if check == "tls" and tls and tls.cause and mail.cause not in UNSEEN:
                 codes[tls.grade] = codes[tls.grade] or [tls.cause]
             if grade := next((grade for grade, causes in codes.items() if causes), ""):
                 results[check], why[check] = grade, codes[grade]
-        whole = receiving(mail, tls)
-        if cause := whole.cause if seen else "no_observation":
+        overall = receiving(mail, tls)
+        if cause := overall.cause if observed else "no_observation":
             why["receives"] = [cause]
-        order = "unknown" if doubted else order_of(results, whole.receives, why)
-        judged.append(results | {"why": why, "receives": whole.receives, "order": order})
+        order = "unknown" if doubted else order_of(results, overall.receives, why)
+        judged.append(results | {"why": why, "receives": overall.receives, "order": order})
     return judged
 
 

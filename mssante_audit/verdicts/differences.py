@@ -42,7 +42,7 @@ def answers_of(observation: Observation, domains: Iterable[str] | None = None) -
     network, names = network_of(observation), sorted(asked(observation)) if domains is None else domains
     at = max((reply.at for reply in observation.replies), default=observation.started_at)
     arrives = mails(observation, names, at, 36_500)  # as it was at the time of the observation
-    of: dict[str, Mapping[str, str | None]] = {}
+    by_domain: dict[str, Mapping[str, str | None]] = {}
     for domain in names:
         name, receives = canonical(domain), arrives[domain].receives
         used, aspects = network.methods.of(name), dict.fromkeys(ASPECTS)
@@ -53,8 +53,8 @@ def answers_of(observation: Observation, domains: Iterable[str] | None = None) -
             exchangers = {data for reply in replies for data in reply.answers} or aliases
             mail = SEVERAL.join(sorted(exchangers)) if replies else None
             aspects = dict(zip(ASPECTS, (used.method, servers, mail, None), strict=True))
-        of[domain] = aspects | {"receives": receives if receives != "unknown" else None}
-    return Answers(observation.source, observation.started_at, observation.parent_zone, of)
+        by_domain[domain] = aspects | {"receives": receives if receives != "unknown" else None}
+    return Answers(observation.source, observation.started_at, observation.parent_zone, by_domain)
 
 
 def differences(before: Answers, after: Answers) -> pd.DataFrame:
@@ -63,22 +63,22 @@ def differences(before: Answers, after: Answers) -> pd.DataFrame:
         raise InputError("of the zone {}, not {}", after.zone, before.zone, file=after.source)
     rows = []
     for domain in dict.fromkeys((*before.of, *after.of)):
-        for what in ASPECTS:
-            first, then = (side.of.get(domain, {}).get(what) for side in (before, after))
+        for aspect in ASPECTS:
+            first, then = (side.of.get(domain, {}).get(aspect) for side in (before, after))
             if first != then:
                 change = "unknown" if first is None or then is None else "changed"
-                rows.append((domain, what, change, first or "", then or ""))
+                rows.append((domain, aspect, change, first or "", then or ""))
     return frame_of(rows, COLUMNS)
 
 
 def sentences(before: Answers, after: Answers, changes: pd.DataFrame) -> Iterator[str]:
     """Yield in English lines what `differences` returned, the domains that one did not ask about in one."""
-    both, lines = before.of.keys() & after.of.keys(), []
-    for domain, what, change, *sides in changes[changes["domain"].isin(both)].to_numpy().tolist():
+    common, lines = before.of.keys() & after.of.keys(), []
+    for domain, aspect, change, *sides in changes[changes["domain"].isin(common)].to_numpy().tolist():
         nothing = "unknown" if change == "unknown" else "none"
-        lines.append(f"{domain}: {what}: {' -> '.join(text or nothing for text in sides)}")
-    if alone := len(before.of.keys() ^ after.of.keys()):
-        lines.append(f"asked about in one of them only, and so unknown: {alone}")
+        lines.append(f"{domain}: {aspect}: {' -> '.join(text or nothing for text in sides)}")
+    if unmatched := len(before.of.keys() ^ after.of.keys()):
+        lines.append(f"asked about in one of them only, and so unknown: {unmatched}")
     return comparison(before, after, lines, same=changes.empty)
 
 
@@ -86,5 +86,5 @@ def newest_two(space: TrustSpace) -> tuple[Answers, Answers] | None:
     """Return what the two newest whole observations of a space say of its domains, the older one first."""
     domains = space.audited["domain"].unique().tolist()
     files = (load_observation(file.path) for file in space.files.get("observation", ()))  # each may be large
-    newest = [*islice((answers_of(seen, domains) for seen in files if seen.whole), 2)]
+    newest = [*islice((answers_of(observation, domains) for observation in files if observation.whole), 2)]
     return (newest[1], newest[0]) if len(newest) == 2 else None

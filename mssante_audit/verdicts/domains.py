@@ -77,10 +77,10 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
     if findings is not None:
         return domains_of(space, findings, language=language)
 
-    def made() -> pd.DataFrame:
+    def make() -> pd.DataFrame:
         return domains_of(space, concat(parted(name, space)[0] for name in audits()))
 
-    frame: pd.DataFrame = space.once(("domains", *audits().values()), space.kept.get("domains", made))
+    frame: pd.DataFrame = space.once(("domains", *audits().values()), space.kept.get("domains", make))
     key = ("reasons", language or current_language(), *audits().values())
     texts = space.once(key, lambda: pd.Series(_reasons(frame["why"], language), dtype="str"))
     return frame.assign(reasons=texts)
@@ -113,8 +113,8 @@ def domains_of(space: TrustSpace, findings: pd.DataFrame, *, language: str = "")
         "method": [method.get(name, "unknown") for name in names],
         "observed_at": [walked[name].observed_at for name in names],
     }
-    whose = space.owners.values()
-    columns |= {n: [o[at] for o in whose] for at, n in enumerate(("operator_id", "operator", "department"))}
+    owners = space.owners.values()
+    columns |= {n: [o[at] for o in owners] for at, n in enumerate(("operator_id", "operator", "department"))}
     columns["region"] = map(region_of, columns["department"])
     columns |= {name: [verdict[name] for verdict in judged] for name in (*CHECKS, "receives", "order", "why")}
     columns |= {severity: [counts[name, severity] for name in names] for severity in worst_first}
@@ -122,9 +122,9 @@ def domains_of(space: TrustSpace, findings: pd.DataFrame, *, language: str = "")
 
 
 def _reasons(whys: Iterable[Mapping[str, Any]], language: str) -> list[str]:
-    by_text = {str(why): why for why in whys}  # few are different
-    texts = {text: reasons(why, language) for text, why in by_text.items()}
-    return [texts[str(why)] for why in whys]
+    by_text = {str(codes): codes for codes in whys}  # few are different
+    texts = {text: reasons(codes, language) for text, codes in by_text.items()}
+    return [texts[str(codes)] for codes in whys]
 
 
 def domains_touched(entries: pd.DataFrame, findings: pd.DataFrame) -> list[set[str]]:
@@ -160,12 +160,12 @@ def doubts(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> 
     for key, code, name, touched in zip(*columns, domains_touched(space.audited, findings), strict=True):
         if (audit := audits().get(name)) is None or rule(code).affects_list:
             continue
-        why = {source: doubtful[source] for source in audit.rests if source in doubtful}
+        inputs = {source: doubtful[source] for source in audit.rests if source in doubtful}
         for need in audit.needs:
             if need in old and touched <= old[need].keys():
-                why[input_of(need)] = min(old[need][domain] for domain in touched)
-        if why:
-            doubted[key] = why
+                inputs[input_of(need)] = min(old[need][domain] for domain in touched)
+        if inputs:
+            doubted[key] = inputs
     return doubted
 
 
@@ -186,8 +186,8 @@ def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> I
     Of one that is not listed, or is a test entry, the answers are ``unknown``. A finding has only the rows of
     the domain.
     """
-    entries, made = space.entries, space.whitelist.generated_at
-    listed = {"generated_at": made and made.isoformat(), "doubts": list(space.list_doubts)}
+    entries, generated_at = space.entries, space.whitelist.generated_at
+    listed = {"generated_at": generated_at and generated_at.isoformat(), "doubts": list(space.list_doubts)}
     rows_of = entries.groupby("domain", sort=False).indices
     verdicts = {row["domain"]: row for row in domains(space, language=language).to_dict("records")}
     frame = audit_all(space)
@@ -220,15 +220,15 @@ def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> I
 
 def _touching(space: TrustSpace, findings: pd.DataFrame) -> dict[str, dict[int, list[int]]]:
     """Return by domain the positions of the findings that name or touch it, with their rows of it."""
-    whose = dict(zip(space.entries["row"].tolist(), space.entries["domain"].tolist(), strict=True))
+    domain_of = dict(zip(space.entries["row"].tolist(), space.entries["domain"].tolist(), strict=True))
     touching: defaultdict[str, dict[int, list[int]]] = defaultdict(dict)
     columns = (findings["domain"], findings["rows"], domains_touched(space.entries, findings))
     for position, (name, rows, touched) in enumerate(zip(*columns, strict=True)):
         for domain in {name, *touched}:
             touching[domain][position] = []
         for row in rows:
-            if row in whose:
-                touching[whose[row]][position].append(row)
+            if row in domain_of:
+                touching[domain_of[row]][position].append(row)
     return touching
 
 
@@ -239,8 +239,8 @@ def method_records(space: TrustSpace) -> pd.DataFrame:
     for domain, method, cut, facts, at in used_methods.iloc[:, :5].itertuples(index=False, name=None):
         kind = declared.get(domain.lower().rstrip("."), Declared("")).kind
         # The rule's own words, for the methods that are no finding too.
-        why = sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]})
-        rows.append((domain, method, cut, kind, at, why, facts))
+        text = sentence(rule("DNS_METHOD_UNKNOWN"), "observed", {"seen": [facts]})
+        rows.append((domain, method, cut, kind, at, text, facts))
     return frame_of(rows, _FRAMES["method_records"])
 
 
@@ -260,12 +260,12 @@ def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
     """Return the pairs ``domain``, ``host`` of audited domains; `kind`: ``NS``, or ``MX`` (mail hosts)."""
     pairs: set[tuple[str, str]] = set()
     for part in space.parts() if space.observation is not None else ():
-        seen = seen_of(part)
+        view = seen_of(part)
         if kind == "NS":
-            for zone, domains in seen.zones.items():
-                pairs |= {(domain, name) for name in seen.network.zone(zone).names for domain in domains}
-        for domain in seen.methods if kind == "MX" else ():
-            pairs |= {(domain, host) for host in seen.network.exchangers(domain)}
+            for zone, domains in view.zones.items():
+                pairs |= {(domain, name) for name in view.network.zone(zone).names for domain in domains}
+        for domain in view.methods if kind == "MX" else ():
+            pairs |= {(domain, host) for host in view.network.exchangers(domain)}
     return pd.DataFrame(sorted(pairs), columns=["domain", "host"], dtype="str")
 
 
@@ -284,11 +284,11 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
         for kind in ("NS", "MX")
         for domain, name in hosts(space, kind).itertuples(index=False, name=None)
     ]
-    names, wanted = dict.fromkeys(domain_key(name) for *_, name in pairs), domain_key(host)
-    if wanted not in names:
-        near = difflib.get_close_matches(wanted, names, 3, cutoff=0.6)
+    names, key = dict.fromkeys(domain_key(name) for *_, name in pairs), domain_key(host)
+    if key not in names:
+        others = difflib.get_close_matches(key, names, 3, cutoff=0.6)
         raise UnknownNameError(
-            f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(near)}" if near else None
+            f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(others)}" if others else None
         )
-    rows = [(*pair, *space.owners[pair[0]][:2]) for pair in pairs if domain_key(pair[2]) == wanted]
+    rows = [(*pair, *space.owners[pair[0]][:2]) for pair in pairs if domain_key(pair[2]) == key]
     return frame_of(rows, _FRAMES["behind"])

@@ -114,7 +114,7 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
     stands, wide_after, kinds = _standing(new, after.entries, {})
     fresh = _only_in(stands, wide, kinds)
     unread = proposal.damaged or proposal.generated_at is None or proposal.entries.empty
-    gone = () if unread else _only_in(stood, wide_after, kinds_before)
+    solved = () if unread else _only_in(stood, wide_after, kinds_before)
     placed: Placed = defaultdict(list)
     garbled = [sum(map(len, side["rows"][side["rule"] == GARBLED])) for side in (old, new)]
     for domain, finding in _faults(published, proposal, space.as_of, garbled[1] - garbled[0]):
@@ -128,7 +128,7 @@ def judge_edit(space: TrustSpace, proposal: WhiteList) -> Edit:
         return places, touched["line"][touched["domain"].isin(places)] if places else touched["line"]
 
     note, source = _note(published, proposal), proposal.source
-    return _edit(space, changes, placed, (old, new), fresh, place, source, note, gone)
+    return _edit(space, changes, placed, (old, new), fresh, place, source, note, solved)
 
 
 def judge_declaration(
@@ -137,8 +137,8 @@ def judge_declaration(
     """Judge all of a declaration of Annexe 1 before it is sent; `answers`: what its servers said, by row."""
     declared = declaration.declarations
     files = {*declared["file"]}
-    found = _findings(replace(space, register=_joined(space.register, declaration), judged=None))
-    new = found[[any(p.source == REGISTER and p.file in files for p in where) for where in found["where"]]]
+    frame = _findings(replace(space, register=_joined(space.register, declaration), judged=None))
+    new = frame[[any(p.source == REGISTER and p.file in files for p in where) for where in frame["where"]]]
     new = new[~new["rule"].isin(NOT_YET)]
     placed: Placed = defaultdict(list)
     for row, findings in answers.items():
@@ -149,13 +149,13 @@ def judge_declaration(
         return numbers, numbers
 
     rows = {n: EditedRow(name, "declared") for n, name in declared[["row", "domain"]].to_numpy()}
-    return _edit(space, rows, placed, (found, new), {*new["fingerprint"]}, place, declaration.source)
+    return _edit(space, rows, placed, (frame, new), {*new["fingerprint"]}, place, declaration.source)
 
 
 def _edit(
     space: TrustSpace, rows: Mapping[Any, EditedRow], placed: Placed, findings: Sequence[pd.DataFrame],
     fresh: Collection[str], place: Callable[..., Place], source: str, note: str = "",
-    gone: Collection[str] = (),
+    solved: Collection[str] = (),
 ) -> Edit:  # fmt: skip
     """Return an edit judged by its findings, each row by its own: those placed already, and the `fresh` ones.
 
@@ -179,8 +179,8 @@ def _edit(
         names = {"domain": unnamed(row.domain), "before": unnamed(row.before)}
         judged.append(row._replace(findings=placed[key], verdict=_verdict(placed[key], doubts), **names))
     notes = [text for text in (not_relied_on(doubts) if doubts else "", note) if text]
-    untouched = len({*new["fingerprint"]}.difference(fresh, gone))
-    return Edit(verdict, judged, placed[None], count, len(gone), untouched, source, notes)
+    untouched = len({*new["fingerprint"]}.difference(fresh, solved))
+    return Edit(verdict, judged, placed[None], count, len(solved), untouched, source, notes)
 
 
 def _findings(space: TrustSpace) -> pd.DataFrame:
@@ -225,21 +225,21 @@ def _only_in(
 ) -> dict[str, set[str]]:
     """Return the findings that only `after` has, each with the domains where its kind is new too."""
     new = introduced(before, after)
-    both = {key: new[key] & new.get(kinds[key], set()) for key in kinds.keys() & new.keys()}
-    return {key: domains for key, domains in both.items() if domains or not after[key]}
+    common = {key: new[key] & new.get(kinds[key], set()) for key in kinds.keys() & new.keys()}
+    return {key: domains for key, domains in common.items() if domains or not after[key]}
 
 
 def _faults(
     published: WhiteList, proposal: WhiteList, as_of: datetime, garbled: int
 ) -> Iterator[tuple[str, EditFinding]]:
     """Yield a row's domain ("": of the whole file) and its error; `garbled`: rows more that lose letters."""
-    was, rows, made = len(published.entries), proposal.entries, proposal.generated_at
-    lost = {"EDIT_ROWS_LOST": was - len(rows), "EDIT_LETTERS_LOST": garbled}
-    for code in [code for code, n in lost.items() if was and n >= LOST_SHARE * was]:
-        observed = format_text("{now:ligne} au lieu de {was}", now=was - lost[code], was=was)
+    was, rows, made_at = len(published.entries), proposal.entries, proposal.generated_at
+    losses = {"EDIT_ROWS_LOST": was - len(rows), "EDIT_LETTERS_LOST": garbled}
+    for code in [code for code, n in losses.items() if was and n >= LOST_SHARE * was]:
+        observed = format_text("{now:ligne} au lieu de {was}", now=was - losses[code], was=was)
         yield "", fault(code, observed)
-    if made and made > as_of + AHEAD:
-        yield "", fault("EDIT_DATE", made.isoformat())
+    if made_at and made_at > as_of + AHEAD:
+        yield "", fault("EDIT_DATE", made_at.isoformat())
     published_so = rows["updated_at_text"].isin(published.entries["updated_at_text"])
     for row in rows[(rows["updated_at"] > as_of + AHEAD) & ~published_so].to_dict("records"):
         yield row["domain"], fault("EDIT_DATE", row["updated_at_text"], lines=[row["line"]])
@@ -251,12 +251,12 @@ def _faults(
 
 def _note(published: WhiteList, proposal: WhiteList) -> str:
     """Say what is to be known of the two files: which is which, and what is not judged."""
-    made, was = proposal.generated_at, published.generated_at
+    made_at, was = proposal.generated_at, published.generated_at
     if proposal.sha256 == published.sha256:
         return gettext("Les deux fichiers sont les mêmes : rien n’est modifié.")
     if not proposal.signed:
         return ""
-    if not published.signed or (made and was and made < was):
+    if not published.signed or (made_at and was and made_at < was):
         return gettext("Fichiers inversés ? Nommez la liste publiée, puis la proposition.")
     return gettext("La signature de la proposition n’est pas jugée : elle sera signée de nouveau.")
 
@@ -285,9 +285,9 @@ def _joined(register: Register | None, declaration: Register) -> Register:
         return declaration
     files, joined = declaration.declarations["file"], {}
     for name in ("declarations", "problems", "missing", "lost"):
-        kept, more = getattr(register, name), getattr(declaration, name)
-        if isinstance(kept, pd.DataFrame):
-            joined[name] = pd.concat([kept[~kept["file"].isin(files)], more], ignore_index=True)
+        current, added = getattr(register, name), getattr(declaration, name)
+        if isinstance(current, pd.DataFrame):
+            joined[name] = pd.concat([current[~current["file"].isin(files)], added], ignore_index=True)
         else:
-            joined[name] = kept | more
+            joined[name] = current | added
     return replace(register, **joined)

@@ -72,36 +72,36 @@ def wire_of(space: TrustSpace) -> Wire:
     if not space.domains:
         return Wire(Tls("unknown", "tls-nobody"))
     domain, tls = min(tls_of(space).items(), key=lambda item: _WORST.index(item[1].grade))
-    seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
-    chains = ((server, server.chain) for server in seen.of[domain])
-    shown = (Shown(s, s.at < oldest, c.faults(s.at, seen.listed[domain]) if c else ()) for s, c in chains)
-    return Wire(tls, tuple(shown), tuple(seen.missing[domain]))
+    view, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
+    chains = ((server, server.chain) for server in view.of[domain])
+    servers = (Shown(s, s.at < oldest, c.faults(s.at, view.listed[domain]) if c else ()) for s, c in chains)
+    return Wire(tls, tuple(servers), tuple(view.missing[domain]))
 
 
 def tls_of(space: TrustSpace) -> dict[str, Tls]:
     """Return what is known of each domain's servers; empty without observations of DNS and of TLS."""
-    seen, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
+    view, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
     of_domains = {}
-    for domain, servers in seen.of.items():
-        telling = [server for server in servers if server.outcome in TELLING]
-        recent = [server for server in telling if server.at >= oldest]
-        wrong = [server for server in recent if not seen.right(domain, server)]
-        old = len(recent) < len(telling)
-        whole = bool(recent) and len(recent) == len(servers) and not seen.missing[domain]
+    for domain, servers in view.of.items():
+        informative = [server for server in servers if server.outcome in TELLING]
+        recent = [server for server in informative if server.at >= oldest]
+        wrong = [server for server in recent if not view.right(domain, server)]
+        old = len(recent) < len(informative)
+        complete = bool(recent) and len(recent) == len(servers) and not view.missing[domain]
         if wrong:
-            tls = Tls("fail", "tls-none") if whole and wrong == recent else Tls("warn", "tls-some", old)
+            tls = Tls("fail", "tls-none") if complete and wrong == recent else Tls("warn", "tls-some", old)
         elif any(server.protocol in OLD for server in recent):
             tls = Tls("warn", "tls-protocol", old)
-        elif whole:
-            judged = all(server.chain and server.chain.state for server in telling)
+        elif complete:
+            judged = all(server.chain and server.chain.state for server in informative)
             tls = Tls("ok") if judged else Tls("unknown", "tls-alone")
         else:
-            none = not servers and not seen.missing[domain]
+            none = not servers and not view.missing[domain]
             cause = "not-reached" if none else "tls-old" if old else "tls-unseen"
-            refused = old and not any(seen.right(domain, server) for server in telling)
+            refused = old and not any(view.right(domain, server) for server in informative)
             tls = Tls("unknown", cause, old, refused)
         let_in = any(s.outcome in (*TELLING, *NOT_VISITED, "lost") and not turned_away(s) for s in servers)
-        if not (let_in or seen.missing[domain]) and all(server.at >= oldest for server in servers):
+        if not (let_in or view.missing[domain]) and all(server.at >= oldest for server in servers):
             tls = tls._replace(met=tuple(f"{s.name}: {s.detail[:200] or s.outcome}" for s in servers))
         of_domains[domain] = tls
     return of_domains
@@ -123,26 +123,26 @@ def receiving(mail: Mail, tls: Tls | None) -> Mail:
 def servers_shown(space: TrustSpace) -> pd.DataFrame:
     """Return the mail servers of each audited domain, seen or not (columns: above); none if not observed."""
     rows: list[tuple[object, ...]] = []
-    seen, owners = presented(space), _owners(space)
-    for domain, servers in seen.of.items():
+    view, owners = presented(space), _owners(space)
+    for domain, servers in view.of.items():
         owner = (domain, *owners[domain][:2])
         rows += [(*owner, ", ".join(s.hosts), s.address, s.outcome, s.detail) for s in servers]
-        rows += [(*owner, name, "", "unvisited", "") for name in seen.missing[domain]]
+        rows += [(*owner, name, "", "unvisited", "") for name in view.missing[domain]]
     return frame_of(rows, _FRAMES["servers_shown"])
 
 
 def expiries(space: TrustSpace) -> pd.DataFrame:
     """Return when the certificates presented for each domain end (columns: above); none if not observed."""
     rows: list[tuple[object, ...]] = []
-    seen, owners, published = presented(space), _owners(space), space.published
-    for domain, servers in seen.readable():
+    view, owners, published = presented(space), _owners(space), space.published
+    for domain, servers in view.readable():
         owner, boxes = (domain, *owners[domain]), None if published is None else published.get(domain, 0)
         for server in servers:
             if (leaf := server.leaf) and leaf.not_after:
                 name, issuer = space.shown(leaf.subject), space.shown(leaf.issuer)
-                shown = (", ".join(server.hosts), name, leaf.sha256, issuer, leaf.not_after)
+                cells = (", ".join(server.hosts), name, leaf.sha256, issuer, leaf.not_after)
                 days = (leaf.not_after - space.as_of).days
-                rows.append((*owner, *shown, days, seen.alone(domain, server), server.at, boxes))
+                rows.append((*owner, *cells, days, view.alone(domain, server), server.at, boxes))
     return frame_of(rows, _FRAMES["expiries"])
 
 

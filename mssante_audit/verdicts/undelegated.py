@@ -51,11 +51,11 @@ def ask_declared(
         return
     zone = domain if names is servers else ""
     try:
-        seen = observe_now(zone, **how, declared=names, undelegated=zone)
+        observation = observe_now(zone, **how, declared=names, undelegated=zone)
     except NetworkError as error:
         yield fault(UNANSWERED, str(error))
         return
-    network = network_of(seen)
+    network = network_of(observation)
     findings = [*_of_servers(network, domain, names)] if zone else []
     yield from findings
     if zone:
@@ -64,10 +64,10 @@ def ask_declared(
         if others := tuple(sorted(set().union(*named).difference(names))):
             at = tuple((n, a) for n in names for a in network.addresses(n) if network.index.usable(a))
             by_zone = {**how, "parent_zone": zone, "parent_servers": at}  # who knows the names in it
-            theirs = network_of(observe_now(zone, **by_zone, declared=others, undelegated=zone))
-            errors = (f for f in _of_servers(theirs, domain, others, glue=False) if f.severity == "error")
+            from_zone = network_of(observe_now(zone, **by_zone, declared=others, undelegated=zone))
+            errors = (f for f in _of_servers(from_zone, domain, others, glue=False) if f.severity == "error")
             yield from (fault(SERVERS, finding.observed, "others") for finding in errors)
-        mail = mails(seen, [domain], datetime.now(UTC), 1)[domain]
+        mail = mails(observation, [domain], datetime.now(UTC), 1)[domain]
         parts = (mail.dns, mail.mail) if mail.ways and mail.mail != mail.dns else (mail.dns,)
         hosts = network.exchangers(domain)
     else:
@@ -114,33 +114,33 @@ def _of_servers(
             elif answer.kind in ("", "silent", "refused"):
                 yield fault(UNANSWERED, where + words[answer.kind or "unheard"])
             elif (kind := "lame" if answer.reply and answer.reply.weak else answer.kind) != "said":
-                met = reason(OF_SERVERS[kind]) if kind in PARTIAL else words[kind]
-                yield fault(SERVERS, where + met, "wrong", "warning" if kind == "slow" else "error")
+                outcome = reason(OF_SERVERS[kind]) if kind in PARTIAL else words[kind]
+                yield fault(SERVERS, where + outcome, "wrong", "warning" if kind == "slow" else "error")
             zone_reply = network.index.answer(domain, domain, "NS", address).reply
             if answer.informs and zone_reply and zone_reply.answers and zone_reply.answers != {*names}:
                 yield fault(SERVERS, where + ", ".join(sorted(zone_reply.answers)), "others", "warning")
 
 
 def _of_certificate(
-    seen: Visit, where: str, keys: set[str], trusted: tuple[Any, Any], *, declared: bool
+    visited: Visit, where: str, keys: set[str], trusted: tuple[Any, Any], *, declared: bool
 ) -> Iterator[EditFinding]:
     """Yield what is wrong with what a mail server presents; `declared`: the declaration names it itself."""
     at, words = datetime.now(UTC), OUTCOME_WORDS[current_language()]
-    away = turned_away(seen)
-    reply = f" ({unnamed(seen.detail)})" if seen.detail[:1].isdigit() else ""  # its own words
-    what = f"{where}{colon()}{words['refused' if away else seen.outcome]}{reply}"
-    if seen.outcome not in TELLING or (away and declared):
-        yield fault(UNANSWERED, what) if declared else fault(CERTIFICATE, what, "hidden", "info")
-    if seen.outcome not in TELLING:
+    refused = turned_away(visited)
+    reply = f" ({unnamed(visited.detail)})" if visited.detail[:1].isdigit() else ""  # its own words
+    observed = f"{where}{colon()}{words['refused' if refused else visited.outcome]}{reply}"
+    if visited.outcome not in TELLING or (refused and declared):
+        yield fault(UNANSWERED, observed) if declared else fault(CERTIFICATE, observed, "hidden", "info")
+    if visited.outcome not in TELLING:
         return
-    if not seen.chain:
-        yield fault(CERTIFICATE, what, "plain")
+    if not visited.chain:
+        yield fault(CERTIFICATE, observed, "plain")
         return
-    chain = judge(seen.chain, *trusted, at)
-    what = f"{where}{colon()}{unnamed(shown(chain.leaf.subject or chain.leaf.problem, 1000))}"
-    for why in chain.faults(at, keys)[:1]:
-        if why in ("unreadable", "name"):
-            yield fault(CERTIFICATE, what, "other", remedy="name")
+    chain = judge(visited.chain, *trusted, at)
+    observed = f"{where}{colon()}{unnamed(shown(chain.leaf.subject or chain.leaf.problem, 1000))}"
+    for problem in chain.faults(at, keys)[:1]:
+        if problem in ("unreadable", "name"):
+            yield fault(CERTIFICATE, observed, "other", remedy="name")
         else:  # the anchors known here may not be all there are; a revocation is certain
-            title = "dates" if why == "dates" else "chain"
-            yield fault(CERTIFICATE, what, title, "warning" if why == "chain" else "error")
+            title = "dates" if problem == "dates" else "chain"
+            yield fault(CERTIFICATE, observed, title, "warning" if problem == "chain" else "error")

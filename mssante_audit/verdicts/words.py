@@ -29,8 +29,8 @@ CHECK_NAMES, DOUBTS, FAULTS, RECEIVING, REFUSED, OUTCOME_WORDS, _CODES, _REASONS
 
 def not_relied_on(doubts: Sequence[str]) -> str:
     """Say why a list is not to be relied on."""
-    what, why = gettext("la liste ne fait pas foi"), (DOUBTS[current_language()][doubt] for doubt in doubts)
-    return format_text("{what} : {text}", what=what, text=semicolon().join(why))
+    head, texts = gettext("la liste ne fait pas foi"), (DOUBTS[current_language()][doubt] for doubt in doubts)
+    return format_text("{what} : {text}", what=head, text=semicolon().join(texts))
 
 
 def reasons(why: Mapping[str, Sequence[str]], language: str = "") -> str:

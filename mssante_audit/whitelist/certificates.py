@@ -136,5 +136,5 @@ def path_to_anchor(
         builder = builder.extension_policies(ca_policy=ca_policy, ee_policy=ee_policy)
         return list(builder.build_client_verifier().verify(leaf, list(between)).chain)
     except (verification.VerificationError, ValueError, UnsupportedAlgorithm) as error:
-        why = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
-        raise ValueError(why.partition(": AlgorithmIdentifier")[0]) from error
+        message = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
+        raise ValueError(message.partition(": AlgorithmIdentifier")[0]) from error

@@ -42,8 +42,8 @@ def words(description: str) -> tuple[str, ...]:
     >>> words("Domaine de messagerie MSSanté de l’Hôpital Rêvé"), words("Domaine de MSS")
     (('hopital', 'reve'), ())
     """
-    whole = _DOTTED.sub(lambda dotted: f"{dotted[0].replace('.', '')} ", description)
-    return tuple(word for word in fold(whole).split() if word not in FILLER)
+    undotted = _DOTTED.sub(lambda dotted: f"{dotted[0].replace('.', '')} ", description)
+    return tuple(word for word in fold(undotted).split() if word not in FILLER)
 
 
 def named_by(description: str) -> list[str]:
@@ -82,8 +82,8 @@ def mentioned(labels: list[str], named: list[str]) -> bool:
         return True
     if any(len(word) > 2 and word not in KINDS for word in set(labels).intersection(named)):
         return True
-    both = ((labels, "".join(named)), (named, "".join(labels)))
-    return any(len(w) > 3 and w not in KINDS and w in whole for words_, whole in both for w in words_)
+    sides = ((labels, "".join(named)), (named, "".join(labels)))
+    return any(len(w) > 3 and w not in KINDS and w in joined for words_, joined in sides for w in words_)
 
 
 def fitting(domain: str, descriptions: Iterable[str]) -> list[str]:
@@ -100,16 +100,16 @@ def copies(entries: pd.DataFrame) -> Iterator[Copy]:
     """
     texts = ["description", "dn", "project_contact", "support_contact"]
     alike = entries[entries.duplicated(texts, keep=False)]
-    beside = entries[entries["domain"].isin(alike["domain"])]
-    described = grouped((domain, text) for domain, text in rows_by(beside, "domain", "description"))
+    of_domains = entries[entries["domain"].isin(alike["domain"])]
+    described = grouped((domain, text) for domain, text in rows_by(of_domains, "domain", "description"))
     uses = rows_by(alike, *texts, "domain").items()
-    for (text, *_), held in grouped((key[:4], (key[4], rows)) for key, rows in uses).items():
-        named = named_by(text) if 1 < len(held) <= MOST_ALIKE else []
+    for (text, *_), bearers in grouped((key[:4], (key[4], rows)) for key, rows in uses).items():
+        named = named_by(text) if 1 < len(bearers) <= MOST_ALIKE else []
         if not named or not GROUPS.isdisjoint(named):
             continue
-        fits = [domain for domain, _ in held if mentioned(labels_of(domain), named)]
-        real = [domain for domain, _ in held if not _is_test(domain)]  # a test's is a copy of what it may
-        for domain, rows in held:
+        fits = [domain for domain, _ in bearers if mentioned(labels_of(domain), named)]
+        real = [domain for domain, _ in bearers if not _is_test(domain)]  # a test's is a copy of what it may
+        for domain, rows in bearers:
             originals = fits or (real if _is_test(domain) else [])
             original = next((other for other in originals if _is_copy(domain, other, named)), "")
             others = [other for other in described[domain] if other != text]
@@ -128,7 +128,7 @@ def _is_copy(domain: str, other: str, named: list[str]) -> bool:
     added = [word for word in labels if word not in labels_of(other)]
     # So may an alias begin as a short kind does: ``chorus``.
     split = ((word, kind_of(word)) for word in added)
-    parts = [part for word, both in split for part in (both if len(both[0]) > 3 else (word,))]
+    parts = [part for word, pair in split for part in (pair if len(pair[0]) > 3 else (word,))]
     naming = [word for word in parts if len(word) > 3 and word not in KINDS]
     spelt = any(one_slip(word, other) for word in naming for other in named)
     is_alias = len(parts) < 2 and KINDS.isdisjoint(labels)

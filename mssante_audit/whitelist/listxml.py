@@ -205,9 +205,9 @@ class Reading:
                 return rest[place.start() :]
             passed = max(len(rest) - len(b"</ListeDomaines"), 0)
             line += rest.count(b"\n", 0, passed)
-            if not (more := next(pieces, b"")):
+            if not (piece := next(pieces, b"")):
                 break
-            rest = rest[passed:] + more
+            rest = rest[passed:] + piece
         self.over = True
         deque(pieces, maxlen=0)
         return b""
@@ -217,18 +217,18 @@ class Reading:
             column.append(pa.array(texts, pa.large_string()))
             texts.clear()
 
-    def _breaks(self, why: str, kind: str) -> None:
+    def _breaks(self, message: str, kind: str) -> None:
         """Take note that the XML is broken here, and drop the row it is broken in."""
         if not self.list_name:
-            self.refuse("no XML: {}", why)
+            self.refuse("no XML: {}", message)
         cut = kind == "cut"
         if cut and len(self.path) == 1:
-            kind, why = "unclosed", "the end of the file is missing"
+            kind, message = "unclosed", "the end of the file is missing"
         elif cut:
-            why = f"the file is cut inside <{shown_name(self.path[2 if self.row else -1])}>"
+            message = f"the file is cut inside <{shown_name(self.path[2 if self.row else -1])}>"
         elif not self.path and kind == "broken":
-            kind, why = "trailing", f"something stands after the end of the list ({why})"
-        self._spoil(kind, why)
+            kind, message = "trailing", f"something stands after the end of the list ({message})"
+        self._spoil(kind, message)
         if not self.row and (cut or not self._in_list()):
             return
         problems, row, at = self.problems, len(self.lines) + 1, len(self.problems)
@@ -241,9 +241,9 @@ class Reading:
         del self.path[2:]
         self._problem("cut", "Domaine", "broken off: what stands before the next row is not loaded", line)
 
-    def _spoil(self, kind: str, why: str) -> None:
+    def _spoil(self, kind: str, message: str) -> None:
         if not self.damage:
-            self.damage_kinds, self.damage, self.damage_line = (kind,), why, self._line
+            self.damage_kinds, self.damage, self.damage_line = (kind,), message, self._line
 
     def _declared(self, version: str, encoding: str | None, standalone: int) -> None:
         self.encoding = encoding or self.encoding
@@ -303,8 +303,8 @@ class Reading:
             message = "no white list: the root element is <{}>, not <ListeBlancheMSSante>"
             self.refuse(message, shown_name(name))
         if namespace not in (NAMESPACE, "") and not self.any_namespace:
-            both = repr(namespace[:128]), repr(NAMESPACE)
-            self.refuse("the root is in the namespace {}, not in {}", *both, remedy=_IF_MEANT)
+            namespaces = repr(namespace[:128]), repr(NAMESPACE)
+            self.refuse("the root is in the namespace {}, not in {}", *namespaces, remedy=_IF_MEANT)
         self.namespace = namespace
         prefix = name.removesuffix(local)
         names = ("ListeDomaines", "Domaine", "DateDeGeneration")
@@ -361,18 +361,18 @@ class Reading:
         """Return the texts of a row by element, reporting where these are not the six expected ones."""
         if names == self.right:
             return dict(zip(FIELDS, texts, strict=True))
-        kept: dict[str, str] = {}
+        by_element: dict[str, str] = {}
         for name, text in zip(names, texts, strict=True):
             if local := self.fields.get(name):
-                if local in kept:
+                if local in by_element:
                     self._problem("repeated", local, f"more than one {local}: the first is kept", line)
-                kept.setdefault(local, text)
+                by_element.setdefault(local, text)
         for local in FIELDS:
-            if local not in kept:
+            if local not in by_element:
                 self._problem("missing", local, f"no {local}", line)
-        if list(kept) != [local for local in FIELDS if local in kept]:
+        if list(by_element) != [local for local in FIELDS if local in by_element]:
             self._problem("order", "Domaine", "the elements of the row are in another order", line)
-        return kept
+        return by_element
 
     def _finish(self) -> None:
         self.signed = SIGNATURE in self.seen

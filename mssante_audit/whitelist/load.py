@@ -141,7 +141,7 @@ def load_whitelist(
         If the file cannot be opened.
     """
     origin = source if isinstance(source, bytes) else Path(source)
-    name, here = ("<bytes>", None) if isinstance(origin, bytes) else (str(origin), origin.parent)
+    name, parent = ("<bytes>", None) if isinstance(origin, bytes) else (str(origin), origin.parent)
     try:
         reading, sha256 = _read(origin, name, any_namespace=any_namespace, max_field=max_field)
         if not recover:
@@ -155,7 +155,7 @@ def load_whitelist(
         entries=entries, generated_at=reading.generated_at, sha256=sha256, problems=frame,
         damaged=bool(reading.damage), damage=reading.damage, damage_kinds=reading.damage_kinds,
         namespace=reading.namespace, source=name, signed=reading.signed, anchors=tuple(anchors),
-        signer=signer, origin=origin, beside=tuple(folder for folder in (beside, here) if folder),
+        signer=signer, origin=origin, beside=tuple(folder for folder in (beside, parent) if folder),
     )  # fmt: skip
 
 
@@ -220,14 +220,14 @@ def doubts(
         reasons.append("unsigned")
     elif verdict.status == "valid-untrusted":
         reasons.append(_REASONS.get(verdict.reason, "untrusted"))
-    made = whitelist.generated_at
+    generated_at = whitelist.generated_at
     if as_of is None:
         return reasons
-    if made is None:
+    if generated_at is None:
         reasons.append("undated")
-    elif made > as_of + SKEW:
+    elif generated_at > as_of + SKEW:
         reasons.append("future")
-    elif max_age is not None and as_of - made > max_age:
+    elif max_age is not None and as_of - generated_at > max_age:
         reasons.append("old")
     return reasons
 

@@ -136,10 +136,10 @@ class RevocationList:
         """Return since when and why a certificate is not to be believed: a lost key may be reported late."""
         if not (entry := self.entries.get(certificate.serial_number)):
             return None
-        since, lost = entry.revocation_date_utc, extension_of(entry, x509.InvalidityDate)
+        since, invalidity = entry.revocation_date_utc, extension_of(entry, x509.InvalidityDate)
         named = extension_of(entry, x509.CRLReason)
         reason = "" if not named or named.reason == x509.ReasonFlags.unspecified else named.reason.value
-        return min(since, lost.invalidity_date_utc) if lost else since, reason
+        return min(since, invalidity.invalidity_date_utc) if invalidity else since, reason
 
 
 def find_crls(folder: Path) -> list[Path]:
@@ -169,21 +169,21 @@ def revocation(chain: Sequence[x509.Certificate], files: Collection[Path], at: d
 def _status(
     name: str, source: RevocationList, certificate: x509.Certificate, issuer: x509.Certificate, at: datetime
 ) -> Status:
-    made, due = source.crl.last_update_utc, source.crl.next_update_utc
+    made_at, due = source.crl.last_update_utc, source.crl.next_update_utc
     if source.crl.issuer != issuer.subject:
-        return Status("unknown", "other", name, made, due)
+        return Status("unknown", "other", name, made_at, due)
     if not source.signed_by(issuer):
-        return Status("unknown", "forged", name, made, due)
+        return Status("unknown", "forged", name, made_at, due)
     if not source.complete or not source.about(certificate):
-        return Status("unknown", "scope", name, made, due)
-    late, stale = made > certificate.not_valid_after_utc, made < at and (due is None or due < at)
+        return Status("unknown", "scope", name, made_at, due)
+    late, stale = made_at > certificate.not_valid_after_utc, made_at < at and (due is None or due < at)
     doubt = "late" if late else "stale" if stale else ""
     entry = source.entry(certificate)
     # A hold may have been lifted since; all else is for ever (RFC 5280, 5.3.1).
     if entry and entry[0] <= at and not (entry[1] == HOLD and doubt):
-        return Status("revoked", "", name, made, due, *entry)
+        return Status("revoked", "", name, made_at, due, *entry)
     doubt = doubt or ("" if source.part_of(certificate) else "scope")
-    return Status("unknown" if doubt else "good", doubt, name, made, due, *(entry or ()))
+    return Status("unknown" if doubt else "good", doubt, name, made_at, due, *(entry or ()))
 
 
 def load_crl(file: Path) -> RevocationList | None:

@@ -85,8 +85,8 @@ def operator_names(entries: pd.DataFrame) -> dict[str, str]:
 def owners(entries: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
     """Return by domain the operator of most of its rows: identifier, and name and département on most."""
     operators, rows = {}, tuples(entries, "domain", "operator_id", "operator", "department")
-    for domain, borne in grouped((d, (number, name, seat)) for d, number, name, seat in rows).items():
-        of_operator, uses = Counter(number for number, *_ in borne), Counter(borne)
+    for domain, bearers in grouped((d, (number, name, seat)) for d, number, name, seat in rows).items():
+        of_operator, uses = Counter(number for number, *_ in bearers), Counter(bearers)
         # Sorted: the order of the list moves from night to night.
         operators[domain] = max(sorted(uses), key=lambda o: (of_operator[o[0]], uses[o], *map(bool, o)))
     return operators
@@ -103,14 +103,14 @@ def structures(entries: pd.DataFrame, known: Mapping[str, str] | None = None) ->
     `known` is what other lists show: its identifiers come too, the first being of `entries` if one is.
     """
     ids = {*entries["operator_id"].unique()} - {""}
-    every = {*ids, *(known or {})}
-    among = {structure_key(operator_id) for operator_id in every}
-    numbers = [(("number", structure_key(operator_id, among)), operator_id) for operator_id in every]
+    all_ids = {*ids, *(known or {})}
+    known_keys = {structure_key(operator_id) for operator_id in all_ids}
+    numbers = [(("number", structure_key(operator_id, known_keys)), operator_id) for operator_id in all_ids]
     root = joined((known or {}).items(), _same_names(entries), numbers, _same_contacts(entries))
     leader: dict[Hashable, str] = {}  # whatever the order of the list, which moves from night to night
-    for operator_id in (*sorted(ids), *sorted(every - ids)):
+    for operator_id in (*sorted(ids), *sorted(all_ids - ids)):
         leader.setdefault(root(operator_id), operator_id)
-    return {operator_id: leader[root(operator_id)] for operator_id in sorted(every)}
+    return {operator_id: leader[root(operator_id)] for operator_id in sorted(all_ids)}
 
 
 def _same_names(entries: pd.DataFrame) -> list[tuple[str, str]]:
@@ -124,8 +124,8 @@ def _same_names(entries: pd.DataFrame) -> list[tuple[str, str]]:
         for _ in range(min(rows, 2))  # several are as good as many
     )
     links = []
-    for held in grouped(named).values():
-        contacts = grouped((owner, texts) for owner, *texts in held)
+    for bearers in grouped(named).values():
+        contacts = grouped((owner, texts) for owner, *texts in bearers)
         several = {owner: {*chain(*texts)} for owner, texts in contacts.items() if len(texts) > 1}
         homes: dict[str, str] = {}
         for owner, texts in several.items() if len(several) > 1 else ():
@@ -137,8 +137,8 @@ def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:
     """Return operators of one name that share domains and have the same contacts on each of them."""
     holders: dict[tuple[str, str], dict[str, set[tuple[str, str]]]] = {}
     columns = ("operator_id", "operator", "domain", "project_contact", "support_contact")
-    held = entries[["domain", "operator_id"]].drop_duplicates()
-    shared = held.loc[held["domain"].duplicated(), "domain"]
+    pairs = entries[["domain", "operator_id"]].drop_duplicates()
+    shared = pairs.loc[pairs["domain"].duplicated(), "domain"]
     groups = rows_by(entries[entries["domain"].isin(shared)], *columns)
     ids = entries["operator_id"].tolist()
     sizes, named = Counter(ids), Counter(zip(ids, entries["operator"].tolist(), strict=True))
@@ -150,6 +150,6 @@ def _same_contacts(entries: pd.DataFrame) -> list[tuple[str, str]]:
     agreed: dict[tuple[str, str], bool] = {}
     for owners in holders.values():
         for pair in pairwise(sorted(owners)):
-            first, second = ({tuple(parse_contact(t).key for t in both) for both in owners[o]} for o in pair)
+            first, second = ({tuple(parse_contact(t).key for t in use) for use in owners[o]} for o in pair)
             agreed[pair] = agreed.get(pair, True) and not first.isdisjoint(second)
     return [pair for pair, same in agreed.items() if same]

@@ -61,12 +61,12 @@ def documents(entries: pd.DataFrame, shown: Callable[[str], str] = str) -> list[
 class Index:
     """The words of documents, to be searched many times."""
 
-    def __init__(self, of: Sequence[Document]) -> None:
-        self.documents = of
-        self.names = [document.shown for document in of]
+    def __init__(self, entries: Sequence[Document]) -> None:
+        self.documents = entries
+        self.names = [document.shown for document in entries]
         self.folded = list(map(fold, self.names))
         self.places: defaultdict[str, dict[int, int]] = defaultdict(dict)
-        for at, document in enumerate(of):
+        for at, document in enumerate(entries):
             for counts, text in ((_OTHER, document.other), (_NAMED, document.named)):
                 words = fold(text)
                 for word in f"{words} {_shortened(words)}".split():
@@ -77,28 +77,28 @@ class Index:
 
         What kind of house it is need not be right.
         """
-        wanted = fold(typed.strip().rpartition("@")[2])
-        words = list(dict.fromkeys(_shortened(wanted).split()))
+        query = fold(typed.strip().rpartition("@")[2])
+        words = list(dict.fromkeys(_shortened(query).split()))
         words = [word for word in words if word not in _SMALL][:_MOST_WORDS]
         needed = [word for word in words if word not in _KINDS] or words
         having = {word: self._having(word) for word in words}
         matches = set.intersection(*(set(having[word]) for word in needed)) if needed else set()
-        whole = bool(matches)
-        if not whole:
-            having = {word: having[word] or self._near(word) for word in words}
+        complete = bool(matches)
+        if not complete:
+            having = {word: having[word] or self._near_word(word) for word in words}
             matches = {at for word in needed for at in having[word]}
-        scores, most = dict.fromkeys(matches, 0), 0
+        scores, maximum = dict.fromkeys(matches, 0), 0
         for word, counted in having.items():
             rarity = (len(self.names) // max(len(counted), 1)).bit_length()
-            most += rarity * _EQUAL * _NAMED if word in needed else 0
+            maximum += rarity * _EQUAL * _NAMED if word in needed else 0
             for at in counted.keys() & matches:
                 scores[at] += rarity * counted[at]
-        if not whole:
-            matches = {at for at in matches if _LEAST * scores[at] >= most}
-        exact, names = (wanted, f"{wanted} mssante fr"), self.names
+        if not complete:
+            matches = {at for at in matches if _LEAST * scores[at] >= maximum}
+        exact, names = (query, f"{query} mssante fr"), self.names
         ranks = {at: (self.folded[at] not in exact, -scores[at], len(names[at]), names[at]) for at in matches}
         best = [self.documents[at].domain for at in sorted(matches, key=ranks.__getitem__)]
-        return best if whole else best[:_MOST_NEAR]
+        return best if complete else best[:_MOST_NEAR]
 
     def _having(self, word: str) -> dict[int, int]:
         """Return the documents that have a word, with how much that counts."""
@@ -109,23 +109,23 @@ class Index:
         having = self._counted(like | dict.fromkeys(_SPELT.get(word, [word]), _EQUAL))
         if len(having) < _FEW and 3 < len(word) < _LONG and not word.isdigit():
             slips = cuts(word)
-            near = (t for t in self.places if abs(len(t) - len(word)) < 2 and not slips.isdisjoint(cuts(t)))
-            having = self._counted(dict.fromkeys(near, _SLIP)) | having
+            tokens = (t for t in self.places if abs(len(t) - len(word)) < 2 and not slips.isdisjoint(cuts(t)))
+            having = self._counted(dict.fromkeys(tokens, _SLIP)) | having
         return having
 
-    def _near(self, word: str) -> dict[int, int]:
+    def _near_word(self, word: str) -> dict[int, int]:
         """Return the documents that have a word which shares half of its pairs of letters or more."""
         pairs = _pairs(word)
-        theirs = {token: _pairs(token) for token in self.places}
-        like = (t for t, other in theirs.items() if 4 * len(pairs & other) >= len(pairs) + len(other) > 0)
+        pairs_of = {token: _pairs(token) for token in self.places}
+        like = (t for t, other in pairs_of.items() if 4 * len(pairs & other) >= len(pairs) + len(other) > 0)
         return self._counted(dict.fromkeys(like, _NEAR))
 
     def _counted(self, like: Mapping[str, int]) -> dict[int, int]:
-        most: dict[int, int] = {}
-        for token, much in like.items():
+        best: dict[int, int] = {}
+        for token, weight in like.items():
             for at, counts in self.places.get(token, {}).items():
-                most[at] = max(most.get(at, 0), much * counts)
-        return most
+                best[at] = max(best.get(at, 0), weight * counts)
+        return best
 
 
 def search(entries: pd.DataFrame, words: str, limit: int = 10, index: Index | None = None) -> pd.DataFrame:
@@ -170,7 +170,7 @@ def check(text: str, domains: Sequence[str]) -> Answer:
     if plain in spellings:
         return Answer(domain, False, respelt=spellings[plain])
     parent = next((spellings[name] for name in above_of(plain) if name in spellings), "")
-    return Answer(domain, False, parent, near=() if parent else _near(plain, spellings))
+    return Answer(domain, False, parent, near=() if parent else _near_names(plain, spellings))
 
 
 def _domain(text: str) -> str:
@@ -187,7 +187,7 @@ def _plain(name: str) -> str:
     return name.strip().rstrip(".").casefold()
 
 
-def _near(name: str, spellings: dict[str, str]) -> tuple[str, ...]:
+def _near_names(name: str, spellings: dict[str, str]) -> tuple[str, ...]:
     """Return the listed names like `name`, compared without the ending they share with it."""
     tail = "." + ".".join(name.split(".")[-2:])
     stem = name.removesuffix(tail)

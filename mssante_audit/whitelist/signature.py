@@ -86,8 +86,8 @@ class Verdict:
 class _InvalidError(Exception):
     """The signature is wrong, or its signer is, for the reason given (`Verdict.reason`)."""
 
-    def __init__(self, why: str, reason: str) -> None:
-        super().__init__(_line(why))
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(_line(message))
         self.reason = reason
 
 
@@ -131,7 +131,7 @@ def verify_signature(
     at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
     if not whitelist.signed:
         return Verdict("absent", "the list has no signature", at=at)
-    verdict, made = Verdict("invalid", "", at=at), whitelist.generated_at
+    verdict, generated_at = Verdict("invalid", "", at=at), whitelist.generated_at
     try:
         if whitelist.damaged:
             raise _InvalidError(f"the file is damaged: {whitelist.damage}", "damaged")
@@ -140,7 +140,7 @@ def verify_signature(
         start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
         verdict = replace(
             verdict, signer=_name(leaf.subject), issuer=_name(leaf.issuer), not_before=start, not_after=end,
-            valid_at_generation=start <= made <= end if made else None,
+            valid_at_generation=start <= generated_at <= end if generated_at else None,
             valid_now=start <= datetime.now(UTC) <= end,
         )  # fmt: skip
         if not whitelist.same_as(_signed_bytes(content, leaf)):  # whatever both parsers make of the file
@@ -183,8 +183,8 @@ def trust(anchors: Sequence[str | Path], *folders: Path) -> tuple[list[x509.Cert
     crls = [anchor for anchor in map(Path, anchors) if anchor.suffix.lower() == SUFFIX]
     places = [anchor for anchor in map(Path, anchors) if anchor not in crls]
     crls += [crl for place in (*places, *folders) if place.is_dir() for crl in find_crls(place)]
-    beside = [anchor for folder in folders for _, anchor in certificates.find_anchors(folder)]
-    return certificates.trusted_certificates(places) + beside, crls
+    local_anchors = [anchor for folder in folders for _, anchor in certificates.find_anchors(folder)]
+    return certificates.trusted_certificates(places) + local_anchors, crls
 
 
 def common_names(certificate: x509.Certificate) -> list[str]:

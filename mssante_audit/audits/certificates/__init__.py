@@ -93,10 +93,10 @@ class Presented:
             addresses_of = cache(network.addresses)
             for domain in part.audited["domain"].unique().tolist():
                 addresses = {host: addresses_of(host) for host in network.exchangers(domain)}
-                every = sorted({address for of_host in addresses.values() for address in of_host})
-                self.of[domain] = [self.servers[address] for address in every if address in self.servers]
+                ips = sorted({address for of_host in addresses.values() for address in of_host})
+                self.of[domain] = [self.servers[address] for address in ips if address in self.servers]
                 self.missing[domain] = [host for host, of_host in addresses.items() if not of_host]
-                self.missing[domain] += [address for address in every if address not in self.servers]
+                self.missing[domain] += [address for address in ips if address not in self.servers]
                 for server in self.of[domain]:
                     self.served.setdefault(server.address, []).append(domain)
 
@@ -132,8 +132,8 @@ class Presented:
     def readable(self) -> Iterator[tuple[str, list[SeenServer]]]:
         """Yield the domains with those of their servers that presented a certificate that can be read."""
         for domain, servers in self.of.items():
-            if seen := [server for server in servers if server.leaf]:
-                yield domain, seen
+            if with_leaf := [server for server in servers if server.leaf]:
+                yield domain, with_leaf
 
 
 def presented(space: TrustSpace) -> Presented:
@@ -170,9 +170,9 @@ def _names(servers: Iterable[SeenServer]) -> list[str]:
 
 def _chains(space: TrustSpace) -> Iterator[Finding]:
     """Chain against the anchors, revocation, strength: one finding a certificate and fault."""
-    seen = presented(space)
-    for chain, _, servers in seen.by_certificate():
-        leaf, status, rows = chain.leaf, chain.status, seen.rows_of(seen.domains(servers))
+    view = presented(space)
+    for chain, _, servers in view.by_certificate():
+        leaf, status, rows = chain.leaf, chain.status, view.rows_of(view.domains(servers))
         facts = {
             "name": leaf.subject, "issuer": leaf.issuer, "hosts": _names(servers), "state": chain.state,
             "why": chain.why,
@@ -196,27 +196,27 @@ def _chains(space: TrustSpace) -> Iterator[Finding]:
                 {"names": list(leaf.names)[:MOST], "others": others[:MOST]},
             ),
         }  # fmt: skip
-        for rule, (holds, more) in cases.items():
+        for rule, (holds, extra) in cases.items():
             if holds:
-                yield Finding(rule, leaf.sha256, rows, facts | more)
+                yield Finding(rule, leaf.sha256, rows, facts | extra)
 
 
 def _keys(space: TrustSpace) -> Iterator[Finding]:
     """Keys of several operators' certificates: who has one can be either."""
-    seen = presented(space)
-    of_key = grouped((server.leaf.key_sha256, server) for server in seen.servers.values() if server.leaf)
+    view = presented(space)
+    of_key = grouped((server.leaf.key_sha256, server) for server in view.servers.values() if server.leaf)
     for key, servers in of_key.items():
         names = {server.key: server.subject for server in servers}
-        owners = [seen.operators.get(name, set()) for name in names]
+        owners = [view.operators.get(name, set()) for name in names]
         if len(set().union(*owners)) > 1 and not set.intersection(*owners):
-            rows = seen.rows_of(seen.domains(servers))
+            rows = view.rows_of(view.domains(servers))
             yield Finding("TLS_KEY_SHARED", key, rows, {"names": sorted(names.values())[:MOST]})
 
 
 def _validity(space: TrustSpace) -> Iterator[Finding]:
     """Certificates that were out of their time when they were seen, or soon will be."""
-    seen, published, limits = presented(space), space.published, space.thresholds
-    for _, server, servers in seen.by_certificate():
+    view, published, limits = presented(space), space.published, space.thresholds
+    for _, server, servers in view.by_certificate():
         leaf = server.leaf
         if leaf is None or leaf.not_before is None or leaf.not_after is None:
             continue
@@ -229,23 +229,23 @@ def _validity(space: TrustSpace) -> Iterator[Finding]:
             "TLS_EXPIRES": days < limits.certificate_info_days,
         }
         if rule := next((rule for rule, holds in cases.items() if holds), ""):
-            domains = seen.domains(servers)
-            falling = [domain for domain in domains if seen.alone(domain, server)]
+            domains = view.domains(servers)
+            falling = [domain for domain in domains if view.alone(domain, server)]
             facts = {
                 "name": leaf.subject, "start": leaf.not_before, "until": leaf.not_after,
                 "days": (leaf.not_after - space.as_of).days, "hosts": _names(servers), "alone": len(falling),
                 "mailboxes": None if published is None else sum(published.get(name, 0) for name in falling),
             }  # fmt: skip
-            yield Finding(rule, leaf.sha256, seen.rows_of(domains), facts)
+            yield Finding(rule, leaf.sha256, view.rows_of(domains), facts)
 
 
 def _not_listed(space: TrustSpace) -> Iterator[Finding]:
     """Names presented that the list does not have for the domain: alone, or beside one that it has."""
-    seen, owners = presented(space), space.operator_names
+    view, owners = presented(space), space.operator_names
     unlisted: dict[tuple[str, str], list[tuple[str, SeenServer]]] = {}
     newer: set[str] = set()
-    for domain, servers in seen.readable():
-        wrong = [server for server in servers if server.key not in seen.listed[domain]]
+    for domain, servers in view.readable():
+        wrong = [server for server in servers if server.key not in view.listed[domain]]
         rule = "TLS_NAME_UNLISTED" if len(wrong) == len(servers) else "TLS_NAME_UNLISTED_SOME"
         begun = [server.leaf.not_before for server in servers if server.leaf and server not in wrong]
         for server in wrong:
@@ -255,27 +255,27 @@ def _not_listed(space: TrustSpace) -> Iterator[Finding]:
                 newer.add(server.key)
     for (rule, key), uses in unlisted.items():
         names = list(dict.fromkeys(domain for domain, _ in uses))
-        listed = dict.fromkeys(text for d in names for texts in seen.listed[d].values() for text in texts)
-        mine = {operator for domain in names for operator in seen.operators_of[domain]}
-        theirs = seen.operators.get(key, set())
+        listed = dict.fromkeys(text for d in names for texts in view.listed[d].values() for text in texts)
+        operators = {operator for domain in names for operator in view.operators_of[domain]}
+        holders = view.operators.get(key, set())
         facts = {
             "presented": uses[0][1].subject, "hosts": _names({s.address: s for _, s in uses}.values()),
             "wanted": list(listed)[:MOST], "more": max(0, len(listed) - MOST),
-            "whose": "own" if theirs & mine else "other" if theirs else "",
-            "owner": owners.get(min(theirs - mine), "") if theirs - mine else "",
-            "newer": rule == "TLS_NAME_UNLISTED_SOME" and key in newer and not theirs,
+            "whose": "own" if holders & operators else "other" if holders else "",
+            "owner": owners.get(min(holders - operators), "") if holders - operators else "",
+            "newer": rule == "TLS_NAME_UNLISTED_SOME" and key in newer and not holders,
         }  # fmt: skip
-        yield Finding(rule, key, seen.rows_of(names), facts)
+        yield Finding(rule, key, view.rows_of(names), facts)
 
 
 def _spelt(space: TrustSpace) -> Iterator[Finding]:
     """Names that are the listed one in another spelling: some peers compare texts."""
-    seen = presented(space)
+    view = presented(space)
     spelt = grouped(
         (server.subject, (server.name, texts))
-        for domain, servers in seen.readable()
+        for domain, servers in view.readable()
         for server in servers
-        if (texts := seen.listed[domain].get(server.key, {})) and server.subject not in texts
+        if (texts := view.listed[domain].get(server.key, {})) and server.subject not in texts
     )
     for subject, uses in spelt.items():
         rows = all_rows(of_text for _, texts in uses for of_text in texts.values())
@@ -286,14 +286,14 @@ def _spelt(space: TrustSpace) -> Iterator[Finding]:
 
 def _unused(space: TrustSpace) -> Iterator[Finding]:
     """Names listed that no server presents, where all of a domain's servers were seen with another."""
-    seen = presented(space)
+    view = presented(space)
     unused = grouped(
         (key, texts)
-        for domain, servers in seen.readable()
-        if not seen.missing[domain] and len(servers) == len(seen.of[domain])
-        if (shown := {server.key for server in servers}) & seen.listed[domain].keys()
-        for key, texts in seen.listed[domain].items()
-        if key not in shown
+        for domain, servers in view.readable()
+        if not view.missing[domain] and len(servers) == len(view.of[domain])
+        if (used_keys := {server.key for server in servers}) & view.listed[domain].keys()
+        for key, texts in view.listed[domain].items()
+        if key not in used_keys
     )
     for key, uses in unused.items():
         rows = all_rows(of_text for texts in uses for of_text in texts.values())
@@ -302,54 +302,54 @@ def _unused(space: TrustSpace) -> Iterator[Finding]:
 
 def _renewals(space: TrustSpace) -> Iterator[Finding]:
     """Two certificates of one name on the servers of a domain: a renewal under way, or half done."""
-    seen = presented(space)
+    view = presented(space)
     renewed: dict[tuple[str, ...], tuple[list[dict[str, Any]], list[str]]] = {}
-    for domain, servers in seen.readable():
+    for domain, servers in view.readable():
         for key, same in grouped((server.key, server) for server in servers).items():
             until = {s.leaf.sha256: (s.leaf.not_after, s.leaf.sha256, s.name) for s in same if s.leaf}
             if len(until) > 1:
                 ordered = sorted(until.values())
-                shown = [{"host": name, "until": end} for end, _, name in ordered]
-                renewed.setdefault((key, *(sha for _, sha, _ in ordered)), (shown, []))[1].append(domain)
-    for subject, (shown, domains) in renewed.items():
-        yield Finding("TLS_RENEWAL", subject, seen.rows_of(domains), {"seen": shown[:MOST]})
+                uses = [{"host": name, "until": end} for end, _, name in ordered]
+                renewed.setdefault((key, *(sha for _, sha, _ in ordered)), (uses, []))[1].append(domain)
+    for subject, (uses, domains) in renewed.items():
+        yield Finding("TLS_RENEWAL", subject, view.rows_of(domains), {"seen": uses[:MOST]})
 
 
 def _servers(space: TrustSpace) -> Iterator[Finding]:
     """Servers with something wrong, by themselves or beside others for the same domain."""
-    seen = presented(space)
-    for server in seen.servers.values():
+    view = presented(space)
+    for server in view.servers.values():
         if server.protocol in OLD or server.outcome == "no-starttls":
             rule = "TLS_PROTOCOL_OLD" if server.protocol in OLD else "TLS_NO_STARTTLS"
             facts: dict[str, Any] = {"host": server.name, "protocol": server.protocol}
-            yield Finding(rule, server.address, seen.rows_of(seen.domains([server])), facts)
-        served = seen.served.get(server.address, ()) if server.by_name else ()
-        takers = [domain for domain in served if seen.right(domain, server, by_name=True)]
-        if domains := [domain for domain in takers if not seen.right(domain, server)]:
+            yield Finding(rule, server.address, view.rows_of(view.domains([server])), facts)
+        served = view.served.get(server.address, ()) if server.by_name else ()
+        takers = [domain for domain in served if view.right(domain, server, by_name=True)]
+        if domains := [domain for domain in takers if not view.right(domain, server)]:
             by_name = server.by_name.leaf.subject if server.by_name else ""
             facts = {"host": server.name, "asked": server.sni, "right": by_name, "default": server.subject}
-            yield Finding("TLS_SNI_ONLY", server.address, seen.rows_of(domains), facts)
+            yield Finding("TLS_SNI_ONLY", server.address, view.rows_of(domains), facts)
     wrong: list[tuple[str, tuple[str, set[str]]]] = []
-    for domain, servers in seen.of.items():
-        right = {server.name for server in servers if seen.right(domain, server)}
+    for domain, servers in view.of.items():
+        right = {server.name for server in servers if view.right(domain, server)}
         others = (s for s in servers if s.outcome in TELLING and s.name not in right)
         wrong += [(server.address, (domain, right)) for server in others if right]
     for address, uses in grouped(wrong).items():
-        beside = set().union(*(right for _, right in uses))
-        facts = {"host": seen.servers[address].name, "beside": sorted(beside)[:MOST]}
-        yield Finding("TLS_SERVERS_DIFFER", address, seen.rows_of(domain for domain, _ in uses), facts)
+        right_hosts = set().union(*(right for _, right in uses))
+        facts = {"host": view.servers[address].name, "beside": sorted(right_hosts)[:MOST]}
+        yield Finding("TLS_SERVERS_DIFFER", address, view.rows_of(domain for domain, _ in uses), facts)
 
 
 def _unseen(space: TrustSpace) -> Iterator[Finding]:
     """Servers that were not seen, by what was met instead."""
-    seen = presented(space)
-    visited = [(s.outcome, (s.name, domain)) for domain, servers in seen.of.items() for s in servers]
-    met = [(outcome, use) for outcome, use in visited if outcome not in TELLING]
-    met += [("unvisited", (name, domain)) for domain, names in seen.missing.items() for name in names]
-    for outcome, uses in grouped(met).items():
+    view = presented(space)
+    visited = [(s.outcome, (s.name, domain)) for domain, servers in view.of.items() for s in servers]
+    outcomes = [(outcome, use) for outcome, use in visited if outcome not in TELLING]
+    outcomes += [("unvisited", (name, domain)) for domain, names in view.missing.items() for name in names]
+    for outcome, uses in grouped(outcomes).items():
         names = sorted({name for name, _ in uses})
         facts = {"outcome": outcome, "hosts": names[:MOST], "more": max(0, len(names) - MOST)}
-        yield Finding("TLS_UNSEEN", outcome, seen.rows_of(dict.fromkeys(domain for _, domain in uses)), facts)
+        yield Finding("TLS_UNSEEN", outcome, view.rows_of(dict.fromkeys(domain for _, domain in uses)), facts)
 
 
 RUNS = (_not_listed, _spelt, _unused, _renewals, _validity, _chains, _keys, _servers, _unseen)

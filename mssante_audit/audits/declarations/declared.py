@@ -78,7 +78,7 @@ def _dns(row: Row) -> list[tuple[str, DN]]:
     return [(name, parse_dn(pasted_dn(text))) for name, text in _cells(row, *LINES)]
 
 
-def _asked(check: Check) -> Check:
+def _if_active(check: Check) -> Check:
     """Return a check that looks only at the declarations that ask for no withdrawal."""
     return lambda row: check(row) if row["withdrawal"] is False else ()
 
@@ -86,8 +86,8 @@ def _asked(check: Check) -> Check:
 def _lacks(row: Row, name: str) -> bool:
     """Tell whether a cell is empty; where it is one of a person's two names, the other may hold both."""
     other = name.replace("_last_", "_first_") if "_last_" in name else name.replace("_first_", "_last_")
-    both = other != name and len(names.words(row[other]) - names.PARTICLES) > 1
-    return not row[name].strip() and not both
+    holds_both = other != name and len(names.words(row[other]) - names.PARTICLES) > 1
+    return not row[name].strip() and not holds_both
 
 
 def _missing(code: str, *columns: str) -> Check:
@@ -140,8 +140,8 @@ def _example(row: Row) -> Faults:
     """Check that nothing is left of the form's examples."""
     texts = _cells(row, *(name for name, field in fields().items() if field.kind not in ("box", "date")))
     matches = ((name, _EXAMPLE.search(text)) for name, text in texts)
-    if left := [{**label(name), "text": match[0]} for name, match in matches if match]:
-        yield "DECL_EXAMPLE", {"fields": left}
+    if examples := [{**label(name), "text": match[0]} for name, match in matches if match]:
+        yield "DECL_EXAMPLE", {"fields": examples}
 
 
 def _dn_lines(row: Row) -> Faults:
@@ -185,23 +185,23 @@ def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Faults:
     numbers, name = _ids_of(row), row["structure_name"]
     faults = [(number, {*_identifier(number).problems}) for number in numbers.values()]
     # Names of another listed operator whose number it is: none of those that stand there.
-    theirs = listed.get(structure_key(row["structure_id"], listed), frozenset())
+    other_names = listed.get(structure_key(row["structure_id"], listed), frozenset())
     for _, dn in _dns(row) if numbers else ():
         ou, o = identifier_of(dn.get("OU")), dn.get("O")
         wrong = {*_identifier(dn.get("OU")).problems}
         malformed = any(
-            {"kind", "shape"} & why or ("luhn" in why and proposals.digit_apart(number, ou))
-            for number, why in faults
+            {"kind", "shape"} & problems or ("luhn" in problems and proposals.digit_apart(number, ou))
+            for number, problems in faults
         )
-        same = not ou or (not wrong & {"kind", "shape"} and _is_one(ou, *numbers.values()))
+        same = not ou or (not wrong & {"kind", "shape"} and _is_number_of(ou, *numbers.values()))
         site = not wrong and any(names.one_structure(name, number, o, ou) for number in numbers.values())
         named = [text for text in (name, o) if text.strip() and text != "GIP-CPS"]
-        akin = any(names.may_be_one(ours, other) for ours in named for other in theirs)
-        strange = ou and named and not akin and not _is_one(ou, row["structure_id"])
-        whose = min(theirs, default="") if strange else ""
-        if not malformed and (whose or not (same or site)):
+        akin = any(names.may_be_one(ours, other) for ours in named for other in other_names)
+        strange = ou and named and not akin and not _is_number_of(ou, row["structure_id"])
+        owner = min(other_names, default="") if strange else ""
+        if not malformed and (owner or not (same or site)):
             ids = [
-                {**label(column), "id": number, "whose": whose if column == IDS[0] else ""}
+                {**label(column), "id": number, "whose": owner if column == IDS[0] else ""}
                 for column, number in numbers.items()
             ]
             yield "DECL_DN_OPERATOR", {"ou": ou, "known": ids}
@@ -211,7 +211,7 @@ def _ids_of(row: Row) -> dict[str, str]:
     return {name: number for name in IDS if (number := _identifier_of(row[name]))}
 
 
-def _is_one(ou: str, *numbers: str) -> bool:
+def _is_number_of(ou: str, *numbers: str) -> bool:
     """Tell whether an identifier is the structure's of one of others, whichever of its numbers they are."""
     key = structure_key(ou, set(map(structure_key, numbers)))
     return key in {structure_key(number, {key}) for number in numbers}
@@ -221,7 +221,7 @@ def _department(row: Row) -> Faults:
     for line, dn in _dns(row):
         finess, name = _identifier(dn.get("OU")), parse_department(dn.get("ST") or dn.get("L"))
         sure = finess.department and name.code and not name.problems and finess.department != name.code
-        if sure and _is_one(finess.value, *_ids_of(row).values()):  # of another OU, that is the finding
+        if sure and _is_number_of(finess.value, *_ids_of(row).values()):  # of another OU, that is the finding
             places = _places(finess.department, name.code)
             yield "DECL_DEPARTMENT", {"field": {"column": "dn", "label": "DN"}, **places, "at": line}
     text = row["postal_address"]
@@ -243,9 +243,9 @@ def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Faults:
     for line, dn in _dns(row):
         o, ou = dn.get("O"), dn.get("OU")
         comparable = line == "dn_igc_sante" and dn.igc == "IGC-Santé" and name and number.strip()
-        if comparable and _is_one(ou, number) and not names.may_be_one(name, o):
-            mine = structure_key(ou)
-            others = (name for key, theirs in known.items() if key != mine for name in theirs)
+        if comparable and _is_number_of(ou, number) and not names.may_be_one(name, o):
+            own_key = structure_key(ou)
+            others = (name for key, key_names in known.items() if key != own_key for name in key_names)
             another = names.telling(o) and any(names.telling(o) == names.telling(other) for other in others)
             facts = {"name": " ".join(name.split()), "o": o, "another": "yes" if another else "no"}
             yield "DECL_NAME", facts
@@ -268,17 +268,17 @@ def _contacts(row: Row) -> Faults:
     for name, text in _cells(row, *CONTACTS):
         phone = fields()[name].kind == "phone"
         contact = parse_contact(_HOURS.sub("", text) if phone else text)
-        rest = (left.strip(" \t()[]:.-'’") for left in contact.leftovers)
-        left = not all(map(_EXTENSION.fullmatch, rest)) if phone else contact.leftovers
-        if len(contact.phones if phone else contact.emails) != 1 or contact.malformed or left:
+        rest = (leftover.strip(" \t()[]:.-'’") for leftover in contact.leftovers)
+        leftover = not all(map(_EXTENSION.fullmatch, rest)) if phone else contact.leftovers
+        if len(contact.phones if phone else contact.emails) != 1 or contact.malformed or leftover:
             yield "DECL_CONTACT_MALFORMED", {"field": label(name), "meant": ""}
         elif not phone:
             domains[name] = contact.emails[0].partition("@")[2]
     times = Counter(domains.values())
     for name, domain in domains.items():
         often = frozenset(other for other in times if times[other] > times[domain])
-        if meant := proposals.mail_domain_from(domain, often):
-            yield "DECL_CONTACT_MALFORMED", {"field": label(name), "meant": f"@{meant}"}
+        if correction := proposals.mail_domain_from(domain, often):
+            yield "DECL_CONTACT_MALFORMED", {"field": label(name), "meant": f"@{correction}"}
     for name, kind in (("public_project_email", "project"), ("public_technical_email", "support")):
         if "consumer" in parse_contact(row[name]).problems:
             contacts = [{"kind": kind, "text": Person(row[name], registered=True)}]
@@ -309,7 +309,7 @@ def _ids(row: Row) -> Faults:
     for name, text in _cells(row, *IDS):
         value = _identifier_of(text)
         is_shown = value.isdigit() and len(value) == 9 and any(_shows(row, value, dn) for dn in dns)
-        rules = {_ID_RULES[why] for why in _identifier(value).problems if why in _ID_RULES}
+        rules = {_ID_RULES[problem] for problem in _identifier(value).problems if problem in _ID_RULES}
         for code in rules if not is_shown else ():
             writings = (proposals.identifier_from(value, ou) for ou in (*(dn.get("OU") for dn in dns), ""))
             wrong.setdefault((code, text, next(filter(None, writings), "")), []).append(label(name))
@@ -321,7 +321,7 @@ def _shows(row: Row, value: str, dn: DN) -> bool:
     """Tell whether a DN shows what nine digits are: its OU has them, or is of the same structure."""
     finess, ou = _identifier(f"1{value}"), dn.get("OU")
     same = not finess.problems and names.one_structure(row["structure_name"], finess.value, dn.get("O"), ou)
-    return not _identifier(ou).problems and (same or _is_one(ou, value))
+    return not _identifier(ou).problems and (same or _is_number_of(ou, value))
 
 
 def _dates_order(row: Row) -> Faults:
@@ -352,14 +352,14 @@ def _first_name(row: Row) -> Faults:
 
 def _signatory_other(row: Row) -> Faults:
     """Tell the declarations that somebody else than the legal representative signed."""
-    signed, named = (names.words(*map(row.__getitem__, who)) for who in (SIGNATORY, REPRESENTATIVE[1:3]))
+    signed, named = (names.words(*map(row.__getitem__, keys)) for keys in (SIGNATORY, REPRESENTATIVE[1:3]))
     if signed and named and not names.same_person(signed, named):
         yield "DECL_SIGNATORY_OTHER", {}
 
 
 def _technical_copy(row: Row) -> Faults:
     """Check that the technical manager is given only if another than the project manager."""
-    ours, theirs = ([row[name] for name in who] for who in (TECHNICAL, MANAGER))
+    ours, theirs = ([row[name] for name in keys] for keys in (TECHNICAL, MANAGER))
     named = names.words(*ours[:2]) if ours[0].strip() else None
     same = named == names.words(*theirs[:2]) or (not ours[1].strip() and named == names.words(theirs[0]))
     if named and same and all(map(_same_reach, ours[2:], theirs[2:])):
@@ -377,19 +377,19 @@ def _same_reach(ours: str, theirs: str) -> bool:
 _METHODS = (*METHODS, "withdrawal")
 # The columns that a check must know, and the check. Those without columns look only at cells that are filled.
 CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
-    (_METHODS, _asked(_method)),
-    ((*_METHODS, *SERVERS), _asked(_servers)),
+    (_METHODS, _if_active(_method)),
+    ((*_METHODS, *SERVERS), _if_active(_servers)),
     *(((), check) for check in (_server_names, _dn_shape, _department, _contacts, _ids, _dates_order)),
     ((), _example),
     (("withdrawal", *LINES), _dn_lines),
     (("domain",), _domain),
-    (("withdrawal", "description"), _asked(_absent("DECL_DESCRIPTION_MISSING", "description"))),
-    (("withdrawal", *PUBLIC), _asked(_missing("DECL_PUBLIC_MISSING", *PUBLIC))),
-    (("withdrawal", *MANAGER), _asked(_missing("DECL_MANAGER_MISSING", *MANAGER))),
+    (("withdrawal", "description"), _if_active(_absent("DECL_DESCRIPTION_MISSING", "description"))),
+    (("withdrawal", *PUBLIC), _if_active(_missing("DECL_PUBLIC_MISSING", *PUBLIC))),
+    (("withdrawal", *MANAGER), _if_active(_missing("DECL_MANAGER_MISSING", *MANAGER))),
     ((*TECHNICAL, *MANAGER), _technical_copy),
     (("contract_number",), _contract_shape),
-    (("withdrawal", *REPRESENTATIVE), _asked(_missing("DECL_REPRESENTATIVE_MISSING", *REPRESENTATIVE))),
-    (("withdrawal", "postal_address"), _asked(_absent("DECL_ADDRESS_MISSING", "postal_address"))),
+    (("withdrawal", *REPRESENTATIVE), _if_active(_missing("DECL_REPRESENTATIVE_MISSING", *REPRESENTATIVE))),
+    (("withdrawal", "postal_address"), _if_active(_absent("DECL_ADDRESS_MISSING", "postal_address"))),
     (("structure_id",), _absent("DECL_ID_MISSING", "structure_id")),
     (("date",), _absent("DECL_DATE_MISSING", "date_text")),
     (("signatory_last_name", "signature_present"), _signatory),

@@ -33,12 +33,12 @@ def root_of(numbers: Iterable[str], structures: Mapping[str, str]) -> Callable[[
 
     `numbers` are the register's; `structures` the list's (`mssante_audit.whitelist.rows.structures`).
     """
-    among = set(map(structure_key, {*numbers, *structures}))
-    keys = {identifier: structure_key(identifier, among) for identifier in structures}
+    known_keys = set(map(structure_key, {*numbers, *structures}))
+    keys = {identifier: structure_key(identifier, known_keys) for identifier in structures}
     roots = {keys[identifier]: keys[first] for identifier, first in structures.items()}
 
     def root(text: str) -> str:
-        key = structure_key(text, among)
+        key = structure_key(text, known_keys)
         return roots.get(key, key)
 
     return root
@@ -51,10 +51,10 @@ def day_of(space: TrustSpace) -> pd.Timestamp:
 
 def causes(register: Register, as_of: datetime, now: pd.DataFrame, space: TrustSpace | None) -> Causes:
     """Yield what is wrong with some declarations together; `now`: those that count (`Register.at`)."""
-    every = register.declarations
-    root = root_of(every["operator_id"].unique(), space.structures if space else {})
-    every = every.assign(whose=mapped(every["operator_id"], root))
-    having = partial(register.having, every.loc[now.index])
+    records = register.declarations
+    root = root_of(records["operator_id"].unique(), space.structures if space else {})
+    records = records.assign(whose=mapped(records["operator_id"], root))
+    having = partial(register.having, records.loc[now.index])
     # What the list has by domain, keys of names and structures; what was declared since is under way.
     names: dict[str, list[str]] = {}
     serving: dict[str, list[str]] = {}
@@ -64,7 +64,7 @@ def causes(register: Register, as_of: datetime, now: pd.DataFrame, space: TrustS
         names = grouped(zip(domains, space.entries["dn_key"].tolist(), strict=True))
         serving = grouped(zip(domains, mapped(space.entries["operator_id"], root), strict=True))
         since = day_of(space) - pd.Timedelta(days=space.thresholds.listing_days)
-    yield from _same_day(register.having(every.loc[register.until(as_of).index], "domain", "date"), names)
+    yield from _same_day(register.having(records.loc[register.until(as_of).index], "domain", "date"), names)
     yield from _several_operators(having("domain", "structure_id"), serving, since)
     yield from _contracts(having("contract_number", "structure_id"))
     yield from _redirections(having("delegation", "redirection", "structure_id"))
@@ -74,16 +74,16 @@ def causes(register: Register, as_of: datetime, now: pd.DataFrame, space: TrustS
 def _same_day(rows: pd.DataFrame, names: Mapping[str, list[str]]) -> Causes:
     rows = rows[(rows["domain_key"] != "") & rows["date"].notna()]
     twice = rows[rows.duplicated(["domain_key", "date", "whose"], keep=False)]
-    for (domain, day), each in twice.groupby(["domain_key", "date"], sort=False):
-        for whose, group in each.groupby("whose", sort=False):
+    for (domain, day), of_day in twice.groupby(["domain_key", "date"], sort=False):
+        for structure, group in of_day.groupby("whose", sort=False):
             # A form has room for one certificate: each declaration may be of another that is listed.
             lines = group["dn_igc_sante"].where(filled(group, "dn_igc_sante"), group["dn_igc_cps"])
             keys = [parse_dn(pasted_dn(text)).key for text in lines]
             if len({*keys}) == len(keys) and {*keys} <= {*names.get(str(domain), ())}:
                 continue
-            date, more = f"{day:%Y-%m-%d}", (str(whose),) if each["whose"].nunique() > 1 else ()
+            date, owner = f"{day:%Y-%m-%d}", (str(structure),) if of_day["whose"].nunique() > 1 else ()
             facts = {"declarations": len(group), "date": date}
-            yield "DECL_SAME_DAY", (str(domain), date, *more), group, facts
+            yield "DECL_SAME_DAY", (str(domain), date, *owner), group, facts
 
 
 def _several_operators(rows: pd.DataFrame, serving: Mapping[str, list[str]], since: pd.Timestamp) -> Causes:

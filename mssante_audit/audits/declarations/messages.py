@@ -64,14 +64,14 @@ def line(message: Message, register: Register) -> str:
 
 def bounded(every: Sequence[Message]) -> list[Message]:
     """Return messages of which at most `MOST` say one thing of the same fields, the others put together."""
-    kept: list[Message] = []
+    limited: list[Message] = []
     for same in grouped(((m.file, m.code, m.columns), m) for m in every).values():
-        kept += same[:MOST]
+        limited += same[:MOST]
         if rest := same[MOST:]:
             rows = tuple(sorted({row for message in rest for row in message.rows}))
             text = _phrase("more", len(rest), _part(rest[0].code, "title"), rest[0].code)
-            kept.append(replace(rest[0], rows=rows, text=text))
-    return sorted(kept, key=_order)
+            limited.append(replace(rest[0], rows=rows, text=text))
+    return sorted(limited, key=_order)
 
 
 def _order(message: Message) -> tuple[Any, ...]:
@@ -119,11 +119,11 @@ def _numbered(register: Register, file: str, rows: Sequence[int], columns: Seque
         return ""
     places = register.places.get(file, {})
     letters = [column_letter(places[name]) for name in columns] if {*columns} <= {*places} else []
-    every = row_ranges(rows).split(", ")
-    named = [":".join(f"{c}{row}" for row in part.split("-")) for c in letters for part in every[:RANGES]]
+    ranges = row_ranges(rows).split(", ")
+    named = [":".join(f"{c}{row}" for row in part.split("-")) for c in letters for part in ranges[:RANGES]]
     noun = ("cell" if letters else "row") + "s" * (len(rows) > 1 or len(letters) > 1)
-    rest = [_phrase("in-all", len(rows))] if len(every) > RANGES else []
-    return _phrase(noun, ", ".join([*(named or every[:RANGES]), *rest]))
+    rest = [_phrase("in-all", len(rows))] if len(ranges) > RANGES else []
+    return _phrase(noun, ", ".join([*(named or ranges[:RANGES]), *rest]))
 
 
 def _rest(code: str, file: str) -> Message:
@@ -150,14 +150,14 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
                 break
             column, value = map(str, cell)
             rows = tuple(row for row in same.tolist() if row)
-            for those in [(row,) for row in rows] if 0 < len(rows) <= FEW else [rows]:
-                shown = visible(value.strip(), spaces=True) if value.strip() and level != "column" else None
+            for row_numbers in [(row,) for row in rows] if 0 < len(rows) <= FEW else [rows]:
+                quoted = visible(value.strip(), spaces=True) if value.strip() and level != "column" else None
                 if kind == "control":
-                    shown = _cell(register, file, those, column, show_contacts)
+                    quoted = _cell(register, file, row_numbers, column, show_contacts)
                 remedy = _of_cell(kind, level, column, value)
-                text = ". ".join(filter(None, [_doubt_text(kind, column, shown), remedy]))
+                text = ". ".join(filter(None, [_doubt_text(kind, column, quoted), remedy]))
                 columns = (column,) if column else ()
-                yield Message(severity, code, file, those, columns, f"{text.rstrip('.')} ({code})")
+                yield Message(severity, code, file, row_numbers, columns, f"{text.rstrip('.')} ({code})")
 
 
 def _of_cell(kind: str, level: str, column: str, value: str) -> str:
@@ -165,8 +165,8 @@ def _of_cell(kind: str, level: str, column: str, value: str) -> str:
     if level == "unread" and column in fields():
         write = date_from(value) if kind == "date-two-digits" else ""
         return _phrase("type", write) if write else _instead(column)
-    if kind == "column-unknown" and (near := suggestion(column)):
-        return _phrase("meant", near)
+    if kind == "column-unknown" and (closest := suggestion(column)):
+        return _phrase("meant", closest)
     unclear = kind in ("column-unknown", "column-ambiguous")
     return _phrase("do", _part(READING[level], "remedy")) if unclear else ""
 
@@ -181,21 +181,21 @@ def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, sho
     """Return the first of some cells with what is invisible in it visible: of a person's, only that."""
     if column not in fields() or not rows:
         return ""
-    every = register.declarations
-    text = "".join(every.loc[(every["file"] == file) & (every["row"] == rows[0]), column][:1])
+    frame = register.declarations
+    text = "".join(frame.loc[(frame["file"] == file) & (frame["row"] == rows[0]), column][:1])
     if fields()[column].personal and not show_contacts:
         return ", ".join(visible(character) for character in dict.fromkeys(text) if is_hidden(character))
     return visible(text, spaces=True)
 
 
 def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Iterator[Message]:
-    every = grouped((finding.rule, finding) for finding in form_findings(register, as_of, each=True))
-    yield from (_rest(code, register.source) for code, findings in every.items() if len(findings) > MANY)
-    kept = (f for code, findings in every.items() if code not in READING.values() for f in findings[:MANY])
-    raw = findings_frame(kept, NO_ENTRIES)
+    by_rule = grouped((finding.rule, finding) for finding in form_findings(register, as_of, each=True))
+    yield from (_rest(code, register.source) for code, findings in by_rule.items() if len(findings) > MANY)
+    first = (f for code, findings in by_rule.items() if code not in READING.values() for f in findings[:MANY])
+    raw = findings_frame(first, NO_ENTRIES)
     lines: dict[tuple[Any, ...], list[tuple[int, ...]]] = {}
-    shown = worded(raw, contacts="all" if show_contacts else "none")
-    columns = (shown[name] for name in ("rule", "severity", "where", "observed", "expected"))
+    table = worded(raw, contacts="all" if show_contacts else "none")
+    columns = (table[name] for name in ("rule", "severity", "where", "observed", "expected"))
     for facts, code, severity, where, observed, expected in zip(raw["facts"], *columns, strict=True):
         write = visible(facts.get("write") or "", spaces=True)
         # What is expected is shown unless it is what to write.
@@ -205,9 +205,9 @@ def _of_rules(register: Register, as_of: datetime, show_contacts: bool) -> Itera
             names = tuple(place.column for place in places if place.column)
             key = (code, str(severity), file, names, observed, right, write)
             lines.setdefault(key, []).append(places[0].rows)
-    for (code, severity, file, names, *words), each in lines.items():
+    for (code, severity, file, names, *words), row_groups in lines.items():
         text = _of_rule(code, names, *words)
-        for rows in [tuple(sorted({*chain(*each)}))] if len(each) > FEW else each:
+        for rows in [tuple(sorted({*chain(*row_groups)}))] if len(row_groups) > FEW else row_groups:
             yield Message(severity, code, file, rows, names, text)
 
 
@@ -236,11 +236,11 @@ def summary(register: Register, every: Sequence[Message]) -> list[str]:
             lines.append(_phrase("unread", visible(file), named, visible(register.sheets[file])))
     todo = sum(message.severity in ("warning", "error", "critical") for message in every)
     count, counts = len(register.declarations), {"todo": todo, "look": len(every) - todo}
-    left = [_phrase(f"{name}{'s' if n > 1 else ''}", n) for name, n in counts.items() if n]
+    parts = [_phrase(f"{name}{'s' if n > 1 else ''}", n) for name, n in counts.items() if n]
     many = _phrase("declaration" if language.singular(count) else "declarations", count)
-    ends = language.colon().join([visible(register.source), many])
-    to_do = (language.semicolon() if language.french() else ", ").join(left)
-    return [*lines, f"{ends}, {to_do or _phrase('nothing')}"]
+    head = language.colon().join([visible(register.source), many])
+    to_do = (language.semicolon() if language.french() else ", ").join(parts)
+    return [*lines, f"{head}, {to_do or _phrase('nothing')}"]
 
 
 def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
@@ -252,10 +252,10 @@ def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
     ]
     ways += [(_phrase(mend.what), (mend.file, mend.column, mend.rows)) for mend in done]
     lines = []
-    for what, places in grouped(ways).items():
+    for way, places in grouped(ways).items():
         where = language.semicolon().join(_at(register, *place) for place in places)
         count = sum(len(rows) for _, _, rows in places)
-        lines.append(_phrase("mended", count, language.colon().join([what, where])))
-    left = register.problems[register.problems["kind"].isin(CODES["not_written"])]
-    not_written = _of_cells(replace(register, problems=left), False)
+        lines.append(_phrase("mended", count, language.colon().join([way, where])))
+    unwritten = register.problems[register.problems["kind"].isin(CODES["not_written"])]
+    not_written = _of_cells(replace(register, problems=unwritten), False)
     return [*lines, *(line(message, register) for message in not_written)]

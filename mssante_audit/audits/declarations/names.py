@@ -24,16 +24,16 @@ def may_be_one(first: str, second: str) -> bool:
     >>> may_be_one("Clinique Spécimen", "CH DE VALFICTIF"), may_be_one("Centre hospitalier", "CH VALFICTIF")
     (False, True)
     """
-    ours, theirs = telling(first), telling(second)
-    joined, whole = "".join(fold(first).split()), "".join(fold(second).split())
-    pairs = [sorted((a, b), key=len) for a in ours for b in theirs]
+    first_words, second_words = telling(first), telling(second)
+    joined_first, joined_second = "".join(fold(first).split()), "".join(fold(second).split())
+    pairs = [sorted((a, b), key=len) for a in first_words for b in second_words]
     return (
         not pairs
         or any(a == b or (len(a) >= _ENOUGH and (b.startswith(a) or one_slip(a, b))) for a, b in pairs)
-        or any(len(a) >= _ENOUGH and a in whole for a in ours)
-        or any(len(b) >= _ENOUGH and b in joined for b in theirs)
-        or _initials(first, second, joined)
-        or _initials(second, first, whole)
+        or any(len(a) >= _ENOUGH and a in joined_second for a in first_words)
+        or any(len(b) >= _ENOUGH and b in joined_first for b in second_words)
+        or _initials(first, second, joined_first)
+        or _initials(second, first, joined_second)
     )
 
 
@@ -64,11 +64,11 @@ def telling(name: str) -> frozenset[str]:
 
 def _initials(long: str, short: str, joined_long: str) -> bool:
     """Tell whether a word of `short`, or all of it, is made of the first letters of the words of `long`."""
-    every = fold(long).split()
-    letters = {"".join(word[0] for word in some) for some in (every, [w for w in every if w not in _LITTLE])}
-    whole = {*fold(short).split(), "".join(fold(short).split())} - {joined_long}
+    terms = fold(long).split()
+    letters = {"".join(word[0] for word in part) for part in (terms, [w for w in terms if w not in _LITTLE])}
+    parts = {*fold(short).split(), "".join(fold(short).split())} - {joined_long}
     return any(
-        len(first) > 1 and first in word for first in letters for word in whole if len(word) <= len(first) + 2
+        len(first) > 1 and first in word for first in letters for word in parts if len(word) <= len(first) + 2
     )
 
 

@@ -27,8 +27,8 @@ def host_from(text: str) -> str:
     without_path = re.sub(r"(?<=://)([^/\s]+)/\S*", r"\1", text.lower())
     name, *rest = re.split("[/(:]", _BEFORE_HOST.sub("", without_path, count=1), maxsplit=1)
     plain = unaccented(_AFTER_HOST.sub("", name))
-    alone = is_host(plain) and plain != text.strip() and not re.search(r"\.[a-z]{2}", "".join(rest))
-    return plain if alone else ""
+    usable = is_host(plain) and plain != text.strip() and not re.search(r"\.[a-z]{2}", "".join(rest))
+    return plain if usable else ""
 
 
 def domain_from(text: str) -> str:
@@ -49,9 +49,9 @@ def mail_domain_from(domain: str, often: frozenset[str] = frozenset()) -> str:
     >>> mail_domain_from("alpha.frr"), mail_domain_from("gmial.com"), mail_domain_from("a.fr")
     ('alpha.fr', 'gmail.com', '')
     """
-    once = re.sub(r"(.)\1\Z", r"\1", domain)  # of a letter typed twice at the end
-    if once != domain and once.endswith(_ENDINGS):
-        return once
+    shortened = re.sub(r"(.)\1\Z", r"\1", domain)  # of a letter typed twice at the end
+    if shortened != domain and shortened.endswith(_ENDINGS):
+        return shortened
     long = (right for right in often | CONSUMER if len(right.rpartition(".")[0]) >= _LETTERS)
     return "" if domain in CONSUMER else min((r for r in long if one_slip(domain, r)), default="")
 

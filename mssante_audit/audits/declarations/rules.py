@@ -36,14 +36,14 @@ def form_findings(
     One cause is one finding; with `each` every row is a finding, rows that a later declaration replaced
     too. A `space` tells who serves a domain, whose numbers are one structure's, and what others are called.
     """
-    every, now = register.declarations, register.at(as_of)
-    later = every[every["date"] > pd.Timestamp(as_of.date())]
-    rows = every if each else pd.concat([now, later])
+    declarations, now = register.declarations, register.at(as_of)
+    later = declarations[declarations["date"] > pd.Timestamp(as_of.date())]
+    rows = declarations if each else pd.concat([now, later])
     cells = dict(zip(rows.index, rows.to_dict("records"), strict=True))
 
-    def broken(needs: Sequence[str], check: declared.Check, those: pd.DataFrame = rows) -> Iterator[Finding]:
+    def broken(needs: Sequence[str], check: declared.Check, frame: pd.DataFrame = rows) -> Iterator[Finding]:
         """Yield one finding for each rule, operator and thing observed, or for each row."""
-        having = register.having(those, *needs)
+        having = register.having(frame, *needs)
         causes: dict[tuple[str, Subject], tuple[dict[Declaration, None], dict[str, Any]]] = {}
         for at, row in zip(having.index, declarations_of(having), strict=True):
             owner = (row.file, str(row.row)) if each else (row.operator_id,)
@@ -66,8 +66,8 @@ def form_findings(
     yield from broken(needs, lambda row: declared.server_glue(row, domains))
     yield from broken(declared.IDS, lambda row: declared.dn_operator(row, listed))
     yield from broken(("structure_name", "structure_id"), lambda row: declared.structure_name(row, names))
-    for code, subject, those, facts in groups.causes(register, as_of, now, space):
-        yield finding(code, subject, declarations_of(those), facts)
+    for code, subject, frame, facts in groups.causes(register, as_of, now, space):
+        yield finding(code, subject, declarations_of(frame), facts)
 
 
 class Declaration(NamedTuple):
@@ -116,12 +116,12 @@ def _texts(facts: Any, name: str = "") -> Iterator[tuple[str, str | Person]]:
 def _read_findings(register: Register) -> Iterator[Finding]:
     """Yield what the reader was in doubt of: a column, cells that it could not read, cells that it mended."""
     problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
-    every = register.declarations[["file", "row", "domain_key", "operator_id", "structure_name"]]
+    declarations = register.declarations[["file", "row", "domain_key", "operator_id", "structure_name"]]
     for key, group in problems.groupby(["file", "column", "kind"], sort=False):
         file, column, kind = map(str, key)
         level, is_field = KINDS[kind].level, column in fields()
-        of_rows = every["row"].isin(group["row"]) | (level == "column")
-        where = every[(every["file"] == file) & of_rows]
+        of_rows = declarations["row"].isin(group["row"]) | (level == "column")
+        where = declarations[(declarations["file"] == file) & of_rows]
         owner = where[["operator_id", "structure_name"]].drop_duplicates("operator_id").to_numpy().tolist()
         number, name = owner[0] if len(owner) == 1 else ("", "")
         place = Place(REGISTER, file, tuple(filter(None, group["row"].tolist())), column if is_field else "")

@@ -25,43 +25,43 @@ PARTLY = ("tcp", "slow", "notimp", "odd", "alias", "partly", "six", "own", "long
 OUT_OF_REACH = {"null", "nxdomain", "nodata", "loop", "failed", "private"}
 
 
-def method_findings(seen: Seen) -> None:
+def method_findings(view: Seen) -> None:
     """Report where declared and observed methods differ, and what is served unsafely or not at all."""
-    parent = seen.network.parent
-    for domain, used in seen.methods.items():
-        declared, operator, shown = seen.declaration(domain), seen.operator[domain], used.replies
+    parent = view.network.parent
+    for domain, used in view.methods.items():
+        declared, operator, replies = view.declaration(domain), view.operator[domain], used.replies
         if declared.kind == "delegation" and used.method == "redirected":
-            wanted: dict[str, Any] = {"servers": declared.servers}
-            seen.add("DNS_DELEGATION_REDIRECTED", operator, [domain], shown, wanted, data=_data(used))
+            expected: dict[str, Any] = {"servers": declared.servers}
+            view.add("DNS_DELEGATION_REDIRECTED", operator, [domain], replies, expected, data=_data(used))
         elif declared.kind == "redirection" and used.method in ("delegated", "within-delegated"):
-            servers, wanted = seen.network.zone(used.cut).parent_ns, {"mail": declared.mail}
+            servers, expected = view.network.zone(used.cut).parent_ns, {"mail": declared.mail}
             rule = "DNS_REDIRECTION_DELEGATED"
-            seen.add(rule, operator, [domain], shown, wanted, zone=used.cut, servers=servers)
+            view.add(rule, operator, [domain], replies, expected, zone=used.cut, servers=servers)
         elif declared.kind in ("delegation", "redirection") and used.method == "none":
-            subject, wanted = (operator, used.zone), {"method": declared.kind}
-            seen.add("DNS_DECLARED_ABSENT", subject, [domain], shown, wanted, zone=used.zone)
+            subject, expected = (operator, used.zone), {"method": declared.kind}
+            view.add("DNS_DECLARED_ABSENT", subject, [domain], replies, expected, zone=used.zone)
         for zone in (parent, *used.cuts):
             if zone != used.name:
-                _cut_with_data(seen, domain, zone)
+                _cut_with_data(view, domain, zone)
         if used.method == "wildcard":
             zone = used.cut if used.cut not in ("", used.name) else parent
             star = f"*.{used.name.partition('.')[2]}"
             data = {"type": "NS"} if used.name in used.cuts else _data(used)
-            seen.add("DNS_WILDCARD", (zone, star), [domain], shown, name=star, data=data)
+            view.add("DNS_WILDCARD", (zone, star), [domain], replies, name=star, data=data)
         if alias := used.why.get("alias", ""):
-            aliases = [way for way in seen.met[domain] if isinstance(way, Elsewhere)]
+            aliases = [way for way in view.met[domain] if isinstance(way, Elsewhere)]
             if not aliases or not all(map(leads_nowhere, aliases)):  # DNS_NO_MX tells of it
-                seen.add("DNS_ALIAS", (operator, alias), [domain], shown, alias=alias)
-        met = [(visit.zone, visit.part.cause) for visit in seen.visits(domain)]
-        explained = any(cause == "mx-unanswered" or (cause in DEAD and zone != parent) for zone, cause in met)
+                view.add("DNS_ALIAS", (operator, alias), [domain], replies, alias=alias)
+        causes = [(visit.zone, visit.part.cause) for visit in view.visits(domain)]
+        explained = any(code == "mx-unanswered" or (code in DEAD and zone != parent) for zone, code in causes)
         if used.method == "unknown" and not explained:  # else another rule says what was met
             subject = (used.why["code"], used.why.get("zone", ""))
-            seen.add("DNS_METHOD_UNKNOWN", subject, [domain], shown, **used.why)
+            view.add("DNS_METHOD_UNKNOWN", subject, [domain], replies, **used.why)
 
 
-def _cut_with_data(seen: Seen, domain: str, zone: str) -> None:
+def _cut_with_data(view: Seen, domain: str, zone: str) -> None:
     """Report servers that answer with data of their own at a name that they delegate."""
-    replies = seen.network.methods.replies_about(zone, seen.methods[domain].name)
+    replies = view.network.methods.replies_about(zone, view.methods[domain].name)
     # The SOA tells a server that carries the zone below too from one that mixes the two.
     below = {reply.address for reply in replies if reply.qtype == "SOA" and reply.cut and reply.usable}
     for reply in replies:
@@ -70,7 +70,7 @@ def _cut_with_data(seen: Seen, domain: str, zone: str) -> None:
         if mixed and names and reply.address not in below:
             data = {"type": reply.qtype, "data": sorted(reply.answers)}
             facts = {"name": reply.qname, "data": data, "servers": names}
-            seen.add("DNS_CUT_WITH_DATA", (zone, seen.operator[domain]), [domain], [reply], **facts)
+            view.add("DNS_CUT_WITH_DATA", (zone, view.operator[domain]), [domain], [reply], **facts)
 
 
 def _data(used: Method) -> dict[str, Any]:
@@ -81,19 +81,19 @@ def _data(used: Method) -> dict[str, Any]:
     return {"type": "NS"}
 
 
-def mail_findings(seen: Seen) -> None:
+def mail_findings(view: Seen) -> None:
     """Report what is wrong with the mail exchangers of the list's domains."""
     carried: dict[str, list[str]] = {}  # mail host → domains
-    alone: dict[str, list[str]] = {}  # mail host → domains that have no other
-    for domain, met in seen.met.items():
-        visits = [way for way in met if isinstance(way, Visit)]
-        elsewhere = [way for way in met if isinstance(way, Elsewhere)]
+    dependent: dict[str, list[str]] = {}  # mail host → domains that have no other
+    for domain, ways in view.met.items():
+        visits = [way for way in ways if isinstance(way, Visit)]
+        elsewhere = [way for way in ways if isinstance(way, Elsewhere)]
         for visit in visits:
-            _unanswered(seen, domain, visit)
-            _disagreement(seen, domain, visit)
-            _signed(seen, domain, visit)
+            _unanswered(view, domain, visit)
+            _disagreement(view, domain, visit)
+            _signed(view, domain, visit)
         for alias in elsewhere:
-            _elsewhere(seen, domain, alias)
+            _elsewhere(view, domain, alias)
         answers = [(content, replies) for visit in visits for content, replies, _ in visit.led]
         replies = [reply for _, of_content in answers for reply in of_content if reply.outcome != "referral"]
         named = [text.partition(" ")[2] for alias in elsewhere for text in alias.found.data]
@@ -103,26 +103,26 @@ def mail_findings(seen: Seen) -> None:
             for target in targets:
                 carried.setdefault(target, []).append(domain)
             if len(targets) == 1:
-                alone.setdefault(targets[0], []).append(domain)
-            _together(seen, domain, targets, replies)
+                dependent.setdefault(targets[0], []).append(domain)
+            _together(view, domain, targets, replies)
         elif not any(content[0] in ("cut", "unheard") for content, _ in answers[-1:]):
-            _nothing(seen, domain, met, answers)
-    hosts = {target: seen.network.hosts.host(target) for target in carried if target != NOBODY}
+            _nothing(view, domain, ways, answers)
+    hosts = {target: view.network.hosts.host(target) for target in carried if target != NOBODY}
     with_ipv4 = (name for name, host in hosts.items() if any(":" not in a for a in host.addresses))
     over4 = {domain for name in with_ipv4 for domain in carried[name]}
     for target, domains in carried.items():
-        only = alone.get(target, [])
+        only = dependent.get(target, [])
         if target == NOBODY:  # beside others it is DNS_MX_NULL_MIXED
-            seen.add("DNS_MX_NULL", target, only, _some(seen, only), name=target)
+            view.add("DNS_MX_NULL", target, only, _replies_on(view, only), name=target)
             continue
-        if len(only) >= seen.space.thresholds.concentration_min:
-            seen.add("DNS_MX_CONCENTRATION", target, only, _some(seen, domains), name=target)
-        _host(seen, hosts[target], domains, [d for d in domains if d not in over4])
+        if len(only) >= view.space.thresholds.concentration_min:
+            view.add("DNS_MX_CONCENTRATION", target, only, _replies_on(view, domains), name=target)
+        _host(view, hosts[target], domains, [d for d in domains if d not in over4])
 
 
-def _some(seen: Seen, domains: list[str]) -> list[Reply]:
+def _replies_on(view: Seen, domains: list[str]) -> list[Reply]:
     """Return the replies on a few domains that have one mail host."""
-    return [reply for domain in domains[:5] for reply in seen.methods[domain].replies]
+    return [reply for domain in domains[:5] for reply in view.methods[domain].replies]
 
 
 def leads_nowhere(alias: Elsewhere) -> str:
@@ -136,15 +136,15 @@ def leads_nowhere(alias: Elsewhere) -> str:
     return states[0] if implied and states else ""
 
 
-def _unanswered(seen: Seen, domain: str, visit: Visit) -> None:
+def _unanswered(view: Seen, domain: str, visit: Visit) -> None:
     """Report servers that speak for a zone, but leave the MX without an answer, or one for all resolvers."""
-    zone, index = seen.network.zone(visit.zone), seen.network.index
+    zone, index = view.network.zone(visit.zone), view.network.index
     failing: dict[str, tuple[str, Reply]] = {}
     for address, answer in visit.answers.items():
         over_udp = index.over(visit.zone, visit.name, "MX", address, "udp")
         sound = zone.states.get(address) in SERVING and index.edns(address) not in EDNS_BROKEN
-        lost = answer.failed or (answer.kind == "tcp" and zone.answers_over(address, "udp"))
-        if over_udp and sound and lost:
+        unanswered = answer.failed or (answer.kind == "tcp" and zone.answers_over(address, "udp"))
+        if over_udp and sound and unanswered:
             failing[address] = over_udp.outcome, over_udp
         elif answer.kind == "odd" and answer.reply:
             failing[address] = answer.reply.odd, answer.reply
@@ -152,18 +152,18 @@ def _unanswered(seen: Seen, domain: str, visit: Visit) -> None:
         servers = [server(zone, address, outcome=failing[address][0]) for address in sorted(failing)]
         replies = [reply for _, reply in failing.values()]
         rule = "DNS_MX_SILENT" if visit.part.cause == "mx-unanswered" else "DNS_MX_REFUSED"
-        seen.add(rule, tuple(sorted(failing)), [domain], replies, servers=servers)
+        view.add(rule, tuple(sorted(failing)), [domain], replies, servers=servers)
 
 
-def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
+def _disagreement(view: Seen, domain: str, visit: Visit) -> None:
     """Report servers of a zone, not of the parent, that do not always say the same of a name."""
-    zone = seen.network.zone(visit.zone)
+    zone = view.network.zone(visit.zone)
     for _, replies, _ in visit.led:
         for reply in replies:
             if reply.direct and reply.alias:
                 facts = {"name": reply.qname, "alias": reply.alias, "exchangers": sorted(reply.direct)}
-                seen.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], [reply], **facts)
-    if visit.zone == seen.network.parent:
+                view.add("DNS_ALIAS_WITH_DATA", reply.qname, [domain], [reply], **facts)
+    if visit.zone == view.network.parent:
         return
     # Where a name's mail goes, as a reply says: the zone it hands on to, or the hosts.
     answers: set[tuple[str, str, str, tuple[str, ...]]] = set()
@@ -182,37 +182,37 @@ def _disagreement(seen: Seen, domain: str, visit: Visit) -> None:
         for address, transport, cut, names in sorted(answers)
     ]
     subject = tuple(" ".join((facts["address"], *facts["exchangers"])) for facts in servers)
-    every = [reply for answer in visit.answers.values() for reply in answer.replies]
-    seen.add("DNS_MX_DISAGREE", subject, [domain], every, servers=servers)
+    all_replies = [reply for answer in visit.answers.values() for reply in answer.replies]
+    view.add("DNS_MX_DISAGREE", subject, [domain], all_replies, servers=servers)
 
 
-def _signed(seen: Seen, domain: str, visit: Visit) -> None:
+def _signed(view: Seen, domain: str, visit: Visit) -> None:
     """Report an MX, or a denial of one, that a validating resolver refuses though the zone itself holds."""
-    zone, chains = seen.network.zone(visit.zone), seen.network.chains
-    if any(chains.security(cut).status == "bogus" for cut in seen.methods[domain].cuts):
+    zone, chains = view.network.zone(visit.zone), view.network.chains
+    if any(chains.security(cut).status == "bogus" for cut in view.methods[domain].cuts):
         return  # the rules on that zone say so
     replies = [answer.reply for answer in visit.answers.values() if answer.informs and answer.reply]
     faults = {reply.address: (fault, reply) for reply in replies if (fault := chains.fault(reply))}
     if faults and len(faults) == len(replies):
         fault, _ = next(iter(faults.values()))
-        seen.add("DNS_SIGNATURE_BROKEN", visit.name, [domain], replies, zone=visit.name, fault=fault)
+        view.add("DNS_SIGNATURE_BROKEN", visit.name, [domain], replies, zone=visit.name, fault=fault)
         return
     reported = {address for address, fault in chains.security(visit.zone).servers if fault}
     for address, (fault, reply) in faults.items():
         if address not in reported:  # as one whose keys do not hold
             facts = server(zone, address, fault=fault)
-            seen.add("DNS_SIGNATURE_SERVER", address, [domain], [reply], **facts)
+            view.add("DNS_SIGNATURE_SERVER", address, [domain], [reply], **facts)
 
 
-def _elsewhere(seen: Seen, domain: str, alias: Elsewhere) -> None:
+def _elsewhere(view: Seen, domain: str, alias: Elsewhere) -> None:
     """Report what is wrong with looking up the name that has the mail, where the walk does not come to it."""
     name, looked_up, replies = alias.name, alias.found, list(alias.found.replies)
     partly = looked_up.partly in PARTLY and looked_up.status != "loop"
     if looked_up.status == "failed" or partly:
-        more = {"partly": looked_up.partly} if partly else {}
-        seen.add("DNS_MX_HOST_DEAD", name, [domain], replies, name=name, alias="", **more)
+        partial = {"partly": looked_up.partly} if partly else {}
+        view.add("DNS_MX_HOST_DEAD", name, [domain], replies, name=name, alias="", **partial)
     if looked_up.partly == "bogus":
-        seen.add("DNS_MX_BOGUS", name, [domain], replies, name=name, fault=_fault(seen, looked_up))
+        view.add("DNS_MX_BOGUS", name, [domain], replies, name=name, fault=_fault(view, looked_up))
     servers: list[dict[str, Any]] = [
         {"names": [last.server], "address": last.address, "transport": "",
          "exchangers": [end.end] if end.status == "nodata" else sorted(last.answers)}
@@ -220,12 +220,12 @@ def _elsewhere(seen: Seen, domain: str, alias: Elsewhere) -> None:
     ]  # fmt: skip
     if len({(end.status, end.end if end.status == "nodata" else end.sets) for end in looked_up.ends}) > 1:
         subject = tuple(" ".join((facts["address"], *facts["exchangers"])) for facts in servers)
-        seen.add("DNS_MX_DISAGREE", subject, [domain], replies, servers=servers)
+        view.add("DNS_MX_DISAGREE", subject, [domain], replies, servers=servers)
 
 
-def _fault(seen: Seen, looked_up: Found) -> str:
+def _fault(view: Seen, looked_up: Found) -> str:
     """Return why validating resolvers refuse what was looked up."""
-    chains = seen.network.chains
+    chains = view.network.chains
     for reply in looked_up.replies:
         of_zone = chains.security(reply.zone)
         if reply.zone and of_zone.status == "bogus":
@@ -235,93 +235,93 @@ def _fault(seen: Seen, looked_up: Found) -> str:
     return "wrong"
 
 
-def _together(seen: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
+def _together(view: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
     """Report what is wrong with the exchangers as a whole, by themselves, by form and by certificate."""
     if NOBODY in targets and len(targets) > 1:
-        seen.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], replies, exchangers=targets)
+        view.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], replies, exchangers=targets)
     largest = max((len(reply.answers) for reply in replies), default=0)
     if largest > MAX_RECORDS:
-        seen.add("DNS_SET_LARGE", (domain, "MX"), [domain], replies, name=domain, type="MX", count=largest)
-    states = {t: "null" if t == NOBODY else seen.network.hosts.host(t).state for t in targets}
+        view.add("DNS_SET_LARGE", (domain, "MX"), [domain], replies, name=domain, type="MX", count=largest)
+    states = {t: "null" if t == NOBODY else view.network.hosts.host(t).state for t in targets}
     if len(targets) > 1 and {*states.values()} <= OUT_OF_REACH:
-        hosts = [{"name": target, "status": why} for target, why in states.items()]
-        seen.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], replies, hosts=hosts)
-    declared, method = seen.declaration(domain), seen.methods[domain]
+        hosts = [{"name": target, "status": state} for target, state in states.items()]
+        view.add("DNS_MX_UNREACHABLE", tuple(targets), [domain], replies, hosts=hosts)
+    declared, method = view.declaration(domain), view.methods[domain]
     redirected = method.method == "redirected" and declared.kind == "redirection" and declared.mail
     if redirected and targets != [declared.mail]:
-        subject, wanted = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
-        seen.add("DNS_MX_DECLARED", subject, [domain], replies, wanted, exchangers=targets)
-    names = sorted(seen.certificates[domain])
+        subject, expected = (" ".join(targets), declared.mail), {"exchangers": [declared.mail]}
+        view.add("DNS_MX_DECLARED", subject, [domain], replies, expected, exchangers=targets)
+    names = sorted(view.certificates[domain])
     named = [t for t in targets if t != NOBODY and not literal_address(t)]
     if named and names and not set(names).intersection(named):
         subject = (" ".join(named), " ".join(names))
-        seen.add("DNS_MX_CERTIFICATE", subject, [domain], replies, {"names": names}, exchangers=named)
+        view.add("DNS_MX_CERTIFICATE", subject, [domain], replies, {"names": names}, exchangers=named)
 
 
 def _nothing(
-    seen: Seen, domain: str, met: list[Any], answers: list[tuple[Content, tuple[Reply, ...]]]
+    view: Seen, domain: str, ways: list[Any], answers: list[tuple[Content, tuple[Reply, ...]]]
 ) -> None:
     """Report a domain that no server has an MX for."""
-    method, operator = seen.methods[domain], seen.operator[domain]
-    if seen.declaration(domain).kind in ("delegation", "redirection") and method.method == "none":
+    method, operator = view.methods[domain], view.operator[domain]
+    if view.declaration(domain).kind in ("delegation", "redirection") and method.method == "none":
         return  # DNS_DECLARED_ABSENT
-    aliases = [way for way in met if isinstance(way, Elsewhere)]
+    aliases = [way for way in ways if isinstance(way, Elsewhere)]
     for way in aliases:
         if status := leads_nowhere(way):
             end = next((r.alias or r.qname for r in reversed(way.found.replies) if not r.answers), way.name)
             replies = [*method.replies, *way.found.replies]
-            seen.add("DNS_NO_MX", end, [domain], replies, alias=end, status=status)
+            view.add("DNS_NO_MX", end, [domain], replies, alias=end, status=status)
             return
-    hosts = [way for way in met if isinstance(way, MailHost)]
+    hosts = [way for way in ways if isinstance(way, MailHost)]
     if reached := [host for host in hosts if host.addresses]:
         addresses = sorted(reached[0].addresses)
         subject, host = (operator, *addresses), reached[0]._replace(name=method.name)
-        seen.add("DNS_MX_IMPLICIT", subject, [domain], method.replies, addresses=addresses)
+        view.add("DNS_MX_IMPLICIT", subject, [domain], method.replies, addresses=addresses)
         if host.state == "odd":  # of the others servers have a finding
             facts = {"name": host.name, "alias": "", "partly": host.state}
-            seen.add("DNS_MX_HOST_DEAD", method.name, [domain], method.replies, **facts)
-        _reach(seen, subject, host, [domain], [domain], method.replies)
+            view.add("DNS_MX_HOST_DEAD", method.name, [domain], method.replies, **facts)
+        _reach(view, subject, host, [domain], [domain], method.replies)
         return
     if not aliases and not hosts and answers:
         status = "nxdomain" if any(content[0] == "nxdomain" for content, _ in answers) else "nodata"
         zone = method.zone or method.name
         subject = (operator, zone if zone != method.name else "", status)
-        seen.add("DNS_NO_MX", subject, [domain], method.replies, zone=zone, status=status)
+        view.add("DNS_NO_MX", subject, [domain], method.replies, zone=zone, status=status)
 
 
-def _host(seen: Seen, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
+def _host(view: Seen, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
     """Check a mail host once, for all the domains that name it."""
     name, alias, replies = host.name, host.alias, [*host.v4.replies, *host.v6.replies]
     if literal_address(name) or host.state == "literal":
-        seen.add("DNS_MX_ADDRESS", name, domains, _some(seen, domains), name=name)
+        view.add("DNS_MX_ADDRESS", name, domains, _replies_on(view, domains), name=name)
         return
     # What is wrong with a zone that a domain is reached through has rules of its own.
-    others = [d for d in domains if host.v4.zone not in seen.methods[d].cuts]
-    if host.state == "odd" or seen.network.chains.security(host.v4.zone).status == "secure":
+    others = [d for d in domains if host.v4.zone not in view.methods[d].cuts]
+    if host.state == "odd" or view.network.chains.security(host.v4.zone).status == "secure":
         others = domains  # then it is about the host alone
     if rule := STATUS_RULES.get(host.state, "DNS_MX_ALIAS" if alias and host.state else ""):
         sets = (host.v4 if any(host.v4.sets) else host.v6).sets if host.state == "differ" else ()
         differing = {"addresses": [sorted(addresses) for addresses in sets]} if sets else {}
-        seen.add(rule, name, domains, replies, name=name, alias=alias, **differing)
+        view.add(rule, name, domains, replies, name=name, alias=alias, **differing)
     if host.state in PARTLY:
-        seen.add("DNS_MX_HOST_DEAD", name, others, replies, name=name, alias=alias, partly=host.state)
+        view.add("DNS_MX_HOST_DEAD", name, others, replies, name=name, alias=alias, partly=host.state)
     elif host.state == "bogus":
-        fault = _fault(seen, host.v4 if host.v4.data else host.v6)
-        seen.add("DNS_MX_BOGUS", name, others, replies, name=name, fault=fault)
-    _reach(seen, name, host, domains, without_ipv4, replies)
+        fault = _fault(view, host.v4 if host.v4.data else host.v6)
+        view.add("DNS_MX_BOGUS", name, others, replies, name=name, fault=fault)
+    _reach(view, name, host, domains, without_ipv4, replies)
     for qtype, looked_up in (("A", host.v4), ("AAAA", host.v6)):
         if (largest := max(map(len, looked_up.sets), default=0)) > MAX_RECORDS:
-            seen.add("DNS_SET_LARGE", (name, qtype), domains, replies, name=name, type=qtype, count=largest)
+            view.add("DNS_SET_LARGE", (name, qtype), domains, replies, name=name, type=qtype, count=largest)
 
 
 def _reach(
-    seen: Seen, subject: Subject, host: MailHost, domains: list[str],
+    view: Seen, subject: Subject, host: MailHost, domains: list[str],
     without_ipv4: list[str], replies: Iterable[Reply],
 ) -> None:  # fmt: skip
     """Report addresses that are none to reach from outside, or by IPv6 only where no other host has IPv4."""
-    public = [address for address in host.addresses if seen.network.index.public(address)]
+    public = [address for address in host.addresses if view.network.index.public(address)]
     if private := sorted(set(host.addresses).difference(public)):
         rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
-        seen.add(rule, subject, domains, replies, name=host.name, addresses=private)
+        view.add(rule, subject, domains, replies, name=host.name, addresses=private)
     if public and all(":" in address for address in host.addresses):
-        seen.add("DNS_MX_IPV6_ONLY", subject, without_ipv4, replies, name=host.name, addresses=public)
+        view.add("DNS_MX_IPV6_ONLY", subject, without_ipv4, replies, name=host.name, addresses=public)

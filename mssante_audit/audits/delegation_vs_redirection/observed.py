@@ -33,9 +33,9 @@ class Declared(NamedTuple):
 _Causes = dict[tuple[str, Subject], tuple[list[Any], ...]]  # rule and subject → lists of what is known of it
 
 
-def _extend(causes: _Causes, cause: tuple[str, Subject], *more: Iterable[Any]) -> None:
-    for kept, values in zip(causes.setdefault(cause, tuple([] for _ in more)), more, strict=True):
-        kept.extend(values)
+def _extend(causes: _Causes, cause: tuple[str, Subject], *parts: Iterable[Any]) -> None:
+    for target, values in zip(causes.setdefault(cause, tuple([] for _ in parts)), parts, strict=True):
+        target.extend(values)
 
 
 class Seen:
@@ -62,11 +62,11 @@ class Seen:
 
     def add(
         self, rule: str, subject: Subject, domains: Iterable[str], replies: Iterable[Reply],
-        wanted: Mapping[str, Any] | None = None, /, **seen: Any,
+        expected: Mapping[str, Any] | None = None, /, **facts: Any,
     ) -> None:  # fmt: skip
         """Report that a subject touches domains, the replies that show it, and what is seen, once."""
         lines = (reply.line for reply in replies)
-        _extend(self.causes, (rule, subject), domains, lines, [seen], [] if wanted is None else [wanted])
+        _extend(self.causes, (rule, subject), domains, lines, [facts], [] if expected is None else [expected])
 
     def declaration(self, domain: str) -> Declared:
         """Return what was declared for a domain."""
@@ -79,13 +79,13 @@ class Seen:
     @cached_property
     def zones(self) -> dict[str, list[str]]:
         """Zone below the parent → the listed domains reached through it."""
-        met = grouped(
+        uses = grouped(
             (zone, domain)
             for domain, method in self.methods.items()
             for zone in (*method.cuts, *(visit.zone for visit in self.visits(domain)))
             if zone != self.network.parent
         )
-        return {zone: list(dict.fromkeys(domains)) for zone, domains in met.items()}
+        return {zone: list(dict.fromkeys(domains)) for zone, domains in uses.items()}
 
     @cached_property
     def dead(self) -> frozenset[str]:
@@ -117,19 +117,19 @@ def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Find
     def of_space(space: TrustSpace) -> Iterator[Finding]:
         parts, causes = space.parts(), _Causes()
         for part in parts:
-            seen = seen_of(part)
-            seen.causes.clear()
-            run(seen)
-            source, day = seen.observation.source, f"{seen.observation.started_at:%Y-%m-%d}"
+            view = seen_of(part)
+            view.causes.clear()
+            run(view)
+            source, day = view.observation.source, f"{view.observation.started_at:%Y-%m-%d}"
             label = f"{source}, {day}" if len(parts) > 1 else day
-            for cause in list(seen.causes):  # there may be tens of thousands: none is kept twice
-                domains, lines, *values = seen.causes.pop(cause)
-                if rows := all_rows(seen.rows[domain] for domain in dict.fromkeys(domains)):
+            for cause in list(view.causes):  # there may be tens of thousands: none is kept twice
+                domains, lines, *values = view.causes.pop(cause)
+                if rows := all_rows(view.rows[domain] for domain in dict.fromkeys(domains)):
                     places = [Place(DNS, source, tuple(sorted({*lines})), label=label)] if lines else []
                     _extend(causes, cause, (*rows, *places), *values)
-        for (rule, subject), (where, *both) in causes.items():
-            once = ([*{repr(value): value for value in values}.values()] for values in both)
-            facts = {name: values for name, values in zip(("seen", "wanted"), once, strict=True) if values}
+        for (rule, subject), (where, *fact_lists) in causes.items():
+            unique = ([*{repr(value): value for value in values}.values()] for values in fact_lists)
+            facts = {name: values for name, values in zip(("seen", "wanted"), unique, strict=True) if values}
             yield Finding(rule, subject, tuple(where), facts)
 
     return of_space
@@ -161,6 +161,6 @@ def declarations(space: TrustSpace) -> dict[str, Declared]:
     return declared
 
 
-def server(zone: Zone, address: str, **more: Any) -> dict[str, Any]:
+def server(zone: Zone, address: str, **extra: Any) -> dict[str, Any]:
     """Return the facts of a server of a zone: its names, its address, and more."""
-    return {"names": zone.names_of(address), "address": address} | more
+    return {"names": zone.names_of(address), "address": address} | extra

@@ -31,27 +31,27 @@ STATE_RULES = {
 KINDS = ("referral", "nxdomain", "answer", "nodata")  # what a server of the parent may say of a domain
 
 
-def server_findings(seen: Seen) -> None:
+def server_findings(view: Seen) -> None:
     """Report servers that do not serve, or badly, once each however many domains they should."""
-    index = seen.network.index
-    for name, domains in (*seen.zones.items(), (seen.network.parent, seen.under_parent)):
-        zone = seen.network.zone(name)
-        soa, dead = zone.replies("SOA"), name in seen.dead
+    index = view.network.index
+    for name, domains in (*view.zones.items(), (view.network.parent, view.under_parent)):
+        zone = view.network.zone(name)
+        soa, dead = zone.replies("SOA"), name in view.dead
         if dead:
             states = dict(zone.states)
             for address in [address for address, state in states.items() if state in SERVING]:
-                if (how := index.edns(address)) not in ("", "ok"):
-                    states[address] = how
+                if (status := index.edns(address)) not in ("", "ok"):
+                    states[address] = status
             servers = [server(zone, address, state=state) for address, state in sorted(states.items())]
             subject = tuple(sorted(states)) or zone.names
-            lost = [{"name": n, "status": why} for n, why in zone.unreached.items() if why != "private"]
-            shown = soa.values() if servers else zone.referrals
-            facts = {"names": zone.names, "servers": servers, "lost": lost}
-            seen.add("DNS_DELEGATION_DEAD", subject, domains, shown, **facts)
+            failed = [{"name": n, "status": code} for n, code in zone.unreached.items() if code != "private"]
+            replies = soa.values() if servers else zone.referrals
+            facts = {"names": zone.names, "servers": servers, "lost": failed}
+            view.add("DNS_DELEGATION_DEAD", subject, domains, replies, **facts)
         for address, state in zone.states.items():
-            if name in seen.led_astray and not {*zone.names_of(address)} & {*zone.parent_ns}:
+            if name in view.led_astray and not {*zone.names_of(address)} & {*zone.parent_ns}:
                 continue  # DNS_OWN_SERVERS_DEAD says so
-            of_soa, late, stranger = (of.get(address) for of in (soa, index.late, index.recursion))
+            of_soa, late, stranger = (source.get(address) for source in (soa, index.late, index.recursion))
             over = {transport: zone.answers_over(address, transport) for transport in TRANSPORTS}
             serves, edns = state in SERVING, index.edns(address)
             is_broken = edns == "notimp" or (edns in EDNS_BROKEN and not dead)
@@ -66,15 +66,15 @@ def server_findings(seen: Seen) -> None:
                 ("DNS_SERVER_SLOW", serves and late, late, ""),
                 ("DNS_OPEN_RECURSION", is_open, stranger, ""),
             )
-            for rule, holds, reply, how in cases:
+            for rule, holds, reply, status in cases:
                 if holds:
-                    facts = server(zone, address, **({"state": how} if how else {}))
-                    seen.add(rule, address, domains, [reply] if reply else [], **facts)
+                    facts = server(zone, address, **({"state": status} if status else {}))
+                    view.add(rule, address, domains, [reply] if reply else [], **facts)
 
 
-def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> None:
+def serial_causes(view: Seen, name: str, domains: Sequence[str], rule: str) -> None:
     """Report the servers of a zone that have an older serial than another, beyond the grace time."""
-    zone, soa = seen.network.zone(name), seen.network.zone(name).replies("SOA")
+    zone, soa = view.network.zone(name), view.network.zone(name).replies("SOA")
     serials: dict[str, int] = {}
     newest, grace = 0, timedelta()
     for address, reply in soa.items():
@@ -86,12 +86,12 @@ def serial_causes(seen: Seen, name: str, domains: Sequence[str], rule: str) -> N
             grace = max(grace, min(timedelta(seconds=int(fields[3])), GRACE_MAX))
     late = sorted(address for address, serial in serials.items() if serial != newest)
     made_at = published(newest)
-    if not late or (made_at is not None and seen.observation.started_at < made_at + grace):
+    if not late or (made_at is not None and view.observation.started_at < made_at + grace):
         return
     ahead = next(address for address, serial in serials.items() if serial == newest)
     behind = [server(zone, address, serial=serials[address]) for address in late]
-    replies, wanted = [soa[address] for address in (*late, ahead)], server(zone, ahead, serial=newest)
-    seen.add(rule, tuple(late), domains, replies, wanted, zone=name, servers=behind)
+    replies, expected = [soa[address] for address in (*late, ahead)], server(zone, ahead, serial=newest)
+    view.add(rule, tuple(late), domains, replies, expected, zone=name, servers=behind)
 
 
 def published(serial: int) -> datetime | None:
@@ -107,26 +107,26 @@ def published(serial: int) -> datetime | None:
     return datetime.fromtimestamp(serial, UTC) if 1_000_000_000 < serial < 1_990_000_000 else None
 
 
-def parent_findings(seen: Seen) -> None:
+def parent_findings(view: Seen) -> None:
     """Report, once each, where servers of the parent zone disagree: its serial, what they say of domains."""
-    parent, zone = seen.network.parent, seen.network.zone(seen.network.parent)
-    serial_causes(seen, parent, seen.under_parent, "DNS_PARENT_SERIALS")
+    parent, zone = view.network.parent, view.network.zone(view.network.parent)
+    serial_causes(view, parent, view.under_parent, "DNS_PARENT_SERIALS")
     groups: dict[tuple[str, ...], list[tuple[str, list[Reply]]]] = {}
-    for domain in seen.under_parent:
-        answers = seen.network.index.answers(parent, seen.methods[domain].name, "MX")
-        replies = [reply for answer in answers.values() for reply in answer.replies if _says(reply)[0]]
-        sides = {" ".join(sorted({*s})) for s in grouped((_says(r)[1], r.address) for r in replies).values()}
+    for domain in view.under_parent:
+        answers = view.network.index.answers(parent, view.methods[domain].name, "MX")
+        replies = [reply for answer in answers.values() for reply in answer.replies if _facts(reply)[0]]
+        sides = {" ".join(sorted({*s})) for s in grouped((_facts(r)[1], r.address) for r in replies).values()}
         if len(sides) > 1:
             groups.setdefault(tuple(sorted(sides)), []).append((domain, replies))
     for subject, uses in groups.items():
         replies = [reply for _, of_domain in uses for reply in of_domain]
-        kinds_of = sorted(grouped((reply.address, _says(reply)[0]) for reply in replies).items())
-        says = ((a, {kind: kinds.count(kind) for kind in KINDS if kind in kinds}) for a, kinds in kinds_of)
-        servers = [server(zone, address, says=kinds) for address, kinds in says]
-        seen.add("DNS_PARENT_DISAGREE", subject, [domain for domain, _ in uses], replies, servers=servers)
+        kinds_of = sorted(grouped((reply.address, _facts(reply)[0]) for reply in replies).items())
+        counts = ((a, {kind: kinds.count(kind) for kind in KINDS if kind in kinds}) for a, kinds in kinds_of)
+        servers = [server(zone, address, says=kinds) for address, kinds in counts]
+        view.add("DNS_PARENT_DISAGREE", subject, [domain for domain, _ in uses], replies, servers=servers)
 
 
-def _says(reply: Reply) -> tuple[str, object]:
+def _facts(reply: Reply) -> tuple[str, object]:
     """Return the kind of a reply and what it says, but for what a child zone at the server adds."""
     if reply.outcome == "referral":
         return "referral", ("NS", frozenset(reply.data("NS", reply.cut)))
@@ -135,18 +135,18 @@ def _says(reply: Reply) -> tuple[str, object]:
     return reply.outcome if reply.outcome in KINDS else "", (reply.outcome, reply.answers, reply.alias)
 
 
-def delegation_findings(seen: Seen) -> None:
+def delegation_findings(view: Seen) -> None:
     """Report what is wrong with the delegated zones that listed domains are reached through."""
-    for name, domains in seen.zones.items():
-        zone = seen.network.zone(name)
+    for name, domains in view.zones.items():
+        zone = view.network.zone(name)
         for domain in domains:
-            _declared(seen, zone, domain)
-        _sets(seen, zone, domains)
-        _addresses(seen, zone, domains)
-        astray = name in seen.led_astray
+            _declared(view, zone, domain)
+        _sets(view, zone, domains)
+        _addresses(view, zone, domains)
+        astray = name in view.led_astray
         for host in zone.parent_ns if astray else zone.names:
-            _name(seen, zone, host, domains)
-        serial_causes(seen, name, domains, "DNS_SOA_SERIALS")
+            _name(view, zone, host, domains)
+        serial_causes(view, name, domains, "DNS_SOA_SERIALS")
         for reply in zone.replies("SOA").values():
             fields = next(iter(reply.answers), "").split()
             if len(fields) != 7 or not reply.usable:
@@ -154,125 +154,125 @@ def delegation_findings(seen: Seen) -> None:
             refresh, retry, expire = map(int, fields[3:6])
             if expire < (least := max(EXPIRE_MIN, refresh + retry)):
                 timers = {"expire": expire, "refresh": refresh, "retry": retry}
-                subject = (seen.operator[domains[0]], *fields[3:6])  # zones of one making are one cause
-                seen.add("DNS_SOA_TIMERS", subject, domains, [reply], {"least": least}, **timers)
-        _signature(seen, zone, domains)
+                subject = (view.operator[domains[0]], *fields[3:6])  # zones of one making are one cause
+                view.add("DNS_SOA_TIMERS", subject, domains, [reply], {"least": least}, **timers)
+        _signature(view, zone, domains)
         if astray:
             # A sound delegation does not help who has learnt the servers that the zone itself names.
             ns, states, replies = {*zone.own_ns}, sorted(zone.states.items()), zone.replies("NS").values()
-            lost = [{"name": name, "status": why} for name, why in zone.unreached.items() if name in ns]
+            failed = [{"name": name, "status": code} for name, code in zone.unreached.items() if name in ns]
             servers = [server(zone, at, state=s) for at, s in states if ns & {*zone.names_of(at)}]
-            facts = {"zone": zone.name, "servers": servers, "lost": lost}
-            seen.add("DNS_OWN_SERVERS_DEAD", zone.name, domains, replies, **facts)
-    _signature(seen, seen.network.zone(seen.network.parent), seen.under_parent)
+            facts = {"zone": zone.name, "servers": servers, "lost": failed}
+            view.add("DNS_OWN_SERVERS_DEAD", zone.name, domains, replies, **facts)
+    _signature(view, view.network.zone(view.network.parent), view.under_parent)
 
 
-def _declared(seen: Seen, zone: Zone, domain: str) -> None:
+def _declared(view: Seen, zone: Zone, domain: str) -> None:
     """Compare the declared servers of a delegation with those that the parent names, and the primary."""
-    declared, method = seen.declaration(domain), seen.methods[domain]
+    declared, method = view.declaration(domain), view.methods[domain]
     if declared.kind != "delegation" or method.name != zone.name or method.method != "delegated":
         return
     if declared.servers and zone.parent_ns and declared.servers != zone.parent_ns:
         subject: tuple[str, ...] = (" ".join(declared.servers), " ".join(zone.parent_ns))
-        wanted = {"servers": declared.servers}
-        seen.add("DNS_DECLARED_SERVERS", subject, [domain], zone.referrals, wanted, servers=zone.parent_ns)
+        expected = {"servers": declared.servers}
+        view.add("DNS_DECLARED_SERVERS", subject, [domain], zone.referrals, expected, servers=zone.parent_ns)
     elif declared.primary:
         replies = [reply for reply in zone.replies("SOA").values() if reply.usable and reply.answers]
         primaries = {text.split()[0].lower().rstrip(".") for reply in replies for text in reply.answers}
         if replies and declared.primary not in primaries:
-            names, wanted = tuple(sorted(primaries)), {"names": (declared.primary,)}
+            names, expected = tuple(sorted(primaries)), {"names": (declared.primary,)}
             subject = (declared.primary, *names)
-            seen.add("DNS_PRIMARY_OTHER", subject, [domain], replies, wanted, names=names)
+            view.add("DNS_PRIMARY_OTHER", subject, [domain], replies, expected, names=names)
 
 
-def _sets(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
+def _sets(view: Seen, zone: Zone, domains: Sequence[str]) -> None:
     """Compare the parent's servers, each server's own, and count them."""
     sets, replies = sorted(zone.own_sets.items()), list(zone.replies("NS").values())
     if len({names for _, names in sets}) > 1:
         servers = [server(zone, address, servers=names) for address, names in sets]
         subject = tuple(" ".join((address, *names)) for address, names in sets)
-        seen.add("DNS_NS_DISAGREE", subject, domains, replies, servers=servers)
+        view.add("DNS_NS_DISAGREE", subject, domains, replies, servers=servers)
     mismatch = zone.parent_ns and sets and zone.parent_ns not in zone.own_sets.values()
-    if mismatch and zone.name not in seen.led_astray:
-        both, shown = (" ".join(zone.parent_ns), " ".join(zone.own_ns)), [*replies, *zone.referrals]
-        wanted = {"servers": zone.own_ns}
-        seen.add("DNS_NS_MISMATCH", both, domains, shown, wanted, servers=zone.parent_ns)
-    if len(zone.names) == 1 and zone.name not in seen.dead:
-        seen.add("DNS_SINGLE_SERVER", zone.names, domains, replies, name=zone.names[0])
-    for names, shown in ((zone.parent_ns, zone.referrals), (zone.own_ns, replies)):
+    if mismatch and zone.name not in view.led_astray:
+        pair, evidence = (" ".join(zone.parent_ns), " ".join(zone.own_ns)), [*replies, *zone.referrals]
+        expected = {"servers": zone.own_ns}
+        view.add("DNS_NS_MISMATCH", pair, domains, evidence, expected, servers=zone.parent_ns)
+    if len(zone.names) == 1 and zone.name not in view.dead:
+        view.add("DNS_SINGLE_SERVER", zone.names, domains, replies, name=zone.names[0])
+    for names, evidence in ((zone.parent_ns, zone.referrals), (zone.own_ns, replies)):
         if len(names) > MAX_RECORDS:
             facts = {"name": zone.name, "type": "NS", "count": len(names)}
-            seen.add("DNS_SET_LARGE", (zone.name, "NS"), domains, shown, **facts)
+            view.add("DNS_SET_LARGE", (zone.name, "NS"), domains, evidence, **facts)
             break
 
 
-def _addresses(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
+def _addresses(view: Seen, zone: Zone, domains: Sequence[str]) -> None:
     hosts = zone.known
     replies = [reply for of_name in zone.hosts.values() for host in of_name for reply in host.replies]
     pairs = combinations(sorted(hosts), 2)
     shared = [((a, b), address) for a, b in pairs for address in sorted(hosts[a] & hosts[b])]
     for pair, address in shared:
-        seen.add("DNS_SAME_ADDRESS", pair, domains, replies, names=[*pair], address=address)
-    every = set().union(*hosts.values())
-    networks = {str(ip_network((a, 48 if ":" in a else 24), strict=False)) for a in every}
-    families = {":" in address for address in every}
+        view.add("DNS_SAME_ADDRESS", pair, domains, replies, names=[*pair], address=address)
+    addresses = set().union(*hosts.values())
+    networks = {str(ip_network((a, 48 if ":" in a else 24), strict=False)) for a in addresses}
+    families = {":" in address for address in addresses}
     if len(hosts) > 1 and all(hosts.values()) and not shared and len(networks) == len(families):
         facts = {"names": zone.names, "networks": sorted(networks)}
-        seen.add("DNS_SAME_NETWORK", zone.names, domains, replies, **facts)
+        view.add("DNS_SAME_NETWORK", zone.names, domains, replies, **facts)
     if zone.ipv6_only:
-        seen.add("DNS_IPV6_ONLY", zone.names, domains, replies, names=zone.names)
+        view.add("DNS_IPV6_ONLY", zone.names, domains, replies, names=zone.names)
 
 
-def _name(seen: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
+def _name(view: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
     """Check a server's name: written as hosts are, no alias, with an address, the one the parent gives."""
     hosts, glue = zone.hosts[name], sorted(zone.glue.get(name, ()))
     replies = [reply for host in hosts for reply in host.replies]
     if faults := host_faults(name):
-        seen.add("DNS_NS_NAME", name, domains, replies, name=name, faults=faults)
+        view.add("DNS_NS_NAME", name, domains, replies, name=name, faults=faults)
         return
     if alias := next((host.alias for host in hosts if host.alias), ""):
-        seen.add("DNS_NS_ALIAS", name, domains, replies, name=name, alias=alias)
-    elif zone.name in seen.dead:
+        view.add("DNS_NS_ALIAS", name, domains, replies, name=name, alias=alias)
+    elif zone.name in view.dead:
         return  # DNS_DELEGATION_DEAD says why of each
-    elif (why := zone.unreached.get(name)) in ("nxdomain", "nodata", "loop", "cycle", "failed", "partly"):
-        seen.add("DNS_NS_UNRESOLVED", name, domains, replies, name=name, status=why)
+    elif (status := zone.unreached.get(name)) in ("nxdomain", "nodata", "loop", "cycle", "failed", "partly"):
+        view.add("DNS_NS_UNRESOLVED", name, domains, replies, name=name, status=status)
     if name not in zone.parent_ns or not is_under(name, zone.name):
         return
     if not glue:
-        seen.add("DNS_GLUE_MISSING", name, domains, zone.referrals, name=name)
+        view.add("DNS_GLUE_MISSING", name, domains, zone.referrals, name=name)
         return
     # Family by family: addresses that are unknown agree.
     addresses = sorted(address for host in hosts for address in host.data)
     of_glue, of_zone = {*map(ip_address, glue)}, {*map(ip_address, addresses)}
     agree = of_glue == {address for address in of_zone if address.version in {a.version for a in of_glue}}
     if not agree and not any(host.status in ("", "failed") for host in hosts):
-        both, wanted = [*zone.referrals, *replies], {"addresses": addresses}
-        seen.add("DNS_GLUE_DIFFERS", name, domains, both, wanted, name=name, addresses=glue)
+        evidence, expected = [*zone.referrals, *replies], {"addresses": addresses}
+        view.add("DNS_GLUE_DIFFERS", name, domains, evidence, expected, name=name, addresses=glue)
 
 
-def _signature(seen: Seen, zone: Zone, domains: Sequence[str]) -> None:
+def _signature(view: Seen, zone: Zone, domains: Sequence[str]) -> None:
     """Report what validating resolvers make of the zone; replies that are missing show nothing."""
-    name, chains, ds = zone.name, seen.network.chains, seen.network.chains.ds_of(zone.name)
+    name, chains, ds = zone.name, view.network.chains, view.network.chains.ds_of(zone.name)
     keyed = [reply for reply in zone.replies("DNSKEY").values() if reply.outcome in ("answer", "nodata")]
-    replies = [*keyed, *seen.network.index.about(name, "DS"), *zone.referrals]
+    replies = [*keyed, *view.network.index.about(name, "DS"), *zone.referrals]
     keys = {key for reply in keyed for key in reply.answers}
     security, usable = chains.security(name), known_ds(ds)
     wrong = usable and keyed and not any(matches(name, key, record) for key in keys for record in usable)
     if security.status == "bogus" and security.code in ("no-key", "no-match"):
-        seen.add("DNS_DS_BROKEN", name, domains, replies, zone=name, found=len(keys))
+        view.add("DNS_DS_BROKEN", name, domains, replies, zone=name, found=len(keys))
     elif security.status == "bogus" and security.code != "above":
-        seen.add("DNS_SIGNATURE_BROKEN", name, domains, replies, zone=name, fault=security.code)
+        view.add("DNS_SIGNATURE_BROKEN", name, domains, replies, zone=name, fault=security.code)
     elif security.status == "insecure" and ds and (wrong or not usable):
-        seen.add("DNS_DS_UNUSED" if wrong else "DNS_DS_UNKNOWN", name, domains, replies, zone=name, ds=ds)
+        view.add("DNS_DS_UNUSED" if wrong else "DNS_DS_UNKNOWN", name, domains, replies, zone=name, ds=ds)
     elif security.status == "secure":
         for address, fault in security.servers:
             if fault:
                 facts = server(zone, address, fault=fault)
-                seen.add("DNS_SIGNATURE_SERVER", address, domains, replies, **facts)
+                view.add("DNS_SIGNATURE_SERVER", address, domains, replies, **facts)
         if security.sha1:
-            seen.add("DNS_SHA1", name, domains, replies, zone=name, ds=ds)
+            view.add("DNS_SHA1", name, domains, replies, zone=name, ds=ds)
     if keys and chains.unanchored(name):
-        seen.add("DNS_NO_DS", zone.names, domains, replies, names=zone.names)
+        view.add("DNS_NO_DS", zone.names, domains, replies, names=zone.names)
 
 
 RUNS = tuple(map(by_file, (

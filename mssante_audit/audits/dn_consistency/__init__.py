@@ -109,15 +109,15 @@ def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
     )
     for cn, of_server in servers.items():
         owners = grouped((operator_id, domain) for operator_id, domain, _ in of_server)
-        whose = grouped((same[operator_id], domain) for operator_id, domain, _ in of_server if operator_id)
-        if len(whose) < 2:
+        holders = grouped((same[operator_id], domain) for operator_id, domain, _ in of_server if operator_id)
+        if len(holders) < 2:
             continue
-        every = {domain for _, domain, _ in of_server}
-        heirs = [structure for structure, domains in whose.items() if {*domains} == every]
-        others = {d for structure, domains in whose.items() if [structure] != heirs for d in domains}
-        contested = others if heirs else every
+        all_domains = {domain for _, domain, _ in of_server}
+        heirs = [structure for structure, domains in holders.items() if {*domains} == all_domains]
+        others = {d for structure, domains in holders.items() if [structure] != heirs for d in domains}
+        contested = others if heirs else all_domains
         where = all_rows(rows for _, domain, rows in of_server if domain in contested)
-        shares = [{"operator": o, "name": names[o], "domains": len({*held})} for o, held in owners.items()]
+        shares = [{"operator": o, "name": names[o], "domains": len({*owned})} for o, owned in owners.items()]
         facts = {"cn": cn, "shares": shares, "both": len(contested) if heirs else 0}
         heir = next((o for o in owners if [same.get(o)] == heirs), "")
         yield Finding("DN_CN_OPERATORS", cn, where, facts, operator_id=heir)
@@ -125,14 +125,14 @@ def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
 
 def _concentration(space: TrustSpace) -> Iterator[Finding]:
     """Certificates with which many domains fall: those that have no other."""
-    shares, of = space.audited.groupby("dn_key")["domain"].nunique(), space.audited["domain"].nunique()
+    shares, total = space.audited.groupby("dn_key")["domain"].nunique(), space.audited["domain"].nunique()
     many = shares.index[shares >= space.thresholds.concentration_min]
-    alone = space.alone[space.alone["dn_key"].isin(many) & (space.alone["cn"].str.strip() != "")]
-    for key, held in alone.groupby("dn_key", sort=False):
-        domains = held["domain"].nunique()
+    rows = space.alone[space.alone["dn_key"].isin(many) & (space.alone["cn"].str.strip() != "")]
+    for key, group in rows.groupby("dn_key", sort=False):
+        domains = group["domain"].nunique()
         if domains >= space.thresholds.concentration_min:
-            facts = {"cn": held["cn"].iloc[0], "alone": domains, "of": of, "domains": shares[key]}
-            yield Finding("DN_CONCENTRATION", str(key), held["row"].tolist(), facts)
+            facts = {"cn": group["cn"].iloc[0], "alone": domains, "of": total, "domains": shares[key]}
+            yield Finding("DN_CONCENTRATION", str(key), group["row"].tolist(), facts)
 
 
 def _operators(space: TrustSpace) -> Iterator[Finding]:
@@ -174,8 +174,8 @@ def _spellings(space: TrustSpace) -> Iterator[Finding]:
     operators: dict[str, dict[str, dict[str, _Text]]] = {}
     made_up_for: set[str] = set()
     uses = rows_by(space.audited, "operator_id", "dn_key", "dn", "domain").items()
-    for (operator_id, key, text), held in grouped((key[:3], (key[3], rows)) for key, rows in uses).items():
-        read = _read(text, dict(held), usual)
+    for (operator_id, key, text), domains in grouped((key[:3], (key[3], rows)) for key, rows in uses).items():
+        read = _read(text, dict(domains), usual)
         if "unreadable" in read.dn.problems or not key:
             continue  # DN_UNREADABLE; an absent DN is LIST_UNREADABLE_ROW
         operators.setdefault(operator_id or key, {}).setdefault(key, {})[text] = read
@@ -183,22 +183,22 @@ def _spellings(space: TrustSpace) -> Iterator[Finding]:
             made_up_for.update(read.domains)
     for operator, names in operators.items():
         odd = [texts for texts in names.values() if len(texts) > 1 or any(t.faults for t in texts.values())]
-        every = [text for texts in odd for text in texts.values()]
-        every.sort(key=lambda text: (not text.is_wrong, not text.faults, -len(text.rows)))
-        wrong = [(domain, rows) for text in every if text.is_wrong for domain, rows in text.domains.items()]
-        alone = {domain for domain, _ in wrong if domain not in made_up_for}
+        parsed = [text for texts in odd for text in texts.values()]
+        parsed.sort(key=lambda text: (not text.is_wrong, not text.faults, -len(text.rows)))
+        wrong = [(domain, rows) for text in parsed if text.is_wrong for domain, rows in text.domains.items()]
+        affected = {domain for domain, _ in wrong if domain not in made_up_for}
         proposed = [_proposed(text, texts) for texts in odd for text in texts.values()]
         facts: dict[str, Any] = {
-            "texts": [{"rows": len(t.rows), "dn": t.dn.text, "faults": t.faults} for t in every],
-            "alone": len(alone), "best": list(dict.fromkeys(filter(None, proposed))),
+            "texts": [{"rows": len(t.rows), "dn": t.dn.text, "faults": t.faults} for t in parsed],
+            "alone": len(affected), "best": list(dict.fromkeys(filter(None, proposed))),
         }  # fmt: skip
-        if alone:
-            only_wrong = all_rows(rows for domain, rows in wrong if domain in alone)
+        if affected:
+            only_wrong = all_rows(rows for domain, rows in wrong if domain in affected)
             yield Finding("DN_NOT_CANONICAL", operator, only_wrong, facts)
         elif odd:
             # Of each name those of its texts that have faults, or all where none of several has.
             faulty = ([t for t in texts.values() if t.faults] or [*texts.values()] for texts in odd)
-            yield Finding("DN_SPELLINGS", operator, all_rows(t.rows for some in faulty for t in some), facts)
+            yield Finding("DN_SPELLINGS", operator, all_rows(t.rows for part in faulty for t in part), facts)
 
 
 def _proposed(text: _Text, spelt: Mapping[str, _Text]) -> str:
@@ -236,9 +236,9 @@ def _read(text: str, domains: dict[str, list[int]], usual: Collection[str]) -> _
 
 def _usual_departments(space: TrustSpace) -> set[str]:
     """Return the spellings of départements that may be proposed: official ones, and those of many rows."""
-    borne = space.audited["st"].value_counts()
-    read = {text: parse_department(text) for text in borne.index.tolist()}
-    shares = borne / borne.groupby(lambda text: read[text].code).transform("sum")
+    counts = space.audited["st"].value_counts()
+    read = {text: parse_department(text) for text in counts.index.tolist()}
+    shares = counts / counts.groupby(lambda text: read[text].code).transform("sum")
     often = {text for text in read if shares[text] >= USUAL_SHARE and not read[text].problems}
     return often | {f"{label} ({code})" for code, label in DEPARTMENTS.items()}
 

@@ -35,15 +35,15 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
     missing = [name for name in published if name not in listed and not is_audit_domain(name)]
     spelt = {name.lower(): name for name in sorted(listed)}
     owners, names = _owners(space), operator_names(space.entries)
-    left = {}
+    last_listed = {}
     if space.past:  # when the last list was made that had it, and whose it was
         history = space.past[0]
         history = history[history["domain"].isin(missing)].sort_values("last_seen")
-        for name, seen, dn in tuples(history, "domain", "last_seen", "dn"):
-            left[name] = (seen.isoformat(), parse_identifier(parse_dn(dn).get("OU")).value)
+        for name, last_seen, dn in tuples(history, "domain", "last_seen", "dn"):
+            last_listed[name] = (last_seen.isoformat(), parse_identifier(parse_dn(dn).get("OU")).value)
     for name in missing:
         like, above = spelt.get(name.lower(), ""), next((up for up in above_of(name) if up in listed), "")
-        when, owner = left.get(name, ("", owners.get(like or above, "")))
+        when, owner = last_listed.get(name, ("", owners.get(like or above, "")))
         facts = {"domain": name, "mailboxes": published[name], "like": like, "above": above, "left": when}
         yield Finding("MAILBOX_UNLISTED", name, (), facts, (name,), owner, names.get(owner, ""))
 
@@ -51,9 +51,9 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
 def _without(space: TrustSpace) -> Iterator[Finding]:
     """Find the listed domains without a published mailbox, an operator's in one finding."""
     other = {name.lower() for name in space.published or ()}  # spelt otherwise: `_unlisted` says so
-    whole = Counter(_owners(space).values())
+    totals = Counter(_owners(space).values())
     for owner, names, rows in _by_owner(space, lambda name: name.lower() not in other):
-        facts = {"domains": names, "number": len(names), "of": whole[owner]}
+        facts = {"domains": names, "number": len(names), "of": totals[owner]}
         yield Finding("MAILBOX_NONE", owner, rows, facts=facts)
 
 
@@ -68,8 +68,8 @@ def _lost(space: TrustSpace) -> Iterator[Finding]:
         return before.get(name, 0) >= FEWEST and 2 * published.get(name, 0) < before[name]
 
     for owner, names, rows in _by_owner(space, has_lost):
-        lost = [{"domain": n, "before": before[n], "now": published.get(n, 0)} for n in names]
-        yield Finding("MAILBOX_LOST", owner, rows, facts={"domains": lost, "since": earlier.made_at})
+        losses = [{"domain": n, "before": before[n], "now": published.get(n, 0)} for n in names]
+        yield Finding("MAILBOX_LOST", owner, rows, facts={"domains": losses, "since": earlier.made_at})
 
 
 def _structure(space: TrustSpace) -> Iterator[Finding]:
@@ -86,14 +86,14 @@ def _structure(space: TrustSpace) -> Iterator[Finding]:
     shares = frame[frame["structure"] != ""].groupby(["domain", "structure"])
     sums = shares["mailboxes"].sum().reset_index()
     for domain, structure, number in tuples(sums, "domain", "structure", "mailboxes"):
-        other, of = names.get(_legal(structure)), published[domain]
-        if domain not in uses or other is None or of < FEWEST or 2 * number <= of:
+        other, total = names.get(_legal(structure)), published[domain]
+        if domain not in uses or other is None or total < FEWEST or 2 * number <= total:
             continue
         texts = {word for _, text in uses[domain] for word in fold(f"{text} {domain}").split()}
         its_words = [word for word in fold(other[1]).split() if word not in _KINDS]
         runs = any(_legal(owner) == _legal(structure) for owner, _ in uses[domain])
         if its_words and not runs and not any(word in text for word in its_words for text in texts):
-            facts = {"structure": {"operator": other[0], "name": other[1]}, "number": number, "of": of}
+            facts = {"structure": {"operator": other[0], "name": other[1]}, "number": number, "of": total}
             yield Finding("MAILBOX_STRUCTURE", domain, space.domain_rows[domain], facts)
 
 

@@ -77,8 +77,8 @@ def match(space: TrustSpace) -> Match:
 
 def _matched(register: Register, space: TrustSpace) -> Match:
     listed = space.entries.assign(key=domain_keys(space.entries["domain"]))
-    kept = ~listed["is_audit_entry"] | among(listed["key"], register.declarations["domain_key"])
-    listed = listed.loc[kept, _LISTED]
+    relevant = ~listed["is_audit_entry"] | among(listed["key"], register.declarations["domain_key"])
+    listed = listed.loc[relevant, _LISTED]
     parties = parties_of(register, space, listed)
     holder = {row: number for number, party in enumerate(parties) for row in party.rows}
     listed["party"] = [holder.get(row, NOBODY) for row in listed.index.tolist()]
@@ -93,16 +93,16 @@ def _matched(register: Register, space: TrustSpace) -> Match:
     rest = rest.rename(columns={"key": "domain"}).assign(relisted=False, lent=False, outside=outside)
     worst = pairs.groupby("party", sort=False)[[match_of(name) for name in COMPARED]].max()
     compared = worst.set_axis(list(COMPARED), axis=1).astype("str")
-    whole = pd.concat([_declared(current, parties).join(compared), rest])
+    table = pd.concat([_declared(current, parties).join(compared), rest])
     numbers = dict(zip(listed.index.tolist(), listed["row"].tolist(), strict=True))
     others = rows_by(undeclared, "key", "operator_id")
     of_parties = [tuple(sorted(numbers[at] for at in party.rows)) for party in parties]
-    whole["rows"] = [*of_parties, *map(tuple, others.values())]
-    whole["status"] = _statuses(whole, space.thresholds.listing_days)
-    left = space.thresholds.listing_days - whole["days"]
-    whole["days_left"] = left.where(whole["status"] == "under-way")
-    whole["relisted"] = _true(whole["relisted"]) & whole["rows"].map(bool).to_numpy()
-    return Match(_typed(whole), current, listed, pairs)
+    table["rows"] = [*of_parties, *map(tuple, others.values())]
+    table["status"] = _statuses(table, space.thresholds.listing_days)
+    days_left = space.thresholds.listing_days - table["days"]
+    table["days_left"] = days_left.where(table["status"] == "under-way")
+    table["relisted"] = _true(table["relisted"]) & table["rows"].map(bool).to_numpy()
+    return Match(_typed(table), current, listed, pairs)
 
 
 def statuses(space: TrustSpace) -> pd.DataFrame:
@@ -119,28 +119,28 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 def _declared(current: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     first = current.drop_duplicates("party").set_index("party")
     where = grouped((party, f"{file}:{row}") for party, file, row in tuples(current, "party", "file", "row"))
-    more = [(party.withdrawn, party.later, bool(party.lent), party.relisted) for party in parties]
-    of_party = pd.DataFrame(more, columns=["withdrawal", "later", "lent", "relisted"], dtype="boolean")
+    flags = [(party.withdrawn, party.later, bool(party.lent), party.relisted) for party in parties]
+    of_party = pd.DataFrame(flags, columns=["withdrawal", "later", "lent", "relisted"], dtype="boolean")
     columns = {
         "domain": first["domain_key"], "operator_id": first["operator_id"],
         "operator": first["structure_name"].str.strip(), "date": first["date"], "days": first["days"],
-        "evidence": pd.Series({party: "; ".join(found) for party, found in where.items()}, dtype="str"),
+        "evidence": pd.Series({party: "; ".join(places) for party, places in where.items()}, dtype="str"),
     }  # fmt: skip
     return pd.DataFrame(columns).join(of_party).assign(party=range(len(parties)), outside=False)
 
 
-def _statuses(whole: pd.DataFrame, listing_days: int) -> np.ndarray:
+def _statuses(table: pd.DataFrame, listing_days: int) -> np.ndarray:
     """Return what becomes of each domain: the first of the cases that is so."""
-    present = whole["rows"].map(bool).to_numpy()
-    undeclared = (whole["party"] == NOBODY).to_numpy()
-    withdrawn, later, lent = (_true(whole[name]) for name in ("withdrawal", "later", "lent"))
-    unread = whole["withdrawal"].isna().to_numpy()
-    undated = whole["days"].isna().to_numpy() & (present == withdrawn)
-    young = _true(whole["days"] <= listing_days)
-    held = whole[[name for name in COMPARED if name != "description"]]
-    differs = lent | held.isin(["differs", "spelling"]).any(axis=1).to_numpy()
+    present = table["rows"].map(bool).to_numpy()
+    undeclared = (table["party"] == NOBODY).to_numpy()
+    withdrawn, later, lent = (_true(table[name]) for name in ("withdrawal", "later", "lent"))
+    unread = table["withdrawal"].isna().to_numpy()
+    undated = table["days"].isna().to_numpy() & (present == withdrawn)
+    young = _true(table["days"] <= listing_days)
+    compared = table[[name for name in COMPARED if name != "description"]]
+    differs = lent | compared.isin(["differs", "spelling"]).any(axis=1).to_numpy()
     cases = {
-        "outside": _true(whole["outside"]),
+        "outside": _true(table["outside"]),
         "not-declared": undeclared,
         "later": later,
         "unknown": unread | undated,
@@ -161,14 +161,14 @@ def _true(column: pd.Series) -> np.ndarray:
 def _compared(
     register: Register, current: pd.DataFrame, listed: pd.DataFrame, parties: Sequence[Party]
 ) -> pd.DataFrame:
-    asked = current.loc[[parties[n].withdrawn is False and not parties[n].later for n in current["party"]]]
+    active = current.loc[[parties[n].withdrawn is False and not parties[n].later for n in current["party"]]]
     lent = [listed.loc[[*p.lent]].assign(party=number) for number, p in enumerate(parties) if p.lent]
     rows = pd.concat([listed, *lent])
-    pairs = asked.reset_index(names="at").merge(rows, on="party", suffixes=("", "_listed"))
+    pairs = active.reset_index(names="at").merge(rows, on="party", suffixes=("", "_listed"))
 
-    def compare(name: str, columns: tuple[str, ...], given: pd.Series, same: Iterable[bool]) -> None:
-        held = pairs["at"].isin(register.having(asked, *columns).index) & given
-        verdicts = np.where(held, np.where(np.fromiter(same, bool), "same", "differs"), "")
+    def compare(name: str, columns: tuple[str, ...], is_given: pd.Series, same: Iterable[bool]) -> None:
+        comparable = pairs["at"].isin(register.having(active, *columns).index) & is_given
+        verdicts = np.where(comparable, np.where(np.fromiter(same, bool), "same", "differs"), "")
         pairs[match_of(name)] = pd.Categorical(verdicts, dtype=_VERDICTS[name])
 
     foreign = pairs["party"].isin([number for number, party in enumerate(parties) if party.foreign])
@@ -205,8 +205,8 @@ def _compared(
 def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
     """Return the pairs with ``certificates_match``: whether a certificate beside the declared one is, too."""
     right = pairs.loc[pairs["dn_match"].isin(["same", "spelling"]), "party"]
-    beside = (pairs["dn_match"] == "differs") & pairs["party"].isin(right)
-    numbers = pairs.loc[beside, "party"].unique().tolist()
+    differing = (pairs["dn_match"] == "differs") & pairs["party"].isin(right)
+    numbers = pairs.loc[differing, "party"].unique().tolist()
     declared = [(number, at) for number in numbers for at in (*parties[number].at, *parties[number].earlier)]
     lines = register.declarations.loc[[at for _, at in declared], list(LINES)].to_numpy()
     named = {
@@ -215,7 +215,7 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
         for text in texts
     }
     is_named = [key in named for key in tuples(pairs, "party", "dn_key")]
-    verdicts = np.where(beside, np.where(is_named, "same", "differs"), "")
+    verdicts = np.where(differing, np.where(is_named, "same", "differs"), "")
     return pairs.assign(certificates_match=pd.Categorical(verdicts, dtype=_VERDICTS["certificates"]))
 
 
@@ -237,8 +237,8 @@ def _name(text: str) -> str:
 
 def among(texts: pd.Series, others: pd.Series) -> pd.Series:
     """Tell which texts are among others; of texts `isin` takes ten times as long."""
-    held = {*others.tolist()}
-    return pd.Series([text in held for text in texts.tolist()], texts.index, dtype="bool")
+    values = {*others.tolist()}
+    return pd.Series([text in values for text in texts.tolist()], texts.index, dtype="bool")
 
 
 def match_of(name: str) -> str:

@@ -43,59 +43,59 @@ class Party:
 
 def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> list[Party]:
     """Return the parties of declared domains that matter against the `listed` rows with their keys."""
-    every = register.declarations[register.declarations["domain_key"] != ""]
-    root = root_of(every["operator_id"].unique().tolist(), space.structures)
-    every = every.assign(whose=mapped(every["operator_id"], root))
-    every["name"] = mapped(every["structure_name"], fold)
-    every["whose"] = _named(every)
-    past = every[every.index.isin(register.until(space.as_of).index)]
+    declared = register.declarations[register.declarations["domain_key"] != ""]
+    root = root_of(declared["operator_id"].unique().tolist(), space.structures)
+    declared = declared.assign(whose=mapped(declared["operator_id"], root))
+    declared["name"] = mapped(declared["structure_name"], fold)
+    declared["whose"] = _merged_by_name(declared)
+    past = declared[declared.index.isin(register.until(space.as_of).index)]
     now = _with_twins(latest(past, past["whose"]), past)
     parties = _grouped(now, register)
-    of_party = pd.MultiIndex.from_frame(every[["domain_key", "whose"]])
-    coming = every[~of_party.isin(pd.MultiIndex.from_frame(past[["domain_key", "whose"]]))]
+    of_party = pd.MultiIndex.from_frame(declared[["domain_key", "whose"]])
+    coming = declared[~of_party.isin(pd.MultiIndex.from_frame(past[["domain_key", "whose"]]))]
     for domain, of_domain in _grouped(latest(coming, coming["whose"]), register).items():
         parties.setdefault(domain, []).extend(of_domain)
         for party in of_domain:
             party.later = True
     replaced = past[~past.index.isin(now.index)].reset_index(names="at")
-    for at, domain, structure, asked, date in tuples(replaced, "at", *_KEYS):
+    for at, domain, structure, withdrawal, date in tuples(replaced, "at", *_KEYS):
         party = next(p for p in parties[domain] if p.structure == structure and not p.later)
         party.earlier = (*party.earlier, at)
-        if asked is not pd.NA and asked and party.date is not None and party.withdrawn is False:
+        if withdrawal is not pd.NA and withdrawal and party.date is not None and party.withdrawn is False:
             party.relisted |= bool(date < party.date)
-    _give_rows(parties, every, listed, root)
+    _give_rows(parties, declared, listed, root)
     return [party for of_domain in parties.values() for party in _deciding(of_domain)]
 
 
 def _with_twins(now: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
     """Return the declarations that count, with those of one operator and day for another certificate."""
-    asked = past[past["date"].notna() & ~past["withdrawal"].fillna(value=True)]
-    keys = asked[["domain_key", "date", "withdrawal", "whose"]]
+    active = past[past["date"].notna() & ~past["withdrawal"].fillna(value=True)]
+    keys = active[["domain_key", "date", "withdrawal", "whose"]]
     keys = keys[keys.duplicated(keep=False)]
-    both = asked["dn_igc_sante"] + "\n" + asked["dn_igc_cps"]
-    dn = mapped(both[keys.index], lambda text: pasted_dn(text.strip()))
+    dn_texts = active["dn_igc_sante"] + "\n" + active["dn_igc_cps"]
+    dn = mapped(dn_texts[keys.index], lambda text: pasted_dn(text.strip()))
     keys = keys[(dn != "") & ~keys.assign(dn=dn).duplicated(keep="last")]
     counting = pd.MultiIndex.from_frame(keys[keys.index.isin(now.index)])
     twins = keys.index[pd.MultiIndex.from_frame(keys).isin(counting)]
     return past.loc[past.index.isin([*now.index, *twins])]
 
 
-def _named(every: pd.DataFrame) -> pd.Series:
+def _merged_by_name(declared: pd.DataFrame) -> pd.Series:
     """Return the structures, the first of a domain's of one name where numbers can be one's, or lack."""
-    held = every[every["whose"] != ""].drop_duplicates(["domain_key", "whose"])
-    held = held[held.duplicated("domain_key", keep=False)]
+    rows = declared[declared["whose"] != ""].drop_duplicates(["domain_key", "whose"])
+    rows = rows[rows.duplicated("domain_key", keep=False)]
     first: dict[tuple[str, str], str] = {}
-    seen: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for domain, structure, number, name in tuples(held, "domain_key", "whose", "operator_id", "name"):
+    by_name: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for domain, structure, number, name in tuples(rows, "domain_key", "whose", "operator_id", "name"):
         if name:
-            alike = (root for root, identifier in seen[domain, name] if _akin(identifier, number))
+            alike = (root for root, identifier in by_name[domain, name] if _akin(identifier, number))
             first[domain, structure] = next(alike, structure)
-            seen[domain, name].append((first[domain, structure], number))
-    texts = tuples(every, "domain_key", "name", "whose")
+            by_name[domain, name].append((first[domain, structure], number))
+    texts = tuples(declared, "domain_key", "name", "whose")
     uses = [(domain, name, first.get((domain, structure), structure)) for domain, name, structure in texts]
     called = {(domain, name): structure for domain, name, structure in uses if structure and name}
     named = [structure or called.get((domain, name), "") for domain, name, structure in uses]
-    return pd.Series(named, index=every.index, dtype="str")
+    return pd.Series(named, index=declared.index, dtype="str")
 
 
 def _grouped(now: pd.DataFrame, register: Register) -> dict[str, list[Party]]:
@@ -103,53 +103,53 @@ def _grouped(now: pd.DataFrame, register: Register) -> dict[str, list[Party]]:
     readable = set(register.having(now, "structure_id", "beneficiary_id").index)
     groups: dict[tuple[str, str], Party] = {}
     for at, domain, structure, withdrawal, date in tuples(now.reset_index(names="at"), "at", *_KEYS):
-        asked = None if withdrawal is pd.NA else bool(withdrawal)
-        party = groups.setdefault((domain, structure), Party(structure, withdrawn=asked))
+        withdrawn = None if withdrawal is pd.NA else bool(withdrawal)
+        party = groups.setdefault((domain, structure), Party(structure, withdrawn=withdrawn))
         party.at.append(at)
         party.known &= at in readable
-        party.withdrawn = asked if party.withdrawn == asked else None
+        party.withdrawn = withdrawn if party.withdrawn == withdrawn else None
         if date is not pd.NaT:
             party.date = date
     return grouped((domain, party) for (domain, _), party in groups.items())
 
 
 def _give_rows(
-    parties: dict[str, list[Party]], every: pd.DataFrame, listed: pd.DataFrame, root: Callable[[str], str]
+    parties: dict[str, list[Party]], declared: pd.DataFrame, listed: pd.DataFrame, root: Callable[[str], str]
 ) -> None:
     of_domain = [(domain, party) for domain, group in parties.items() for party in group]
     claims = {(domain, party.structure): party for domain, party in reversed(of_domain) if party.structure}
     for name in ("operator_id", "beneficiary_id"):
-        numbers = dict(zip(every.index.tolist(), mapped(every[name], root).tolist(), strict=True))
+        numbers = dict(zip(declared.index.tolist(), mapped(declared[name], root).tolist(), strict=True))
         for domain, party in of_domain:
             for number in filter(None, (numbers[at] for at in party.at)):
                 claims.setdefault((domain, number), party)
-    left: dict[str, dict[int, tuple[str, ...]]] = {}  # certificate's key, operator, its number
+    leftovers: dict[str, dict[int, tuple[str, ...]]] = {}  # certificate's key, operator, its number
     rows = listed.assign(at=listed.index, whose=mapped(listed["operator_id"], root))
     columns = ("whose", "at", "key", "dn_key", "operator", "operator_id")
     for structure, row, domain, *texts in tuples(rows, *columns):
         if owner := claims.get((domain, structure)):
             owner.rows.append(row)
         elif domain in parties:
-            left.setdefault(domain, {})[row] = tuple(texts)
-    for domain, unclaimed in left.items():
-        _give_left(parties[domain], unclaimed, every)
+            leftovers.setdefault(domain, {})[row] = tuple(texts)
+    for domain, unclaimed in leftovers.items():
+        _give_left(parties[domain], unclaimed, declared)
 
 
-def _give_left(parties: list[Party], rows: dict[int, tuple[str, ...]], every: pd.DataFrame) -> None:
+def _give_left(parties: list[Party], rows: dict[int, tuple[str, ...]], declared: pd.DataFrame) -> None:
     """Give rows that no identifier claims to whom declared their certificate, or is it by name."""
     of_dn: dict[str, Party] = {}
     of_number: dict[str, Party] = {}
     columns = ("dn_igc_sante", "dn_igc_cps", "name", "operator_id")
     for party in parties:
-        for *lines, name, number in tuples(every.loc[party.at], *columns):
+        for *lines, name, number in tuples(declared.loc[party.at], *columns):
             of_dn |= {parse_dn(pasted_dn(text)).key: party for text in lines if text.strip()}
             named = [other for _, operator, other in rows.values() if name == fold(operator) != ""]
             of_number |= {other: party for other in named if _akin(number, other)}
     unknown = next((party for party in reversed(parties) if not party.structure), None)
     others: list[int] = []
     for row, (key, _, number) in rows.items():
-        alone = parties[0] if len(parties) == 1 and not number else None
-        owner = of_dn.get(key) or of_number.get(number) or unknown or alone
+        only_party = parties[0] if len(parties) == 1 and not number else None
+        owner = of_dn.get(key) or of_number.get(number) or unknown or only_party
         (owner.rows if owner else others).append(row)
     lending = [party for party in parties if not party.withdrawn or not party.known]
     if others and lending and not any(party.rows for party in parties):

@@ -42,10 +42,10 @@ def status(space: TrustSpace, operators: Collection[str] | None = None) -> pd.Da
     parties = matching.statuses(space)
     if operators is not None:
         parties = parties[parties["operator_id"].isin(operators)]
-    every: dict[str, list[Rows]] = grouped(tuples(parties, "domain", "rows"))
-    whole = parties.drop_duplicates("domain", ignore_index=True)[[column.name for column in matching.FRAME]]
-    rows = [tuple(sorted(all_rows(every[domain]))) for domain in whole["domain"]]
-    return whole.assign(rows=pd.Series(rows, dtype="object"))
+    by_domain: dict[str, list[Rows]] = grouped(tuples(parties, "domain", "rows"))
+    domains = parties.drop_duplicates("domain", ignore_index=True)[[column.name for column in matching.FRAME]]
+    rows = [tuple(sorted(all_rows(by_domain[domain]))) for domain in domains["domain"]]
+    return domains.assign(rows=pd.Series(rows, dtype="object"))
 
 
 def _presence(space: TrustSpace) -> Iterator[Finding]:
@@ -61,8 +61,8 @@ def _presence(space: TrustSpace) -> Iterator[Finding]:
             yield finding(code, subject, [declared_by[party]], when, rows)
     # Of listed domains whose withdrawal without a date may be the last word.
     open_ = statuses[(statuses["status"] == "unknown") & statuses["rows"].map(bool)]
-    asked = matched.current["withdrawal"].fillna(value=False) & matched.current["date"].isna()
-    undated = matched.current[asked]
+    is_undated = matched.current["withdrawal"].fillna(value=False) & matched.current["date"].isna()
+    undated = matched.current[is_undated]
     for party, rows in zip(open_["party"], open_["rows"], strict=True):
         if declared := declarations_of(undated[undated["party"] == party]):
             subject = (declared[0].domain, declared[0].operator_id)
@@ -72,9 +72,9 @@ def _presence(space: TrustSpace) -> Iterator[Finding]:
         if is_host(domain):  # of any other DECL_DOMAIN_INVALID says all there is to say
             cause = (declared_by[party].operator_id, when["date"] or "")
             absent.setdefault(cause, ([], when))[0].append(declared_by[party])
-    near = _near(matched.listed, [row.domain for declared, _ in absent.values() for row in declared])
+    neighbours = _nearest(matched.listed, [row.domain for declared, _ in absent.values() for row in declared])
     for cause, (declared, when) in absent.items():
-        like = [near[row.domain] for row in declared if row.domain in near]
+        like = [neighbours[row.domain] for row in declared if row.domain in neighbours]
         yield finding("RECO_NOT_LISTED", cause, declared, {**when, "near": like})
     rest = statuses[statuses["status"] == "not-declared"]
     of_others = matching.among(rest["domain"], matched.current["domain_key"])
@@ -83,28 +83,28 @@ def _presence(space: TrustSpace) -> Iterator[Finding]:
             yield Finding(code, str(operator_id), all_rows(groups))
 
 
-def _near(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, str]]:
+def _nearest(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return by domain key a fact of what is `listed` in its place: which, why (`parent` …), whose."""
     rows = tuples(listed.drop_duplicates("key"), "key", "operator_id", "operator")
-    whose = {key: owner for key, *owner in rows}
-    plain = {_SIGNS.sub("", key): key for key in reversed(whose)}
+    owners = {key: owner for key, *owner in rows}
+    plain = {_SIGNS.sub("", key): key for key in reversed(owners)}
     # Names with other figures are never near: ``ch-alpha1`` and ``ch-alpha2`` are two establishments.
-    by_figures = grouped((_NO_FIGURES.sub("", key), key) for key in whose)
+    by_figures = grouped((_NO_FIGURES.sub("", key), key) for key in owners)
     letters = cache(lambda figures: np.stack([_letters(key) for key in by_figures[figures]]))
-    near = {}
+    like = {}
     for domain in dict.fromkeys(absent):
-        why, other = "parent", next((up for up in above_of(domain) if up in whose), "")
+        why, other = "parent", next((up for up in above_of(domain) if up in owners), "")
         if not other:
             why, other = "punctuation", plain.get(_SIGNS.sub("", domain), "")
         if not other and (rivals := by_figures.get(figures := _NO_FIGURES.sub("", domain))):
-            most = 2 if len(domain.removesuffix(f".{ZONE}")) >= LONG else 1
-            may_be = np.flatnonzero(np.abs(letters(figures) - _letters(domain)).sum(axis=1) <= 2 * most)
-            typos = [(distance(domain, rivals[at], most), rivals[at]) for at in may_be.tolist()]
-            why, other = "typo", min((typo for typo in typos if typo[0] <= most), default=(0, ""))[1]
+            limit = 2 if len(domain.removesuffix(f".{ZONE}")) >= LONG else 1
+            may_be = np.flatnonzero(np.abs(letters(figures) - _letters(domain)).sum(axis=1) <= 2 * limit)
+            typos = [(distance(domain, rivals[at], limit), rivals[at]) for at in may_be.tolist()]
+            why, other = "typo", min((typo for typo in typos if typo[0] <= limit), default=(0, ""))[1]
         if other:
-            operator, name = whose[other]
-            near[domain] = {"domain": domain, "listed": other, "why": why, "operator": operator, "name": name}
-    return near
+            operator, name = owners[other]
+            like[domain] = {"domain": domain, "listed": other, "why": why, "operator": operator, "name": name}
+    return like
 
 
 def _letters(domain: str) -> np.ndarray:
@@ -136,9 +136,9 @@ def _differences(space: TrustSpace) -> Iterator[Finding]:
         for same, declared, rows in _groups(pairs, "operator_id", "dn", "declared_dn", "line"):
             facts = {"listed": same["dn"], "declared": [_field(same["line"], same["declared_dn"])]}
             yield finding(code, tuple(same.values())[:3], declared, facts, rows)
-    beside = _where(matched, "certificates", "differs", days)
-    texts = dict(zip(beside["row_listed"].tolist(), beside["dn"].tolist(), strict=True))
-    for same, declared, rows in _groups(beside, "domain_key", "operator_id", "declared_dn"):
+    undeclared = _where(matched, "certificates", "differs", days)
+    texts = dict(zip(undeclared["row_listed"].tolist(), undeclared["dn"].tolist(), strict=True))
+    for same, declared, rows in _groups(undeclared, "domain_key", "operator_id", "declared_dn"):
         facts = {"listed": list(dict.fromkeys(texts[row] for row in rows)), "declared": same["declared_dn"]}
         yield finding("RECO_DN_UNDECLARED", tuple(same.values())[:2], declared, facts, rows)
     pairs = _where(matched, "description", "differs", days)
@@ -157,14 +157,14 @@ def _differences(space: TrustSpace) -> Iterator[Finding]:
                 if (text := same[name]).strip()
                 and (since or not matching.same_contact(text, text, listed_text))
             ]
-            both: dict[str, Any] = {"kind": kind, "listed": Person(listed_text), "declared": fields}
+            contact: dict[str, Any] = {"kind": kind, "listed": Person(listed_text), "declared": fields}
             persons = [Person(same[name], name != column) for name in (column, phone, email)]
-            whose: tuple[str | Person, ...] = (operator_id, kind, *persons)
+            cause: tuple[str | Person, ...] = (operator_id, kind, *persons)
             if since:
-                old = finding("RECO_CONTACT_OLD", (*whose, since), declared, both | {"since": since}, rows)
+                old = finding("RECO_CONTACT_OLD", (*cause, since), declared, contact | {"since": since}, rows)
                 yield replace(old, first_seen=parse_instant(since))
             else:
-                yield finding("RECO_CONTACT", whose, declared, both, rows)
+                yield finding("RECO_CONTACT", cause, declared, contact, rows)
 
 
 def _field(column: str, text: str | Person) -> dict[str, Any]:

@@ -59,16 +59,16 @@ def _contacts(space: TrustSpace) -> Iterator[Finding]:
     mistaken = {use for pair, of_pair in others.strange.items() if pair in strange for use in of_pair}
     uses = [use for use in uses if use not in mistaken]
     yield from _flags(uses)
-    left = [use for use in uses if use not in others.uses]
+    remaining = [use for use in uses if use not in others.uses]
     mail = slips.mail_domains(entries, uses, sizes)
-    meant = slips.typos(mail)
-    yield from slips.typo_findings(mail, meant)
-    yield from slips.foreign_findings(mail, meant, others.uses, sizes)
-    yield from slips.elsewhere_findings(space, mail, others.owners, {*left})
-    contacts = used.alike(use for use in left if use.domains.isdisjoint(meant))
-    near = slips.nears(contacts)
-    pairs = [pair for of_values in near.values() for pair in of_values if pair[0][1] == pair[1][1]]
-    yield from slips.near_findings(slips.odd_numbers(contacts) | near, contacts)
+    fixes = slips.typos(mail)
+    yield from slips.typo_findings(mail, fixes)
+    yield from slips.foreign_findings(mail, fixes, others.uses, sizes)
+    yield from slips.elsewhere_findings(space, mail, others.owners, {*remaining})
+    contacts = used.alike(use for use in remaining if use.domains.isdisjoint(fixes))
+    neighbours = slips.nears(contacts)
+    pairs = [pair for of_values in neighbours.values() for pair in of_values if pair[0][1] == pair[1][1]]
+    yield from slips.near_findings(slips.odd_numbers(contacts) | neighbours, contacts)
     # Of two near contacts both are a service's if the addresses of either are: ``suppport`` is one.
     of_service = (
         pair for pair in pairs if any(mails and all(map(is_service, mails)) for *_, (_, mails) in pair)
@@ -199,24 +199,24 @@ def _former_operators(space: TrustSpace) -> Iterator[Finding]:
     uses = rows_by(entries, "domain", "operator_id", "operator")
     now = grouped((domain, same.get(operator_id, operator_id)) for domain, operator_id, _ in uses)
     called = {(domain, names[name]) for domain, _, name in uses if name in names}
-    left = [
+    moved = [
         bool(structure) and structure not in now.get(domain, [structure])
         and (domain, names.get(name)) not in called
         for domain, structure, name in history[["domain", "structure", "operator"]].to_numpy()
     ]  # fmt: skip
-    served: dict[Any, pd.DataFrame] = dict(iter(history[left].groupby(["domain", "structure"], sort=False)))
+    served: dict[Any, pd.DataFrame] = dict(iter(history[moved].groupby(["domain", "structure"], sort=False)))
     formers = grouped(served)
-    borne: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
+    by_pair: dict[tuple[str, str], dict[tuple[str, str], list[int]]] = {}
     then: dict[str, list[pd.DataFrame]] = {}
     still = entries[entries["domain"].isin(formers.keys())]
     for row, operator_id, domain, *texts in tuples(still, "row", "operator_id", "domain", *_BOTH):
         for former, (column, text) in product(formers[domain], zip(used.KINDS, texts, strict=True)):
             before = served[domain, former]
-            if _bears(before[column], text) and not _had(history, operator_id, former, text, before):
+            if _bears(before[column], text) and not _bore_before(history, operator_id, former, text, before):
                 then.setdefault(former, []).append(before)
-                contacts = borne.setdefault((operator_id, former), {})
+                contacts = by_pair.setdefault((operator_id, former), {})
                 contacts.setdefault((used.KINDS[column], text), []).append(row)
-    for (operator_id, former), contacts in borne.items():
+    for (operator_id, former), contacts in by_pair.items():
         last = pd.concat(then[former]).sort_values("last_seen", kind="stable").iloc[-1]
         named = [{"kind": kind, "text": Person(text)} for kind, text in contacts]
         owner = {"operator": last["operator_id"], "name": last["operator"]}
@@ -225,14 +225,14 @@ def _former_operators(space: TrustSpace) -> Iterator[Finding]:
         yield Finding("CONTACT_FORMER_OPERATOR", subject, all_rows(contacts.values()), facts)
 
 
-def _had(history: pd.DataFrame, operator_id: str, former: str, text: str, then: pd.DataFrame) -> bool:
+def _bore_before(history: pd.DataFrame, operator_id: str, former: str, text: str, then: pd.DataFrame) -> bool:
     """Tell whether an operator bore a contact by itself before the former one, of these rows, had left."""
     structures = history.loc[history["operator_id"] == operator_id, "structure"]
-    mine = history[history["structure"].isin(structures) & (history["first_seen"] <= then["last_seen"].max())]
-    came = mine.groupby("domain")["first_seen"].min()
+    past = history[history["structure"].isin(structures) & (history["first_seen"] <= then["last_seen"].max())]
+    came = past.groupby("domain")["first_seen"].min()
     began = history[history["structure"] == former].groupby("domain")["first_seen"].min()
-    taken = came.index[began.reindex(came.index) < came]
-    rows = mine[~mine["domain"].isin(taken)]
+    taken_over = came.index[began.reindex(came.index) < came]
+    rows = past[~past["domain"].isin(taken_over)]
     return any(_bears(rows[column], text) for column in _BOTH)
 
 

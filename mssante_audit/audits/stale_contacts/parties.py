@@ -69,7 +69,7 @@ def parties(
 ) -> dict[tuple[str, str], list[Party]]:
     """Return the parties of each operator and kind, the largest first, contacts that agree or are `near`."""
     like = grouped(pair for first, second in near for pair in ((first, second), (second, first)))
-    every: dict[tuple[str, str], list[Party]] = {}
+    by_owner: dict[tuple[str, str], list[Party]] = {}
     heads: defaultdict[tuple[str, ...], list[tuple[Coordinates, Party]]] = defaultdict(list)
     party_of: dict[used.Reached, Party] = {}
     largest = sorted(contacts, key=lambda key: (-len(used.rows_of(contacts[key])), *map(sorted, key[2])))
@@ -80,24 +80,24 @@ def parties(
         party = next((party_of[other] for other in like.get(key, ()) if other in party_of), None)
         is_head = party is not None
         if party is None:
-            asked = product((*phones, ""), (*emails, "")) if phones and emails else one_side
-            around = (head for place in asked for head in heads[*owner, *place])
+            places = product((*phones, ""), (*emails, "")) if phones and emails else one_side
+            around = (head for place in places for head in heads[*owner, *place])
             party = next((party for head, party in around if agree(reached, head)), None)
         if party is None:
             party, is_head = Party(reached), True
-            every.setdefault(owner, []).append(party)
+            by_owner.setdefault(owner, []).append(party)
         for place in (*product(phones or ("",), emails or ("",)), *one_side) if is_head else ():
             heads[*owner, *place].append((reached, party))
         party.uses += contacts[key]
         party_of[key] = party
-    several = {owner: group for owner, group in every.items() if len(group) > 1}
+    several = {owner: group for owner, group in by_owner.items() if len(group) > 1}
     return {owner: sorted(group, key=lambda party: -len(party.rows)) for owner, group in several.items()}
 
 
 def agree(first: Coordinates, second: Coordinates) -> bool:
     """Tell whether two contacts can both be right: one only lacks, or adds, a phone or an address."""
-    both = list(zip(first, second, strict=True))
-    return any(a & b for a, b in both) and all(a <= b or b <= a for a, b in both)
+    pairs = list(zip(first, second, strict=True))
+    return any(a & b for a, b in pairs) and all(a <= b or b <= a for a, b in pairs)
 
 
 def disagreements(
@@ -112,27 +112,27 @@ def disagreements(
     where they have rows in common.
     """
     findings: defaultdict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for (operator_id, kind), every in of_operators.items():
-        left = [
+    for (operator_id, kind), group in of_operators.items():
+        remaining = [
             party
-            for party in every
+            for party in group
             if any((operator_id, kind, Person(use.contact.text)) not in replaced for use in party.uses)
         ]
-        if len(left) < 2:
+        if len(remaining) < 2:
             continue
-        wrong, right = _to_correct(every, stamps)
-        spans = [stamps.span(party.rows) or ("", "") for party in every]
-        domains = [{domain_of[row] for row in party.rows} for party in every]
+        wrong, right = _to_correct(group, stamps)
+        spans = [stamps.span(party.rows) or ("", "") for party in group]
+        domains = [{domain_of[row] for row in party.rows} for party in group]
         contacts = [
             used.spellings(party.spelt)[0]
             | {"rows": len(party.rows), "since": since, "until": until, "service": party.is_service}
-            for party, (since, until) in zip(every, spans, strict=True)
+            for party, (since, until) in zip(group, spans, strict=True)
         ]
         facts: dict[str, Any] = {
-            "contacts": contacts, "right": [used.best_of(right.spelt)] if right in left else [],
+            "contacts": contacts, "right": [used.best_of(right.spelt)] if right in remaining else [],
             "same_domain": len(set().union(*domains)) < sum(map(len, domains)),
         }  # fmt: skip
-        rows = used.rows_of(use for party in wrong or every for use in party.uses)
+        rows = used.rows_of(use for party in wrong or group for use in party.uses)
         sure = "likely" if wrong else "hint"
         subject: tuple[str | Person, ...] = (operator_id, kind)
         of_operator = findings[operator_id, sure]
@@ -146,11 +146,11 @@ def disagreements(
     yield from chain.from_iterable(findings.values())
 
 
-def _to_correct(every: list[Party], stamps: used.Stamps) -> tuple[list[Party], Party | None]:
+def _to_correct(group: list[Party], stamps: used.Stamps) -> tuple[list[Party], Party | None]:
     """Return the parties to be corrected, none where that is open, and the right one, if it is known."""
-    if len(every) > MOST:
+    if len(group) > MOST:
         return [], None
-    spans = {party: stamps.span(party.rows) or (_NEVER, stamps.until(party.rows)) for party in every}
+    spans = {party: stamps.span(party.rows) or (_NEVER, stamps.until(party.rows)) for party in group}
 
     def is_right(first: Party, second: Party) -> bool:
         """Tell whether one is newer, or a service's beside a person's; no fault or other sign denies it."""
@@ -158,9 +158,9 @@ def _to_correct(every: list[Party], stamps: used.Stamps) -> tuple[list[Party], P
         service, person = first.is_service and second.is_person, first.is_person and second.is_service
         return (newer or service) and not (older or person or first.faults - second.faults)
 
-    left = [party for party in every if not any(is_right(other, party) for other in every)]
-    wrong = [party for party in every if left and all(is_right(other, party) for other in left)]
-    return wrong, left[0] if wrong and len(left) == 1 else None
+    candidates = [party for party in group if not any(is_right(other, party) for other in group)]
+    wrong = [party for party in group if candidates and all(is_right(other, party) for other in candidates)]
+    return wrong, candidates[0] if wrong and len(candidates) == 1 else None
 
 
 class Lent(NamedTuple):
@@ -189,11 +189,11 @@ def lent(space: TrustSpace, uses: Iterable[used.Use]) -> Lent:
     for use in reaching:
         for value in (*use.contact.phones, *use.contact.emails):
             bearing.setdefault(value, {}).setdefault(owners[use.operator_id], set()).update(use.rows)
-    whose = space.audited["operator_id"].map(owners)
-    sizes, served = whose.value_counts(), space.audited.groupby(whose)["domain"].agg(set)
+    row_owners = space.audited["operator_id"].map(owners)
+    sizes, served = row_owners.value_counts(), space.audited.groupby(row_owners)["domain"].agg(set)
 
     @cache
-    def borne(reached: Coordinates) -> tuple[dict[str, int], str]:
+    def bearers(reached: Coordinates) -> tuple[dict[str, int], str]:
         """Return the number of rows that bear a contact by owner, and who lends it."""
         parts = [bearing[value] for value in frozenset[str]().union(*reached)]
         common = set(parts[0]).intersection(*parts[1:])
@@ -201,16 +201,16 @@ def lent(space: TrustSpace, uses: Iterable[used.Use]) -> Lent:
         return on, max(on, key=lambda owner: (on[owner], owner))
 
     strange: dict[tuple[str, str], list[used.Use]] = {}
-    every: set[used.Use] = set()
+    shared: set[used.Use] = set()
     for use in reaching:
-        mine, (on, lender) = owners[use.operator_id], borne(use.coordinates)
-        if lender == mine or 2 * on[mine] > sizes[mine]:
+        borrower, (on, lender) = owners[use.operator_id], bearers(use.coordinates)
+        if lender == borrower or 2 * on[borrower] > sizes[borrower]:
             continue
-        if not served[mine].isdisjoint(served[lender]):
-            every.add(use)
+        if not served[borrower].isdisjoint(served[lender]):
+            shared.add(use)
         elif on[lender] >= HOME_MIN and 2 * on[lender] > sizes[lender]:
             strange.setdefault((use.operator_id, lender), []).append(use)
-    return Lent(owners, strange, every.union(*strange.values()))
+    return Lent(owners, strange, shared.union(*strange.values()))
 
 
 def strange_findings(
@@ -227,20 +227,20 @@ def strange_findings(
         domains = {domain_of[row] for row in rows}
         ours = of_owner.get(others.owners[operator_id], [])
         of_kinds = [use for use in ours if use.kind in kinds]
-        beside = [use for use in of_kinds if domains & {domain_of[row] for row in use.rows}]
+        local = [use for use in of_kinds if domains & {domain_of[row] for row in use.rows}]
         establishment = place[lender][0] == "FINESS"
-        if not beside and not establishment:
+        if not local and not establishment:
             continue  # a supplier's: its contact is right on whatever it runs
-        mine = place[operator_id]
-        elsewhere = mine[0] == "FINESS" and establishment and mine != place[lender]
+        home = place[operator_id]
+        elsewhere = home[0] == "FINESS" and establishment and home != place[lender]
         rare = len(rows) <= RARE_SHARE * sizes[operator_id]
-        right = [_usual(beside, kind) or _usual(ours, kind) for kind in used.KINDS.values() if kind in kinds]
+        right = [_usual(local, kind) or _usual(ours, kind) for kind in used.KINDS.values() if kind in kinds]
         facts = {
             "contacts": used.distinct(strange), "right": [used.best_of(texts) for texts in right if texts],
             "owner": {"operator": lender, "name": space.operator_names.get(lender, "")},
-            "beside": bool(beside),
+            "beside": bool(local),
         }  # fmt: skip
-        sure = "likely" if beside or (rare and elsewhere) else "hint"
+        sure = "likely" if local or (rare and elsewhere) else "hint"
         yield Finding("CONTACT_OTHER_OPERATOR", (operator_id, lender), rows, facts, confidence=sure)
 
 
@@ -248,5 +248,5 @@ def _usual(uses: list[used.Use], kind: str) -> list[used.Use]:
     """Return the texts of the contact of a kind that more than half of these rows bear, if there is one."""
     by_contact = grouped((use.coordinates, use) for use in uses if use.kind == kind)
     counts = {contact: len(used.rows_of(texts)) for contact, texts in by_contact.items()}
-    most = (by_contact[contact] for contact, count in counts.items() if 2 * count > sum(counts.values()))
-    return next(most, [])
+    majority = (by_contact[contact] for contact, count in counts.items() if 2 * count > sum(counts.values()))
+    return next(majority, [])

@@ -36,15 +36,15 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
     """
     read = [(use, *_read(use)) for use in uses]
     numbered = [(use, groups, (use.operator_id, use.kind, rest)) for use, groups, rest in read if groups]
-    first = grouped(((*key, *more), (int(number), use)) for use, (number, *more), key in numbered if more)
+    first = grouped(((*key, *tail), (int(number), use)) for use, (number, *tail), key in numbered if tail)
     counted: list[tuple[tuple[str, ...], _Run]] = []
     for (operator_id, _, _, *others), of_key in first.items():
         numbers = {number for number, _ in of_key}
         if len(numbers) >= RUN_MIN and any(number + 1 in numbers for number in numbers):
             # Where the digits after the first group are the same, so is the run, in either kind of contact.
             counted.append(((operator_id, *others), _run(of_key, numbers, majority)))
-    whole = grouped((key, (int("".join(groups)), use)) for use, groups, key in numbered)
-    for (operator_id, _, _), of_key in whole.items():
+    whole_numbers = grouped((key, (int("".join(groups)), use)) for use, groups, key in numbered)
+    for (operator_id, _, _), of_key in whole_numbers.items():
         ordered = sorted({number for number, _ in of_key})
         steps = accumulate((b - a > MAX_GAP for a, b in pairwise(ordered)), initial=0)
         for stretch in map(set, grouped(zip(steps, ordered, strict=True)).values()):
@@ -55,14 +55,14 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
         merged: list[_Run] = []
         for low, high, members, originals in sorted(same, key=itemgetter(0)):
             if merged and low <= merged[-1][1]:
-                low, highest, before, meant = merged.pop()
-                high, members, originals = max(highest, high), before + members, meant + originals
+                low, highest, before, earlier = merged.pop()
+                high, members, originals = max(highest, high), before + members, earlier + originals
             merged.append((low, high, members, originals))
         for low, _, members, originals in merged:
             # Of each kind the first and the last are shown.
             of_kind = grouped((use.kind, use) for use in members).values()
-            shown = distinct(use for group in of_kind for use in (group[0], group[-1]))
-            facts = {"contacts": shown, "right": [best_of([use]) for use in dict.fromkeys(originals)]}
+            contacts = distinct(use for group in of_kind for use in (group[0], group[-1]))
+            facts = {"contacts": contacts, "right": [best_of([use]) for use in dict.fromkeys(originals)]}
             subject = (operator_id, Person(" ".join((str(low), *others))))
             if members:
                 findings.append((members, Finding("CONTACT_AUTOFILL", subject, rows_of(members), facts)))
@@ -139,17 +139,17 @@ def typos(mail: MailDomains) -> dict[str, str]:
     `TYPO_RATIO` times more frequent.
     """
     owners = grouped((domain, operator) for operator, domains in mail.uses.items() for domain in domains)
-    meant = {}
+    fixes = {}
     for wrong, right in _slips(mail.rows):
         has_both = len(right.rpartition(".")[0]) >= TYPO_LETTERS and {*owners[wrong]} & {*owners[right]}
         if has_both and not any(wrong in mail.usual[operator_id] for operator_id in owners[wrong]):
-            meant[wrong] = right
+            fixes[wrong] = right
     parted = {domain: domain.rpartition(".") for domain in mail.rows}
     by_ending = grouped((parted[domain][2], rows) for domain, rows in mail.rows.items())
     rows = {ending: set().union(*groups) for ending, groups in by_ending.items()}
     # All labels of two letters are countries'.
     endings = {wrong: right for wrong, right in _slips(rows) if len(wrong) > 2}
-    return meant | {d: f"{name}.{endings[last]}" for d, (name, _, last) in parted.items() if last in endings}
+    return fixes | {d: f"{name}.{endings[last]}" for d, (name, _, last) in parted.items() if last in endings}
 
 
 def typo_findings(mail: MailDomains, meant: Mapping[str, str]) -> Iterator[Finding]:
@@ -179,10 +179,10 @@ def foreign_findings(
         above = {parent for domain in usual for parent in _with_parents(domain)}
         for domain, uses in domains.items():
             kin = domain in above or not usual.isdisjoint(_with_parents(domain))
-            left = [u for u in uses if "consumer" not in u.contact.problems and u not in others]
-            if left and not kin and domain not in meant:
-                subject, facts = (operator_id, Person(domain)), {"contacts": spellings(left)}
-                yield Finding("CONTACT_FOREIGN_DOMAIN", subject, rows_of(left), facts)
+            foreign = [u for u in uses if "consumer" not in u.contact.problems and u not in others]
+            if foreign and not kin and domain not in meant:
+                subject, facts = (operator_id, Person(domain)), {"contacts": spellings(foreign)}
+                yield Finding("CONTACT_FOREIGN_DOMAIN", subject, rows_of(foreign), facts)
 
 
 def elsewhere_findings(
@@ -195,10 +195,10 @@ def elsewhere_findings(
         strange: dict[str, dict[str, list[Use]]] = {}
         for domain, uses in domains.items() if kinds.get(operator_id) == "FINESS" else ():
             at_home = homes.get(domain, ())
-            kept = [use for use in uses if use in left and "consumer" not in use.contact.problems]
-            if kept and operator_id not in at_home:
+            relevant = [use for use in uses if use in left and "consumer" not in use.contact.problems]
+            if relevant and operator_id not in at_home:
                 other = next((o for o in at_home if owners.get(o) != owners.get(operator_id)), "")
-                strange.setdefault(other, {})[domain] = kept
+                strange.setdefault(other, {})[domain] = relevant
         for other, of_domains in strange.items():
             is_merged, uses = kinds.get(other) == "FINESS", [*dict.fromkeys(chain(*of_domains.values()))]
             if other and (is_merged or len(of_domains) == len(domains)):
@@ -244,7 +244,7 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
             local, _, domain = email.partition("@")
             for cut in cuts(local) if TYPO_LETTERS <= len(local) <= LONGEST else ():
                 groups.setdefault((operator_id, phones, domain, cut), {}).setdefault(email, []).append(key)
-    near: Near = {}
+    neighbours: Near = {}
     for group in groups.values():
         for first, second in combinations(sorted(group), 2) if len(group) < SERIES else ():
             local, other = first.partition("@")[0], second.partition("@")[0]
@@ -253,13 +253,13 @@ def nears(contacts: Mapping[Reached, list[Use]]) -> Near:
             is_same = _dialled(first) == _dialled(second)  # but for the code of a number overseas
             if is_same or ("@" in first and not (inside and one_slip(local, other))):
                 continue
-            both = [*product(group[first], group[second])]
-            for keys in [pair for pair in both if pair[0][1] == pair[1][1]] or both[:1]:
+            couples = [*product(group[first], group[second])]
+            for keys in [pair for pair in couples if pair[0][1] == pair[1][1]] or couples[:1]:
                 names = [{fold(n) for use in contacts[key] for n in use.contact.names} for key in keys]
-                pairs_of = near.get((keys[0][0], first, second), [])
+                pairs_of = neighbours.get((keys[0][0], first, second), [])
                 if keys not in pairs_of and (not all(names) or not names[0].isdisjoint(names[1])):
-                    near[keys[0][0], first, second] = [*pairs_of, keys]
-    return near
+                    neighbours[keys[0][0], first, second] = [*pairs_of, keys]
+    return neighbours
 
 
 def _dialled(phone: str) -> str:
@@ -292,11 +292,11 @@ def odd_numbers(contacts: Mapping[Reached, list[Use]]) -> Near:
                 for rest in (digits[PREFIX:-EXTENSION], "")[: 2 if place < AREA else 1]:
                     sides.setdefault((hole, rest), {}).setdefault(digits[place], []).append(phone)
         for (_, rest), by_digit in sides.items():
-            few, *more = sorted(by_digit.values(), key=len)
-            if len(more) != 1 or len(few) != 1 or not (rest or len(more[0]) >= COLLEAGUES):
+            few, *others = sorted(by_digit.values(), key=len)
+            if len(others) != 1 or len(few) != 1 or not (rest or len(others[0]) >= COLLEAGUES):
                 continue
-            first, second = sorted((few[0], more[0][0]))
-            rarer = few if len(more[0]) > 1 else [first, second]
+            first, second = sorted((few[0], others[0][0]))
+            rarer = few if len(others[0]) > 1 else [first, second]
             if min(len(bearing[operator_id, phone]) for phone in rarer) <= COLLEAGUES:
                 odd.setdefault((operator_id, first, second), [(keys[first], keys[second])])
     return odd

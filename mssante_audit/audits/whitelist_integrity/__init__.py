@@ -161,12 +161,12 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
 def _foreign_letters(space: TrustSpace) -> Iterator[Finding]:
     """Report letters of other scripts, which look like Latin ones and are not the same to a program."""
     for field in FIELDS[:-1]:
-        shown: Callable[[str], Any] = Person if field.endswith("contact") else str
+        text_type: Callable[[str], Any] = Person if field.endswith("contact") else str
         for (text,), rows in rows_by(space.audited, field).items():
             if not text.isascii() and (letters := foreign_letters(text)):
-                meant = [shown(latin(text))] if latin(text) else []
-                facts = {"field": field, "text": shown(text), "letters": letters, "right": meant}
-                yield Finding("LIST_LETTER_FOREIGN", (field, shown(text)), rows, facts)
+                proposals = [text_type(latin(text))] if latin(text) else []
+                facts = {"field": field, "text": text_type(text), "letters": letters, "right": proposals}
+                yield Finding("LIST_LETTER_FOREIGN", (field, text_type(text)), rows, facts)
 
 
 def _named(space: TrustSpace) -> Iterator[Finding]:
@@ -180,8 +180,8 @@ def _named(space: TrustSpace) -> Iterator[Finding]:
             faults = [{"fault": "zone", "what": ZONE}]
         if faults:
             letters = unaccented(latin(domain.rpartition("@")[2].lower()))
-            kept = "".join(c for c in letters if not is_hidden(c)).strip().strip(".")
-            mended = "" if host_faults(kept) else in_zone(kept) or kept
+            plain = "".join(c for c in letters if not is_hidden(c)).strip().strip(".")
+            mended = "" if host_faults(plain) else in_zone(plain) or plain
             facts = {"domain": domain, "faults": faults, "meant": near_name or mended}
             yield Finding("LIST_DOMAIN_INVALID", domain, rows, facts)
         elif domain in outside:
@@ -237,9 +237,9 @@ def _near(space: TrustSpace) -> Iterator[Finding]:
     labels = (domain.partition(".") for domain in listed)
     under = grouped((up, label) for label, _, up in labels if _NEAR_LETTERS <= len(label) <= _LONGEST)
     slips = {
-        (f"{min(both)}.{parent}", f"{max(both)}.{parent}")
+        (f"{min(label_pair)}.{parent}", f"{max(label_pair)}.{parent}")
         for parent, of_parent in under.items()
-        for both in pairs(of_parent)
+        for label_pair in pairs(of_parent)
     }
     # Names that only differ in hyphens and dots; of several, each with the first.
     parted = {

@@ -99,8 +99,8 @@ def described(space: TrustSpace) -> Iterator[Finding]:
 
     Texts of the same `words` are the same description; a garbled one that cannot be read is compared to none.
     """
-    every = rows_by(space.audited, "description", "domain", "operator_id", "dn").items()
-    uses = grouped((t, _Use(t, domain, o, dn, rows)) for (t, domain, o, dn), rows in every if t.strip())
+    groups = rows_by(space.audited, "description", "domain", "operator_id", "dn").items()
+    uses = grouped((t, _Use(t, domain, o, dn, rows)) for (t, domain, o, dn), rows in groups if t.strip())
     keys: dict[str, str] = {}
     same: dict[str, list[str]] = {}
     for text, of_text in uses.items():
@@ -112,9 +112,9 @@ def described(space: TrustSpace) -> Iterator[Finding]:
         if mended:
             of_name = words(mended)
             keys[text] = key = " ".join(of_name)
-            left = [word for word in of_name if not _FORM_EXAMPLE.fullmatch(word)]
+            others = [word for word in of_name if not _FORM_EXAMPLE.fullmatch(word)]
             # No word names an establishment, or the form's own example does.
-            is_placeholder = not left or (len(left) < len(of_name) and KINDS.issuperset(left))
+            is_placeholder = not others or (len(others) < len(of_name) and KINDS.issuperset(others))
             same.setdefault(f"_ {fold(text)}" if is_placeholder else key, []).append(text)
     for key, texts in same.items():
         alike = [use for text in texts for use in uses[text]]
@@ -134,10 +134,10 @@ def described(space: TrustSpace) -> Iterator[Finding]:
         if len(variants) > 1 and set.intersection(*({use.dn for use in same} for same in variants)) <= {""}:
             several.setdefault(owner, {})[domain] = variants
     for owner, domains_of in several.items():
-        shown = {domain: [same[0].text for same in variants] for domain, variants in domains_of.items()}
+        lists = {domain: [same[0].text for same in variants] for domain, variants in domains_of.items()}
         facts = {
-            "domains": [{"domain": name, "descriptions": its} for name, its in shown.items()],
-            "right": [{"domain": name, "fits": t} for name, its in shown.items() for t in fitting(name, its)],
+            "domains": [{"domain": name, "descriptions": its} for name, its in lists.items()],
+            "right": [{"domain": name, "fits": t} for name, its in lists.items() for t in fitting(name, its)],
         }
         rows = _rows(use for variants in domains_of.values() for same in variants for use in same)
         yield Finding("LIST_DESCRIPTION_SEVERAL", owner, rows, facts)
@@ -173,15 +173,15 @@ def whose(space: TrustSpace) -> Iterator[Finding]:
     for domain, text in uses:
         if count[text] * 2 <= _FEW and (named := named_by(text)) and not mentioned(labels[domain], named):
             foreign.setdefault(domain, {})[text] = named
-    for both in _exchanged(foreign, labels):
-        explained.update(both)
-        pair = [{"domain": domain, "description": next(iter(foreign[domain]))} for domain in both]
-        of_both = all_rows(rows[domain] for domain in both)
-        yield Finding("LIST_DESCRIPTION_SWAPPED", both, of_both, {"pair": pair})
+    for swapped in _exchanged(foreign, labels):
+        explained.update(swapped)
+        pair = [{"domain": domain, "description": next(iter(foreign[domain]))} for domain in swapped]
+        of_both = all_rows(rows[domain] for domain in swapped)
+        yield Finding("LIST_DESCRIPTION_SWAPPED", swapped, of_both, {"pair": pair})
     # Names that are a kind of establishment and something that tells which.
     first = {domain: copies.kind_of(label[0]) for domain, label in labels.items() if label}
-    whole = {d: ("".join([rest, *labels[d][1:]]), kind) for d, (kind, rest) in first.items() if kind}
-    parted = {domain: place for domain, place in whole.items() if len(place[0]) >= _TELLING}
+    parts = {d: ("".join([rest, *labels[d][1:]]), kind) for d, (kind, rest) in first.items() if kind}
+    parted = {domain: place for domain, place in parts.items() if len(place[0]) >= _TELLING}
     places = {place: domain for domain, place in parted.items()}
     for domain in (d for d in foreign if d in parted and d not in explained):
         texts, (_, kind) = foreign[domain], parted[domain]
@@ -210,8 +210,8 @@ def _exchanged(
     for domain, texts in foreign.items():
         if len(texts) == 1:
             (named,) = texts.values()
-            near = (holders.get(word, ()) for word in named)
-            points[domain] = {other for few in near if len(few) <= _FEW for other in few}
+            groups = (holders.get(word, ()) for word in named)
+            points[domain] = {other for few in groups if len(few) <= _FEW for other in few}
     for domain, others in points.items():
         for other in sorted(others):
             if domain < other and domain in points.get(other, ()):
@@ -238,7 +238,7 @@ def contradictions(space: TrustSpace) -> Iterator[Finding]:
         others = [figure for figure in figures if len(figure) < 4 and f"{stem} {figure}" in folded]
         if code in DEPARTMENTS and not others:
             # One word alone may be a town, a river or a point of the compass.
-            named = (p for of, p in places if (of and p != "nord") or " " in p.removeprefix("la "))
+            named = (p for prefix, p in places if (prefix and p != "nord") or " " in p.removeprefix("la "))
             others = [_PLACES[place] for place in named if not place.startswith("saint")]
             others += [code for code in re.findall(r"\((\w{2,3})\)", text) if code in DEPARTMENTS]
         if others := list(dict.fromkeys(filter(None, others))):

@@ -202,9 +202,9 @@ class Asker:
                 return plain
         elif lane.edns and not edns and not reply.silent:
             await self._enter(lane.pace)  # the silence before may have been chance: this tells
-            again = await self._send(ask, lane, attempt, edns=True)
-            lane.edns = lane.edns_seen = not again.silent and again.rcode not in NO_EDNS
-            return again if lane.edns else reply
+            retried = await self._send(ask, lane, attempt, edns=True)
+            lane.edns = lane.edns_seen = not retried.silent and retried.rcode not in NO_EDNS
+            return retried if lane.edns else reply
         elif not reply.silent:
             lane.edns_seen = lane.edns_seen or edns
         return reply
@@ -212,13 +212,13 @@ class Asker:
     async def _send(self, ask: Ask, lane: _Lane, attempt: int, *, edns: bool, last: bool = False) -> Reply:
         in_time, pace = self.settings.timeout, lane.pace
         longer = ask.address in self._slow or (last and ask.transport == "udp")
-        most = 3 * in_time if longer else in_time  # a last try, and who answers late, is waited for longer
+        seconds = 3 * in_time if longer else in_time  # a last try, and who answers late, is waited for longer
         try:
             query = query_wire(ask.qname, ask.qtype, edns=edns, rd=ask.rd)
             at = self._clock.now()
             self.sent += 1
             place = ask.address, self.settings.port
-            outcome = await exchange(place, ask.transport, query, most, self.ignored)
+            outcome = await exchange(place, ask.transport, query, seconds, self.ignored)
         finally:
             self._leave(pace)
         late = outcome.status == "reply" and outcome.rtt > in_time
@@ -260,5 +260,5 @@ class Asker:
 
 
 async def _sleep_until(at: float) -> None:
-    while (left := at - time.monotonic()) > 0:
-        await asyncio.sleep(left)
+    while (remaining := at - time.monotonic()) > 0:
+        await asyncio.sleep(remaining)

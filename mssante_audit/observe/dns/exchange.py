@@ -111,9 +111,9 @@ class _Question:
         async def read(size: int) -> bytes:
             data = b""
             while len(data) < size:
-                if not (more := await loop.sock_recv(sock, size - len(data))):
+                if not (piece := await loop.sock_recv(sock, size - len(data))):
                     raise EOFError
-                data += more
+                data += piece
             return data
 
         await loop.sock_connect(sock, self.place)
@@ -219,8 +219,8 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
         authorities = min(authorities, limit - answers)
         counts = struct.pack("!3H", answers, authorities, limit - answers - authorities)
         wire, total = wire[:6] + counts + wire[12:], limit
-    how = {"one_rr_per_rrset": True, "ignore_trailing": cut, "continue_on_error": lenient}
-    message = dns.message.from_wire(wire, **how)
+    options = {"one_rr_per_rrset": True, "ignore_trailing": cut, "continue_on_error": lenient}
+    message = dns.message.from_wire(wire, **options)
     if not message.flags & dns.flags.TC:  # a truncated reply may end anywhere: TCP will tell
         if lenient:
             _check_ends(wire, total)

@@ -109,8 +109,8 @@ class Resolver:
         """Ask each of a zone's servers, as those above and the zone itself name them."""
         async with self._looking[zone]:
             if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
-                more = (*await self._named(domain, spare), *self.zones.get(zone, ()))
-                self.zones[zone] = tuple(sorted({server.address: server for server in more}.values()))
+                candidates = (*await self._usable_servers(domain, spare), *self.zones.get(zone, ()))
+                self.zones[zone] = tuple(sorted({server.address: server for server in candidates}.values()))
         servers = self.zones.get(zone, ())[:MAX_SERVERS]
         replies = await self.ask_all(domain, zone, servers, name, qtype)
         if zone != self._asker.settings.parent_zone:
@@ -118,7 +118,7 @@ class Resolver:
             names_itself = set().union(*(r.data("NS", zone) for r in replies if r.outcome != "referral"))
             unasked = sorted(names_itself.difference(server.name for server in servers))[:MAX_SPARE]
             addresses = {server.address for server in servers}
-            others = [s for s in await self._named(domain, unasked) if s.address not in addresses]
+            others = [s for s in await self._usable_servers(domain, unasked) if s.address not in addresses]
             replies += await self.ask_all(domain, zone, others, name, qtype)
         return replies
 
@@ -126,10 +126,10 @@ class Resolver:
         self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "address"
     ) -> list[Reply]:
         """Ask each of some servers of a zone the same."""
-        asks = (Ask(domain, step, zone, qname, qtype, *server) for server in servers)
-        return await asyncio.gather(*map(self._asker.ask, asks))
+        questions = (Ask(domain, step, zone, qname, qtype, *server) for server in servers)
+        return await asyncio.gather(*map(self._asker.ask, questions))
 
-    async def _named(self, domain: str, names: Sequence[str]) -> list[Server]:
+    async def _usable_servers(self, domain: str, names: Sequence[str]) -> list[Server]:
         """Look servers up; return each on the addresses that may be asked."""
         looked_up = await asyncio.gather(*(self.addresses(domain, name) for name in names))
         named = zip(names, looked_up, strict=True)
@@ -158,8 +158,8 @@ class Resolver:
         """
         zone, server = reply.zone, Server(reply.server, reply.address)
         for name in upwards(reply.qname.partition(".")[2]):
-            alone = reply.alias and not (reply.cut or reply.signed)
-            if not alone or name == zone or not is_under(name, zone):
+            alias_only = reply.alias and not (reply.cut or reply.signed)
+            if not alias_only or name == zone or not is_under(name, zone):
                 break
             reply = await self._asker.ask(Ask(reply.domain, reply.step, zone, name, "SOA", *server))
         cut = reply.cut or reply.signer
@@ -192,12 +192,12 @@ class Resolver:
         while servers:
             # In an order of the name's own, the same each time: a resumed run asks the same ones.
             spread = sorted(servers, key=lambda s: (zlib.crc32(f"{qname} {s.address}".encode()), s))
-            asks = [Ask(domain, "address", zone, qname, qtype, *server) for server in spread]
-            reply = await self._first(asks, INFORMATIVE)
+            questions = [Ask(domain, "address", zone, qname, qtype, *server) for server in spread]
+            reply = await self._first(questions, INFORMATIVE)
             if reply is None and (spare := self._spare.get(zone, ())):
-                more, self._spare[zone] = await self._reach(domain, spare, zone, chain)
-                servers = self.zones[zone] = (*servers, *more)
-                if more:
+                reached, self._spare[zone] = await self._reach(domain, spare, zone, chain)
+                servers = self.zones[zone] = (*servers, *reached)
+                if reached:
                     continue
             if reply is None or reply.outcome != "referral":
                 return zone, reply
@@ -247,11 +247,11 @@ class Resolver:
         others = tuple(name for name in names if name not in chosen)
         return tuple(server for its in chosen.values() for server in its), others
 
-    async def _first(self, asks: list[Ask], outcomes: Iterable[str]) -> Reply | None:
+    async def _first(self, questions: list[Ask], outcomes: Iterable[str]) -> Reply | None:
         """Ask until a reply has one of `outcomes`, then the silent for longer; take a weak one at last."""
         for patient in (False, True):
             weak = partial = None
-            for ask in asks:
+            for ask in questions:
                 reply = await self._asker.ask(ask, patient=patient)
                 if reply.outcome in outcomes:
                     if reply.edns and reply.transport == "udp":

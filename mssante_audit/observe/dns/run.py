@@ -81,8 +81,8 @@ async def _observe(
         raise InputError("exists already", file=str(out), remedy=ELSE_RESUME)
     chosen = [d for d in domains if not settings.only or fnmatch.fnmatch(d.lower(), settings.only.lower())]
     names = {domain: canonical(domain) for domain in chosen}
-    kept: list[dict[str, Any]] = []  # until a server of the parent zone answers
-    asker, sibling = Asker(settings, kept.append), secrets.token_hex(8)
+    buffered: list[dict[str, Any]] = []  # until a server of the parent zone answers
+    asker, sibling = Asker(settings, buffered.append), secrets.token_hex(8)
     writer: Writer | None = None
 
     def report() -> None:
@@ -112,8 +112,8 @@ async def _observe(
                 writer.mend()
         walker = Walker(asker, resolver, sibling)
         if not await walker.find_parent():
-            why, remedy = "no server of {} answers", "Nothing was written: try again later"
-            raise NetworkError(why, settings.parent_zone, remedy=remedy)
+            message, remedy = "no server of {} answers", "Nothing was written: try again later"
+            raise NetworkError(message, settings.parent_zone, remedy=remedy)
         if writer is None:
             writer = await obtained(partial(Writer, out))
         written = settings.model_dump(exclude={"root", "enabled"})
@@ -124,7 +124,7 @@ async def _observe(
             DNS, parent_zone=zone, sibling=sibling, ipv6=resolver.ipv6, domains=len(chosen), resumed=resume,
             settings=written,
         )  # fmt: skip
-        for content in kept:
+        for content in buffered:
             writer.write(content)
         asker.write = writer.write
         todo = iter(names.items())
@@ -141,15 +141,15 @@ async def _observe(
     return Summary(len(names), not_names, *counts, time.monotonic() - start)
 
 
-async def _while_flushing(writer: Writer, each: Callable[[], None], *works: Awaitable[Any]) -> None:
-    """Wait for all of `works`, flushing and calling `each` twice a second; the first error ends all."""
-    whole = asyncio.gather(*works)
+async def _while_flushing(writer: Writer, report: Callable[[], None], *works: Awaitable[Any]) -> None:
+    """Wait for all of `works`, flushing and calling `report` twice a second; the first error ends all."""
+    future = asyncio.gather(*works)
     try:
-        while not whole.done():
-            each()
+        while not future.done():
+            report()
             writer.flush()
-            await asyncio.wait({whole}, timeout=0.5)
-        whole.result()
+            await asyncio.wait({future}, timeout=0.5)
+        future.result()
     finally:
-        whole.cancel()
-        await asyncio.gather(whole, return_exceptions=True)
+        future.cancel()
+        await asyncio.gather(future, return_exceptions=True)

@@ -11,7 +11,7 @@ from mssante_audit.base.settings import Observe, fault, setting
 from mssante_audit.observe.dns.names import canonical
 
 _ROOT = table_of("mssante_audit.observe.dns", "root.toml")
-ROOT_HINTS = tuple((name, address) for name, both in _ROOT.items() for address in both)
+ROOT_HINTS = tuple((name, address) for name, addresses in _ROOT.items() for address in addresses)
 
 
 def _address(text: str) -> str:

@@ -35,10 +35,10 @@ class Walker:
         self._zones: dict[str, asyncio.Task[Servers]] = {}
         self.servers: Servers = ()  # of the parent zone
 
-    def _most(self, zone: str, all_: list[T], most: int, text: str) -> list[T]:
-        if len(all_) > most:
-            self._asker.write({"note": f"{len(all_) - most} {text}", "zone": zone})
-        return all_[:most]
+    def _first(self, zone: str, values: list[T], limit: int, text: str) -> list[T]:
+        if len(values) > limit:
+            self._asker.write({"note": f"{len(values) - limit} {text}", "zone": zone})
+        return values[:limit]
 
     async def find_parent(self) -> bool:
         """Find the parent zone's servers and look at its apex; whether one of them answers for it."""
@@ -57,9 +57,9 @@ class Walker:
                 servers += [Server(name, address) for address in await self._resolver.addresses("", name)]
         self.servers = tuple(s for s in servers if self._resolver.usable(s.address))
         self._resolver.zones[self._parent] = self.servers
-        asks = [Ask("", "apex", self._parent, self._parent, "SOA", *server) for server in self.servers]
+        questions = [Ask("", "apex", self._parent, self._parent, "SOA", *server) for server in self.servers]
         for patient in (False, True):
-            replies = await asyncio.gather(*(self._asker.ask(ask, patient=patient) for ask in asks))
+            replies = await asyncio.gather(*(self._asker.ask(ask, patient=patient) for ask in questions))
             if any(reply.signed for reply in replies):
                 self._resolver.signed.add(self._parent)
             if any(reply.outcome == "answer" for reply in replies):
@@ -92,8 +92,8 @@ class Walker:
             showing = [o for o in replies if o.cut == cut]
             servers = await once(self._zones, cut, partial(self._discover, domain, cut, showing))
             if cut == qname:  # some senders hear its MX over TCP alone
-                asks = (Ask(domain, "apex", cut, cut, "MX", *server, "tcp") for server in servers)
-                await self._follow(domain, await asyncio.gather(*map(self._over_tcp, asks)))
+                questions = (Ask(domain, "apex", cut, cut, "MX", *server, "tcp") for server in servers)
+                await self._follow(domain, await asyncio.gather(*map(self._over_tcp, questions)))
             zone = cut
         self._asker.write({"done": qname, "domain": domain})
 
@@ -101,10 +101,10 @@ class Walker:
         """Return the servers of the zone `cut`, having asked each about its apex; `replies` show the cut."""
         # Who answers where others refer carries the zone below too.
         carried = [o for o in replies if o.outcome != "referral"]
-        asks = (Ask(domain, "walk", o.zone, cut, "NS", o.server, o.address) for o in carried)
-        evidence = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(asks)))]
+        questions = (Ask(domain, "walk", o.zone, cut, "NS", o.server, o.address) for o in carried)
+        evidence = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(questions)))]
         names = sorted(set().union(*(reply.data("NS", cut) for reply in evidence)))
-        names = self._most(cut, names, MAX_NAMES, f"of {len(names)} names of servers not followed")
+        names = self._first(cut, names, MAX_NAMES, f"of {len(names)} names of servers not followed")
         glue: Glue = {}
         for reply in evidence:
             for name, addresses in reply.addresses(names).items():
@@ -141,11 +141,11 @@ class Walker:
                         unusable.add(address)
                         self._asker.skip(Ask(domain, "apex", zone, zone, "SOA", name, address), "private")
             room = MAX_SERVERS - len(servers)
-            new = self._most(zone, list(fresh.values()), room, "addresses of servers not asked")
+            new = self._first(zone, list(fresh.values()), room, "addresses of servers not asked")
             servers |= {server.address: server for server in new}
             named = await asyncio.gather(*(self._apex(domain, zone, s, secure=secure) for s in new))
-            more, room = sorted(set().union(*named) - followed), MAX_NAMES - len(followed)
-            names = self._most(zone, more, room, "names of servers given by the zone itself not followed")
+            unasked, room = sorted(set().union(*named) - followed), MAX_NAMES - len(followed)
+            names = self._first(zone, unasked, room, "names of servers given by the zone itself not followed")
         if servers:
             self._resolver.zones[zone] = tuple(servers.values())
         return tuple(servers.values())
@@ -174,22 +174,22 @@ class Walker:
 
     async def _ask_more(self, domain: str, zone: str, qname: str, replies: list[Reply]) -> list[Reply]:
         """Ask those who know the name for what their reply leaves open."""
-        more: list[Reply] = []
+        extra: list[Reply] = []
         without = [Server(o.server, o.address) for o in replies if o.outcome == "nodata"]
         for qtype in ("A", "AAAA") if without else ():
-            more += await self._resolver.ask_all(domain, zone, without, qname, qtype, "walk")
+            extra += await self._resolver.ask_all(domain, zone, without, qname, qtype, "walk")
         if qname == zone:
-            return more
-        positive = [o for o in (*replies, *more) if o.outcome == "answer" or o.weak]
+            return extra
+        positive = [o for o in (*replies, *extra) if o.outcome == "answer" or o.weak]
         where = list(dict.fromkeys(Server(o.server, o.address) for o in positive))
         if where:
             # An answer does not say which zone it comes from; the SOA does.
             soas = await self._resolver.ask_all(domain, zone, where, qname, "SOA", "walk")
             about_cuts = await asyncio.gather(*map(self._resolver.look_below, soas))
-            more += dict.fromkeys((*soas, *about_cuts))
+            extra += dict.fromkeys((*soas, *about_cuts))
         for qtype in dict.fromkeys(o.qtype for o in positive):
-            beside = await self._ask_sibling(domain, zone, where, qname, qtype)
-            others = {o.address: own_answers(o) for o in beside if o.outcome == "answer"}
+            siblings = await self._ask_sibling(domain, zone, where, qname, qtype)
+            others = {o.address: own_answers(o) for o in siblings if o.outcome == "answer"}
             for reply in (o for o in positive if o.qtype == qtype):
                 # The answer of a name beside it: a wildcard's? (RFC 4592, 3.3.1)
                 below = canonical(f"{self._sibling}.{reply.qname}")
@@ -197,7 +197,7 @@ class Walker:
                 if below and not signed and others.get(reply.address) == own_answers(reply):
                     server = Server(reply.server, reply.address)
                     await self._resolver.ask_all(domain, reply.zone, [server], below, qtype, "sibling")
-        return more
+        return extra
 
     async def _ask_sibling(
         self, domain: str, zone: str, servers: Iterable[Server], name: str, qtype: str
@@ -212,15 +212,15 @@ class Walker:
         for name in names:
             replies = await self._resolver.everywhere(domain, name, "MX")
             await self._follow(domain, replies)
-            ends = {o.qname for o in replies if o.usable and not o.answers and not o.alias}
-            await self._look_up(domain, sorted(ends))
+            targets = {o.qname for o in replies if o.usable and not o.answers and not o.alias}
+            await self._look_up(domain, sorted(targets))
 
     async def _follow(self, domain: str, replies: Iterable[Reply]) -> None:
         """Look up the mail hosts that replies name, those first that senders prefer."""
         exchangers = {text for o in replies if o.qtype == "MX" and o.usable for text in o.answers}
         ranked = sorted((int(rank), host) for rank, _, host in (text.partition(" ") for text in exchangers))
         hosts = [h for h in dict.fromkeys(host for _, host in ranked) if h != NOBODY and not is_address(h)]
-        hosts = self._most(domain, hosts, MAX_HOSTS, f"of {len(hosts)} mail hosts not followed")
+        hosts = self._first(domain, hosts, MAX_HOSTS, f"of {len(hosts)} mail hosts not followed")
         await self._look_up(domain, hosts)
 
     async def _look_up(self, domain: str, hosts: Iterable[str]) -> None:

@@ -130,13 +130,13 @@ def judge(sent: Sequence[bytes], trusted: Certificates, crls: Sequence[Path], at
     certificate, *read = (loaded(der) for der in sent)
     if certificate is None or not trusted:
         return Chain(leaf, "")
-    others = [each for each in read if each is not None]
+    others = [extra for extra in read if extra is not None]
     then = min(max(at, certificate.not_valid_before_utc), certificate.not_valid_after_utc)
     path, _ = _path(certificate, others, trusted, then)
     if path is None:
-        path, why = _path(certificate, [*others, *trusted], trusted, then)
+        path, reason = _path(certificate, [*others, *trusted], trusted, then)
         if path is None:
-            return Chain(leaf, _fault(certificate, others, trusted), why)
+            return Chain(leaf, _fault(certificate, others, trusted), reason)
         state: State = "incomplete"
     else:
         links = path[:-1] if path[-1] not in [certificate, *read] else path

@@ -135,7 +135,7 @@ def load_servers(
     as it is not older than what is relied on. `ObservationError` if the newest file cannot be read.
     """
     parts: list[TlsObservation] = []
-    aside: list[Aside] = []
+    unused: list[Aside] = []
     for file in files:
         if parts and file.begun < since:
             break
@@ -144,9 +144,9 @@ def load_servers(
         except ObservationError:
             if not parts:
                 raise
-            aside.append(Aside(file.path.name, "unreadable"))
+            unused.append(Aside(file.path.name, "unreadable"))
     if not parts:
-        return None, aside
+        return None, unused
     certificates = {name: der for part in reversed(parts) for name, der in part.certificates.items()}
 
     def informative(visit: Visited) -> bool:
@@ -164,7 +164,7 @@ def load_servers(
         leaf, by_name = leaf_of(visit.chain, certificates) or Certificate(""), with_sni.get(place, ("", ()))
         of_leaf = (leaf.subject, leaf.issuer, leaf.not_before, leaf.not_after)
         rows.append((*(getattr(visit, name) for name in _VISITED), *by_name, *of_leaf, source))
-    return Observed(tuple(parts), certificates, frame_of(rows, FRAME)), aside
+    return Observed(tuple(parts), certificates, frame_of(rows, FRAME)), unused
 
 
 def servers(observed: Observed | None) -> pd.DataFrame:
@@ -213,8 +213,8 @@ def sentences(before: TlsObservation, after: TlsObservation, changed: pd.DataFra
         if row["kind"] != "renewed":
             lines.append(f"  issuer: {row['issuer_before']} -> {row['issuer_after']}")
         lines.append(f"  until {row['until_before']:%Y-%m-%d} -> {row['until_after']:%Y-%m-%d}")
-    if alone := len(_last(before).keys() ^ _last(after).keys()):
-        lines.append(f"presented a certificate in one of them only, and so unknown: {alone}")
+    if unmatched := len(_last(before).keys() ^ _last(after).keys()):
+        lines.append(f"presented a certificate in one of them only, and so unknown: {unmatched}")
     return comparison(before, after, lines, same=changed.empty)
 
 
@@ -232,17 +232,17 @@ def _last(part: TlsObservation) -> dict[tuple[str, int], _Presented]:
 
 def _changed(presented: Iterable[_Presented]) -> pd.DataFrame:
     """Return the changes that visits, the oldest first, show."""
-    seen: dict[tuple[str, int], _Presented] = {}
+    latest: dict[tuple[str, int], _Presented] = {}
     rows = []
     for visit, new in presented:
         place = visit.address, visit.port
-        last, old = seen.get(place, (visit, new))
-        seen[place] = visit, new
+        last, old = latest.get(place, (visit, new))
+        latest[place] = visit, new
         if old.sha256 != new.sha256 and old.not_after:
             kind = "renewed" if old.issuer == new.issuer else "issuer"
             if parse_dn(old.subject).key != parse_dn(new.subject).key:
                 kind = "replaced"
             names = (old.subject, new.subject, old.issuer, new.issuer)
-            ends = (old.not_after, new.not_after, new.sha256, (old.not_after - visit.at).days)
-            rows.append((visit.at, last.at, *place, ", ".join(visit.hosts), kind, *names, *ends))
+            validity = (old.not_after, new.not_after, new.sha256, (old.not_after - visit.at).days)
+            rows.append((visit.at, last.at, *place, ", ".join(visit.hosts), kind, *names, *validity))
     return frame_of(rows, CHANGES).sort_values(["at", "address", "port"], kind="stable", ignore_index=True)

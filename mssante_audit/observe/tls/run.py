@@ -117,41 +117,41 @@ class _Run:
         if writer.path.stat().st_size:  # else a run was killed before its first line
             before = load_tls(writer.path)
             self.certificates |= before.certificates
-            for seen in before.visits:
-                if self.certificates.keys() >= {*seen.chain}:
-                    self.met[seen.address, seen.port].append(seen)
+            for visited in before.visits:
+                if self.certificates.keys() >= {*visited.chain}:
+                    self.met[visited.address, visited.port].append(visited)
             writer.mend()
 
     def next_visit(self, server: MailServer) -> str | None:
         """Return the name to ask a server for ("" for a visit without SNI), ``None`` if it needs no visit."""
-        met = self.met[server.address, server.port]
-        plain = [seen for seen in met if not seen.sni]
-        named = any(seen.sni and seen.outcome in TELLING for seen in met)
+        visits = self.met[server.address, server.port]
+        plain = [visited for visited in visits if not visited.sni]
+        named = any(visited.sni and visited.outcome in TELLING for visited in visits)
         if not plain:
             return ""
-        seen = plain[-1]
-        if seen.outcome == "handshake-failed" and len(plain) > 1 and server.hosts:
+        visited = plain[-1]
+        if visited.outcome == "handshake-failed" and len(plain) > 1 and server.hosts:
             return None if named else server.hosts[0]  # perhaps it wants a name
-        if seen.outcome not in (*TELLING, *NOT_VISITED):
+        if visited.outcome not in (*TELLING, *NOT_VISITED):
             return ""
-        leaf = leaf_of(seen.chain, self.certificates)
-        if seen.outcome != "presented" or named or not leaf:
+        leaf = leaf_of(visited.chain, self.certificates)
+        if visited.outcome != "presented" or named or not leaf:
             return None
         # A host for which something else is listed than was presented.
-        key = parse_dn(leaf.subject).key if leaf.in_time(seen.at) and leaf.subject != leaf.issuer else ""
+        key = parse_dn(leaf.subject).key if leaf.in_time(visited.at) and leaf.subject != leaf.issuer else ""
         return next((host for host in server.hosts if key not in server.listed.get(host, {key})), None)
 
     def visit_all(self, servers: Sequence[MailServer], writer: Writer, progress: Report | None) -> None:
         """Visit all, then again those of which too little is known, at a lower pace."""
         for attempt in range(1, ATTEMPTS + 1):
-            asked = [(server, name) for server in servers if (name := self.next_visit(server)) is not None]
+            pending = [(server, name) for server in servers if (name := self.next_visit(server)) is not None]
             at_once = self.settings.in_flight if attempt == 1 else max(1, self.settings.in_flight // 5)
             flushed = time.monotonic()
-            for result in self._results(asked, at_once):
+            for result in self._results(pending, at_once):
                 if result:
                     self.visits += 1
-                    server, at, seen = result
-                    for line in lines_of(server, seen, at, attempt, self.certificates):
+                    server, at, visited = result
+                    for line in lines_of(server, visited, at, attempt, self.certificates):
                         writer.write(line)
                     self.met[server.address, server.port].append(Visited(**line | {"at": at}))
                 if not result or time.monotonic() > flushed + _TICK:
@@ -161,12 +161,12 @@ class _Run:
                         counts = self.counts(servers)
                         progress(Progress(sum(counts[outcome] for outcome in TELLING), len(servers), counts))
 
-    def _results(self, asked: Iterable[tuple[MailServer, str]], at_once: int) -> Iterator[Result | None]:
+    def _results(self, pending: Iterable[tuple[MailServer, str]], at_once: int) -> Iterator[Result | None]:
         """Yield visits as they end, made by so many threads; ``None`` while none does."""
         waiting: SimpleQueue[tuple[MailServer, str]] = SimpleQueue()
         results: SimpleQueue[Result | Exception] = SimpleQueue()
         lacking, stopped = [ResourceError("no room for a thread on this machine")], threading.Event()
-        for visit_to_make in asked:
+        for visit_to_make in pending:
             waiting.put(visit_to_make)
 
         def work() -> None:
@@ -177,11 +177,11 @@ class _Run:
                     begin = self.ended.get(place, -1e9) + self.settings.pause
                     if stopped.wait(max(0.0, begin - time.monotonic())):
                         return
-                    failed = any(seen.outcome == "handshake-failed" for seen in self.met[place])
+                    failed = any(visited.outcome == "handshake-failed" for visited in self.met[place])
                     at, oldest = self.clock.now(), failed and not name
-                    seen = visit(*place, name, self.settings, self.offers, oldest=oldest)
+                    visited = visit(*place, name, self.settings, self.offers, oldest=oldest)
                     self.ended[place] = time.monotonic()
-                    results.put((server, at, seen))
+                    results.put((server, at, visited))
             except Empty:
                 return  # none is left
             except ResourceError as error:
@@ -191,19 +191,19 @@ class _Run:
                 results.put(error)
 
         # Nobody waits for those that still talk when a run is broken off.
-        left = waiting.qsize()
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, left))]
+        remaining = waiting.qsize()
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, remaining))]
         try:
             for thread in threads:
                 with suppress(RuntimeError):  # no room for one more: those there are do
                     thread.start()
-            while left:
+            while remaining:
                 # Asked before the queue is: the last thread may put its visit there, and end, in between.
                 at_work = any(thread.is_alive() for thread in threads)
                 result = None
                 with suppress(Empty):
                     result = results.get(timeout=_TICK)
-                    left -= 1
+                    remaining -= 1
                 if isinstance(result, Exception):
                     raise result
                 if not result and not at_work:
@@ -214,8 +214,8 @@ class _Run:
 
     def counts(self, servers: Iterable[MailServer]) -> Counter[str]:
         """Return how many servers ended with what; one that was not visited yet does not count."""
-        met = (self.met[server.address, server.port] for server in servers)
-        plain = ([seen.outcome for seen in of_server if not seen.sni] for of_server in met)
+        visits = (self.met[server.address, server.port] for server in servers)
+        plain = ([visited.outcome for visited in of_server if not visited.sni] for of_server in visits)
         return Counter(outcomes[-1] for outcomes in plain if outcomes)
 
 

@@ -83,9 +83,9 @@ def _connect(address: str, port: int, settings: ObserveTls) -> socket.socket:
             if error.errno not in SCARCE:
                 raise _Ended("silent", error.strerror or "cannot be reached") from None
             if time.monotonic() > until:
-                why = f"this machine has nothing left to visit servers with ({error.strerror})"
+                message = f"this machine has nothing left to visit servers with ({error.strerror})"
                 remedy = "Raise the limit (ulimit -n), or lower --in-flight, then go on with --resume"
-                raise ResourceError(why, remedy=remedy) from None
+                raise ResourceError(message, remedy=remedy) from None
             time.sleep(0.2)
 
 
@@ -132,7 +132,7 @@ class _Talk:
             self._send(b"QUIT\r\n")
 
     def _start_tls(self, sni: str, offer: SSL.Context) -> None:
-        tls, done, taken = SSL.Connection(offer, None), False, 0
+        tls, finished, received = SSL.Connection(offer, None), False, 0
         tls.set_app_data(self.seen)
         if sni:
             tls.set_tlsext_host_name(sni.encode("ascii", "ignore"))
@@ -142,28 +142,28 @@ class _Talk:
             try:
                 with suppress(SSL.WantReadError):
                     tls.do_handshake()
-                    done = True
+                    finished = True
             except SSL.Error as error:
                 with suppress(_Ended):
                     self._pass_on(tls)
                 raise _Ended("handshake-failed", _alert(error)) from None
             # Some handshakes that fail later leave nothing else of the server's certificate.
             if not self.seen.chain and (sent := tls.get_peer_cert_chain()):
-                self.seen.chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in sent)
+                self.seen.chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, cert) for cert in sent)
             if self.seen.chain:
                 self.seen.protocol = tls.get_protocol_version_name()
                 self.seen.cipher = tls.get_cipher_name() or ""
-            if done:
+            if finished:
                 self._tls = tls
                 return  # what is left to send goes with the EHLO
             self._pass_on(tls)
-            data = self._receive(begun=taken > 0)
+            data = self._receive(begun=received > 0)
             if not data:
                 raise _Ended("handshake-failed", "the connection was closed")
-            if not taken and data[0] not in range(20, 24):  # a TLS record (RFC 8446, 5.1)
+            if not received and data[0] not in range(20, 24):  # a TLS record (RFC 8446, 5.1)
                 raise _Ended("plaintext-injected", data)
-            taken += len(data)
-            if taken > MAX_HANDSHAKE:
+            received += len(data)
+            if received > MAX_HANDSHAKE:
                 raise _Ended("garbage", "the handshake has no end")
             tls.bio_write(data)
 
@@ -195,9 +195,9 @@ class _Talk:
                 self._buffer += data
                 if len(self._buffer) > MAX_REPLY:
                     raise _Ended("garbage", self._buffer)
-            taken, self._buffer = self._buffer.split(b"\n", 1)
-            size += len(taken) + 1
-            line = taken.rstrip(b"\r").decode("utf-8", "replace")
+            raw, self._buffer = self._buffer.split(b"\n", 1)
+            size += len(raw) + 1
+            line = raw.rstrip(b"\r").decode("utf-8", "replace")
             code = re.match(r"[2-5][0-9]{2}([ -]|$)", line)
             if not code or size > MAX_REPLY:
                 raise _Ended("garbage", line)
@@ -223,11 +223,11 @@ class _Talk:
         return self._receive(begun=begun)
 
     def _receive(self, *, begun: bool) -> bytes:
-        left = self._until - time.monotonic()
+        remaining = self._until - time.monotonic()
         try:
-            if left <= 0:
+            if remaining <= 0:
                 raise TimeoutError
-            self._sock.settimeout(left)
+            self._sock.settimeout(remaining)
             return self._sock.recv(1 << 14)
         except TimeoutError:
             raise _Ended(*(("slow", "a reply without end") if begun else ("silent", self._silence))) from None
@@ -266,8 +266,8 @@ def offers_of(settings: ObserveTls) -> Offers:
             with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET) as sock:
                 sock.bind((source, 0))
         except OSError as error:
-            text, why = "source_address is no address of this machine: {} ({})", error.strerror or ""
-            raise ParameterError(text, repr(source), why.lower() or "no such address") from None
+            text, detail = "source_address is no address of this machine: {} ({})", error.strerror or ""
+            raise ParameterError(text, repr(source), detail.lower() or "no such address") from None
     if (settings.client_certificate is None) != (settings.client_key is None):
         raise ParameterError("a client's certificate needs its key, and a key its certificate")
     try:

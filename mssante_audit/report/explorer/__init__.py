@@ -71,10 +71,10 @@ def explore(space: TrustSpace, *, domains: Collection[str] | None = None, langua
     `language` is ``fr`` or ``en``; the current language if "".
     """
     with using_language(check_value("lang", language or current_language())):
-        shown = domains_frame(space)
+        frame = domains_frame(space)
         if domains is not None:
-            shown = shown[shown["domain"].isin(set(domains))]
-        return Explorer(explorer_html(space, audit_all(space), shown))
+            frame = frame[frame["domain"].isin(set(domains))]
+        return Explorer(explorer_html(space, audit_all(space), frame))
 
 
 def explorer_html(
@@ -90,7 +90,7 @@ def explorer_html(
     `pages` has addresses by operator: its page and its dossier, "" for none; `home` is where the page
     belongs, if it does not stand alone.
     """
-    lang, asked = current_language(), first.question(domains)
+    lang, question = current_language(), first.question(domains)
     code = "\n".join([tables.script(), *(shipped(f"explorer/{part}.js") for part in PARTS)])
     words = language.words_of("mssante_audit.report.explorer")[lang]
     content = explorer_data(space, findings, domains) | {
@@ -103,7 +103,7 @@ def explorer_html(
         "pages": {visible(operator): list(places) for operator, places in (pages or {}).items()},
     }
     counts = []
-    for axis in sorted(first.QUESTIONS, key=lambda axis: axis != asked):
+    for axis in sorted(first.QUESTIONS, key=lambda axis: axis != question):
         named = zip(answers(domains)[axis].items(), words["script"]["values"][axis], strict=True)
         counts.append((axis, [(a, n, first.MARKS[first.RESULT_OF[a]], text) for (a, n), text in named]))
     return template("explorer.html.j2").render(
@@ -129,8 +129,8 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
     number of its own is the place of something in ``texts``, ``whys``, ``findings``. ``facets``: what is
     filtered by, with the place of each domain's value. The others: by the place of a row.
     """
-    asked = first.question(domains)
-    ranks = domains[first.COLUMNS[asked]].map(WORST_FIRST[asked].index)
+    question = first.question(domains)
+    ranks = domains[first.COLUMNS[question]].map(WORST_FIRST[question].index)
     ordered = domains.assign(rank=ranks, boxes=-domains["mailboxes"].fillna(0).astype("int64"))
     ordered = ordered.sort_values(["rank", "boxes", "domain"], kind="stable")
     names: list[str] = ordered["domain"].tolist()
@@ -146,11 +146,11 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         return _gathered(listed, names, zip(*placed, strict=True))
 
     found_by = {document.domain: document.other for document in documents(listed)}
-    touching, shown = _findings(space, findings, domains, set(names), texts)
+    touching, records = _findings(space, findings, domains, set(names), texts)
     described = _gathered(listed, names, map(_cut, listed["description"]))
     rows: dict[str, list[Any]] = {
         "domain": [visible(space.shown(name)) for name in names],
-        "description": [" / ".join(each) for each in described],
+        "description": [" / ".join(parts) for parts in described],
         "boxes": [None if pd.isna(n) else int(n) for n in ordered["mailboxes"]],
         "why": [whys[tuple((c, tuple(codes)) for c, codes in why.items())] for why in ordered["why"]],
         "method": [texts[method] for method in ordered["method"]],
@@ -159,21 +159,21 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
         "owners": gathered("operator_id", "operator"),
         "certificates": gathered("cn", "igc"),
     }
-    every = (text for column in CONTACTS for text in listed[column].unique())
-    masks = {text: texts[_cut(mask)] for text, mask in space.shown_contacts(every).items()}
+    contacts = (text for column in CONTACTS for text in listed[column].unique())
+    masks = {text: texts[_cut(mask)] for text, mask in space.shown_contacts(contacts).items()}
     for column in CONTACTS:  # two of the list that differ look different
         filled = listed[listed[column] != ""]
         rows[column] = _gathered(filled, names, filled[column].map(masks))
     rows["findings"] = [touching.get(name, []) for name in names]
     causes, codes = verdict.causes(), sorted({code for why in whys for _, codes in why for code in codes})
     rules = [catalogue()[code] for code in sorted(set(findings["rule"]))]
-    ends, moves = expiries(space), renewals(space).explode("domains").rename(columns={"domains": "domain"})
+    expiry, moves = expiries(space), renewals(space).explode("domains").rename(columns={"domains": "domain"})
     return {
-        "question": asked,
+        "question": question,
         "facets": _facets(ordered),
         "rows": rows,
-        "findings": shown,
-        "presented": _by_row(places, texts, ends, "host", "name", "until", "days"),
+        "findings": records,
+        "presented": _by_row(places, texts, expiry, "host", "name", "until", "days"),
         "moves": _by_row(places, texts, moves, "host", "at", "kind", "order", "spare"),
         "history": _history(space, places),
         "contacts": any(any(rows[column]) for column in CONTACTS),  # a snapshot to hand on has none
@@ -185,22 +185,22 @@ def explorer_data(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFra
 
 
 def _cut(text: str) -> str:
-    shown = visible(text)
-    return shown if len(shown) <= TEXT else f"{shown[:TEXT]}…"
+    visible_text = visible(text)
+    return visible_text if len(visible_text) <= TEXT else f"{visible_text[:TEXT]}…"
 
 
-def _facets(shown: pd.DataFrame) -> list[dict[str, Any]]:
+def _facets(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return what domains are filtered by: verdicts (the script has words for), places, operators."""
     verdicts: dict[str, tuple[str, ...]] = {"arrives": RECEIVES, "order": ORDERS}
     verdicts |= dict.fromkeys(CHECKS, RESULTS) | {"severity": (*reversed(SEVERITIES), "")}
-    operators = dict(zip(shown["operator_id"], shown["operator"], strict=True))
+    operators = dict(zip(frame["operator_id"], frame["operator"], strict=True))
     identifiers = sorted(operators, key=lambda i: (not i, operators[i], i))
     codes, regions = (
-        sorted(set(shown[name]), key=lambda place: (not place, place)) for name in ("department", "region")
+        sorted(set(frame[name]), key=lambda place: (not place, place)) for name in ("department", "region")
     )
 
     def facet(key: str, values: Sequence[str], names: Iterable[str] = (), column: str = "") -> dict[str, Any]:
-        places = pd.Index(values).get_indexer(pd.Index(shown[column or first.COLUMNS.get(key, key)])).tolist()
+        places = pd.Index(values).get_indexer(pd.Index(frame[column or first.COLUMNS.get(key, key)])).tolist()
         texts = {"values": list(map(visible, values)), "names": list(map(_cut, names))}
         return {"key": key, **texts, "column": places}
 
@@ -232,29 +232,29 @@ def _findings(
     how many domains it touches, its remedy, and the inputs in doubt where it is not known to hold.
     """
     touching: defaultdict[str, list[int]] = defaultdict(list)
-    shown: list[list[Any]] = []
+    records: list[list[Any]] = []
     unsure, touched = doubts(space, findings, domains), domains_touched(space.audited, findings)
     for finding, touches in zip(findings.to_dict("records"), touched, strict=True):
-        if not (here := touches & names):
+        if not (common := touches & names):
             continue
-        for name in here:
-            touching[name].append(len(shown))
+        for name in common:
+            touching[name].append(len(records))
         severity, rule = str(finding["severity"]), catalogue()[finding["rule"]]
         doubt = [aged(name, days) for name, days in unsure.get(finding["fingerprint"], {}).items()]
-        asks = int(severity != "info" and finding["confidence"] != "hint")
+        is_action = int(severity != "info" and finding["confidence"] != "hint")
         words = [_cut(finding["observed"]), _cut(finding["expected"]), finding["first_seen"][:10]]
         remedy = visible(language.typeset(sentence(rule, "remedy", finding["facts"])))
         placed = [texts[text] for text in (*words, remedy, language.listing(doubt))]
-        shown.append([rule.code, severity, asks, *placed[:3], finding["domains"], *placed[3:]])
-    return touching, shown
+        records.append([rule.code, severity, is_action, *placed[:3], finding["domains"], *placed[3:]])
+    return touching, records
 
 
 def _by_row(
     places: Mapping[str, int], texts: Places, events: pd.DataFrame, *columns: str
 ) -> dict[int, list[list[Any]]]:
     """Return of each row the events of its domain: of each some columns, the last one a number."""
-    here, pairs = events[events["domain"].isin(places.keys())], list[tuple[int, list[Any]]]()
-    for name, *parts, number in here[["domain", *columns]].itertuples(index=False, name=None):
+    rows, pairs = events[events["domain"].isin(places.keys())], list[tuple[int, list[Any]]]()
+    for name, *parts, number in rows[["domain", *columns]].itertuples(index=False, name=None):
         written = (part if isinstance(part, str) else f"{part:%Y-%m-%d}" for part in parts)
         pairs.append((places[name], [*(texts[_cut(part)] for part in written), number]))
     return grouped(pairs)
@@ -272,7 +272,7 @@ def _history(space: TrustSpace, places: Mapping[str, int]) -> dict[str, Any]:
         history = space.archive.history
     except errors.InputError:  # a list of it cannot be read: nothing is known rather than half of it
         return {"lists": [], "rows": {}}
-    times = [pd.Timestamp(kept.generated_at) for kept in space.archive.until(space.as_of)]
+    times = [pd.Timestamp(snapshot.generated_at) for snapshot in space.archive.until(space.as_of)]
     history = history[history["domain"].isin(places.keys()) & history["first_seen"].isin(times)]
     history = history.sort_values("first_seen", kind="stable")
     new = {name: ~history.duplicated(["domain", name]) for name in CHANGES}
