@@ -47,7 +47,7 @@ FIELDS = [
 
 @dataclass(frozen=True)
 class Side:
-    """One of two lists that are compared; `doubts` whatever its age, `structures` of its archive's lists."""
+    """One of two compared lists; `doubts` ignore its age, `structures` come from its archive."""
 
     entries: pd.DataFrame
     time: datetime | None = None  # when it was generated (UTC)
@@ -68,12 +68,12 @@ def side_of(whitelist: WhiteList) -> Side:
 
 
 def same_structures(before: Side, after: Side) -> dict[str, str]:
-    """Tell which identifiers stand for one structure, as both lists and all those of their archive show."""
+    """Return which identifiers belong to one structure, by both lists and their archives."""
     return structures(pd.concat([before.entries, after.entries]), {**before.structures, **after.structures})
 
 
 def confidence(kind: str, doubts: tuple[Collection[str], Collection[str]]) -> str:
-    """Return how sure a change of a kind (of copies, a way) is between lists with these doubts."""
+    """Return how certain a change of a kind (of copies: a way) is, given both lists' doubts."""
     damaged = {at for at, reasons in enumerate(doubts) if reasons}
     if any({*reasons} - DAMAGES for reasons in doubts) or damaged & _MISSING.get(kind, set()):
         return "unknown"
@@ -92,7 +92,7 @@ Both = tuple[list[Row], list[Row]]  # all rows of a domain in either list
 
 
 class Change(NamedTuple):
-    """One record; a side is empty where there is none, `of` the fact that tells which text or row changed."""
+    """One change; a missing side is empty, `of` is the fact that says which text or row changed."""
 
     kind: str
     domain: str
@@ -156,7 +156,7 @@ def changes_frame(changes: Iterable[Change], events: Iterable[str] | None = None
 
 
 def way(change: Change) -> str:
-    """Return the kind of a change; of copies, whether there are more or fewer."""
+    """Return the kind of a change; for copies, ``more`` or ``fewer``."""
     if change.kind != "duplicated":
         return change.kind
     return "more" if change.after > change.before else "fewer"  # type: ignore[operator] # numbers of copies
@@ -189,7 +189,7 @@ def _operators(rows: list[Row]) -> tuple[Operator, ...]:
 def _change(
     kind: str, was: Any, now: Any, before: Row | None, after: Row | None, of: tuple[str, str] = ("", "")
 ) -> Change:
-    """Return a record; the rows, one of either list, tell domain and operators."""
+    """Return a change; its domain and operators come from the two rows."""
     was_of, now_of = (row.operator if row else "" for row in (before, after))
     return Change(kind, (before or cast(Row, after)).domain, was, now, was_of, now_of, of)
 
@@ -231,7 +231,7 @@ def _in_both(a: list[Row], b: list[Row], rows: Both) -> Iterator[Change]:
 
 
 def _fields(before: Row, after: Row) -> Iterator[Change]:
-    """Tell what a pair of rows differs in, another certificate apart."""
+    """Yield the differences of two rows, except their certificates."""
     if before.dn != after.dn and before.key == after.key:
         yield _change("dn_respelt", before.dn, after.dn, before, after)
     if before.description != after.description:
@@ -243,7 +243,7 @@ def _fields(before: Row, after: Row) -> Iterator[Change]:
 
 
 def _copies(certificates: list[Row], rows: Both) -> Iterator[Change]:
-    """Tell of which of some certificates of a domain there are more, or fewer, copies than before."""
+    """Yield the certificates of a domain whose number of copies changed."""
     if max(map(len, rows)) > 1:
         counts = [Counter(row.key for row in side) for side in rows]
         for row in {row.key: row for row in sorted(certificates)}.values():

@@ -145,14 +145,14 @@ def _fetch(folder: Path, url: str, authorities: Sequence[x509.Certificate], sett
 
 
 class Boxes(NamedTuple):
-    """Where an extraction of mailboxes lies, and what it holds, read; ``None`` if it was there already."""
+    """The file of an extraction of mailboxes, and its content; ``None`` if the file is not new."""
 
     file: Path
     extraction: Extraction | None = None
 
 
 def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
-    """Fetch the extraction of the day into a data folder; what is none, or damaged, is an `AuditError`."""
+    """Fetch today's extraction into a data folder; a damaged or wrong file is an `AuditError`."""
     reply = download(replace(settings, had=lambda head: _stored_file(folder, head) is not None))
     existing = _stored_file(folder, reply.head)
     if reply.unchanged and existing is not None:
@@ -182,7 +182,7 @@ def _stored_file(folder: Path, head: str) -> Path | None:
 
 
 def _made_at(head: str) -> datetime | None:
-    """Return when the extraction was made of which a head speaks: by its file's name, or its address."""
+    """Return when an extraction was made, by the file name or address in the response head."""
     published = PUBLISHED.search(_MIRRORED.sub(r"/Extraction_Correspondance_MSSante_\1\2.zip", head))
     return made_at(published[0]) if published else None
 

@@ -174,7 +174,7 @@ def _facts(
     names: Mapping[str, str],
     everywhere: Container[tuple[object, object]],
 ) -> tuple[str, dict[str, Any], str]:
-    """Return the kind of an event, its facts, and how sure it is of two lists to be relied on."""
+    """Return kind, facts and confidence of an event between two reliable lists."""
     kind, first = str(group[0]), alike[0]
     owner = {"operator": _operator(first.operator_after or first.operator_before, names)}
     match kind:
@@ -216,7 +216,7 @@ def _certificate(dn: object) -> dict[str, str]:
 
 
 def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterator[_Event]:
-    """Tell of operators that one list alone has, by any of their structure's numbers."""
+    """Yield operators that only one list has, under any of their numbers."""
     old, new = (
         grouped(zip(side.entries["operator_id"].tolist(), side.entries["domain"].tolist(), strict=True))
         for side in (before, after)

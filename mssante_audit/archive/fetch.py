@@ -63,7 +63,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What a server gave, nothing if it has not changed; `head`: file name and path, as its head says."""
+    """A server's response, empty if unchanged; `head`: file name and path from its headers."""
 
     content: bytes
     unchanged: bool = False
@@ -73,7 +73,7 @@ class Download:
 
 
 def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) -> Record:
-    """Fetch the list, keep it and log what became of it; a `FetchError`, logged too, if there is none."""
+    """Fetch the list, store it and log the outcome; a failure is logged and a `FetchError`."""
     at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
     record = Record(at, "fetch", "failed", source=settings.shown)
     with locked(archive.folder):
@@ -105,7 +105,7 @@ def _last(archive: Archive, url: str) -> Record | None:
 
 
 def download(settings: Settings, last: Record | None = None) -> Download:
-    """Download the list, if it is another than the `last` one had; if refused, it is a `FetchError`."""
+    """Download the list if it differs from the `last` one; a refusal is a `FetchError`."""
     try:
         url = httpx.URL(settings.url)
     except (httpx.InvalidURL, ValueError):
@@ -146,7 +146,7 @@ def tls_context(bundle: Path | None) -> ssl.SSLContext:
 
 
 async def _attempt(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, str]) -> Download:
-    """Ask once, within one deadline, whatever the server drips: a time-out begins again with each byte."""
+    """Ask once, within one deadline: a time-out alone would begin again with each byte."""
     seconds, failed = settings.attempt_seconds, settings.failed
     timeout = httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds)
     is_remote = httpx.URL(settings.url).host not in LOOPBACK

@@ -47,7 +47,7 @@ _TELLING = (_shape, *(attrgetter(*first, *second) for first, second in combinati
 def find_renames(
     gone: Domains, come: Domains, lists: tuple[Listed, Listed], known: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return which of the domains gone is which of those come: old name → new name.
+    """Return which removed domain is which added one: old name → new name.
 
     `lists` are all rows of both, `known` are the renames that the history supports.
     """
@@ -90,7 +90,7 @@ def find_renames(
 
 
 def _sole_holders(rows: Listed, parts: Callable[[Row], Any]) -> dict[Any, str]:
-    """Return what one domain alone holds of these parts, and which one does."""
+    """Return the parts that only one domain has, with that domain."""
     holders = grouped((parts(row), row.domain) for row in rows)
     return {value: names[0] for value, names in holders.items() if len({*names}) == 1}
 
@@ -140,7 +140,7 @@ def distance(a: str, b: str, most: int) -> int:
 
 
 def renames_in(history: pd.DataFrame, times: Sequence[Any]) -> dict[str, str]:
-    """Return the renames that the history supports over three `times` of lists or more: old name → new.
+    """Return the renames that the history shows over three lists (`times`) or more: old name → new.
 
     A domain whose rows are last seen in one list, and a domain first seen in the next one with the same rows
     otherwise, that nobody else holds in the history, are one domain; such steps are put together.

@@ -107,7 +107,7 @@ def append(folder: Path, record: Record) -> Record:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Snapshot:
-    """A list that the archive keeps, sorted by generation time, then by hash, both as in its name."""
+    """A stored list; it sorts by generation time and hash, which are in its name."""
 
     generated_at: datetime  # UTC, to the second
     sha: str  # first eight digits of its SHA-256
@@ -232,7 +232,7 @@ def open_archive(
 
 
 def checked(whitelist: WhiteList, path: Path) -> WhiteList:
-    """Return a whole list if it is the one that its file's name means; else it is an `InputError`."""
+    """Return a list whose hash is that of its file's name; else it is an `InputError`."""
     snapshot = _snapshot(path)
     if snapshot and not whitelist.damaged and not whitelist.sha256.startswith(snapshot.sha):
         raise InputError("holds other bytes than its name says", file=str(path), remedy=PUT_BACK)
@@ -272,7 +272,7 @@ def _snapshot(path: Path) -> Snapshot | None:
 
 
 def find_archive(data: Path, anchors: Sequence[str | Path] = (), signer: str | None = None) -> Archive | None:
-    """Return the archive that lies in a data folder, or that it is; ``None`` if it holds no list."""
+    """Return the archive in a data folder, or the folder as archive; ``None`` without a list."""
     archives = (open_archive(folder, anchors, signer) for folder in (data / "archive", data))
     return next((archive for archive in archives if archive.snapshots), None)
 

@@ -41,7 +41,7 @@ from mssante_audit.values.person import Person, unnamed
 def _ours(
     module: ModuleType, fr: str, en: str, needs: tuple[str, ...] = (), uses: tuple[str, ...] = ()
 ) -> Audit:
-    """Return one of our audits: the folder that has its rules and a module with what finds."""
+    """Return one of our audits, made of the rules and functions in its folder."""
     name = module.__name__.removeprefix(f"{__package__}.").partition(".")[0]
     rules = load_rules(files(f"{__package__}.{name}") / "rules.toml")
     return Audit(name, {"fr": fr, "en": en}, rules, module.RUNS, needs, uses)
@@ -102,7 +102,7 @@ def lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:
 
 
 def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
-    """Return the audits of which nothing can be said, each with the inputs that lack or are in doubt."""
+    """Return the audits without a result, each with the inputs that are missing or in doubt."""
     doubtful, inputs = {state.name for state in space.states if state.doubtful}, {}
     for name, entry in audits().items():
         if names := {*map(input_of, entry.lacking(space)), *doubtful.intersection(entry.rests)}:
@@ -111,7 +111,7 @@ def unsure(space: TrustSpace) -> dict[str, tuple[str, ...]]:
 
 
 def missing(space: TrustSpace) -> dict[str, list[str]]:
-    """Return of each audit the inputs that it looks at and that are not there."""
+    """Return for each audit the inputs that it uses and that are missing."""
     absent = {input_of(need) for need in known_needs() if space.given(need) is None}
     return {name: sorted(absent.intersection(entry.rests)) for name, entry in audits().items()}
 
@@ -161,7 +161,7 @@ def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _made_by(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
-    """Return what one part of an audit finds; one that raises, what it found before, and that it did."""
+    """Return the findings of one part of an audit; if it raises, those so far and the failure."""
     cut = "cut" in space.whitelist.damage_kinds
     rules = {rule.code: rule for rule in audit.rules}
     limit, counts = max(MAX_FINDINGS, 2 * len(space.entries)), dict.fromkeys(rules, 0)

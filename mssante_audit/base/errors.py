@@ -54,7 +54,7 @@ class AuditError(Exception):
 
     @property
     def brief(self) -> str:
-        """What is wrong for those who have not its folders: the file by its name, and no remedy."""
+        """The message for other readers: the file's name without folders, and no remedy."""
         return self._placed(PurePath(self.file or "").name, self.message)
 
     def _templates(self) -> Iterator[str]:

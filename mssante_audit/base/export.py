@@ -249,7 +249,7 @@ def _write_synced(file: BinaryIO, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder survive the power going, after a rename there."""
+    """Sync a folder, so that a rename in it survives a power cut."""
     with writing(folder):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -285,7 +285,7 @@ def append_line(path: Path, line: str) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raise what cannot be written meanwhile as an `OutputError` of `path`."""
+    """Turn an `OSError` of the block into an `OutputError` of `path`."""
     try:
         yield
     except AuditError:

@@ -20,7 +20,7 @@ def lacking(group: str) -> list[str]:
 
 
 def absent(error: ModuleNotFoundError) -> InputError | None:
-    """Return what to tell of a module that is not there: its group; ``None`` if it is of none."""
+    """Return the error for a missing module of a group; ``None`` if it is in no group."""
     module = (error.name or "").partition(".")[0]
     for group, modules in GROUPS.items():
         if module in modules:

@@ -31,7 +31,7 @@ def current_language() -> str:
 
 
 def use_language(language: str) -> None:
-    """Tell things in a language from now on; a `ValueError` if it is none of `LANGUAGES`."""
+    """Use a language from now on; a `ValueError` if it is none of `LANGUAGES`."""
     if language not in LANGUAGES:
         raise ValueError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
     _languages[-1] = language
@@ -39,7 +39,7 @@ def use_language(language: str) -> None:
 
 @contextmanager
 def using_language(language: str) -> Iterator[None]:
-    """Tell things in a language inside a ``with`` block."""
+    """Use a language inside a ``with`` block."""
     _languages.append(current_language())
     try:
         use_language(language)
@@ -49,7 +49,7 @@ def using_language(language: str) -> Iterator[None]:
 
 
 def french() -> bool:
-    """Tell whether it is French, the only language with habits of its own."""
+    """Tell whether the current language is French, with its own rules."""
     return current_language() == "fr"
 
 

@@ -17,7 +17,7 @@ SAMPLE_FOLDER = "MSSANTE_AUDIT_SAMPLE"
 
 
 def real_path(path: str | Path) -> Path:
-    """Return where a path leads; of links in a circle the path itself, where `Path.resolve` raises."""
+    """Return the resolved path, or the path itself where its links form a circle."""
     return Path(os.path.realpath(path))
 
 

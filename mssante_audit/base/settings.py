@@ -303,7 +303,7 @@ def kind_of(hint: Any) -> Any:
 
 
 def fault(model: type[BaseModel], error: ErrorDetails) -> AuditError:
-    """Return what is wrong with one value, by its keys; or with these, where they lack or are unknown."""
+    """Return the error for one value, or for its keys if they are missing or unknown."""
     keys = tuple(part for part in error["loc"] if isinstance(part, str))
     name, kind, value = ".".join(keys), error["type"], shown(error["input"])
     if kind == "extra_forbidden":

@@ -36,7 +36,7 @@ def exclusive(
     with writing(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / lock, timeout=0):
+            with FileLock(folder / lock, timeout=0.5):  # `is_held` takes it for an instant
                 yield
         except Timeout:
             raise OutputError(busy, file=str(folder), remedy=remedy) from None

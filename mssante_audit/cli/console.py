@@ -65,7 +65,7 @@ def in_readers_language(otherwise: str) -> Callable[[Callable[..., None]], Calla
 
 
 def shut_out(error: Exception) -> Exception:
-    """Return the error for a path that the system hides, or for what it lacks; any other error as it is."""
+    """Return a clear error for hidden paths and exhausted resources; any other one as it is."""
     if type(error) is PermissionError or (type(error) is OSError and error.errno == errno.ENAMETOOLONG):
         return unreadable(error.filename or "", error.strerror or "")
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN):

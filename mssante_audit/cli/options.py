@@ -34,7 +34,7 @@ def offer(name: str) -> list[str]:
 
 
 def shared() -> str | None:
-    """Return what the variable says that is every command's ``--data``; a command's own goes before it."""
+    """Return the variable for every command's ``--data``; a command's own goes first."""
     return os.environ.get(f"{VARIABLES}_DATA") or None
 
 

@@ -21,7 +21,7 @@ def _bar(*columns: rich.ProgressColumn) -> Iterator[rich.Progress | None]:
 
 @contextmanager
 def counting(state: Callable[[Any], str]) -> Iterator[Callable[[Any], None] | None]:
-    """Yield what shows how far an observation is and how long it will take; only on a terminal."""
+    """Yield a function that shows an observation's progress and remaining time on a terminal."""
     columns = rich.BarColumn(), rich.MofNCompleteColumn(), rich.TimeRemainingColumn()
     with _bar(*columns, rich.TextColumn("{task.fields[state]}", markup=False)) as bar:
         task = bar.add_task("", total=None, state="") if bar else None

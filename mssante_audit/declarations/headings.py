@@ -67,7 +67,7 @@ fold = lru_cache(4096)(text.fold)  # a heading as it is compared
 
 
 def find_headings(rows: Sequence[Sequence[str]], mapping: Mapping[str, str]) -> HeadingRow:
-    """Return the row of which most headings are known, or two rows of which more are; else the first."""
+    """Return the row, or the pair of rows, with most known headings; else the first row."""
     pairs = [(at, _joined(*two)) for at, two in enumerate(pairwise(rows), 1) if len(two[1]) > 1]
     choices = [*((at, list(row)) for at, row in enumerate(rows)), *pairs]
     candidates = [HeadingRow(at, row, recognised(row, mapping)) for at, row in choices]

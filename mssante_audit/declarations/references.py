@@ -103,7 +103,7 @@ def reference(text: str, kind: str = "text") -> str | None:
 def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str, list[int]]:
     """Empty what is struck out in `columns`, and put in place of each reference what it refers to.
 
-    Of those `missing` nothing is known. Returned is by field in which rows a reference is not plain.
+    Nothing is known of `missing` ones. Return by field the rows with an unclear reference.
     """
     texts = {name: field for name, field in fields().items() if field.kind not in ("box", "date")}
     odd: dict[str, dict[str, str]] = {}

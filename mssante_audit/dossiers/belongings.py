@@ -135,7 +135,7 @@ def _owned(owned: Belongings, text: str) -> tuple[Owned, ...]:
 
 
 def _owners_of_host(owned: Belongings, host: str) -> Owners:
-    """Return whose a host is: the longest known name that it is, or lies under, decides."""
+    """Return the owners of a host: the longest known name that fits it decides."""
     labels = host.split(".")
     for index in (owned.hosts, owned.declared):
         for start in range(len(labels) - 1):
@@ -160,7 +160,7 @@ def _names(owned: Belongings, text: str) -> Iterator[Owned]:
 
 
 def _by_kind(claims: Iterable[Claim]) -> dict[str, dict[str, Owners]]:
-    """Return of each of the `KINDS` whose each text is."""
+    """Return the owners of each text by kind (`KINDS`)."""
     owned = grouped(((kind, text), owner) for kind, text, owner in claims)
     return {kind: {text: {*owners} for (key, text), owners in owned.items() if key == kind} for kind in KINDS}
 

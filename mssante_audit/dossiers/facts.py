@@ -145,7 +145,7 @@ class Dossier:
         }
 
     def _own_contacts(self) -> Callable[[str], bool]:
-        """Return what tells whether a contact, or a part of one, is the operator's own.
+        """Return a test whether a contact, or a part of it, is the operator's own.
 
         It is where its rows of the list or its declarations hold it, and no list gives it to others.
         """

@@ -171,7 +171,7 @@ def _texts(fact: Any) -> list[str]:
 
 
 def _same_name(*texts: str) -> bool:
-    """Tell whether two texts may be meant to be one: of two certificates, those of one CN."""
+    """Tell whether two texts may mean the same: of certificates, those with one CN."""
     names = [fold(cn) for cn in (parse_dn(text).get("CN") for text in texts) if cn]
     return len(names) < 2 or names[0] == names[1]
 
@@ -181,7 +181,7 @@ def _alike(text: str, other: str) -> float:
 
 
 def differences(texts: Iterable[Pair]) -> list[Pair]:
-    """Return pairs of texts, marked, those left out that are the same or of which nearly all differs.
+    """Return pairs of texts with marked differences, without equal or quite different pairs.
 
     >>> differences([("C=FR,O=CH\N{NO-BREAK SPACE}ALPHA,CN=mss", "CN=mss,O=CH ALPHA,C=FR")])
     [('CN=mss,O=CH[⍽]ALPHA,C=FR (dans un autre ordre)', 'CN=mss,O=CH[␣]ALPHA,C=FR')]

@@ -178,14 +178,14 @@ class Survey:
 
 
 def _kinds(facts: Mapping[str, Any]) -> frozenset[str]:
-    """Return the kinds of contact in the facts of a finding; what would be right is no contact of it."""
+    """Return the kinds of contact in the facts of a finding, without those proposed as right."""
     holders = [facts, *facts["contacts"]] if isinstance(facts.get("contacts"), list) else [facts]
     kinds = {holder.get("kind", "") for holder in holders if isinstance(holder, Mapping)}
     return frozenset({"project", "support"} & kinds)
 
 
 def remedy(code: str, facts: Mapping[str, Any] | None = None) -> str:
-    """Return what an operator does about a finding: the catalogue's remedy, put to it where that is not."""
+    """Return a finding's remedy for an operator, reworded where the catalogue's is not for it."""
     text = dossier_words()["remedies"][current_language()].get(code)
     if not text:
         text = localized(rule(code), "remedy") if facts is None else sentence(rule(code), "remedy", facts)

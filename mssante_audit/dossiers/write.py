@@ -142,7 +142,7 @@ def make_dossier(order: Order, operator_id: str, data: Bundle | None = None) -> 
 
 
 def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -> Made:
-    """Make one dossier from its space, or why there is none; of a failed one, what there is of its page."""
+    """Make one dossier from its space; a failed one has the reason and the part of its page."""
     begin, parts, letter = time.perf_counter(), list[Html](), dict[str, bytes]()
     dossier, reminding, failure, where, problem = None, Html(), None, "", None
     with using_language(order.given["lang"]):
@@ -303,7 +303,7 @@ def file_name(operator_id: str) -> str:
 def _stale(
     before: Mapping[str, Dossier], index: Sequence[Dossier], written: Mapping[str, Dossier]
 ) -> Iterator[Path]:
-    """Yield files that are not true any more: of who left, of failures mended, those a dossier lost."""
+    """Yield outdated files: of operators that left, of repaired failures, of parts now absent."""
     listed = {dossier.operator_id for dossier in index}
     for operator_id, old in before.items():
         new = written.get(operator_id)

@@ -32,7 +32,7 @@ def actionable(findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def asking(code: str) -> bool:
-    """Return whether findings of a rule ask for something, unless they are surer or less sure themselves."""
+    """Return whether findings of a rule ask for something, if they have the rule's confidence."""
     return rule(code).severity != "info" and rule(code).confidence != "hint"
 
 

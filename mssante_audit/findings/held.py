@@ -36,7 +36,7 @@ class EndedError(AuditError):
 
 
 def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
-    """Yield what somebody else's code yields, as it comes; however that ends, it is an `EndedError`.
+    """Yield what another package's code yields; any failure of it is an `EndedError`.
 
     What it prints goes to standard error. It has 300 seconds, unless `PACKAGE_SECONDS` says otherwise, and
     what it changes stays in its process.
@@ -64,7 +64,7 @@ def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
 
 
 def _received(messages: BinaryIO, limit: float, until: float) -> Iterator[Any]:
-    """Yield what comes of the process, which has `limit` seconds: `until` then."""
+    """Yield the process's messages; it may run `limit` seconds, `until` then."""
     while True:
         try:
             kind, content, place = pickle.load(messages)  # noqa: S301 - of a fork of ours

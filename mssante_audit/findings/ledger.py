@@ -167,12 +167,12 @@ def note_inputs(ledger: Ledger, scope: str, as_of: str, figures: Mapping[str, Ma
 
 
 def _last(runs: Mapping[str, Any], as_of: str) -> dict[str, Any]:
-    """Return the last runs until then, and the last of a clock that was ahead: these push no other out."""
+    """Return the last runs until then, and the last ones that a fast clock dated later."""
     until, ahead = sorted(run for run in runs if run <= as_of), sorted(run for run in runs if run > as_of)
     return {run: runs[run] for run in (*until[-KEPT_RUNS:], *ahead[-KEPT_RUNS:])}
 
 
 def _evaluated(code: str, failed: Set[str]) -> bool:
-    """Tell whether a rule would have found what it found before: what nobody looked at is not fixed."""
+    """Tell whether a rule was evaluated: a finding that nobody looked for is not fixed."""
     rule = catalogue().get(code)
     return rule is not None and rule.audit not in failed

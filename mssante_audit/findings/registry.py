@@ -35,7 +35,7 @@ GROUP = "mssante_audit.audits"
 
 
 def known_needs() -> dict[str, Mapping[str, str]]:
-    """Return what an audit may need beside the list, and what is said where a space does not have it."""
+    """Return what an audit may need beside the list, each with the words for its absence."""
     boxes = {"fr": "aucune extraction publique des boîtes", "en": "no public extraction of mailboxes"}
     return {
         "declarations": {"fr": "aucun registre de déclarations", "en": "no register of declarations"},
@@ -122,7 +122,7 @@ class Audit(BaseModel):
 
     @property
     def rests(self) -> tuple[str, ...]:
-        """The inputs that its findings rest on: as one of them is, so they are."""
+        """The inputs on which its findings depend."""
         return LIST, *map(input_of, (*self.needs, *self.uses))
 
     def titled(self, language: str = "") -> str:
@@ -180,7 +180,7 @@ def theirs() -> dict[str, Audit]:
 
 
 def unusable() -> tuple[str, ...]:
-    """Return of each entry point whose audit cannot be used which one it is, why, and what to do."""
+    """Return a line for each entry point with an unusable audit: name, reason and remedy."""
     return _installed()[1]
 
 

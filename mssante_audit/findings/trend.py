@@ -41,7 +41,7 @@ class Point:
 def point_of(
     as_of: datetime, findings: pd.DataFrame, waived: pd.DataFrame, follow_up: FollowUp | None
 ) -> Point:
-    """Return the point of a run, of its findings, those waived, and what the run before had of them."""
+    """Return a run's point from its findings, waived ones, and the comparison with the last run."""
     counts = follow_up.counts() if follow_up else {"new": 0, "open": len(findings), "fixed": 0}
     return Point(as_of.isoformat(), severity_counts(findings), **counts, waived=len(waived))
 

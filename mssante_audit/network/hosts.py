@@ -84,7 +84,7 @@ class Ways(NamedTuple):
 
 
 def together(zone: str, led: Sequence[Ways], at: Sequence[Sequence[str]]) -> Ways:
-    """Put together what different servers of a zone lead to; `at`: the addresses of each."""
+    """Merge the results of a zone's different servers; `at`: the addresses of each."""
     if len(led) == 1:
         return led[0]
     steps = tuple(step for ways in led for step in ways.met)
@@ -214,7 +214,7 @@ class MailHosts:
         return MailHost(name, status, v4, v6)
 
     def _of_hosts(self, hosts: Mapping[str, MailHost]) -> Part:
-        """Tell what a set of mail hosts comes to, by name."""
+        """Return the result for a set of mail hosts."""
         states = {host.state for host in hosts.values()}
 
         def named(*kinds: str) -> list[str]:

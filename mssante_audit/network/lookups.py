@@ -78,7 +78,7 @@ class Lookups:
         return lookup
 
     def server(self, name: str, families: Sequence[str] = (), depth: int = 0) -> tuple[set[str], str, bool]:
-        """Return a server's addresses; how only some find them (`way_of`); whether the look-ups tell."""
+        """Return a server's addresses, how only some find them (`way_of`), and if that is known."""
         lookups = [self.look_up(name, qtype, depth=depth) for qtype in families or self._index.families]
         addresses = {address for lookup in lookups for address in lookup.data}
         return addresses, way_of(lookups), all(lookup.status for lookup in lookups)
@@ -283,7 +283,7 @@ def _over4(addresses: Iterable[str]) -> bool:
 
 
 def _merged(parts: Sequence[Found]) -> Found:
-    """Return what different servers' answers come to together."""
+    """Return the merged answers of different servers."""
     if len(parts) == 1 or not all(part.status for part in parts):
         return min(parts, key=lambda part: bool(part.status))
     none = (frozenset[str](),)

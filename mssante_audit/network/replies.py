@@ -174,7 +174,7 @@ class ReplyIndex:
         return 2 if reply.edns and reply.rcode in NO_EDNS else 3
 
     def _is_final(self, reply: Reply) -> bool:
-        """Whether a silence is the last that the observer waits for, or one that it knew beforehand."""
+        """Whether a silence is final: after the last attempt, or known beforehand."""
         return reply.attempt == 0 or reply.attempt >= self._tries
 
     @cached_property

@@ -143,7 +143,7 @@ class Walk:
     def _sets_of(self, zone: str, referrals: Sequence[Reply]) -> tuple[list[list[Named]], bool] | None:
         """Return a zone's sets of servers, that of the zone above first, and whether one is too large.
 
-        Who has learnt the zone's own goes by that (RFC 2181, 5.4.1). ``None`` if not all are known.
+        Resolvers prefer the zone's own set (RFC 2181, 5.4.1). ``None`` if not all are known.
         """
         if zone == self._index.parent:
             parents = sorted(self._lookups.parents.items())
@@ -209,7 +209,7 @@ class Walk:
         return Server(named.name, answers, state, over4 or plain or frozenset(named.addresses))
 
     def _judge(self, zone: str, servers: Sequence[Server]) -> Part:
-        """Tell whether a set of a zone's servers answers, and on how many of them that hangs."""
+        """Tell whether a set of a zone's servers answers, and how many of them do."""
         states = {server.state for server in servers}
         if not servers or "" in states:
             return Part("servers-unheard", {"zone": zone})
@@ -238,7 +238,7 @@ class Walk:
         return Part("mx-unanswered" if alive else "zone-dead", facts)
 
     def _contents(self, reply: Reply) -> list[Content]:
-        """Return what a reply comes to, equal where the way is the same; an alias beside MX is two."""
+        """Return the contents of a reply, equal for the same way; an alias beside MX makes two."""
         if reply.outcome == "referral":
             servers = servers_in([reply], reply.cut).items()
             inside = ((name, frozenset(glue)) for name, glue in servers if is_under(name, reply.cut))

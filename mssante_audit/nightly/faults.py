@@ -1,4 +1,4 @@
-"""What a nightly run does not even begin with: said in one line then, not at six in the morning."""
+"""What stops a nightly run before it begins, said at once and in one line."""
 
 import difflib
 import os

@@ -211,7 +211,7 @@ def write_run(folder: Path, run: Run) -> None:
 
 
 def draft_of(step: str) -> str:
-    """Return under which name a step's process writes what became of it; the run believes it or not."""
+    """Return the name of the result that a step's process writes, and the run checks."""
     return f".{step}"
 
 

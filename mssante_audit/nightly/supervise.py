@@ -20,7 +20,7 @@ NIGHT = TypeAdapter(Night)  # how the process of a step gets what it is to do
 
 
 def request_of(night: Night) -> bytes:
-    """Return the line from which the process of a step knows its night; what steps found lies in files."""
+    """Return the line that tells a step's process of its night; what steps found is in files."""
     excluded: Any = {"results": {"__all__": {"facts", "inputs"}}, "seen": True}
     return NIGHT.dump_json(night, exclude=excluded, exclude_none=True) + b"\n"
 

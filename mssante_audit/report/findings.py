@@ -62,7 +62,7 @@ def lacks(space: TrustSpace, rules: Mapping[str, Rule]) -> list[str]:
 
 
 def unevaluated(space: TrustSpace, found: pd.DataFrame) -> frozenset[str]:
-    """Return the rules of audits that failed, by all that was `found`; of a cut list, those of rows."""
+    """Return the rules of audits that failed (`found`); of a cut list, those comparing rows too."""
     failed = {*found.loc[found["rule"] == FAILED, "audit"]}
     cut = "cut" in space.whitelist.damage_kinds
     return frozenset(code for code, r in catalogue().items() if r.audit in failed or (cut and r.compares))

@@ -181,7 +181,7 @@ def cleaned(notebook: NotebookNode, job: Job, roots: Sequence[Path], *, debug: b
 
 
 def _paths(job: Job, roots: Sequence[Path]) -> re.Pattern[str]:
-    """Return what matches the paths that a report must not show, also as HTML has them."""
+    """Return a pattern of the paths that a report must not show, in HTML too."""
     named = [values.get(name) or () for values in (job.given, job.shown) for name in PATHS]
     files = [file for value in named for file in ([value] if isinstance(value, str) else value)]
     roots = [*roots, *(Path(file).parent for file in files), *Path(__file__).parents[1:3]]

@@ -98,7 +98,7 @@ def states_of(
 
 
 def figures(space: TrustSpace, states: tuple[State, ...], known: Known | None = None) -> Known:
-    """Return what the next run is to hold its inputs against: of those in doubt, what was known before."""
+    """Return the figures for comparison in the next run; doubtful inputs keep their old ones."""
     doubtful = {state.name for state in states if state.doubtful}
     noted = {name: dict(before) for name, before in (known or {}).items() if name in doubtful}
     for name, current in _inputs(space, Inputs()).items():
@@ -114,7 +114,7 @@ def worded(state: State, language: str = "") -> str:
 
 
 def reason(state: State, language: str = "") -> str:
-    """Say the same in two words: of a list that is refused, what is wrong with it."""
+    """Say the state in two words; of a refused list, what is wrong with it."""
     doubt = state.why.get("doubt", "")
     return _say("short", state.state if doubt in ("", "old") else doubt, language)
 
@@ -159,7 +159,7 @@ def _against(current: _Input, before: Mapping[str, Any] | None, as_of: datetime)
 
 
 def _of_archive(space: TrustSpace, published: Record | None, before: object) -> Iterator[Fault]:
-    """Yield the states of the list published now, though it is not the one audited, and of this as kept."""
+    """Yield the states of the list published now, and of the audited list as the archive has it."""
     archive, audited, sha256 = space.archive, space.whitelist.generated_at, space.whitelist.sha256
     snapshots = archive.snapshots if archive else ()
     if published is not None and published.outcome == "quarantined":

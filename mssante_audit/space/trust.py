@@ -301,7 +301,7 @@ class TrustSpace:
 
 
 def _call_above(name: str, *values: Any, **options: Any) -> pd.DataFrame:
-    """Return what a room above does for a method of the space; it takes tables, unknown to this room."""
+    """Call a function of a package above this one, which this one must not import."""
     module, _, function = name.rpartition(".")
     frame: pd.DataFrame = getattr(import_module(f"mssante_audit.{module}"), function)(*values, **options)
     return frame

@@ -110,7 +110,7 @@ def mails_of(space: TrustSpace) -> dict[str, Mail]:
 def _decided(
     findings: pd.DataFrame, touched: Iterable[Iterable[str]], old: Mapping[str, Mapping[str, str]]
 ) -> Mapping[tuple[str, str, str], dict[str, None]]:
-    """Return the codes that make a check of a domain a grade, without those that rest on what is `old`."""
+    """Return the codes by domain, check and grade, without those that rest on `old` data."""
     rules, needs = catalogue(), {name: audit.needs for name, audit in audits().items()}
     decided: defaultdict[tuple[str, str, str], dict[str, None]] = defaultdict(dict)
     columns = (findings[name] for name in ("rule", "severity", "confidence"))

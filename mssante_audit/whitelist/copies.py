@@ -118,7 +118,7 @@ def copies(entries: pd.DataFrame) -> Iterator[Copy]:
 
 
 def _is_copy(domain: str, other: str, named: list[str]) -> bool:
-    """Tell whether a description that fits another domain is left behind under a domain by a copy."""
+    """Tell whether a domain still has another domain's description after its row was copied."""
     if domain == other or _is_test(domain):
         return domain != other
     labels = labels_of(domain)

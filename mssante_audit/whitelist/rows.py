@@ -45,7 +45,7 @@ def all_rows(groups: Iterable[Iterable[int]]) -> tuple[int, ...]:
 
 
 def joined(*links: Iterable[tuple[Hashable, Hashable]]) -> Callable[[Hashable], Hashable]:
-    """Return what tells by which one of them all is known that links put together.
+    """Return a function from a value to the one that stands for all linked ones.
 
     >>> root = joined([("a", 1), ("b", 2)], [("c", 1)])
     >>> root("a") == root("c"), root("a") == root("b")

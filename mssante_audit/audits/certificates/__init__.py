@@ -110,12 +110,12 @@ class Presented:
         return all_rows(self.rows[domain] for domain in domains)
 
     def right(self, domain: str, server: SeenServer, *, by_name: bool = False) -> bool:
-        """Whether a peer that compares names, dates and chain takes what a server presents for a domain."""
+        """Whether a peer that checks name, dates and chain accepts a server for a domain."""
         chain = server.by_name if by_name else server.chain
         return chain is not None and not chain.faults(server.at, self.listed[domain])
 
     def alone(self, domain: str, server: SeenServer) -> bool:
-        """Whether no server of a domain has a certificate that outlives a server's, and that peers take."""
+        """Whether no server of a domain has an accepted certificate that outlives this server's."""
         end = server.leaf and server.leaf.not_after
         return not any(
             other.chain and {*other.chain.faults(other.at, self.listed[domain])} <= {"dates"}
@@ -202,7 +202,7 @@ def _chains(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _keys(space: TrustSpace) -> Iterator[Finding]:
-    """Keys of several operators' certificates: who has one can be either."""
+    """Keys that certificates of several operators have in common."""
     view = presented(space)
     of_key = grouped((server.leaf.key_sha256, server) for server in view.servers.values() if server.leaf)
     for key, servers in of_key.items():
@@ -341,7 +341,7 @@ def _servers(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _unseen(space: TrustSpace) -> Iterator[Finding]:
-    """Servers that were not seen, by what was met instead."""
+    """Servers that showed no certificate, by outcome."""
     view = presented(space)
     visited = [(s.outcome, (s.name, domain)) for domain, servers in view.of.items() for s in servers]
     outcomes = [(outcome, use) for outcome, use in visited if outcome not in TELLING]

@@ -158,7 +158,7 @@ def _dn_shape(row: Row) -> Faults:
 
 @cache
 def _dn_fault(text: str, igc: str) -> dict[str, Any] | None:
-    """Return None for a text of the right shape, else what is wrong and what would be right, if one knows."""
+    """Return None for a well-formed text, else the fault and the right text, if it is known."""
     dn = parse_dn(pasted_dn(text))
     place: dict[str, str] = {}
     unclosed = any(value.count('"') % 2 for _, value in dn.rdns)
@@ -212,7 +212,7 @@ def _ids_of(row: Row) -> dict[str, str]:
 
 
 def _is_number_of(ou: str, *numbers: str) -> bool:
-    """Tell whether an identifier is the structure's of one of others, whichever of its numbers they are."""
+    """Tell whether an identifier and one of some others are numbers of one structure."""
     key = structure_key(ou, set(map(structure_key, numbers)))
     return key in {structure_key(number, {key}) for number in numbers}
 
@@ -318,7 +318,7 @@ def _ids(row: Row) -> Faults:
 
 
 def _shows(row: Row, value: str, dn: DN) -> bool:
-    """Tell whether a DN shows what nine digits are: its OU has them, or is of the same structure."""
+    """Tell whether a DN's OU has these nine digits, or another number of the structure."""
     finess, ou = _identifier(f"1{value}"), dn.get("OU")
     same = not finess.problems and names.one_structure(row["structure_name"], finess.value, dn.get("O"), ou)
     return not _identifier(ou).problems and (same or _is_number_of(ou, value))

@@ -29,7 +29,7 @@ ROLES = ("representative", "project_manager", "technical_manager")
 
 
 def root_of(numbers: Iterable[str], structures: Mapping[str, str]) -> Callable[[str], str]:
-    """Return what tells by what the structure of an identifier is known, in a register and in a list.
+    """Return a function from identifier to structure, for a register and a list.
 
     `numbers` are the register's; `structures` the list's (`mssante_audit.whitelist.rows.structures`).
     """

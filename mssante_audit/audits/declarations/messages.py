@@ -63,7 +63,7 @@ def line(message: Message, register: Register) -> str:
 
 
 def bounded(every: Sequence[Message]) -> list[Message]:
-    """Return messages of which at most `MOST` say one thing of the same fields, the others put together."""
+    """Return at most `MOST` messages of one code and the same fields, the others merged."""
     limited: list[Message] = []
     for same in grouped(((m.file, m.code, m.columns), m) for m in every).values():
         limited += same[:MOST]
@@ -178,7 +178,7 @@ def _doubt_text(kind: str, column: str = "", value: str | None = None) -> str:
 
 
 def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, show_contacts: bool) -> str:
-    """Return the first of some cells with what is invisible in it visible: of a person's, only that."""
+    """Return the first cell with hidden characters escaped; of a personal field, only those."""
     if column not in fields() or not rows:
         return ""
     frame = register.declarations
@@ -244,7 +244,7 @@ def summary(register: Register, every: Sequence[Message]) -> list[str]:
 
 
 def mendings(register: Register, done: Sequence[Mended]) -> list[str]:
-    """Return what was put right, a line for each way, and what the register that is written leaves out."""
+    """Return a line for each kind of correction, and what the written register leaves out."""
     by_reader = register.problems[register.problems["kind"].isin(CODES["mended_by_reader"])]
     ways = [
         (_doubt_text(str(kind)), (str(file), str(column), tuple(map(int, same["row"]))))

@@ -19,7 +19,7 @@ _AFTER_HOST = re.compile(r"(?<![\s.,;»\"'>])[\s.,;»\"'>]+$")
 
 
 def host_from(text: str) -> str:
-    """Return the host name that a text holds beside an address, a remark or accents; of two, none.
+    """Return the host name in a text that has more than that, or accents; "" if it has two.
 
     >>> host_from("https://ch-véli.fr/a.html"), host_from("ns1.x.fr (192.0.2.1)"), host_from("a.fr / b.fr")
     ('ch-veli.fr', 'ns1.x.fr', '')
@@ -44,7 +44,7 @@ def domain_from(text: str) -> str:
 
 @lru_cache(10_000)
 def mail_domain_from(domain: str, often: frozenset[str] = frozenset()) -> str:
-    """Return the domain that an address's is a slip for: in ``.fr``, a provider's, one of the `often` met.
+    """Return the domain that an address misspells: in ``.fr``, a provider's, or one of `often`.
 
     >>> mail_domain_from("alpha.frr"), mail_domain_from("gmial.com"), mail_domain_from("a.fr")
     ('alpha.fr', 'gmail.com', '')
@@ -91,7 +91,7 @@ def date_from(text: str) -> str:
 
 
 def department_from(dn: DN) -> tuple[dict[str, str], str]:
-    """Return the département that is named where another one's code stands, and the DN with the right one."""
+    """Return the named département if its code is another's, and the DN with the right code."""
     written = parse_department(dn.get("ST") or dn.get("L"))
     named = parse_department(written.label).code
     place = {"label": DEPARTMENTS[named], "code": named} if named and "mismatch" in written.problems else {}

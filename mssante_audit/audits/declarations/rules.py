@@ -102,7 +102,7 @@ def finding(
 
 
 def _texts(facts: Any, name: str = "") -> Iterator[tuple[str, str | Person]]:
-    """Yield the texts of facts, which tell one thing observed from another, each with what it is called."""
+    """Yield name and text of each fact: they tell two observations apart."""
     if isinstance(facts, str | Person):
         yield name, facts
     elif isinstance(facts, Mapping):
@@ -114,7 +114,7 @@ def _texts(facts: Any, name: str = "") -> Iterator[tuple[str, str | Person]]:
 
 
 def _read_findings(register: Register) -> Iterator[Finding]:
-    """Yield what the reader was in doubt of: a column, cells that it could not read, cells that it mended."""
+    """Yield the columns and cells that the reader doubted, could not read or corrected."""
     problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
     declarations = register.declarations[["file", "row", "domain_key", "operator_id", "structure_name"]]
     for key, group in problems.groupby(["file", "column", "kind"], sort=False):

@@ -187,7 +187,7 @@ def _disagreement(view: Seen, domain: str, visit: Visit) -> None:
 
 
 def _signed(view: Seen, domain: str, visit: Visit) -> None:
-    """Report an MX, or a denial of one, that a validating resolver refuses though the zone itself holds."""
+    """Report an MX, or its denial, that validating resolvers refuse although the zone is valid."""
     zone, chains = view.network.zone(visit.zone), view.network.chains
     if any(chains.security(cut).status == "bogus" for cut in view.methods[domain].cuts):
         return  # the rules on that zone say so
@@ -205,7 +205,7 @@ def _signed(view: Seen, domain: str, visit: Visit) -> None:
 
 
 def _elsewhere(view: Seen, domain: str, alias: Elsewhere) -> None:
-    """Report what is wrong with looking up the name that has the mail, where the walk does not come to it."""
+    """Report what is wrong with the look-up of an alias's target that the walk does not reach."""
     name, looked_up, replies = alias.name, alias.found, list(alias.found.replies)
     partly = looked_up.partly in PARTLY and looked_up.status != "loop"
     if looked_up.status == "failed" or partly:
@@ -318,7 +318,7 @@ def _reach(
     view: Seen, subject: Subject, host: MailHost, domains: list[str],
     without_ipv4: list[str], replies: Iterable[Reply],
 ) -> None:  # fmt: skip
-    """Report addresses that are none to reach from outside, or by IPv6 only where no other host has IPv4."""
+    """Report addresses that are not public, and hosts with IPv6 only where none has IPv4."""
     public = [address for address in host.addresses if view.network.index.public(address)]
     if private := sorted(set(host.addresses).difference(public)):
         rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"

@@ -111,7 +111,7 @@ class Seen:
 
 
 def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Finding]]:
-    """Return rules that look at each file of an observation by itself; of one subject is one finding."""
+    """Return rules that run on each observation file; findings of one subject are merged."""
 
     @wraps(run)
     def of_space(space: TrustSpace) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ KINDS = ("referral", "nxdomain", "answer", "nodata")  # what a server of the par
 
 
 def server_findings(view: Seen) -> None:
-    """Report servers that do not serve, or badly, once each however many domains they should."""
+    """Report servers that do not serve, or serve badly, each once for all its domains."""
     index = view.network.index
     for name, domains in (*view.zones.items(), (view.network.parent, view.under_parent)):
         zone = view.network.zone(name)
@@ -95,7 +95,7 @@ def serial_causes(view: Seen, name: str, domains: Sequence[str], rule: str) -> N
 
 
 def published(serial: int) -> datetime | None:
-    """Return until when at latest a serial was made, if it shows it: ``YYYYMMDDnn``, or seconds of Unix time.
+    """Return the latest time at which a serial was made, if it is ``YYYYMMDDnn`` or a Unix time.
 
     >>> published(2026030101), published(17)
     (datetime.datetime(2026, 3, 2, 0, 0, tzinfo=datetime.timezone.utc), None)
@@ -224,7 +224,7 @@ def _addresses(view: Seen, zone: Zone, domains: Sequence[str]) -> None:
 
 
 def _name(view: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
-    """Check a server's name: written as hosts are, no alias, with an address, the one the parent gives."""
+    """Check a server's name: syntax, no alias, an address, and the same one as in the glue."""
     hosts, glue = zone.hosts[name], sorted(zone.glue.get(name, ()))
     replies = [reply for host in hosts for reply in host.replies]
     if faults := host_faults(name):

@@ -101,7 +101,7 @@ def _departments(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _shared_servers(space: TrustSpace) -> Iterator[Finding]:
-    """Servers of several operators; where one has it on all domains, on those that others have too."""
+    """Servers of several operators; if one has it on all domains, only the shared domains."""
     same, names = space.structures, space.operator_names
     uses = rows_by(space.audited, "cn", "operator_id", "domain").items()
     servers = grouped(
@@ -244,7 +244,7 @@ def _usual_departments(space: TrustSpace) -> set[str]:
 
 
 def _spaced_department(text: str) -> str:
-    """Return a département with its blanks as the form has them, "" if more is wrong with it, or nothing."""
+    """Return a département with its blanks corrected, "" if it is right or has another fault."""
     read = parse_department(text)
     right = f"{read.label} ({read.code})"
     same = "".join(text.split()).casefold() == "".join(right.split()).casefold()

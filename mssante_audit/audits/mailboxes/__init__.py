@@ -98,7 +98,7 @@ def _structure(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _legal(identifier: str) -> str:
-    """Return what an identifier shares with those of the same legal person: the SIREN in a SIRET."""
+    """Return the part of an identifier that names the legal person: of a SIRET the SIREN."""
     return f"2{identifier[1:10]}" if identifier.startswith("3") else identifier
 
 

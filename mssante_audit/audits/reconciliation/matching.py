@@ -203,7 +203,7 @@ def _compared(
 
 
 def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Party]) -> pd.DataFrame:
-    """Return the pairs with ``certificates_match``: whether a certificate beside the declared one is, too."""
+    """Return the pairs with ``certificates_match``: whether a further certificate is declared too."""
     right = pairs.loc[pairs["dn_match"].isin(["same", "spelling"]), "party"]
     differing = (pairs["dn_match"] == "differs") & pairs["party"].isin(right)
     numbers = pairs.loc[differing, "party"].unique().tolist()
@@ -220,7 +220,7 @@ def _certificates(register: Register, pairs: pd.DataFrame, parties: Sequence[Par
 
 
 def _certain(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Drop verdicts that nobody can give: of several that may be a party's last, only what all say counts."""
+    """Keep only the verdicts on which all declarations that may be a party's last agree."""
     matches = [match_of(name) for name in COMPARED]
     follows = pairs["operator_match"] == "differs"
     pairs.loc[follows, matches[1:]] = ""
@@ -253,7 +253,7 @@ def same_contact(phone: str, email: str, listed: str) -> bool:
 
 
 def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, email: str) -> pd.Series:
-    """Tell where the list replaced a contact after it was declared, so that the register has the old one.
+    """Return when the list replaced a contact that the register still has.
 
     That is the time of the first list with the contact that is listed now; "" where no earlier list tells.
     """

@@ -81,7 +81,7 @@ def _with_twins(now: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
 
 
 def _merged_by_name(declared: pd.DataFrame) -> pd.Series:
-    """Return the structures, the first of a domain's of one name where numbers can be one's, or lack."""
+    """Return the structures, those of one domain and name merged if their numbers allow it."""
     rows = declared[declared["whose"] != ""].drop_duplicates(["domain_key", "whose"])
     rows = rows[rows.duplicated("domain_key", keep=False)]
     first: dict[tuple[str, str], str] = {}
@@ -136,7 +136,7 @@ def _give_rows(
 
 
 def _give_left(parties: list[Party], rows: dict[int, tuple[str, ...]], declared: pd.DataFrame) -> None:
-    """Give rows that no identifier claims to whom declared their certificate, or is it by name."""
+    """Give rows that no identifier claims to the party with their certificate or name."""
     of_dn: dict[str, Party] = {}
     of_number: dict[str, Party] = {}
     columns = ("dn_igc_sante", "dn_igc_cps", "name", "operator_id")

@@ -84,7 +84,7 @@ def _presence(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _nearest(listed: pd.DataFrame, absent: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return by domain key a fact of what is `listed` in its place: which, why (`parent` …), whose."""
+    """Return by domain key the similar `listed` domain: its name, why (`parent` …), its operator."""
     rows = tuples(listed.drop_duplicates("key"), "key", "operator_id", "operator")
     owners = {key: owner for key, *owner in rows}
     plain = {_SIGNS.sub("", key): key for key in reversed(owners)}
@@ -172,7 +172,7 @@ def _field(column: str, text: str | Person) -> dict[str, Any]:
 
 
 def _where(matched: Match, column: str, value: str, days: int) -> pd.DataFrame:
-    """Return the pairs that compare so, of the parties that do as a whole, for longer than some days."""
+    """Return the pairs with a verdict that their party has too, for longer than some days."""
     statuses = matched.statuses
     due = (statuses[column] == value) & (statuses["days"].isna() | (statuses["days"] > days))
     pairs = matched.pairs[matched.pairs[matching.match_of(column)] == value]

@@ -226,7 +226,7 @@ def _former_operators(space: TrustSpace) -> Iterator[Finding]:
 
 
 def _bore_before(history: pd.DataFrame, operator_id: str, former: str, text: str, then: pd.DataFrame) -> bool:
-    """Tell whether an operator bore a contact by itself before the former one, of these rows, had left."""
+    """Tell whether an operator had a contact of its own before the former operator left."""
     structures = history.loc[history["operator_id"] == operator_id, "structure"]
     past = history[history["structure"].isin(structures) & (history["first_seen"] <= then["last_seen"].max())]
     came = past.groupby("domain")["first_seen"].min()

@@ -153,7 +153,7 @@ def _to_correct(group: list[Party], stamps: used.Stamps) -> tuple[list[Party], P
     spans = {party: stamps.span(party.rows) or (_NEVER, stamps.until(party.rows)) for party in group}
 
     def is_right(first: Party, second: Party) -> bool:
-        """Tell whether one is newer, or a service's beside a person's; no fault or other sign denies it."""
+        """Tell whether the first is right: newer, or a service's, and no sign contradicts that."""
         newer, older = spans[first][0] > spans[second][1], spans[second][0] > spans[first][1]
         service, person = first.is_service and second.is_person, first.is_person and second.is_service
         return (newer or service) and not (older or person or first.faults - second.faults)

@@ -70,7 +70,7 @@ def runs(uses: Iterable[Use], majority: Mapping[tuple[str, str], Use]) -> list[t
 
 
 def _read(use: Use) -> tuple[list[str], str]:
-    """Return the groups of digits of a contact's number, and its words but for that; nothing without one."""
+    """Return the digit groups of a contact's number and the rest; nothing without a number."""
     text = " ".join(use.contact.text.split())
     number = _NUMBER.search(text)
     return (re.findall(r"\d+", number[0]), fold(_NUMBER.sub(" ", text, 1))) if number else ([], "")

@@ -91,7 +91,7 @@ def best_of(uses: Iterable[Use]) -> dict[str, Any]:
 
 
 def majorities(uses: Iterable[Use], sizes: Mapping[str, int]) -> dict[tuple[str, str], Use]:
-    """Return by operator and kind the contact, most often spelt so, that more than half of its rows hold."""
+    """Return by operator and kind the contact on more than half of its rows, as usually spelt."""
     return {
         (operator_id, kind): max(group, key=lambda use: len(use.rows))
         for (operator_id, kind, _), group in alike(uses).items()

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 async def once(done: dict[K, asyncio.Task[T]], what: K, do: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Return the result of `do`, which only the first to want `what` runs; the others wait for it."""
+    """Return the result of `do`, which runs once for each `what`; later callers wait for it."""
     if what not in done:
         done[what] = asyncio.create_task(do())
     return await done[what]
@@ -80,7 +80,7 @@ class Asker:
         self._paces = defaultdict[str, _Pace](pace)
 
     def go_on(self, replies: Iterable[Reply]) -> None:
-        """Take what an earlier start of the run was told: it is not asked again, and shows who is alive."""
+        """Take over an earlier start's replies: they are not asked again, and show who is alive."""
         for reply in replies:
             if not reply.attempt:
                 continue
@@ -116,7 +116,7 @@ class Asker:
         return self._write(reply) if patient and reply.silent and not reply.attempt else reply
 
     async def _settled(self, ask: Ask, reply: Reply, *, patient: bool) -> Reply:
-        """Return what a question comes to that met with silence, or was truncated, over UDP."""
+        """Return the final reply to a question that was silent or truncated over UDP."""
         lane, tcp, other = self._lane(ask.address, "udp"), self._lane(ask.address, "tcp"), reply
         if not reply.silent or not tcp.silent or tcp.answers:
             other = await self.ask(ask._replace(transport="tcp"), patient=patient)

@@ -181,7 +181,7 @@ class _Talk:
         return deciding, lines
 
     def _expect(self, silence: str) -> None:
-        """Begin to wait for something; `silence` is said where nothing comes."""
+        """Start a deadline; `silence` is the message if nothing comes."""
         self._until, self._silence = time.monotonic() + self._settings.timeout, silence
 
     def _reply(self) -> list[str]:
