@@ -16,7 +16,7 @@ from mssante_audit.base.language import LANGUAGES
 from mssante_audit.dossiers.belongings import ELSEWHERE, dossier_words
 from mssante_audit.dossiers.facts import ANOTHER, dossier
 from mssante_audit.dossiers.letter import letter_files, letter_text
-from mssante_audit.dossiers.page import _once, section
+from mssante_audit.dossiers.page import section
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.dossiers.survey import PEERS_MIN, remedy, survey, theirs
 from mssante_audit.findings.frame import COLUMNS
@@ -105,11 +105,6 @@ def test_masked_it_shows_the_contacts_that_the_space_shows(contacts, shown):
     space = replace(make_space(*of_size(1, 1, project_contact=OURS, support_contact="")), contacts=contacts)
     listed = dossier(space, "1759900001", masked=True).contacts
     assert shown in set(listed["contact"])
-
-
-def test_a_number_that_all_rows_have_is_said_once_as_numbers_are_written():
-    text = plain(_once({"a": ["x", "y"], "Domaines": [1234, 1234]}, "t", 9).striptags())
-    assert "Dans toutes les lignes : Domaines : 1 234." in text
 
 
 def test_earlier_lists_are_counted_or_said_not_to_be_there(space):

@@ -11,7 +11,6 @@ from jinja2 import Environment, meta
 from made_findings import framed, made
 
 from mssante_audit import AUDITS
-from mssante_audit.archive.history import CONTENT
 from mssante_audit.base.export import records
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import SOURCES, Rule
@@ -204,13 +203,6 @@ def test_contacts_are_personal_and_nothing_else_is() -> None:
         "CONTACT_STAMP_OLD",
         "CONTACT_UNCHANGED",
     } | {"DECL_PUBLIC_CONSUMER", "LIST_LETTER_FOREIGN", "RECO_CONTACT", "RECO_CONTACT_OLD"}
-
-
-def test_texts_are_of_the_history() -> None:
-    assert all(set(rule.texts) <= set(CONTENT) for rule in RULES)
-    assert all(rule.texts or not rule.needs_all_rows for rule in RULES)
-    dated = {rule.audit for rule in RULES if rule.texts}
-    assert dated == {"dn_consistency", "stale_contacts", "whitelist_integrity"}
 
 
 def test_a_family_belongs_to_one_audit_and_is_told_in_one_go() -> None:

@@ -446,11 +446,6 @@ def test_colours_of_one_chart_are_told_apart(group, theme, vision):
     assert near == {}
 
 
-def test_red_and_green_alike_would_be_seen():
-    assert distance("ff0000", "00a000", "normal") > 100
-    assert distance("a05000", "507000", "deuteranopia") < LEAST < distance("a05000", "507000", "normal")
-
-
 def test_a_drawing_that_is_saved_has_the_pages_light_colours():
     names = COLOURS.keys() - {"paper", "inverse"}
     assert {name: f"#{colour(name, 'light')}" for name in names} == {name: COLOURS[name] for name in names}

@@ -22,14 +22,12 @@ from tlsmade import write_before
 
 import mssante_audit as ms
 from mssante_audit.audits import audit_all, waived
-from mssante_audit.base.language import using_language
 from mssante_audit.findings.frame import concat
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.trend import read_trend
 from mssante_audit.report.html import names
 from mssante_audit.report.run import run_reports
 from mssante_audit.site.build import build_site
-from mssante_audit.site.pages import _summary
 from mssante_audit.site.view import anchor_of, dossiers_in, page_name
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.contacts import names_nobody
@@ -220,11 +218,6 @@ def test_the_first_words_say_what_is_new_and_whom_to_look_at(sample_site):
     concerned = {owner[row] for i in todo for row in frame["rows"][i]}
     concerned |= {frame["operator_id"][i] for i in todo if frame["operator_id"][i] or frame["domain"][i]}
     assert figures["Opérateurs concernés"].text_content().startswith(f"{len(concerned)}sur ")
-
-
-def test_findings_are_counted_as_english_does():
-    with using_language("en"):
-        assert _summary({"critical": 2, "error": 1, "info": 0}) == "2\xa0critical and 1\xa0error"
 
 
 def test_what_is_shown_on_a_page_asks_for_something_and_the_rest_is_folded(site):

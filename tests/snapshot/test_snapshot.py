@@ -83,11 +83,11 @@ def test_a_space_from_its_snapshot_is_the_one_it_was_made_of(space, private, tmp
 def test_what_was_accepted_is_still_that_for_a_report_and_not_fixed(tmp_path):
     space = load_space(resource("data/sample"), as_of=AS_OF)
     make_snapshot(space, tmp_path / "s")
-    told = provenance(space)["waived"]
+    accepted = provenance(space)["waived"]
     again = load_space(tmp_path / "s")
     audit_all(again)
-    assert [finding["rule"] for finding in told] == ["CONTACT_PERSONAL"]
-    assert provenance(again)["waived"] == told
+    assert [finding["rule"] for finding in accepted] == ["CONTACT_PERSONAL"]
+    assert provenance(again)["waived"] == accepted
 
 
 def test_servers_are_judged_by_the_same_certificates_and_lists(space, tmp_path):

@@ -31,14 +31,6 @@ def test_every_rule_has_a_page_that_says_all_of_it(sources):
     assert said().keys() == ms.catalogue().keys()
 
 
-def test_nearly_every_rule_shows_its_case_in_the_sample(sources, sample_space):
-    fired = set(ms.audit_all(sample_space)["rule"])
-    pages = (sources / "rules").glob("*.md")
-    shown = {path.stem for path in pages if "## In the sample" in path.read_text("utf-8")}
-    assert fired <= shown
-    assert len(shown) > 100
-
-
 def test_every_page_is_for_somebody_and_every_link_leads_somewhere(sources):
     pages = {path.relative_to(sources).with_suffix("").as_posix() for path in sources.rglob("*.md")}
     listed = {page for pages_of in READERS.values() for page in pages_of} | {"readme", "index"}
