@@ -37,7 +37,7 @@ from mssante_audit.findings.frame import concat
 from mssante_audit.findings.ledger import FollowUp, follow
 from mssante_audit.findings.trend import point_of
 from mssante_audit.observe.dns.names import canonical
-from mssante_audit.report.run import Run, run_reports
+from mssante_audit.report.run import ReportsRun, run_reports
 from mssante_audit.site.build import build_site
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.whitelist.listxml import FIELDS
@@ -182,12 +182,12 @@ def findings(sample_space: TrustSpace) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def sample_run(tmp_path_factory) -> Run:
+def sample_run(tmp_path_factory) -> ReportsRun:
     return run_reports(out=tmp_path_factory.mktemp("sample"), parameters={"as_of": SAMPLE_AS_OF})
 
 
 @pytest.fixture(scope="session")
-def english_run(tmp_path_factory) -> Run:
+def english_run(tmp_path_factory) -> ReportsRun:
     settings = {"as_of": SAMPLE_AS_OF, "lang": "en"}
     return run_reports(out=tmp_path_factory.mktemp("english"), parameters=settings)
 
@@ -217,7 +217,7 @@ def real_data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def real_run(real_data) -> Run:
+def real_run(real_data) -> ReportsRun:
     settings = {"data": str(real_data), "as_of": REAL_AS_OF}
     return run_reports(out=real_data.parent / "out", parameters=settings)
 
@@ -229,7 +229,7 @@ def real_space(real_data) -> TrustSpace:
 
 
 @pytest.fixture(scope="session")
-def certificates_run(tmp_path_factory) -> Run:
+def certificates_run(tmp_path_factory) -> ReportsRun:
     """The report on certificates, of the sample with servers that were visited and say hostile things."""
     folder = tmp_path_factory.mktemp("certificates")
     copytree(CATALOGUE, folder / "data")
@@ -252,7 +252,7 @@ def hostile_data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def hostile_run(hostile_data) -> Run:
+def hostile_run(hostile_data) -> ReportsRun:
     """The shipped notebooks' reports of a list with hostile text in every field, contacts shown."""
     settings = {"data": str(hostile_data), "as_of": SAMPLE_AS_OF, "contacts": "all"}
     return run_reports(out=hostile_data.parent / "out", parameters=settings)

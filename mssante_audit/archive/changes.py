@@ -80,7 +80,7 @@ def confidence(kind: str, doubts: tuple[Collection[str], Collection[str]]) -> st
     return "likely" if damaged or kind == "renamed" else "certain"
 
 
-class Operator(NamedTuple):
+class ListedOperator(NamedTuple):
     """An operator as a list names it; its identifier may be ""."""
 
     operator: str
@@ -96,8 +96,8 @@ class Change(NamedTuple):
 
     kind: str
     domain: str
-    before: str | int | Person | tuple[Operator, ...]
-    after: str | int | Person | tuple[Operator, ...]
+    before: str | int | Person | tuple[ListedOperator, ...]
+    after: str | int | Person | tuple[ListedOperator, ...]
     operator_before: str
     operator_after: str
     of: tuple[str, str] = ("", "")
@@ -182,8 +182,8 @@ def _by_kind(old: Rows, new: Rows) -> Iterator[Change]:
             yield from _in_both(left.get(domain, []), right.get(domain, []), rows)
 
 
-def _operators(rows: list[Row]) -> tuple[Operator, ...]:
-    return tuple(dict.fromkeys(Operator(row.operator, row.name) for row in sorted(rows)))
+def _operators(rows: list[Row]) -> tuple[ListedOperator, ...]:
+    return tuple(dict.fromkeys(ListedOperator(row.operator, row.name) for row in sorted(rows)))
 
 
 def _change(

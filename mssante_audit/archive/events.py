@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mssante_audit.archive import changes
-from mssante_audit.archive.changes import CONFIDENCES, Change, Operator, Side, confidence, side_of
+from mssante_audit.archive.changes import CONFIDENCES, Change, ListedOperator, Side, confidence, side_of
 from mssante_audit.archive.renames import renames_in
 from mssante_audit.archive.store import Archive
 from mssante_audit.base.errors import InputError, ParameterError
@@ -207,7 +207,7 @@ def _facts(
 
 
 def _operator(identifier: str, names: Mapping[str, str]) -> dict[str, str]:
-    return Operator(identifier, names.get(identifier, ""))._asdict()
+    return ListedOperator(identifier, names.get(identifier, ""))._asdict()
 
 
 def _certificate(dn: object) -> dict[str, str]:

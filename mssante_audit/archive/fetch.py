@@ -18,7 +18,7 @@ import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mssante_audit.archive.history import bring_up_to_date
-from mssante_audit.archive.store import GOOD, MAX_LOSS, Archive, Record, append, keep, locked
+from mssante_audit.archive.store import GOOD, MAX_LOSS, Archive, LogLine, append, keep, locked
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.secret import masked_url
@@ -72,10 +72,10 @@ class Download:
     head: str = ""
 
 
-def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) -> Record:
+def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) -> LogLine:
     """Fetch the list, store it and log the outcome; a failure is logged and a `FetchError`."""
     at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-    record = Record(at, "fetch", "failed", source=settings.shown)
+    record = LogLine(at, "fetch", "failed", source=settings.shown)
     with locked(archive.folder):
         fresh = replace(archive)
         last = _last(fresh, settings.shown)
@@ -95,7 +95,7 @@ def fetch(archive: Archive, settings: Settings, *, now: datetime | None = None) 
         return record
 
 
-def _last(archive: Archive, url: str) -> Record | None:
+def _last(archive: Archive, url: str) -> LogLine | None:
     """Return the record of the last list had from this address, if that list is still there, and whole."""
     for record in reversed(archive.log):
         if record.source == url and record.outcome in (*GOOD, "quarantined"):
@@ -104,7 +104,7 @@ def _last(archive: Archive, url: str) -> Record | None:
     return None
 
 
-def download(settings: Settings, last: Record | None = None) -> Download:
+def download(settings: Settings, last: LogLine | None = None) -> Download:
     """Download the list if it differs from the `last` one; a refusal is a `FetchError`."""
     try:
         url = httpx.URL(settings.url)

@@ -51,7 +51,7 @@ _NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}Z)-([0-9a-f]{8})\.xml\.gz")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LogLine:
     """What a fetch or an import did with one list: a line of ``log.jsonl``.
 
     Flags: ``older`` than the last list; ``shrunk``: lost more rows than allowed; ``future``; ``same-second``;
@@ -82,9 +82,9 @@ class Record:
         return f"{self.outcome}{flags} {self.file}: {self.message}".rstrip(": ")
 
 
-def read_log(folder: Path) -> list[Record]:
+def read_log(folder: Path) -> list[LogLine]:
     """Return the records of a log, lines cut off left out; one of another version is an `InputError`."""
-    path, records = folder / LOG, list[Record]()
+    path, records = folder / LOG, list[LogLine]()
     lines = read_bytes(path, MAX_LOG).splitlines() if os.path.lexists(path) else ()
     for number, line in enumerate(lines, 1):
         with suppress(json.JSONDecodeError, UnicodeDecodeError, TypeError, AttributeError, RecursionError):
@@ -93,12 +93,12 @@ def read_log(folder: Path) -> list[Record]:
                 message = "written by another version (format {}, this one reads {})"
                 formats, remedy = (repr(content["version"]), VERSION), "Update mssante-audit"
                 raise InputError(message, *formats, file=str(path), line=number, remedy=remedy)
-            values = {entry.name: content[entry.name] for entry in fields(Record) if entry.name in content}
-            records.append(Record(**values | {"flags": tuple(values.get("flags", ()))}))
+            values = {entry.name: content[entry.name] for entry in fields(LogLine) if entry.name in content}
+            records.append(LogLine(**values | {"flags": tuple(values.get("flags", ()))}))
     return records
 
 
-def append(folder: Path, record: Record) -> Record:
+def append(folder: Path, record: LogLine) -> LogLine:
     """Write a record at the end of the log (`append_line`, with its errors), after what it is of."""
     sync_folder(folder)
     append_line(folder / LOG, json.dumps({"version": VERSION} | asdict(record), ensure_ascii=True))
@@ -142,12 +142,12 @@ class Archive:
         return tuple(sorted(filter(None, map(_snapshot, files))))
 
     @cached_property
-    def log(self) -> tuple[Record, ...]:
+    def log(self) -> tuple[LogLine, ...]:
         """The records, oldest first."""
         return tuple(read_log(self.folder))
 
     @cached_property
-    def kept(self) -> dict[str, Record]:
+    def kept(self) -> dict[str, LogLine]:
         """The record of each list that was found valid, by file."""
         return {record.file: record for record in self.log if record.outcome in ("kept", "same")}
 
@@ -317,8 +317,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def keep(
-    archive: Archive, content: bytes, record: Record, max_loss: float = MAX_LOSS, now: datetime | None = None
-) -> Record:
+    archive: Archive, content: bytes, record: LogLine, max_loss: float = MAX_LOSS, now: datetime | None = None
+) -> LogLine:
     """Keep a list (XML or gzip), or put it in quarantine; write the record, and return it with the outcome.
 
     The archive's lock must be held, and the archive opened since. `record` has what is known so far.
@@ -347,8 +347,8 @@ def keep(
 
 
 def _store(
-    archive: Archive, whitelist: WhiteList, made_at: datetime, record: Record, max_loss: float, now: datetime
-) -> Record:
+    archive: Archive, whitelist: WhiteList, made_at: datetime, record: LogLine, max_loss: float, now: datetime
+) -> LogLine:
     record = replace(record, file=f"{stamp_of(made_at)}-{whitelist.sha256[:8]}.xml.gz")
     target, notes = archive.folder / record.file, list[str]()
     if target.exists():
@@ -377,7 +377,7 @@ def _store(
     return replace(record, outcome="kept", flags=tuple(flags), message="; ".join([*notes, *flags.values()]))
 
 
-def _quarantine(folder: Path, content: bytes, record: Record, time: datetime | None, reason: str) -> Record:
+def _quarantine(folder: Path, content: bytes, record: LogLine, time: datetime | None, reason: str) -> LogLine:
     name = f"{stamp_of(time) if time else 'undated'}-{record.sha256[:8]}.gz"
     # The very bytes received, under one more layer: what is in them is not known.
     write_bytes(folder / QUARANTINE / name, gzip.compress(content, mtime=0))
@@ -388,12 +388,12 @@ def _quarantine(folder: Path, content: bytes, record: Record, time: datetime | N
 
 def import_lists(
     archive: Archive, files: Sequence[Path], *, max_loss: float = MAX_LOSS, now: datetime | None = None
-) -> Iterator[Record]:
+) -> Iterator[LogLine]:
     """Keep lists collected elsewhere, in whatever order; yield what became of each."""
     with locked(archive.folder):
         for file in files:
             at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
-            record = Record(at, "import", "failed", source=file.name)
+            record = LogLine(at, "import", "failed", source=file.name)
             try:
                 content = read_bytes(file, MAX_BYTES)
             except InputError as error:

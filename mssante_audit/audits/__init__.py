@@ -26,7 +26,7 @@ from mssante_audit.findings.facts import hidden, plain
 from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of, typed, worded
 from mssante_audit.findings.held import held
 from mssante_audit.findings.places import Place
-from mssante_audit.findings.registry import Audit, Run, audit_named, input_of, known_needs, ours, provide
+from mssante_audit.findings.registry import Audit, Finder, audit_named, input_of, known_needs, ours, provide
 from mssante_audit.findings.registry import audits as audits
 from mssante_audit.findings.registry import catalogue as catalogue
 from mssante_audit.findings.registry import register as register
@@ -160,7 +160,7 @@ def parted(name: str, space: TrustSpace) -> tuple[pd.DataFrame, pd.DataFrame]:
     return space.once(audit_named(name), make)
 
 
-def _made_by(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
+def _made_by(audit: Audit, part: Finder, space: TrustSpace) -> list[Finding]:
     """Return the findings of one part of an audit; if it raises, those so far and the failure."""
     cut = "cut" in space.whitelist.damage_kinds
     rules = {rule.code: rule for rule in audit.rules}
@@ -193,7 +193,7 @@ def _made_by(audit: Audit, part: Run, space: TrustSpace) -> list[Finding]:
     return results
 
 
-def _checked(audit: Audit, part: Run, space: TrustSpace) -> Iterator[Finding]:
+def _checked(audit: Audit, part: Finder, space: TrustSpace) -> Iterator[Finding]:
     """Yield what a part of somebody else's audit finds, refusing what would fail later."""
     rules, rows = {rule.code: rule for rule in audit.rules}, set(space.entries["row"].tolist())
     for finding in part(space):

@@ -62,7 +62,7 @@ Several = Annotated[tuple[T, ...], Field(strict=False)]  # TOML and JSON have li
 Name = Annotated[str, Field(min_length=1)]
 Place = Annotated[Path, BeforeValidator(placed, json_schema_input_type=Name)]
 Names = Several[Name]
-Server = Annotated[str, Field(pattern=r"^[^=\s]+=[^=\s]+$")]
+ServerSetting = Annotated[str, Field(pattern=r"^[^=\s]+=[^=\s]+$")]
 _STATES = "|".join(STATES[:-1])
 Tolerated = Annotated[str, Field(pattern=rf"^[a-z]+(:({_STATES}))?$")]
 _PLACED_OR_NONE = BeforeValidator(lambda value, info: None if value == "" else placed(value, info), str)
@@ -104,7 +104,7 @@ class Observe(Section):
 
     enabled: bool = setting(False, "Whether to observe.")
     parent_zone: Name = setting("mssante.fr", "Zone that hands the domains out.")
-    parent_servers: Several[Server] = setting(
+    parent_servers: Several[ServerSetting] = setting(
         (), 'Its servers, each "name=address"; found in the DNS if none is given.'
     )
     resolvers: Names = setting(

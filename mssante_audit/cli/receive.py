@@ -12,21 +12,21 @@ from typing import Any
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.language import current_language, format_text, gettext
 from mssante_audit.network.hosts import Ways
-from mssante_audit.network.lookups import Found
-from mssante_audit.network.mail import Mail, mails
-from mssante_audit.network.walk import Elsewhere, Server, Visit
+from mssante_audit.network.lookups import Lookup
+from mssante_audit.network.mail import Arrival, mails
+from mssante_audit.network.walk import Elsewhere, ServerReplies, ZoneVisit
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.dns.run import observe_now
 from mssante_audit.observe.file import find_observations
 from mssante_audit.observe.tls.observation import load_servers
 from mssante_audit.space.trust import Thresholds, TrustSpace, list_of
-from mssante_audit.verdicts.presented import Shown, Wire, receiving, wire_of
+from mssante_audit.verdicts.presented import ServerView, Wire, receiving, wire_of
 from mssante_audit.verdicts.words import OUTCOME_WORDS, RECEIVING, REFUSED, about, capital, causes, reason
 
 
 def judged(
     domain: str, data: Path | None, anchors: Sequence[str], options: Mapping[str, Any]
-) -> tuple[Mail, Wire]:
+) -> tuple[Arrival, Wire]:
     """Ask the DNS about a domain; return whether its mail arrives, and what its mail servers presented.
 
     Of the data folder only the domain's rows in the list are read, and what was observed of TLS.
@@ -47,7 +47,7 @@ def judged(
     return receiving(mail, wire.tls), wire
 
 
-def answer_lines(mail: Mail) -> Iterator[str]:
+def answer_lines(mail: Arrival) -> Iterator[str]:
     """Yield the lines that say what was asked, what came of it, and what to do."""
     cause = f" ({mail.cause})" if mail.cause else ""
     yield f"{mail.domain}: {mail.receives}{cause}"
@@ -64,7 +64,7 @@ def steps(ways: Ways | None) -> list[dict[str, Any]]:
     for step in ways.met if ways else ():
         if isinstance(step, Elsewhere):
             rows.append(_lookup(step.name, "MX", step.found, step.ways))
-        elif not isinstance(step, Visit):
+        elif not isinstance(step, ZoneVisit):
             rows += [_lookup(step.name, "A", step.v4), _lookup(step.name, "AAAA", step.v6)]
         else:
             below: dict[str, list[dict[str, Any]]] = {}
@@ -76,7 +76,7 @@ def steps(ways: Ways | None) -> list[dict[str, Any]]:
     return rows
 
 
-def _lookup(name: str, qtype: str, lookup: Found, ways: Ways | None = None) -> dict[str, Any]:
+def _lookup(name: str, qtype: str, lookup: Lookup, ways: Ways | None = None) -> dict[str, Any]:
     server, address = (lookup.replies[-1].server, lookup.replies[-1].address) if lookup.replies else ("", "")
     return {
         "name": name, "qtype": qtype, "zone": "", "server": server, "address": address,
@@ -85,7 +85,7 @@ def _lookup(name: str, qtype: str, lookup: Found, ways: Ways | None = None) -> d
 
 
 def _questions(
-    name: str, zone: str, server: Server, below: dict[str, list[dict[str, Any]]]
+    name: str, zone: str, server: ServerReplies, below: dict[str, list[dict[str, Any]]]
 ) -> Iterator[dict[str, Any]]:
     """Yield a question an address of a server, or one without an address; of `below` what it led to goes."""
     question = {"name": name, "qtype": "MX", "zone": zone, "server": server.name}
@@ -132,7 +132,7 @@ def certificates(wire: Wire) -> Iterator[str]:
     yield from (f"- {name} → {outcomes['unvisited']}" for name in wire.missing)
 
 
-def record_of(mail: Mail, wire: Wire) -> dict[str, Any]:
+def record_of(mail: Arrival, wire: Wire) -> dict[str, Any]:
     """Return the same as JSON types."""
     return {
         "domain": mail.domain, "receives": mail.receives, "cause": mail.cause, "facts": dict(mail.facts),
@@ -145,7 +145,7 @@ def record_of(mail: Mail, wire: Wire) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _server(visited: Shown) -> dict[str, Any]:
+def _server(visited: ServerView) -> dict[str, Any]:
     server, leaf, chain = visited.server, visited.server.leaf, visited.server.chain
     return {
         "hosts": server.hosts, "address": server.address, "seen_at": server.at.isoformat(),

@@ -19,7 +19,7 @@ from mssante_audit.cli.console import debugging, parameters_of, say, say_failed
 from mssante_audit.cli.options import offer
 
 if TYPE_CHECKING:
-    from mssante_audit.dossiers.write import Dossier
+    from mssante_audit.dossiers.write import Entry
     from mssante_audit.report.run import Outcome
     from mssante_audit.space.inputs import Bundle
 
@@ -131,7 +131,7 @@ def dossiers(
     named = {name: parameters.pop(name, None) for name in ("region", "department")}
     on = read_stationery(letter) if letter else Stationery()
 
-    def report_outcome(dossier: Dossier) -> None:
+    def report_outcome(dossier: Entry) -> None:
         label, fault = f"{dossier.operator_id} {dossier.name}".strip(), dossier.failure
         if fault:
             say(f"{label}: FAILED, {_partial(fault['kind'], fault['message'], out, dossier.file)}")

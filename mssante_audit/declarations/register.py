@@ -21,7 +21,7 @@ from mssante_audit.base.reading import read_bytes, read_toml
 from mssante_audit.base.settings import Line, Names, Section, fault
 from mssante_audit.declarations import read as reading
 from mssante_audit.declarations.headings import fields, read_mapping
-from mssante_audit.declarations.values import KINDS, UNREAD, File, mapped, read_file
+from mssante_audit.declarations.values import KINDS, UNREAD, RegisterFile, mapped, read_file
 from mssante_audit.values.identifiers import structure_key
 
 SCOPE = "scope.toml"  # beside the register: whose declarations it holds, where these are not everybody's
@@ -168,7 +168,7 @@ def load_declarations(
         columns = columns_file if (columns_file := folder / "columns.toml").exists() else {}
     mapping = columns if isinstance(columns, Mapping) else read_mapping(Path(columns))
     digest = hashlib.sha256()
-    files, distinct = list[File](), list[File]()
+    files, distinct = list[RegisterFile](), list[RegisterFile]()
     contents: dict[str, str] = {}
     for part in parts:
         raw = read_bytes(part, reading.MAX_BYTES)

@@ -18,7 +18,7 @@ from mssante_audit.values.identifiers import identifier_of
 _SIGNATORY = ("signatory_last_name", "signatory_first_name")
 
 
-class Kind(NamedTuple):
+class ProblemKind(NamedTuple):
     """One kind of problem, and how a message says it."""
 
     level: str  # ``column`` (of the whole file), ``unread`` (the value is lost), ``recovered`` (in doubt)
@@ -26,14 +26,14 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    name: Kind(level, text)
+    name: ProblemKind(level, text)
     for level, texts in table_of("mssante_audit.declarations", "problems.toml").items()
     for name, text in texts.items()
 }
 UNREAD = frozenset(name for name, kind in KINDS.items() if kind.level == "unread")
 
 
-class File(NamedTuple):
+class RegisterFile(NamedTuple):
     """What one file holds: parts of the `mssante_audit.declarations.register.Register`."""
 
     sheet: Sheet
@@ -57,7 +57,7 @@ _SLIPS: tuple[tuple[str, tuple[str, ...], str, Callable[[str], str]], ...] = (
 )
 
 
-def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
+def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> RegisterFile:
     """Return what a file says, typed; if no column holds the domain it is an `InputError`."""
     headings = resolve(sheet.headings, mapping)
     if "domain" not in headings.fields:
@@ -99,7 +99,7 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> File:
     columns["operator_id"] = mapped(columns["structure_id"], identifier_of)
     file = pd.Series(sheet.file, index=index, dtype="str")
     frame = pd.DataFrame({"file": file, "row": index, **columns})
-    return File(sheet, frame, pd.DataFrame(cells), pd.DataFrame(others, index), missing, places)
+    return RegisterFile(sheet, frame, pd.DataFrame(cells), pd.DataFrame(others, index), missing, places)
 
 
 def _note(sheet: Sheet, field: Field, where: Any, kind: str, texts: pd.Series) -> None:

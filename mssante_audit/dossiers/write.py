@@ -51,7 +51,7 @@ _PLAIN = re.compile(r"[0-9][0-9a-z-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
-class Dossier:
+class Entry:
     """What became of one operator's dossier."""
 
     operator_id: str
@@ -71,7 +71,7 @@ class DossierRun:
     """What became of a run: in `outcomes`, in the order of the index, the dossiers it made."""
 
     out: Path
-    outcomes: tuple[Dossier, ...]
+    outcomes: tuple[Entry, ...]
 
     def exit_status(self, fail_on: str | None = None) -> int:
         """Return 3 if a dossier failed, 1 if a finding is at or above severity `fail_on`, 0 otherwise."""
@@ -96,7 +96,7 @@ class Order:
 class Made(NamedTuple):
     """A dossier that was made, or what there is of it; workers know neither name nor last good one."""
 
-    dossier: Dossier
+    dossier: Entry
     files: Mapping[str, bytes]  # content by suffix
 
 
@@ -175,7 +175,7 @@ def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -
     digests = {suffix: digest(content) for suffix, content in files.items()}
     counts, status = record.by_severity if record else None, "failed" if failure else "done"
     name = file_name(operator_id)
-    entry = Dossier(operator_id, "", name, status, counts, made_at, order.given["as_of"], digests, problem)
+    entry = Entry(operator_id, "", name, status, counts, made_at, order.given["as_of"], digests, problem)
     return Made(entry, files)
 
 
@@ -220,7 +220,7 @@ def write_dossiers(
     on: Stationery | None = None,
     send: Callable[[Bundle], Any] = lambda bundle: bundle,
     debug: bool = False,
-    listener: Callable[[int, int, Dossier], None] = lambda *_: None,
+    listener: Callable[[int, int, Entry], None] = lambda *_: None,
 ) -> DossierRun:
     """Write dossiers: of operators named, or that sit in a place, or all of them. The others' stay.
 
@@ -255,7 +255,7 @@ def write_dossiers(
         )
     operator_ids = dict.fromkeys(i for i in selected or names if i and (sitting is None or i in sitting))
     with staging.private(out, names_persons=not masked), staging.locked(out) as folder, ExitStack() as pool:
-        before, written, sent = read_dossiers(out), dict[str, Dossier](), None
+        before, written, sent = read_dossiers(out), dict[str, Entry](), None
         if executor:  # the order goes without paths of this machine, and the data with it
             order = replace(order, given={**settings, "data": None})
             if data is not None and Path(data) != resources.sample_folder():
@@ -284,11 +284,11 @@ def write_dossiers(
     return DossierRun(out, tuple(dossier for dossier in index if dossier.operator_id in written))
 
 
-def read_dossiers(out: Path) -> dict[str, Dossier]:
+def read_dossiers(out: Path) -> dict[str, Entry]:
     """Return the dossiers that an output folder's index tells of, by operator; none if it cannot be read."""
     try:
         entries = json.loads(reading.read_text(out / INDEX, 64 * reading.MB))["dossiers"]
-        dossiers = [Dossier(**entry) for entry in entries]
+        dossiers = [Entry(**entry) for entry in entries]
         sound = (d for d in dossiers if d.file == file_name(d.operator_id) and SUFFIXES.issuperset(d.files))
         return {dossier.operator_id: dossier for dossier in sound}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -301,7 +301,7 @@ def file_name(operator_id: str) -> str:
 
 
 def _stale(
-    before: Mapping[str, Dossier], index: Sequence[Dossier], written: Mapping[str, Dossier]
+    before: Mapping[str, Entry], index: Sequence[Entry], written: Mapping[str, Entry]
 ) -> Iterator[Path]:
     """Yield outdated files: of operators that left, of repaired failures, of parts now absent."""
     listed = {dossier.operator_id for dossier in index}
@@ -312,7 +312,7 @@ def _stale(
             yield from (Path(f"{old.file}{s}") for s in SUFFIXES.difference(new.files if new else ()))
 
 
-def dossiers_html(dossiers: Sequence[Dossier], provenance: Mapping[str, Any]) -> str:
+def dossiers_html(dossiers: Sequence[Entry], provenance: Mapping[str, Any]) -> str:
     """Return the page that lists dossiers, in the order given, in the current language."""
     failed, code = sum(dossier.status == "failed" for dossier in dossiers), script()
     context = {"dossiers": dossiers, "failed": failed, "provenance": provenance, "script": code}

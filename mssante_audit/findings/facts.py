@@ -15,7 +15,7 @@ from mssante_audit.values.person import Person, masks, unnamed
 MARKS = ("person", "registered")
 
 
-class Shown(str):
+class ClearText(str):
     """A person's text as it is, because somebody asked for it."""
 
     __slots__ = ()
@@ -52,7 +52,7 @@ def hidden(facts: Any, is_own: Callable[[str], bool] = lambda _: False, contacts
     """
     persons = (part for part in _leaves(facts) if isinstance(part, Person) and not is_own(part.text))
     masked = masks(persons, contacts)
-    return _replaced(facts, lambda person: masked.get(person) or Shown(person.text), unnamed)
+    return _replaced(facts, lambda person: masked.get(person) or ClearText(person.text), unnamed)
 
 
 def told_to(facts: Any, is_own: Callable[[str], bool]) -> Any:
@@ -62,12 +62,12 @@ def told_to(facts: Any, is_own: Callable[[str], bool]) -> Any:
 
 def clear(facts: Any) -> Any:
     """Return facts with every person as the list writes it: for one's own eyes."""
-    return _replaced(facts, lambda person: Shown(person.text), str)
+    return _replaced(facts, lambda person: ClearText(person.text), str)
 
 
 def names_persons(facts: Any) -> bool:
     """Tell whether facts hold a person's text as it is (`clear`)."""
-    return any(isinstance(part, Shown) for part in _leaves(facts))
+    return any(isinstance(part, ClearText) for part in _leaves(facts))
 
 
 def _leaves(facts: Any) -> Iterator[Any]:
@@ -81,7 +81,7 @@ def _leaves(facts: Any) -> Iterator[Any]:
 def _replaced(facts: Any, of_person: Callable[[Person], Any], of_text: Callable[[str], str]) -> Any:
     match facts:
         case str():
-            return facts if isinstance(facts, Shown) else of_text(facts)
+            return facts if isinstance(facts, ClearText) else of_text(facts)
         case Person():
             return of_person(facts)
         case list() | tuple():

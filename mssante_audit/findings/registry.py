@@ -51,7 +51,7 @@ def input_of(need: str) -> str:
 
 
 # From a `mssante_audit.space.TrustSpace` to the `mssante_audit.findings.frame.Finding` in it.
-Run = Callable[[Any], Iterable[Any]]
+Finder = Callable[[Any], Iterable[Any]]
 _Language = Literal["fr", "en"]
 # By field of an audit what is wrong with it, and what to do.
 _FAULTS = {
@@ -74,7 +74,7 @@ class Audit(BaseModel):
     """By language (``fr``, ``en``), or one for both."""
     rules: tuple[Rule, ...]
     """Those that its findings may name (`mssante_audit.findings.load_rules`)."""
-    run: Run | Annotated[tuple[Run, ...], Field(min_length=1)]
+    run: Finder | Annotated[tuple[Finder, ...], Field(min_length=1)]
     """What finds; where there are several, each for itself: one that raises costs the others nothing."""
     needs: tuple[str, ...] = ()
     """Names of `known_needs`; where one lacks the audit is not made, and nothing is said to be checked."""
@@ -86,7 +86,7 @@ class Audit(BaseModel):
         name: str,
         title: Mapping[str, str] | str,
         rules: tuple[Rule, ...],
-        run: Run | tuple[Run, ...],
+        run: Finder | tuple[Finder, ...],
         needs: tuple[str, ...] = (),
         uses: tuple[str, ...] = (),
     ) -> None:
@@ -116,7 +116,7 @@ class Audit(BaseModel):
         return needs
 
     @property
-    def parts(self) -> tuple[Run, ...]:
+    def parts(self) -> tuple[Finder, ...]:
         """What finds, one by one."""
         return self.run if isinstance(self.run, tuple) else (self.run,)
 

@@ -19,7 +19,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class TrendPoint:
     """What one run found, in numbers."""
 
     at: str
@@ -40,10 +40,10 @@ class Point:
 
 def point_of(
     as_of: datetime, findings: pd.DataFrame, waived: pd.DataFrame, follow_up: FollowUp | None
-) -> Point:
+) -> TrendPoint:
     """Return a run's point from its findings, waived ones, and the comparison with the last run."""
     counts = follow_up.counts() if follow_up else {"new": 0, "open": len(findings), "fixed": 0}
-    return Point(as_of.isoformat(), severity_counts(findings), **counts, waived=len(waived))
+    return TrendPoint(as_of.isoformat(), severity_counts(findings), **counts, waived=len(waived))
 
 
 def severity_counts(findings: pd.DataFrame) -> dict[str, int]:
@@ -53,13 +53,13 @@ def severity_counts(findings: pd.DataFrame) -> dict[str, int]:
     return {severity: counts[severity] for severity in reversed(SEVERITIES)}
 
 
-def read_trend(file: Path) -> tuple[Point, ...]:
+def read_trend(file: Path) -> tuple[TrendPoint, ...]:
     """Return the points of a file, oldest first; one that cannot be read is an `InputError`."""
     state = read_state(file, VERSION, "points")
-    return tuple(Point(**point) for point in state["points"]) if state else ()
+    return tuple(TrendPoint(**point) for point in state["points"]) if state else ()
 
 
-def add_point(file: Path, point: Point) -> tuple[Point, ...]:
+def add_point(file: Path, point: TrendPoint) -> tuple[TrendPoint, ...]:
     """Add a point to a file, in the place of one of the same instant; return all of them."""
     point = replace(point, at=parse_instant(point.at).isoformat())
     others = (other for other in read_trend(file) if other.at != point.at)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from dns.inet import is_address
 
 from mssante_audit.base.resources import table_of
-from mssante_audit.network.lookups import ABSENT, Found, Lookups
+from mssante_audit.network.lookups import ABSENT, Lookup, Lookups
 from mssante_audit.network.replies import MAX_RECORDS, PARTIAL, ReplyIndex
 from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
 from mssante_audit.values.hosts import host_faults
@@ -110,12 +110,12 @@ class MailHost(NamedTuple):
     name: str
     state: str
     """How it can be reached: ``good``, ``mixed`` (with private addresses), ``ipv6``, one of `PARTIAL`,
-    ``alias``, ``partly``, ``six``, ``own`` or ``long`` (`Found.partly`), ``differ`` (the servers of its zone
+    ``alias``, ``partly``, ``six``, ``own`` or ``long`` (`Lookup.partly`), ``differ`` (the servers of its zone
     give different addresses, or one gives none), ``many`` (addresses, for BIND), ``private``, ``literal`` (an
     address stands for its name: Postfix warns and connects; or no host has such a name: Postfix does not look
     it up); why it has no address; "" for unknown."""
-    v4: Found = Found("nodata")
-    v6: Found = Found("nodata")
+    v4: Lookup = Lookup("nodata")
+    v6: Lookup = Lookup("nodata")
     public: frozenset[str] = frozenset()
 
     @property
@@ -176,7 +176,7 @@ class MailHosts:
                 return Ways(YES, Part("no-mail", {"name": name, "zone": ""}), frozenset(), (host,))
         else:
             families = (frozenset(a for a in addresses if (":" in a) is six) for six in (False, True))
-            found = (Found("found" if a else "nodata", (a,), partly=partly) for a in families)
+            found = (Lookup("found" if a else "nodata", (a,), partly=partly) for a in families)
             host = self._reached(name, *found)
         return Ways(YES, self._of_hosts({name: host}), frozenset({name}), (host,))
 
@@ -194,7 +194,7 @@ class MailHosts:
             part = Part("exchangers-many", {"hosts": sorted(reached)[:3]})
         return Ways(YES, part, reached, tuple(hosts.values()))
 
-    def _reached(self, name: str, v4: Found, v6: Found) -> MailHost:
+    def _reached(self, name: str, v4: Lookup, v6: Lookup) -> MailHost:
         """Tell how a host can be reached that has these addresses."""
         for lookup, state in ((v4, v4.partly or "good"), (v6, v6.partly or "ipv6")):
             if not lookup.status:

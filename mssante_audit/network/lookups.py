@@ -17,7 +17,7 @@ _DEPTH = 4  # zones that are looked up to find the servers of another
 ABSENT = ("nxdomain", "loop", "failed", "nodata")
 
 
-class Found(NamedTuple):
+class Lookup(NamedTuple):
     """What came of looking a name up."""
 
     status: str
@@ -34,11 +34,11 @@ class Found(NamedTuple):
     their addresses), ``six`` (they have IPv6 only), ``own`` (those that its zone names itself do not answer)
     or ``long`` (`ALIASES`)."""
     links: int = 0
-    parts: tuple["Found", ...] = ()
+    parts: tuple["Lookup", ...] = ()
     """What the answers of different servers come to, where there are several."""
 
     @property
-    def ends(self) -> tuple["Found", ...]:
+    def ends(self) -> tuple["Lookup", ...]:
         """What each answer comes to."""
         return self.parts or (self,)
 
@@ -64,12 +64,12 @@ class Lookups:
 
     def __init__(self, index: ReplyIndex, chains: Chains) -> None:
         self._index, self._chains = index, chains
-        self._found: dict[tuple[str, str, bool], Found] = {}
+        self._found: dict[tuple[str, str, bool], Lookup] = {}
         self._under_way: set[tuple[str, str]] = set()
         self._ways: dict[tuple[str, frozenset[str]], str | None] = {}
         self._servers: dict[str, frozenset[str] | None] = {}
 
-    def look_up(self, name: str, qtype: str, *, every: bool = False, depth: int = 0) -> Found:
+    def look_up(self, name: str, qtype: str, *, every: bool = False, depth: int = 0) -> Lookup:
         """Return the data of a name, through aliases; `every`: as all servers of its zone give it."""
         key = (name, qtype, every)
         lookup = self._found.get(key) or self._look_up(name, qtype, every, 0, depth)
@@ -83,7 +83,7 @@ class Lookups:
         addresses = {address for lookup in lookups for address in lookup.data}
         return addresses, way_of(lookups), all(lookup.status for lookup in lookups)
 
-    def _look_up(self, name: str, qtype: str, every: bool, links: int, depth: int) -> Found:
+    def _look_up(self, name: str, qtype: str, every: bool, links: int, depth: int) -> Lookup:
         answers = self._conclusive(name, qtype)
         if not answers:
             return self._failing(name, qtype, depth)
@@ -100,7 +100,7 @@ class Lookups:
                 by_address = self._index.answers(asked_zone, name, qtype)
                 of_servers = [by_address.get(address, UNKNOWN) for address in servers or ()]
                 if servers is None or any(not answer.kind for answer in of_servers):
-                    return Found("", (), zone)
+                    return Lookup("", (), zone)
                 denials += [answer.reply for answer in of_servers if answer.reply and answer.reply.denies]
                 if asked_zone != zone:
                     from_above = (reply for answer in of_servers for reply in answer.replies)
@@ -111,13 +111,13 @@ class Lookups:
         way = self._way_to(zone, depth, frozenset(a for a, answer in of_zone.items() if answer.failed))
         own_sets = self._own_sets(zone, of_zone) if in_full and zone != self._index.parent else ""
         if kind is None or way is None or own_sets is None:
-            return Found("", (), zone)
+            return Lookup("", (), zone)
         data = frozenset().union(*(reply.answers for reply in replies))
         if data and not merging:
-            lookup = Found("found", (data,), zone, tuple(r for r in replies if r.answers)[:1])
+            lookup = Lookup("found", (data,), zone, tuple(r for r in replies if r.answers)[:1])
         else:
             parts = [self._of_reply(reply, qtype, every, links, depth) for reply in replies]
-            parts += [Found("nxdomain", (), zone, (reply,)) for reply in denials]
+            parts += [Lookup("nxdomain", (), zone, (reply,)) for reply in denials]
             order = {"found": 0, "nxdomain": 1}
             lookup = _merged(parts) if merging else min(parts, key=lambda p: order.get(p.status, 2))
         return lookup._replace(partly=kind or way or own_sets or lookup.partly)
@@ -145,18 +145,18 @@ class Lookups:
             kinds.add(min(ways, default="own"))
         return max(kinds)
 
-    def _of_reply(self, reply: Reply, qtype: str, every: bool, links: int, depth: int) -> Found:
+    def _of_reply(self, reply: Reply, qtype: str, every: bool, links: int, depth: int) -> Lookup:
         """Return what a reply leads to, through the aliases that it names."""
         if reply.alias and reply.zone:
             hops = len(reply.chain) - 1
             if reply.alias in reply.chain[:-1] or links + hops > MOST_ALIASES:
-                return Found("loop", (), reply.zone, (reply,))
+                return Lookup("loop", (), reply.zone, (reply,))
             end = self._look_up(reply.alias, qtype, every, links + hops, depth)
             partly = end.partly or ("long" if links + hops > ALIASES else "")
             return end._replace(replies=(reply, *end.replies), partly=partly, links=end.links + hops)
         if reply.answers:
-            return Found("found", (reply.answers,), reply.zone, (reply,))
-        return Found("nxdomain" if reply.outcome == "nxdomain" else "nodata", (), reply.zone, (reply,))
+            return Lookup("found", (reply.answers,), reply.zone, (reply,))
+        return Lookup("nxdomain" if reply.outcome == "nxdomain" else "nodata", (), reply.zone, (reply,))
 
     def _conclusive(self, name: str, qtype: str) -> dict[str, ServerAnswer]:
         """Return the answers that settle a name, by address, of the lowest zone that has any."""
@@ -210,16 +210,16 @@ class Lookups:
             not_known |= not (addresses or way or conclusive)
         return None if not_known else max(ways, default="")
 
-    def _failing(self, name: str, qtype: str, depth: int) -> Found:
+    def _failing(self, name: str, qtype: str, depth: int) -> Lookup:
         """Tell a lookup that failed for certain from one of which too few replies are there."""
         if (name, qtype) in self._under_way:
-            return Found("failed")
+            return Lookup("failed")
         if depth > _DEPTH:
-            return Found("")
+            return Lookup("")
         self._under_way.add((name, qtype))
         zone, has_failed = self._unanswered(name, qtype, depth)
         self._under_way.discard((name, qtype))
-        return Found("failed" if has_failed else "", (), zone)
+        return Lookup("failed" if has_failed else "", (), zone)
 
     def _unanswered(self, name: str, qtype: str, depth: int) -> tuple[str, bool]:
         """Return the zone where a name is to be asked for, and whether nobody there tells."""
@@ -282,12 +282,12 @@ def _over4(addresses: Iterable[str]) -> bool:
     return any(":" not in address for address in addresses)
 
 
-def _merged(parts: Sequence[Found]) -> Found:
+def _merged(parts: Sequence[Lookup]) -> Lookup:
     """Return the merged answers of different servers."""
     if len(parts) == 1 or not all(part.status for part in parts):
         return min(parts, key=lambda part: bool(part.status))
     none = (frozenset[str](),)
-    return Found(
+    return Lookup(
         min((part.status for part in parts), key=("found", *ABSENT).index),
         tuple(dict.fromkeys(s for p in parts for s in (p.sets if p.status == "found" else none))),
         parts[0].zone,
@@ -298,7 +298,7 @@ def _merged(parts: Sequence[Found]) -> Found:
     )
 
 
-def way_of(lookups: Sequence[Found]) -> str:
+def way_of(lookups: Sequence[Lookup]) -> str:
     """Return how only some resolvers find the addresses of a server: ``alias``, ``partly`` or "" (all do)."""
     if any(lookup.alias for lookup in lookups):
         return "alias"

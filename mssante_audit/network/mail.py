@@ -35,11 +35,11 @@ from mssante_audit.observe.observation import Observation
 from mssante_audit.values.dn import parse_dn
 from mssante_audit.whitelist.rows import grouped
 
-__all__ = ["CAUSES", "RECEIVES", "Mail", "Network", "Part", "mail_hosts", "mails", "methods", "network_of"]
+__all__ = ["CAUSES", "RECEIVES", "Arrival", "Network", "Part", "mail_hosts", "mails", "methods", "network_of"]
 
 
 @dataclass(frozen=True)
-class Mail:
+class Arrival:
     """Whether mail to a domain arrives."""
 
     domain: str
@@ -69,7 +69,7 @@ class Network:
         self.zone = cache(partial(Zone, self.index, self.lookups))
         """Returns what is known of a zone."""
 
-    def mail(self, domain: str, as_of: datetime, most: timedelta) -> Mail:
+    def mail(self, domain: str, as_of: datetime, most: timedelta) -> Arrival:
         """Return whether mail to a domain arrives; unknown if it was asked for longer than `most` ago."""
         name = canonical(domain)
         at = self.index.asked_at(name) if name else []
@@ -82,7 +82,7 @@ class Network:
             part = NOT_OBSERVED if name else Part("no-name", {"name": domain})
             ways = Ways(part, NOT_OBSERVED if name else NOT_REACHED)
         (cause, facts), receives, walked = ways.whole, ways.whole.receives, ways if ways.met else None
-        return Mail(domain, receives, cause, facts, ways.dns, ways.mail, max(at, default=None), walked)
+        return Arrival(domain, receives, cause, facts, ways.dns, ways.mail, max(at, default=None), walked)
 
     def exchangers(self, domain: str) -> tuple[str, ...]:
         """Return the mail hosts that any server of a domain names, sorted; without MX its address counts."""
@@ -122,10 +122,10 @@ def network_of(observation: Observation) -> Network:
 
 def mails(
     observation: Observation | None, domains: Iterable[str], as_of: datetime, max_age_days: int
-) -> dict[str, Mail]:
+) -> dict[str, Arrival]:
     """Return by domain whether mail to it arrives: unknown if last asked `max_age_days` before, or never."""
     names, max_age = list(dict.fromkeys(domains)), timedelta(max_age_days)
-    answers = {domain: Mail(domain, "unknown", "not-observed") for domain in names}
+    answers = {domain: Arrival(domain, "unknown", "not-observed") for domain in names}
     for part, share in observation.shares(names) if observation else ():
         answers |= {domain: network_of(part).mail(domain, as_of, max_age) for domain in share}
     return answers

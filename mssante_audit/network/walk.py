@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.hosts import NOT_REACHED, YES, MailHost, MailHosts, Part, Ways, together, worst
-from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Found, Lookups, servers_in
+from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Lookup, Lookups, servers_in
 from mssante_audit.network.replies import MAX_RECORDS, NO_EVIDENCE, PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.walk import MAX_NAMES
@@ -37,7 +37,7 @@ class Named(NamedTuple):
     """``alias`` (BIND does not follow its name) or ``partly``, where only some resolvers find its address."""
 
 
-class Server(NamedTuple):
+class ServerReplies(NamedTuple):
     """A server with what its addresses said of a name."""
 
     name: str
@@ -49,12 +49,12 @@ class Server(NamedTuple):
     sound: frozenset[str]
 
 
-class Visit(NamedTuple):
+class ZoneVisit(NamedTuple):
     """A zone's servers, asked for a name's mail."""
 
     zone: str
     name: str
-    servers: tuple[Server, ...]
+    servers: tuple[ServerReplies, ...]
     """As the zone above names them, then further ones that only the zone itself names."""
     answers: Mapping[str, ServerAnswer]
     part: Part
@@ -68,7 +68,7 @@ class Elsewhere(NamedTuple):
     """A name whose mail was looked up: it lies outside the parent zone, or a domain is an alias of it."""
 
     name: str
-    found: Found
+    found: Lookup
     ways: Ways
 
 
@@ -111,13 +111,13 @@ class Walk:
             return Ways(Part("servers-unheard", {"zone": zone}), NOT_REACHED, frozenset(), (visit,))
         return Ways(visit.part.then(below.dns), below.mail, below.hosts, (visit,))
 
-    def _visit(self, zone: str, referrals: Sequence[Reply], name: str) -> Visit:
+    def _visit(self, zone: str, referrals: Sequence[Reply], name: str) -> ZoneVisit:
         not_known = Part("servers-unheard", {"zone": zone})
         key = (zone, frozenset(reply.records for reply in referrals))
         if key not in self._sets:
             self._sets[key] = self._sets_of(zone, referrals)
         if (of_zone := self._sets[key]) is None:
-            return Visit(zone, name, (), {}, not_known, YES)
+            return ZoneVisit(zone, name, (), {}, not_known, YES)
         sets, many = of_zone
         handed, *own_sets = [[self._answering(zone, server, name) for server in servers] for servers in sets]
         part = self._judge(zone, handed)
@@ -138,7 +138,7 @@ class Walk:
         names = {server.name for server in handed}
         servers = (*handed, *(server for name, server in own_servers.items() if name not in names))
         answers = {address: answer for server in servers for address, answer in server.answers.items()}
-        return Visit(zone, name, servers, answers, part, own_part)
+        return ZoneVisit(zone, name, servers, answers, part, own_part)
 
     def _sets_of(self, zone: str, referrals: Sequence[Reply]) -> tuple[list[list[Named]], bool] | None:
         """Return a zone's sets of servers, that of the zone above first, and whether one is too large.
@@ -179,7 +179,7 @@ class Walk:
                     todo.append(named)
         return sets, any(len(names) > MAX_NAMES for names, _ in todo)
 
-    def _answering(self, zone: str, named: Named, name: str) -> Server:
+    def _answering(self, zone: str, named: Named, name: str) -> ServerReplies:
         """Return a server with what it said of a name's mail."""
         usable = {address: self._index.usable(address) for address in named.addresses}
         answers: dict[str, ServerAnswer] = {}
@@ -206,9 +206,9 @@ class Walk:
             state = "no-glue"
         elif named.way and state in ("sound", "ipv6"):
             state = named.way
-        return Server(named.name, answers, state, over4 or plain or frozenset(named.addresses))
+        return ServerReplies(named.name, answers, state, over4 or plain or frozenset(named.addresses))
 
-    def _judge(self, zone: str, servers: Sequence[Server]) -> Part:
+    def _judge(self, zone: str, servers: Sequence[ServerReplies]) -> Part:
         """Tell whether a set of a zone's servers answers, and how many of them do."""
         states = {server.state for server in servers}
         if not servers or "" in states:
@@ -226,7 +226,7 @@ class Walk:
         failing = sorted(s.name for s in servers if s.state not in ("sound", "ipv6"))
         return Part("one-server", facts | {"servers": failing}) if failing and ways == 1 else YES
 
-    def _dead(self, zone: str, servers: Sequence[Server], facts: Mapping[str, Any]) -> Part:
+    def _dead(self, zone: str, servers: Sequence[ServerReplies], facts: Mapping[str, Any]) -> Part:
         """Tell why no server of a zone gives an answer."""
         answers = {a: answer for server in servers for a, answer in server.answers.items()}
         kinds = {answer.kind for answer in answers.values()}
@@ -274,7 +274,7 @@ class Walk:
                 if not circle and links <= MOST_ALIASES:
                     return self._elsewhere(target, links)
                 ways = Ways(Part("alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
-                return ways._replace(met=(Elsewhere(target, Found("loop"), ways),))
+                return ways._replace(met=(Elsewhere(target, Lookup("loop"), ways),))
             case "implicit", addresses, partly:
                 return self._hosts.implicit(name, addresses, partly)
             case ("failing",):
@@ -301,7 +301,7 @@ class Walk:
                 ways = ways._replace(dns=Part(code, {"zone": lookup.zone}).then(ways.dns))
         return ways._replace(met=(Elsewhere(name, lookup, ways),))
 
-    def _at_end(self, name: str, lookup: Found) -> Ways:
+    def _at_end(self, name: str, lookup: Lookup) -> Ways:
         """Return where an answer for the mail of a name leads, at the end of its aliases."""
         match lookup.status:
             case "found":
@@ -311,7 +311,7 @@ class Walk:
         return Ways(Part("alias-lost", {"name": name, "zone": lookup.zone}), NOT_REACHED)
 
 
-def _falls_back(servers: Sequence[Server], handed: Sequence[Server]) -> bool:
+def _falls_back(servers: Sequence[ServerReplies], handed: Sequence[ServerReplies]) -> bool:
     """Whether resolvers go back to the addresses of the zone above: all servers of the same names refuse."""
     kinds = {answer.kind for server in servers for answer in server.answers.values()}
     return set() < kinds <= {"refused", "servfail"} and {s.name for s in servers} == {s.name for s in handed}
@@ -323,10 +323,10 @@ def exchangers_in(data: Iterable[str]) -> tuple[tuple[int, str], ...]:
     return tuple(sorted((int(preference), target) for preference, _, target in pairs))
 
 
-def rests_on(ways: Ways) -> Iterator[Visit | Elsewhere | MailHost]:
+def rests_on(ways: Ways) -> Iterator[ZoneVisit | Elsewhere | MailHost]:
     """Yield all that a walk rests on: visits, names looked up, mail hosts."""
     for step in ways.met:
         yield step
-        below = [onward for *_, onward in step.led] if isinstance(step, Visit) else []
+        below = [onward for *_, onward in step.led] if isinstance(step, ZoneVisit) else []
         for onward in [step.ways] if isinstance(step, Elsewhere) else below:
             yield from rests_on(onward)

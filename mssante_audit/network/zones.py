@@ -2,7 +2,7 @@
 
 from functools import cached_property
 
-from mssante_audit.network.lookups import Found, Lookups, servers_in, way_of
+from mssante_audit.network.lookups import Lookup, Lookups, servers_in, way_of
 from mssante_audit.network.replies import ReplyIndex
 from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.lines import Reply
@@ -72,7 +72,7 @@ class Zone:
         return any(not reply.silent for reply in replies if reply) if any(replies) else None
 
     @cached_property
-    def hosts(self) -> dict[str, tuple[Found, ...]]:
+    def hosts(self) -> dict[str, tuple[Lookup, ...]]:
         """What is known of the addresses of each server, of both families."""
         look_up = self._lookups.look_up
         return {name: (look_up(name, "A"), look_up(name, "AAAA")) for name in self.names}
@@ -87,7 +87,7 @@ class Zone:
 
     @cached_property
     def unreached(self) -> dict[str, str]:
-        """Server → why not all ask it: ``private``, ``partly``, ``no-glue``, ``cycle``, a `Found.status`."""
+        """Server → why not all ask it: ``private``, ``partly``, ``no-glue``, ``cycle``, a `Lookup.status`."""
         return {name: reason for name in self.names if (reason := self._unreached(name))}
 
     def _unreached(self, name: str) -> str:

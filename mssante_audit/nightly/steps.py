@@ -141,7 +141,7 @@ def _load(tonight: Night, before: states.Known) -> TrustSpace:
     sections = (("dns", config.observe), ("tls", config.observe_tls), ("archive", config.fetch))
     expected: states.Known = {name: {} for name, section in sections if section.enabled} | dict(before)
     fetched = night.read_result(tonight.folder, "fetch")
-    published = store.Record(**fetched.facts) if fetched and fetched.facts else None
+    published = store.LogLine(**fetched.facts) if fetched and fetched.facts else None
     try:
         space = load_space(
             data.folder, as_of=tonight.as_of, anchors=data.anchors, signer=data.signer or None, recover=True,
@@ -155,7 +155,7 @@ def _load(tonight: Night, before: states.Known) -> TrustSpace:
     return replace(space, judged=tuple(tonight.seen))
 
 
-def _refused(error: InputError, tonight: Night, published: store.Record | None, *, before: bool) -> State:
+def _refused(error: InputError, tonight: Night, published: store.LogLine | None, *, before: bool) -> State:
     """Return the state of a list that could not be loaded; `before`: the run before had one."""
     data, file, kind = tonight.config.data.folder, Path(error.file or ""), "damaged"
     why: dict[str, Any] = {"input": LIST, "error": unnamed(error.message), "before": before}

@@ -128,10 +128,10 @@ class Links:
 
 
 NO_LINKS = Links()
-Record = Mapping[Any, Any]
+FindingRow = Mapping[Any, Any]
 
 
-def _where_cell(finding: Record) -> Cell:
+def _where_cell(finding: FindingRow) -> Cell:
     """Return where a finding stands, in words for readers: lines of an observation are replies of the DNS."""
     sources = {place.source for place in finding["where"]}
     observed = evidence(finding["where"], gettext("réponses")) if DNS in sources else str(finding["evidence"])
@@ -145,7 +145,7 @@ def _where_cell(finding: Record) -> Cell:
 
 
 # What stands in a column of records, where it is not just a text, a number or a day
-_CELLS: dict[str, Callable[[Record, Links], Cell]] = {
+_CELLS: dict[str, Callable[[FindingRow, Links], Cell]] = {
     "severity": lambda r, _: severity_cell(
         str(r["severity"]), gettext("indice") if r.get("confidence") == "hint" else ""
     ),
@@ -166,7 +166,7 @@ _CELLS: dict[str, Callable[[Record, Links], Cell]] = {
 }
 
 
-def _cell(column: str, record: Record, links: Links) -> Cell:
+def _cell(column: str, record: FindingRow, links: Links) -> Cell:
     if column in _CELLS:
         return _CELLS[column](record, links)
     value = record[column]
@@ -179,7 +179,7 @@ def _cell(column: str, record: Record, links: Links) -> Cell:
 def finding_rows(
     name: str,
     caption: str,
-    records: Sequence[Record],
+    records: Sequence[FindingRow],
     columns: Mapping[str, str] = COLUMNS,
     links: Links = NO_LINKS,
 ) -> Html:
@@ -315,7 +315,7 @@ def follow_up_html(followed: ledger.FollowUp, findings: pd.DataFrame) -> Html:
     now = findings[["rule", "domain", "operator"]]
     now = now.assign(first_seen=list(followed.first_seen), status=list(followed.status))
     called = names("follow_up")
-    moved: list[tuple[str, Record]] = [("fixed", f) for f in followed.fixed]
+    moved: list[tuple[str, FindingRow]] = [("fixed", f) for f in followed.fixed]
     moved += [("unknown", f) for f in followed.unknown]
     moved += [(status, f) for status in called for f in now[now["status"] == status].to_dict("records")]
     rows = [

@@ -48,7 +48,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ReportsRun:
     """What became of a run."""
 
     out: Path
@@ -131,7 +131,7 @@ def run_reports(
     debug: bool = False,
     jobs: int = WORKERS,
     listener: Listener = lambda *_: None,
-) -> Run:
+) -> ReportsRun:
     """Make reports of notebooks into the folder `out`; of all shipped ones, with an explorer beside them.
 
     `names` are of notebooks in a folder (the shipped one if none is given), or paths; `parameters` go to
@@ -188,7 +188,7 @@ def run_reports(
         index = page.index_html(outcomes, complete, origin, **screen)
         export.write_bytes(staging / "index.html", index.encode())
         publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
-    return Run(out, tuple(outcomes))
+    return ReportsRun(out, tuple(outcomes))
 
 
 def _has_data(name: str, space: TrustSpace | None, *, asked: bool) -> bool:

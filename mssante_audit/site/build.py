@@ -23,7 +23,7 @@ from mssante_audit.base.export import json_bytes, write_bytes, writing
 from mssante_audit.base.language import count, current_language, format_text, gettext, using_language
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.findings.trend import Point
+from mssante_audit.findings.trend import TrendPoint
 from mssante_audit.report import explorer, tables
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import joined, macro, names, shipped, template
@@ -45,7 +45,7 @@ def build_site(
     *,
     waived: pd.DataFrame,
     told: FollowUp | None,
-    points: Sequence[Point],
+    points: Sequence[TrendPoint],
     reports: Path | None = None,
     dossiers: Path | None = None,
     language: str = "",

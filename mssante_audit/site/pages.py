@@ -19,13 +19,13 @@ from mssante_audit.base.language import (
 )
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, title_of_audit
-from mssante_audit.findings.trend import Point, severity_counts
+from mssante_audit.findings.trend import TrendPoint, severity_counts
 from mssante_audit.report import first
 from mssante_audit.report.charts import lines
 from mssante_audit.report.findings import foundation, incomplete, scope
 from mssante_audit.report.html import Html, Prose, joined, macro, paragraph, prose, say
 from mssante_audit.report.tables import badge, visible
-from mssante_audit.site.tables import Shown, Tables
+from mssante_audit.site.tables import PageTable, Tables
 from mssante_audit.site.view import Operator, View
 from mssante_audit.space.states import aged, named, remedied, worded
 from mssante_audit.whitelist.rows import grouped
@@ -41,7 +41,7 @@ class SitePage(NamedTuple):
     kind: str  # name of its template
     here: str  # the entry of the site's menu it belongs to
     texts: Mapping[str, Any]  # what its template says beside the tables; texts of HTML are escaped already
-    tables: Sequence[Shown] = ()
+    tables: Sequence[PageTable] = ()
 
 
 def pages(view: View) -> Iterator[SitePage]:
@@ -59,7 +59,7 @@ def pages(view: View) -> Iterator[SitePage]:
         yield _operator(view, operator)
 
 
-def _filled(*tables: Shown) -> list[Shown]:
+def _filled(*tables: PageTable) -> list[PageTable]:
     return [table for table in tables if table.values.rows]
 
 
@@ -97,7 +97,7 @@ def _lists(view: View) -> Iterator[SitePage]:
     """Yield the pages of all findings, all operators and all rules."""
     at = Tables("", view)
 
-    def page(name: str, title: str, lead: str, table: Shown) -> SitePage:
+    def page(name: str, title: str, lead: str, table: PageTable) -> SitePage:
         return SitePage(f"{name}.html", gettext(title), "list", name, {"lead": lead}, _filled(table))
 
     block = at.findings(range(len(view.findings)), "tous", "Tous les constats, les plus graves d’abord")
@@ -134,7 +134,7 @@ def _unchecked(view: View, audit: str) -> str:
 
 
 def _rule(view: View, rule: Rule, positions: Sequence[int], waived: Sequence[int]) -> SitePage:
-    at, title, tables = Tables("../", view), localized(rule, "title"), list[Shown]()
+    at, title, tables = Tables("../", view), localized(rule, "title"), list[PageTable]()
     nothing = "Sans constat, ou non évalué." if rule.code in view.unevaluated else "Aucun constat."
     lead = _unchecked(view, rule.audit) or gettext(nothing)
     if positions:  # most rules find nothing: no frame is taken apart for them
@@ -242,7 +242,7 @@ def _inputs(view: View) -> Html:
     return macro("site.inputs", doubtful, any(state.doubtful for state in states), fine)
 
 
-def _trend(points: Sequence[Point]) -> Html:
+def _trend(points: Sequence[TrendPoint]) -> Html:
     """Return the trend: what to look for, the lines, what they say."""
     certain = [point for point in points if not point.unknown]  # others would draw a fall that is none
     drawable = certain if len(certain) > 1 else list(points)

@@ -13,7 +13,7 @@ from mssante_audit.base.language import count, format_text, gettext, localized, 
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, rule, title_of_audit
 from mssante_audit.findings.trend import severity_counts
-from mssante_audit.report.findings import COLUMNS, WAIVED, Links, Record, finding_rows, folded, title_of
+from mssante_audit.report.findings import COLUMNS, WAIVED, FindingRow, Links, finding_rows, folded, title_of
 from mssante_audit.report.first import CAUSES, by_check, cause_lines
 from mssante_audit.report.html import Html, joined, macro, names
 from mssante_audit.report.tables import Cell, badge
@@ -29,7 +29,7 @@ _HEADINGS = (names.partition("|")[2].capitalize() for names in _SEVERITIES)
 _NUMBERS = dict(zip((*_HEADINGS, "Nouveaux"), (*reversed(SEVERITIES), "new"), strict=True))
 
 
-class Shown(NamedTuple):
+class PageTable(NamedTuple):
     """A table of a page."""
 
     name: str  # its `id`, and part of the names of its files
@@ -73,7 +73,7 @@ class Tables(Links):
         caption: str,
         without: Sequence[str] = (),
         instead: Mapping[int, Mapping[str, str]] | None = None,
-    ) -> Shown:
+    ) -> PageTable:
         """Return findings, by their positions, information and hints folded below the others.
 
         Columns that the page makes needless are left out; `instead` is what some are shown with: of the
@@ -91,25 +91,25 @@ class Tables(Links):
             hints = sum(view.records[i]["confidence"] == "hint" for i in rest)
             html = joined(html, folded(show, name, caption, len(rest), hints))
         exported = view.exported._replace(rows=[view.exported.rows[i] for i in positions])
-        return Shown(name, html, exported, len(first) + len(hidden))
+        return PageTable(name, html, exported, len(first) + len(hidden))
 
-    def waived(self, positions: Sequence[int]) -> Shown:
+    def waived(self, positions: Sequence[int]) -> PageTable:
         """Return waived findings by their positions."""
         frame = self.view.waived.iloc[list(positions)]
         columns = {h: c for h, c in COLUMNS.items() if c not in ("observed", "where")} | WAIVED
         caption = "Constats acceptés : raison, responsable et échéance"
         records = frame.head(ROWS).to_dict("records")
         html = finding_rows("acceptes", caption, records, columns, self) if records else Html()
-        return Shown("acceptes", html, values(frame), len(records))
+        return PageTable("acceptes", html, values(frame), len(records))
 
     def _table(
         self, name: str, caption: str, columns: Mapping[str, str], frame: pd.DataFrame, rows: pd.DataFrame
-    ) -> Shown:
+    ) -> PageTable:
         """Return a table of `rows`, its columns by their headings; the rows of `frame` go into the files."""
         html = finding_rows(name, caption, rows.to_dict("records"), columns, self)
-        return Shown(name, html, values(frame), len(rows))
+        return PageTable(name, html, values(frame), len(rows))
 
-    def gone(self, gone: Sequence[Record], name: str = "regles", caption: str = "") -> Shown:
+    def gone(self, gone: Sequence[FindingRow], name: str = "regles", caption: str = "") -> PageTable:
         """Return findings that the run before had and this one has not."""
         columns = {
             "Gravité": "severity", "Constat": "rule", "Domaine": "domain", "Opérateur": "operator",
@@ -120,14 +120,14 @@ class Tables(Links):
         caption = caption or "Constats réglés depuis le passage précédent"
         return self._table(name, caption, columns, frame, rows)
 
-    def domains(self, domains: Sequence[Domain]) -> Shown:
+    def domains(self, domains: Sequence[Domain]) -> PageTable:
         """Return an operator's domains for the files: its page groups them (`grouped`)."""
         columns = ["domain", "list_rows", "test", "observed_at", "findings", "rules"]
         rows: list[tuple[Any, ...]] = []
         for d in domains:
             at = self.view.observed_at.get(d.name)
             rows.append((d.name, d.rows, d.test, at and at.isoformat(), len(d.findings), [*d.rules]))
-        return Shown("domaines", Html(), Values(columns, list(range(len(columns))), rows), len(domains))
+        return PageTable("domaines", Html(), Values(columns, list(range(len(columns))), rows), len(domains))
 
     def grouped(self, domains: Sequence[Domain]) -> Iterator[dict[str, Any]]:
         """Yield an operator's domains by the rules that found something on them, the worst first.
@@ -162,7 +162,7 @@ class Tables(Links):
         when = format_text("DNS observé le {day}", day=at) if at else gettext("DNS jamais observé")
         return text, when if self.view.space.observation is not None else ""
 
-    def moves(self, moves: pd.DataFrame) -> Shown:
+    def moves(self, moves: pd.DataFrame) -> PageTable:
         """Return changes of certificates (`mssante_audit.verdicts.presented`)."""
         columns = {
             "Vu le": "at", "Serveur": "host", "Changement": "kind", "Jours restants à l’ancien": "spare",
@@ -175,7 +175,7 @@ class Tables(Links):
         rows = moves.assign(after=replaced, **called).head(ROWS)
         return self._table("certificats", caption, columns, moves, rows)
 
-    def operators(self, operators: Sequence[Operator]) -> Shown:
+    def operators(self, operators: Sequence[Operator]) -> PageTable:
         """Return all operators: domains, findings by severity, dossier."""
         numbers = ((len(o.domains), *o.counts.values(), sum(o.new.values())) for o in operators)
         rows = [(o.id, o.name, *counts) for o, counts in zip(operators, numbers, strict=True)]
@@ -187,7 +187,7 @@ class Tables(Links):
         caption = "Opérateurs, ceux à regarder d’abord en tête"
         return self._table("liste", caption, columns, frame, frame.assign(dossier=dossiers))
 
-    def rules(self, rules: Sequence[Rule], name: str, caption: str) -> Shown:
+    def rules(self, rules: Sequence[Rule], name: str, caption: str) -> PageTable:
         """Return rules: severity, findings, new ones, operators concerned."""
         findings = self.view.findings
         operators, new = findings.groupby("rule", observed=True)["operator_id"], sorted(self.view.new)
@@ -204,7 +204,7 @@ class Tables(Links):
         frame = pd.DataFrame(rows, columns=keys)
         return self._table(name, caption, columns, frame, self._titled(frame, ("findings",), "non vérifié"))
 
-    def audits(self) -> Shown:
+    def audits(self) -> PageTable:
         """Return the audits: findings by severity, new ones; unknown where it could not be made."""
         view, column = self.view, self.view.findings["audit"]
         new = column.iloc[sorted(view.fresh)].value_counts()
@@ -226,13 +226,13 @@ class Tables(Links):
             columns[n] = [unmade if name in self.view.missing else count for name, count in counts]
         return frame.assign(**pd.DataFrame(columns, dtype="object"))
 
-    def causes(self) -> Shown:
+    def causes(self) -> PageTable:
         """Return the first causes, with links to rule, operator and dossier; the file has all."""
         causes = self.view.causes
         html = joined(cause_lines(causes, self), by_check(causes, self))
-        return Shown("causes", html, values(causes), min(CAUSES, len(causes)))
+        return PageTable("causes", html, values(causes), min(CAUSES, len(causes)))
 
-    def runs(self) -> Shown:
+    def runs(self) -> PageTable:
         """Return the numbers of each run, the last one first; in the files the first one."""
         states = {"Ouverts": "open", "Réglés": "fixed", "Acceptés": "waived", "Inconnus": "unknown"}
         numbers, points = {**_NUMBERS, **states}, self.view.points

@@ -24,7 +24,7 @@ from mssante_audit.findings.causes import actionable, asking, causes
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.places import places_from
 from mssante_audit.findings.registry import catalogue, known_needs
-from mssante_audit.findings.trend import Point, severity_counts
+from mssante_audit.findings.trend import TrendPoint, severity_counts
 from mssante_audit.report.findings import unevaluated
 from mssante_audit.report.first import with_contacts
 from mssante_audit.report.results import provenance
@@ -91,7 +91,7 @@ class View:
         findings: pd.DataFrame,
         waived: pd.DataFrame,
         follow_up: FollowUp | None,
-        points: Sequence[Point],
+        points: Sequence[TrendPoint],
         reports: Path | None,
         dossiers: Path | None,
     ) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from mssante_audit.archive.store import Record
+from mssante_audit.archive.store import LogLine
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.inputs import LIST, STATES, State
 from mssante_audit.base.instants import SKEW, parse_instant
@@ -66,7 +66,7 @@ def states_of(
     space: TrustSpace,
     limits: Inputs | None = None,
     known: Known | None = None,
-    published: Record | None = None,
+    published: LogLine | None = None,
 ) -> tuple[State, ...]:
     """Return the state of each input that a space has, or that is known from before.
 
@@ -158,7 +158,7 @@ def _against(current: _Input, before: Mapping[str, Any] | None, as_of: datetime)
         yield "shrunk", {"size": current.size, "before": earlier["size"]}
 
 
-def _of_archive(space: TrustSpace, published: Record | None, before: object) -> Iterator[Fault]:
+def _of_archive(space: TrustSpace, published: LogLine | None, before: object) -> Iterator[Fault]:
     """Yield the states of the list published now, and of the audited list as the archive has it."""
     archive, audited, sha256 = space.archive, space.whitelist.generated_at, space.whitelist.sha256
     snapshots = archive.snapshots if archive else ()

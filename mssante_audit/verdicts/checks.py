@@ -16,7 +16,7 @@ from mssante_audit.base.inputs import LIST
 from mssante_audit.findings.catalogue import CHECKS, FAILED
 from mssante_audit.findings.registry import audits, catalogue
 from mssante_audit.network.mail import RECEIVES as RECEIVES
-from mssante_audit.network.mail import Mail, mails
+from mssante_audit.network.mail import Arrival, mails
 from mssante_audit.space.scope import outside
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.presented import receiving, tls_of
@@ -101,7 +101,7 @@ def order_of(results: Mapping[str, str], receives: str, why: Mapping[str, list[s
     return "ok" if sure else "unknown"
 
 
-def mails_of(space: TrustSpace) -> dict[str, Mail]:
+def mails_of(space: TrustSpace) -> dict[str, Arrival]:
     """Return for each domain of a space whether mail to it arrives; worked out once for a space."""
     names, days = space.audited["domain"].unique().tolist(), space.thresholds.observation_max_age_days
     return space.once("mail", lambda: mails(space.observation, names, space.as_of, days))

@@ -20,7 +20,7 @@ import pandas as pd
 
 from mssante_audit.audits.certificates import MOST, OLD, SeenServer, presented
 from mssante_audit.base.frames import columns_of, described, frame_of
-from mssante_audit.network.mail import Mail
+from mssante_audit.network.mail import Arrival
 from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, changes, turned_away
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
@@ -46,7 +46,7 @@ class Tls(NamedTuple):
     """What was met at each server, where all were visited lately and none let us in."""
 
 
-class Shown(NamedTuple):
+class ServerView(NamedTuple):
     """A mail server of a domain, as it was when it was last visited."""
 
     server: SeenServer
@@ -60,7 +60,7 @@ class Wire(NamedTuple):
     """What is known of a domain's servers, and of each of them."""
 
     tls: Tls = Tls("unknown", "no_tls")
-    servers: tuple[Shown, ...] = ()
+    servers: tuple[ServerView, ...] = ()
     missing: tuple[str, ...] = ()
     """Mail hosts and addresses that no visit tells of."""
 
@@ -74,7 +74,9 @@ def wire_of(space: TrustSpace) -> Wire:
     domain, tls = min(tls_of(space).items(), key=lambda item: _WORST.index(item[1].grade))
     view, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
     chains = ((server, server.chain) for server in view.of[domain])
-    servers = (Shown(s, s.at < oldest, c.faults(s.at, view.listed[domain]) if c else ()) for s, c in chains)
+    servers = (
+        ServerView(s, s.at < oldest, c.faults(s.at, view.listed[domain]) if c else ()) for s, c in chains
+    )
     return Wire(tls, tuple(servers), tuple(view.missing[domain]))
 
 
@@ -107,7 +109,7 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
     return of_domains
 
 
-def receiving(mail: Mail, tls: Tls | None) -> Mail:
+def receiving(mail: Arrival, tls: Tls | None) -> Arrival:
     """Return whether mail arrives where the DNS leads it, once certificates have their say."""
     if tls is None or mail.receives not in ("yes", "degraded"):
         return mail

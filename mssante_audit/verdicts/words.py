@@ -16,7 +16,7 @@ from mssante_audit.base.language import (
 )
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.network.hosts import Part
-from mssante_audit.network.mail import Mail
+from mssante_audit.network.mail import Arrival
 from mssante_audit.verdicts.checks import NOT_AUDITED
 
 # Words by language and code (`words.toml`); doubts are why a list is not to be relied on, faults what the
@@ -51,7 +51,7 @@ def causes() -> dict[str, dict[str, str]]:
     return cast(dict[str, dict[str, str]], words[current_language()])
 
 
-def about(mail: Mail | Part) -> str:
+def about(mail: Arrival | Part) -> str:
     """Return what decides whether mail to a domain arrives, with its zone, servers or hosts in brackets."""
     facts = [mail.facts[name] for name in ("zone", "servers", "hosts") if mail.facts.get(name)]
     names = ", ".join(text if isinstance(text, str) else ", ".join(text) for text in facts)

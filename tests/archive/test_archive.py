@@ -27,7 +27,7 @@ from mssante_audit.archive.events import span
 from mssante_audit.archive.history import VERSION, bring_up_to_date, history_of
 from mssante_audit.archive.store import (
     Archive,
-    Record,
+    LogLine,
     append,
     import_lists,
     locked,
@@ -51,7 +51,7 @@ def fresh(archive: Archive) -> Archive:
     return replace(archive)
 
 
-def put(archive: Archive, *contents: bytes, now: datetime = NOW) -> list[Record]:
+def put(archive: Archive, *contents: bytes, now: datetime = NOW) -> list[LogLine]:
     folder = archive.folder.parent / "collected"
     folder.mkdir(exist_ok=True)
     files = []
@@ -190,10 +190,10 @@ def test_a_comparison_does_not_believe_the_log(archive, chain) -> None:
 
 
 def test_a_torn_line_of_the_log_harms_no_other(tmp_path) -> None:
-    append(tmp_path, Record("2026-01-01T00:00:00+00:00", "fetch", "kept", flags=("older",)))
+    append(tmp_path, LogLine("2026-01-01T00:00:00+00:00", "fetch", "kept", flags=("older",)))
     with (tmp_path / "log.jsonl").open("ab") as log:
         log.write(b'{"at": "2026-01-02T0')
-    append(tmp_path, Record("2026-01-03T00:00:00+00:00", "fetch", "failed"))
+    append(tmp_path, LogLine("2026-01-03T00:00:00+00:00", "fetch", "failed"))
     assert [(r.outcome, r.flags) for r in read_log(tmp_path)] == [("kept", ("older",)), ("failed", ())]
 
 

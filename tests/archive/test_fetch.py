@@ -19,7 +19,7 @@ from made_lists import row, xml
 from typer.testing import CliRunner
 
 from mssante_audit.archive.fetch import Settings, fetch, proxy_of
-from mssante_audit.archive.store import Archive, Record, read_log
+from mssante_audit.archive.store import Archive, LogLine, read_log
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.cli.main import app
 from mssante_audit.whitelist.signature import SAMPLE_SIGNER
@@ -43,7 +43,7 @@ def outcomes(archive: Archive) -> list[str]:
     return [record.outcome for record in read_log(archive.folder)]
 
 
-def getting(archive: Archive, answer: Answer, times: int = 1, **changes: object) -> list[Record]:
+def getting(archive: Archive, answer: Answer, times: int = 1, **changes: object) -> list[LogLine]:
     with serving(answer) as url:
         return [fetch(archive, quick(url, **changes), now=NOW) for _ in range(times)]
 

@@ -41,7 +41,7 @@ from made_up_dns import (
 
 from mssante_audit.audits import audit, audit_all
 from mssante_audit.base.language import using_language
-from mssante_audit.network.mail import CAUSES, Mail, mails
+from mssante_audit.network.mail import CAUSES, Arrival, mails
 from mssante_audit.observe.lines import Reply
 from mssante_audit.observe.observation import Observation
 from mssante_audit.space.trust import TrustSpace
@@ -54,7 +54,9 @@ AS_OF = AT + timedelta(days=1)
 LOST = "203.0.113.66"  # nobody listens there
 
 
-def mail_of(observation: Observation | None, domain: str = DELEGATED, after: int = 1, days: int = 7) -> Mail:
+def mail_of(
+    observation: Observation | None, domain: str = DELEGATED, after: int = 1, days: int = 7
+) -> Arrival:
     """Return whether mail arrives, told some days after the observation."""
     return mails(observation, [domain], AT + timedelta(after), days)[domain]
 
@@ -205,7 +207,7 @@ CASES: dict[str, tuple[str, str, Change]] = {
 
 
 @cache
-def case(name: str) -> tuple[Observation, Mail]:
+def case(name: str) -> tuple[Observation, Arrival]:
     observation = changed(CASES[name][2]).observed()
     return observation, mail_of(observation)
 
@@ -310,7 +312,7 @@ def of(space: TrustSpace, findings: pd.DataFrame, domain: str) -> dict[str, str]
     return {rule: str(severity) for rule, severity, names in touching if domain in names}
 
 
-def held(scene: Scene, domain: str = DELEGATED) -> tuple[Mail, dict[str, str]]:
+def held(scene: Scene, domain: str = DELEGATED) -> tuple[Arrival, dict[str, str]]:
     """Return the answer and the findings of a domain, which must go together."""
     space = scene.space()
     findings = told_in_clear("delegation_vs_redirection", space)

@@ -9,7 +9,7 @@ from conftest import toml
 from in_clear import INVISIBLE, Case, Row, alone, finders, fires, seen_in, silent, told_in_clear
 from made_up import ALPHA, AS_OF, BETA_DN, archived, make_space, xml_of
 
-from mssante_audit.archive.store import Record, append
+from mssante_audit.archive.store import LogLine, append
 from mssante_audit.audits import findings_of
 from mssante_audit.findings.frame import worded
 from mssante_audit.whitelist.signature import Verdict
@@ -231,7 +231,7 @@ def test_a_change_of_signer(tmp_path: Path, status, earlier: list[str], rule: st
     days = {f"on_2026_01_0{day}": [{}] for day in (1, 2, 3)}
     space = archived(tmp_path, **days)
     for snapshot, signer in zip(space.archive.snapshots, earlier, strict=False):
-        append(tmp_path, Record("", "import", "kept", snapshot.name, signer=signer))
+        append(tmp_path, LogLine("", "import", "kept", snapshot.name, signer=signer))
     expected, reason = "new" if status == "valid" else "old", "signer" if "-" in status else "content"
     verdict = replace(VALID, status=status, reason=reason, signer="CN=new", expected=expected)
     space.whitelist.__dict__["signature"] = verdict

@@ -32,7 +32,7 @@ from mssante_audit.network.methods import METHODS
 from mssante_audit.report import run as report
 from mssante_audit.report.execute import Failure
 from mssante_audit.report.results import Results
-from mssante_audit.report.run import Outcome, Run
+from mssante_audit.report.run import Outcome, ReportsRun
 from mssante_audit.space.trust import load_space
 from mssante_audit.values.person import mask
 from mssante_audit.verdicts.domains import domains
@@ -142,7 +142,7 @@ def test_a_rule_that_cannot_be_evaluated_costs_the_others_nothing_and_status_is_
     assert run("findings", "all", *ALONE, "--out", tmp_path / "a.csv")[0] == 3
     assert (tmp_path / "a.csv").read_text(encoding="utf-8-sig") == out
     results = Results("broken", audits.audit("broken", load_space(CATALOGUE / LIST)), {})
-    assert Run(tmp_path, (Outcome("broken", "Broken", results),)).exit_status() == 3
+    assert ReportsRun(tmp_path, (Outcome("broken", "Broken", results),)).exit_status() == 3
 
 
 def test_information_and_hints_are_left_out_unless_asked_for(run, tmp_path, space):
@@ -159,7 +159,7 @@ def test_information_and_hints_are_left_out_unless_asked_for(run, tmp_path, spac
     assert "left out" not in err
     assert out.count('"ruleId"') == len(findings), "what is not in it is fixed"
     results = Results("all", away[away["severity"] == "info"], {})
-    assert Run(tmp_path, (Outcome("all", "All", results),)).exit_status("info") == 1
+    assert ReportsRun(tmp_path, (Outcome("all", "All", results),)).exit_status("info") == 1
 
 
 def test_findings_of_an_operator_and_with_thresholds(run):
@@ -294,7 +294,7 @@ def test_fail_on_and_failure_are_told_by_the_status(run, monkeypatch, space):
         def run_reports(_, *, out, listener, outcome=outcome, **__):
             listener("overview", 1, 2, None)
             listener("overview", 1, 1, outcome)
-            return Run(out, (outcome,))
+            return ReportsRun(out, (outcome,))
 
         monkeypatch.setattr(report, "run_reports", run_reports)
         status, out, _ = run("report", *words)

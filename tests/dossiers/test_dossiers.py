@@ -268,7 +268,7 @@ def test_a_worker_with_other_code_refuses():
 def test_the_index_escapes_what_it_is_given(payloads, sample_space):
     at = "2026-03-03T06:00:00+00:00"
     entries = [
-        dossiers.Dossier(
+        dossiers.Entry(
             text, text, dossiers.file_name(text), "failed", None, at, AS_OF, {},
             {"kind": text, "message": text, "section": text}, None,
         )

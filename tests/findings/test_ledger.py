@@ -26,7 +26,7 @@ from mssante_audit.findings.ledger import (
     write_ledger,
 )
 from mssante_audit.findings.registry import catalogue
-from mssante_audit.findings.trend import Point, add_point, point_of, read_trend
+from mssante_audit.findings.trend import TrendPoint, add_point, point_of, read_trend
 from mssante_audit.report.findings import follow_up_html
 from mssante_audit.report.run import run_reports
 
@@ -241,8 +241,8 @@ def file(tmp_path):
 
 def test_points_come_back_in_order_of_time_and_a_run_made_again_replaces_its_own(file):
     assert read_trend(file) == ()
-    late = Point("2026-03-02T06:00:00+00:00", COUNTS, new=1, open=9, fixed=2, waived=3)
-    early = Point("2026-03-01T06:00:00+00:00", COUNTS, open=10)
+    late = TrendPoint("2026-03-02T06:00:00+00:00", COUNTS, new=1, open=9, fixed=2, waived=3)
+    early = TrendPoint("2026-03-01T06:00:00+00:00", COUNTS, open=10)
     add_point(file, late)
     assert add_point(file, early) == (early, late) == read_trend(file)
     assert add_point(file, replace(late, at="2026-03-02T07:00:00+01:00", open=6)) == (
@@ -251,13 +251,13 @@ def test_points_come_back_in_order_of_time_and_a_run_made_again_replaces_its_own
 
 
 def test_a_trend_of_another_version_or_damaged_is_refused_and_kept(file):
-    add_point(file, Point("2026-03-02", COUNTS, open=10))
+    add_point(file, TrendPoint("2026-03-02", COUNTS, open=10))
     good = file.read_text()
     newer, edited = good.replace('"version": 1', '"version": 2'), good.replace('"open": 10', '"open": 11')
     for content in (newer, edited, "", "[]", "{}"):
         assert content != good
         file.write_text(content)
-        for use in (lambda: read_trend(file), lambda: add_point(file, Point("2026-03-02", COUNTS))):
+        for use in (lambda: read_trend(file), lambda: add_point(file, TrendPoint("2026-03-02", COUNTS))):
             with pytest.raises(InputError, match=r"trend\.json"):
                 use()
         assert file.read_text() == content

@@ -25,7 +25,7 @@ from made_lists import revocations
 from made_nights import Place
 
 from mssante_audit.archive.history import bring_up_to_date
-from mssante_audit.archive.store import Record, open_archive
+from mssante_audit.archive.store import LogLine, open_archive
 from mssante_audit.base import export
 from mssante_audit.base.inputs import State
 from mssante_audit.nightly.config import load_config
@@ -372,10 +372,10 @@ def test_what_is_published_has_a_state_though_another_list_is_audited(nights, ch
         with serving(give(content)) as url:
             nights.set(fetch=url)
             _, facts = fetch(Night(load_config(nights.folder / "audit.toml"), nights.folder, NOON))
-    assert list_state(nights, Record(**facts)).state == state
+    assert list_state(nights, LogLine(**facts)).state == state
 
 
-def list_state(nights: Nights, published: Record | None = None) -> State:
+def list_state(nights: Nights, published: LogLine | None = None) -> State:
     """Return the state of the list of a night that is not played, held against that of the night before."""
     (scope,) = nights.state("ledger.json").values()
     (before,) = scope["inputs"].values()

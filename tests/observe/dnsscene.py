@@ -35,7 +35,7 @@ from made_up import ALPHA, make_space
 
 from mssante_audit.audits.delegation_vs_redirection.observed import seen_of
 from mssante_audit.declarations.register import load_declarations
-from mssante_audit.network.mail import Mail, mails
+from mssante_audit.network.mail import Arrival, mails
 from mssante_audit.observe.dns.run import ObserveSettings, observe
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import Thresholds, TrustSpace
@@ -245,9 +245,9 @@ def findings(folder: Path, cases: Sequence[Case] = CASES) -> dict[str, set[str]]
     return rules
 
 
-def answers(folder: Path, cases: Sequence[Case]) -> dict[str, Mail]:
+def answers(folder: Path, cases: Sequence[Case]) -> dict[str, Arrival]:
     """Return for each domain whether mail arrives, from what `observe_cases` wrote."""
-    mail: dict[str, Mail] = {}
+    mail: dict[str, Arrival] = {}
     for mine, space in spaces(folder, cases):
         domains = [domain for case in dict.fromkeys(mine) for domain in case.domains]
         mail |= mails(space.observation, domains, datetime.now(UTC), max_age_days=7)

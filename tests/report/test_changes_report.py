@@ -14,7 +14,7 @@ from tlsmade import write_before
 
 from mssante_audit.archive.changes import KINDS
 from mssante_audit.archive.history import bring_up_to_date
-from mssante_audit.archive.store import Record, append, open_archive
+from mssante_audit.archive.store import LogLine, append, open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.report.html import names
 from mssante_audit.report.notebook import collection, open_report
@@ -90,7 +90,7 @@ def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path)
     copytree(CATALOGUE / "archive", tmp_path / "archive")
 
     def after(at, outcome, **more):
-        append(tmp_path / "archive", Record(f"{at}:00:00+00:00", "fetch", outcome, **more))
+        append(tmp_path / "archive", LogLine(f"{at}:00:00+00:00", "fetch", outcome, **more))
         return plain(collection(load_space(tmp_path, as_of=AS_OF)))
 
     assert "Aucune collecte n’est consignée" in plain(collection(load_space(tmp_path, as_of=AS_OF)))

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mssante_audit.observe.dns.exchange import Exchange, Message, classify, observe_exchange
+from mssante_audit.observe.dns.exchange import DnsMessage, Exchange, classify, observe_exchange
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.resolve import Resolver
 from mssante_audit.observe.dns.settings import ObserveSettings
@@ -108,7 +108,7 @@ class World:
             self.servers.setdefault(address, NameServer()).zones[zone.name] = zone
         return zone
 
-    def reply(self, ask: Ask) -> Message | None:
+    def reply(self, ask: Ask) -> DnsMessage | None:
         """Return what the server asked says; ``None`` for silence."""
         root = NameServer({".": self.root}) if ask.address == ROOT[1] else None
         server = root or self.servers.get(ask.address)
@@ -137,18 +137,18 @@ def _depth(zone: str) -> int:
 def _reply(
     rcode: str = "NOERROR", *, aa: bool = False, ra: bool = False, edns: bool = True, signed: bool = False,
     records: Any = (),
-) -> Message:  # fmt: skip
+) -> DnsMessage:  # fmt: skip
     flags = {"aa": aa, "ra": ra, "edns": edns, "signed": signed}
-    return Message(rcode, tuple(name for name in flags if flags[name]), tuple(records))
+    return DnsMessage(rcode, tuple(name for name in flags if flags[name]), tuple(records))
 
 
-def _elsewhere(answer: str, qname: str) -> Message:
+def _elsewhere(answer: str, qname: str) -> DnsMessage:
     if answer == "upward":
         return _reply(records=[Record("authority", ".", 86400, "NS", ROOT[0])])
     return _reply() if answer == "lame" else _reply(rcode=answer)
 
 
-def _look_up(zone: Zone, qname: str, qtype: str, *, mixed: bool) -> Message:
+def _look_up(zone: Zone, qname: str, qtype: str, *, mixed: bool) -> DnsMessage:
     cut = _cut(zone, qname)
     if qtype == "DS" and cut == qname:
         cut = ""  # the zone above has it
@@ -206,7 +206,7 @@ def _cut(zone: Zone, qname: str) -> str:
     return cut
 
 
-def _referral(zone: Zone, cut: str) -> Message:
+def _referral(zone: Zone, cut: str) -> DnsMessage:
     sets = zone.records[cut]
     records = [
         Record("authority", cut, 3600, kind, data) for kind in ("NS", "DS") for data in sets.get(kind, ())
@@ -265,7 +265,7 @@ class _Asker:
             self._plain.add(lane)
         return False
 
-    def _reply(self, ask: Ask, message: Message | None, attempt: int, *, edns: bool) -> Reply:
+    def _reply(self, ask: Ask, message: DnsMessage | None, attempt: int, *, edns: bool) -> Reply:
         late = ask.address in self._world.servers and self._world.servers[ask.address].late
         self._at += timedelta(milliseconds=5 if message else 3000)
         reply = observe_exchange(ask, Exchange("timeout", b"", 0.0, 0), self._at, attempt, edns=edns)

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mssante_audit.audits.delegation_vs_redirection.observed import Seen, server
+from mssante_audit.audits.delegation_vs_redirection.observed import ObservedZones, server
 from mssante_audit.findings.frame import Subject
 from mssante_audit.network.hosts import MailHost, literal_address
-from mssante_audit.network.lookups import Found
+from mssante_audit.network.lookups import Lookup
 from mssante_audit.network.methods import Method
 from mssante_audit.network.replies import MAX_RECORDS
-from mssante_audit.network.walk import DEAD, Content, Elsewhere, Visit, rests_on
+from mssante_audit.network.walk import DEAD, Content, Elsewhere, ZoneVisit, rests_on
 from mssante_audit.network.zones import EDNS_BROKEN, SERVING
 from mssante_audit.observe.dns.walk import NOBODY
 from mssante_audit.observe.lines import Reply
@@ -25,7 +25,7 @@ PARTLY = ("tcp", "slow", "notimp", "odd", "alias", "partly", "six", "own", "long
 OUT_OF_REACH = {"null", "nxdomain", "nodata", "loop", "failed", "private"}
 
 
-def method_findings(view: Seen) -> None:
+def method_findings(view: ObservedZones) -> None:
     """Report where declared and observed methods differ, and what is served unsafely or not at all."""
     parent = view.network.parent
     for domain, used in view.methods.items():
@@ -59,7 +59,7 @@ def method_findings(view: Seen) -> None:
             view.add("DNS_METHOD_UNKNOWN", subject, [domain], replies, **used.why)
 
 
-def _cut_with_data(view: Seen, domain: str, zone: str) -> None:
+def _cut_with_data(view: ObservedZones, domain: str, zone: str) -> None:
     """Report servers that answer with data of their own at a name that they delegate."""
     replies = view.network.methods.replies_about(zone, view.methods[domain].name)
     # The SOA tells a server that carries the zone below too from one that mixes the two.
@@ -81,12 +81,12 @@ def _data(used: Method) -> dict[str, Any]:
     return {"type": "NS"}
 
 
-def mail_findings(view: Seen) -> None:
+def mail_findings(view: ObservedZones) -> None:
     """Report what is wrong with the mail exchangers of the list's domains."""
     carried: dict[str, list[str]] = {}  # mail host → domains
     dependent: dict[str, list[str]] = {}  # mail host → domains that have no other
     for domain, ways in view.met.items():
-        visits = [way for way in ways if isinstance(way, Visit)]
+        visits = [way for way in ways if isinstance(way, ZoneVisit)]
         elsewhere = [way for way in ways if isinstance(way, Elsewhere)]
         for visit in visits:
             _unanswered(view, domain, visit)
@@ -120,7 +120,7 @@ def mail_findings(view: Seen) -> None:
         _host(view, hosts[target], domains, [d for d in domains if d not in over4])
 
 
-def _replies_on(view: Seen, domains: list[str]) -> list[Reply]:
+def _replies_on(view: ObservedZones, domains: list[str]) -> list[Reply]:
     """Return the replies on a few domains that have one mail host."""
     return [reply for domain in domains[:5] for reply in view.methods[domain].replies]
 
@@ -136,7 +136,7 @@ def leads_nowhere(alias: Elsewhere) -> str:
     return states[0] if implied and states else ""
 
 
-def _unanswered(view: Seen, domain: str, visit: Visit) -> None:
+def _unanswered(view: ObservedZones, domain: str, visit: ZoneVisit) -> None:
     """Report servers that speak for a zone, but leave the MX without an answer, or one for all resolvers."""
     zone, index = view.network.zone(visit.zone), view.network.index
     failing: dict[str, tuple[str, Reply]] = {}
@@ -155,7 +155,7 @@ def _unanswered(view: Seen, domain: str, visit: Visit) -> None:
         view.add(rule, tuple(sorted(failing)), [domain], replies, servers=servers)
 
 
-def _disagreement(view: Seen, domain: str, visit: Visit) -> None:
+def _disagreement(view: ObservedZones, domain: str, visit: ZoneVisit) -> None:
     """Report servers of a zone, not of the parent, that do not always say the same of a name."""
     zone = view.network.zone(visit.zone)
     for _, replies, _ in visit.led:
@@ -186,7 +186,7 @@ def _disagreement(view: Seen, domain: str, visit: Visit) -> None:
     view.add("DNS_MX_DISAGREE", subject, [domain], all_replies, servers=servers)
 
 
-def _signed(view: Seen, domain: str, visit: Visit) -> None:
+def _signed(view: ObservedZones, domain: str, visit: ZoneVisit) -> None:
     """Report an MX, or its denial, that validating resolvers refuse although the zone is valid."""
     zone, chains = view.network.zone(visit.zone), view.network.chains
     if any(chains.security(cut).status == "bogus" for cut in view.methods[domain].cuts):
@@ -204,7 +204,7 @@ def _signed(view: Seen, domain: str, visit: Visit) -> None:
             view.add("DNS_SIGNATURE_SERVER", address, [domain], [reply], **facts)
 
 
-def _elsewhere(view: Seen, domain: str, alias: Elsewhere) -> None:
+def _elsewhere(view: ObservedZones, domain: str, alias: Elsewhere) -> None:
     """Report what is wrong with the look-up of an alias's target that the walk does not reach."""
     name, looked_up, replies = alias.name, alias.found, list(alias.found.replies)
     partly = looked_up.partly in PARTLY and looked_up.status != "loop"
@@ -223,7 +223,7 @@ def _elsewhere(view: Seen, domain: str, alias: Elsewhere) -> None:
         view.add("DNS_MX_DISAGREE", subject, [domain], replies, servers=servers)
 
 
-def _fault(view: Seen, looked_up: Found) -> str:
+def _fault(view: ObservedZones, looked_up: Lookup) -> str:
     """Return why validating resolvers refuse what was looked up."""
     chains = view.network.chains
     for reply in looked_up.replies:
@@ -235,7 +235,7 @@ def _fault(view: Seen, looked_up: Found) -> str:
     return "wrong"
 
 
-def _together(view: Seen, domain: str, targets: list[str], replies: list[Reply]) -> None:
+def _together(view: ObservedZones, domain: str, targets: list[str], replies: list[Reply]) -> None:
     """Report what is wrong with the exchangers as a whole, by themselves, by form and by certificate."""
     if NOBODY in targets and len(targets) > 1:
         view.add("DNS_MX_NULL_MIXED", tuple(targets), [domain], replies, exchangers=targets)
@@ -259,7 +259,7 @@ def _together(view: Seen, domain: str, targets: list[str], replies: list[Reply])
 
 
 def _nothing(
-    view: Seen, domain: str, ways: list[Any], answers: list[tuple[Content, tuple[Reply, ...]]]
+    view: ObservedZones, domain: str, ways: list[Any], answers: list[tuple[Content, tuple[Reply, ...]]]
 ) -> None:
     """Report a domain that no server has an MX for."""
     method, operator = view.methods[domain], view.operator[domain]
@@ -289,7 +289,7 @@ def _nothing(
         view.add("DNS_NO_MX", subject, [domain], method.replies, zone=zone, status=status)
 
 
-def _host(view: Seen, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
+def _host(view: ObservedZones, host: MailHost, domains: list[str], without_ipv4: list[str]) -> None:
     """Check a mail host once, for all the domains that name it."""
     name, alias, replies = host.name, host.alias, [*host.v4.replies, *host.v6.replies]
     if literal_address(name) or host.state == "literal":
@@ -315,7 +315,7 @@ def _host(view: Seen, host: MailHost, domains: list[str], without_ipv4: list[str
 
 
 def _reach(
-    view: Seen, subject: Subject, host: MailHost, domains: list[str],
+    view: ObservedZones, subject: Subject, host: MailHost, domains: list[str],
     without_ipv4: list[str], replies: Iterable[Reply],
 ) -> None:  # fmt: skip
     """Report addresses that are not public, and hosts with IPv6 only where none has IPv4."""

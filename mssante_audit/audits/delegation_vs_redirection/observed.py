@@ -13,7 +13,7 @@ from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.frame import Finding, Subject
 from mssante_audit.findings.places import DNS, Place
 from mssante_audit.network import network_of
-from mssante_audit.network.walk import DEAD, Visit, rests_on
+from mssante_audit.network.walk import DEAD, ZoneVisit, rests_on
 from mssante_audit.network.zones import SERVING, Zone
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.lines import Reply
@@ -38,7 +38,7 @@ def _extend(causes: _Causes, cause: tuple[str, Subject], *parts: Iterable[Any]) 
         target.extend(values)
 
 
-class Seen:
+class ObservedZones:
     """The domains of a list with what was observed and declared of each, and what rules report of them."""
 
     def __init__(self, space: TrustSpace) -> None:
@@ -72,9 +72,9 @@ class Seen:
         """Return what was declared for a domain."""
         return self.declared.get(domain.lower().rstrip("."), Declared(""))
 
-    def visits(self, domain: str) -> list[Visit]:
+    def visits(self, domain: str) -> list[ZoneVisit]:
         """Return the zones that the walk comes to, each with what its servers said of the domain."""
-        return [way for way in self.met.get(domain, ()) if isinstance(way, Visit)]
+        return [way for way in self.met.get(domain, ()) if isinstance(way, ZoneVisit)]
 
     @cached_property
     def zones(self) -> dict[str, list[str]]:
@@ -110,7 +110,7 @@ class Seen:
         return [name for name, method in self.methods.items() if method.cuts or method.zone == parent]
 
 
-def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Finding]]:
+def by_file(run: Callable[[ObservedZones], None]) -> Callable[[TrustSpace], Iterator[Finding]]:
     """Return rules that run on each observation file; findings of one subject are merged."""
 
     @wraps(run)
@@ -135,9 +135,9 @@ def by_file(run: Callable[[Seen], None]) -> Callable[[TrustSpace], Iterator[Find
     return of_space
 
 
-def seen_of(space: TrustSpace) -> Seen:
+def seen_of(space: TrustSpace) -> ObservedZones:
     """Return what the rules look at; worked out once for a space."""
-    return space.once("delegation_vs_redirection", lambda: Seen(space))
+    return space.once("delegation_vs_redirection", lambda: ObservedZones(space))
 
 
 def declarations(space: TrustSpace) -> dict[str, Declared]:

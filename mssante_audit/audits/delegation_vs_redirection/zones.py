@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from itertools import combinations
 
 from mssante_audit.audits.delegation_vs_redirection import mail
-from mssante_audit.audits.delegation_vs_redirection.observed import Seen, by_file, server
+from mssante_audit.audits.delegation_vs_redirection.observed import ObservedZones, by_file, server
 from mssante_audit.network.dnssec import known_ds, matches
 from mssante_audit.network.replies import MAX_RECORDS
 from mssante_audit.network.zones import EDNS_BROKEN, SERVING, Zone
@@ -31,7 +31,7 @@ STATE_RULES = {
 KINDS = ("referral", "nxdomain", "answer", "nodata")  # what a server of the parent may say of a domain
 
 
-def server_findings(view: Seen) -> None:
+def server_findings(view: ObservedZones) -> None:
     """Report servers that do not serve, or serve badly, each once for all its domains."""
     index = view.network.index
     for name, domains in (*view.zones.items(), (view.network.parent, view.under_parent)):
@@ -72,7 +72,7 @@ def server_findings(view: Seen) -> None:
                     view.add(rule, address, domains, [reply] if reply else [], **facts)
 
 
-def serial_causes(view: Seen, name: str, domains: Sequence[str], rule: str) -> None:
+def serial_causes(view: ObservedZones, name: str, domains: Sequence[str], rule: str) -> None:
     """Report the servers of a zone that have an older serial than another, beyond the grace time."""
     zone, soa = view.network.zone(name), view.network.zone(name).replies("SOA")
     serials: dict[str, int] = {}
@@ -107,7 +107,7 @@ def published(serial: int) -> datetime | None:
     return datetime.fromtimestamp(serial, UTC) if 1_000_000_000 < serial < 1_990_000_000 else None
 
 
-def parent_findings(view: Seen) -> None:
+def parent_findings(view: ObservedZones) -> None:
     """Report, once each, where servers of the parent zone disagree: its serial, what they say of domains."""
     parent, zone = view.network.parent, view.network.zone(view.network.parent)
     serial_causes(view, parent, view.under_parent, "DNS_PARENT_SERIALS")
@@ -135,7 +135,7 @@ def _facts(reply: Reply) -> tuple[str, object]:
     return reply.outcome if reply.outcome in KINDS else "", (reply.outcome, reply.answers, reply.alias)
 
 
-def delegation_findings(view: Seen) -> None:
+def delegation_findings(view: ObservedZones) -> None:
     """Report what is wrong with the delegated zones that listed domains are reached through."""
     for name, domains in view.zones.items():
         zone = view.network.zone(name)
@@ -167,7 +167,7 @@ def delegation_findings(view: Seen) -> None:
     _signature(view, view.network.zone(view.network.parent), view.under_parent)
 
 
-def _declared(view: Seen, zone: Zone, domain: str) -> None:
+def _declared(view: ObservedZones, zone: Zone, domain: str) -> None:
     """Compare the declared servers of a delegation with those that the parent names, and the primary."""
     declared, method = view.declaration(domain), view.methods[domain]
     if declared.kind != "delegation" or method.name != zone.name or method.method != "delegated":
@@ -185,7 +185,7 @@ def _declared(view: Seen, zone: Zone, domain: str) -> None:
             view.add("DNS_PRIMARY_OTHER", subject, [domain], replies, expected, names=names)
 
 
-def _sets(view: Seen, zone: Zone, domains: Sequence[str]) -> None:
+def _sets(view: ObservedZones, zone: Zone, domains: Sequence[str]) -> None:
     """Compare the parent's servers, each server's own, and count them."""
     sets, replies = sorted(zone.own_sets.items()), list(zone.replies("NS").values())
     if len({names for _, names in sets}) > 1:
@@ -206,7 +206,7 @@ def _sets(view: Seen, zone: Zone, domains: Sequence[str]) -> None:
             break
 
 
-def _addresses(view: Seen, zone: Zone, domains: Sequence[str]) -> None:
+def _addresses(view: ObservedZones, zone: Zone, domains: Sequence[str]) -> None:
     hosts = zone.known
     replies = [reply for of_name in zone.hosts.values() for host in of_name for reply in host.replies]
     pairs = combinations(sorted(hosts), 2)
@@ -223,7 +223,7 @@ def _addresses(view: Seen, zone: Zone, domains: Sequence[str]) -> None:
         view.add("DNS_IPV6_ONLY", zone.names, domains, replies, names=zone.names)
 
 
-def _name(view: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
+def _name(view: ObservedZones, zone: Zone, name: str, domains: Sequence[str]) -> None:
     """Check a server's name: syntax, no alias, an address, and the same one as in the glue."""
     hosts, glue = zone.hosts[name], sorted(zone.glue.get(name, ()))
     replies = [reply for host in hosts for reply in host.replies]
@@ -250,7 +250,7 @@ def _name(view: Seen, zone: Zone, name: str, domains: Sequence[str]) -> None:
         view.add("DNS_GLUE_DIFFERS", name, domains, evidence, expected, name=name, addresses=glue)
 
 
-def _signature(view: Seen, zone: Zone, domains: Sequence[str]) -> None:
+def _signature(view: ObservedZones, zone: Zone, domains: Sequence[str]) -> None:
     """Report what validating resolvers make of the zone; replies that are missing show nothing."""
     name, chains, ds = zone.name, view.network.chains, view.network.chains.ds_of(zone.name)
     keyed = [reply for reply in zone.replies("DNSKEY").values() if reply.outcome in ("answer", "nodata")]

@@ -31,7 +31,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(eq=False)
-class Party:
+class Group:
     """Contacts of one kind of an operator that can be right together."""
 
     reached: Coordinates  # what most of its rows hold: the others agree with that
@@ -66,12 +66,12 @@ class Party:
 
 def parties(
     contacts: Mapping[used.Reached, list[used.Use]], near: Iterable[tuple[used.Reached, used.Reached]]
-) -> dict[tuple[str, str], list[Party]]:
+) -> dict[tuple[str, str], list[Group]]:
     """Return the parties of each operator and kind, the largest first, contacts that agree or are `near`."""
     like = grouped(pair for first, second in near for pair in ((first, second), (second, first)))
-    by_owner: dict[tuple[str, str], list[Party]] = {}
-    heads: defaultdict[tuple[str, ...], list[tuple[Coordinates, Party]]] = defaultdict(list)
-    party_of: dict[used.Reached, Party] = {}
+    by_owner: dict[tuple[str, str], list[Group]] = {}
+    heads: defaultdict[tuple[str, ...], list[tuple[Coordinates, Group]]] = defaultdict(list)
+    party_of: dict[used.Reached, Group] = {}
     largest = sorted(contacts, key=lambda key: (-len(used.rows_of(contacts[key])), *map(sorted, key[2])))
     for key in largest:
         owner, reached, (phones, emails) = key[:2], key[2], key[2]
@@ -84,7 +84,7 @@ def parties(
             around = (head for place in places for head in heads[*owner, *place])
             party = next((party for head, party in around if agree(reached, head)), None)
         if party is None:
-            party, is_head = Party(reached), True
+            party, is_head = Group(reached), True
             by_owner.setdefault(owner, []).append(party)
         for place in (*product(phones or ("",), emails or ("",)), *one_side) if is_head else ():
             heads[*owner, *place].append((reached, party))
@@ -101,7 +101,7 @@ def agree(first: Coordinates, second: Coordinates) -> bool:
 
 
 def disagreements(
-    of_operators: Mapping[tuple[str, str], list[Party]],
+    of_operators: Mapping[tuple[str, str], list[Group]],
     replaced: Set[tuple[str | Person, ...]],
     stamps: used.Stamps,
     domain_of: Mapping[int, str],
@@ -146,13 +146,13 @@ def disagreements(
     yield from chain.from_iterable(findings.values())
 
 
-def _to_correct(group: list[Party], stamps: used.Stamps) -> tuple[list[Party], Party | None]:
+def _to_correct(group: list[Group], stamps: used.Stamps) -> tuple[list[Group], Group | None]:
     """Return the parties to be corrected, none where that is open, and the right one, if it is known."""
     if len(group) > MOST:
         return [], None
     spans = {party: stamps.span(party.rows) or (_NEVER, stamps.until(party.rows)) for party in group}
 
-    def is_right(first: Party, second: Party) -> bool:
+    def is_right(first: Group, second: Group) -> bool:
         """Tell whether the first is right: newer, or a service's, and no sign contradicts that."""
         newer, older = spans[first][0] > spans[second][1], spans[second][0] > spans[first][1]
         service, person = first.is_service and second.is_person, first.is_person and second.is_service

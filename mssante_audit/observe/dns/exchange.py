@@ -190,7 +190,7 @@ def reaches(address: str) -> bool:
     return True
 
 
-class Message(NamedTuple):
+class DnsMessage(NamedTuple):
     """A decoded reply; docs/observing.md has the flags. `odd`: records that cannot be read are left out."""
 
     rcode: str
@@ -199,7 +199,7 @@ class Message(NamedTuple):
     odd: bool = False
 
 
-def read_message(wire: bytes) -> Message | None:
+def read_message(wire: bytes) -> DnsMessage | None:
     """Read a reply; an unreadable record costs only itself. ``None`` if records cannot be told apart."""
     for limit, lenient in ((MAX_RECORDS, False), (MAX_ODD, True)):
         try:
@@ -211,7 +211,7 @@ def read_message(wire: bytes) -> Message | None:
     return None
 
 
-def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
+def _read(wire: bytes, limit: int, *, lenient: bool) -> DnsMessage:
     answers, authorities, others = struct.unpack_from("!3H", wire, 6)
     total = answers + authorities + others
     if cut := total > limit:
@@ -245,7 +245,7 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> Message:
     flags = {flag: flag in set_flags for flag in ("aa", "tc", "ra")}
     flags |= {"edns": message.edns >= 0, "signed": signed, "cut": cut}
     name = dns.rcode.Rcode(rcode).name if rcode in (0, 1, 2, 3, 4, 5, 9) else str(rcode)
-    return Message(name, tuple(flag for flag in flags if flags[flag]), tuple(records), odd)
+    return DnsMessage(name, tuple(flag for flag in flags if flags[flag]), tuple(records), odd)
 
 
 def _check_ends(wire: bytes, total: int) -> None:
@@ -262,7 +262,7 @@ def _canonical(name: str) -> str:
     return (name.removesuffix(".") or ".").lower()
 
 
-def classify(message: Message, zone: str | None, qname: str, qtype: str) -> tuple[str, str]:
+def classify(message: DnsMessage, zone: str | None, qname: str, qtype: str) -> tuple[str, str]:
     """Name the outcome of a reply from a server of `zone`, or a resolver (``None``), and the cut it shows.
 
     The cut is the owner of a referral's NS set, or of an SOA below `zone` (the server carries that zone too).
