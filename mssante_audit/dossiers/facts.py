@@ -22,7 +22,7 @@ from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.points import Point, pairs, points_of
 from mssante_audit.dossiers.survey import Peers, survey
 from mssante_audit.findings import frame, places, registry, templates
-from mssante_audit.findings.facts import told_to
+from mssante_audit.findings.facts import shown_to
 from mssante_audit.report.results import Results, record
 from mssante_audit.snapshot.make import unnamed_rows
 from mssante_audit.space.states import named
@@ -87,7 +87,7 @@ class Dossier:
         self.records, differing, is_own = list[dict[str, Any]](), {}, self._own_contacts()
         for finding in map(dict, common.touching.get(operator_id, ())):
             key, facts = finding["fingerprint"], finding["facts"]
-            if not masked and (clear := told_to(common.facts[key], is_own)) is not common.facts[key]:
+            if not masked and (clear := shown_to(common.facts[key], is_own)) is not common.facts[key]:
                 facts, rule = {**clear, "evidence": finding["evidence"]}, registry.rule(finding["rule"])
                 finding |= {part: templates.sentence(rule, part, facts) for part in ("observed", "expected")}
             text_pairs = pairs(finding["rule"], facts)

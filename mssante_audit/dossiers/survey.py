@@ -20,7 +20,7 @@ from mssante_audit.base.language import current_language, localized
 from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings, dossier_words
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
-from mssante_audit.findings.facts import told_to
+from mssante_audit.findings.facts import shown_to
 from mssante_audit.findings.frame import concat, worded
 from mssante_audit.findings.registry import audits, rule
 from mssante_audit.findings.templates import sentence
@@ -67,7 +67,7 @@ class Survey:
         self.facts: dict[str, Mapping[str, Any]] = dict(zip(raw["fingerprint"], raw["facts"], strict=True))
         self.kinds = {key: kinds for key, facts in self.facts.items() if (kinds := _kinds(facts))}
         codes = zip(raw["fingerprint"], raw["rule"], strict=True)
-        self.remedies = {key: remedy(code, told_to(self.facts[key], lambda _: False)) for key, code in codes}
+        self.remedies = {key: remedy(code, shown_to(self.facts[key], lambda _: False)) for key, code in codes}
         rows, ids = space.entries["row"].tolist(), space.entries["operator_id"].tolist()
         self.owners: dict[int, str] = dict(zip(rows, ids, strict=True))
         self.touching: dict[str, list[dict[Any, Any]]] = grouped(

@@ -55,7 +55,7 @@ def hidden(facts: Any, is_own: Callable[[str], bool] = lambda _: False, contacts
     return _replaced(facts, lambda person: masked.get(person) or ClearText(person.text), unnamed)
 
 
-def told_to(facts: Any, is_own: Callable[[str], bool]) -> Any:
+def shown_to(facts: Any, is_own: Callable[[str], bool]) -> Any:
     """Return facts as somebody may read them: `hidden`, but as they are where they hold no person."""
     return hidden(facts, is_own) if any(isinstance(part, Person) for part in _leaves(facts)) else facts
 
