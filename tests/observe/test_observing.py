@@ -211,6 +211,7 @@ def test_names_are_looked_up_with_the_resolvers_given(port, serve, tmp_path):
     observe(["ch-a.mssante.fr"], tmp_path / "o.gz", quick(port, resolvers=(resolver,), timeout=2.0))
     replies = load_observation(tmp_path / "o.gz").replies
     assert {reply.address for reply in replies if reply.zone == "ch-a.mssante.fr"} == {OPERATOR}
+    assert {reply.address for reply in replies} == {resolver, PARENT, OPERATOR}, "and no root server"
     assert len(server.queries) == len(set(server.queries))
 
 

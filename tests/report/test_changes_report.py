@@ -17,7 +17,7 @@ from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.store import LogLine, append, open_archive
 from mssante_audit.base.errors import InputError
 from mssante_audit.report.html import names
-from mssante_audit.report.notebook import collection, open_report
+from mssante_audit.report.notebook import open_report
 from mssante_audit.report.run import run_reports
 from mssante_audit.space.story import chronicle, worded_changes, worded_events
 from mssante_audit.space.trust import load_space
@@ -73,7 +73,7 @@ def test_one_list_is_a_story_too(tmp_path):
 
 def test_no_archive_is_said(tmp_path):
     copy(CATALOGUE / "listeblanchemssante.xml.gz", tmp_path / "list.xml.gz")
-    assert "Pas d’archive" in collection(load_space(tmp_path, as_of=AS_OF))
+    assert "Pas d’archive" in opened(tmp_path).collection()
     with pytest.raises(InputError, match="holds no archive"):
         run_reports(["changes"], out=tmp_path / "out", parameters={"data": str(tmp_path), "as_of": AS_OF})
 
@@ -91,9 +91,9 @@ def test_the_overview_tells_the_last_good_fetch_and_the_failures_since(tmp_path)
 
     def after(at, outcome, **more):
         append(tmp_path / "archive", LogLine(f"{at}:00:00+00:00", "fetch", outcome, **more))
-        return plain(collection(load_space(tmp_path, as_of=AS_OF)))
+        return plain(opened(tmp_path).collection())
 
-    assert "Aucune collecte n’est consignée" in plain(collection(load_space(tmp_path, as_of=AS_OF)))
+    assert "Aucune collecte n’est consignée" in plain(opened(tmp_path).collection())
     state = after("2026-03-01T06", "failed", message="<b>down")
     assert "Aucune collecte n’a réussi ; 1 échec depuis" in state
     assert "&lt;b&gt;down" in state
@@ -129,7 +129,7 @@ def test_a_list_that_cannot_be_read_or_is_another_is_left_out_and_named(tmp_path
     report = opened(tmp_path, anchors=[str(tmp_path / "anchors")])
     story = report.story
     assert (len(story.steps), len(story.unread)) == (4 if content == "twin" else 3, 1)
-    notice, state = plain(told(report, "unread")), plain(collection(report.space))
+    notice, state = plain(told(report, "unread")), plain(report.collection())
     assert "1 liste illisible ou refusée laissée de côté : <bdi>202" in notice
     assert "L’historique ne peut être établi" in state
     assert all(told(report, ident).caption for ident in ("timeline", "ages"))

@@ -331,7 +331,11 @@ OLDER = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(stale_after_days=400,
 @pytest.mark.parametrize(
     ("ident", "some", "caption"),
     [
-        ("operators", SOME[SOME["operator"] == "CH ALPHA"], "Un seul opérateur porte 100 % des 6 domaines"),
+        (
+            "operators",
+            SOME[SOME["operator"] == "CH ALPHA"],
+            "Un seul opérateur, CH ALPHA, porte ces 6 domaines.",
+        ),
         ("age", SOME, "5 lignes sur 12 (42 %) portent une date de plus de 400 jours ; 1 ligne sans date"),
         (
             "age",

@@ -146,7 +146,7 @@ def families(page):
     worst = next(name for name in drawn if sum(grave == name) == grave.value_counts().max())
     rest = counts.drop(list(drawn))
     yield (
-        f"« {max(drawn, key=drawn.get)} » compte le plus de constats à traiter : {counts.max()} sur "
+        f"« {longest(drawn)} » compte le plus de constats à traiter : {counts.max()} sur "
         f"{len(asks)}. Erreurs et défauts critiques : {sum(grave == worst)} sur {len(grave)} dans « {worst} "
         f"». Non dessinées : {len(rest)} autres familles, {rest.sum()} constats."
     )
@@ -333,7 +333,7 @@ def rules(page):
     drawn = page.counts("Constats à traiter, par règle")
     assert {name: titles[name] for name in drawn} == drawn
     yield (
-        f"Des règles montrées, « {max(drawn, key=drawn.get)} » compte le plus de constats à traiter : "
+        f"Des règles montrées, « {longest(drawn)} » compte le plus de constats à traiter : "
         f"{max(drawn.values())} sur {len(page.todo)}. {len(page.grave)} constats sont une erreur ou un "
         f"défaut critique."
     )
@@ -358,10 +358,16 @@ def operators(page):
     drawn = page.counts("Constats à traiter, par opérateur et par gravité")
     assert drawn == held.to_dict()
     yield (
-        f"{next(iter(drawn))} compte le plus de constats à traiter, {held.max()} sur {len(named)} ; les "
+        f"{longest(drawn)} compte le plus de constats à traiter, {held.max()} sur {len(named)} ; les "
         f"{len(drawn)} premiers opérateurs sur {len(held)}, montrés ici, en ont "
         f"{share(sum(drawn.values()), len(named))}."
     )
+
+
+def longest(drawn):
+    others = [*drawn.values()].count(max(drawn.values())) - 1
+    level = f" (à égalité avec {others} autre{'s' * (others > 1)})" if others else ""
+    return max(drawn, key=drawn.get) + level
 
 
 SENTENCES = {

@@ -231,8 +231,8 @@ def test_other_settings_than_it_was_made_with_are_refused(private):
         load_space(private, anchors=[CATALOGUE / "anchors"])
 
 
-def test_a_notebook_has_some_of_the_thresholds_and_hands_over_its_defaults(made, tmp_path):
-    folder, limits = shutil.copytree(made, tmp_path / "s"), {"list_max_age_days": 30, "listing_days": 20}
+def test_a_notebook_has_some_of_the_thresholds_and_hands_over_its_defaults(private, tmp_path):
+    folder, limits = shutil.copytree(private, tmp_path / "s"), {"list_max_age_days": 30, "listing_days": 20}
     head = read_snapshot(folder).head
     write_state(folder / FILE, VERSION, head | {"thresholds": head["thresholds"] | limits})
     for name, days in limits.items():

@@ -58,10 +58,11 @@ class Resolver:
     async def try_ipv6(self) -> None:
         """Give IPv6 up where none of the first servers answers over it: a route is no proof of a way."""
         settings = self._asker.settings
-        servers = (*settings.parent_servers, *(("", a) for a in settings.resolvers), *settings.root)
-        over6 = [Server(*server) for server in servers if ":" in server[1] and self.usable(server[1])][:3]
-        asks = (Ask("", "address", ".", ".", "SOA", *server) for server in over6)
-        if over6 and all([(await self._asker.ask(ask)).silent for ask in asks]):
+        chosen = (*settings.parent_servers, *(("", address) for address in settings.resolvers))
+        over6 = [Server(*pair) for pair in chosen or settings.root if ":" in pair[1] and self.usable(pair[1])]
+        asks = (Ask("", "address", ".", ".", "SOA", *server) for server in over6[:3])
+        replies = await asyncio.gather(*(self._asker.ask(ask, patient=False) for ask in asks))
+        if replies and all(reply.silent for reply in replies):
             self.ipv6 = False
             self.usable.cache_clear()
             self.zones["."] = tuple(server for server in self.zones["."] if self.usable(server.address))
