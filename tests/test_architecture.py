@@ -39,5 +39,4 @@ def test_before_a_commit_the_checks_of_lint_are_made():
 
 
 def test_every_bench_finds_what_it_imports():
-    for bench in ROOT.glob("bench/bench_*.py"):
-        assert callable(import_module(f"bench.{bench.stem}").benches)
+    assert all(import_module(f"bench.{file.stem}").benches for file in ROOT.glob("bench/bench_*.py"))

