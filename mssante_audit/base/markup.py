@@ -27,6 +27,11 @@ def data(text: str, limit: int = SHOWN_TEXT, more: str | None = None) -> Markup:
     return Markup("<bdi>{}</bdi>").format(display)
 
 
+def breakable(name: Markup) -> Markup:
+    """Let a name that is longer than its column break before its dots, the last one aside."""
+    return name.replace(".", Markup("<wbr>."), name.count(".") - 1)
+
+
 @singledispatch
 def html_of(_: Any) -> str | None:
     """Return how an object shows itself in a notebook, as rooms above register it; ``None``, as its text."""

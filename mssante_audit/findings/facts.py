@@ -71,8 +71,8 @@ def names_persons(facts: Any) -> bool:
 
 
 def _leaves(facts: Any) -> Iterator[Any]:
-    if isinstance(facts, dict | list | tuple):  # a `Mapping` of another kind is none that `plain` makes
-        for part in facts.values() if isinstance(facts, dict) else facts:
+    if isinstance(facts, Mapping | list | tuple):
+        for part in facts.values() if isinstance(facts, Mapping) else facts:
             yield from _leaves(part)
     else:
         yield facts
@@ -86,7 +86,7 @@ def _replaced(facts: Any, of_person: Callable[[Person], Any], of_text: Callable[
             return of_person(facts)
         case list() | tuple():
             return [_replaced(part, of_person, of_text) for part in facts]
-        case dict():
+        case Mapping():
             return {name: _replaced(part, of_person, of_text) for name, part in facts.items()}
     return facts
 

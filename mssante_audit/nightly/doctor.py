@@ -46,6 +46,7 @@ _SIGNERS = {
     "signer": "Ask ANS who signs its lists; if it is right, name it in data.signer",
 }
 _AGAIN = "Get the list again; if it is the same at its source, ask ANS"
+_AT = "%Y-%m-%d %H:%M UTC"
 TRIED = 10  # seconds that a mail server has to greet
 
 
@@ -318,7 +319,7 @@ def _nights(config: Config) -> Iterator[Sign]:
         yield _missing("last run", "there was none", remedy="Look at what should start it")
         return
     at, status = stamped(last.stamp), last.exit_status
-    begun, see = f"{at:%Y-%m-%d %H:%M} UTC", ("See {}", output / night.RUNS / last.stamp / "log.txt")
+    begun, see = f"{at:{_AT}}", ("See {}", output / night.RUNS / last.stamp / "log.txt")
     if at > now + SKEW:
         yield _missing("last run", "began at {}, after now", begun, remedy="Set the clock")
     elif last.status == "running" and not (at_work or is_held(output)):
@@ -331,12 +332,12 @@ def _nights(config: Config) -> Iterator[Sign]:
         yield sign("last run", "{}, exit status {}", begun, status, remedy=see)
     if not last.good:
         yield _missing("last good run", "there was none", remedy="Look at the mail of the last run")
-    elif (good := f"{stamped(last.good):%Y-%m-%d %H:%M} UTC") and stamped(last.good) > now + SKEW:
-        yield _missing("last good run", "began at {}, after now", good, remedy="Set the clock")
-    elif stamped(last.good) >= oldest:
-        yield _ok("last good run", good)
+    elif (good := stamped(last.good)) > now + SKEW:
+        yield _missing("last good run", "began at {}, after now", f"{good:{_AT}}", remedy="Set the clock")
+    elif good >= oldest:
+        yield _ok("last good run", f"{good:{_AT}}")
     else:
-        message = "{}, more than {} h ago", good, f"{hours:g}"
+        message = "{}, more than {} h ago", f"{good:{_AT}}", f"{hours:g}"
         yield _missing("last good run", *message, remedy="Look at what starts it")
     for step in (step for step in last.steps if step.step == "hooks"):
         failed, remedy = step.outcome == "failed", "Nobody may have been told of the last run"

@@ -158,8 +158,8 @@ def _load(tonight: Night, before: states.Known) -> TrustSpace:
 def _refused(error: InputError, tonight: Night, published: store.LogLine | None, *, before: bool) -> State:
     """Return the state of a list that could not be loaded; `before`: the run before had one."""
     data, file, kind = tonight.config.data.folder, Path(error.file or ""), "damaged"
-    why: dict[str, Any] = {"input": LIST, "error": unnamed(error.message), "before": before}
-    why["file"] = file.name
+    message: Any = unnamed(error.message)
+    why = {"input": LIST, "error": message, "file": file.name, "before": before}
     content, archive = b"", None
     with suppress(InputError):  # else that is what is wrong with it
         content = reading.read_bytes(file, MAX_BYTES)

@@ -19,7 +19,7 @@ from mssante_audit.findings.registry import audits, catalogue, known_needs, rule
 from mssante_audit.observe.kinds import KINDS
 from mssante_audit.report.html import Html, Prose, joined, macro, names, paragraph, prose, say
 from mssante_audit.report.results import EVERYBODY, Limits, limited_to
-from mssante_audit.report.tables import Cell, breakable, cell_of, csv_link, rows_table, severity_cell
+from mssante_audit.report.tables import Cell, cell_of, csv_link, rows_table, severity_cell
 from mssante_audit.space.states import aged
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains_touched
@@ -152,7 +152,7 @@ _CELLS: dict[str, Callable[[FindingRow, Links], Cell]] = {
     "rule": lambda r, links: Cell(
         macro("findings.rule_cell", title_of(r["rule"]), r["rule"], links.rule(r["rule"]))
     ),
-    "domain": lambda r, links: Cell(macro("findings.domain_cell", r, links, breakable), r.get("domains")),
+    "domain": lambda r, links: Cell(macro("findings.domain_cell", r, links), r.get("domains")),
     "operator": lambda r, links: Cell(
         macro("findings.operator_cell", r["operator"], r["operator_id"], links),
         markup.visible(r["operator"]),

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from mssante_audit.base import language
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.language import current_language, gettext, translated
-from mssante_audit.base.markup import data, visible
+from mssante_audit.base.markup import breakable, data, visible
 from mssante_audit.base.text import fold
 from mssante_audit.values.identifiers import DEPARTMENTS
 from mssante_audit.verdicts.words import OUTCOME_WORDS
@@ -183,7 +183,7 @@ def environment() -> jinja2.Environment:
     of_language = ("count", "damage", "day", "number", "translated")
     jinja.filters |= {name: getattr(language, name) for name in of_language}
     jinja.filters |= {
-        "data": data, "prose": prose, "tr": gettext_filter, "visible": visible,
+        "breakable": breakable, "data": data, "prose": prose, "tr": gettext_filter, "visible": visible,
         "date": lambda text: language.day(datetime.fromisoformat(text)),
         "instant": lambda at: language.moment(datetime.fromisoformat(at)) if at else gettext("inconnue"),
     }  # fmt: skip

@@ -142,11 +142,6 @@ def columns_table(
     return rows_table(name, caption or count(total, "ligne"), headings, rows, link)
 
 
-def breakable(name: Markup) -> Markup:
-    """Let a name that is longer than its column break before its dots, the last one aside."""
-    return name.replace(".", Markup("<wbr>."), name.count(".") - 1)
-
-
 def cell_of(value: Any, longest: float | None = None) -> Cell:
     """Return a cell with a value as readers want it, of a number with a bar if the longest is known."""
     if isinstance(value, Cell):
@@ -155,7 +150,7 @@ def cell_of(value: Any, longest: float | None = None) -> Cell:
         return Cell(value)
     if isinstance(value, str):
         shown = markup.data(str(value), TEXT)
-        return Cell(shown if " " in value else breakable(shown))
+        return Cell(shown if " " in value else markup.breakable(shown))
     if pd.isna(value) is True:  # of a list it is no answer at all
         return Cell("")
     if isinstance(value, bool):

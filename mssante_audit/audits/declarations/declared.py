@@ -10,6 +10,7 @@ from mssante_audit.audits.declarations import names, proposals
 from mssante_audit.declarations.cells import WEEKDAYS
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import domain_key
+from mssante_audit.observe.dns.names import is_under
 from mssante_audit.values import identifiers
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import DN, IGC, parse_dn, pasted_dn
@@ -131,7 +132,7 @@ def server_glue(row: Row, listed: Container[str]) -> Faults:
     """Tell the name servers of a delegation that lie in the domain; of a `listed` one they may be known."""
     if row["delegation"] is True and row["withdrawal"] is False and row["domain_key"]:
         hosts = [(name, domain_key(text)) for name, text in _cells(row, *METHODS["delegation"])]
-        inside = [(name, host) for name, host in hosts if f".{host}".endswith(f".{row['domain_key']}")]
+        inside = [(name, host) for name, host in hosts if is_under(host, row["domain_key"])]
         if servers := [{**label(name), "text": host} for name, host in inside if is_host(host)]:
             yield "DECL_SERVER_GLUE", {"servers": servers, "is_listed": row["domain_key"] in listed}
 
