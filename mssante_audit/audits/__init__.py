@@ -92,8 +92,13 @@ def audit_all(space: TrustSpace, *, language: str = "") -> pd.DataFrame:
 
 def waived(space: TrustSpace, *names: str, language: str = "") -> pd.DataFrame:
     """Return the findings of audits (of all by default) that are waived, with `reason`, `who`, `until`."""
-    frames = [parted(name, space)[1] for name in names or audits()]
-    return worded(pd.concat(frames, ignore_index=True), language=language, contacts=space.contacts)
+    language, names = language or current_language(), names or tuple(audits())
+
+    def make() -> pd.DataFrame:
+        findings = pd.concat([parted(name, space)[1] for name in names], ignore_index=True)
+        return worded(findings, language=language, contacts=space.contacts)
+
+    return typed(space.once(("waived", language, space.contacts, *names), make))
 
 
 def lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:

@@ -64,7 +64,8 @@ def dtypes(described: Iterable[Column]) -> dict[str, Any]:
     def dtype(column: Column) -> Any:
         if column.dtype.endswith("category"):
             return pd.CategoricalDtype(list(column.choices) or None, column.dtype.startswith("ordered"))
-        return pd.api.types.pandas_dtype(column.dtype.partition(" (")[0])
+        name = column.dtype.partition(" (")[0]
+        return name if name == "str" else pd.api.types.pandas_dtype(name)  # stored as pandas is set by then
 
     return {column.name: dtype(column) for column in described}
 

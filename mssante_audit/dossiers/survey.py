@@ -8,6 +8,7 @@ from functools import cached_property
 from math import inf
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from mssante_audit.archive.changes import side_of
@@ -114,9 +115,9 @@ class Survey:
         others = standing[standing["domains"].between(low, high or inf) & (standing.index != operator_id)]
         if len(others) < PEERS_MIN or not size:
             return Peers(low, high)
-        medians = {severity: float(others[severity].median()) for severity in SEVERITIES[1:]}
-        quartiles, rank = others["todo"].quantile([0.25, 0.5, 0.75]).tolist(), (others["todo"] > points).sum()
-        return Peers(low, high, len(others), medians, tuple(quartiles), int(rank))
+        quartiles = np.quantile(others[[*SEVERITIES[1:], "todo"]], [0.25, 0.5, 0.75], axis=0).tolist()
+        medians, whole = dict(zip(SEVERITIES[1:], quartiles[1], strict=False)), (q[-1] for q in quartiles)
+        return Peers(low, high, len(others), medians, tuple(whole), int((others["todo"] > points).sum()))
 
     @cached_property
     def methods(self) -> pd.DataFrame:

@@ -292,7 +292,8 @@ def perform(step: str, tonight: Night) -> Result:
     begin, facts, why = time.monotonic(), dict[str, Any](), dict[str, Any]()
     outcome: Literal["done", "failed"] = "failed"
     try:
-        with using_language(tonight.config.lang):
+        # Pages are made of thousands of small frames, whose texts Python takes apart faster than Arrow.
+        with using_language(tonight.config.lang), pd.option_context("mode.string_storage", "python"):
             message, facts = STEPS[step](tonight)
         outcome = "done"
     except AuditError as error:

@@ -33,7 +33,7 @@ from mssante_audit.site.view import View
 from mssante_audit.snapshot.make import changes_of
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import records_of
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import grouped, tuples
 
 _PLAIN = re.compile(r"(?!.*\.\.)[a-z0-9](?:[a-z0-9.-]{0,200}[a-z0-9])?")
 
@@ -166,10 +166,11 @@ def _write_feeds(folder: Path, view: View) -> None:
     with suppress(InputError):  # the list before cannot be read: the report on changes says so
         changed = changes_of(view.space)
     write(title, "index.html", "feed.atom", [*items, *_changes(view, changed)])
+    sides = tuples(changed, "operator_before", "operator_after")
+    touching = grouped((owner, at) for at, pair in enumerate(sides) for owner in {*pair} - {""})
     for operator in view.operators.values():
         causes, page = (item for item in items if operator.id in item.operators), Path(operator.page)
-        sides = changed.filter(like="operator_").isin([operator.id])  # "" is also a side that is not there
-        changes = changed[sides.any(axis=1) & bool(operator.id)]
+        changes = changed.iloc[touching.get(operator.id, [])]
         news = [*causes, *_changes(view, changes, operator.id)]
         write(f"{title} – {operator.name}", page.name, page.with_suffix(".atom").as_posix(), news)
 

@@ -147,14 +147,14 @@ class View:
             rules = tuple(dict.fromkeys(codes[at] for at in ats))
             domains_of[pair[0]].append(Domain(pair[1], ats, rules, len(listed), bool(listed) and all(listed)))
         by_owner = [grouped((o, at) for (o, _), ats in part.items() for at in ats) for part in touching]
-        dossiers = dossiers_in(folder) if folder else {}
+        dossiers, ranked = dossiers_in(folder) if folder else {}, self.findings[["severity", "confidence"]]
         for owner, bearing in names.items():
             called = [name for name, _ in Counter(bearing).most_common() if name] or [owner]
             called = called if owner else ["Sans identifiant lisible"]
             page, dossier = f"operateurs/{page_name(owner)}.html", dossiers.get(owner, "")
             findings, waived = (sorted({*of_owner.get(owner, ())}) for of_owner in by_owner)
             new = [at for at in findings if at in self.fresh]
-            counts = (severity_counts(self.findings.iloc[positions]) for positions in (findings, new))
+            counts = (severity_counts(ranked.iloc[positions]) for positions in (findings, new))
             yield Operator(owner, called, page, dossier, domains_of[owner], findings, waived, *counts)
 
     @cached_property
