@@ -74,12 +74,14 @@ def frame_of(rows: Iterable[Sequence[Any]], kinds: Mapping[str, Any] | Sequence[
     """Return rows as a frame; instants may be texts (ISO 8601)."""
     import pandas as pd
 
+    def column(values: tuple[Any, ...], kind: Any) -> Any:
+        if kind not in ("instant", "datetime64[us, UTC]"):
+            return pd.Series(values, dtype=kind)
+        return pd.to_datetime(pd.Series(values, dtype="object"), utc=True, format="ISO8601").dt.as_unit("us")
+
     kinds = kinds if isinstance(kinds, Mapping) else dtypes(kinds)
-    frame = pd.DataFrame(list(rows), columns=list(kinds))
-    times = [name for name, kind in kinds.items() if kind in ("instant", "datetime64[us, UTC]")]
-    for name in times:
-        frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601")
-    return frame.astype({**kinds, **dict.fromkeys(times, "datetime64[us, UTC]")})
+    columns = [*zip(*rows, strict=True)] or [()] * len(kinds)
+    return pd.DataFrame({name: column(v, kinds[name]) for name, v in zip(kinds, columns, strict=True)})
 
 
 def json_schema(title: str, described: Iterable[Column], more: Iterable[Column] = ()) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,9 @@ def execute(
     Return it with its outputs, why it failed (``None`` if it did not), and the seconds it took. Its `folder`
     is private, empty, and of a short path: that of a socket is limited to 107 characters.
     """
+    # jsonschema, which nbformat loads, compiles a grammar of IRIs for a second; no notebook has any.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type] # as if it were not installed
+
     import nbformat
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
