@@ -292,9 +292,8 @@ def perform(step: str, tonight: Night) -> Result:
     begin, facts, why = time.monotonic(), dict[str, Any](), dict[str, Any]()
     outcome: Literal["done", "failed"] = "failed"
     try:
-        # Pages are made of thousands of small frames, whose texts Python takes apart faster than Arrow;
-        # but it keeps them in more memory, and reports have a kernel beside them.
-        storage = "auto" if step == "reports" else "python"
+        # Their pages are made of thousands of small frames, whose texts Python takes apart faster than Arrow.
+        storage = "python" if step in (dossiers.__name__, site.__name__) else "auto"
         with using_language(tonight.config.lang), pd.option_context("mode.string_storage", storage):
             message, facts = STEPS[step](tonight)
         outcome = "done"
