@@ -107,29 +107,30 @@ def _identity(dossier: Dossier, limit: int) -> Html:
 
 
 def _certificates(dossier: Dossier, limit: int) -> Html:
-    certificates, listed, sole = dossier.certificates, dossier.domains["domain"], dossier.space.alone
+    certificates, listed = dossier.certificates, dossier.domains["domain"]
     first = certificates["cn"].iloc[0]
     words = "Si le certificat {first} expire, {n:domaine} sur {all} {n:~tombe|tombent}, faute d’un autre."
-    falling = listed.isin(sole.loc[sole["cn"] == first, "domain"]).sum()
+    falling = len({*listed}.intersection(dossier.common.alone.get(first, ())))
     none = "Si le certificat {first} expire, aucun domaine ne tombe : chacun en a un autre."
-    caption = say(words if falling else none, first=first, n=int(falling), all=len(listed))
+    caption = say(words if falling else none, first=first, n=falling, all=len(listed))
     authorities = certificates["igc"].replace("", str(say("inconnue")))
     cells = {"Nom (CN)": certificates["cn"], "Autorité": authorities, "Domaines": certificates["domains"]}
+    names_listed = _once(cells, "certificates", limit, bar="Domaines", caption=caption)
+    if (rows := dossier.presented) is None:
+        return joined(names_listed, macro("dossier.ends", False, 0, None))
     columns = {
         "until": "Fin", "days": "Jours", "cn": "Nom (CN)", "hosts": "Serveurs", "domains": "Domaines",
         "alone": "Domaines sans autre", "spare": "Jours qui restaient au précédent",
     }  # fmt: skip
-    observed = dossier.presented is not None
-    rows = pd.DataFrame(columns=[*columns]) if dossier.presented is None else dossier.presented
     risky = [end for end in rows.to_dict("records") if end["alone"] > 0]
     over = sum(end["alone"] for end in risky if end["days"] < 0)
     visited = say("{n:certificat} que présentent vos serveurs, la fin la plus proche d’abord", n=len(rows))
     unseen = "Aucun de vos certificats n’a été vu sur un serveur."
     written = rows.assign(spare=rows["spare"].astype("Int64")).rename(columns=columns)
     return joined(
-        _once(cells, "certificates", limit, bar="Domaines", caption=caption),
-        macro("dossier.ends", observed, over, next((end for end in risky if end["days"] >= 0), None)),
-        table(written, name="ends", caption=visited, csv=rows, limit=limit, empty=unseen) if observed else "",
+        names_listed,
+        macro("dossier.ends", True, over, next((end for end in risky if end["days"] >= 0), None)),
+        table(written, name="ends", caption=visited, csv=rows, limit=limit, empty=unseen),
     )
 
 
