@@ -72,7 +72,7 @@ def retain(tonight: Night) -> Result:
     for kind, paths in outdated_paths.items():
         if paths or kind == "runs":
             names = ", ".join(path.name for path in paths)
-            lines.append(f"{len(paths)} {kind} removed" + (f": {names}" if names else ""))
+            lines.append(f"{len(paths)} {kind} removed: {names}".removesuffix(": "))
         for path in paths:
             try:
                 remove_run(path) if kind == "runs" else path.unlink()

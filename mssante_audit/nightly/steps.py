@@ -47,7 +47,7 @@ from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.space import states
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import describe_error, unnamed
-from mssante_audit.whitelist.load import MAX_BYTES, is_html, load_whitelist
+from mssante_audit.whitelist.load import MAX_BYTES, is_html
 
 Done = tuple[str, dict[str, Any]]  # what a step returns: a message and facts; it raises what made it fail
 NOTICE = Markup(
@@ -65,8 +65,7 @@ def fetch(tonight: Night) -> Done:
     archive = store.find_archive(data.folder, *trusted)
     archive = archive or store.open_archive(data.folder / "archive", *trusted)
     record = fetching.fetch(archive, fetching.Settings(**settings))
-    names = ("at", "action", "outcome", "file", "made", "flags", "signer", "doubt")
-    return record.line, {name: getattr(record, name) for name in names}
+    return record.line, asdict(record)
 
 
 def observe(tonight: Night) -> Done:
@@ -97,10 +96,9 @@ def observe_tls(tonight: Night) -> Done:
 
 
 def _rows(tonight: Night) -> pd.DataFrame:
-    """Return the rows of the list that will be audited, without all that lies beside it."""
-    data = tonight.config.data
-    file = store.find_whitelist(data.folder, store.find_archive(data.folder), parse_instant(tonight.as_of))
-    return load_whitelist(file, recover=data.recover, any_namespace=data.any_namespace).entries
+    """Return the rows of the list that will be audited."""
+    data, at = tonight.config.data, parse_instant(tonight.as_of)
+    return store.listed_rows(data.folder, at, recover=data.recover, any_namespace=data.any_namespace)
 
 
 def audit(tonight: Night) -> Done:
