@@ -108,7 +108,7 @@ def audit(tonight: Night) -> Done:
     scope = ledger.scope_of("run", tellable(parameters))
     before = ledger.inputs_before(noted, scope, tonight.as_of)
     space = _load(tonight, before)
-    make_snapshot(space, tonight.snapshot, data=parameters.get("data"))
+    make_snapshot(space, tonight.folder / night.SNAPSHOT, data=parameters.get("data"))
     findings, waived, unsure = audits.audit_all(space), audits.waived(space), audits.unsure(space)
     compared = ledger.follow(noted, scope, tonight.as_of, findings, unsure, waived, audits.missing(space))
     ledger.note_inputs(noted, scope, tonight.as_of, states.figures(space, space.states, before))
@@ -197,11 +197,11 @@ def reports(tonight: Night) -> Done:
 
 def _parameters(tonight: Night) -> dict[str, Any]:
     """Return what the steps after the audit read: the snapshot in place of the files, where it was made."""
-    parameters = tonight.config.parameters(tonight.as_of)
-    if not is_snapshot(tonight.snapshot):
+    parameters, snapshot = tonight.config.parameters(tonight.as_of), tonight.folder / night.SNAPSHOT
+    if not is_snapshot(snapshot):
         return parameters
     files = ("anchors", "signer", "recover", "any_namespace")
-    return {n: v for n, v in parameters.items() if n not in files} | {"data": str(tonight.snapshot)}
+    return {n: v for n, v in parameters.items() if n not in files} | {"data": str(snapshot)}
 
 
 def _accepted(tonight: Night, names: tuple[str, ...]) -> dict[str, Any]:
