@@ -45,15 +45,16 @@ def faults(config: Config) -> Iterator[AuditError]:
             message, remedy = "[{}] needs {}, which is not installed", ("Install it: {}", install(group))
             yield InputError(message, section, modules[0], remedy=remedy)
     yield from _folders(config.data.folder, config.output.folder, fetched=config.fetch.enabled)
-    for path in config.data.anchors:
+    bundles = [*filter(None, (part.ca_bundle for part in (config.fetch, config.mail, config.webhook)))]
+    for path in (*config.data.anchors, *bundles):
         if not path.exists():
             yield InputError("no such certificates", file=str(path))
-    for part in (config.fetch, config.mail, config.webhook):
-        yield from _raised(partial(tls_context, part.ca_bundle))
+        elif path in bundles:
+            yield from _raised(partial(tls_context, path))
     if names := config.reports.names:
         yield from _raised(partial(find_notebooks, names, resource("notebooks")), "[reports] ")
-    for name, limits in (("reports", config.reports), ("dossiers", config.dossiers)):
-        yield from _raised(partial(places, limits.region or None, limits.department or None), f"[{name}] ")
+    for part, limits in (("reports", config.reports), ("dossiers", config.dossiers)):
+        yield from _raised(partial(places, limits.region or None, limits.department or None), f"[{part}] ")
     if config.dossiers.enabled:
         yield from _raised(partial(stationery, config.letter))
     inputs = (LIST, *map(input_of, known_needs()))
