@@ -313,7 +313,7 @@ def perform(step: str, tonight: Night) -> Result:
 def write_mail_for_now(tonight: Night) -> None:
     """Write the mail after the audit, or after its process died: what is to come is left out."""
     with suppress(OutputError):  # the end of the run writes it again, and tells
-        tonight.reminders = letters.operators_due(tonight.config, tonight.as_of, tonight.folder)
+        tonight.reminders = [*letters.reminders(tonight.config, tonight.as_of, tonight.folder)]
         mail.write_mail(tonight)
 
 

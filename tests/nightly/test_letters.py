@@ -105,6 +105,10 @@ def test_a_run_at_work_counts_for_its_own_dossiers(quarter) -> None:
     config = load_config(quarter.folder / "audit.toml")
     due = reminders(config, (FIRST + timedelta(days=31)).isoformat(), current)
     assert due == {OPERATOR: ("2026-03-03", {"a": "unknown", "b": "open", "c": "fixed"})}
+    (current / "audit.json").unlink()  # its audit died
+    (current / "steps" / "audit.json").unlink()
+    due = reminders(config, (FIRST + timedelta(days=31)).isoformat(), current)
+    assert due == {OPERATOR: ("2026-03-03", dict.fromkeys("abc", "open"))}
 
 
 @pytest.mark.parametrize("fault", ["is not of version 1", "was changed"])
