@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.request import getproxies_environment, proxy_bypass
 
 import httpx
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from mssante_audit.archive.history import bring_up_to_date
 from mssante_audit.archive.store import GOOD, MAX_LOSS, Archive, LogLine, append, keep, locked
@@ -23,7 +22,7 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import FetchError, InputError
 from mssante_audit.base.secret import masked_url
 from mssante_audit.base.settings import LOOPBACK
-from mssante_audit.whitelist.certificates import GIVE, certificates_of
+from mssante_audit.whitelist.certificates import tls_context
 from mssante_audit.whitelist.load import content_of, is_html
 
 REDIRECTS = 5
@@ -132,17 +131,6 @@ def proxy_of(address: str) -> str:
         return ""
     proxy = proxies.get(url.scheme) or proxies.get("all") or ""
     return proxy if "://" in proxy or not proxy else f"http://{proxy}"
-
-
-def tls_context(bundle: Path | None) -> ssl.SSLContext:
-    """Return how servers are verified: by certificates of a file or folder, the system's if none."""
-    if bundle is None:
-        return ssl.create_default_context()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if not (certificates := certificates_of(bundle)):
-        raise InputError("no certificate here", file=str(bundle), remedy=GIVE)
-    context.load_verify_locations(cadata=b"".join(c.public_bytes(Encoding.DER) for c in certificates))
-    return context
 
 
 async def _attempt(settings: Settings, verified: ssl.SSLContext, headers: Mapping[str, str]) -> Download:

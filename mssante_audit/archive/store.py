@@ -304,6 +304,11 @@ def find_whitelist(data: Path, archive: Archive | None = None, as_of: datetime |
     return lists[-1]
 
 
+def listed_rows(data: Path, as_of: datetime | None = None, **mode: Any) -> pd.DataFrame:
+    """Return the rows of the list that `data` stands for, whatever lies beside it (`find_whitelist`)."""
+    return load_whitelist(find_whitelist(data, find_archive(data), as_of), **mode).entries
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold an archive's lock, made if there is none; what killed runs left is removed."""

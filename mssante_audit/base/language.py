@@ -179,22 +179,15 @@ def markdown(source: str) -> str:
 # -- how the current language writes ------------------------------------------------------------------------
 
 
-def _names(table: str) -> Mapping[str, str]:
-    """Return names of codes: ``severities``, ``signatures`` or ``damages``."""
+def names_of(table: str) -> Mapping[str, str]:
+    """Return names of codes: ``severities``, ``signatures`` (verdicts on them) or ``damages``."""
     names: Mapping[str, str] = words_of("mssante_audit.base")[current_language()][table]
     return names
 
 
-def signatures() -> Mapping[str, str]:
-    """Return the names of the verdicts on a signature."""
-    return _names("signatures")
-
-
-def severity_names() -> dict[str, tuple[str, str]]:
+def severity_names() -> dict[str, tuple[str, ...]]:
     """Return the names of the severities, singular and plural, worst first."""
-    return {
-        code: (pair.partition("|")[0], pair.partition("|")[2]) for code, pair in _names("severities").items()
-    }
+    return {code: tuple(pair.split("|")) for code, pair in names_of("severities").items()}
 
 
 def severity_name(severity: str, value: int = 1) -> str:
@@ -204,7 +197,7 @@ def severity_name(severity: str, value: int = 1) -> str:
 
 def damage(kinds: Iterable[str]) -> str:
     """Say how a file is damaged."""
-    return ", ".join(_names("damages")[kind] for kind in kinds)
+    return ", ".join(names_of("damages")[kind] for kind in kinds)
 
 
 def colon(mark: str = ":") -> str:

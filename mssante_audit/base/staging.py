@@ -5,24 +5,25 @@ that a failure, a full disk or a kill leaves what was there before.
 """
 
 import fcntl
+import glob
 import os
 import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock, Timeout
 
+from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import OutputError
 from mssante_audit.base.export import writing
 
 LOCK = ".lock"  # in an output folder
 STAGING = ".run-"  # prefix of a run's hidden folder there
 SCRATCH = "mssante-kernel-"  # prefix of a kernel's folder among the temporary ones
-NOTE = ".kernel-"  # prefix of files in a run's folder that say where its kernels' folders are
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def publish(staging: Path, out: Path, stale: Sequence[Path]) -> None:
     A folder there that is a link is an `OutputError`: what lies elsewhere is neither written over nor
     removed.
     """
-    built = [path for path in staging.rglob("*") if path.is_file() and not path.name.startswith(NOTE)]
+    built = [path for path in staging.rglob("*") if path.is_file()]
     for folder in {(out / path).parent for path in (*(b.relative_to(staging) for b in built), *stale)}:
         if folder != out and folder.is_symlink():
             raise OutputError("is a link, and is not followed", file=str(folder), remedy="Move it away")
@@ -104,28 +105,18 @@ def publish(staging: Path, out: Path, stale: Sequence[Path]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextmanager
-def scratch_folder(staging: Path, name: str) -> Iterator[Path]:
-    """Yield a private folder for the kernel of report `name`; the run's folder says where it is."""
-    with tempfile.TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True) as scratch:
-        (staging / f"{NOTE}{name}").write_text(scratch, encoding="utf-8")
-        yield Path(scratch)
-
-
 def scratch_of(staging: Path, name: str) -> Path:
-    """Return where the kernel of report `name` had its folder."""
-    return Path((staging / f"{NOTE}{name}").read_text(encoding="utf-8"))
+    """Return the folder of report `name`'s kernel: of a short path, and named after its run's folder."""
+    run = staging.name.removeprefix(STAGING)
+    return Path(tempfile.gettempdir(), f"{SCRATCH}{run}-{digest(name)[:12]}")
 
 
 def _clear(out: Path) -> None:
     """Remove the hidden folders of runs, this one's or those of killed ones, and their kernels' folders."""
     for staging in out.glob(f"{STAGING}*"):
-        for note in staging.glob(f"{NOTE}*"):
-            with suppress(OSError, ValueError):  # whatever a killed run or somebody else left there
-                scratch = Path(note.read_text(encoding="utf-8"))
-                if scratch.parent == Path(tempfile.gettempdir()) and scratch.name.startswith(SCRATCH):
-                    shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(staging, ignore_errors=True)
+        kernels = f"{SCRATCH}{glob.escape(staging.name.removeprefix(STAGING))}-*"
+        for folder in (staging, *Path(tempfile.gettempdir()).glob(kernels)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def put_folder(

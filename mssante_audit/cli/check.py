@@ -64,10 +64,7 @@ def check(
         write_json(next(records_of(space, [answer.domain])) | {"near": similar})
     else:
         lines = [not_relied_on(doubts)] if doubts else []
-        generated_at, verdict = (
-            space.whitelist.generated_at,
-            gettext("inscrit") if listed else gettext("non inscrit"),
-        )
+        verdict, generated_at = gettext("inscrit" if listed else "non inscrit"), space.whitelist.generated_at
         day = format_text(", générée le {day}", day=f"{generated_at:%Y-%m-%d}") if generated_at else ""
         lines.append(space.shown(_line(verdict, f"{answer.domain} ({space.whitelist.source}{day})")))
         # Descriptions and names that should name nobody do all the same.

@@ -18,8 +18,6 @@ from mssante_audit.cli import options
 from mssante_audit.cli.console import filled, say, settings_of, write, write_frame, write_json
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mssante_audit.observe.dns.run import Progress
 
 RECEIVES = {"yes": 0, "degraded": 1, "no": 1, "unknown": 4}  # exit status of `receive`
@@ -45,6 +43,7 @@ def dns(
     only: options.Only = "",
 ) -> None:
     """Ask the DNS about every domain of the list, gently, and write a dated observation file."""
+    from mssante_audit.archive.store import listed_rows
     from mssante_audit.cli.progress import counting
     from mssante_audit.observe.dns.run import ObserveSettings, observe
 
@@ -52,7 +51,7 @@ def dns(
         raise ParameterError("no list to observe", remedy="Name its folder with --data")
     settings = ObserveSettings(**settings_of(context, ObserveSettings))
     path = out or _path(data, resume=resume)
-    domains = [domain for domain in _entries(data)["domain"].unique().tolist() if domain]
+    domains = [domain for domain in listed_rows(data)["domain"].unique().tolist() if domain]
 
     def state(progress: Progress) -> str:
         rate = progress.sent / max(progress.seconds, 0.001)
@@ -110,11 +109,12 @@ def tls(
         raise Exit(look_at(host, settings, data, context.params["anchors"] or ()))
     if data is None:
         raise ParameterError("neither --data nor --host", remedy="Say whom to look at")
+    from mssante_audit.archive.store import listed_rows
     from mssante_audit.cli.progress import counting
     from mssante_audit.network import mail_hosts
     from mssante_audit.observe.tls.run import observe_tls, servers_of
 
-    hosts, listed, source = mail_hosts(data, _entries(data), settings.only)
+    hosts, listed, source = mail_hosts(data, listed_rows(data), settings.only)
     servers = servers_of(hosts, settings.port, listed)
     path = out or _path(data, resume=resume, kind="tls")
     with counting(lambda progress: _counted(progress.outcomes)) as show:
@@ -201,18 +201,8 @@ def _observation(text: str, data: Path | None) -> Path:
     raise InputError("no whole observation of {} or before", text, file=str(folder))
 
 
-def _entries(data: Path) -> pd.DataFrame:
-    from mssante_audit.archive.store import find_archive, find_whitelist
-    from mssante_audit.whitelist.load import load_whitelist
-
-    # The list alone: a damaged register or older observation must not keep anyone from observing.
-    return load_whitelist(find_whitelist(data, find_archive(data))).entries
-
-
 def _path(data: Path, *, resume: bool, kind: str = "dns") -> Path:
-    from mssante_audit.observe.file import default_path, observation_files
-    from mssante_audit.observe.observation import load_observation
-    from mssante_audit.observe.tls.observation import load_tls
+    from mssante_audit.observe.file import FORMS, default_path, observation_files, read_file
 
     folder = data if data.is_dir() else data.parent
     if not resume:
@@ -220,7 +210,8 @@ def _path(data: Path, *, resume: bool, kind: str = "dns") -> Path:
     files = observation_files(folder, kind)
     if not files:
         raise InputError("no observation to go on with", file=str(folder), remedy="Leave --resume out")
-    if (load_tls if kind == "tls" else load_observation)(files[-1]).complete:
+    _, about = read_file(files[-1], FORMS[kind], lambda *_: None)
+    if about["complete"]:
         remedy = "Leave --resume out to make a new one"
         raise InputError("complete already", file=str(files[-1]), remedy=remedy)
     return files[-1]

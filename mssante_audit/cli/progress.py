@@ -8,29 +8,19 @@ from rich import progress as rich
 from rich.console import Console
 
 
-@contextmanager
-def _bar(*columns: rich.ProgressColumn) -> Iterator[rich.Progress | None]:
-    """Yield a bar, gone at the end; ``None`` if nobody looks at a terminal."""
+def _bar(*columns: rich.ProgressColumn) -> rich.Progress:
+    """Return a bar, gone at the end, and never shown if nobody looks at a terminal."""
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    with rich.Progress(*columns, console=console, transient=True) as bar:
-        yield bar
+    return rich.Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 @contextmanager
-def counting(state: Callable[[Any], str]) -> Iterator[Callable[[Any], None] | None]:
+def counting(state: Callable[[Any], str]) -> Iterator[Callable[[Any], None]]:
     """Yield a function that shows an observation's progress and remaining time on a terminal."""
     columns = rich.BarColumn(), rich.MofNCompleteColumn(), rich.TimeRemainingColumn()
     with _bar(*columns, rich.TextColumn("{task.fields[state]}", markup=False)) as bar:
-        task = bar.add_task("", total=None, state="") if bar else None
-
-        def show(progress: Any) -> None:
-            if bar and task is not None:
-                bar.update(task, total=progress.total, completed=progress.done, state=state(progress))
-
-        yield show if bar else None
+        task = bar.add_task("", total=None, state="")
+        yield lambda done: bar.update(task, total=done.total, completed=done.done, state=state(done))
 
 
 @contextmanager
@@ -46,12 +36,11 @@ def progress(report: Callable[[Any], None]) -> Iterator[Callable[[str, int, int,
         with _bar(rich.SpinnerColumn(), named, rich.BarColumn(), rich.TimeElapsedColumn()) as bar:
 
             def listen(name: str, done: int, cells: int, outcome: Any) -> None:
-                if bar:
-                    if name not in tasks:
-                        tasks[name] = bar.add_task(name)
-                    bar.update(tasks[name], completed=done, total=cells)
+                if name not in tasks:
+                    tasks[name] = bar.add_task(name)
+                bar.update(tasks[name], completed=done, total=cells)
                 if outcome:
-                    (outcomes.append if bar else report)(outcome)
+                    (report if bar.disable else outcomes.append)(outcome)
 
             yield listen
     finally:

@@ -21,7 +21,6 @@ from mssante_audit.cli.options import offer
 if TYPE_CHECKING:
     from mssante_audit.dossiers.write import Entry
     from mssante_audit.report.run import Outcome
-    from mssante_audit.space.inputs import Bundle
 
 RETRIES = 2  # of a task that raised; Dask itself sends those of a lost worker to another
 BROWSER_PATIENCE = 5  # seconds to wait for a browser, where nobody can close it
@@ -172,10 +171,6 @@ def cluster(address: str | None) -> Iterator[dict[str, Any]]:
             "executor": client.get_executor(pure=False, retries=RETRIES),  # type: ignore[no-untyped-call]
             # A task's result, and not scattered: Dask makes it again if the worker that has it is lost.
             "send": lambda data: client.submit(
-                _same, data, key=f"mssante-audit-{digest(pickle.dumps(data))}"
+                lambda sent: sent, data, key=f"mssante-audit-{digest(pickle.dumps(data))}"
             ),
         }
-
-
-def _same(data: Bundle) -> Bundle:
-    return data

@@ -100,7 +100,7 @@ class Output(Section):
         "Its site/index.html is always the last good site; runs/ has every run, state/ what they remember.",
         validate_default=True,
     )
-    site_url: str = setting(
+    site_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = setting(
         "",
         'Web address under which the site is published, for the links of the mail: "https://…/"; "": none.',
         pattern=r"^(https?://[^\s<>\"]+)?$",

@@ -18,7 +18,7 @@ from mssante_audit.findings import ledger, trend
 from mssante_audit.nightly import mail, night
 from mssante_audit.nightly.config import Retention
 from mssante_audit.nightly.hooks import run_hooks
-from mssante_audit.nightly.letters import operators_due
+from mssante_audit.nightly.letters import reminders
 from mssante_audit.nightly.night import RUNS, SITE, Night, Result, Run, note
 from mssante_audit.observe import file as observations
 from mssante_audit.space.states import as_json
@@ -26,7 +26,7 @@ from mssante_audit.space.states import as_json
 
 def end(tonight: Night, head: Run) -> None:
     """End a night whose steps are done: only now do the ledger and the trend change, else nobody is told."""
-    tonight.reminders = operators_due(tonight.config, tonight.as_of, tonight.folder)
+    tonight.reminders = [*reminders(tonight.config, tonight.as_of, tonight.folder)]
     if tonight.results["site"].outcome == "done":
         _show_site(tonight.output, tonight.folder)
     for file in (ledger.FILE, trend.FILE):  # what a run changes for the next ones
@@ -72,7 +72,7 @@ def retain(tonight: Night) -> Result:
     for kind, paths in outdated_paths.items():
         if paths or kind == "runs":
             names = ", ".join(path.name for path in paths)
-            lines.append(f"{len(paths)} {kind} removed" + (f": {names}" if names else ""))
+            lines.append(f"{len(paths)} {kind} removed: {names}".removesuffix(": "))
         for path in paths:
             try:
                 remove_run(path) if kind == "runs" else path.unlink()

@@ -1,6 +1,5 @@
 """What stops a nightly run before it begins, said at once and in one line."""
 
-import difflib
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from mssante_audit.archive.store import find_archive, find_whitelist, lists_in, open_archive
 from mssante_audit.base.errors import AuditError, InputError, OutputError, ParameterError
+from mssante_audit.base.export import writing
 from mssante_audit.base.groups import install, lacking
 from mssante_audit.base.inputs import LIST
 from mssante_audit.base.resources import real_path, resource
@@ -20,18 +20,16 @@ from mssante_audit.nightly.config import Config
 from mssante_audit.nightly.letters import read_letters
 from mssante_audit.nightly.night import RUNS, SITE, STATE
 from mssante_audit.observe.dns.settings import ObserveSettings
+from mssante_audit.report.run import find_notebooks
 from mssante_audit.values.identifiers import places
-from mssante_audit.whitelist.certificates import GIVE, certificates_of
+from mssante_audit.whitelist.certificates import tls_context
 
 
 def check(config: Config) -> None:
     """Raise the first of `faults`; make the data folder before, if a list will be fetched into it."""
     if config.fetch.enabled and not config.data.folder.exists():
-        try:
+        with writing(config.data.folder):
             config.data.folder.mkdir(parents=True)
-        except OSError as error:
-            reason = (error.strerror or "").lower()
-            raise OutputError("cannot be made: {}", reason, file=str(config.data.folder)) from None
     for fault in faults(config):
         raise fault
     read_letters(config.output.folder)  # of another version it is refused
@@ -52,8 +50,9 @@ def faults(config: Config) -> Iterator[AuditError]:
         if not path.exists():
             yield InputError("no such certificates", file=str(path))
         elif path in bundles:
-            yield from _raised(partial(_certificates, path))
-    yield from _reports(config.reports.names)
+            yield from _raised(partial(tls_context, path))
+    if names := config.reports.names:
+        yield from _raised(partial(find_notebooks, names, resource("notebooks")), "[reports] ")
     for part, limits in (("reports", config.reports), ("dossiers", config.dossiers)):
         yield from _raised(partial(places, limits.region or None, limits.department or None), f"[{part}] ")
     if config.dossiers.enabled:
@@ -64,8 +63,7 @@ def faults(config: Config) -> Iterator[AuditError]:
         yield ParameterError("inputs.tolerated: no input {}", repr(name), remedy=choices)
     yield from _sending(config)
     if config.observe.enabled:
-        options = config.observe.model_dump(exclude={"enabled"})
-        yield from _raised(partial(ObserveSettings, **options), "[observe] ")
+        yield from _raised(partial(ObserveSettings, **config.observe.model_dump()), "[observe] ")
     if config.observe_tls.enabled and not lacking("observe"):
         from mssante_audit.observe.tls.visit import offers_of
 
@@ -97,29 +95,12 @@ def _folders(data: Path, output: Path, *, fetched: bool) -> Iterator[AuditError]
             yield OutputError("is a link, which would be replaced by a file", file=str(file), remedy=remedy)
 
 
-def _certificates(bundle: Path) -> None:
-    if not certificates_of(bundle):
-        raise InputError("no certificate here", file=str(bundle), remedy=GIVE)
-
-
 def _raised(check: Callable[[], object], place: str = "") -> Iterator[AuditError]:
     """Yield what a check raises, with its place in the settings."""
     try:
         check()
     except AuditError as error:
         yield type(error)("{}{}", place, error, remedy=error.how) if place else error
-
-
-def _reports(names: tuple[str, ...]) -> Iterator[AuditError]:
-    shipped = sorted(path.stem for path in resource("notebooks").glob("*.ipynb"))
-    for name in names:
-        if name.endswith(".ipynb"):
-            if not Path(name).is_file():
-                yield InputError("no such notebook", file=name)
-        elif name not in shipped:
-            matches = difflib.get_close_matches(name, shipped, n=1) or shipped
-            nearest = ("Nearest: {}", ", ".join(matches))
-            yield ParameterError("reports.names: no report {}", repr(name), remedy=nearest)
 
 
 def _sending(config: Config) -> Iterator[AuditError]:

@@ -7,12 +7,10 @@ import io
 import json
 import os
 import smtplib
-import ssl
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
 from mssante_audit.base.errors import AuditError, ParameterError
@@ -24,6 +22,7 @@ from mssante_audit.nightly.mail import message, record_of
 from mssante_audit.nightly.night import FAILED, SITE, Night, Result, note
 from mssante_audit.nightly.supervise import run_program
 from mssante_audit.space.states import as_json
+from mssante_audit.whitelist.certificates import tls_context
 
 PREFIX = "MSSANTE_"  # of the variables that tell a program what happened
 _MOST = 300  # characters of an answer, or bytes of what a program that failed printed last, that are shown
@@ -89,7 +88,7 @@ def send_mail(mail: EmailMessage, settings: Mail, seconds: float) -> str:
     """Send a mail; return why it failed, or ""."""
 
     def send(secrets: list[str]) -> None:
-        context = None if settings.tls == "none" else _verified(settings.ca_bundle)
+        context = None if settings.tls == "none" else tls_context(settings.ca_bundle)
         if settings.password:
             secrets[:] = [settings.user, read_secret(settings.password)]
         implicit: dict[str, Any] = {"context": context} if settings.tls == "implicit" else {}
@@ -141,7 +140,7 @@ def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> 
             is_remote = url.host not in LOOPBACK
             if not url.host or (url.scheme != "https" and is_remote):
                 raise ParameterError("the address is not an https one")
-            context = _verified(settings.ca_bundle)
+            context = tls_context(settings.ca_bundle)
             with (
                 httpx.Client(timeout=seconds, headers=headers, verify=context, trust_env=is_remote) as client,
                 # Only the status is looked at: an answer without end is not waited for.
@@ -155,12 +154,6 @@ def send_json(content: Mapping[str, Any], settings: Webhook, seconds: float) -> 
             raise UnicodeError from None
 
     return _within(seconds, send)
-
-
-def _verified(bundle: Path | None) -> ssl.SSLContext:
-    from mssante_audit.archive.fetch import tls_context
-
-    return tls_context(bundle) if bundle else ssl.create_default_context()
 
 
 def _within(seconds: float, send: Callable[[list[str]], None]) -> str:

@@ -67,44 +67,46 @@ def note_sent(config: Config, operator: str, on: str | None = None) -> tuple[str
     return operator_id, letter
 
 
-def standings(config: Config, as_of: str | None = None, current: Path | None = None) -> list[dict[str, Any]]:
+def standings(config: Config, as_of: str | None = None) -> list[dict[str, Any]]:
     """Return what became of the last letter to each operator, by the last run whose inputs are well.
 
     That is ``operator_id``, ``sent_on``, the number of findings ``told``, of these ``fixed``, ``open`` and
     ``unknown``, and ``due``: whether to remind, since it is long ago and something is still open.
-    `as_of` is the instant to count days to, and to look no later than (ISO 8601), the last run's if ``None``;
-    `current` the folder of a run that has not ended, whose audit counts too.
+    `as_of` is the instant to count days to, and to look no later than (ISO 8601), the last run's if ``None``.
     """
-    letters, folders = read_letters(config.output.folder), runs_in(config.output.folder)[::-1]
-    last = _last(_audited(folders, current)) if letters and as_of is None else None
-    now = last[1] if last else asked_instant(as_of)
-    if not letters:
-        return []
-    well = _last(_audited(folders, current, well=True), now)
-    states = states_in(read_audit(well[0])) if well else {}
-    rows = []
-    for operator_id, letter in sorted(letters.items()):
-        counts = Counter(states.get(key, "fixed" if well else "unknown") for key in letter["told"])
-        days = (now.date() - date.fromisoformat(letter["sent_on"])).days
-        rows.append({
-            "operator_id": operator_id, "sent_on": letter["sent_on"], "told": len(letter["told"]),
-            **{state: counts[state] for state in ("fixed", "open", "unknown")},
-            "due": days >= config.letter.remind_after_days and counts["open"] > 0,
-        })  # fmt: skip
-    return rows
+    return [row for row, _ in _standings(config, as_of)]
 
 
 def reminders(config: Config, as_of: str, current: Path) -> dict[str, tuple[str, dict[str, str]]]:
-    """Return of each operator to remind the day of the last letter, and how what it told stands now."""
-    due = operators_due(config, as_of, current)
-    letters, states = read_letters(config.output.folder), states_in(read_audit(current)) if due else {}
-    standing = {name: {key: states.get(key, "fixed") for key in letters[name]["told"]} for name in due}
-    return {name: (letters[name]["sent_on"], standing[name]) for name in due}
+    """Return of each operator to remind the day of the last letter, and how what it told stands now.
+
+    That is by `current`, a run that has not ended, or if it has no audit by the last whose inputs are well.
+    """
+    rows = [(row, standing) for row, standing in _standings(config, as_of, current) if row["due"]]
+    if rows and (current / "audit.json").is_file():
+        states = states_in(read_audit(current))
+        rows = [(row, {key: states.get(key, "fixed") for key in standing}) for row, standing in rows]
+    return {row["operator_id"]: (row["sent_on"], standing) for row, standing in rows}
 
 
-def operators_due(config: Config, as_of: str, current: Path) -> list[str]:
-    """Return the operators to remind of a letter; the arguments are those of `standings`."""
-    return [row["operator_id"] for row in standings(config, as_of, current) if row["due"]]
+def _standings(
+    config: Config, as_of: str | None, current: Path | None = None
+) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """Yield the `standings`, each with how every finding told stands, by its fingerprint."""
+    letters, folders = read_letters(config.output.folder), runs_in(config.output.folder)[::-1]
+    last = _last(_audited(folders, current)) if letters and as_of is None else None
+    now = last[1] if last else asked_instant(as_of)
+    well = _last(_audited(folders, current, well=True), now) if letters else None
+    states = states_in(read_audit(well[0])) if well else {}
+    for operator_id, letter in sorted(letters.items()):
+        standing = {key: states.get(key, "fixed" if well else "unknown") for key in letter["told"]}
+        counts = Counter(standing.values())
+        days = (now.date() - date.fromisoformat(letter["sent_on"])).days
+        yield {
+            "operator_id": operator_id, "sent_on": letter["sent_on"], "told": len(letter["told"]),
+            **{state: counts[state] for state in ("fixed", "open", "unknown")},
+            "due": days >= config.letter.remind_after_days and counts["open"] > 0,
+        }, standing  # fmt: skip
 
 
 def _last(runs: Iterable[Audited], until: datetime | None = None) -> Audited | None:

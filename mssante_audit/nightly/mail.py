@@ -78,8 +78,9 @@ def page(night: Night) -> str:
     """Return the mail in HTML for a phone: nothing in it is from elsewhere."""
     template = (files("mssante_audit.nightly") / "mail.html.j2").read_text(encoding="utf-8")
     blocks = [(kind, [*lines]) for kind, lines in groupby(lines_of(night), lambda line: line.kind)]
-    links = {_text(night, "link", name): path for name, path in _PAGES.items() if night.url}
-    values: dict[str, Any] = {"lang": night.lang, "blocks": blocks, "links": links, "url": night.url}
+    url = night.config.output.site_url
+    links = {_text(night, "link", name): path for name, path in _PAGES.items() if url}
+    values: dict[str, Any] = {"lang": night.lang, "blocks": blocks, "links": links, "url": url}
     with using_language(night.lang):
         return html.environment().from_string(template).render(values)
 
@@ -133,11 +134,9 @@ def summary(night: Night) -> str:
 
 def _broken(text: str, *, whole: bool) -> list[str]:
     """Return a text as lines for any mail and terminal: one if `whole`, or of `COLUMNS` characters."""
-    indent = text[: len(text) - len(text.lstrip())]
-    plain = "".join(c if c.isprintable() or c in (NBSP, NARROW) else f"\\u{ord(c):04x}" for c in text)
-    lines = [plain]
+    indent, lines = text[: len(text) - len(text.lstrip())], [text]
     if not whole:
-        lines = textwrap.wrap(plain, COLUMNS, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
+        lines = textwrap.wrap(text, COLUMNS, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
     return [line.translate(_PLAIN) for line in lines]
 
 
@@ -270,7 +269,7 @@ def _last(night: Night) -> Iterator[Line]:
     foot["steps"] = {"at": night.as_of, "status": night.exit_status, "resumed": night.resumed, "steps": steps}
     for name, value in foot.items():
         yield Line("foot", _text(night, name, value))
-    index, url = night.output / SITE / "index.html", night.url
+    index, url = night.output / SITE / "index.html", night.config.output.site_url
     if index.exists() or url:
         tonight = results["site"].outcome == "done" and "of" not in results["site"].facts
         yield Line("path", _text(night, "site", {"page": f"{url}/" if url else str(index), "own": tonight}))

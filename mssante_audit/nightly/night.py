@@ -108,16 +108,6 @@ class Night:
         return self.output / STATE
 
     @property
-    def url(self) -> str:
-        """Where the site is published, "" if nowhere."""
-        return self.config.output.site_url.rstrip("/")
-
-    @property
-    def snapshot(self) -> Path:
-        """The folder with what every later step reads."""
-        return self.folder / SNAPSHOT
-
-    @property
     def lang(self) -> str:
         """The language of the mail."""
         return self.config.mail.lang or self.config.lang

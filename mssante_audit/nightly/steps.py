@@ -47,7 +47,7 @@ from mssante_audit.snapshot import is_snapshot, make_snapshot
 from mssante_audit.space import states
 from mssante_audit.space.trust import TrustSpace, load_space
 from mssante_audit.values.person import describe_error, unnamed
-from mssante_audit.whitelist.load import MAX_BYTES, is_html, load_whitelist
+from mssante_audit.whitelist.load import MAX_BYTES, is_html
 
 Done = tuple[str, dict[str, Any]]  # what a step returns: a message and facts; it raises what made it fail
 NOTICE = Markup(
@@ -65,8 +65,7 @@ def fetch(tonight: Night) -> Done:
     archive = store.find_archive(data.folder, *trusted)
     archive = archive or store.open_archive(data.folder / "archive", *trusted)
     record = fetching.fetch(archive, fetching.Settings(**settings))
-    names = ("at", "action", "outcome", "file", "made", "flags", "signer", "doubt")
-    return record.line, {name: getattr(record, name) for name in names}
+    return record.line, asdict(record)
 
 
 def observe(tonight: Night) -> Done:
@@ -97,10 +96,9 @@ def observe_tls(tonight: Night) -> Done:
 
 
 def _rows(tonight: Night) -> pd.DataFrame:
-    """Return the rows of the list that will be audited, without all that lies beside it."""
-    data = tonight.config.data
-    file = store.find_whitelist(data.folder, store.find_archive(data.folder), parse_instant(tonight.as_of))
-    return load_whitelist(file, recover=data.recover, any_namespace=data.any_namespace).entries
+    """Return the rows of the list that will be audited."""
+    data, at = tonight.config.data, parse_instant(tonight.as_of)
+    return store.listed_rows(data.folder, at, recover=data.recover, any_namespace=data.any_namespace)
 
 
 def audit(tonight: Night) -> Done:
@@ -110,7 +108,7 @@ def audit(tonight: Night) -> Done:
     scope = ledger.scope_of("run", tellable(parameters))
     before = ledger.inputs_before(noted, scope, tonight.as_of)
     space = _load(tonight, before)
-    make_snapshot(space, tonight.snapshot, data=parameters.get("data"))
+    make_snapshot(space, tonight.folder / night.SNAPSHOT, data=parameters.get("data"))
     findings, waived, unsure = audits.audit_all(space), audits.waived(space), audits.unsure(space)
     compared = ledger.follow(noted, scope, tonight.as_of, findings, unsure, waived, audits.missing(space))
     ledger.note_inputs(noted, scope, tonight.as_of, states.figures(space, space.states, before))
@@ -199,11 +197,11 @@ def reports(tonight: Night) -> Done:
 
 def _parameters(tonight: Night) -> dict[str, Any]:
     """Return what the steps after the audit read: the snapshot in place of the files, where it was made."""
-    parameters = tonight.config.parameters(tonight.as_of)
-    if not is_snapshot(tonight.snapshot):
+    parameters, snapshot = tonight.config.parameters(tonight.as_of), tonight.folder / night.SNAPSHOT
+    if not is_snapshot(snapshot):
         return parameters
     files = ("anchors", "signer", "recover", "any_namespace")
-    return {n: v for n, v in parameters.items() if n not in files} | {"data": str(tonight.snapshot)}
+    return {n: v for n, v in parameters.items() if n not in files} | {"data": str(snapshot)}
 
 
 def _accepted(tonight: Night, names: tuple[str, ...]) -> dict[str, Any]:
@@ -317,7 +315,7 @@ def perform(step: str, tonight: Night) -> Result:
 def write_mail_for_now(tonight: Night) -> None:
     """Write the mail after the audit, or after its process died: what is to come is left out."""
     with suppress(OutputError):  # the end of the run writes it again, and tells
-        tonight.reminders = letters.operators_due(tonight.config, tonight.as_of, tonight.folder)
+        tonight.reminders = [*letters.reminders(tonight.config, tonight.as_of, tonight.folder)]
         mail.write_mail(tonight)
 
 

@@ -20,7 +20,7 @@ from mssante_audit.findings.catalogue import FAILED, SEVERITIES, Rule
 from mssante_audit.findings.registry import catalogue, input_of, known_needs, ours
 from mssante_audit.report import first, results, tables
 from mssante_audit.report.findings import finding_rows, foundation
-from mssante_audit.report.html import Html, card, joined, lead, macro, paragraph, say, trusted
+from mssante_audit.report.html import Html, card, joined, lead, macro, names, paragraph, say, trusted
 from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.states import named, remedied, worded
 from mssante_audit.space.trust import TrustSpace
@@ -55,7 +55,7 @@ def space_card(space: TrustSpace) -> str:
     facts = {
         "Liste": f"{Path(whitelist.source).name}, {generated}",
         "État": gettext("endommagée, lignes lisibles seulement") if whitelist.damaged else "",
-        "Signature": language.signatures()[whitelist.signature.status],
+        "Signature": names("signatures")[whitelist.signature.status],
         "Contenu": format_text(template, counted=counted, n=len(space.entries) - len(rows)),
         "Situation": moment(space.as_of) + (gettext(" (exemple fictif)") if made_up(whitelist) else ""),
         "Contacts": contacts.get(space.contacts, gettext("ceux des services, personnes masquées")),
@@ -144,7 +144,7 @@ def signature_card(verdict: Verdict) -> str:
         "Lignes couvertes": language.number(verdict.verified_rows),
         "Détail": templates.sentence(catalogue()[code], "observed", details) if code else "",
     }  # fmt: skip
-    return card(facts, format_text("Signature {status}", status=language.signatures()[verdict.status]))
+    return card(facts, format_text("Signature {status}", status=names("signatures")[verdict.status]))
 
 
 @cache
@@ -171,11 +171,11 @@ def controls(space: TrustSpace) -> Any:
         return None
     rows = space.audited
     operators = sorted({*zip(rows["operator"], rows["operator_id"], strict=True)} - {("", "")})
-    names = [(gettext("Tous"), ""), *((f"{name} ({number})", number) for name, number in operators)]
+    choices = [(gettext("Tous"), ""), *((f"{name} ({number})", number) for name, number in operators)]
     regions = [(gettext("Toutes"), ""), *((name, name) for name in sorted({*rows["region"]} - {""}))]
     wide = {"layout": {"width": "34rem"}, "style": {"description_width": "8rem"}}
     region = ipywidgets.Dropdown(options=regions, description=gettext("Région"), **wide)
-    operator = ipywidgets.Dropdown(options=names, description=gettext("Opérateur"), **wide)
+    operator = ipywidgets.Dropdown(options=choices, description=gettext("Opérateur"), **wide)
     stale = space.thresholds.stale_after_days
     days = ipywidgets.IntSlider(  # each position is an audit
         value=min(stale, LATEST), max=LATEST, step=5, description=gettext("Ancienne après"),

@@ -68,7 +68,7 @@ def names(kind: str) -> dict[str, str]:
         "departments": DEPARTMENTS,
         "outcomes": OUTCOME_WORDS[current_language()],
         "severities": {severity: plural for severity, (_, plural) in language.severity_names().items()},
-        "signatures": language.signatures(),
+        "signatures": language.names_of("signatures"),
     }
     if kind not in tables:
         raise UnknownNameError(f"no names of {kind!r}", remedy=f"There are: {', '.join(tables)}")
@@ -176,7 +176,7 @@ def environment() -> jinja2.Environment:
         gettext, lambda single, several, n: gettext(single if n < 2 else several), newstyle=True
     )
     jinja.globals |= {
-        "glossary": _glossary, "say": say, "shipped": shipped, "signatures": language.signatures,
+        "glossary": _glossary, "say": say, "shipped": shipped, "names": names,
         "current_language": current_language, "severities": language.severity_names,
         "severity_name": language.severity_name, "localized": language.localized,
     }  # fmt: skip

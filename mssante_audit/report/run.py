@@ -1,5 +1,6 @@
 """Reports: notebooks chosen, parameters checked, each run and converted, all put in place at once."""
 
+import difflib
 import json
 import os
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 from mssante_audit.base import export, language, resources, settings
 from mssante_audit.base.errors import InputError, ParameterError, UnknownNameError
-from mssante_audit.base.staging import locked, publish, scratch_folder, scratch_of
+from mssante_audit.base.staging import locked, publish, scratch_of
 from mssante_audit.findings import registry
 from mssante_audit.findings.catalogue import FAILED
 from mssante_audit.findings.ledger import read_ledger, write_ledger
@@ -73,7 +74,11 @@ def find_notebooks(names: Sequence[str], folder: Path) -> dict[str, Path]:
     for name in names or [n for n in ordered if declared(_read(shipped[n]), n)]:
         path = shipped.get(name, Path(name))
         if path.suffix != ".ipynb" or not path.is_file():
-            raise UnknownNameError("no notebook {}", repr(name), remedy=("There are: {}", ", ".join(shipped)))
+            near = difflib.get_close_matches(name, shipped, n=1)
+            raise UnknownNameError(
+                "no notebook {}", repr(name),
+                remedy=("Nearest: {}" if near else "There are: {}", ", ".join(near or shipped)),
+            )  # fmt: skip
         if chosen.setdefault(path.stem, path) != path or path.stem == "index":
             raise UnknownNameError("another report is called {}", repr(path.stem), file=name)
     return chosen
@@ -208,8 +213,9 @@ def _executions(jobs: Sequence[Job], staging: Path, workers: int) -> Iterator[li
     stopped = threading.Event()
 
     def run(job: Job) -> Any:
-        with scratch_folder(staging, job.name) as scratch:
-            return execute(job.content, job.given, scratch, stopped)
+        scratch = scratch_of(staging, job.name)
+        scratch.mkdir(0o700)
+        return execute(job.content, job.given, scratch, stopped)
 
     with ThreadPoolExecutor(workers) as pool:
         try:

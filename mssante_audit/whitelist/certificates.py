@@ -1,5 +1,6 @@
 """Certificates in files: what the user trusts, and what is pinned as IGC-Santé's (``anchors.toml``)."""
 
+import ssl
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -11,7 +12,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509 import verification
 
 from mssante_audit.base.errors import InputError
@@ -45,6 +46,17 @@ def certificates_of(path: Path) -> list[x509.Certificate]:
         return load_certificates(path)
     loaded = (c for file in files_in(path, SUFFIXES) for c in load_certificates(file))
     return [c for c in loaded if fingerprint(c) not in pinned()["test"]]
+
+
+def tls_context(bundle: Path | None) -> ssl.SSLContext:
+    """Return how servers are verified: by certificates of a file or folder, the system's if none."""
+    if bundle is None:
+        return ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not (certificates := certificates_of(bundle)):
+        raise InputError("no certificate here", file=str(bundle), remedy=GIVE)
+    context.load_verify_locations(cadata=b"".join(c.public_bytes(Encoding.DER) for c in certificates))
+    return context
 
 
 def find_anchors(folder: Path) -> Iterator[tuple[Path, x509.Certificate]]:

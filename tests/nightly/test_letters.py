@@ -102,9 +102,10 @@ def test_the_commands_say_it_in_json_and_in_lines(quarter) -> None:
 def test_a_run_at_work_counts_for_its_own_dossiers(quarter) -> None:
     night(quarter, 0, "abc")
     current = night(quarter, 31, "b", lost="a", status="running")
-    config = load_config(quarter.folder / "audit.toml")
-    due = reminders(config, (FIRST + timedelta(days=31)).isoformat(), current)
-    assert due == {OPERATOR: ("2026-03-03", {"a": "unknown", "b": "open", "c": "fixed"})}
+    asked = load_config(quarter.folder / "audit.toml"), (FIRST + timedelta(days=31)).isoformat(), current
+    assert reminders(*asked) == {OPERATOR: ("2026-03-03", {"a": "unknown", "b": "open", "c": "fixed"})}
+    (current / "audit.json").unlink()  # its audit died
+    assert reminders(*asked) == {OPERATOR: ("2026-03-03", dict.fromkeys("abc", "open"))}
 
 
 @pytest.mark.parametrize("fault", ["is not of version 1", "was changed"])

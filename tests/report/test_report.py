@@ -25,7 +25,7 @@ from typer.testing import CliRunner
 from mssante_audit.audits import audit_all
 from mssante_audit.base import errors, export
 from mssante_audit.base.errors import InputError, OutputError, UnknownNameError
-from mssante_audit.base.staging import NOTE, SCRATCH, STAGING
+from mssante_audit.base.staging import SCRATCH, STAGING, scratch_of
 from mssante_audit.cli.main import app
 from mssante_audit.report.findings import findings_table
 from mssante_audit.report.page import to_html
@@ -63,9 +63,8 @@ def mixed(tmp_path_factory):
         (out / name).write_text("earlier")
     killed = out / f"{STAGING}killed"
     killed.mkdir()
-    scratch, innocent = (Path(tempfile.mkdtemp(prefix=prefix)) for prefix in (SCRATCH, "innocent-"))
-    (killed / f"{NOTE}x").write_text(str(scratch))
-    (killed / f"{NOTE}y").write_text(str(innocent))
+    scratch, innocent = scratch_of(killed, "x"), Path(tempfile.mkdtemp(prefix=SCRATCH))
+    scratch.mkdir()
     names = ["plain", "failing", "leaving", "dying", "hostile", "tracing"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MSSANTE_SECRET_TOKEN", SECRET)
@@ -266,8 +265,8 @@ def slow(tmp_path):
     deadline = time.monotonic() + 120
     try:
         while time.monotonic() < deadline:
-            for note in out.glob(f"{STAGING}*/{NOTE}*"):
-                scratch = Path(note.read_text())
+            for staging in out.glob(f"{STAGING}*"):
+                scratch = scratch_of(staging, "slow")
                 if (scratch / "started").is_file() and (number := (scratch / "started").read_text()):
                     yield process, int(number), scratch
                     return
