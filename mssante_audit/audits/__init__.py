@@ -3,7 +3,6 @@
 Importing this room puts ours into `mssante_audit.findings.registry`, which knows those of others too.
 """
 
-import traceback
 from collections.abc import Iterator
 from datetime import datetime
 from importlib.resources import files
@@ -24,7 +23,7 @@ from mssante_audit.base.language import LANGUAGES, current_language
 from mssante_audit.findings.catalogue import CONFIDENCES, FAILED, load_rules
 from mssante_audit.findings.facts import hidden, plain
 from mssante_audit.findings.frame import Finding, concat, findings_frame, parts_of, typed, worded
-from mssante_audit.findings.held import held
+from mssante_audit.findings.held import failure_of, held
 from mssante_audit.findings.places import Place
 from mssante_audit.findings.registry import Audit, Finder, audit_named, input_of, known_needs, ours, provide
 from mssante_audit.findings.registry import audits as audits
@@ -35,7 +34,7 @@ from mssante_audit.findings.registry import unusable as unusable
 from mssante_audit.findings.templates import sentence
 from mssante_audit.findings.waivers import load_waivers, split
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.values.person import Person, unnamed
+from mssante_audit.values.person import Person
 
 
 def _ours(
@@ -185,14 +184,7 @@ def _made_by(audit: Audit, part: Finder, space: TrustSpace) -> list[Finding]:
         if over := [code for code, count in counts.items() if count > limit]:
             raise AuditError(f"more than {limit} findings of {', '.join(over)}: the others are left out")
     except Exception as error:
-        # In one line, and where it was raised; an error of ours says that itself.
-        last, text = traceback.extract_tb(error.__traceback__)[-1], unnamed(" ".join(str(error).split()))
-        place = f"{Path(last.filename).name}:{last.lineno}"
-        if isinstance(error, AuditError):
-            place = getattr(error, "place", "")
-        else:
-            text = f"{type(error).__name__}: {text}"
-        name = getattr(part, "__name__", type(part).__name__)
+        name, (text, place) = getattr(part, "__name__", type(part).__name__), failure_of(error)
         facts = {"audit": audit.name, "part": name, "error": text, "place": place}
         results.append(Finding(FAILED, (audit.name, name), facts=facts))
     return results

@@ -104,25 +104,21 @@ def findings_frame(
     UnknownNameError, TypeError, ValueError
         For an unknown rule, a fact that is none, an unknown confidence.
     """
-    rows_of = entries["row"].tolist()
-    domain_of, operator_of, name_of = (
-        dict(zip(rows_of, entries[column].tolist(), strict=True))
-        for column in ("domain", "operator_id", "operator")
-    )
-    places = entries["department"].tolist() if "department" in entries else [""] * len(entries)
-    departments = dict(zip(entries["operator_id"].tolist(), places, strict=True)) | {"": ""}
+    listed = {row: texts for row, *texts in tuples(entries, "row", "domain", "operator_id", "operator")}
+    seats = tuples(entries, "operator_id", "department") if "department" in entries else ()
+    departments: dict[str, str] = dict(seats) | {"": ""}
     records = []
     for finding in findings:
         where = places_of(finding.where, source)
         rows, its_rule, facts = list_rows(where), rule(finding.rule), plain(finding.facts)
-        domains = dict.fromkeys([*(domain_of[row] for row in rows), *finding.domains])
-        owners = Counter(operator_of[row] for row in rows)
+        domains = dict.fromkeys([*(listed[row][0] for row in rows), *finding.domains])
+        owners = Counter(listed[row][1] for row in rows)
         owner = finding.operator_id or max(owners, key=owners.__getitem__, default="")
         confidence = finding.confidence or its_rule.confidence
         if confidence not in CONFIDENCES:
             raise ValueError(f"{confidence!r} is no confidence of a finding")
         department = departments.get(owner, "")
-        names = (name_of[row] for row in rows if operator_of[row] == owner)
+        names = (listed[row][2] for row in rows if listed[row][1] == owner)
         boxes = None if published is None or not domains else sum(published.get(d, 0) for d in domains)
         records.append({
             "rule": finding.rule,

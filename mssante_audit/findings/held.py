@@ -35,6 +35,16 @@ class EndedError(AuditError):
         self.place = place
 
 
+def failure_of(error: BaseException) -> tuple[str, str]:
+    """Return what an error says, in one line, and where it was raised; one of ours says that itself."""
+    last, name, text = traceback.extract_tb(error.__traceback__)[-1], type(error).__name__, ""
+    with suppress(BaseException):  # its text may be anything, or none can be had
+        text = unnamed(" ".join(str(error)[:LONGEST].split()))
+    if isinstance(error, AuditError):
+        return text or name, getattr(error, "place", "")
+    return f"{name}: {text}".rstrip(": "), f"{Path(last.filename).name}:{last.lineno}"
+
+
 def held(work: Callable[[], Iterable[Any]]) -> Iterator[Any]:
     """Yield what another package's code yields; any failure of it is an `EndedError`.
 
@@ -113,13 +123,7 @@ def _do(work: Callable[[], Iterable[Any]], writer: BinaryIO) -> NoReturn:
             printed.send("found", item)
         printed.send("end")
     except BaseException as error:  # whatever it is, it must not come to what this process was forked of
-        last, name = traceback.extract_tb(error.__traceback__)[-1], type(error).__name__
-        message, place = name, f"{Path(last.filename).name}:{last.lineno}"
-        with suppress(BaseException):  # its text may be anything, or none can be had
-            text = unnamed(" ".join(str(error)[:LONGEST].split()))
-            ours = isinstance(error, AuditError)
-            message, place = (text, "") if ours else (f"{name}: {text}".rstrip(": "), place)
         with suppress(BaseException):
-            printed.send("failed", message, place)
+            printed.send("failed", *failure_of(error))
     finally:
         os._exit(0)

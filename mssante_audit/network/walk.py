@@ -78,6 +78,7 @@ class Walk:
     def __init__(self, index: ReplyIndex, chains: Chains, lookups: Lookups, hosts: MailHosts) -> None:
         self._index, self._chains, self._lookups, self._hosts = index, chains, lookups, hosts
         self._sets: dict[tuple[str, frozenset[object]], tuple[list[list[Named]], bool] | None] = {}
+        self._server = cache(lambda name: lookups.server(name, ("A", "AAAA")))
         self.follow = cache(self._follow)
         """Follows a domain (canonical) to its mail hosts; one elsewhere is looked up as any name is."""
 
@@ -155,7 +156,7 @@ class Walk:
             servers = []
             for name in sorted(names)[:MAX_NAMES]:
                 glue = handed.get(name, set())
-                addresses, way, conclusive = self._lookups.server(name, ("A", "AAAA"))
+                addresses, way, conclusive = self._server(name)
                 inside = not from_zone and is_under(name, zone)  # where nothing but glue leads to it
                 if not conclusive and not (inside and glue):
                     return None

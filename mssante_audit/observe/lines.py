@@ -181,11 +181,13 @@ class Reply(NamedTuple):
         """
         if "case" in self.flags.split():
             return "case"
-        aliases = {(r.owner, r.data) for r in self.records if (r.section, r.type) == ("answer", "CNAME")}
+        aliases = {(r.owner, r.data) for r in self.records if r.type == "CNAME" and r.section == "answer"}
         if len(aliases) > len({owner for owner, _ in aliases}):
             return "aliases"
+        if self.outcome != "nodata":
+            return ""
         kinds = {r.type for r in self.records if r.section == "authority"}
-        return "no-soa" if self.outcome == "nodata" and "NS" in kinds and "SOA" not in kinds else ""
+        return "no-soa" if "NS" in kinds and "SOA" not in kinds else ""
 
     @property
     def usable(self) -> bool:

@@ -18,7 +18,7 @@ from mssante_audit.base.resources import real_path
 from mssante_audit.findings import facts, registry
 from mssante_audit.findings.frame import worded
 from mssante_audit.network import methods
-from mssante_audit.observe.kinds import hashes
+from mssante_audit.observe.kinds import KINDS, hashes
 from mssante_audit.observe.tls.observation import servers
 from mssante_audit.snapshot import dictionary, load
 from mssante_audit.space.inputs import code_digest, inputs_digest
@@ -187,7 +187,7 @@ def _head(space: TrustSpace) -> dict[str, Any]:
             **fields(register, "source", "sha256", "scope"),
             "missing": {file: sorted(columns) for file, columns in register.missing.items()},
         },
-        "observed": {need: hashes(observation) for need, observation in space.observations.items()},
+        "observed": {k.need: hashes(file) for k in KINDS if (file := space.given(k.need)) is not None},
         "mailboxes": mailboxes and {
             **fields(mailboxes, "source", "made_at"),
             "counts": fields(mailboxes.counts, "repeated", "unread", "damage"),

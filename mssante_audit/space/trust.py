@@ -188,11 +188,6 @@ class TrustSpace:
         """Return what an audit `needs` (`mssante_audit.findings.registry`), ``None`` if it lacks."""
         return self.register if need == "declarations" else getattr(self, need)
 
-    @property
-    def observations(self) -> dict[str, Any]:
-        """What was observed, of every kind that there is, by what needs it."""
-        return {kind.need: observed for kind in KINDS if (observed := self.given(kind.need)) is not None}
-
     def parts(self) -> list[TrustSpace]:
         """Return the space once for each file of its observation of the DNS, with that file's domains."""
         observation = self.observation

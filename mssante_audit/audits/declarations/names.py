@@ -24,17 +24,9 @@ def may_be_one(first: str, second: str) -> bool:
     >>> may_be_one("Clinique Spécimen", "CH DE VALFICTIF"), may_be_one("Centre hospitalier", "CH VALFICTIF")
     (False, True)
     """
-    first_words, second_words = telling(first), telling(second)
-    joined_first, joined_second = "".join(fold(first).split()), "".join(fold(second).split())
-    pairs = [sorted((a, b), key=len) for a in first_words for b in second_words]
-    return (
-        not pairs
-        or any(a == b or (len(a) >= _ENOUGH and (b.startswith(a) or one_slip(a, b))) for a, b in pairs)
-        or any(len(a) >= _ENOUGH and a in joined_second for a in first_words)
-        or any(len(b) >= _ENOUGH and b in joined_first for b in second_words)
-        or _initials(first, second, joined_first)
-        or _initials(second, first, joined_second)
-    )
+    pairs = [sorted((a, b), key=len) for a in telling(first) for b in telling(second)]
+    alike = (a == b or (len(a) >= _ENOUGH and (b.startswith(a) or one_slip(a, b))) for a, b in pairs)
+    return not pairs or any(alike) or _shows(first, second) or _shows(second, first)
 
 
 def akin(text_a: str, other: str) -> bool:
@@ -62,13 +54,16 @@ def telling(name: str) -> frozenset[str]:
     return frozenset(word for word in fold(name).split() if len(word) > 1 and word not in _LITTLE | _KINDS)
 
 
-def _initials(long: str, short: str, joined_long: str) -> bool:
-    """Tell whether a word of `short`, or all of it, is made of the first letters of the words of `long`."""
-    terms = fold(long).split()
-    letters = {"".join(word[0] for word in part) for part in (terms, [w for w in terms if w not in _LITTLE])}
-    parts = {*fold(short).split(), "".join(fold(short).split())} - {joined_long}
-    return any(
-        len(first) > 1 and first in word for first in letters for word in parts if len(word) <= len(first) + 2
+def _shows(name: str, other: str) -> bool:
+    """Tell whether another name has a word of a name in it, or is made of the first letters of its words."""
+    terms, words_of = fold(name).split(), fold(other).split()
+    initials = {"".join(word[0] for word in part) for part in (terms, [w for w in terms if w not in _LITTLE])}
+    parts = {*words_of, joined := "".join(words_of)} - {"".join(terms)}
+    return any(len(word) >= _ENOUGH and word in joined for word in telling(name)) or any(
+        len(first) > 1 and first in word
+        for first in initials
+        for word in parts
+        if len(word) <= len(first) + 2
     )
 
 

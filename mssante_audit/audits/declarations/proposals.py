@@ -75,9 +75,7 @@ def digit_apart(first: str, second: str) -> bool:
     if len(first) != len(second):
         return False
     at = [n for n, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
-    differing = slice(at[0], at[-1] + 1) if at else slice(0)
-    swapped = len(at) == 2 and first[differing] == second[differing][::-1]
-    return len(at) == 1 or swapped
+    return len(at) == 1 or (len(at) == 2 and first[at[0] : at[1] + 1] == second[at[0] : at[1] + 1][::-1])
 
 
 def date_from(text: str) -> str:

@@ -13,6 +13,7 @@ from mssante_audit.network.walk import DEAD, Content, Elsewhere, ZoneVisit, rest
 from mssante_audit.network.zones import EDNS_BROKEN, SERVING
 from mssante_audit.observe.dns.walk import NOBODY
 from mssante_audit.observe.lines import Reply
+from mssante_audit.whitelist.rows import grouped
 
 # State of a mail host (`mssante_audit.network.hosts.MailHost`) → rule.
 STATUS_RULES = {
@@ -83,8 +84,7 @@ def _data(used: Method) -> dict[str, Any]:
 
 def mail_findings(view: ObservedZones) -> None:
     """Report what is wrong with the mail exchangers of the list's domains."""
-    carried: dict[str, list[str]] = {}  # mail host → domains
-    dependent: dict[str, list[str]] = {}  # mail host → domains that have no other
+    exchangers: dict[str, list[str]] = {}  # domain → mail hosts
     for domain, ways in view.met.items():
         visits = [way for way in ways if isinstance(way, ZoneVisit)]
         elsewhere = [way for way in ways if isinstance(way, Elsewhere)]
@@ -98,20 +98,17 @@ def mail_findings(view: ObservedZones) -> None:
         replies = [reply for _, of_content in answers for reply in of_content if reply.outcome != "referral"]
         named = [text.partition(" ")[2] for alias in elsewhere for text in alias.found.data]
         mx = [target for content, _ in answers if content[0] == "mx" for _, target in content[1]]
-        targets = sorted({*mx, *named})
-        if targets:
-            for target in targets:
-                carried.setdefault(target, []).append(domain)
-            if len(targets) == 1:
-                dependent.setdefault(targets[0], []).append(domain)
+        if targets := sorted({*mx, *named}):
+            exchangers[domain] = targets
             _together(view, domain, targets, replies)
         elif not any(content[0] in ("cut", "unheard") for content, _ in answers[-1:]):
             _nothing(view, domain, ways, answers)
+    carried = grouped((target, domain) for domain, targets in exchangers.items() for target in targets)
     hosts = {target: view.network.hosts.host(target) for target in carried if target != NOBODY}
     with_ipv4 = (name for name, host in hosts.items() if any(":" not in a for a in host.addresses))
     over4 = {domain for name in with_ipv4 for domain in carried[name]}
     for target, domains in carried.items():
-        only = dependent.get(target, [])
+        only = [domain for domain in domains if len(exchangers[domain]) == 1]
         if target == NOBODY:  # beside others it is DNS_MX_NULL_MIXED
             view.add("DNS_MX_NULL", target, only, _replies_on(view, only), name=target)
             continue

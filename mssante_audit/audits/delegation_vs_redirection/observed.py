@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, wraps
+from itertools import chain
 from typing import Any, NamedTuple
 
 from mssante_audit.declarations.register import domain_key
@@ -30,12 +31,7 @@ class Declared(NamedTuple):
     primary: str = ""
 
 
-_Causes = dict[tuple[str, Subject], tuple[list[Any], ...]]  # rule and subject → lists of what is known of it
-
-
-def _extend(causes: _Causes, cause: tuple[str, Subject], *parts: Iterable[Any]) -> None:
-    for target, values in zip(causes.setdefault(cause, tuple([] for _ in parts)), parts, strict=True):
-        target.extend(values)
+_Reports = list[tuple[tuple[str, Subject], tuple[Iterable[Any], ...]]]  # rule and subject, what is known
 
 
 class ObservedZones:
@@ -58,15 +54,15 @@ class ObservedZones:
         follow = self.network.walk.follow
         self.met = {domain: list(rests_on(follow(name))) for domain, name in names.items() if name}
         self.declared = declarations(space)
-        self.causes: _Causes = {}  # domains, lines, what is seen, what is wanted
+        self.reported: _Reports = []  # domains, lines, what is seen, what is wanted
 
     def add(
         self, rule: str, subject: Subject, domains: Iterable[str], replies: Iterable[Reply],
         expected: Mapping[str, Any] | None = None, /, **facts: Any,
     ) -> None:  # fmt: skip
         """Report that a subject touches domains, the replies that show it, and what is seen, once."""
-        lines = (reply.line for reply in replies)
-        _extend(self.causes, (rule, subject), domains, lines, [facts], [] if expected is None else [expected])
+        lines, wanted = [reply.line for reply in replies], [] if expected is None else [expected]
+        self.reported.append(((rule, subject), (list(domains), lines, [facts], wanted)))
 
     def declaration(self, domain: str) -> Declared:
         """Return what was declared for a domain."""
@@ -115,19 +111,21 @@ def by_file(run: Callable[[ObservedZones], None]) -> Callable[[TrustSpace], Iter
 
     @wraps(run)
     def of_space(space: TrustSpace) -> Iterator[Finding]:
-        parts, causes = space.parts(), _Causes()
+        parts, of_files = space.parts(), _Reports()
         for part in parts:
             view = seen_of(part)
-            view.causes.clear()
+            view.reported.clear()
             run(view)
             source, day = view.observation.source, f"{view.observation.started_at:%Y-%m-%d}"
             label = f"{source}, {day}" if len(parts) > 1 else day
-            for cause in list(view.causes):  # there may be tens of thousands: none is kept twice
-                domains, lines, *values = view.causes.pop(cause)
+            for cause, reports in grouped(view.reported).items():
+                domains, lines, *values = map(chain.from_iterable, zip(*reports, strict=True))
                 if rows := all_rows(view.rows[domain] for domain in dict.fromkeys(domains)):
-                    places = [Place(DNS, source, tuple(sorted({*lines})), label=label)] if lines else []
-                    _extend(causes, cause, (*rows, *places), *values)
-        for (rule, subject), (where, *fact_lists) in causes.items():
+                    of_file = tuple(sorted({*lines}))
+                    places = [Place(DNS, source, of_file, label=label)] if of_file else []
+                    of_files.append((cause, ((*rows, *places), *values)))
+        for (rule, subject), uses in grouped(of_files).items():
+            where, *fact_lists = map(chain.from_iterable, zip(*uses, strict=True))
             unique = ([*{repr(value): value for value in values}.values()] for values in fact_lists)
             facts = {name: values for name, values in zip(("seen", "wanted"), unique, strict=True) if values}
             yield Finding(rule, subject, tuple(where), facts)

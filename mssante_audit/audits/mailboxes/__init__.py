@@ -34,8 +34,7 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
     published, listed = space.published or {}, set(space.entries["domain"])
     missing = [name for name in published if name not in listed and not is_audit_domain(name)]
     spelt = {name.lower(): name for name in sorted(listed)}
-    owners, names = _owners(space), operator_names(space.entries)
-    last_listed = {}
+    names, last_listed = operator_names(space.entries), {}
     if space.past:  # when the last list was made that had it, and whose it was
         history = space.past[0]
         history = history[history["domain"].isin(missing)].sort_values("last_seen")
@@ -43,7 +42,7 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
             last_listed[name] = (last_seen.isoformat(), parse_identifier(parse_dn(dn).get("OU")).value)
     for name in missing:
         like, above = spelt.get(name.lower(), ""), next((up for up in above_of(name) if up in listed), "")
-        when, owner = last_listed.get(name, ("", owners.get(like or above, "")))
+        when, owner = last_listed.get(name, ("", space.owners.get(like or above, ("",))[0]))
         facts = {"domain": name, "mailboxes": published[name], "like": like, "above": above, "left": when}
         yield Finding("MAILBOX_UNLISTED", name, (), facts, (name,), owner, names.get(owner, ""))
 
@@ -51,7 +50,7 @@ def _unlisted(space: TrustSpace) -> Iterator[Finding]:
 def _without(space: TrustSpace) -> Iterator[Finding]:
     """Find the listed domains without a published mailbox, an operator's in one finding."""
     other = {name.lower() for name in space.published or ()}  # spelt otherwise: `_unlisted` says so
-    totals = Counter(_owners(space).values())
+    totals = Counter(owner for owner, *_ in space.owners.values())
     for owner, names, rows in _by_owner(space, lambda name: name.lower() not in other):
         facts = {"domains": names, "number": len(names), "of": totals[owner]}
         yield Finding("MAILBOX_NONE", owner, rows, facts=facts)
@@ -102,17 +101,13 @@ def _legal(identifier: str) -> str:
     return f"2{identifier[1:10]}" if identifier.startswith("3") else identifier
 
 
-def _owners(space: TrustSpace) -> dict[str, str]:
-    return {domain: operator_id for domain, (operator_id, *_) in space.owners.items()}
-
-
 def _by_owner(
     space: TrustSpace, is_meant: Callable[[str], bool]
 ) -> Iterator[tuple[str, list[str], tuple[int, ...]]]:
     """Yield each operator of some domains with these and their rows; nothing where numbers are unknown."""
-    owners, rows = _owners(space), space.domain_rows
+    rows = space.domain_rows
     domains = filter(is_meant, rows) if space.published is not None else ()
-    for owner, names in grouped((owners[name], name) for name in domains).items():
+    for owner, names in grouped((space.owners[name][0], name) for name in domains).items():
         yield owner, names, all_rows(rows[name] for name in names)
 
 

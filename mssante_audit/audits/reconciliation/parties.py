@@ -70,10 +70,8 @@ def parties_of(register: Register, space: TrustSpace, listed: pd.DataFrame) -> l
 def _with_twins(now: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
     """Return the declarations that count, with those of one operator and day for another certificate."""
     active = past[past["date"].notna() & ~past["withdrawal"].fillna(value=True)]
-    keys = active[["domain_key", "date", "withdrawal", "whose"]]
-    keys = keys[keys.duplicated(keep=False)]
-    dn_texts = active["dn_igc_sante"] + "\n" + active["dn_igc_cps"]
-    dn = mapped(dn_texts[keys.index], lambda text: pasted_dn(text.strip()))
+    dn = mapped(active["dn_igc_sante"] + "\n" + active["dn_igc_cps"], lambda text: pasted_dn(text.strip()))
+    keys = active[["domain_key", "date", "whose"]]
     keys = keys[(dn != "") & ~keys.assign(dn=dn).duplicated(keep="last")]
     counting = pd.MultiIndex.from_frame(keys[keys.index.isin(now.index)])
     twins = keys.index[pd.MultiIndex.from_frame(keys).isin(counting)]

@@ -26,7 +26,8 @@ from mssante_audit.whitelist.copies import fitting
 from mssante_audit.whitelist.load import NAMESPACE
 from mssante_audit.whitelist.rows import above_of, all_rows, grouped, rows_by, tuples
 
-FIELDS = ("domain", "description", "dn", "project_contact", "support_contact", "updated_at_text")
+_CONTACTS = ("project_contact", "support_contact")
+FIELDS = ("domain", "description", "dn", *_CONTACTS, "updated_at_text")
 # The tool stamps repeated rows within a second of the list's own date (data): so much later is not its.
 STAMPING = pd.Timedelta(minutes=1)
 RECENT = 31  # archived lists among which a change of signer is looked for: an older one is history
@@ -126,24 +127,19 @@ def _repeated(space: TrustSpace) -> Iterator[Finding]:
             yield Finding("LIST_ROW_DUPLICATE", (domain, dn), all_rows(repeated), counts)
         if dn and len(copies) > 1:
             fields = dict(zip(FIELDS, map(set, zip(*copies, strict=True)), strict=True))
-            differing = [
-                _field(field, its_texts) for field, its_texts in fields.items() if len(its_texts) > 1
-            ]
+            # One contact in several spellings is one contact all the same.
+            keys = {name: {parse_contact(text).key for text in fields[name]} for name in _CONTACTS}
+            spelt = {name: f"{name} spelt" for name, its_keys in keys.items() if len(its_keys) == 1}
+            differing = [spelt.get(name, name) for name, its_texts in fields.items() if len(its_texts) > 1]
             texts = list(dict.fromkeys(copy[1] for copy in copies)) if "description" in differing else []
             right = fitting(domain, texts)
             facts = {"n": len(rows), "differing": differing, "descriptions": texts, "right": right}
             yield Finding("LIST_PAIR_REPEATED", (domain, dn), rows, facts)
 
 
-def _field(field: str, texts: set[str]) -> str:
-    """Return a field in which copies differ, with `` spelt`` where it is one contact all the same."""
-    is_spelt = field.endswith("contact") and len({parse_contact(text).key for text in texts}) == 1
-    return f"{field} spelt" if is_spelt else field
-
-
 def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
     """Report free text with hidden characters; LIST_DOMAIN_INVALID has domains', DN_NOT_CANONICAL names'."""
-    for field in ("description", "project_contact", "support_contact"):
+    for field in ("description", *_CONTACTS):
         odd_in: dict[str, str] = {}
         for text in filter(has_hidden, space.audited[field].unique()):
             odd = "".join(c for c in dict.fromkeys(text) if is_hidden(c) and c not in "\t\r\n")
@@ -161,7 +157,7 @@ def _hidden_text(space: TrustSpace) -> Iterator[Finding]:
 def _foreign_letters(space: TrustSpace) -> Iterator[Finding]:
     """Report letters of other scripts, which look like Latin ones and are not the same to a program."""
     for field in FIELDS[:-1]:
-        text_type: Callable[[str], Any] = Person if field.endswith("contact") else str
+        text_type: Callable[[str], Any] = Person if field in _CONTACTS else str
         for (text,), rows in rows_by(space.audited, field).items():
             if not text.isascii() and (letters := foreign_letters(text)):
                 proposals = [text_type(latin(text))] if latin(text) else []
