@@ -246,11 +246,6 @@ def due_from(declarations: pd.DataFrame) -> pd.Series:
     return days.where(declarations["date"].notna())
 
 
-def domain_key(name: str) -> str:
-    """Return a domain or server as it is compared: in lower case, without outer blanks and final dot."""
-    return name.strip().lower().rstrip(".")
-
-
 def filled(declarations: pd.DataFrame, column: str) -> pd.Series:
     """Tell in which declarations a field holds anything."""
     return declarations[column].str.strip() != ""
