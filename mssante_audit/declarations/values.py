@@ -18,19 +18,11 @@ from mssante_audit.values.identifiers import identifier_of
 _SIGNATORY = ("signatory_last_name", "signatory_first_name")
 
 
-class ProblemKind(NamedTuple):
-    """One kind of problem, and how a message says it."""
-
-    level: str  # ``column`` (of the whole file), ``unread`` (the value is lost), ``recovered`` (in doubt)
-    text: str
-
-
-KINDS = {
-    name: ProblemKind(level, text)
-    for level, texts in table_of("mssante_audit.declarations", "problems.toml").items()
-    for name, text in texts.items()
-}
-UNREAD = frozenset(name for name, kind in KINDS.items() if kind.level == "unread")
+_PROBLEMS = table_of("mssante_audit.declarations", "problems.toml")
+# Of each kind of problem: its table there, and how a message says it.
+LEVELS = {kind: level for level, texts in _PROBLEMS.items() for kind in texts}
+MESSAGES: dict[str, str] = {kind: text for texts in _PROBLEMS.values() for kind, text in texts.items()}
+UNREAD = frozenset(_PROBLEMS["unread"])
 
 
 class RegisterFile(NamedTuple):

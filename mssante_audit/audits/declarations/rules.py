@@ -14,7 +14,7 @@ from mssante_audit.audits.declarations import declared, groups
 from mssante_audit.base.resources import table_of
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register
-from mssante_audit.declarations.values import KINDS
+from mssante_audit.declarations.values import LEVELS
 from mssante_audit.findings import Finding, Place
 from mssante_audit.findings.frame import Subject
 from mssante_audit.findings.places import REGISTER, Where
@@ -120,7 +120,7 @@ def _read_findings(register: Register) -> Iterator[Finding]:
     declarations = register.declarations[["file", "row", "domain_key", "operator_id", "structure_name"]]
     for key, group in problems.groupby(["file", "column", "kind"], sort=False):
         file, column, kind = map(str, key)
-        level, is_field = KINDS[kind].level, column in fields()
+        level, is_field = LEVELS[kind], column in fields()
         of_rows = declarations["row"].isin(group["row"]) | (level == "column")
         where = declarations[(declarations["file"] == file) & of_rows]
         owner = where[["operator_id", "structure_name"]].drop_duplicates("operator_id").to_numpy().tolist()
