@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -144,19 +143,15 @@ def _fetch(folder: Path, url: str, authorities: Sequence[x509.Certificate], sett
     return Fetched(url, outcome, "", target, crl.last_update_utc, crl.next_update_utc, len(crl))
 
 
-class Boxes(NamedTuple):
-    """The file of an extraction of mailboxes, and its content; ``None`` if the file is not new."""
+def fetch_extraction(folder: Path, settings: Settings) -> tuple[Path, Extraction | None]:
+    """Fetch today's extraction into a data folder; return its file, and what it says if that is new.
 
-    file: Path
-    extraction: Extraction | None = None
-
-
-def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
-    """Fetch today's extraction into a data folder; a damaged or wrong file is an `AuditError`."""
+    A damaged or wrong file is an `AuditError`.
+    """
     reply = download(replace(settings, had=lambda head: _stored_file(folder, head) is not None))
     existing = _stored_file(folder, reply.head)
     if reply.unchanged and existing is not None:
-        return Boxes(existing)
+        return existing, None
     suffix = "zip" if reply.content.startswith(b"PK\x03\x04") else "txt"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -172,7 +167,7 @@ def fetch_extraction(folder: Path, settings: Settings) -> Boxes:
             if damage := extraction.counts.damage:
                 raise FetchError("what came is damaged ({})", damage, file=settings.shown, remedy="Try again")
             os.replace(draft, folder / extraction.source)
-    return Boxes(folder / extraction.source, extraction)
+    return folder / extraction.source, extraction
 
 
 def _stored_file(folder: Path, head: str) -> Path | None:

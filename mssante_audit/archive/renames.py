@@ -66,7 +66,8 @@ def find_renames(
         values = {parts(row) for rows in old.values() for row in rows}
         if not any(parts(row) in values for rows in new.values() for row in rows):
             continue  # as for most parts: then all rows need not be looked at
-        before, after = (_sole_holders(rows, parts) for rows in lists)
+        holders = (grouped((parts(row), row.domain) for row in rows) for rows in lists)
+        before, after = ({key: n[0] for key, n in side.items() if len({*n}) == 1} for side in holders)
         pairs = {(was, after.get(key, "")) for key, was in before.items() if was in old}
         renames |= _sole((was, to) for was, to in pairs if to in new)
     stem = {name: len(name.removesuffix(".mssante.fr")) for name in (*gone, *come)}
@@ -87,12 +88,6 @@ def find_renames(
     # both contacts.
     renames |= _closest(*unpaired(), lambda rows: tuple(sorted(map(_shape, rows))), similar)
     return renames | _closest(*unpaired(), lambda rows: rows[0].structure, slip_limit)
-
-
-def _sole_holders(rows: Listed, parts: Callable[[Row], Any]) -> dict[Any, str]:
-    """Return the parts that only one domain has, with that domain."""
-    holders = grouped((parts(row), row.domain) for row in rows)
-    return {value: names[0] for value, names in holders.items() if len({*names}) == 1}
 
 
 def _closest(

@@ -62,11 +62,11 @@ def fetch(
         raise Exit(int(any(fetched.outcome == "refused" for fetched in revoked)))
     if mailboxes:
         settings = replace(settings, max_bytes=downloads.MAX_BYTES)
-        boxes = downloads.fetch_extraction(archive.parent, settings)
-        text = f"unchanged {boxes.file}"
-        if boxes.extraction is not None:
-            counts = boxes.extraction.by_domain
-            text = f"kept {boxes.file}: {sum(counts.values())} mailboxes, {len(counts)} domains"
+        file, extraction = downloads.fetch_extraction(archive.parent, settings)
+        text = f"unchanged {file}"
+        if extraction is not None:
+            counts = extraction.by_domain
+            text = f"kept {file}: {sum(counts.values())} mailboxes, {len(counts)} domains"
         return say(f"{text} (from {settings.shown})")
     record = fetch_list(_open(archive, anchors, signer), settings)
     say(f"{record.line} (from {settings.shown})")

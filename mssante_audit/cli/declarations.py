@@ -130,7 +130,8 @@ def form(
     """Write Annexe 1 as a PDF form, filled from a domain's latest declaration. Needs the extra pdf."""
     from mssante_audit.base.export import write_bytes
     from mssante_audit.declarations.form import SIGNED, write_form
-    from mssante_audit.declarations.register import domain_key, find_register, load_declarations, records
+    from mssante_audit.declarations.register import find_register, load_declarations, records
+    from mssante_audit.values.hosts import domain_key
 
     data = data or sample_folder()
     source = find_register(data) if data.is_dir() else data

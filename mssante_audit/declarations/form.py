@@ -17,10 +17,9 @@ from unicodedata import normalize
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.settings import Letter
-from mssante_audit.declarations.cells import UNSEEN
+from mssante_audit.declarations.cells import UNSEEN, is_nothing
 from mssante_audit.declarations.headings import SIGNATORY, fields, resolve
 from mssante_audit.declarations.read import Problem, Sheet
-from mssante_audit.declarations.references import is_nothing
 
 MAX_PDF = 20 * 1024 * 1024
 MAX_PAGES = 20

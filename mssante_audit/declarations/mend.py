@@ -14,8 +14,9 @@ import pandas as pd
 from mssante_audit.base.text import is_hidden
 from mssante_audit.declarations.headings import Field, fields
 from mssante_audit.declarations.register import Register, records
-from mssante_audit.declarations.values import domain_keys, mapped
+from mssante_audit.declarations.values import mapped
 from mssante_audit.values.contacts import national, read_phone
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.values.identifiers import identifier_of
 
 
@@ -70,12 +71,11 @@ def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
     doubtful = frozenset(register.problems[["file", "row", "column"]].itertuples(index=False, name=None))
     for name, field in fields().items():
         cells = [(file, row, name) for file, row in zip(frame["file"], frame["row"], strict=True)]
-        readable = np.array([cell not in register.lost for cell in cells], dtype="bool")
-        silent = readable & np.array([cell not in doubtful for cell in cells], dtype="bool")
-        changes = {
-            step_key: changed & silent
-            for step_key, changed in _understood(field, register.cells[name], read[name]).items()
-        }
+        readable, silent = (
+            np.array([cell not in c for cell in cells], dtype="bool") for c in (register.lost, doubtful)
+        )
+        understood = _understood(field, register.cells[name], read[name])
+        changes = {step_key: changed & silent for step_key, changed in understood.items()}
         for step_key, step in STEPS.get(field.kind, {}).items():
             after = mapped(frame[name], step)
             changes[step_key] = (after != frame[name]) & readable
@@ -83,7 +83,7 @@ def mended(register: Register) -> tuple[Register, tuple[Mended, ...]]:
         for step_key, changed in changes.items():
             for file, rows in frame.loc[changed, "row"].groupby(frame["file"], sort=False):
                 mendings.append(Mended(name, step_key, str(file), tuple(map(int, rows))))
-    frame["domain_key"] = domain_keys(frame["domain"])
+    frame["domain_key"] = mapped(frame["domain"], domain_key)
     frame["operator_id"] = mapped(frame["structure_id"], identifier_of)
     return replace(register, declarations=frame), tuple(mendings)
 

@@ -21,7 +21,7 @@ from mssante_audit.base.reading import read_bytes, read_toml
 from mssante_audit.base.settings import Line, Names, Section, fault
 from mssante_audit.declarations import read as reading
 from mssante_audit.declarations.headings import fields, read_mapping
-from mssante_audit.declarations.values import KINDS, UNREAD, RegisterFile, mapped, read_file
+from mssante_audit.declarations.values import MESSAGES, UNREAD, RegisterFile, mapped, read_file
 from mssante_audit.values.identifiers import structure_key
 
 SCOPE = "scope.toml"  # beside the register: whose declarations it holds, where these are not everybody's
@@ -188,7 +188,7 @@ def load_declarations(
     unread.sort(key=lambda pair: pair[1].cell != "")  # of two problems of a value that with the cell counts
     books = [file.sheet for file in files if file.sheet.sheet]
     others = pd.concat([file.others for file in distinct], ignore_index=True)
-    rows = [(name, *p[:4], KINDS[p.kind].text.format(value=p.value)) for name, p in problems]
+    rows = [(name, *p[:4], MESSAGES[p.kind].format(value=p.value)) for name, p in problems]
     types = {"file": "str", "row": "Int64", **dict.fromkeys(("column", "kind", "value", "message"), "str")}
     return Register(
         declarations=pd.concat([file.frame for file in distinct], ignore_index=True),
@@ -244,11 +244,6 @@ def due_from(declarations: pd.DataFrame) -> pd.Series:
     """Return from when on what a declaration asks for is awaited: the latest of date, receipt and effect."""
     days = declarations[["date", "received_on", "effective_on"]].max(axis=1)
     return days.where(declarations["date"].notna())
-
-
-def domain_key(name: str) -> str:
-    """Return a domain or server as it is compared: in lower case, without outer blanks and final dot."""
-    return name.strip().lower().rstrip(".")
 
 
 def filled(declarations: pd.DataFrame, column: str) -> pd.Series:

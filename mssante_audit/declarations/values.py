@@ -8,29 +8,21 @@ import pandas as pd
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import table_of
-from mssante_audit.declarations.cells import CELL_ERROR, UNSEEN, read_box, read_date, split_name
+from mssante_audit.declarations.cells import CELL_ERROR, UNSEEN, read_box, read_date, replace, split_name
 from mssante_audit.declarations.headings import SIGNATORY, Field, Headings, fields, resolve, suggestion
 from mssante_audit.declarations.read import CONTROL, Problem, Sheet
-from mssante_audit.declarations.references import is_nothing, reference, replace
 from mssante_audit.values.contacts import FRENCH_CODES
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.values.identifiers import identifier_of
 
 _SIGNATORY = ("signatory_last_name", "signatory_first_name")
 
 
-class ProblemKind(NamedTuple):
-    """One kind of problem, and how a message says it."""
-
-    level: str  # ``column`` (of the whole file), ``unread`` (the value is lost), ``recovered`` (in doubt)
-    text: str
-
-
-KINDS = {
-    name: ProblemKind(level, text)
-    for level, texts in table_of("mssante_audit.declarations", "problems.toml").items()
-    for name, text in texts.items()
-}
-UNREAD = frozenset(name for name, kind in KINDS.items() if kind.level == "unread")
+_PROBLEMS = table_of("mssante_audit.declarations", "problems.toml")
+# Of each kind of problem: its table there, and how a message says it.
+LEVELS = {kind: level for level, texts in _PROBLEMS.items() for kind in texts}
+MESSAGES: dict[str, str] = {kind: text for texts in _PROBLEMS.values() for kind, text in texts.items()}
+UNREAD = frozenset(_PROBLEMS["unread"])
 
 
 class RegisterFile(NamedTuple):
@@ -95,7 +87,7 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> RegisterFile:
         for at in (*headings.unknown, *headings.ambiguous)
         if (texts[at] != "").any()
     }
-    columns["domain_key"] = domain_keys(columns["domain"])
+    columns["domain_key"] = mapped(columns["domain"], domain_key)
     columns["operator_id"] = mapped(columns["structure_id"], identifier_of)
     file = pd.Series(sheet.file, index=index, dtype="str")
     frame = pd.DataFrame({"file": file, "row": index, **columns})
@@ -111,7 +103,8 @@ def _note(sheet: Sheet, field: Field, where: Any, kind: str, texts: pd.Series) -
 def _plain(sheet: Sheet, field: Field, texts: pd.Series) -> pd.Series:
     """Return the texts of a field without slips of spreadsheets, which become problems."""
     slips = [slip for slip in _SLIPS if (field.kind in slip[1] if slip[1] else sheet.odd)]
-    if not slips or not texts.str.contains("|".join(pattern for _, _, pattern, _ in slips), regex=True).any():
+    odd = "|".join(pattern for _, _, pattern, _ in slips)
+    if not slips or not pd.Series(texts.unique(), dtype="str").str.contains(odd, regex=True).any():
         return texts
     for kind, _, pattern, mend in slips:
         where = texts.str.contains(pattern, regex=True).to_numpy()
@@ -140,7 +133,7 @@ def _typed(sheet: Sheet, field: Field, texts: pd.Series) -> dict[str, pd.Series]
 
 def _both_names(sheet: Sheet, texts: pd.Series) -> dict[str, pd.Series]:
     """Return last and first name of the signatory, of cells that hold both."""
-    names = [(text, text) if is_nothing(text) or reference(text) else split_name(text) for text in texts]
+    names = list(map(split_name, texts))
     undivided = [parts is None and len(text.split()) > 1 for text, parts in zip(texts, names, strict=True)]
     last_name = fields()[_SIGNATORY[0]]
     _note(sheet, last_name, np.array(undivided, dtype="bool"), "name-whole", texts)
@@ -172,11 +165,6 @@ def column_letter(at: int) -> str:
     from openpyxl.utils import get_column_letter  # takes half a second, and Pillow, to import
 
     return str(get_column_letter(at + 1))
-
-
-def domain_keys(domains: pd.Series) -> pd.Series:
-    """Return the `domain_key` of each of a column."""
-    return domains.str.strip().str.lower().str.rstrip(".")
 
 
 def mapped(texts: pd.Series, function: Callable[[str], str]) -> pd.Series:

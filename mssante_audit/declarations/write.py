@@ -43,11 +43,11 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
     What could not be read is written as something that nobody can read, by a whole register as it was.
     `notes` are what is wrong, by file and row: texts by column; in a workbook such cells are coloured.
     """
-    rows, suffix = _written(declarations), path.suffix.lower()
+    read = declarations.declarations if isinstance(declarations, Register) else declarations
+    rows, suffix = _written(declarations, read), path.suffix.lower()
     if suffix == ".csv":
         content = csv_text(rows).encode("utf-8-sig")
     elif suffix == ".xlsx":
-        read = declarations.declarations if isinstance(declarations, Register) else declarations
         places = zip(read["file"], read["row"], strict=True)
         content = _filled(rows, [(notes or {}).get(place, {}) for place in places])
     elif suffix == ".json":
@@ -61,12 +61,11 @@ def write_register(declarations: pd.DataFrame | Register, path: Path, notes: Not
     write_bytes(path, content)
 
 
-def _written(declarations: pd.DataFrame | Register) -> pd.DataFrame:
+def _written(declarations: pd.DataFrame | Register, read: pd.DataFrame) -> pd.DataFrame:
     """Return the form's fields as texts, what is unknown as something unreadable.
 
     A column that no file of a register has is left out: it is not known to be empty.
     """
-    read = declarations.declarations if isinstance(declarations, Register) else declarations
     rows = records(read)
     for name, field in fields().items():
         if field.kind == "box":

@@ -18,11 +18,11 @@ from mssante_audit.archive.history import with_operators
 from mssante_audit.base.language import gettext, localized
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold, visible
-from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.whitelist.rows import CPS_ISSUER, grouped
 
 # What stands, in the reader's language, in place of a text that names another operator or what is its.

@@ -17,7 +17,6 @@ from mssante_audit.base.errors import ParameterError, UnknownNameError
 from mssante_audit.base.inputs import LIST
 from mssante_audit.base.language import format_text, gettext, listing, typeset
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import ELSEWHERE
 from mssante_audit.dossiers.points import Point, pairs, points_of
 from mssante_audit.dossiers.survey import Peers, survey
@@ -30,6 +29,7 @@ from mssante_audit.space.story import worded_changes
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import mask, unnamed
 from mssante_audit.verdicts.domains import domains

@@ -30,7 +30,7 @@ from mssante_audit.base.instants import parse_instant
 from mssante_audit.base.language import NARROW, NBSP, format_text, gettext
 from mssante_audit.declarations.form import EMPTIED, SIGNED, write_form
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import domain_key, records
+from mssante_audit.declarations.register import records
 from mssante_audit.dossiers.belongings import dossier_words
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.points import one_line
@@ -38,6 +38,7 @@ from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import environment
 from mssante_audit.values.contacts import national
+from mssante_audit.values.hosts import domain_key
 
 MOST_POINTS = 12  # corrections asked for one by one; the others are counted
 MOST_FORMS = 3  # pre-filled forms attached

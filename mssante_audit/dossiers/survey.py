@@ -18,7 +18,6 @@ from mssante_audit.audits import parted
 from mssante_audit.audits.reconciliation import matching
 from mssante_audit.base.inputs import LIST
 from mssante_audit.base.language import current_language, localized
-from mssante_audit.declarations.register import domain_key
 from mssante_audit.dossiers.belongings import Belongings, dossier_words
 from mssante_audit.findings.catalogue import FAILED, SEVERITIES
 from mssante_audit.findings.facts import shown_to
@@ -27,6 +26,7 @@ from mssante_audit.findings.registry import audits, rule
 from mssante_audit.findings.templates import sentence
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.verdicts.domains import domains, doubts, hosts, method_records
 from mssante_audit.verdicts.presented import expiries, renewals
 from mssante_audit.whitelist.rows import grouped, tuples

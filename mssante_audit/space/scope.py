@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import SCOPE
-from mssante_audit.declarations.values import domain_keys
+from mssante_audit.declarations.values import mapped
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.values.identifiers import places, structure_key
 from mssante_audit.whitelist.rows import tuples
 
@@ -48,7 +49,7 @@ def outside(space: TrustSpace) -> frozenset[str]:
     if operators is None or space.register is None:
         return frozenset()
     entries = space.audited
-    declared = domain_keys(entries["domain"]).isin(space.register.declarations["domain_key"])
+    declared = mapped(entries["domain"], domain_key).isin(space.register.declarations["domain_key"])
     inside = entries.loc[declared | entries["operator_id"].isin(operators), "domain"]
     return frozenset(entries["domain"]) - frozenset(inside)
 

@@ -70,6 +70,11 @@ def is_host(name: str) -> bool:
     return not host_faults(name, any_case=True)
 
 
+def domain_key(name: str) -> str:
+    """Return a domain or server as it is compared: in lower case, without outer blanks and final dot."""
+    return name.strip().lower().rstrip(".")
+
+
 def in_zone(domain: str) -> str:
     """Return the name in the zone that a name outside it is a slip of, "" if it is none.
 

@@ -25,7 +25,6 @@ from mssante_audit.base.errors import InputError, UnknownNameError
 from mssante_audit.base.export import records
 from mssante_audit.base.frames import columns_of, described, frame_of
 from mssante_audit.base.language import current_language
-from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.causes import Doubts
 from mssante_audit.findings.frame import concat
@@ -34,6 +33,7 @@ from mssante_audit.findings.templates import sentence
 from mssante_audit.network import methods
 from mssante_audit.network.methods import METHODS
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.values.identifiers import region_of
 from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS, UNSEEN, mails_of, verdicts
 from mssante_audit.verdicts.presented import receiving, tls_of

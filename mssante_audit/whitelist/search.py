@@ -15,6 +15,7 @@ import pandas as pd
 from mssante_audit.base.errors import ParameterError
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.values.identifiers import DEPARTMENTS, region_of
 from mssante_audit.values.slips import cuts
 from mssante_audit.whitelist.rows import above_of
@@ -161,30 +162,22 @@ def check(text: str, domains: Sequence[str]) -> Answer:
 
     What is no address (nothing before the ``@``, or two of them) is a `ParameterError`, unless it is listed.
     """
-    listed = set(domains)
-    domain = text if text in listed else _domain(text)
+    listed, domain = set(domains), text
+    if text not in listed:
+        named = re.fullmatch(r".*<([^<>]*)>\s*", text, re.DOTALL)
+        before, at, behind = (named[1] if named else text).partition("@")
+        if at and (not before.strip() or not behind.strip() or "@" in behind):
+            remedy = "Write it as name@domain, or the domain alone"
+            raise ParameterError("{} is no address", repr(text), remedy=remedy)
+        domain = behind if at else before
     if domain in listed:
         return Answer(domain, True)
-    plain = _plain(domain)
-    spellings = {_plain(name): name for name in reversed(domains)}
+    plain = domain_key(domain)
+    spellings = {domain_key(name): name for name in reversed(domains)}
     if plain in spellings:
         return Answer(domain, False, respelt=spellings[plain])
     parent = next((spellings[name] for name in above_of(plain) if name in spellings), "")
     return Answer(domain, False, parent, near=() if parent else _near_names(plain, spellings))
-
-
-def _domain(text: str) -> str:
-    """Return the domain of an address; a text without ``@`` is one."""
-    named = re.fullmatch(r".*<([^<>]*)>\s*", text, re.DOTALL)
-    before, at, domain = (named[1] if named else text).partition("@")
-    if at and (not before.strip() or not domain.strip() or "@" in domain):
-        remedy = "Write it as name@domain, or the domain alone"
-        raise ParameterError("{} is no address", repr(text), remedy=remedy)
-    return domain if at else before
-
-
-def _plain(name: str) -> str:
-    return name.strip().rstrip(".").casefold()
 
 
 def _near_names(name: str, spellings: dict[str, str]) -> tuple[str, ...]:

@@ -258,10 +258,10 @@ def names(folder: Path) -> list[str]:
 @pytest.mark.parametrize("name", [f"{NAME}.zip", ""])  # without a name the archive tells it
 def test_an_extraction_is_kept_under_its_name(tmp_path, name) -> None:
     with serving(published(zipped(), name)) as url:
-        got = fetch_extraction(tmp_path / "data", quick(url))
-    assert got.extraction.by_domain == {"deux.mssante.fr": 2, "un.mssante.fr": 3}
+        file, extraction = fetch_extraction(tmp_path / "data", quick(url))
+    assert extraction.by_domain == {"deux.mssante.fr": 2, "un.mssante.fr": 3}
     assert names(tmp_path / "data") == [f"{NAME}.zip"]
-    assert got.file.read_bytes() == zipped()
+    assert file.read_bytes() == zipped()
 
 
 def test_one_that_lies_there_is_not_downloaded_again(tmp_path: Path) -> None:
@@ -277,9 +277,9 @@ def test_one_that_lies_there_is_not_downloaded_again(tmp_path: Path) -> None:
 
     (tmp_path / f"{NAME}.zip").write_bytes(content)
     with serving(answer) as url:
-        got = fetch_extraction(tmp_path, quick(url, attempts=1))
-    assert (got.extraction, got.file.name, sent) == (None, f"{NAME}.zip", [1])
-    assert got.file.read_bytes() == content
+        file, extraction = fetch_extraction(tmp_path, quick(url, attempts=1))
+    assert (extraction, file.name, sent) == (None, f"{NAME}.zip", [1])
+    assert file.read_bytes() == content
 
 
 def test_the_mirror_at_data_gouv_tells_it_by_its_path(tmp_path: Path) -> None:
@@ -289,8 +289,8 @@ def test_the_mirror_at_data_gouv_tells_it_by_its_path(tmp_path: Path) -> None:
         give(CONTENT)(request) if request.path == path else give(b"", 302, Location=path)(request)
 
     with serving(answer) as url:
-        assert fetch_extraction(tmp_path, quick(url)).file.name == f"{NAME.replace('1013', '1015')}.txt"
-        assert fetch_extraction(tmp_path, quick(url)).extraction is None, "the same, not asked for again"
+        assert fetch_extraction(tmp_path, quick(url))[0].name == f"{NAME.replace('1013', '1015')}.txt"
+        assert fetch_extraction(tmp_path, quick(url))[1] is None, "the same, not asked for again"
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_command_line_trusts_the_authority_given_and_no_other(tmp_path: Path, au
 @pytest.mark.parametrize("address", ["", Fetch().url])
 def test_the_address_given_is_asked_whichever_it_is(address, monkeypatch) -> None:
     asked: list[fetch.Settings] = []
-    boxes = downloads.Boxes(Path("x.zip"), None)
+    boxes = Path("x.zip"), None
     monkeypatch.setattr(downloads, "fetch_extraction", lambda _, settings: asked.append(settings) or boxes)
     words = ["fetch", "--mailboxes", *(["--url", address] if address else [])]
     assert CliRunner().invoke(app, words, catch_exceptions=False).exit_code == 0

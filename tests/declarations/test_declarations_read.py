@@ -20,10 +20,9 @@ from hypothesis import strategies as st
 
 from mssante_audit.base.errors import InputError
 from mssante_audit.declarations import read as declarations_read
-from mssante_audit.declarations.cells import read_box, read_date
+from mssante_audit.declarations.cells import is_nothing, read_box, read_date, reference
 from mssante_audit.declarations.headings import resolve
 from mssante_audit.declarations.mend import mended
-from mssante_audit.declarations.references import is_nothing, reference
 from mssante_audit.declarations.register import fields, find_register, latest, load_declarations
 from mssante_audit.declarations.write import SHEET, template, template_book, write_register
 

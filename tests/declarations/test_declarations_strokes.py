@@ -6,8 +6,8 @@ import pytest
 from conftest import toml
 from test_annexe1 import READ
 
+from mssante_audit.declarations.cells import is_nothing
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.references import is_nothing
 from mssante_audit.declarations.register import load_declarations
 
 TEXTS = [name for name, field in fields().items() if field.kind not in ("box", "date")]

@@ -9,12 +9,11 @@ from typing import Any
 from mssante_audit.audits.declarations import names, proposals
 from mssante_audit.declarations.cells import WEEKDAYS
 from mssante_audit.declarations.headings import fields
-from mssante_audit.declarations.register import domain_key
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.values import identifiers
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import DN, IGC, parse_dn, pasted_dn
-from mssante_audit.values.hosts import ZONE, in_zone, is_host
+from mssante_audit.values.hosts import ZONE, domain_key, in_zone, is_host
 from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_department, structure_key
 from mssante_audit.values.person import Person
 

@@ -14,9 +14,10 @@ from mssante_audit.audits.declarations.declared import contract_number, label
 from mssante_audit.audits.declarations.names import CIVILITIES, one_structure
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, due_from, filled
-from mssante_audit.declarations.values import domain_keys, mapped
+from mssante_audit.declarations.values import mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn, pasted_dn
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.values.identifiers import identifier_of, parse_identifier, structure_key
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped, tuples
@@ -60,7 +61,7 @@ def causes(register: Register, as_of: datetime, now: pd.DataFrame, space: TrustS
     serving: dict[str, list[str]] = {}
     since = pd.Timestamp.max
     if space:
-        domains = domain_keys(space.entries["domain"]).tolist()
+        domains = mapped(space.entries["domain"], domain_key).tolist()
         names = grouped(zip(domains, space.entries["dn_key"].tolist(), strict=True))
         serving = grouped(zip(domains, mapped(space.entries["operator_id"], root), strict=True))
         since = day_of(space) - pd.Timedelta(days=space.thresholds.listing_days)

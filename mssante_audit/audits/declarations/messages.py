@@ -18,7 +18,7 @@ from mssante_audit.base.text import is_hidden, visible
 from mssante_audit.declarations.headings import fields, suggestion
 from mssante_audit.declarations.mend import Mended
 from mssante_audit.declarations.register import Register
-from mssante_audit.declarations.values import KINDS, column_letter
+from mssante_audit.declarations.values import LEVELS, column_letter
 from mssante_audit.findings import findings_frame, rule, worded
 from mssante_audit.findings.frame import NO_ENTRIES
 from mssante_audit.findings.places import row_ranges
@@ -135,7 +135,7 @@ def _of_cells(register: Register, show_contacts: bool) -> Iterator[Message]:
     problems = register.problems.assign(row=register.problems["row"].fillna(0).astype("int64"))
     for key, group in problems.groupby(["file", "kind"], sort=False):
         file, kind = map(str, key)
-        level = KINDS[kind].level
+        level = LEVELS[kind]
         code = READING[level]
         severity = rule(code).severity
         if (level == "recovered" or kind == "column-missing") and len(group) > FEW:
@@ -174,7 +174,7 @@ def _of_cell(kind: str, level: str, column: str, value: str) -> str:
 def _doubt_text(kind: str, column: str = "", value: str | None = None) -> str:
     values = [value] if value is not None else []
     facts = {"field": {"column": column, "label": ""}, "kind": kind, "values": values, "evidence": ""}
-    return sentence(rule(READING[KINDS[kind].level]), "observed", facts)
+    return sentence(rule(READING[LEVELS[kind]]), "observed", facts)
 
 
 def _cell(register: Register, file: str, rows: tuple[int, ...], column: str, show_contacts: bool) -> str:

@@ -14,11 +14,12 @@ from mssante_audit.audits.declarations import declared, groups
 from mssante_audit.base.resources import table_of
 from mssante_audit.declarations.headings import fields
 from mssante_audit.declarations.register import Register
-from mssante_audit.declarations.values import KINDS, domain_keys
+from mssante_audit.declarations.values import LEVELS
 from mssante_audit.findings import Finding, Place
 from mssante_audit.findings.frame import Subject
 from mssante_audit.findings.places import REGISTER, Where
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.values.identifiers import structure_key
 from mssante_audit.values.person import Person
 from mssante_audit.whitelist.rows import grouped, tuples
@@ -61,7 +62,7 @@ def form_findings(
         yield from broken(needs, check)
     yield from broken(("date",), is_later, later)
     names, listed = _names(register, space), _names(None, space)
-    domains = {*domain_keys(space.entries["domain"])} if space else set[str]()
+    domains = {*map(domain_key, space.entries["domain"])} if space else set[str]()
     needs = ("domain", "withdrawal", *declared.METHODS, *declared.SERVERS)
     yield from broken(needs, lambda row: declared.server_glue(row, domains))
     yield from broken(declared.IDS, lambda row: declared.dn_operator(row, listed))
@@ -119,7 +120,7 @@ def _read_findings(register: Register) -> Iterator[Finding]:
     declarations = register.declarations[["file", "row", "domain_key", "operator_id", "structure_name"]]
     for key, group in problems.groupby(["file", "column", "kind"], sort=False):
         file, column, kind = map(str, key)
-        level, is_field = KINDS[kind].level, column in fields()
+        level, is_field = LEVELS[kind], column in fields()
         of_rows = declarations["row"].isin(group["row"]) | (level == "column")
         where = declarations[(declarations["file"] == file) & of_rows]
         owner = where[["operator_id", "structure_name"]].drop_duplicates("operator_id").to_numpy().tolist()

@@ -10,7 +10,6 @@ from functools import cached_property, wraps
 from itertools import chain
 from typing import Any, NamedTuple
 
-from mssante_audit.declarations.register import domain_key
 from mssante_audit.findings.frame import Finding, Subject
 from mssante_audit.findings.places import DNS, Place
 from mssante_audit.network import network_of
@@ -19,6 +18,7 @@ from mssante_audit.network.zones import SERVING, Zone
 from mssante_audit.observe.dns.names import canonical
 from mssante_audit.observe.lines import Reply
 from mssante_audit.space.trust import TrustSpace
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.whitelist.rows import all_rows, grouped, rows_by, tuples
 
 

@@ -12,10 +12,11 @@ from mssante_audit.audits.reconciliation.parties import Party, parties_of
 from mssante_audit.base.frames import columns_of, dtypes
 from mssante_audit.base.text import fold
 from mssante_audit.declarations.register import Register, due_from, filled
-from mssante_audit.declarations.values import domain_keys, mapped
+from mssante_audit.declarations.values import mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.contacts import parse_contact
 from mssante_audit.values.dn import parse_dn, pasted_dn
+from mssante_audit.values.hosts import domain_key
 from mssante_audit.whitelist.rows import grouped, rows_by, tuples
 
 # Statuses of a domain, worst first.
@@ -76,7 +77,7 @@ def match(space: TrustSpace) -> Match:
 
 
 def _matched(register: Register, space: TrustSpace) -> Match:
-    listed = space.entries.assign(key=domain_keys(space.entries["domain"]))
+    listed = space.entries.assign(key=mapped(space.entries["domain"], domain_key))
     relevant = ~listed["is_audit_entry"] | among(listed["key"], register.declarations["domain_key"])
     listed = listed.loc[relevant, _LISTED]
     parties = parties_of(register, space, listed)
@@ -260,7 +261,7 @@ def superseded(space: TrustSpace, pairs: pd.DataFrame, column: str, phone: str, 
     past, instants = space.past, []
     history = past[0] if past else pd.DataFrame(columns=["domain", column, "first_seen", "last_seen"])
     spells = tuples(history, column, "first_seen", "last_seen")
-    earlier = grouped(zip(domain_keys(history["domain"]), spells, strict=True))
+    earlier = grouped(zip(mapped(history["domain"], domain_key), spells, strict=True))
     texts = tuples(pairs, "domain_key", column, phone, email, "date")
     for name, listed, telephone, address, date in texts:
         rows = earlier.get(name, [])
