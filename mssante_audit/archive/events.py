@@ -11,7 +11,7 @@ from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -53,8 +53,12 @@ class Span:
     doubts: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # of either list (`whitelist.load.doubts`)
 
 
-# Kind, domains, positions of its changes, facts, confidence.
-_Event = tuple[str, tuple[str, ...], list[int], dict[str, Any], str]
+class _Event(NamedTuple):
+    kind: str
+    domains: tuple[str, ...]
+    members: list[int]  # positions of its changes
+    facts: dict[str, Any]
+    confidence: str
 
 
 def between(before: Side, after: Side, known_renames: Mapping[str, str] | None = None) -> Span:
@@ -62,7 +66,7 @@ def between(before: Side, after: Side, known_renames: Mapping[str, str] | None =
     compared = changes.compare(before, after, known_renames)
     events = list(_events(compared, before, after))
     event_of, records, serial = [""] * len(compared), [], Counter[str]()
-    events.sort(key=lambda event: (EVENTS.index(event[0]), -len(event[1]), event[1]))
+    events.sort(key=lambda event: (EVENTS.index(event.kind), -len(event.domains), event.domains))
     for kind, domains, members, facts, sure in events:
         serial[kind] += 1
         identifier = f"{kind}-{serial[kind]}"
@@ -125,15 +129,15 @@ def _events(compared: Sequence[Change], old: Side, new: Side) -> Iterator[_Event
         domains = tuple(sorted({c.domain for c in alike}))
         kind, facts, sure = _facts(group, alike, len(domains) >= BULK, names, everywhere)
         sure = min((sure, *(change.confidence for change in alike)), key=CONFIDENCES.index)
-        yield (kind, domains, members, facts, sure)
+        yield _Event(kind, domains, members, facts, sure)
     yield from _appearances(names, old, new)
     if len(new.entries) < (1 - MAX_LOSS) * len(old.entries):
         sure = confidence("removed", (old.doubts, new.doubts))
-        yield ("shrunken", (), [], {"rows": len(new.entries), "before": len(old.entries)}, sure)
+        yield _Event("shrunken", (), [], {"rows": len(new.entries), "before": len(old.entries)}, sure)
     if old.signer and new.signer and old.signer != new.signer:
         doubts = {*old.doubts, *new.doubts}
         sure = "unknown" if "forged" in doubts else "likely" if doubts else "certain"
-        yield ("signer", (), [], {"before": old.signer, "after": new.signer}, sure)
+        yield _Event("signer", (), [], {"before": old.signer, "after": new.signer}, sure)
 
 
 def _group(change: Change, moved: Mapping[str, tuple[str, str]]) -> tuple[Hashable, ...]:
@@ -225,4 +229,4 @@ def _appearances(names: Mapping[str, str], before: Side, after: Side) -> Iterato
             if structure not in others:
                 domains = tuple(sorted(set().union(*(having[identifier] for identifier in identifiers))))
                 sure = confidence(cause, (before.doubts, after.doubts))
-                yield (kind, domains, [], {"operator": _operator(identifiers[0], names)}, sure)
+                yield _Event(kind, domains, [], {"operator": _operator(identifiers[0], names)}, sure)
