@@ -154,7 +154,8 @@ class Chains:
         if not (ds := known_ds(ds)):
             return Security("insecure", "unknown")
         faults = {address: self._server_fault(zone, reply, ds) for address, reply in self._keys(zone).items()}
-        sha1 = all(a in SHA1_ALGORITHMS or digest == SHA1_DIGEST for a, digest in map(_numbers, ds))
+        read = [_rdata("DS", text) for text in ds]
+        sha1 = all(r.algorithm in SHA1_ALGORITHMS or r.digest_type == SHA1_DIGEST for r in read)
         servers = tuple(sorted(faults.items()))
         if "" in faults.values():
             return Security("secure", "", servers, sha1)
@@ -186,16 +187,12 @@ class Chains:
 
 def known_ds(records: Iterable[str]) -> tuple[str, ...]:
     """Return the DS records that a validator can follow: those with SHA-1 only if there are no others."""
-    read = [(text, *_numbers(text)) for text in records if len(text.split()) > 3]
-    usable = [(text, digest) for text, a, digest in read if a in ALGORITHMS and digest in DIGESTS]
-    better = [(text, digest) for text, digest in usable if digest != SHA1_DIGEST]
-    return tuple(text for text, _ in better or usable)
-
-
-def _numbers(ds: str) -> tuple[int, int]:
-    """Return the algorithm and the digest type of a DS record."""
-    _, algorithm, digest = ds.split()[:3]
-    return int(algorithm), int(digest)
+    read = {text: ds for text in records if (ds := _rdata("DS", text))}
+    usable = {
+        text: ds for text, ds in read.items() if ds.algorithm in ALGORITHMS and ds.digest_type in DIGESTS
+    }
+    better = [text for text, ds in usable.items() if ds.digest_type != SHA1_DIGEST]
+    return tuple(better or usable)
 
 
 def _fault(reply: Reply, section: str, owner: str, kind: str, zone: str, keys: tuple[str, ...]) -> str:

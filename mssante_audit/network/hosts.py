@@ -35,8 +35,8 @@ class Part(NamedTuple):
 
     @property
     def receives(self) -> str:
-        """One of `RECEIVES`."""
-        return _RECEIVES.get(self.cause, "yes")
+        """One of `RECEIVES`: unknown, but for the causes of mail that `CAUSES` has, or for none."""
+        return _RECEIVES.get(self.cause, "unknown" if self.cause else "yes")
 
     @property
     def grade(self) -> str:

@@ -1,6 +1,5 @@
 """The data of names as a resolver would find them, from replies that tell, and never from their lack."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from typing import NamedTuple
@@ -8,7 +7,8 @@ from typing import NamedTuple
 from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.replies import PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_between, is_under, upwards
-from mssante_audit.observe.lines import Reply
+from mssante_audit.observe.lines import Reply, servers_in
+from mssante_audit.whitelist.rows import grouped
 
 # Aliases that every resolver follows from one name, and that some do (measured with BIND, unbound and Knot
 # Resolver: a chain of 11 arrives with all, one of 12 with Knot Resolver only, one of 13 with none).
@@ -191,7 +191,7 @@ class Lookups:
             above = {r.zone for r in referrals if r.zone != zone and is_under(zone, r.zone)}
             ways = [self._way_down(referrals, zone, depth, failed)]
             ways += [self._way_to(name, depth) for name in sorted(above)]
-            self._ways[key] = None if not above or None in ways else max(filter(None, ways), default="")
+            self._ways[key] = None if not above or None in ways else max(map(str, ways))
         return self._ways[key]
 
     def _way_down(self, referrals: Iterable[Reply], zone: str, depth: int, failed: Set[str]) -> str | None:
@@ -267,14 +267,11 @@ class Lookups:
         """The parent zone's servers by name: those given, or all that it names if all are known."""
         zone, index = self._index.parent, self._index
         pairs = ((host, a) for a, hosts in index.names.get(zone, {}).items() for host in hosts)
-        by_name: dict[str, set[str]] = defaultdict(set)
-        for host, address in index.parent_servers or pairs:
-            by_name[host].add(address)
+        by_name = {host: {*its} for host, its in grouped(index.parent_servers or pairs).items()}
         if index.parent_servers:
             return by_name
         named = {text for reply in index.about(zone, "NS") for text in reply.answers}
-        for host in named:
-            by_name[host] |= self.server(host)[0]
+        by_name |= {host: by_name.get(host, set()) | self.server(host)[0] for host in named}
         return by_name if named and all(by_name.values()) else {}
 
 
@@ -304,17 +301,6 @@ def way_of(lookups: Sequence[Lookup]) -> str:
         return "alias"
     partly = [lookup.partly for lookup in lookups if lookup.data]
     return "partly" if partly and all(partly) else ""
-
-
-def servers_in(replies: Iterable[Reply], zone: str) -> dict[str, set[str]]:
-    """Return the servers that replies name for a zone, each with the addresses that they give (glue)."""
-    servers: dict[str, set[str]] = {}
-    for reply in replies:
-        names = reply.data("NS", zone)
-        glue = reply.addresses(names)
-        for name in names:
-            servers.setdefault(name, set()).update(glue.get(name, ()))
-    return servers
 
 
 def _depth(zone: str) -> tuple[int, str]:

@@ -144,9 +144,10 @@ class ReplyIndex:
             self._edns.setdefault(at, set()).add(edns if reply.edns else "plain")
         if not reply.edns:
             self._plain.add((question, *at))
-        if not over_tcp and (_takes(reply) > SLOW or reply.flags.endswith("late")):
+        slow = (reply.rtt or 0) > SLOW
+        if not over_tcp and (slow or reply.flags.endswith("late")):
             self._keep(self.late, reply)
-        if reply.qtype == "MX" and _takes(reply) > SLOW:
+        if reply.qtype == "MX" and slow:
             self._slow_with_mx.add(reply.address)
         if reply.flags == "private":
             self._private.add(reply.address)
@@ -257,7 +258,7 @@ class ReplyIndex:
         if self._rank(reply) >= 4:
             edns = "ok" if reply.edns else self.edns(reply.address, over_tcp=over_tcp)
             second = reply.qtype != "MX" and reply.address in self._slow_with_mx
-            slow = _takes(reply) > (SLOW if second else PATIENCE)
+            slow = (reply.rtt or 0) > (SLOW if second else PATIENCE)
             kind = _OF_EDNS.get(edns) or ("slow" if slow else "odd" if reply.odd else "said")
             return ServerAnswer(kind, reply) if edns else UNKNOWN
         if reply.silent:
@@ -285,17 +286,12 @@ class ReplyIndex:
     def public(self, address: str) -> bool:
         """Whether senders can reach an address of a mail host, as far as its number tells."""
         ip = _ip(address)
-        if ip is None:
-            return False
-        return is_public(ip) or (self.laboratory and any(ip in network for network in _MADE_UP))
+        laboratory = _MADE_UP if self.laboratory else ()
+        return ip is not None and (is_public(ip) or any(ip in network for network in laboratory))
 
 
 def _content(reply: Reply) -> tuple[bool, frozenset[str], str]:
     return reply.outcome == "nxdomain", reply.answers, reply.alias
-
-
-def _takes(reply: Reply) -> float:
-    return reply.rtt or 0.0
 
 
 def _ip(text: str) -> IPv4Address | IPv6Address | None:

@@ -2,10 +2,10 @@
 
 from functools import cached_property
 
-from mssante_audit.network.lookups import Lookup, Lookups, servers_in, way_of
+from mssante_audit.network.lookups import Lookup, Lookups, way_of
 from mssante_audit.network.replies import ReplyIndex
 from mssante_audit.observe.dns.names import is_under, upwards
-from mssante_audit.observe.lines import Reply
+from mssante_audit.observe.lines import Reply, servers_in
 
 # How a server that is of use to a resolver serves a zone: `partial` answers, but not when asked for the SOA;
 # `weak` answers without authority. The others are silent, refusing, failing, upward, lame, malformed, or

@@ -88,9 +88,8 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
 
 def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Return how many domains have each answer, by ``arrives`` and ``order``: what all pages show."""
-    axes = (("arrives", "receives", RECEIVES), ("order", "order", ORDERS))
-    counts = {name: Counter(domains[column].tolist()) for name, column, _ in axes}
-    return {name: {answer: counts[name][answer] for answer in values} for name, _, values in axes}
+    arrives, order = (Counter(domains[column].tolist()) for column in ("receives", "order"))
+    return {"arrives": {a: arrives[a] for a in RECEIVES}, "order": {a: order[a] for a in ORDERS}}
 
 
 def domains_of(space: TrustSpace, findings: pd.DataFrame, *, language: str = "") -> pd.DataFrame:
@@ -262,10 +261,10 @@ def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
     for part in space.parts() if space.observation is not None else ():
         view = seen_of(part)
         if kind == "NS":
-            for zone, domains in view.zones.items():
-                pairs |= {(domain, name) for name in view.network.zone(zone).names for domain in domains}
-        for domain in view.methods if kind == "MX" else ():
-            pairs |= {(domain, host) for host in view.network.exchangers(domain)}
+            names = {zone: view.network.zone(zone).names for zone in view.zones}
+            pairs |= {(d, name) for zone, of in view.zones.items() for d in of for name in names[zone]}
+        else:
+            pairs |= {(d, host) for d in view.methods for host in view.network.exchangers(d)}
     return pd.DataFrame(sorted(pairs), columns=["domain", "host"], dtype="str")
 
 
@@ -279,16 +278,12 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
         raise InputError(
             "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
         )
-    pairs = [
-        (domain, kind, name)
-        for kind in ("NS", "MX")
-        for domain, name in hosts(space, kind).itertuples(index=False, name=None)
-    ]
-    names, key = dict.fromkeys(domain_key(name) for *_, name in pairs), domain_key(host)
-    if key not in names:
-        others = difflib.get_close_matches(key, names, 3, cutoff=0.6)
+    pairs = pd.concat([hosts(space, kind).assign(kind=kind) for kind in ("NS", "MX")])
+    keys, key = pairs["host"].map(domain_key), domain_key(host)
+    if not (keys == key).any():
+        others = difflib.get_close_matches(key, keys.unique(), 3, cutoff=0.6)
         raise UnknownNameError(
             f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(others)}" if others else None
         )
-    rows = [(*pair, *space.owners[pair[0]][:2]) for pair in pairs if domain_key(pair[2]) == key]
-    return frame_of(rows, _FRAMES["behind"])
+    behind = pairs.loc[keys == key, ["domain", "kind", "host"]].itertuples(index=False, name=None)
+    return frame_of([(*pair, *space.owners[pair[0]][:2]) for pair in behind], _FRAMES["behind"])

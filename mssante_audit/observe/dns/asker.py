@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Hashable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -122,18 +123,12 @@ class Asker:
             other = await self.ask(ask._replace(transport="tcp"), patient=patient)
         if reply.silent and not reply.attempt:
             # Not sent so far: the silence may be about other questions only.
-            if not other.silent:
-                reply = await self._once_more(ask, lane)
-            elif ask.step == "walk" and ask.qtype == "MX":
-                async with lane.probing:
-                    if lane.missed < MOST_MISSED:
-                        reply = await self._once_more(ask, lane)
+            walked = other.silent and ask.step == "walk" and ask.qtype == "MX"
+            async with lane.probing if walked else nullcontext():
+                if not other.silent or (walked and lane.missed < MOST_MISSED):
+                    await self._enter(lane.pace)
+                    reply = await self._try(ask, lane, 1)
         return other if reply.outcome == "truncated" or (reply.silent and not other.silent) else reply
-
-    async def _once_more(self, ask: Ask, lane: _Lane) -> Reply:
-        """Ask over a lane that has been silent so far."""
-        await self._enter(lane.pace)
-        return await self._try(ask, lane, 1)
 
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Write, once, that a question was not sent, and why, as flags of the reply that there is not."""
