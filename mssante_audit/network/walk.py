@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.hosts import NOT_REACHED, YES, MailHost, MailHosts, Part, Ways, together, worst
 from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Lookup, Lookups
-from mssante_audit.network.replies import MAX_RECORDS, NO_EVIDENCE, PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
+from mssante_audit.network.replies import MAX_RECORDS, NO_EVIDENCE, PARTIAL, ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.walk import MAX_NAMES
 from mssante_audit.observe.lines import Reply, servers_in
@@ -118,9 +118,13 @@ class Walk:
         sets, many = of_zone
         handed, *own_sets = [[self._answering(zone, server, name) for server in servers] for servers in sets]
         part = self._judge(zone, handed)
-        own_part = worst(
-            self._judge(zone, servers) for servers in own_sets if not _falls_back(servers, handed)
-        )
+        names, own_parts = {server.name for server in handed}, []
+        for servers in own_sets:
+            kinds = {answer.kind for server in servers for answer in server.answers.values()}
+            # Resolvers go back to the addresses of the zone above where all servers of the same names refuse.
+            if not set() < kinds <= {"refused", "servfail"} or {s.name for s in servers} != names:
+                own_parts.append(self._judge(zone, servers))
+        own_part = worst(own_parts)
         own_servers = {server.name: server for servers in own_sets for server in servers}
         if part.arrives:
             if own_part.receives == "no":  # it fails once a resolver knows the zone's own servers
@@ -132,10 +136,9 @@ class Walk:
                 part = not_known if few else Part("servers-many", {"zone": zone}).then(part)
         elif many and part.receives == "no":
             part = not_known
-        names = {server.name for server in handed}
-        servers = (*handed, *(server for name, server in own_servers.items() if name not in names))
-        answers = {address: answer for server in servers for address, answer in server.answers.items()}
-        return ZoneVisit(zone, name, servers, answers, part, own_part)
+        every = (*handed, *(server for name, server in own_servers.items() if name not in names))
+        answers = {address: answer for server in every for address, answer in server.answers.items()}
+        return ZoneVisit(zone, name, every, answers, part, own_part)
 
     def _sets_of(self, zone: str, delegation: Set[Delegated]) -> tuple[list[list[Named]], bool] | None:
         """Return a zone's sets of servers, that of the zone above first, and whether one is too large.
@@ -173,13 +176,8 @@ class Walk:
     def _answering(self, zone: str, named: Named, name: str) -> ServerReplies:
         """Return a server with what it said of a name's mail."""
         usable = {address: self._index.usable(address) for address in named.addresses}
-        answers: dict[str, ServerAnswer] = {}
-        for address in filter(usable.get, usable):
-            answer = self._index.answer(zone, name, "MX", address, walked=True)
-            refused = self._chains.refuses(zone, answer, walked=True)
-            if refused is not False:
-                answer = UNKNOWN if refused is None else answer._replace(kind="bogus")
-            answers[address] = answer
+        said = {a: self._index.answer(zone, name, "MX", a, walked=True) for a in filter(usable.get, usable)}
+        answers = {a: self._chains.checked(zone, answer, walked=True) for a, answer in said.items()}
         kinds = {answer.kind for answer in answers.values()}
         plain = frozenset(address for address, answer in answers.items() if answer.kind == "said")
         over4 = frozenset(address for address in plain if ":" not in address)
@@ -295,12 +293,6 @@ class Walk:
             case "nodata":
                 return self._hosts.implicit(lookup.end, None)
         return Ways(Part("alias-lost", {"name": name, "zone": lookup.zone}), NOT_REACHED)
-
-
-def _falls_back(servers: Sequence[ServerReplies], handed: Sequence[ServerReplies]) -> bool:
-    """Whether resolvers go back to the addresses of the zone above: all servers of the same names refuse."""
-    kinds = {answer.kind for server in servers for answer in server.answers.values()}
-    return set() < kinds <= {"refused", "servfail"} and {s.name for s in servers} == {s.name for s in handed}
 
 
 def exchangers_in(data: Iterable[str]) -> tuple[tuple[int, str], ...]:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import stat
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -315,7 +314,6 @@ class Writer:
     def __init__(self, path: Path, *, resume: bool = False) -> None:
         self.path, self._begun = path, False
         self._lines: list[str] = []
-        self._written = time.monotonic()
         flags = os.O_RDWR | os.O_APPEND | (0 if resume else os.O_CREAT | os.O_EXCL)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -355,14 +353,13 @@ class Writer:
             self.flush()
 
     def write(self, content: dict[str, Any]) -> None:
-        """Add a line; 512 of them, or those of a second, make a member."""
+        """Add a line; 512 of them make a member, or fewer where a run calls `flush`."""
         self._lines.append(_encode(content))
-        if len(self._lines) >= 512 or time.monotonic() - self._written > 1:
+        if len(self._lines) >= 512:
             self.flush()
 
     def flush(self) -> None:
         """Write what is waiting, as a gzip member; if the disk is full the file is left as it was before."""
-        self._written = time.monotonic()
         if not self._lines:
             return
         member = memoryview(gzip.compress(("\n".join(self._lines) + "\n").encode(), 6, mtime=0))

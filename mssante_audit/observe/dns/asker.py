@@ -82,14 +82,12 @@ class Asker:
 
     def go_on(self, replies: Iterable[Reply]) -> None:
         """Take over an earlier start's replies: they are not asked again, and show who is alive."""
-        for reply in replies:
-            if not reply.attempt:
-                continue
+        for reply in (reply for reply in replies if reply.attempt):
             self.replies[key(reply)] = reply
             if not reply.silent:
                 lane = self._lane(reply.address, reply.transport)
                 lane.answers += 1
-                lane.edns_seen = lane.edns_seen or reply.edns
+                lane.edns_seen |= reply.edns
 
     async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
         """Ask, again if need be, and return the last thing observed; who is not `patient` may ask others.
@@ -201,7 +199,7 @@ class Asker:
             lane.edns = lane.edns_seen = not retried.silent and retried.rcode not in NO_EDNS
             return retried if lane.edns else reply
         elif not reply.silent:
-            lane.edns_seen = lane.edns_seen or edns
+            lane.edns_seen |= edns
         return reply
 
     async def _send(self, ask: Ask, lane: _Lane, attempt: int, *, edns: bool, last: bool = False) -> Reply:
