@@ -187,10 +187,8 @@ class Chains:
 
 def known_ds(records: Iterable[str]) -> tuple[str, ...]:
     """Return the DS records that a validator can follow: those with SHA-1 only if there are no others."""
-    read = {text: ds for text in records if (ds := _rdata("DS", text))}
-    usable = {
-        text: ds for text, ds in read.items() if ds.algorithm in ALGORITHMS and ds.digest_type in DIGESTS
-    }
+    read = {text: ds for text in records if (ds := _rdata("DS", text)) and ds.algorithm in ALGORITHMS}
+    usable = {text: ds for text, ds in read.items() if ds.digest_type in DIGESTS}
     better = [text for text, ds in usable.items() if ds.digest_type != SHA1_DIGEST]
     return tuple(better or usable)
 

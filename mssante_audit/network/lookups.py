@@ -98,7 +98,7 @@ class Lookups:
             for asked_zone in (zone, *(z for z in above if is_between(z, self._index.parent))):
                 servers = self.servers(asked_zone, depth)
                 by_address = self._index.answers(asked_zone, name, qtype)
-                of_servers = [by_address.get(address, UNKNOWN) for address in servers or ()]
+                of_servers = [by_address.get(address, UNKNOWN) for address in sorted(servers or ())]
                 if servers is None or any(not answer.kind for answer in of_servers):
                     return Lookup("", (), zone)
                 denials += [answer.reply for answer in of_servers if answer.reply and answer.reply.denies]

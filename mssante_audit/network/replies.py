@@ -178,9 +178,9 @@ class ReplyIndex:
         return [answer.reply for answer in answers if answer.reply is not None]
 
     def _answers(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, ServerAnswer]:
+        question = (zone, qname, qtype)
         pairs = {
-            address: [self.over(zone, qname, qtype, address, transport) for transport in TRANSPORTS]
-            for address in self._addresses.get((zone, qname, qtype), ())
+            a: [self.over(*question, a, t) for t in TRANSPORTS] for a in self._addresses.get(question, ())
         }
         return {address: self._answer(*pair, walked=walked) for address, pair in pairs.items()}
 
@@ -207,10 +207,8 @@ class ReplyIndex:
         if compared and not other.kind and answer.kind not in ("truncated", "silent"):
             return UNKNOWN
         if answer.informs and udp.qtype == "MX":  # it may have said otherwise over TCP, or another time
-            question = (udp.zone, udp.qname, "MX", udp.address)
-            said = (
-                [r for r in self._asked.get((*question, t), ()) if r.outcome == "answer"] for t in TRANSPORTS
-            )
+            asked = (self._asked.get((udp.zone, udp.qname, "MX", udp.address, t), ()) for t in TRANSPORTS)
+            said = ([reply for reply in replies if reply.outcome == "answer"] for replies in asked)
             versions = {r.answers: r for its in said if len({r.answers for r in its}) > 1 for r in its}
             replies = [versions[answers] for answers in sorted(versions, key=sorted)]
             if compared and other.informs and other.reply and other.reply.records != udp.records:
@@ -224,12 +222,9 @@ class ReplyIndex:
                 return other._replace(kind=kind) if udp.attempt else UNKNOWN
             # A zone's own MX is the first that is asked over TCP: if only its zone was, that reply is lost.
             first = {udp.zone} if udp.qtype == "MX" and udp.qname == udp.zone else set()
-            elsewhere = (
-                tcp is None
-                and answer.kind == "silent"
-                and {*self._silent_over_tcp.get(udp.address, ())} - first
-            )
-            return answer if other.failed or elsewhere else UNKNOWN
+            elsewhere = {*self._silent_over_tcp.get(udp.address, ())} - first
+            sure = other.failed or (tcp is None and answer.kind == "silent" and elsewhere)
+            return answer if sure else UNKNOWN
         return other._replace(kind="tcp") if compared and answer.kind and other.informs else answer
 
     def _over(self, reply: Reply) -> ServerAnswer:

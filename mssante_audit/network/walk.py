@@ -155,16 +155,17 @@ class Walk:
             servers = []
             for name in sorted(names)[:MAX_NAMES]:
                 glue = handed.get(name, frozenset())
-                addresses, way, conclusive = self._lookups.server(name, ("A", "AAAA"))
+                looked_up, way, conclusive = self._lookups.server(name, ("A", "AAAA"))
                 inside = not from_zone and is_under(name, zone)  # where nothing but glue leads to it
                 if not conclusive and not (inside and glue):
                     return None
-                preferred = glue if inside else addresses if from_zone else addresses | glue
-                its = tuple(sorted(preferred or addresses | glue))
+                preferred = glue if inside else looked_up if from_zone else looked_up | glue
+                its = tuple(sorted(preferred or looked_up | glue))
                 servers.append(Named(name, its, inside and not glue, "" if glue else way))
             if servers not in sets:
                 sets.append(servers)
-            for address in filter(self._index.usable, {a for server in servers for a in server.addresses}):
+            addresses = sorted({address for server in servers for address in server.addresses})
+            for address in filter(self._index.usable, addresses):
                 soa, ns = (self._index.answer(zone, zone, qtype, address) for qtype in ("SOA", "NS"))
                 if not soa.kind or not ns.kind:
                     return None
@@ -287,11 +288,10 @@ class Walk:
 
     def _at_end(self, name: str, lookup: Lookup) -> Ways:
         """Return where an answer for the mail of a name leads, at the end of its aliases."""
-        match lookup.status:
-            case "found":
-                return self._hosts.of_mx(exchangers_in(lookup.data))
-            case "nodata":
-                return self._hosts.implicit(lookup.end, None)
+        if lookup.status == "found":
+            return self._hosts.of_mx(exchangers_in(lookup.data))
+        if lookup.status == "nodata":
+            return self._hosts.implicit(lookup.end, None)
         return Ways(Part("alias-lost", {"name": name, "zone": lookup.zone}), NOT_REACHED)
 
 

@@ -29,10 +29,8 @@ class Zone:
         """Addresses that the parent gives for servers, by name."""
         self.parent_ns = tuple(sorted(servers))
         """The servers that the parent names, sorted."""
-        replies = self.replies("NS").items()
-        self.own_sets = {
-            a: tuple(sorted(r.answers)) for a, r in replies if r.outcome == "answer" and r.answers
-        }
+        naming = ((a, r) for a, r in self.replies("NS").items() if r.outcome == "answer" and r.answers)
+        self.own_sets = {address: tuple(sorted(reply.answers)) for address, reply in naming}
         """The servers that the zone itself names, sorted, by address that says so."""
         self.own_ns = tuple(sorted(set().union(*self.own_sets.values())))
         self.names = tuple(sorted({*self.parent_ns, *self.own_ns}))

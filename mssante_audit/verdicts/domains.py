@@ -275,15 +275,13 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
     observation (who is behind it is unknown), `UnknownNameError` if no domain is.
     """
     if space.observation is None:
-        raise InputError(
-            "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
-        )
+        remedy = "`mssante-audit observe dns --data DIR` makes one"
+        raise InputError("the data folder holds no observation", remedy=remedy)
     pairs = pd.concat([hosts(space, kind).assign(kind=kind) for kind in ("NS", "MX")])
     keys, key = pairs["host"].map(domain_key), domain_key(host)
     if not (keys == key).any():
         others = difflib.get_close_matches(key, keys.unique(), 3, cutoff=0.6)
-        raise UnknownNameError(
-            f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(others)}" if others else None
-        )
+        near = f"Near: {', '.join(others)}" if others else None
+        raise UnknownNameError(f"no observed domain is behind {host!r}", remedy=near)
     behind = pairs.loc[keys == key, ["domain", "kind", "host"]].itertuples(index=False, name=None)
     return frame_of([(*pair, *space.owners[pair[0]][:2]) for pair in behind], _FRAMES["behind"])

@@ -87,10 +87,9 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
         old = len(recent) < len(informative)
         complete = bool(recent) and len(recent) == len(servers) and not view.missing[domain]
         let_in = any(s.outcome in (*TELLING, *NOT_VISITED, "lost") and not turned_away(s) for s in servers)
+        seen_all = not view.missing[domain] and all(server.at >= oldest for server in servers)
         met = [f"{s.name}: {s.detail[:200] or s.outcome}" for s in servers[:MOST]]
-        if let_in or view.missing[domain] or any(server.at < oldest for server in servers):
-            met = []
-        reception = Part("tls-refused", {"hosts": met}) if met else YES
+        reception = Part("tls-refused", {"hosts": met}) if met and seen_all and not let_in else YES
         if wrong:
             part = reception = Part("tls-none" if complete and wrong == recent else "tls-some")
         elif any(server.protocol in OLD for server in recent):

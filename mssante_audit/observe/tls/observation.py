@@ -156,9 +156,8 @@ def load_servers(
     visits = [(visit, source) for visit, source in visits if visit.at <= as_of + SKEW]
     visits.sort(key=lambda pair: (informative(pair[0]), pair[0].at))
     last = {(visit.address, visit.port): (visit, source) for visit, source in visits if not visit.sni}
-    with_sni = {
-        (v.address, v.port): (v.sni, v.chain) for v, _ in visits if v.sni and v.chain and informative(v)
-    }
+    named = (visit for visit, _ in visits if visit.sni and visit.chain and informative(visit))
+    with_sni = {(visit.address, visit.port): (visit.sni, visit.chain) for visit in named}
     rows = []
     for place, (visit, source) in sorted(last.items()):
         leaf, by_name = leaf_of(visit.chain, certificates) or Certificate(""), with_sni.get(place, ("", ()))
