@@ -208,8 +208,8 @@ class ReplyIndex:
             return UNKNOWN
         if answer.informs and udp.qtype == "MX":  # it may have said otherwise over TCP, or another time
             asked = (self._asked.get((udp.zone, udp.qname, "MX", udp.address, t), ()) for t in TRANSPORTS)
-            said = ([reply for reply in replies if reply.outcome == "answer"] for replies in asked)
-            versions = {r.answers: r for its in said if len({r.answers for r in its}) > 1 for r in its}
+            same = ([reply for reply in replies if reply.outcome == "answer"] for replies in asked)
+            versions = {r.answers: r for part in same if len({r.answers for r in part}) > 1 for r in part}
             replies = [versions[answers] for answers in sorted(versions, key=sorted)]
             if compared and other.informs and other.reply and other.reply.records != udp.records:
                 replies.append(other.reply)

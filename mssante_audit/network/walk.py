@@ -177,8 +177,8 @@ class Walk:
     def _answering(self, zone: str, named: Named, name: str) -> ServerReplies:
         """Return a server with what it said of a name's mail."""
         usable = {address: self._index.usable(address) for address in named.addresses}
-        said = {a: self._index.answer(zone, name, "MX", a, walked=True) for a in filter(usable.get, usable)}
-        answers = {a: self._chains.checked(zone, answer, walked=True) for a, answer in said.items()}
+        asked = {a: self._index.answer(zone, name, "MX", a, walked=True) for a in filter(usable.get, usable)}
+        answers = {a: self._chains.checked(zone, answer, walked=True) for a, answer in asked.items()}
         kinds = {answer.kind for answer in answers.values()}
         plain = frozenset(address for address, answer in answers.items() if answer.kind == "said")
         over4 = frozenset(address for address in plain if ":" not in address)

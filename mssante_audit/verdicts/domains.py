@@ -153,7 +153,13 @@ def doubts(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> 
     at the instant audited at, ``None`` where it does not say when it was made. `domains`: all of the space's.
     """
     doubtful = {state.name: state.age_days for state in space.states if state.doubtful}
-    old = {need: ages for need, ages in _ages(space, domains).items() if input_of(need) not in doubtful}
+    old: dict[str, dict[str, datetime]] = {"observation": {}, "tls": {}}
+    """By need the domains of which its observation says nothing any more, and of when it is."""
+    for name, why, at in zip(*(domains[c] for c in ("domain", "why", "observed_at")), strict=True):
+        if not set(UNSEEN).isdisjoint(why.get("receives", ())) and not pd.isna(at):
+            old["observation"][name] = at
+        if "tls-old" in why.get("tls", ()) and (servers := presented(space).of.get(name)):
+            old["tls"][name] = min(server.at for server in servers)
     doubted = {}
     columns = (findings[name] for name in ("fingerprint", "rule", "audit"))
     for key, code, name, touched in zip(*columns, domains_touched(space.audited, findings), strict=True):
@@ -161,22 +167,11 @@ def doubts(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> 
             continue
         inputs = {source: doubtful[source] for source in audit.rests if source in doubtful}
         for need in audit.needs:
-            if need in old and touched <= old[need].keys():
-                inputs[input_of(need)] = min(old[need][domain] for domain in touched)
+            if need in old and input_of(need) not in doubtful and touched <= old[need].keys():
+                inputs[input_of(need)] = (space.as_of - max(old[need][domain] for domain in touched)).days
         if inputs:
             doubted[key] = inputs
     return doubted
-
-
-def _ages(space: TrustSpace, domains: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Return by need the domains of which its observation says nothing any more, each with its age."""
-    times: dict[str, dict[str, datetime]] = {"observation": {}, "tls": {}}
-    for name, why, at in zip(*(domains[c] for c in ("domain", "why", "observed_at")), strict=True):
-        if not set(UNSEEN).isdisjoint(why.get("receives", ())) and not pd.isna(at):
-            times["observation"][name] = at
-        if "tls-old" in why.get("tls", ()) and (servers := presented(space).of.get(name)):
-            times["tls"][name] = min(server.at for server in servers)
-    return {need: {n: (space.as_of - at).days for n, at in ages.items()} for need, ages in times.items()}
 
 
 def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> Iterator[dict[str, Any]]:
@@ -262,9 +257,10 @@ def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
         view = seen_of(part)
         if kind == "NS":
             names = {zone: view.network.zone(zone).names for zone in view.zones}
-            pairs |= {(d, name) for zone, of in view.zones.items() for d in of for name in names[zone]}
+            zones = view.zones.items()
+            pairs |= {(domain, name) for zone, domains in zones for domain in domains for name in names[zone]}
         else:
-            pairs |= {(d, host) for d in view.methods for host in view.network.exchangers(d)}
+            pairs |= {(name, host) for name in view.methods for host in view.network.exchangers(name)}
     return pd.DataFrame(sorted(pairs), columns=["domain", "host"], dtype="str")
 
 

@@ -110,23 +110,20 @@ class Asker:
         if not patient:
             self.replies[key(ask)] = reply
         if ask.transport == "udp" and (reply.outcome == "truncated" or (patient and reply.silent)):
-            reply = await self._settled(ask, reply, patient=patient)
+            lane, tcp, other = self._lane(ask.address, "udp"), self._lane(ask.address, "tcp"), reply
+            if not reply.silent or not tcp.silent or tcp.answers:
+                other = await self.ask(ask._replace(transport="tcp"), patient=patient)
+            if reply.silent and not reply.attempt:
+                # Not sent so far: the silence may be about other questions only.
+                walked = other.silent and ask.step == "walk" and ask.qtype == "MX"
+                async with lane.probing if walked else nullcontext():
+                    if not other.silent or (walked and lane.missed < MOST_MISSED):
+                        await self._enter(lane.pace)
+                        reply = await self._try(ask, lane, 1)
+            if reply.outcome == "truncated" or (reply.silent and not other.silent):
+                reply = other
         # Who is in a hurry asks someone else.
         return self._write(reply) if patient and reply.silent and not reply.attempt else reply
-
-    async def _settled(self, ask: Ask, reply: Reply, *, patient: bool) -> Reply:
-        """Return the final reply to a question that was silent or truncated over UDP."""
-        lane, tcp, other = self._lane(ask.address, "udp"), self._lane(ask.address, "tcp"), reply
-        if not reply.silent or not tcp.silent or tcp.answers:
-            other = await self.ask(ask._replace(transport="tcp"), patient=patient)
-        if reply.silent and not reply.attempt:
-            # Not sent so far: the silence may be about other questions only.
-            walked = other.silent and ask.step == "walk" and ask.qtype == "MX"
-            async with lane.probing if walked else nullcontext():
-                if not other.silent or (walked and lane.missed < MOST_MISSED):
-                    await self._enter(lane.pace)
-                    reply = await self._try(ask, lane, 1)
-        return other if reply.outcome == "truncated" or (reply.silent and not other.silent) else reply
 
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Write, once, that a question was not sent, and why, as flags of the reply that there is not."""
