@@ -166,8 +166,8 @@ def doubts(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> 
         if (audit := audits().get(name)) is None or rule(code).affects_list:
             continue
         inputs = {source: doubtful[source] for source in audit.rests if source in doubtful}
-        for need in audit.needs:
-            if need in old and input_of(need) not in doubtful and touched <= old[need].keys():
+        for need in (need for need in audit.needs if need in old and touched):
+            if input_of(need) not in doubtful and touched <= old[need].keys():
                 inputs[input_of(need)] = (space.as_of - max(old[need][domain] for domain in touched)).days
         if inputs:
             doubted[key] = inputs
