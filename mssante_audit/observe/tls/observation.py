@@ -128,7 +128,7 @@ class Observed:
 
 def load_servers(
     files: Sequence[File], _domains: Sequence[str], as_of: datetime, since: datetime
-) -> tuple[Observed | None, list[Aside]]:
+) -> tuple[Observed, list[Aside]]:
     """Read observations of TLS (`mssante_audit.observe.kinds.Kind.read`): for each server what was seen last.
 
     A visit that tells something of a server's certificate counts before a later one that does not, as long
@@ -145,8 +145,6 @@ def load_servers(
             if not parts:
                 raise
             unused.append(Aside(file.path.name, "unreadable"))
-    if not parts:
-        return None, unused
     certificates = {name: der for part in reversed(parts) for name, der in part.certificates.items()}
 
     def informative(visit: Visited) -> bool:
