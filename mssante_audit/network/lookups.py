@@ -105,6 +105,11 @@ class Lookups:
                 if asked_zone != zone:
                     from_above = (reply for answer in of_servers for reply in answer.replies)
                     replies += [reply for reply in from_above if reply.outcome != "referral"]
+            referrals = (r for answer in of_zone.values() for r in answer.replies if r.outcome == "referral")
+            for cut in {referral.cut for referral in referrals}:  # no answer came from there
+                servers, below = self.servers(cut, depth), self._index.answers(cut, name, qtype)
+                if servers is None or not all(below.get(address, UNKNOWN).failed for address in servers):
+                    return Lookup("", (), zone)
         # Who knows no more than what hands the zone over begins with those servers.
         handed = (in_full and self.servers(zone, depth)) or frozenset(answers)
         first = [answers[address] for address in handed & answers.keys()] or [*answers.values()]
