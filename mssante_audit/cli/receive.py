@@ -114,9 +114,9 @@ def certificates(wire: Wire) -> Iterator[str]:
     """Yield the lines that say what the mail servers presented, when, and why senders refuse it."""
     from mssante_audit.observe.tls.visit import shown  # needs the group "observe"; the DNS alone does not
 
-    outcomes, cause = OUTCOME_WORDS[current_language()], wire.tls.cause
+    outcomes, cause = OUTCOME_WORDS[current_language()], wire.tls.part.cause
     yield ""
-    grade = format_text("TLS : {grade}", grade=wire.tls.grade)
+    grade = format_text("TLS : {grade}", grade=wire.tls.part.grade)
     yield grade + (f" ({cause}). {capital(reason(cause))}." if cause else "")
     for server, old, faults in wire.servers:
         age = max(0, (datetime.now(UTC) - server.at).days)
@@ -140,8 +140,8 @@ def record_of(mail: Arrival, wire: Wire) -> dict[str, Any]:
         "remedy": causes()[mail.cause].get("do", "") if mail.cause else "",
         "dns": mail.dns.grade, "mail": mail.mail.grade,
         "observed_at": mail.observed_at and mail.observed_at.isoformat(),
-        "tls": wire.tls.grade, "tls_cause": wire.tls.cause, "servers": [*map(_server, wire.servers)],
-        "unvisited": wire.missing, "walk": steps(mail.ways),
+        "tls": wire.tls.part.grade, "tls_cause": wire.tls.part.cause,
+        "servers": [*map(_server, wire.servers)], "unvisited": wire.missing, "walk": steps(mail.ways),
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import dns.name
 import dns.rdata
 import dns.rrset
 
-from mssante_audit.network.replies import ReplyIndex, ServerAnswer
+from mssante_audit.network.replies import UNKNOWN, ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_under, upwards
 from mssante_audit.observe.lines import Reply
 
@@ -57,26 +57,26 @@ class Chains:
             self._of[zone] = self._security(zone)
         return self._of[zone]
 
-    def refuses(self, zone: str, answer: ServerAnswer, *, walked: bool = False) -> bool | None:
-        """Tell whether validators refuse what a server said; ``None``: unknown. `walked`: keys were asked."""
+    def checked(self, zone: str, answer: ServerAnswer, *, walked: bool = False) -> ServerAnswer:
+        """Return an answer, ``bogus`` if validators refuse it, or unknown; `walked`: keys were asked for."""
         reply, index = answer.reply, self._index
         if zone in ("", ".") or reply is None or not answer.informs:
-            return False
+            return answer
         if zone != index.parent and zone not in index.referrals:
-            return None  # what hands it over says whether it has a DS
+            return UNKNOWN  # what hands it over says whether it has a DS
         if not index.signed or (security := self.security(zone)).status == "insecure":
-            return False
+            return answer
         if security.code == "ds-unheard":
             none = not reply.signed or any(referral.signed for referral in index.referrals.get(zone, ()))
             below = reply.cut if reply.outcome != "referral" else ""
-            return False if none and not any(map(self.ds_of, (zone, below))) else None
+            return answer if none and not any(map(self.ds_of, (zone, below))) else UNKNOWN
         unasked = walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind
         if security.status == "indeterminate" or unasked:
-            return None
-        if security.status == "bogus" or dict(security.servers).get(reply.address):
-            return True
-        fault = self.fault(reply)
-        return None if fault is None else bool(fault)
+            return UNKNOWN
+        at_fault = security.status == "bogus" or dict(security.servers).get(reply.address)
+        if (fault := at_fault or self.fault(reply)) is None:
+            return UNKNOWN
+        return answer._replace(kind="bogus") if fault else answer
 
     def fault(self, reply: Reply) -> str | None:
         """Return why a validator refuses an answer or a denial, one of `FAULTS` or ""; ``None``: unknown."""
@@ -154,7 +154,8 @@ class Chains:
         if not (ds := known_ds(ds)):
             return Security("insecure", "unknown")
         faults = {address: self._server_fault(zone, reply, ds) for address, reply in self._keys(zone).items()}
-        sha1 = all(a in SHA1_ALGORITHMS or digest == SHA1_DIGEST for a, digest in map(_numbers, ds))
+        read = [_rdata("DS", text) for text in ds]
+        sha1 = all(r.algorithm in SHA1_ALGORITHMS or r.digest_type == SHA1_DIGEST for r in read)
         servers = tuple(sorted(faults.items()))
         if "" in faults.values():
             return Security("secure", "", servers, sha1)
@@ -186,16 +187,10 @@ class Chains:
 
 def known_ds(records: Iterable[str]) -> tuple[str, ...]:
     """Return the DS records that a validator can follow: those with SHA-1 only if there are no others."""
-    read = [(text, *_numbers(text)) for text in records if len(text.split()) > 3]
-    usable = [(text, digest) for text, a, digest in read if a in ALGORITHMS and digest in DIGESTS]
-    better = [(text, digest) for text, digest in usable if digest != SHA1_DIGEST]
-    return tuple(text for text, _ in better or usable)
-
-
-def _numbers(ds: str) -> tuple[int, int]:
-    """Return the algorithm and the digest type of a DS record."""
-    _, algorithm, digest = ds.split()[:3]
-    return int(algorithm), int(digest)
+    read = {text: ds for text in records if (ds := _rdata("DS", text)) and ds.algorithm in ALGORITHMS}
+    usable = {text: ds for text, ds in read.items() if ds.digest_type in DIGESTS}
+    better = [text for text, ds in usable.items() if ds.digest_type != SHA1_DIGEST]
+    return tuple(better or usable)
 
 
 def _fault(reply: Reply, section: str, owner: str, kind: str, zone: str, keys: tuple[str, ...]) -> str:

@@ -35,8 +35,8 @@ class Part(NamedTuple):
 
     @property
     def receives(self) -> str:
-        """One of `RECEIVES`."""
-        return _RECEIVES.get(self.cause, "yes")
+        """One of `RECEIVES`: unknown, but for the causes of mail that `CAUSES` has, or for none."""
+        return _RECEIVES.get(self.cause, "unknown" if self.cause else "yes")
 
     @property
     def grade(self) -> str:
@@ -97,8 +97,6 @@ def together(zone: str, led: Sequence[Ways], at: Sequence[Sequence[str]]) -> Way
     if "unknown" in answers:
         return next(ways for ways in led if ways.whole.receives == "unknown")._replace(met=steps)
     least = min(led, key=lambda ways: urgency(ways.whole))
-    if answers == {"no"}:
-        return least._replace(met=steps)
     if common := frozenset.intersection(*(ways.hosts for ways in led)):
         return least._replace(hosts=common, met=steps)
     return Ways(least.dns, least.mail.then(Part("mx-differ", {"zone": zone})), frozenset(), steps)

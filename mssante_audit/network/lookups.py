@@ -1,14 +1,14 @@
 """The data of names as a resolver would find them, from replies that tell, and never from their lack."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from typing import NamedTuple
 
 from mssante_audit.network.dnssec import Chains
-from mssante_audit.network.replies import PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
+from mssante_audit.network.replies import NO_EVIDENCE, PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_between, is_under, upwards
-from mssante_audit.observe.lines import Reply
+from mssante_audit.observe.lines import Reply, servers_in
+from mssante_audit.whitelist.rows import grouped
 
 # Aliases that every resolver follows from one name, and that some do (measured with BIND, unbound and Knot
 # Resolver: a chain of 11 arrives with all, one of 12 with Knot Resolver only, one of 13 with none).
@@ -98,20 +98,27 @@ class Lookups:
             for asked_zone in (zone, *(z for z in above if is_between(z, self._index.parent))):
                 servers = self.servers(asked_zone, depth)
                 by_address = self._index.answers(asked_zone, name, qtype)
-                of_servers = [by_address.get(address, UNKNOWN) for address in servers or ()]
+                of_servers = [by_address.get(address, UNKNOWN) for address in sorted(servers or ())]
                 if servers is None or any(not answer.kind for answer in of_servers):
                     return Lookup("", (), zone)
                 denials += [answer.reply for answer in of_servers if answer.reply and answer.reply.denies]
                 if asked_zone != zone:
                     from_above = (reply for answer in of_servers for reply in answer.replies)
                     replies += [reply for reply in from_above if reply.outcome != "referral"]
+            referrals = (r for answer in of_zone.values() for r in answer.replies if r.outcome == "referral")
+            for cut in {referral.cut for referral in referrals}:  # no answer came from there
+                servers, below = self.servers(cut, depth), self._index.answers(cut, name, qtype)
+                if servers is None or not all(below.get(address, UNKNOWN).failed for address in servers):
+                    return Lookup("", (), zone)
         # Who knows no more than what hands the zone over begins with those servers.
         handed = (in_full and self.servers(zone, depth)) or frozenset(answers)
-        kind = self._kind({a: answers[a] for a in handed & answers.keys()} or answers)
+        first = [answers[address] for address in handed & answers.keys()] or [*answers.values()]
+        kinds = {self._chains.checked(answer.replies[0].zone, answer).kind for answer in first}
         way = self._way_to(zone, depth, frozenset(a for a, answer in of_zone.items() if answer.failed))
         own_sets = self._own_sets(zone, of_zone) if in_full and zone != self._index.parent else ""
-        if kind is None or way is None or own_sets is None:
+        if NO_EVIDENCE in kinds or way is None or own_sets is None:
             return Lookup("", (), zone)
+        kind = "" if "said" in kinds else min(kinds, key=PARTIAL.index)
         data = frozenset().union(*(reply.answers for reply in replies))
         if data and not merging:
             lookup = Lookup("found", (data,), zone, tuple(r for r in replies if r.answers)[:1])
@@ -161,24 +168,11 @@ class Lookups:
     def _conclusive(self, name: str, qtype: str) -> dict[str, ServerAnswer]:
         """Return the answers that settle a name, by address, of the lowest zone that has any."""
         for zone in sorted(self._index.zones_asked.get((name, qtype), ()), key=_depth, reverse=True):
-            answers = {
-                address: answer
-                for address, answer in sorted(self._index.answers(zone, name, qtype).items())
-                if answer.informs and answer.reply and answer.reply.outcome != "referral"
-            }
+            of_zone = sorted(self._index.answers(zone, name, qtype).items())
+            answers = {at: a for at, a in of_zone if a.replies and a.replies[0].outcome != "referral"}
             if answers:
                 return answers
         return {}
-
-    def _kind(self, answers: Mapping[str, ServerAnswer]) -> str | None:
-        """Return which resolvers take the answers, "" if all do; ``None`` if that is not known."""
-        kinds = set()
-        for answer in answers.values():
-            refused = self._chains.refuses(answer.replies[0].zone, answer)
-            if refused is None:
-                return None
-            kinds.add("bogus" if refused else answer.kind)
-        return "" if "said" in kinds else min(kinds, key=PARTIAL.index)
 
     def _way_to(self, zone: str, depth: int = 0, failed: frozenset[str] = frozenset()) -> str | None:
         """Return how only some find a server (not `failed`) of a zone, and of each above it (`way_of`)."""
@@ -188,25 +182,25 @@ class Lookups:
         if key not in self._ways:
             self._ways[key] = ""  # whoever comes back here on the way goes round in a circle
             referrals = self._index.referrals.get(zone, ())
-            above = {r.zone for r in referrals if r.zone != zone and is_under(zone, r.zone)}
-            ways = [self._way_down(referrals, zone, depth, failed)]
-            ways += [self._way_to(name, depth) for name in sorted(above)]
-            self._ways[key] = None if not above or None in ways else max(filter(None, ways), default="")
+            above = sorted({r.zone for r in referrals if r.zone != zone and is_under(zone, r.zone)})
+            ways = [self._way_down(referrals, zone, depth, failed), *(self._way_to(z, depth) for z in above)]
+            self._ways[key] = None if not above or None in ways else max(map(str, ways))
         return self._ways[key]
 
     def _way_down(self, referrals: Iterable[Reply], zone: str, depth: int, failed: Set[str]) -> str | None:
         """Return how only some resolvers find a server of a zone by what hands it over; ``None``: unknown."""
         servers = servers_in(referrals, zone)
         left = frozenset().union(*servers.values()) - failed
-        if _over4(left):
+        if any(":" not in address for address in left):
             return ""
         ways = {"six"} if left else set[str]()
         not_known = False
         for name in (name for name, glue in servers.items() if not glue):
             addresses, way, conclusive = self.server(name, depth=depth + 1)
-            if not way and _over4(addresses - failed):
+            reached = addresses - failed
+            if not way and any(":" not in address for address in reached):
                 return ""
-            ways.add(way or ("six" if addresses - failed else ""))
+            ways.add(way or ("six" if reached else ""))
             not_known |= not (addresses or way or conclusive)
         return None if not_known else max(ways, default="")
 
@@ -216,25 +210,21 @@ class Lookups:
             return Lookup("failed")
         if depth > _DEPTH:
             return Lookup("")
-        self._under_way.add((name, qtype))
-        zone, has_failed = self._unanswered(name, qtype, depth)
-        self._under_way.discard((name, qtype))
-        return Lookup("failed" if has_failed else "", (), zone)
-
-    def _unanswered(self, name: str, qtype: str, depth: int) -> tuple[str, bool]:
-        """Return the zone where a name is to be asked for, and whether nobody there tells."""
         zones = self._index.zones_asked.get((name, qtype), ())
+        answers: Mapping[str, ServerAnswer] = {}
         if not zones:  # once a zone is known to be out of reach, nobody is asked for its names
-            cut = next((zone for zone in upwards(name) if zone in self._index.referrals), "")
-            return cut, bool(cut) and self.servers(cut, depth) == frozenset()
-        zone = max(zones, key=_depth)
-        answers = self._index.answers(zone, name, qtype)
-        if "" in answers and zone:  # there was no server to ask, or none that the observer reaches
-            return zone, self.servers(zone, depth) == frozenset()
-        if zone and (cuts := [answer.replies[0].cut for answer in answers.values() if answer.informs]):
-            return max(cuts), self.servers(max(cuts), depth) == frozenset()
+            zone = next((zone for zone in upwards(name) if zone in self._index.referrals), "")
+        else:
+            zone = max(zones, key=_depth)
+            answers = self._index.answers(zone, name, qtype)
+            cuts = [answer.replies[0].cut for answer in answers.values() if answer.informs]
+            if zone and ("" in answers or cuts):  # nobody was there to ask, or nobody below
+                zone, answers = zone if "" in answers else max(cuts), {}
+        self._under_way.add((name, qtype))
         servers = self.servers(zone, depth) if zone else self._index.resolvers or None
-        return zone, servers is not None and all(answers.get(a, UNKNOWN).failed for a in servers)
+        self._under_way.discard((name, qtype))
+        failed = servers is not None and all(answers.get(a, UNKNOWN).failed for a in servers)
+        return Lookup("failed" if failed else "", (), zone)
 
     def servers(self, zone: str, depth: int = 0) -> frozenset[str] | None:
         """Return the addresses of a zone's servers that can be asked, ``None`` if not all are known."""
@@ -267,19 +257,12 @@ class Lookups:
         """The parent zone's servers by name: those given, or all that it names if all are known."""
         zone, index = self._index.parent, self._index
         pairs = ((host, a) for a, hosts in index.names.get(zone, {}).items() for host in hosts)
-        by_name: dict[str, set[str]] = defaultdict(set)
-        for host, address in index.parent_servers or pairs:
-            by_name[host].add(address)
+        by_name = {host: {*its} for host, its in grouped(index.parent_servers or pairs).items()}
         if index.parent_servers:
             return by_name
         named = {text for reply in index.about(zone, "NS") for text in reply.answers}
-        for host in named:
-            by_name[host] |= self.server(host)[0]
+        by_name |= {host: by_name.get(host, set()) | self.server(host)[0] for host in named}
         return by_name if named and all(by_name.values()) else {}
-
-
-def _over4(addresses: Iterable[str]) -> bool:
-    return any(":" not in address for address in addresses)
 
 
 def _merged(parts: Sequence[Lookup]) -> Lookup:
@@ -304,17 +287,6 @@ def way_of(lookups: Sequence[Lookup]) -> str:
         return "alias"
     partly = [lookup.partly for lookup in lookups if lookup.data]
     return "partly" if partly and all(partly) else ""
-
-
-def servers_in(replies: Iterable[Reply], zone: str) -> dict[str, set[str]]:
-    """Return the servers that replies name for a zone, each with the addresses that they give (glue)."""
-    servers: dict[str, set[str]] = {}
-    for reply in replies:
-        names = reply.data("NS", zone)
-        glue = reply.addresses(names)
-        for name in names:
-            servers.setdefault(name, set()).update(glue.get(name, ()))
-    return servers
 
 
 def _depth(zone: str) -> tuple[int, str]:

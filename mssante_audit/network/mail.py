@@ -159,9 +159,8 @@ def mail_hosts(
     now = datetime.now(UTC)
     observation, _ = load_merged(find_observations(data), chosen, now, Thresholds().oldest_observation(now))
     if observation is None:
-        raise InputError(
-            "no observation of the DNS", file=str(data), remedy="`mssante-audit observe dns` makes one"
-        )
+        remedy = "`mssante-audit observe dns` makes one"
+        raise InputError("no observation of the DNS", file=str(data), remedy=remedy)
     addresses: dict[str, tuple[str, ...]] = {}
     keys: dict[str, frozenset[str]] = {}
     for part, domains in observation.shares(chosen):

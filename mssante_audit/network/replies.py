@@ -4,8 +4,7 @@ Silence counts once its last attempt is there, an answer over TCP once it is kno
 less leaves open is no evidence, and decides nothing.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -14,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, Field, ValidationError
 
 from mssante_audit.observe.dns.names import is_under
-from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, Reply
+from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, TRANSPORTS, Reply
 from mssante_audit.observe.observation import Observation
 from mssante_audit.values.hosts import can_be_asked, is_public
 from mssante_audit.whitelist.rows import grouped
@@ -86,78 +85,52 @@ class ReplyIndex:
         self.parent, self.ipv6 = observation.parent_zone, observation.ipv6
         self.families = ("A", "AAAA") if self.ipv6 else ("A",)
         self.resolvers, self.parent_servers = settings.resolvers, settings.parent_servers
-        self.recursion: dict[str, Reply] = {}
-        """Address → what it said to a stranger's recursive question."""
-        self.late: dict[str, Reply] = {}
-        """Address → a reply that came after the time-out, or so late that some resolvers give up."""
-        self.names: dict[str, dict[str, dict[str, None]]] = {}
-        """Zone → address that was asked about it → names under which."""
-        self.speaks: dict[str, dict[str, bool]] = {}
-        """Zone → address that gave a usable reply to whatever question → whether with authority."""
         self._tries = 1 + settings.retries
-        self._questions: dict[tuple[str, str, str], dict[str, list[Reply | None]]] = {}
-        """Zone, name and type → address → the best reply over UDP and over TCP."""
-        self.zones_asked: dict[tuple[str, str], list[str]] = {}
-        """Name and type → the zones whose servers were asked it."""
-        self._versions: dict[tuple[str, str, str], dict[frozenset[str], Reply]] = {}
-        self._edns: dict[tuple[str, bool], set[str]] = {}
-        self._plain: set[tuple[tuple[str, str, str], str, bool]] = set()
-        self._given_up: set[tuple[str, bool]] = set()
-        """Address and whether over TCP, where the observer has waited for as long as it does."""
-        self._silent_over_tcp: defaultdict[str, set[str]] = defaultdict(set)
-        """Address → zones: one that is silent over UDP is asked there once, and not about each name."""
-        self._private: set[str] = set()
-        self._slow_with_mx: set[str] = set()
         self.usable = cache(self._can_be_asked)
         """Tells whether an address of a server can be asked by anybody; ``None``: not by the observer."""
         self.answers = cache(self._answers)
         """Returns what each address of a zone said; `walked`: the zone's MX is asked for over TCP too."""
-        for reply in observation.replies:
-            self._add(reply)
+        self.recursion = self._best(r for r in observation.replies if r.step == "recursion")
+        """Address → what it said to a stranger's recursive question."""
+        replies = [r for r in observation.replies if r.step != "recursion"]
+        late = (r for r in replies if (r.rtt or 0) > SLOW or r.flags.endswith("late"))
+        self.late = self._best(r for r in late if r.transport == "udp")
+        """Address → a reply that came after the time-out, or so late that some resolvers give up."""
+        self._slow_with_mx = {r.address for r in replies if r.qtype == "MX" and (r.rtt or 0) > SLOW}
+        self._private = {r.address for r in replies if r.flags == "private"}
+        self._asked = grouped(((r.zone, r.qname, r.qtype, r.address, r.transport), r) for r in replies)
+        """Question, address and transport → the replies, first the one that counts."""
+        for of_question in self._asked.values():
+            if len(of_question) > 1:
+                of_question.sort(key=self._order, reverse=True)
+        self._addresses = grouped((key[:3], key[3]) for key in dict.fromkeys(key[:4] for key in self._asked))
+        """Zone, name and type → the addresses that were asked."""
+        self.zones_asked = grouped(((qname, qtype), zone) for zone, qname, qtype in self._addresses)
+        """Name and type → the zones whose servers were asked it."""
+        silent = [r for r in replies if r.silent]
+        self._given_up = {(r.address, r.transport) for r in silent if self._is_final(r)}
+        """Addresses and transports where the observer has waited for as long as it does."""
+        self._silent_over_tcp = grouped((r.address, r.zone) for r in silent if r.transport == "tcp")
+        """Address → zones: one that is silent over UDP is asked there once, and not about each name."""
+        codes = (((r.address, r.transport), _edns_code(r)) for r in replies if r.edns or not r.silent)
+        self._edns = {at: {*of_server} for at, of_server in grouped(codes).items()}
+        self.names: dict[str, dict[str, dict[str, None]]] = {}
+        """Zone → address that was asked about it → names under which."""
+        self.speaks: dict[str, dict[str, bool]] = {}
+        """Zone → address that gave a usable reply to whatever question → whether with authority."""
+        for r in replies:
+            if r.step == "apex":
+                self.names.setdefault(r.zone, {}).setdefault(r.address, {})[r.server] = None
+            if r.usable or r.outcome == "referral":
+                speaks = self.speaks.setdefault(r.zone, {})
+                speaks[r.address] = speaks.get(r.address, False) or not r.weak
         addresses = [address for _, address in self.parent_servers] or [*self.names.get(self.parent, ())]
         self.laboratory = any((ip := _ip(a)) and not ip.is_global for a in (*addresses, *self.resolvers))
         """Whether the observer's own servers are not public: then others need not be."""
 
-    def _add(self, reply: Reply) -> None:
-        if reply.step == "recursion":
-            self._keep(self.recursion, reply)
-            return
-        over_tcp, question = reply.transport == "tcp", (reply.zone, reply.qname, reply.qtype)
-        if question not in self._questions:
-            self.zones_asked.setdefault(question[1:], []).append(reply.zone)
-        pair = self._questions.setdefault(question, {}).setdefault(reply.address, [None, None])
-        if before := pair[over_tcp]:
-            answered = reply.qtype == "MX" and reply.outcome == before.outcome == "answer"
-            if answered and reply.answers != before.answers:
-                versions = self._versions.setdefault((reply.zone, reply.qname, reply.address), {})
-                versions |= {before.answers: before, reply.answers: reply}
-        pair[over_tcp] = max(before, reply, key=self._order) if before else reply
-        at = (reply.address, over_tcp)
-        if reply.silent and self._is_final(reply):
-            self._given_up.add(at)
-        if reply.silent and over_tcp:
-            self._silent_over_tcp[reply.address].add(reply.zone)
-        if reply.edns or not reply.silent:
-            edns = "silent" if reply.silent else NO_EDNS.get(reply.rcode, "known")
-            if edns == "formerr" and "edns" in reply.flags.split():  # it knows EDNS: few ask again without
-                edns = "notimp"
-            self._edns.setdefault(at, set()).add(edns if reply.edns else "plain")
-        if not reply.edns:
-            self._plain.add((question, *at))
-        if not over_tcp and (_takes(reply) > SLOW or reply.flags.endswith("late")):
-            self._keep(self.late, reply)
-        if reply.qtype == "MX" and _takes(reply) > SLOW:
-            self._slow_with_mx.add(reply.address)
-        if reply.flags == "private":
-            self._private.add(reply.address)
-        if reply.step == "apex":
-            self.names.setdefault(reply.zone, {}).setdefault(reply.address, {})[reply.server] = None
-        if reply.usable or reply.outcome == "referral":
-            speaks = self.speaks.setdefault(reply.zone, {})
-            speaks[reply.address] = speaks.get(reply.address, False) or not reply.weak
-
-    def _keep(self, by_address: dict[str, Reply], reply: Reply) -> None:
-        by_address[reply.address] = max(reply, by_address.get(reply.address, reply), key=self._order)
+    def _best(self, replies: Iterable[Reply]) -> dict[str, Reply]:
+        by_address = grouped((reply.address, reply) for reply in replies)
+        return {address: max(of_address, key=self._order) for address, of_address in by_address.items()}
 
     def _order(self, reply: Reply) -> tuple[Any, ...]:
         """Rank replies to one question: what says most, then the latest, and never by their place."""
@@ -180,7 +153,7 @@ class ReplyIndex:
     @cached_property
     def referrals(self) -> Mapping[str, list[Reply]]:
         """Zone → the replies that hand it over; if those above carry it, too, what they say of its NS."""
-        replies = [reply for question in self._questions for reply in self._counting(*question)]
+        replies = [of_question[0] for of_question in self._asked.values()]
         carried = [r for r in replies if r.qtype == "NS" and r.zone != r.qname and is_under(r.qname, r.zone)]
         answers = grouped((reply.qname, reply) for reply in carried if reply.outcome == "answer")
         return answers | grouped((reply.cut, reply) for reply in replies if reply.outcome == "referral")
@@ -191,14 +164,12 @@ class ReplyIndex:
         replies = self.observation.replies
         return any(reply.signed or any(record.type == "DS" for record in reply.records) for reply in replies)
 
-    def _counting(self, zone: str, qname: str, qtype: str) -> Iterator[Reply]:
-        for pair in self._questions.get((zone, qname, qtype), {}).values():
-            yield from filter(None, pair)
-
     def asked_at(self, qname: str) -> list[datetime]:
         """Return the instants at which a name's MX was asked for, of the replies that count."""
         zones = self.zones_asked.get((qname, "MX"), ())
-        return sorted(reply.at for zone in zones for reply in self._counting(zone, qname, "MX"))
+        places = ((zone, qname, "MX", a) for zone in zones for a in self._addresses[zone, qname, "MX"])
+        replies = (self.over(*place, transport) for place in places for transport in TRANSPORTS)
+        return sorted(reply.at for reply in replies if reply)
 
     def about(self, qname: str, qtype: str) -> list[Reply]:
         """Return what was said to a question, whichever zone's servers were asked it."""
@@ -207,8 +178,11 @@ class ReplyIndex:
         return [answer.reply for answer in answers if answer.reply is not None]
 
     def _answers(self, zone: str, qname: str, qtype: str, *, walked: bool = False) -> dict[str, ServerAnswer]:
-        replies = self._questions.get((zone, qname, qtype), {})
-        return {address: self._answer(*pair, walked=walked) for address, pair in replies.items()}
+        question = (zone, qname, qtype)
+        pairs = {
+            a: [self.over(*question, a, t) for t in TRANSPORTS] for a in self._addresses.get(question, ())
+        }
+        return {address: self._answer(*pair, walked=walked) for address, pair in pairs.items()}
 
     def answer(
         self, zone: str, qname: str, qtype: str, address: str, *, walked: bool = False
@@ -220,8 +194,7 @@ class ReplyIndex:
 
     def over(self, zone: str, qname: str, qtype: str, address: str, transport: str) -> Reply | None:
         """Return the best reply that came over a transport."""
-        pair = self._questions.get((zone, qname, qtype), {}).get(address, [None, None])
-        return pair[transport == "tcp"]
+        return next(iter(self._asked.get((zone, qname, qtype, address, transport), ())), None)
 
     def _answer(self, udp: Reply | None, tcp: Reply | None, *, walked: bool) -> ServerAnswer:
         if udp is None:
@@ -234,7 +207,9 @@ class ReplyIndex:
         if compared and not other.kind and answer.kind not in ("truncated", "silent"):
             return UNKNOWN
         if answer.informs and udp.qtype == "MX":  # it may have said otherwise over TCP, or another time
-            versions = self._versions.get((udp.zone, udp.qname, udp.address), {})
+            asked = (self._asked.get((udp.zone, udp.qname, "MX", udp.address, t), ()) for t in TRANSPORTS)
+            same = ([reply for reply in replies if reply.outcome == "answer"] for replies in asked)
+            versions = {r.answers: r for part in same if len({r.answers for r in part}) > 1 for r in part}
             replies = [versions[answers] for answers in sorted(versions, key=sorted)]
             if compared and other.informs and other.reply and other.reply.records != udp.records:
                 replies.append(other.reply)
@@ -247,30 +222,30 @@ class ReplyIndex:
                 return other._replace(kind=kind) if udp.attempt else UNKNOWN
             # A zone's own MX is the first that is asked over TCP: if only its zone was, that reply is lost.
             first = {udp.zone} if udp.qtype == "MX" and udp.qname == udp.zone else set()
-            elsewhere = tcp is None and answer.kind == "silent" and self._silent_over_tcp[udp.address] - first
-            return answer if other.failed or elsewhere else UNKNOWN
+            elsewhere = {*self._silent_over_tcp.get(udp.address, ())} - first
+            sure = other.failed or (tcp is None and answer.kind == "silent" and elsewhere)
+            return answer if sure else UNKNOWN
         return other._replace(kind="tcp") if compared and answer.kind and other.informs else answer
 
     def _over(self, reply: Reply) -> ServerAnswer:
         """Return what a transport's best reply comes to."""
-        over_tcp = reply.transport == "tcp"
         if self._rank(reply) >= 4:
-            edns = "ok" if reply.edns else self.edns(reply.address, over_tcp=over_tcp)
+            edns = "ok" if reply.edns else self.edns(reply.address, reply.transport)
             second = reply.qtype != "MX" and reply.address in self._slow_with_mx
-            slow = _takes(reply) > (SLOW if second else PATIENCE)
+            slow = (reply.rtt or 0) > (SLOW if second else PATIENCE)
             kind = _OF_EDNS.get(edns) or ("slow" if slow else "odd" if reply.odd else "said")
             return ServerAnswer(kind, reply) if edns else UNKNOWN
         if reply.silent:
-            given_up = {(reply.address, over_tcp), (reply.address, False)} & self._given_up
+            given_up = {(reply.address, reply.transport), (reply.address, "udp")} & self._given_up
             return ServerAnswer("silent", reply) if given_up or self._is_final(reply) else UNKNOWN
-        question = (reply.zone, reply.qname, reply.qtype)
-        if self._rank(reply) == 2 and (question, reply.address, over_tcp) not in self._plain:
+        asked = self._asked[reply.zone, reply.qname, reply.qtype, reply.address, reply.transport]
+        if self._rank(reply) == 2 and all(r.edns for r in asked):
             return UNKNOWN  # it refuses EDNS; what it says without, nobody asked
         return ServerAnswer(reply.outcome, reply)
 
-    def edns(self, address: str, *, over_tcp: bool = False) -> str:
+    def edns(self, address: str, transport: str = "udp") -> str:
         """Return how a server takes EDNS: ``ok``, ``refused``, ``notimp``, ``dropped``, ``badvers``, ""."""
-        codes = self._edns.get((address, over_tcp), set())
+        codes = self._edns.get((address, transport), set())
         if "known" in codes or "badvers" in codes:
             return "ok" if "known" in codes else "badvers"
         states = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
@@ -285,17 +260,20 @@ class ReplyIndex:
     def public(self, address: str) -> bool:
         """Whether senders can reach an address of a mail host, as far as its number tells."""
         ip = _ip(address)
-        if ip is None:
-            return False
-        return is_public(ip) or (self.laboratory and any(ip in network for network in _MADE_UP))
+        laboratory = _MADE_UP if self.laboratory else ()
+        return ip is not None and (is_public(ip) or any(ip in network for network in laboratory))
 
 
 def _content(reply: Reply) -> tuple[bool, frozenset[str], str]:
     return reply.outcome == "nxdomain", reply.answers, reply.alias
 
 
-def _takes(reply: Reply) -> float:
-    return reply.rtt or 0.0
+def _edns_code(reply: Reply) -> str:
+    """Return what a reply, or its lack, tells of how its server takes EDNS."""
+    code = "silent" if reply.silent else NO_EDNS.get(reply.rcode, "known")
+    if code == "formerr" and "edns" in reply.flags.split():  # it knows EDNS: few ask again without
+        code = "notimp"
+    return code if reply.edns else "plain"
 
 
 def _ip(text: str) -> IPv4Address | IPv6Address | None:

@@ -3,17 +3,18 @@
 Of each zone on the way: the servers that it is handed over to, and those that it names itself.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from typing import Any, NamedTuple
 
 from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.hosts import NOT_REACHED, YES, MailHost, MailHosts, Part, Ways, together, worst
-from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Lookup, Lookups, servers_in
-from mssante_audit.network.replies import MAX_RECORDS, NO_EVIDENCE, PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
+from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Lookup, Lookups
+from mssante_audit.network.replies import MAX_RECORDS, NO_EVIDENCE, PARTIAL, ReplyIndex, ServerAnswer
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.walk import MAX_NAMES
-from mssante_audit.observe.lines import Reply
+from mssante_audit.observe.lines import Reply, servers_in
+from mssante_audit.whitelist.rows import grouped
 
 # How a zone's servers answer, where none answers all resolvers → cause.
 OF_SERVERS = {
@@ -24,6 +25,7 @@ OF_SERVERS = {
 DEAD = ("zone-dead", "zone-lost", "edns-dropped")  # causes of a zone none of whose servers answers for it
 MOST_CUTS = 12  # zones on the way to a name that are followed: a file can lead round in circles
 Content = tuple[Any, ...]  # what a reply comes to (`Walk._contents`)
+Delegated = tuple[str, frozenset[str]]  # a server that a zone is handed over to, and its glue
 
 
 class Named(NamedTuple):
@@ -77,7 +79,7 @@ class Walk:
 
     def __init__(self, index: ReplyIndex, chains: Chains, lookups: Lookups, hosts: MailHosts) -> None:
         self._index, self._chains, self._lookups, self._hosts = index, chains, lookups, hosts
-        self._sets: dict[tuple[str, frozenset[object]], tuple[list[list[Named]], bool] | None] = {}
+        self._sets = cache(self._sets_of)
         self._server = cache(lambda name: lookups.server(name, ("A", "AAAA")))
         self.follow = cache(self._follow)
         """Follows a domain (canonical) to its mail hosts; one elsewhere is looked up as any name is."""
@@ -88,12 +90,9 @@ class Walk:
 
     def _zone(self, zone: str, referrals: Sequence[Reply], name: str, depth: int) -> Ways:
         """Ask a zone's servers about a name, and follow each of the answers."""
-        visit = self._visit(zone, referrals, name)
-        saying: dict[Content, list[Reply]] = {}
-        for answer in visit.answers.values():
-            for reply in answer.replies:
-                for content in self._contents(reply):
-                    saying.setdefault(content, []).append(reply)
+        visit = self._visit(zone, servers_in(referrals, zone), name)
+        replies = (reply for answer in visit.answers.values() for reply in answer.replies)
+        saying = grouped((content, reply) for reply in replies for content in self._contents(reply))
         if len(saying) > 1:  # resolvers ask another server for the address
             saying.pop(("failing",), None)
         led = [self._ways_of(zone, name, content, replies, depth) for content, replies in saying.items()]
@@ -105,26 +104,28 @@ class Walk:
         at = [[reply.address for reply in replies] for replies in saying.values()]
         denying = [a for a, answer in visit.answers.items() if answer.reply and answer.reply.denies]
         if denying and visit.part is YES:
-            led.append(Ways(YES, Part("no-mail", {"name": name, "zone": zone})))
+            led.append(self._ways_of(zone, name, ("nothing",), (), depth))
             at.append(denying)
         below = together(zone, led, at)
         if below.whole.receives == "no" and any(not server.state for server in visit.servers):
             return Ways(Part("servers-unheard", {"zone": zone}), NOT_REACHED, frozenset(), (visit,))
         return Ways(visit.part.then(below.dns), below.mail, below.hosts, (visit,))
 
-    def _visit(self, zone: str, referrals: Sequence[Reply], name: str) -> ZoneVisit:
+    def _visit(self, zone: str, delegation: Mapping[str, set[str]], name: str) -> ZoneVisit:
         not_known = Part("servers-unheard", {"zone": zone})
-        key = (zone, frozenset(reply.records for reply in referrals))
-        if key not in self._sets:
-            self._sets[key] = self._sets_of(zone, referrals)
-        if (of_zone := self._sets[key]) is None:
+        of_zone = self._sets(zone, frozenset((host, frozenset(glue)) for host, glue in delegation.items()))
+        if of_zone is None:
             return ZoneVisit(zone, name, (), {}, not_known, YES)
         sets, many = of_zone
         handed, *own_sets = [[self._answering(zone, server, name) for server in servers] for servers in sets]
         part = self._judge(zone, handed)
-        own_part = worst(
-            self._judge(zone, servers) for servers in own_sets if not _falls_back(servers, handed)
-        )
+        names, own_parts = {server.name for server in handed}, []
+        for servers in own_sets:
+            kinds = {answer.kind for server in servers for answer in server.answers.values()}
+            # Resolvers go back to the addresses of the zone above where all servers of the same names refuse.
+            if not set() < kinds <= {"refused", "servfail"} or {s.name for s in servers} != names:
+                own_parts.append(self._judge(zone, servers))
+        own_part = worst(own_parts)
         own_servers = {server.name: server for servers in own_sets for server in servers}
         if part.arrives:
             if own_part.receives == "no":  # it fails once a resolver knows the zone's own servers
@@ -132,16 +133,15 @@ class Walk:
             if own_part.receives != "unknown" or part is YES:
                 part = part.then(own_part)
             if many and part.receives != "unknown":
-                few = len(servers_in(referrals, zone)) <= MAX_RECORDS
+                few = len(delegation) <= MAX_RECORDS
                 part = not_known if few else Part("servers-many", {"zone": zone}).then(part)
         elif many and part.receives == "no":
             part = not_known
-        names = {server.name for server in handed}
-        servers = (*handed, *(server for name, server in own_servers.items() if name not in names))
-        answers = {address: answer for server in servers for address, answer in server.answers.items()}
-        return ZoneVisit(zone, name, servers, answers, part, own_part)
+        every = (*handed, *(server for name, server in own_servers.items() if name not in names))
+        answers = {address: answer for server in every for address, answer in server.answers.items()}
+        return ZoneVisit(zone, name, every, answers, part, own_part)
 
-    def _sets_of(self, zone: str, referrals: Sequence[Reply]) -> tuple[list[list[Named]], bool] | None:
+    def _sets_of(self, zone: str, delegation: Set[Delegated]) -> tuple[list[list[Named]], bool] | None:
         """Return a zone's sets of servers, that of the zone above first, and whether one is too large.
 
         Resolvers prefer the zone's own set (RFC 2181, 5.4.1). ``None`` if not all are known.
@@ -149,47 +149,37 @@ class Walk:
         if zone == self._index.parent:
             parents = sorted(self._lookups.parents.items())
             return ([[Named(host, tuple(sorted(its))) for host, its in parents]], False) if parents else None
-        handed = servers_in(referrals, zone)
+        handed = dict(delegation)
         sets: list[list[Named]] = []
         todo = [(frozenset(handed), False)]
         for names, from_zone in todo:  # which grows
             servers = []
             for name in sorted(names)[:MAX_NAMES]:
-                glue = handed.get(name, set())
-                addresses, way, conclusive = self._server(name)
+                glue = handed.get(name, frozenset())
+                looked_up, way, conclusive = self._server(name)
                 inside = not from_zone and is_under(name, zone)  # where nothing but glue leads to it
                 if not conclusive and not (inside and glue):
                     return None
-                if from_zone:
-                    its = addresses or glue
-                elif inside:
-                    its = glue or addresses
-                else:
-                    its = addresses | glue
-                glueless = inside and not glue
-                servers.append(Named(name, tuple(sorted(its)), glueless, "" if glue else way))
+                preferred = glue if inside else looked_up if from_zone else looked_up | glue
+                its = tuple(sorted(preferred or looked_up | glue))
+                servers.append(Named(name, its, inside and not glue, "" if glue else way))
             if servers not in sets:
                 sets.append(servers)
-            all_addresses = {address for server in servers for address in server.addresses}
-            for address in filter(self._index.usable, all_addresses):
+            addresses = sorted({address for server in servers for address in server.addresses})
+            for address in filter(self._index.usable, addresses):
                 soa, ns = (self._index.answer(zone, zone, qtype, address) for qtype in ("SOA", "NS"))
                 if not soa.kind or not ns.kind:
                     return None
-                named = (ns.reply.answers if ns.informs and ns.reply else frozenset(), True)
-                if named[0] and named not in todo:
-                    todo.append(named)
+                named = ns.reply.answers if ns.informs and ns.reply else frozenset[str]()
+                if named and (named, True) not in todo:
+                    todo.append((named, True))
         return sets, any(len(names) > MAX_NAMES for names, _ in todo)
 
     def _answering(self, zone: str, named: Named, name: str) -> ServerReplies:
         """Return a server with what it said of a name's mail."""
         usable = {address: self._index.usable(address) for address in named.addresses}
-        answers: dict[str, ServerAnswer] = {}
-        for address in filter(usable.get, usable):
-            answer = self._index.answer(zone, name, "MX", address, walked=True)
-            refused = self._chains.refuses(zone, answer, walked=True)
-            if refused is not False:
-                answer = UNKNOWN if refused is None else answer._replace(kind="bogus")
-            answers[address] = answer
+        asked = {a: self._index.answer(zone, name, "MX", a, walked=True) for a in filter(usable.get, usable)}
+        answers = {a: self._chains.checked(zone, answer, walked=True) for a, answer in asked.items()}
         kinds = {answer.kind for answer in answers.values()}
         plain = frozenset(address for address, answer in answers.items() if answer.kind == "said")
         over4 = frozenset(address for address in plain if ":" not in address)
@@ -218,25 +208,20 @@ class Walk:
             return YES
         facts = {"zone": zone, "servers": sorted(server.name for server in servers)}
         if states == {"dead"}:
-            return self._dead(zone, servers, facts)
+            answers = {a: answer.kind for server in servers for a, answer in server.answers.items()}
+            if zone == self._index.parent and {*answers.values()} == {"silent"}:
+                return Part("parent-silent", {"zone": zone})  # it may be our own network
+            if not answers or "edns" in answers.values():
+                return Part("edns-dropped" if answers else "zone-lost", facts)
+            alive = any(self._index.answer(zone, zone, "SOA", address).informs for address in answers)
+            return Part("mx-unanswered" if alive else "zone-dead", facts)
         if not states & {"sound", "no-glue"}:
             kind = next(kind for kind in (*PARTIAL, "alias", "partly", "ipv6") if kind in states)
             return Part(OF_SERVERS[kind], facts)
         sound = [server for server in servers if server.state in ("sound", "ipv6")]
         ways = min(len(sound), len({address for server in sound for address in server.sound}))
-        failing = sorted(s.name for s in servers if s.state not in ("sound", "ipv6"))
+        failing = sorted({server.name for server in servers} - {server.name for server in sound})
         return Part("one-server", facts | {"servers": failing}) if failing and ways == 1 else YES
-
-    def _dead(self, zone: str, servers: Sequence[ServerReplies], facts: Mapping[str, Any]) -> Part:
-        """Tell why no server of a zone gives an answer."""
-        answers = {a: answer for server in servers for a, answer in server.answers.items()}
-        kinds = {answer.kind for answer in answers.values()}
-        if zone == self._index.parent and kinds == {"silent"}:
-            return Part("parent-silent", {"zone": zone})  # it may be our own network
-        if not answers or "edns" in kinds:
-            return Part("edns-dropped" if answers else "zone-lost", facts)
-        alive = any(self._index.answer(zone, zone, "SOA", address).informs for address in answers)
-        return Part("mx-unanswered" if alive else "zone-dead", facts)
 
     def _contents(self, reply: Reply) -> list[Content]:
         """Return the contents of a reply, equal for the same way; an alias beside MX makes two."""
@@ -304,18 +289,11 @@ class Walk:
 
     def _at_end(self, name: str, lookup: Lookup) -> Ways:
         """Return where an answer for the mail of a name leads, at the end of its aliases."""
-        match lookup.status:
-            case "found":
-                return self._hosts.of_mx(exchangers_in(lookup.data))
-            case "nodata":
-                return self._hosts.implicit(lookup.end, None)
+        if lookup.status == "found":
+            return self._hosts.of_mx(exchangers_in(lookup.data))
+        if lookup.status == "nodata":
+            return self._hosts.implicit(lookup.end, None)
         return Ways(Part("alias-lost", {"name": name, "zone": lookup.zone}), NOT_REACHED)
-
-
-def _falls_back(servers: Sequence[ServerReplies], handed: Sequence[ServerReplies]) -> bool:
-    """Whether resolvers go back to the addresses of the zone above: all servers of the same names refuse."""
-    kinds = {answer.kind for server in servers for answer in server.answers.values()}
-    return set() < kinds <= {"refused", "servfail"} and {s.name for s in servers} == {s.name for s in handed}
 
 
 def exchangers_in(data: Iterable[str]) -> tuple[tuple[int, str], ...]:

@@ -2,10 +2,10 @@
 
 from functools import cached_property
 
-from mssante_audit.network.lookups import Lookup, Lookups, servers_in, way_of
+from mssante_audit.network.lookups import Lookup, Lookups, way_of
 from mssante_audit.network.replies import ReplyIndex
 from mssante_audit.observe.dns.names import is_under, upwards
-from mssante_audit.observe.lines import Reply
+from mssante_audit.observe.lines import Reply, servers_in
 
 # How a server that is of use to a resolver serves a zone: `partial` answers, but not when asked for the SOA;
 # `weak` answers without authority. The others are silent, refusing, failing, upward, lame, malformed, or
@@ -29,10 +29,8 @@ class Zone:
         """Addresses that the parent gives for servers, by name."""
         self.parent_ns = tuple(sorted(servers))
         """The servers that the parent names, sorted."""
-        replies = self.replies("NS").items()
-        self.own_sets = {
-            a: tuple(sorted(r.answers)) for a, r in replies if r.outcome == "answer" and r.answers
-        }
+        naming = ((a, r) for a, r in self.replies("NS").items() if r.outcome == "answer" and r.answers)
+        self.own_sets = {address: tuple(sorted(reply.answers)) for address, reply in naming}
         """The servers that the zone itself names, sorted, by address that says so."""
         self.own_ns = tuple(sorted(set().union(*self.own_sets.values())))
         self.names = tuple(sorted({*self.parent_ns, *self.own_ns}))

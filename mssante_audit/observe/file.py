@@ -7,7 +7,6 @@ import json
 import os
 import re
 import stat
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -235,10 +234,7 @@ def observation_files(folder: Path, kind: str = "dns") -> list[Path]:
 def find_observations(data: Path, kind: str = "dns") -> list[File]:
     """Return the observations of a kind in a data folder or in ``observations/`` below, last begun first."""
     paths = [path for folder in (data, data / "observations") for path in folder.glob("*.jsonl.gz")]
-    paths = [path for path in paths if not path.is_dir() and _kind(path.name) == kind]
-    dated = sorted((path for path in paths if begun_at(path.name)), key=lambda path: path.name)
-    old = set(dated[:-400])  # their names tell when they were begun; the others are opened
-    files = [_file(path, opened=path not in old) for path in paths]
+    files = [_file(path) for path in paths if not path.is_dir() and _kind(path.name) == kind]
     files.sort(key=lambda file: (file.begun, file.path.name), reverse=True)
     # One that cannot be read is refused if its name says that it is the newest, and not passed over.
     last = max(files, key=lambda file: file.path.name, default=None)
@@ -271,14 +267,13 @@ def _kind(name: str) -> str:
     return prefix if _STAMPED.fullmatch(name) or prefix in FORMS else DNS.kind
 
 
-def _file(path: Path, *, opened: bool = True) -> File:
+def _file(path: Path) -> File:
     """Read the first line of a file; one without counts from the date in its name, and is refused later."""
     with suppress(InputError, OSError, zlib.error, ValueError, KeyError, TypeError, OverflowError):
-        if opened:
-            with open_regular(path) as file:
-                head = zlib.decompressobj(31).decompress(file.read(1 << 16), 1 << 16)
-            header = dict(json.loads(head.partition(b"\n")[0]))
-            return File(path, datetime.fromisoformat(header["at"]).astimezone(UTC), header)
+        with open_regular(path) as file:
+            head = zlib.decompressobj(31).decompress(file.read(1 << 16), 1 << 16)
+        header = dict(json.loads(head.partition(b"\n")[0]))
+        return File(path, datetime.fromisoformat(header["at"]).astimezone(UTC), header)
     return File(path, begun_at(path.name) or datetime.min.replace(tzinfo=UTC), {})
 
 
@@ -315,7 +310,6 @@ class Writer:
     def __init__(self, path: Path, *, resume: bool = False) -> None:
         self.path, self._begun = path, False
         self._lines: list[str] = []
-        self._written = time.monotonic()
         flags = os.O_RDWR | os.O_APPEND | (0 if resume else os.O_CREAT | os.O_EXCL)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -355,14 +349,13 @@ class Writer:
             self.flush()
 
     def write(self, content: dict[str, Any]) -> None:
-        """Add a line; 512 of them, or those of a second, make a member."""
+        """Add a line; 512 of them make a member, or fewer where a run calls `flush`."""
         self._lines.append(_encode(content))
-        if len(self._lines) >= 512 or time.monotonic() - self._written > 1:
+        if len(self._lines) >= 512:
             self.flush()
 
     def flush(self) -> None:
         """Write what is waiting, as a gzip member; if the disk is full the file is left as it was before."""
-        self._written = time.monotonic()
         if not self._lines:
             return
         member = memoryview(gzip.compress(("\n".join(self._lines) + "\n").encode(), 6, mtime=0))

@@ -3,7 +3,7 @@
 import errno
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
@@ -233,14 +233,6 @@ class Reply(NamedTuple):
         """Return the data of an owner's records of a type, in whatever section."""
         return {r.data for r in self.records if r.type == kind and r.owner == owner}
 
-    def addresses(self, names: Collection[str]) -> dict[str, set[str]]:
-        """Return the addresses that it gives for some names beside what was asked for (glue)."""
-        glue: dict[str, set[str]] = {}
-        for r in self.records:
-            if r.section == "additional" and r.type in ("A", "AAAA") and r.owner in names:
-                glue.setdefault(r.owner, set()).add(r.data)
-        return glue
-
 
 def reader_of(kind: type[Line]) -> Callable[..., Line]:
     """Return what checks a line, with its number or without; its `ValueError` says which field is wrong."""
@@ -278,6 +270,16 @@ def own_answers(reply: Reply) -> set[tuple[str, str]]:
     """Return type and data of the records of a reply that answer its name itself."""
     answers = [r for r in reply.records if (r.section, r.owner) == ("answer", reply.qname)]
     return {(r.type, r.data) for r in answers if r.type != "RRSIG"}
+
+
+def servers_in(replies: Iterable[Reply], zone: str) -> dict[str, set[str]]:
+    """Return the servers that replies name for a zone, sorted, each with the addresses beside them (glue)."""
+    servers: dict[str, set[str]] = {}
+    for reply in replies:
+        glue = [r for r in reply.records if r.section == "additional" and r.type in ("A", "AAAA")]
+        for name in reply.data("NS", zone):
+            servers.setdefault(name, set()).update(r.data for r in glue if r.owner == name)
+    return dict(sorted(servers.items()))
 
 
 def key(query: Reply | Ask) -> tuple[Any, ...]:

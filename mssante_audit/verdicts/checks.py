@@ -70,11 +70,11 @@ def verdicts(
                 codes, lacking = {}, doubted
             codes["unknown"] = [*lacking] or [OUTSIDE] * (check == "declaration" and domain in beyond)
             codes["unknown"] += [old[n][domain] for n in rests.get(check, ()) if domain in old[n]]
-            part = {"dns": mail.dns, "mail": mail.mail}.get(check)
-            if observed and part and part.cause:
+            parts = {"dns": mail.dns, "mail": mail.mail}
+            if tls and mail.cause not in UNSEEN:
+                parts["tls"] = tls.part
+            if observed and (part := parts.get(check)) and part.cause:
                 codes[part.grade] = codes[part.grade] or [part.cause]
-            if check == "tls" and tls and tls.cause and mail.cause not in UNSEEN:
-                codes[tls.grade] = codes[tls.grade] or [tls.cause]
             if grade := next((grade for grade, causes in codes.items() if causes), ""):
                 results[check], why[check] = grade, codes[grade]
         overall = receiving(mail, tls)

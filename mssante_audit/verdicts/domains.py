@@ -88,9 +88,8 @@ def domains(space: TrustSpace, findings: pd.DataFrame | None = None, *, language
 
 def answers(domains: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Return how many domains have each answer, by ``arrives`` and ``order``: what all pages show."""
-    axes = (("arrives", "receives", RECEIVES), ("order", "order", ORDERS))
-    counts = {name: Counter(domains[column].tolist()) for name, column, _ in axes}
-    return {name: {answer: counts[name][answer] for answer in values} for name, _, values in axes}
+    arrives, order = (Counter(domains[column].tolist()) for column in ("receives", "order"))
+    return {"arrives": {a: arrives[a] for a in RECEIVES}, "order": {a: order[a] for a in ORDERS}}
 
 
 def domains_of(space: TrustSpace, findings: pd.DataFrame, *, language: str = "") -> pd.DataFrame:
@@ -154,30 +153,25 @@ def doubts(space: TrustSpace, findings: pd.DataFrame, domains: pd.DataFrame) -> 
     at the instant audited at, ``None`` where it does not say when it was made. `domains`: all of the space's.
     """
     doubtful = {state.name: state.age_days for state in space.states if state.doubtful}
-    old = {need: ages for need, ages in _ages(space, domains).items() if input_of(need) not in doubtful}
+    old: dict[str, dict[str, datetime]] = {"observation": {}, "tls": {}}
+    """By need the domains of which its observation says nothing any more, and of when it is."""
+    for name, why, at in zip(*(domains[c] for c in ("domain", "why", "observed_at")), strict=True):
+        if not set(UNSEEN).isdisjoint(why.get("receives", ())) and not pd.isna(at):
+            old["observation"][name] = at
+        if "tls-old" in why.get("tls", ()) and (servers := presented(space).of.get(name)):
+            old["tls"][name] = min(server.at for server in servers)
     doubted = {}
     columns = (findings[name] for name in ("fingerprint", "rule", "audit"))
     for key, code, name, touched in zip(*columns, domains_touched(space.audited, findings), strict=True):
         if (audit := audits().get(name)) is None or rule(code).affects_list:
             continue
         inputs = {source: doubtful[source] for source in audit.rests if source in doubtful}
-        for need in audit.needs:
-            if need in old and touched <= old[need].keys():
-                inputs[input_of(need)] = min(old[need][domain] for domain in touched)
+        for need in (need for need in audit.needs if need in old and touched):
+            if input_of(need) not in doubtful and touched <= old[need].keys():
+                inputs[input_of(need)] = (space.as_of - max(old[need][domain] for domain in touched)).days
         if inputs:
             doubted[key] = inputs
     return doubted
-
-
-def _ages(space: TrustSpace, domains: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Return by need the domains of which its observation says nothing any more, each with its age."""
-    times: dict[str, dict[str, datetime]] = {"observation": {}, "tls": {}}
-    for name, why, at in zip(*(domains[c] for c in ("domain", "why", "observed_at")), strict=True):
-        if not set(UNSEEN).isdisjoint(why.get("receives", ())) and not pd.isna(at):
-            times["observation"][name] = at
-        if "tls-old" in why.get("tls", ()) and (servers := presented(space).of.get(name)):
-            times["tls"][name] = min(server.at for server in servers)
-    return {need: {n: (space.as_of - at).days for n, at in ages.items()} for need, ages in times.items()}
 
 
 def records_of(space: TrustSpace, names: Iterable[str], language: str = "") -> Iterator[dict[str, Any]]:
@@ -262,10 +256,11 @@ def hosts(space: TrustSpace, kind: str) -> pd.DataFrame:
     for part in space.parts() if space.observation is not None else ():
         view = seen_of(part)
         if kind == "NS":
-            for zone, domains in view.zones.items():
-                pairs |= {(domain, name) for name in view.network.zone(zone).names for domain in domains}
-        for domain in view.methods if kind == "MX" else ():
-            pairs |= {(domain, host) for host in view.network.exchangers(domain)}
+            names = {zone: view.network.zone(zone).names for zone in view.zones}
+            zones = view.zones.items()
+            pairs |= {(domain, name) for zone, domains in zones for domain in domains for name in names[zone]}
+        else:
+            pairs |= {(name, host) for name in view.methods for host in view.network.exchangers(name)}
     return pd.DataFrame(sorted(pairs), columns=["domain", "host"], dtype="str")
 
 
@@ -276,19 +271,13 @@ def behind(space: TrustSpace, host: str) -> pd.DataFrame:
     observation (who is behind it is unknown), `UnknownNameError` if no domain is.
     """
     if space.observation is None:
-        raise InputError(
-            "the data folder holds no observation", remedy="`mssante-audit observe dns --data DIR` makes one"
-        )
-    pairs = [
-        (domain, kind, name)
-        for kind in ("NS", "MX")
-        for domain, name in hosts(space, kind).itertuples(index=False, name=None)
-    ]
-    names, key = dict.fromkeys(domain_key(name) for *_, name in pairs), domain_key(host)
-    if key not in names:
-        others = difflib.get_close_matches(key, names, 3, cutoff=0.6)
-        raise UnknownNameError(
-            f"no observed domain is behind {host!r}", remedy=f"Near: {', '.join(others)}" if others else None
-        )
-    rows = [(*pair, *space.owners[pair[0]][:2]) for pair in pairs if domain_key(pair[2]) == key]
-    return frame_of(rows, _FRAMES["behind"])
+        remedy = "`mssante-audit observe dns --data DIR` makes one"
+        raise InputError("the data folder holds no observation", remedy=remedy)
+    pairs = pd.concat([hosts(space, kind).assign(kind=kind) for kind in ("NS", "MX")])
+    keys, key = pairs["host"].map(domain_key), domain_key(host)
+    if not (keys == key).any():
+        others = difflib.get_close_matches(key, keys.unique(), 3, cutoff=0.6)
+        near = f"Near: {', '.join(others)}" if others else None
+        raise UnknownNameError(f"no observed domain is behind {host!r}", remedy=near)
+    behind = pairs.loc[keys == key, ["domain", "kind", "host"]].itertuples(index=False, name=None)
+    return frame_of([(*pair, *space.owners[pair[0]][:2]) for pair in behind], _FRAMES["behind"])

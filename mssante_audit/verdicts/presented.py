@@ -20,6 +20,7 @@ import pandas as pd
 
 from mssante_audit.audits.certificates import MOST, OLD, SeenServer, presented
 from mssante_audit.base.frames import columns_of, described, frame_of
+from mssante_audit.network.hosts import YES, Part
 from mssante_audit.network.mail import Arrival
 from mssante_audit.observe.tls.observation import NOT_VISITED, TELLING, changes, turned_away
 from mssante_audit.space.trust import TrustSpace
@@ -36,14 +37,11 @@ _WORST = ("fail", "warn", "unknown", "ok")
 class Tls(NamedTuple):
     """What is known of the servers of a domain."""
 
-    grade: str
-    cause: str = ""
+    part: Part
     old: bool = False
     """Whether a server was seen too long ago: what was found of it then makes no check fail any more."""
-    refused: bool = False
-    """Whether all servers were seen too long ago, and none was right then."""
-    met: tuple[str, ...] = ()
-    """What was met at each server, where all were visited lately and none let us in."""
+    reception: Part = YES
+    """What decides whether mail arrives, where the DNS leads it to them (`receiving`)."""
 
 
 class ServerView(NamedTuple):
@@ -59,7 +57,7 @@ class ServerView(NamedTuple):
 class Wire(NamedTuple):
     """What is known of a domain's servers, and of each of them."""
 
-    tls: Tls = Tls("unknown", "no_tls")
+    tls: Tls = Tls(Part("no_tls"))
     servers: tuple[ServerView, ...] = ()
     missing: tuple[str, ...] = ()
     """Mail hosts and addresses that no visit tells of."""
@@ -70,14 +68,12 @@ def wire_of(space: TrustSpace) -> Wire:
     if space.tls is None:
         return Wire()
     if not space.domains:
-        return Wire(Tls("unknown", "tls-nobody"))
-    domain, tls = min(tls_of(space).items(), key=lambda item: _WORST.index(item[1].grade))
+        return Wire(Tls(Part("tls-nobody")))
+    domain, tls = min(tls_of(space).items(), key=lambda item: _WORST.index(item[1].part.grade))
     view, oldest = presented(space), space.thresholds.oldest_observation(space.as_of)
-    chains = ((server, server.chain) for server in view.of[domain])
-    servers = (
-        ServerView(s, s.at < oldest, c.faults(s.at, view.listed[domain]) if c else ()) for s, c in chains
-    )
-    return Wire(tls, tuple(servers), tuple(view.missing[domain]))
+    listed, servers = view.listed[domain], view.of[domain]
+    views = [ServerView(s, s.at < oldest, s.chain.faults(s.at, listed) if s.chain else ()) for s in servers]
+    return Wire(tls, tuple(views), tuple(view.missing[domain]))
 
 
 def tls_of(space: TrustSpace) -> dict[str, Tls]:
@@ -90,36 +86,32 @@ def tls_of(space: TrustSpace) -> dict[str, Tls]:
         wrong = [server for server in recent if not view.right(domain, server)]
         old = len(recent) < len(informative)
         complete = bool(recent) and len(recent) == len(servers) and not view.missing[domain]
+        let_in = any(s.outcome in (*TELLING, *NOT_VISITED, "lost") and not turned_away(s) for s in servers)
+        seen_all = not view.missing[domain] and all(server.at >= oldest for server in servers)
+        met = [f"{s.name}: {s.detail[:200] or s.outcome}" for s in servers[:MOST]]
+        reception = Part("tls-refused", {"hosts": met}) if met and seen_all and not let_in else YES
         if wrong:
-            tls = Tls("fail", "tls-none") if complete and wrong == recent else Tls("warn", "tls-some", old)
+            part = reception = Part("tls-none" if complete and wrong == recent else "tls-some")
         elif any(server.protocol in OLD for server in recent):
-            tls = Tls("warn", "tls-protocol", old)
+            part = reception = Part("tls-protocol")
         elif complete:
             judged = all(server.chain and server.chain.state for server in informative)
-            tls = Tls("ok") if judged else Tls("unknown", "tls-alone")
+            part = YES if judged else Part("tls-alone")
         else:
             none = not servers and not view.missing[domain]
-            cause = "not-reached" if none else "tls-old" if old else "tls-unseen"
-            refused = old and not any(view.right(domain, server) for server in informative)
-            tls = Tls("unknown", cause, old, refused)
-        let_in = any(s.outcome in (*TELLING, *NOT_VISITED, "lost") and not turned_away(s) for s in servers)
-        if not (let_in or view.missing[domain]) and all(server.at >= oldest for server in servers):
-            tls = tls._replace(met=tuple(f"{s.name}: {s.detail[:200] or s.outcome}" for s in servers))
-        of_domains[domain] = tls
+            part = Part("not-reached" if none else "tls-old" if old else "tls-unseen")
+            if old and not any(view.right(domain, server) for server in informative):
+                reception = part
+        of_domains[domain] = Tls(part, old, reception)
     return of_domains
 
 
 def receiving(mail: Arrival, tls: Tls | None) -> Arrival:
     """Return whether mail arrives where the DNS leads it, once certificates have their say."""
-    if tls is None or mail.receives not in ("yes", "degraded"):
+    if tls is None or tls.reception is YES or mail.receives not in ("yes", "degraded"):
         return mail
-    if tls.grade in ("warn", "fail"):
-        return replace(mail, receives="no" if tls.grade == "fail" else "degraded", cause=tls.cause, facts={})
-    if tls.refused:
-        return replace(mail, receives="unknown", cause=tls.cause, facts={})
-    if tls.met:
-        return replace(mail, receives="unknown", cause="tls-refused", facts={"hosts": list(tls.met[:MOST])})
-    return mail
+    part = tls.reception
+    return replace(mail, receives=part.receives, cause=part.cause, facts=part.facts)
 
 
 def servers_shown(space: TrustSpace) -> pd.DataFrame:

@@ -42,10 +42,8 @@ def ask_declared(
     `trusted` is what `mssante_audit.whitelist.signature.trust` returns.
     """
     domain = canonical(row["domain"])
-    servers, mail_server = (
-        tuple(dict.fromkeys(filter(None, (canonical(row[name]) for name in names))))
-        for names in (("primary_server", "secondary_server"), ("mail_server",))
-    )
+    named = [canonical(row[name]) for name in ("primary_server", "secondary_server", "mail_server")]
+    servers, mail_server = (tuple(dict.fromkeys(filter(None, part))) for part in (named[:2], named[2:]))
     names = servers if servers and (row["delegation"] is True or not mail_server) else mail_server
     if not domain or not names or row["withdrawal"] is True:
         return
@@ -60,8 +58,8 @@ def ask_declared(
     yield from findings
     if zone:
         # Resolvers forget the servers of the delegation once they know those that the zone names itself.
-        named = [reply.answers for reply in network.index.about(domain, "NS") if not reply.weak]
-        if others := tuple(sorted(set().union(*named).difference(names))):
+        sets = [reply.answers for reply in network.index.about(domain, "NS") if not reply.weak]
+        if others := tuple(sorted(set().union(*sets).difference(names))):
             at = tuple((n, a) for n in names for a in network.addresses(n) if network.index.usable(a))
             by_zone = {**how, "parent_zone": zone, "parent_servers": at}  # who knows the names in it
             from_zone = network_of(observe_now(zone, **by_zone, declared=others, undelegated=zone))

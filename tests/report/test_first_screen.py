@@ -116,12 +116,12 @@ def test_what_an_old_observation_shows_comes_last_with_its_age():
 
 def test_a_domain_whose_own_answer_is_too_old_is_in_doubt_beside_a_fresh_one(space):
     findings, domains, _ = counted_of(space)
-    assert ms.doubts(space, findings, domains) == {}
+    unlisted = findings[findings["rule"] == "DNS_NO_MX"][:1].assign(rows=[()], facts=[{"domains": ["x.fr"]}])
+    assert ms.doubts(space, findings, domains) == ms.doubts(space, unlisted, domains) == {}
     old = domains["domain"] == domains.loc[domains["dns"] == "fail", "domain"].iloc[0]
     domains.loc[old, "why"] = [{"receives": ["too-old"]}]
     domains.loc[old, "observed_at"] = pd.Timestamp("2026-02-01", tz="UTC")
-    unsure = ms.doubts(space, findings, domains)
-    doubted = findings[findings["fingerprint"].isin(unsure)]
+    doubted = findings[findings["fingerprint"].isin(unsure := ms.doubts(space, findings, domains))]
     assert set(doubted["domain"]) == set(domains.loc[old, "domain"])
     assert list(unsure.values()) == [{"dns": 30}] * len(doubted)
 

@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Hashable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -81,14 +82,12 @@ class Asker:
 
     def go_on(self, replies: Iterable[Reply]) -> None:
         """Take over an earlier start's replies: they are not asked again, and show who is alive."""
-        for reply in replies:
-            if not reply.attempt:
-                continue
+        for reply in (reply for reply in replies if reply.attempt):
             self.replies[key(reply)] = reply
             if not reply.silent:
                 lane = self._lane(reply.address, reply.transport)
                 lane.answers += 1
-                lane.edns_seen = lane.edns_seen or reply.edns
+                lane.edns_seen |= reply.edns
 
     async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
         """Ask, again if need be, and return the last thing observed; who is not `patient` may ask others.
@@ -111,29 +110,20 @@ class Asker:
         if not patient:
             self.replies[key(ask)] = reply
         if ask.transport == "udp" and (reply.outcome == "truncated" or (patient and reply.silent)):
-            reply = await self._settled(ask, reply, patient=patient)
+            lane, tcp, other = self._lane(ask.address, "udp"), self._lane(ask.address, "tcp"), reply
+            if not reply.silent or not tcp.silent or tcp.answers:
+                other = await self.ask(ask._replace(transport="tcp"), patient=patient)
+            if reply.silent and not reply.attempt:
+                # Not sent so far: the silence may be about other questions only.
+                walked = other.silent and ask.step == "walk" and ask.qtype == "MX"
+                async with lane.probing if walked else nullcontext():
+                    if not other.silent or (walked and lane.missed < MOST_MISSED):
+                        await self._enter(lane.pace)
+                        reply = await self._try(ask, lane, 1)
+            if reply.outcome == "truncated" or (reply.silent and not other.silent):
+                reply = other
         # Who is in a hurry asks someone else.
         return self._write(reply) if patient and reply.silent and not reply.attempt else reply
-
-    async def _settled(self, ask: Ask, reply: Reply, *, patient: bool) -> Reply:
-        """Return the final reply to a question that was silent or truncated over UDP."""
-        lane, tcp, other = self._lane(ask.address, "udp"), self._lane(ask.address, "tcp"), reply
-        if not reply.silent or not tcp.silent or tcp.answers:
-            other = await self.ask(ask._replace(transport="tcp"), patient=patient)
-        if reply.silent and not reply.attempt:
-            # Not sent so far: the silence may be about other questions only.
-            if not other.silent:
-                reply = await self._once_more(ask, lane)
-            elif ask.step == "walk" and ask.qtype == "MX":
-                async with lane.probing:
-                    if lane.missed < MOST_MISSED:
-                        reply = await self._once_more(ask, lane)
-        return other if reply.outcome == "truncated" or (reply.silent and not other.silent) else reply
-
-    async def _once_more(self, ask: Ask, lane: _Lane) -> Reply:
-        """Ask over a lane that has been silent so far."""
-        await self._enter(lane.pace)
-        return await self._try(ask, lane, 1)
 
     def skip(self, ask: Ask, flags: str = "") -> None:
         """Write, once, that a question was not sent, and why, as flags of the reply that there is not."""
@@ -206,7 +196,7 @@ class Asker:
             lane.edns = lane.edns_seen = not retried.silent and retried.rcode not in NO_EDNS
             return retried if lane.edns else reply
         elif not reply.silent:
-            lane.edns_seen = lane.edns_seen or edns
+            lane.edns_seen |= edns
         return reply
 
     async def _send(self, ask: Ask, lane: _Lane, attempt: int, *, edns: bool, last: bool = False) -> Reply:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import dns.flags
 import dns.message
@@ -45,12 +45,9 @@ T = TypeVar("T")
 
 def query_wire(qname: str, qtype: str, *, edns: bool = True, rd: bool = False) -> bytes:
     """Return a query with the id 0; with EDNS it asks for DNSSEC records (a referral then shows its DS)."""
-    flags, edns_version = dns.flags.RD if rd else 0, 0 if edns else False
     size = 1232  # as agreed on the DNS flag day 2020: no fragments
-    message = dns.message.make_query(
-        qname, qtype, use_edns=edns_version, want_dnssec=edns, payload=size, id=0, flags=flags
-    )
-    return message.to_wire()
+    options: dict[str, Any] = {"use_edns": 0 if edns else False, "want_dnssec": edns, "payload": size}
+    return dns.message.make_query(qname, qtype, id=0, flags=dns.flags.RD if rd else 0, **options).to_wire()
 
 
 def is_reply_to(wire: bytes, query: bytes) -> bool:

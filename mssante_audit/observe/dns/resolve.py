@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mssante_audit.observe.dns.asker import Asker
 from mssante_audit.observe.dns.exchange import reaches
 from mssante_audit.observe.dns.names import is_between, is_under, upwards
-from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply
+from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply, servers_in
 from mssante_audit.values.hosts import can_be_asked
 
 MAX_ALIASES = 13  # aliases followed from one name: no resolver follows more than twelve, as measured
@@ -110,7 +110,7 @@ class Resolver:
         """Ask each of a zone's servers, as those above and the zone itself name them."""
         async with self._looking[zone]:
             if spare := self._spare.pop(zone, ())[:MAX_SPARE]:
-                candidates = (*await self._usable_servers(domain, spare), *self.zones.get(zone, ()))
+                candidates = (*await self.usable_servers(domain, spare), *self.zones.get(zone, ()))
                 self.zones[zone] = tuple(sorted({server.address: server for server in candidates}.values()))
         servers = self.zones.get(zone, ())[:MAX_SERVERS]
         replies = await self.ask_all(domain, zone, servers, name, qtype)
@@ -119,7 +119,7 @@ class Resolver:
             names_itself = set().union(*(r.data("NS", zone) for r in replies if r.outcome != "referral"))
             unasked = sorted(names_itself.difference(server.name for server in servers))[:MAX_SPARE]
             addresses = {server.address for server in servers}
-            others = [s for s in await self._usable_servers(domain, unasked) if s.address not in addresses]
+            others = [s for s in await self.usable_servers(domain, unasked) if s.address not in addresses]
             replies += await self.ask_all(domain, zone, others, name, qtype)
         return replies
 
@@ -130,7 +130,7 @@ class Resolver:
         questions = (Ask(domain, step, zone, qname, qtype, *server) for server in servers)
         return await asyncio.gather(*map(self._asker.ask, questions))
 
-    async def _usable_servers(self, domain: str, names: Sequence[str]) -> list[Server]:
+    async def usable_servers(self, domain: str, names: Sequence[str]) -> list[Server]:
         """Look servers up; return each on the addresses that may be asked."""
         looked_up = await asyncio.gather(*(self.addresses(domain, name) for name in names))
         named = zip(names, looked_up, strict=True)
@@ -216,9 +216,8 @@ class Resolver:
             self.signed.add(zone)
         if zone in self.zones:
             return
-        names = sorted(referral.data("NS", zone))
-        glue = referral.addresses(names)
-        reached = tuple(Server(n, a) for n in glue for a in sorted(glue[n]) if self.usable(a))
+        names = servers_in([referral], zone)
+        reached = tuple(Server(n, a) for n, glue in names.items() for a in sorted(glue) if self.usable(a))
         others = tuple(name for name in names if name not in {server.name for server in reached})
         if not reached:
             reached, others = await self._reach(domain, others, zone, chain)

@@ -6,7 +6,7 @@ hosts lie in. Nothing is assumed about where zones begin.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -15,14 +15,14 @@ from dns.inet import is_address
 from mssante_audit.observe.dns.asker import Asker, once
 from mssante_audit.observe.dns.names import canonical, is_under
 from mssante_audit.observe.dns.resolve import MAX_SERVERS, Resolver, Server
-from mssante_audit.observe.lines import Ask, Reply, own_answers
+from mssante_audit.observe.lines import Ask, Reply, own_answers, servers_in
 
 MAX_NAMES = 32  # names of servers followed for one zone; a note says if there were more
 # Mail hosts followed for one domain, those first that senders prefer: of more BIND takes none.
 MAX_HOSTS = 100
 NOBODY = "."  # the target of the MX of a domain that takes no mail (RFC 7505)
 Servers = tuple[Server, ...]
-Glue = dict[str, set[str]]
+Glue = Mapping[str, set[str]]
 T = TypeVar("T")
 
 
@@ -50,11 +50,10 @@ class Walker:
         if names and not settings.undelegated:
             await self._look_up("", names)
             return True
-        if names or not servers:
-            reply = None if names else await self._resolver.resolve("", self._parent, "NS")
-            servers = []
-            for name in (names or sorted(reply.data("NS", self._parent) if reply else ()))[:MAX_NAMES]:
-                servers += [Server(name, address) for address in await self._resolver.addresses("", name)]
+        if not (names or servers) and (reply := await self._resolver.resolve("", self._parent, "NS")):
+            names = tuple(sorted(reply.data("NS", self._parent)))
+        if names:
+            servers = await self._resolver.usable_servers("", names[:MAX_NAMES])
         self.servers = tuple(s for s in servers if self._resolver.usable(s.address))
         self._resolver.zones[self._parent] = self.servers
         questions = [Ask("", "apex", self._parent, self._parent, "SOA", *server) for server in self.servers]
@@ -64,7 +63,7 @@ class Walker:
                 self._resolver.signed.add(self._parent)
             if any(reply.outcome == "answer" for reply in replies):
                 return True
-        return bool(names)
+        return bool(settings.declared)
 
     async def look_at_parent(self) -> None:
         """Ask the parent's servers about their own zone, and those above for its DS; nobody waits for it."""
@@ -103,12 +102,8 @@ class Walker:
         carried = [o for o in replies if o.outcome != "referral"]
         questions = (Ask(domain, "walk", o.zone, cut, "NS", o.server, o.address) for o in carried)
         evidence = [*replies, *await asyncio.gather(*map(self._asker.ask, dict.fromkeys(questions)))]
-        names = sorted(set().union(*(reply.data("NS", cut) for reply in evidence)))
-        names = self._first(cut, names, MAX_NAMES, f"of {len(names)} names of servers not followed")
-        glue: Glue = {}
-        for reply in evidence:
-            for name, addresses in reply.addresses(names).items():
-                glue.setdefault(name, set()).update(addresses)
+        glue = servers_in(evidence, cut)
+        names = self._first(cut, [*glue], MAX_NAMES, f"of {len(glue)} names of servers not followed")
         above = [Ask(domain, "apex", o.zone, cut, "DS", o.server, o.address) for o in replies]
         if carried and not any(reply.data("DS", cut) for reply in evidence):
             evidence += await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
@@ -126,19 +121,15 @@ class Walker:
             self._resolver.zones.setdefault(zone, usable)
         servers: dict[str, Server] = {}
         followed: set[str] = set()
-        unusable: set[str] = set()
         while names:
             followed.update(names)
             looked_up = await asyncio.gather(*(self._resolver.addresses(domain, name) for name in names))
             fresh: dict[str, Server] = {}  # an address is asked once, under however many names it is known
             for name, addresses in zip(names, looked_up, strict=True):
                 for address in (*sorted(glue.get(name, ())), *addresses):
-                    if address in servers or address in fresh or address in unusable:
-                        continue
-                    if self._resolver.usable(address):
-                        fresh[address] = Server(name, address)
+                    if self._resolver.usable(address) and address not in servers:
+                        fresh.setdefault(address, Server(name, address))
                     elif self._resolver.is_private(address):
-                        unusable.add(address)
                         self._asker.skip(Ask(domain, "apex", zone, zone, "SOA", name, address), "private")
             room = MAX_SERVERS - len(servers)
             new = self._first(zone, list(fresh.values()), room, "addresses of servers not asked")
@@ -190,13 +181,11 @@ class Walker:
         for qtype in dict.fromkeys(o.qtype for o in positive):
             siblings = await self._ask_sibling(domain, zone, where, qname, qtype)
             others = {o.address: own_answers(o) for o in siblings if o.outcome == "answer"}
-            for reply in (o for o in positive if o.qtype == qtype):
-                # The answer of a name beside it: a wildcard's? (RFC 4592, 3.3.1)
-                below = canonical(f"{self._sibling}.{reply.qname}")
-                signed = any(r.type == "RRSIG" for r in reply.records)
-                if below and not signed and others.get(reply.address) == own_answers(reply):
-                    server = Server(reply.server, reply.address)
-                    await self._resolver.ask_all(domain, reply.zone, [server], below, qtype, "sibling")
+            # The answer of a name beside it: a wildcard's? (RFC 4592, 3.3.1)
+            alike = (o for o in positive if o.qtype == qtype and others.get(o.address) == own_answers(o))
+            unsigned = (o for o in alike if not any(r.type == "RRSIG" for r in o.records))
+            alike_servers = [Server(o.server, o.address) for o in unsigned]
+            await self._ask_sibling(domain, zone, alike_servers, f"*.{qname}", qtype)
         return extra
 
     async def _ask_sibling(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -101,13 +101,10 @@ def read_certificate(der: bytes) -> Certificate:
         kind = type(key).__name__.strip("_").removesuffix("PublicKey")
     except (*UNREADABLE, OverflowError) as error:
         return Certificate(name, problem=_cut(str(error)) or type(error).__name__)
-    usages, names = [], []
-    with suppress(x509.ExtensionNotFound):
-        used = parsed.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        usages = [usage.dotted_string for usage in used]
-    with suppress(x509.ExtensionNotFound):
-        alternative = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = alternative.get_values_for_type(x509.DNSName)
+    extensions: dict[type, Any] = {type(extension.value): extension.value for extension in parsed.extensions}
+    usages = [usage.dotted_string for usage in extensions.get(x509.ExtendedKeyUsage, ())]
+    alternative = extensions.get(x509.SubjectAlternativeName)
+    names = alternative.get_values_for_type(x509.DNSName) if alternative else []
     return Certificate(
         name, _cut(parsed.subject.rfc4514_string()), _cut(parsed.issuer.rfc4514_string()),
         parsed.not_valid_before_utc, parsed.not_valid_after_utc,

@@ -128,7 +128,7 @@ class Observed:
 
 def load_servers(
     files: Sequence[File], _domains: Sequence[str], as_of: datetime, since: datetime
-) -> tuple[Observed | None, list[Aside]]:
+) -> tuple[Observed, list[Aside]]:
     """Read observations of TLS (`mssante_audit.observe.kinds.Kind.read`): for each server what was seen last.
 
     A visit that tells something of a server's certificate counts before a later one that does not, as long
@@ -145,8 +145,6 @@ def load_servers(
             if not parts:
                 raise
             unused.append(Aside(file.path.name, "unreadable"))
-    if not parts:
-        return None, unused
     certificates = {name: der for part in reversed(parts) for name, der in part.certificates.items()}
 
     def informative(visit: Visited) -> bool:
@@ -156,9 +154,8 @@ def load_servers(
     visits = [(visit, source) for visit, source in visits if visit.at <= as_of + SKEW]
     visits.sort(key=lambda pair: (informative(pair[0]), pair[0].at))
     last = {(visit.address, visit.port): (visit, source) for visit, source in visits if not visit.sni}
-    with_sni = {
-        (v.address, v.port): (v.sni, v.chain) for v, _ in visits if v.sni and v.chain and informative(v)
-    }
+    named = (visit for visit, _ in visits if visit.sni and visit.chain and informative(visit))
+    with_sni = {(visit.address, visit.port): (visit.sni, visit.chain) for visit in named}
     rows = []
     for place, (visit, source) in sorted(last.items()):
         leaf, by_name = leaf_of(visit.chain, certificates) or Certificate(""), with_sni.get(place, ("", ()))

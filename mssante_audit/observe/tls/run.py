@@ -7,9 +7,8 @@ takes three quarters of the CPU, and OpenSSL works beside Python.
 import base64
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -162,53 +161,50 @@ class _Run:
                         progress(Progress(sum(counts[outcome] for outcome in TELLING), len(servers), counts))
 
     def _results(self, pending: Iterable[tuple[MailServer, str]], at_once: int) -> Iterator[Result | None]:
-        """Yield visits as they end, made by so many threads; ``None`` while none does."""
-        waiting: SimpleQueue[tuple[MailServer, str]] = SimpleQueue()
-        results: SimpleQueue[Result | Exception] = SimpleQueue()
-        lacking, stopped = [ResourceError("no room for a thread on this machine")], threading.Event()
-        for visit_to_make in pending:
-            waiting.put(visit_to_make)
+        """Yield visits as they end, each made by a thread, so many at once; ``None`` while none ends."""
+        results: SimpleQueue[tuple[MailServer, str, datetime, Visit | Exception]] = SimpleQueue()
+        waiting, at_work, stopped = deque(pending), 0, threading.Event()
 
-        def work() -> None:
+        def work(server: MailServer, name: str) -> None:
+            place = server.address, server.port
+            begin = self.ended.get(place, -1e9) + self.settings.pause
+            if stopped.wait(max(0.0, begin - time.monotonic())):
+                return
+            failed = any(visited.outcome == "handshake-failed" for visited in self.met[place])
+            at = self.clock.now()
+            outcome: Visit | Exception
             try:
-                while True:
-                    server, name = waiting.get_nowait()
-                    place = server.address, server.port
-                    begin = self.ended.get(place, -1e9) + self.settings.pause
-                    if stopped.wait(max(0.0, begin - time.monotonic())):
-                        return
-                    failed = any(visited.outcome == "handshake-failed" for visited in self.met[place])
-                    at, oldest = self.clock.now(), failed and not name
-                    visited = visit(*place, name, self.settings, self.offers, oldest=oldest)
-                    self.ended[place] = time.monotonic()
-                    results.put((server, at, visited))
-            except Empty:
-                return  # none is left
-            except ResourceError as error:
-                waiting.put((server, name))  # for those that go on
-                lacking.append(error)
+                outcome = visit(*place, name, self.settings, self.offers, oldest=failed and not name)
+                self.ended[place] = time.monotonic()
             except Exception as error:
-                results.put(error)
+                outcome = error
+            results.put((server, name, at, outcome))
 
-        # Nobody waits for those that still talk when a run is broken off.
-        remaining = waiting.qsize()
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(at_once, remaining))]
         try:
-            for thread in threads:
-                with suppress(RuntimeError):  # no room for one more: those there are do
-                    thread.start()
-            while remaining:
-                # Asked before the queue is: the last thread may put its visit there, and end, in between.
-                at_work = any(thread.is_alive() for thread in threads)
-                result = None
-                with suppress(Empty):
-                    result = results.get(timeout=_TICK)
-                    remaining -= 1
-                if isinstance(result, Exception):
-                    raise result
-                if not result and not at_work:
-                    raise lacking[-1]
-                yield result
+            while waiting or at_work:
+                while waiting and at_work < at_once:
+                    try:  # nobody waits for those that still talk when a run is broken off
+                        threading.Thread(target=work, args=waiting[0], daemon=True).start()
+                    except RuntimeError:
+                        if not at_work:
+                            raise ResourceError("no room for a thread on this machine") from None
+                        at_once = at_work
+                    else:
+                        waiting.popleft()
+                        at_work += 1
+                try:
+                    server, name, at, outcome = results.get(timeout=_TICK)
+                except Empty:
+                    yield None
+                    continue
+                at_work -= 1
+                if isinstance(outcome, ResourceError) and at_work:  # there is room for those at work
+                    waiting.append((server, name))
+                    at_once = at_work
+                elif isinstance(outcome, Exception):
+                    raise outcome
+                else:
+                    yield server, at, outcome
         finally:
             stopped.set()
 

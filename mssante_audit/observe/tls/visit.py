@@ -96,7 +96,7 @@ class _Talk:
         self._sock, self._settings = sock, settings
         self._tls: SSL.Connection | None = None  # once the handshake is done: all goes through it
         self._buffer = b""
-        self._until, self._silence = 0.0, ""  # of the step under way
+        self._until, self._silence = 0.0, ""  # of the step under way: its end, and what to say of silence
         self.seen = Visit("")
 
     def converse(self, sni: str, offer: SSL.Context) -> Visit:
@@ -123,12 +123,12 @@ class _Talk:
             deciding, _ = self._ask(hello, "no reply to EHLO over TLS", ending=False)
             self._leave()
             detail = "" if deciding[0] == "2" else deciding
-        except _Ended as ended:
-            detail = f"over TLS: {ended.args[1]}"
+        except (_Ended, SSL.Error) as error:
+            detail = f"over TLS: {error.args[1] if isinstance(error, _Ended) else _alert(error)}"
         return replace(self.seen, outcome="presented", detail=detail)
 
     def _leave(self) -> None:
-        with suppress(_Ended):
+        with suppress(_Ended, SSL.Error):
             self._send(b"QUIT\r\n")
 
     def _start_tls(self, sni: str, offer: SSL.Context) -> None:
@@ -137,7 +137,7 @@ class _Talk:
         if sni:
             tls.set_tlsext_host_name(sni.encode("ascii", "ignore"))
         tls.set_connect_state()
-        self._expect("no reply to the handshake")
+        self._until, self._silence = time.monotonic() + self._settings.timeout, "no reply to the handshake"
         while True:
             try:
                 with suppress(SSL.WantReadError):
@@ -157,8 +157,7 @@ class _Talk:
                 self._tls = tls
                 return  # what is left to send goes with the EHLO
             self._pass_on(tls)
-            data = self._receive(begun=received > 0)
-            if not data:
+            if not (data := self._receive(begun=received > 0)):
                 raise _Ended("handshake-failed", "the connection was closed")
             if not received and data[0] not in range(20, 24):  # a TLS record (RFC 8446, 5.1)
                 raise _Ended("plaintext-injected", data)
@@ -171,7 +170,7 @@ class _Talk:
         """Send a command, if any; return the line of the reply that decides, and all. No 2xx is the end."""
         if command:
             self._send(f"{command}\r\n".encode())
-        self._expect(silence)
+        self._until, self._silence = time.monotonic() + self._settings.timeout, silence
         lines = self._reply()
         if not command:
             self.seen.banner = shown(lines[0])
@@ -180,17 +179,12 @@ class _Talk:
             raise _Ended({"4": "busy", "5": "refused"}.get(deciding[0], "garbage"), deciding)
         return deciding, lines
 
-    def _expect(self, silence: str) -> None:
-        """Start a deadline; `silence` is the message if nothing comes."""
-        self._until, self._silence = time.monotonic() + self._settings.timeout, silence
-
     def _reply(self) -> list[str]:
         lines: list[str] = []
         size = 0
         while True:
             while b"\n" not in self._buffer:
-                data = self._hear(begun=bool(self._buffer or lines))
-                if not data:
+                if not (data := self._hear(begun=bool(self._buffer or lines))):
                     raise _Ended("refused", "the connection was closed")
                 self._buffer += data
                 if len(self._buffer) > MAX_REPLY:
@@ -214,20 +208,14 @@ class _Talk:
                 self._pass_on(self._tls)
             except SSL.ZeroReturnError:
                 return b""
-            except SSL.Error as error:
-                raise _Ended("refused", _alert(error)) from None
-            data = self._receive(begun=begun)
-            if not data:
+            if not (data := self._receive(begun=begun)):
                 return b""
             self._tls.bio_write(data)
         return self._receive(begun=begun)
 
     def _receive(self, *, begun: bool) -> bytes:
-        remaining = self._until - time.monotonic()
         try:
-            if remaining <= 0:
-                raise TimeoutError
-            self._sock.settimeout(remaining)
+            self._sock.settimeout(max(1e-6, self._until - time.monotonic()))  # 0 would be without waiting
             return self._sock.recv(1 << 14)
         except TimeoutError:
             raise _Ended(*(("slow", "a reply without end") if begun else ("silent", self._silence))) from None
@@ -235,14 +223,11 @@ class _Talk:
             return b""  # reset: closed, too
 
     def _send(self, data: bytes) -> None:
-        if not self._tls:
-            self._send_plain(data)
-            return
-        try:
+        if self._tls:
             self._tls.sendall(data)
-        except SSL.Error as error:
-            raise _Ended("refused", _alert(error)) from None
-        self._pass_on(self._tls)
+            self._pass_on(self._tls)
+        else:
+            self._send_plain(data)
 
     def _pass_on(self, tls: SSL.Connection) -> None:
         with suppress(SSL.WantReadError):
