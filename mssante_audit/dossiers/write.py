@@ -19,6 +19,8 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from mssante_audit.base import export, reading, resources, staging, workers
 from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import AuditError, InputError, ParameterError
@@ -207,6 +209,8 @@ def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
 # -- a run, and what it leaves ------------------------------------------------------------------------------
 
 
+# Dossiers are made of thousands of small frames, whose texts Python takes apart faster than Arrow.
+@pd.option_context("mode.string_storage", "python")
 def write_dossiers(
     out: Path,
     *,

@@ -290,9 +290,7 @@ def perform(step: str, tonight: Night) -> Result:
     begin, facts, why = time.monotonic(), dict[str, Any](), dict[str, Any]()
     outcome: Literal["done", "failed"] = "failed"
     try:
-        # Their pages are made of thousands of small frames, whose texts Python takes apart faster than Arrow.
-        storage = "python" if step in (dossiers.__name__, site.__name__) else "auto"
-        with using_language(tonight.config.lang), pd.option_context("mode.string_storage", storage):
+        with using_language(tonight.config.lang):
             message, facts = STEPS[step](tonight)
         outcome = "done"
     except AuditError as error:
