@@ -276,9 +276,11 @@ def servers_in(replies: Iterable[Reply], zone: str) -> dict[str, set[str]]:
     """Return the servers that replies name for a zone, sorted, each with the addresses beside them (glue)."""
     servers: dict[str, set[str]] = {}
     for reply in replies:
-        glue = [r for r in reply.records if r.section == "additional" and r.type in ("A", "AAAA")]
-        for name in reply.data("NS", zone):
-            servers.setdefault(name, set()).update(r.data for r in glue if r.owner == name)
+        names = reply.data("NS", zone)
+        servers |= {name: servers.get(name, set()) for name in names}
+        for record in reply.records:
+            if record.section == "additional" and record.type in ("A", "AAAA") and record.owner in names:
+                servers[record.owner].add(record.data)
     return dict(sorted(servers.items()))
 
 
