@@ -234,7 +234,10 @@ def observation_files(folder: Path, kind: str = "dns") -> list[Path]:
 def find_observations(data: Path, kind: str = "dns") -> list[File]:
     """Return the observations of a kind in a data folder or in ``observations/`` below, last begun first."""
     paths = [path for folder in (data, data / "observations") for path in folder.glob("*.jsonl.gz")]
-    files = [_file(path) for path in paths if not path.is_dir() and _kind(path.name) == kind]
+    paths = [path for path in paths if not path.is_dir() and _kind(path.name) == kind]
+    dated = sorted((path for path in paths if begun_at(path.name)), key=lambda path: path.name)
+    old = set(dated[:-400])  # their names tell when they were begun; the others are opened
+    files = [_file(path, opened=path not in old) for path in paths]
     files.sort(key=lambda file: (file.begun, file.path.name), reverse=True)
     # One that cannot be read is refused if its name says that it is the newest, and not passed over.
     last = max(files, key=lambda file: file.path.name, default=None)
@@ -267,13 +270,14 @@ def _kind(name: str) -> str:
     return prefix if _STAMPED.fullmatch(name) or prefix in FORMS else DNS.kind
 
 
-def _file(path: Path) -> File:
+def _file(path: Path, *, opened: bool = True) -> File:
     """Read the first line of a file; one without counts from the date in its name, and is refused later."""
     with suppress(InputError, OSError, zlib.error, ValueError, KeyError, TypeError, OverflowError):
-        with open_regular(path) as file:
-            head = zlib.decompressobj(31).decompress(file.read(1 << 16), 1 << 16)
-        header = dict(json.loads(head.partition(b"\n")[0]))
-        return File(path, datetime.fromisoformat(header["at"]).astimezone(UTC), header)
+        if opened:
+            with open_regular(path) as file:
+                head = zlib.decompressobj(31).decompress(file.read(1 << 16), 1 << 16)
+            header = dict(json.loads(head.partition(b"\n")[0]))
+            return File(path, datetime.fromisoformat(header["at"]).astimezone(UTC), header)
     return File(path, begun_at(path.name) or datetime.min.replace(tzinfo=UTC), {})
 
 
