@@ -98,7 +98,7 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
 
 SEPARATORS = ";,\t|"
 CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
-_EVEN = re.compile(f"[^#{CONTROL[1:-1]}]*+")  # a text without them, and without errors of a spreadsheet
+ODD = re.compile(f"#|{CONTROL}")  # also what begins an error of a spreadsheet
 
 
 def _decoded(file: str, raw: bytes) -> str:
@@ -139,7 +139,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     if width > MAX_COLUMNS:
         raise InputError("more than {} columns", MAX_COLUMNS, file=file, line=below)
     headings = [" ".join(cell.split()) for cell in heading.headings]
-    sheet = Sheet(file, headings, heading_row=below, odd=not _EVEN.fullmatch(text))
+    sheet = Sheet(file, headings, heading_row=below, odd=bool(ODD.search(text)))
 
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
 
