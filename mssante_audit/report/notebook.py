@@ -207,8 +207,8 @@ class Report:
         drawn.index = drawn.index.map(findings.title_of)
         rule, number = charts.largest(drawn.head(BARS))
         reading = say(
-            "Des règles montrées, « {first} » compte le plus de constats à traiter : {most} sur {all}. "
-            "{n:constat est|constats sont} une erreur ou un défaut critique.",
+            "Des règles montrées, celle qui compte le plus de constats à traiter ({most} sur {all}) : "
+            "{first}. {n:constat est|constats sont} une erreur ou un défaut critique.",
             first=rule, most=number, all=len(self.todo), n=int(drawn[["critical", "error"]].to_numpy().sum()),
         )  # fmt: skip
         extent = say("{k} règles se sont déclenchées, dont {top} sont montrées.", k=len(drawn), top=BARS)

@@ -146,9 +146,9 @@ def families(page):
     worst = next(name for name in drawn if sum(grave == name) == grave.value_counts().max())
     rest = counts.drop(list(drawn))
     yield (
-        f"« {longest(drawn)} » compte le plus de constats à traiter : {counts.max()} sur "
-        f"{len(asks)}. Erreurs et défauts critiques : {sum(grave == worst)} sur {len(grave)} dans « {worst} "
-        f"». Non dessinées : {len(rest)} autres familles, {rest.sum()} constats."
+        f"La famille qui compte le plus de constats à traiter ({counts.max()} sur {len(asks)}) : "
+        f"{longest(drawn)}. Celle qui a le plus d’erreurs et de défauts critiques ({sum(grave == worst)} "
+        f"sur {len(grave)}) : {worst}. Non dessinées : {len(rest)} autres familles, {rest.sum()} constats."
     )
 
 
@@ -333,9 +333,9 @@ def rules(page):
     drawn = page.counts("Constats à traiter, par règle")
     assert {name: titles[name] for name in drawn} == drawn
     yield (
-        f"Des règles montrées, « {longest(drawn)} » compte le plus de constats à traiter : "
-        f"{max(drawn.values())} sur {len(page.todo)}. {len(page.grave)} constats sont une erreur ou un "
-        f"défaut critique."
+        f"Des règles montrées, celle qui compte le plus de constats à traiter ({max(drawn.values())} sur "
+        f"{len(page.todo)}) : {longest(drawn)}. {len(page.grave)} constats sont une erreur ou un défaut "
+        f"critique."
     )
     if len(held) > len(drawn):
         yield f"{len(held)} règles se sont déclenchées, dont {len(drawn)} sont montrées."
