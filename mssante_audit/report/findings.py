@@ -68,17 +68,21 @@ def unevaluated(space: TrustSpace, found: pd.DataFrame) -> frozenset[str]:
     return frozenset(code for code, r in catalogue().items() if r.audit in failed or (cut and r.compares))
 
 
-def unknown(what: Mapping[str, Sequence[str]]) -> str:
-    """Say what could not be checked, what it lacks (by its name), and what to do; "" for nothing."""
-    if not what:
-        return ""
+def gaps(what: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return by what could not be checked, and what it lacks (by its name), what to do, each thing once."""
     words = {need: called[language.current_language()] for need, called in known_needs().items()}
-    reasons = [(listing([words[need] for need in needs]), translated(name)) for name, needs in what.items()]
-    sentences = [f"{listing(rules)} ({reason})" for reason, rules in grouped(reasons).items()]
     to_do = names("to_do") | {kind.need: kind.remedy for kind in KINDS}
-    remedies = [gettext(to_do[need]) for need in dict.fromkeys(chain(*what.values()))]
-    text = "Non vérifié, et donc inconnu : {what}. {remedies}"
-    return format_text(text, what=sentences, remedies=" ".join(remedies))
+    remedies: dict[str, str] = {}
+    for needs, titles in grouped((tuple(needs), translated(name)) for name, needs in what.items()).items():
+        unchecked = f"{listing(titles)} ({listing([words[need] for need in needs])})"
+        remedies[unchecked] = " ".join(gettext(to_do.pop(need)) for need in needs if need in to_do)
+    return remedies
+
+
+def unknown(what: Mapping[str, Sequence[str]]) -> str:
+    """Say what could not be checked, what it lacks, and what to do (`gaps`)."""
+    remedies, text = gaps(what), "Non vérifié, et donc inconnu : {what}. {remedies}"
+    return format_text(text, what=[*remedies], remedies=" ".join(filter(None, remedies.values())))
 
 
 def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:

@@ -334,10 +334,10 @@ class Report:
         return results.record(self.space, self.every, name=self.name, title=title, calendar=calendar)
 
 
-def unmade(space: TrustSpace) -> str:
-    """Say which audits lack their input, and what to do; "" if none does."""
+def unmade(space: TrustSpace) -> Html:
+    """Show which audits lack their input, and what to do, or that none does."""
     titles = {registry.title_of_audit(name): needs for name, needs in lacking(space).items()}
-    return findings.unknown(titles)
+    return macro("notebook.unmade", findings.gaps(titles))
 
 
 def by_severity(by: pd.Series, findings: pd.DataFrame) -> pd.DataFrame:

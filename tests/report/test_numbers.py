@@ -131,7 +131,7 @@ def answer(page):
     yield f"À traiter d’abord : … ({first['domains']} domaines, {first['mailboxes']} boîtes)."
     findings = ms.audit_all(page.space)
     others = int(((findings["domains"] > 0) & ~findings["domain"].isin(page.entries["domain"])).sum())
-    yield f"Chaque audit a eu les données qu’il lui faut. {others} constats portent sur des noms …"
+    yield f"{others} constats portent sur des noms …"
 
 
 def families(page):
