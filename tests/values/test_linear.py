@@ -38,7 +38,7 @@ PIECES = (
 """What a long text is made of."""
 
 
-@pytest.mark.parametrize("start", ["", "("])
+@pytest.mark.parametrize("start", ["", pytest.param("(", marks=pytest.mark.long)])
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_long_text_of_anything_takes_linear_time(piece: str, start: str) -> None:
     text = start + piece * (20_000 // len(piece))
