@@ -9,11 +9,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import dns.dnssec
@@ -184,7 +185,7 @@ def look_with_resolvers(folder: Path, cases: Sequence[Case]) -> None:
     with (
         running(folder, cases) as anchor,
         resolving(folder / "resolvers", anchor),
-        ThreadPoolExecutor(1) as pool,
+        ProcessPoolExecutor(1, get_context("spawn")) as pool,  # who asks is not kept waiting by our threads
     ):
         replies = pool.submit(ask_all, domains, learnt)
         observe_cases(folder, cases, timeout=3)
