@@ -129,6 +129,12 @@ def without_signatures(query: Message, _message: Message) -> Message:
     return message
 
 
+def other_soa(_query: Message, message: Message) -> Message:
+    for rrset in message.authority:
+        rrset.name = dns.name.from_text("example")
+    return message
+
+
 def other_mx(query: Message, message: Message) -> Message:
     if query.question[0].rdtype != MX:
         return message
@@ -168,6 +174,6 @@ SPOILT: dict[str, Spoil] = {
     "lower": recased(bytes.lower), "upper": recased(bytes.upper),
     "two-aliases": alias_of("mx1.mail.example.", "mx2.mail.example."), "no-middle": no_middle,
     "no-sig": without_signatures, "other-mx": other_mx,
-    "no-opt": lambda _, message: message.use_edns(-1) or message,
+    "no-opt": lambda _, message: message.use_edns(-1) or message, "other-soa": other_soa,
 }  # fmt: skip
 """What is done to a good reply."""

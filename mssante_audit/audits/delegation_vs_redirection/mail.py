@@ -144,7 +144,7 @@ def _unanswered(view: ObservedZones, domain: str, visit: ZoneVisit) -> None:
         if over_udp and sound and unanswered:
             failing[address] = over_udp.outcome, over_udp
         elif answer.kind == "odd" and answer.reply:
-            failing[address] = answer.reply.odd, answer.reply
+            failing[address] = answer.reply.odd or answer.reply.outcome, answer.reply
     if failing:
         servers = [server(zone, address, outcome=failing[address][0]) for address in sorted(failing)]
         replies = [reply for _, reply in failing.values()]

@@ -168,7 +168,7 @@ def _unread(sock: socket.socket) -> float:
     """
     with suppress(OSError):
         seconds, nanoseconds = struct.unpack("@2l", fcntl.ioctl(sock, _STAMP, bytes(struct.calcsize("@2l"))))
-        return max(0.0, time.time() - seconds - nanoseconds / 1e9)
+        return max(0.0, time.time() - float(seconds) - float(nanoseconds) / 1e9)
     return 0.0
 
 
