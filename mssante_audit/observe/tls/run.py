@@ -163,7 +163,7 @@ class _Run:
     def _results(self, pending: Iterable[tuple[MailServer, str]], most: int) -> Iterator[Result | None]:
         """Yield visits as they end, each made by a thread, so many at once; ``None`` while none ends.
 
-        Where this machine lacks what a visit takes there are fewer at once, and one more after each that ends.
+        Where this machine lacks what a visit takes there are fewer, and one more after each that ends.
         """
         at_once = most
         results: SimpleQueue[tuple[MailServer, str, datetime, Visit | Exception]] = SimpleQueue()
