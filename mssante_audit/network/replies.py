@@ -188,7 +188,7 @@ class ReplyIndex:
             a: [self.over(*question, a, t) for t in TRANSPORTS] for a in self._addresses.get(question, ())
         }
         answers = {address: self._answer(*pair, walked=walked) for address, pair in pairs.items()}
-        if not any(answer.informs for answer in answers.values()):
+        if zone != self.parent and not any(answer.informs for answer in answers.values()):
             for address, (udp, tcp) in pairs.items():
                 if udp and is_asked_over_tcp(udp) and not (tcp and self._over(tcp).kind):
                     answers[address] = UNKNOWN
@@ -218,7 +218,7 @@ class ReplyIndex:
             return UNKNOWN
         if answer.kind == "lame" and udp.qtype == "MX" and udp.hollow:  # resolvers ask on for the address
             of_address = [self.answer(udp.zone, udp.qname, t, udp.address) for t in ("A", "AAAA")]
-            if any(part.answers for address in of_address for part in address.replies):
+            if any(part.answers or part.alias for address in of_address for part in address.replies):
                 return ServerAnswer("odd", udp)
             return answer if all(address.kind for address in of_address) else UNKNOWN
         if answer.informs and udp.qtype == "MX":  # it may have said otherwise over TCP, or another time

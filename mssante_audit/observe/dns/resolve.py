@@ -131,8 +131,13 @@ class Resolver:
         return await self._over_tcp(questions, await asyncio.gather(*map(self._asker.ask, questions)))
 
     async def _over_tcp(self, questions: Sequence[Ask], replies: list[Reply]) -> list[Reply]:
-        """Ask those that refuse over UDP over TCP, where nobody answers: Knot Resolver does (measured)."""
-        if any(reply.usable or reply.outcome == "referral" for reply in replies):
+        """Ask those that refuse over UDP over TCP, where nobody answers: Knot Resolver does (measured).
+
+        But not the parent's servers: they are asked about each domain, and may refuse since that is too much.
+        """
+        settings = self._asker.settings
+        parent = settings.undelegated or settings.parent_zone
+        if any(reply.usable or reply.outcome == "referral" or reply.zone == parent for reply in replies):
             return replies
         refusing = (is_asked_over_tcp(reply) for reply in replies)
         asked = zip(questions, replies, refusing, strict=True)
