@@ -170,14 +170,14 @@ def output(*command: str) -> str:
 
 def look(folder: Path) -> None:
     """Look with both; to be run inside the namespace."""
-    from dnsscene import findings, observe_cases, running
+    from dnsscene import judged, observe_cases, running
 
     hints = folder / "hints"
     hints.write_text(HINTS)
     with running(folder), ThreadPoolExecutor(6) as pool:
         theirs = list(pool.map(lambda case: zonemaster(case.tested, hints), CASES))
         observe_cases(folder, timeout=3)
-    ours = {name: sorted(rules) for name, rules in findings(folder).items()}
+    ours = {name: sorted(rules) for name, rules in judged(folder)[2].items()}
     seen = {"ours": ours, "theirs": dict(zip((case.name for case in CASES), theirs, strict=True))}
     (folder / "seen.json").write_text(json.dumps(seen))
     verdicts_table.look(folder / "hard", lambda domain: zonemaster(domain, hints, "WARNING"))

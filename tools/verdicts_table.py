@@ -34,14 +34,12 @@ def look(folder: Path, zonemaster: Callable[[str], Mapping[str, str]]) -> None:
 
 def lines(folder: Path) -> list[str]:
     """Return the table, from what `look` left."""
-    from dnsscene import answers, findings
+    from dnsscene import judged
 
-    resolved = {
-        d: read_resolved(replies) for d, replies in json.loads((folder / "told.json").read_text()).items()
-    }
+    resolved = read_resolved(folder)
     zonemaster = json.loads((folder / "zonemaster.json").read_text())
     clean = zonemaster[next(case.domain for case in HARD if case.name == CLEAN)]
-    mail, rules = answers(folder, HARD), findings(folder, HARD)
+    mail, _, rules = judged(folder, HARD)
     columns = ("case", "`receives`", "findings", "resolvers", "Zonemaster")
     table = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
     for case in HARD:

@@ -166,12 +166,13 @@ class MailHosts:
     def implicit(self, name: str, addresses: frozenset[str] | None, partly: str = "") -> Ways:
         """Take a domain's own address for its mail host (RFC 5321, 5.1); ``None``: look it up.
 
-        `partly`: which resolvers obtain it, one of `PARTIAL` if not all.
+        `partly`: which resolvers obtain it, or come to its name, one of `PARTIAL` if not all.
         """
         if addresses is None:
             host = self.host(name)
             if host.state == "nodata":
                 return Ways(YES, Part("no-mail", {"name": name, "zone": ""}), frozenset(), (host,))
+            host = host._replace(state=partly) if partly and host.state == "good" else host
         else:
             families = (frozenset(a for a in addresses if (":" in a) is six) for six in (False, True))
             found = (Lookup("found" if a else "nodata", (a,), partly=partly) for a in families)

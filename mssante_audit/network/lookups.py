@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from mssante_audit.network.dnssec import Chains
-from mssante_audit.network.replies import NO_EVIDENCE, PARTIAL, UNKNOWN, ReplyIndex, ServerAnswer
+from mssante_audit.network.replies import NO_EVIDENCE, UNKNOWN, ReplyIndex, ServerAnswer, partly_of
 from mssante_audit.observe.dns.names import is_between, is_under, upwards
 from mssante_audit.observe.lines import Reply, servers_in
 from mssante_audit.whitelist.rows import grouped
@@ -118,7 +118,7 @@ class Lookups:
         own_sets = self._own_sets(zone, of_zone) if in_full and zone != self._index.parent else ""
         if NO_EVIDENCE in kinds or way is None or own_sets is None:
             return Lookup("", (), zone)
-        kind = "" if "said" in kinds else min(kinds, key=PARTIAL.index)
+        kind = partly_of(kinds)
         data = frozenset().union(*(reply.answers for reply in replies))
         if data and not merging:
             lookup = Lookup("found", (data,), zone, tuple(r for r in replies if r.answers)[:1])

@@ -4,7 +4,7 @@ Silence counts once its last attempt is there, an answer over TCP once it is kno
 less leaves open is no evidence, and decides nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, Field, ValidationError
 
 from mssante_audit.observe.dns.names import is_under
-from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, TRANSPORTS, Reply
+from mssante_audit.observe.lines import INFORMATIVE, NO_EDNS, TRANSPORTS, Reply, is_asked_over_tcp
 from mssante_audit.observe.observation import Observation
 from mssante_audit.values.hosts import can_be_asked, is_public
 from mssante_audit.whitelist.rows import grouped
@@ -24,8 +24,8 @@ PARTIAL = ("bogus", "tcp", "slow", "notimp", "odd")
 NO_EVIDENCE = ""
 WALKED = ("MX", "A", "AAAA", "SOA")
 # Milliseconds for which every resolver waits (measured: BIND gives up on a server that takes 4 seconds); and
-# for an address, once the same server has taken as long for the MX.
-PATIENCE, SLOW = 3000.0, 2000.0
+# for an address, once the same server has taken as long for the MX (BIND: 1.75 seconds, and not 1.85).
+PATIENCE, SLOW = 3000.0, 1800.0
 _OF_EDNS = {"notimp": "notimp", "dropped": "edns", "badvers": "edns"}  # how it takes EDNS → kind of answer
 MAX_RECORDS = 100  # of one name and type: of more BIND takes none (`max-records-per-type`)
 # Networks for documentation and benchmarks (RFC 5737, 2544, 3849): a laboratory has them for public ones.
@@ -63,6 +63,11 @@ class ServerAnswer(NamedTuple):
 
 
 UNKNOWN = ServerAnswer(NO_EVIDENCE)
+
+
+def partly_of(kinds: Collection[str]) -> str:
+    """Return which resolvers take one of several answers: one of `PARTIAL`, or "" if all do."""
+    return "" if "said" in kinds else min(kinds, key=PARTIAL.index)
 
 
 class _Given(BaseModel):
@@ -182,7 +187,12 @@ class ReplyIndex:
         pairs = {
             a: [self.over(*question, a, t) for t in TRANSPORTS] for a in self._addresses.get(question, ())
         }
-        return {address: self._answer(*pair, walked=walked) for address, pair in pairs.items()}
+        answers = {address: self._answer(*pair, walked=walked) for address, pair in pairs.items()}
+        if zone != self.parent and not any(answer.informs for answer in answers.values()):
+            for address, (udp, tcp) in pairs.items():
+                if udp and is_asked_over_tcp(udp) and not (tcp and self._over(tcp).kind):
+                    answers[address] = UNKNOWN
+        return answers
 
     def answer(
         self, zone: str, qname: str, qtype: str, address: str, *, walked: bool = False
@@ -206,6 +216,11 @@ class ReplyIndex:
         answer, other = self._over(udp), UNKNOWN if tcp is None else self._over(tcp)
         if compared and not other.kind and answer.kind not in ("truncated", "silent"):
             return UNKNOWN
+        if answer.kind == "lame" and udp.qtype == "MX" and udp.hollow:  # resolvers ask on for the address
+            of_address = [self.answer(udp.zone, udp.qname, t, udp.address) for t in ("A", "AAAA")]
+            if any(part.answers or part.alias for address in of_address for part in address.replies):
+                return ServerAnswer("odd", udp)
+            return answer if all(address.kind for address in of_address) else UNKNOWN
         if answer.informs and udp.qtype == "MX":  # it may have said otherwise over TCP, or another time
             asked = (self._asked.get((udp.zone, udp.qname, "MX", udp.address, t), ()) for t in TRANSPORTS)
             same = ([reply for reply in replies if reply.outcome == "answer"] for replies in asked)
@@ -225,7 +240,8 @@ class ReplyIndex:
             elsewhere = {*self._silent_over_tcp.get(udp.address, ())} - first
             sure = other.failed or (tcp is None and answer.kind == "silent" and elsewhere)
             return answer if sure else UNKNOWN
-        return other._replace(kind="tcp") if compared and answer.kind and other.informs else answer
+        over_tcp = other.informs and (compared or is_asked_over_tcp(udp))
+        return other._replace(kind="tcp") if over_tcp and answer.kind else answer
 
     def _over(self, reply: Reply) -> ServerAnswer:
         """Return what a transport's best reply comes to."""

@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 from mssante_audit.network.dnssec import Chains
 from mssante_audit.network.hosts import NOT_REACHED, YES, MailHost, MailHosts, Part, Ways, together, worst
 from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Lookup, Lookups
-from mssante_audit.network.replies import MAX_RECORDS, NO_EVIDENCE, PARTIAL, ReplyIndex, ServerAnswer
+from mssante_audit.network.replies import (
+    MAX_RECORDS,
+    NO_EVIDENCE,
+    PARTIAL,
+    ReplyIndex,
+    ServerAnswer,
+    partly_of,
+)
 from mssante_audit.observe.dns.names import is_under
 from mssante_audit.observe.dns.walk import MAX_NAMES
 from mssante_audit.observe.lines import Reply, servers_in
@@ -102,7 +109,8 @@ class Walk:
             part = visit.part if visit.part.receives == "degraded" else NOT_REACHED
             return Ways(visit.part, part, frozenset(), (visit,))
         at = [[reply.address for reply in replies] for replies in saying.values()]
-        denying = [a for a, answer in visit.answers.items() if answer.reply and answer.reply.denies]
+        failing = ((a, answer.reply) for a, answer in visit.answers.items() if answer.failed)
+        denying = [address for address, reply in failing if reply and reply.denies]
         if denying and visit.part is YES:
             led.append(self._ways_of(zone, name, ("nothing",), (), depth))
             at.append(denying)
@@ -232,19 +240,20 @@ class Walk:
         contents: list[Content] = [("mx", exchangers_in(reply.direct))] if reply.direct else []
         if reply.alias:
             contents.append(("alias", reply.alias, len(reply.chain) - 1, reply.alias in reply.chain[:-1]))
-            contents += [("alias", other, 1, other == reply.qname) for other in reply.other_aliases]
+            contents += [("alias", other, 1, other == reply.qname) for other in reply.aliases[1:]]
         if contents or reply.outcome in ("nxdomain", "answer"):
             return contents or [("nxdomain",) if reply.outcome == "nxdomain" else ("unheard",)]
         answers = [self._index.answer(reply.zone, reply.qname, t, reply.address) for t in ("A", "AAAA")]
         udp = self._index.over(reply.zone, reply.qname, "MX", reply.address, "udp")
         # Where UDP says something else, no addresses are asked for.
-        is_asked = udp is None or udp.silent or udp.outcome in ("nodata", "truncated")
+        is_asked = udp is None or udp.silent or udp.outcome in ("nodata", "truncated") or udp.hollow
         if is_asked and any(answer.kind == NO_EVIDENCE for answer in answers):
             return [("unheard",)]
-        addresses = {a: answer.kind for answer in answers for part in answer.replies for a in part.answers}
-        if addresses:
-            partly = "" if "said" in addresses.values() else min(addresses.values(), key=PARTIAL.index)
-            return [("implicit", frozenset(addresses), partly)]
+        said = [(answer.kind, part) for answer in answers for part in answer.replies]
+        if aliases := {alias: kind for kind, part in said for alias in part.aliases}:
+            return [("implicit", alias, None, partly_of([kind])) for alias, kind in sorted(aliases.items())]
+        if addresses := {address: kind for kind, part in said for address in part.answers}:
+            return [("implicit", reply.qname, frozenset(addresses), partly_of(addresses.values()))]
         return [("failing",) if any(answer.failed for answer in answers) else ("nothing",)]
 
     def _ways_of(self, zone: str, name: str, content: Content, replies: Sequence[Reply], depth: int) -> Ways:
@@ -261,8 +270,8 @@ class Walk:
                     return self._elsewhere(target, links)
                 ways = Ways(Part("alias-lost", {"name": target, "zone": ""}), NOT_REACHED)
                 return ways._replace(met=(Elsewhere(target, Lookup("loop"), ways),))
-            case "implicit", addresses, partly:
-                return self._hosts.implicit(name, addresses, partly)
+            case "implicit", host, addresses, partly:
+                return self._hosts.implicit(host, addresses, partly)
             case ("failing",):
                 return Ways(YES, Part("exchangers-lost", {"hosts": [name]}))
             case ("unheard",):

@@ -173,11 +173,17 @@ class Reply(NamedTuple):
         return {r.owner for r in self.records if r.section == "authority" and r.type == "NS"} <= {self.qname}
 
     @property
+    def hollow(self) -> bool:
+        """Whether it holds nothing, without authority: resolvers take that for a denial (measured)."""
+        return self.outcome == "lame" and self.rcode == "NOERROR" and not self.records
+
+    @property
     def odd(self) -> str:
         """Why some resolvers reject it (measured), "" if none does.
 
         ``case``: it repeats the question in other letters, which Knot Resolver compares. BIND takes no two
-        aliases of one name (``aliases``), nor a denial with an NS set and without SOA (``no-soa``).
+        aliases of one name (``aliases``), nor a denial with an NS set and without SOA (``no-soa``), or with
+        the SOA of a zone that does not lie in the one asked (``other-soa``).
         """
         if "case" in self.flags.split():
             return "case"
@@ -186,8 +192,12 @@ class Reply(NamedTuple):
             return "aliases"
         if self.outcome != "nodata":
             return ""
-        kinds = {r.type for r in self.records if r.section == "authority"}
-        return "no-soa" if "NS" in kinds and "SOA" not in kinds else ""
+        authority = [r for r in self.records if r.section == "authority"]
+        soas = [r.owner for r in authority if r.type == "SOA"]
+        if not soas:
+            return "no-soa" if any(r.type == "NS" for r in authority) else ""
+        is_inside = self.zone in ("", ".") or any(f".{soa}".endswith(f".{self.zone}") for soa in soas)
+        return "" if is_inside else "other-soa"
 
     @property
     def usable(self) -> bool:
@@ -209,9 +219,10 @@ class Reply(NamedTuple):
         return chain[-1] if len(chain := self.chain) > 1 else ""
 
     @property
-    def other_aliases(self) -> list[str]:
-        """What the name is an alias of besides, where it has several: each resolver takes one."""
-        return sorted(self.data("CNAME", self.qname).difference(self.chain[1:]))
+    def aliases(self) -> list[str]:
+        """The end of its aliases, and what else the name is an alias of: each resolver takes one."""
+        others = self.data("CNAME", self.qname).difference(self.chain[1:])
+        return [self.alias, *sorted(others)] if self.alias else []
 
     @property
     def direct(self) -> frozenset[str]:
@@ -282,6 +293,12 @@ def servers_in(replies: Iterable[Reply], zone: str) -> dict[str, set[str]]:
             if record.section == "additional" and record.type in ("A", "AAAA") and record.owner in names:
                 servers[record.owner].add(record.data)
     return dict(sorted(servers.items()))
+
+
+def is_asked_over_tcp(reply: Reply) -> bool:
+    """Whether an error over UDP has the same asked over TCP, where no server of its zone answers."""
+    of_mail = reply.zone and reply.qtype in ("MX", "A", "AAAA") and reply.step != "sibling"
+    return bool(of_mail) and reply.transport == "udp" and reply.outcome in ("refused", "servfail")
 
 
 def key(query: Reply | Ask) -> tuple[Any, ...]:

@@ -92,17 +92,6 @@ def recursive(query: Message, message: Message) -> Message:
     return flagged(on=dns.flags.RA, off=dns.flags.AA)(query, forward(query, "tcp", ROOT))
 
 
-def truncated(query: Message, message: Message) -> Message:
-    for section in (message.answer, message.authority, message.additional):
-        section.clear()
-    return flagged(on=dns.flags.TC)(query, message)
-
-
-def empty(_query: Message, message: Message) -> Message:
-    message.answer.clear()
-    return message
-
-
 def sideways(query: Message, message: Message) -> Message:
     zone = next((r.name for r in (*message.answer, *message.authority)), query.question[0].name)
     return reply(query, aa=False, authority=[f"{zone} NS {name}." for name in NS])
@@ -126,6 +115,12 @@ def without_signatures(query: Message, _message: Message) -> Message:
     plain = dns.message.make_query(query.question[0].name, query.question[0].rdtype)
     message = forward(plain, "udp")
     message.id = query.id
+    return message
+
+
+def other_soa(_query: Message, message: Message) -> Message:
+    for rrset in message.authority:
+        rrset.name = dns.name.from_text("example")
     return message
 
 
@@ -160,14 +155,15 @@ SPOILT: dict[str, Spoil] = {
     "servfail": saying(2), "refuse": saying(5), "nxdomain": saying(3, -1, aa=True), "formerr": saying(1, -1),
     "notimp": saying(4, -1), "badvers": saying(dns.rcode.BADVERS, 0), "lame": flagged(off=dns.flags.AA),
     "denied": saying(3, 0), "no-aa": flagged(off=dns.flags.AA), "no-soa": no_soa, "recursive": recursive,
-    "truncated": truncated, "formerr-opt": saying(1, 0),
+    "truncated": lambda query, _: flagged(on=dns.flags.TC)(query, reply(query)), "formerr-opt": saying(1, 0),
     "denied-data": lambda _, message: message.set_rcode(3) or message,
     "upward": lambda query, _: reply(query, aa=False, authority=[". NS a.root-servers.net."]),
     "hollow": lambda query, _: reply(query, aa=False), "self-alias": alias_of(""), "alias-alone": alone,
-    "alias-too": alias_of("mx2.mail.example.", apart=True), "nodata": empty, "sideways": sideways,
+    "alias-too": alias_of("mx2.mail.example.", apart=True), "sideways": sideways,
+    "nodata": lambda _, message: message.answer.clear() or message,
     "lower": recased(bytes.lower), "upper": recased(bytes.upper),
     "two-aliases": alias_of("mx1.mail.example.", "mx2.mail.example."), "no-middle": no_middle,
     "no-sig": without_signatures, "other-mx": other_mx,
-    "no-opt": lambda _, message: message.use_edns(-1) or message,
+    "no-opt": lambda _, message: message.use_edns(-1) or message, "other-soa": other_soa,
 }  # fmt: skip
 """What is done to a good reply."""

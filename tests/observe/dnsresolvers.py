@@ -5,13 +5,13 @@ held to. Nothing of theirs outlives `resolving`.
 """
 
 import asyncio
+import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import dns.asyncquery
 import dns.exception
@@ -36,8 +36,7 @@ def need_resolvers() -> None:
     need(not MISSING, HOW)
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(NamedTuple):
     """What one resolver says of a domain's mail."""
 
     rcode: str  # of the answer for MX; `TIMEOUT` where none came
@@ -47,11 +46,8 @@ class Resolved:
     @property
     def reached(self) -> tuple[str, ...]:
         """The exchangers with an address that a stranger can connect to."""
-        return tuple(
-            name
-            for name, addresses in self.exchangers.items()
-            if any(ip_address(a).is_global for a in addresses)
-        )
+        each = self.exchangers.items()
+        return tuple(name for name, its in each if any(ip_address(a).is_global for a in its))
 
 
 @contextmanager
@@ -82,17 +78,17 @@ def _command(name: str, folder: Path, anchor: str) -> list[str]:
     return [str(PLACES["unbound"]), "-d", "-c", config]
 
 
-def ask_all(domains: Sequence[str], learnt: Sequence[str] = ()) -> dict[str, dict[str, dict[str, Any]]]:
-    """Ask every resolver about every domain, all at once; return domain → resolver → fields of `Resolved`.
+def ask_all(domains: Sequence[str], learnt: Sequence[str] = ()) -> dict[str, dict[str, Resolved]]:
+    """Ask every resolver about every domain, all at once; return domain → resolver → what it says.
 
     `learnt`: zones whose servers are asked for before.
     """
 
-    async def run() -> dict[str, dict[str, dict[str, Any]]]:
+    async def run() -> dict[str, dict[str, Resolved]]:
         await asyncio.gather(*(_ask(a, zone, "NS") for zone in learnt for a in ADDRESSES.values()))
         replies = await asyncio.gather(*(_mail(a, d) for d in domains for a in ADDRESSES.values()))
         each = iter(replies)
-        return {d: {name: asdict(next(each)) for name in ADDRESSES} for d in domains}
+        return {d: {name: next(each) for name in ADDRESSES} for d in domains}
 
     return asyncio.run(run())
 
@@ -130,8 +126,7 @@ async def _ask(resolver: str, name: str, qtype: str) -> dns.message.Message | No
     return answer
 
 
-def read_resolved(replies: Mapping[str, Mapping[str, Any]]) -> dict[str, Resolved]:
-    return {
-        name: Resolved(reply["rcode"], {n: tuple(a) for n, a in reply["exchangers"].items()})
-        for name, reply in replies.items()
-    }
+def read_resolved(folder: Path) -> dict[str, dict[str, Resolved]]:
+    """Return what `dnsscene.look_with_resolvers` kept in a folder, by domain and resolver."""
+    told = json.loads((folder / "told.json").read_text())
+    return {domain: {name: Resolved(*reply) for name, reply in of.items()} for domain, of in told.items()}

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import dns.dnssec
@@ -33,9 +34,8 @@ from in_clear import told_in_clear
 from invariants import changes, contradictions
 from made_up import ALPHA, make_space
 
-from mssante_audit.audits.delegation_vs_redirection.observed import seen_of
 from mssante_audit.declarations.register import load_declarations
-from mssante_audit.network.mail import Arrival, mails
+from mssante_audit.network.mail import Arrival, mails, methods
 from mssante_audit.observe.dns.run import ObserveSettings, observe
 from mssante_audit.observe.observation import load_observation
 from mssante_audit.space.trust import Thresholds, TrustSpace
@@ -184,7 +184,7 @@ def look_with_resolvers(folder: Path, cases: Sequence[Case]) -> None:
     with (
         running(folder, cases) as anchor,
         resolving(folder / "resolvers", anchor),
-        ThreadPoolExecutor(1) as pool,
+        ProcessPoolExecutor(1, get_context("spawn")) as pool,  # who asks is not kept waiting by our threads
     ):
         replies = pool.submit(ask_all, domains, learnt)
         observe_cases(folder, cases, timeout=3)
@@ -235,23 +235,24 @@ def spaces(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[tuple[list[C
         )  # fmt: skip
 
 
-def findings(folder: Path, cases: Sequence[Case] = CASES) -> dict[str, set[str]]:
-    """Audit what `observe_cases` wrote; return what is found of each case, by its name."""
-    rules: dict[str, set[str]] = {case.name: set() for case in cases}
-    for mine, space in spaces(folder, cases):
-        for finding in told_in_clear("delegation_vs_redirection", space).itertuples():
-            for row in finding.rows:
-                rules[mine[row - 1].name].add(finding.rule)
-    return rules
+def judged(
+    folder: Path, cases: Sequence[Case] = CASES
+) -> tuple[dict[str, Arrival], dict[str, str], dict[str, set[str]]]:
+    """Return whether mail arrives, and the method, by domain; and what is found, by the name of a case.
 
-
-def answers(folder: Path, cases: Sequence[Case]) -> dict[str, Arrival]:
-    """Return for each domain whether mail arrives, from what `observe_cases` wrote."""
+    All of it from what `observe_cases` wrote.
+    """
     mail: dict[str, Arrival] = {}
+    used: dict[str, str] = {}
+    rules: dict[str, set[str]] = {case.name: set() for case in cases}
     for mine, space in spaces(folder, cases):
         domains = [domain for case in dict.fromkeys(mine) for domain in case.domains]
         mail |= mails(space.observation, domains, datetime.now(UTC), max_age_days=7)
-    return mail
+        used |= methods(space.observation, domains).set_index("domain")["method"].to_dict()
+        for finding in told_in_clear("delegation_vs_redirection", space).itertuples():
+            for row in finding.rows:
+                rules[mine[row - 1].name].add(finding.rule)
+    return mail, used, rules
 
 
 def broken(folder: Path, cases: Sequence[Case], rounds: int) -> list[str]:
@@ -264,13 +265,6 @@ def broken(folder: Path, cases: Sequence[Case], rounds: int) -> list[str]:
         wrong += contradictions(space, told_in_clear("delegation_vs_redirection", space), receives)
         wrong += changes(space, domains, now, rounds)
     return wrong
-
-
-def called(folder: Path, cases: Sequence[Case]) -> dict[str, str]:
-    methods: dict[str, str] = {}
-    for _, space in spaces(folder, cases):
-        methods |= {domain: seen.method for domain, seen in seen_of(space).methods.items()}
-    return methods
 
 
 def _register(cases: list[Case]) -> str:

@@ -8,6 +8,7 @@ import time
 from copy import copy
 from datetime import UTC, datetime
 from itertools import pairwise
+from types import SimpleNamespace
 
 import dns.flags
 import dns.message
@@ -319,6 +320,15 @@ def test_a_reply_from_elsewhere_is_ignored(port, serve, sender, address):
     (observed,), _, asker = ask(port, ASK, retries=0)
     assert (observed.outcome, observed.ignored) == ("timeout", 1)
     assert asker.ignored == {address: 1}
+
+
+def test_a_reply_that_a_busy_machine_is_late_to_read_came_in_time(port, serve, monkeypatch):
+    serve(SERVER, good)
+    waited, clock = iter((0, 0, 9)), SimpleNamespace(**vars(time))  # 9 seconds, until we read
+    clock.time, clock.perf_counter = lambda: time.time() + 9, lambda: time.perf_counter() + next(waited)
+    monkeypatch.setattr(exchange, "time", clock)
+    (observed,), _, asker = ask(port, ASK)
+    assert (observed.outcome, observed.rtt < 1000, asker.late) == ("answer", True, 0)
 
 
 def test_silence_by_chance_is_not_held_against_edns(port, serve):

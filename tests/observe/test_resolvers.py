@@ -11,7 +11,7 @@ import pytest
 from dnscases import ALL, CASES, HARD, NONE, Case
 from dnslab import in_namespace, need_servers
 from dnsresolvers import ADDRESSES, need_resolvers, read_resolved
-from dnsscene import addresses, answers, broken, called, findings
+from dnsscene import addresses, broken, judged
 from smtpservers import ADDRESSES as MAIL_SERVERS
 from smtpservers import HOST, WAYS, need_mail_servers
 
@@ -49,18 +49,12 @@ def hard(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def findings_of(folder):
-    return findings(folder)
+    return judged(folder)[2]
 
 
 @pytest.fixture(scope="module")
-def resolved(hard):
-    replies = json.loads((hard / "told.json").read_text())
-    return {domain: read_resolved(reply) for domain, reply in replies.items()}
-
-
-@pytest.fixture(scope="module")
-def ours(hard):
-    return answers(hard, HARD), called(hard, HARD), findings(hard, HARD)
+def looked(hard):
+    return read_resolved(hard), *judged(hard, HARD)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -69,8 +63,8 @@ def test_each_rule_fires_on_its_zone_and_no_other_does(findings_of, case):
 
 
 @pytest.mark.parametrize("case", HARD, ids=lambda case: case.name)
-def test_resolvers_come_where_the_table_says_and_so_do_we(resolved, ours, case):
-    mail, methods, rules = ours
+def test_resolvers_come_where_the_table_says_and_so_do_we(looked, case):
+    resolved, mail, methods, rules = looked
     for domain in case.domains:
         reached = tuple(name for name, reply in resolved[domain].items() if reply.reached)
         assert case.reached in (None, reached), resolved[domain]
@@ -90,8 +84,8 @@ def test_a_domain_that_is_observed_by_itself_is_judged_as_among_others(tmp_path)
     each = "for case in HARD:\n  if case.alone: observe_cases(folder / case.name, [case])"
     play(tmp_path, HARD, f"with running(folder, HARD):\n {each}")
     for case in cases:
-        assert answers(tmp_path / case.name, [case])[case.domain].receives == case.receives, case.name
-        assert findings(tmp_path / case.name, [case])[case.name] == set(case.rules)
+        mail, _, rules = judged(tmp_path / case.name, [case])
+        assert (mail[case.domain].receives, rules) == (case.receives, {case.name: set(case.rules)})
     assert len(cases) > 10
 
 

@@ -9,11 +9,12 @@ import ssl
 import struct
 import subprocess
 import sys
+import threading
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 from typing import TypeVar
@@ -367,8 +368,17 @@ def test_one_that_was_busy_is_seen_later_in_the_same_run(chain, tmp_path):
         assert (after.at - before.at).total_seconds() - before.seconds >= 0.29
 
 
-def test_no_more_are_met_at_once_than_is_allowed(chain, tmp_path):
-    met, most = 0, 0
+def test_no_more_are_met_at_once_than_is_allowed_and_no_fewer_after_a_lack_of_threads(
+    chain, tmp_path, monkeypatch
+):
+    met, most, begin, places = 0, 0, threading.Thread.start, count()
+
+    def start(thread: threading.Thread) -> None:
+        if next(places) == 3:
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
 
     def counting(script: Script) -> Script:
         async def counted(wire: Wire) -> None:

@@ -68,11 +68,8 @@ def seen(file: str) -> Seen:
 
 
 def _register(space: TrustSpace) -> dict[tuple[str, int], str]:
-    if space.register is None:
-        return {}
-    declared = space.register.declarations
-    columns = (declared[column].tolist() for column in ("file", "row", "domain_key"))
-    return {(file, row): domain for file, row, domain in zip(*columns, strict=True)}
+    declared = space.register.declarations.itertuples() if space.register else ()
+    return {(cells.file, cells.row): cells.domain_key for cells in declared}
 
 
 def _names(space: TrustSpace) -> set[str]:
@@ -83,18 +80,14 @@ def _names(space: TrustSpace) -> set[str]:
     return names | set(space.published or ())
 
 
-def is_test(name: str) -> bool:
-    file, _, function = name.partition("::")
-    return (ROOT / file).is_file() and f"\ndef {function}(" in (ROOT / file).read_text(encoding="utf-8")
-
-
 def example(code: str, part: str) -> tuple[str, Seen | None]:
     """Return what an example names, and what is found where it lies; ``None`` for a test that exists."""
     match = _EXAMPLE.match(RULES[code][part])
     assert match, f"{code}: an example names something first: {RULES[code][part]!r}"
     name, file = match["name"], match["file"] or ""
     if name.startswith("tests/"):
-        assert is_test(name), f"{code}: there is no test {name}"
+        file, _, function = name.partition("::")
+        assert f"\ndef {function}(" in (ROOT / file).read_text("utf-8"), f"{code}: there is no test {name}"
         return name, None
     if name.startswith("variants/"):
         return "", seen(name)

@@ -144,7 +144,7 @@ def _unanswered(view: ObservedZones, domain: str, visit: ZoneVisit) -> None:
         if over_udp and sound and unanswered:
             failing[address] = over_udp.outcome, over_udp
         elif answer.kind == "odd" and answer.reply:
-            failing[address] = answer.reply.odd, answer.reply
+            failing[address] = answer.reply.odd or answer.reply.outcome, answer.reply
     if failing:
         servers = [server(zone, address, outcome=failing[address][0]) for address in sorted(failing)]
         replies = [reply for _, reply in failing.values()]
@@ -279,6 +279,11 @@ def _nothing(
             view.add("DNS_MX_HOST_DEAD", method.name, [domain], method.replies, **facts)
         _reach(view, subject, host, [domain], [domain], method.replies)
         return
+    for host in hosts[:1]:  # what the domain's address is an alias of
+        if host.state == "failed":
+            view.add("DNS_MX_HOST_DEAD", host.name, [domain], method.replies, name=host.name, alias="")
+        elif host.state:
+            view.add("DNS_NO_MX", host.name, [domain], method.replies, alias=host.name, status=host.state)
     if not aliases and not hosts and answers:
         status = "nxdomain" if any(content[0] == "nxdomain" for content, _ in answers) else "nodata"
         zone = method.zone or method.name

@@ -7,6 +7,7 @@ memory left, a question waits, and blames no server.
 
 import asyncio
 import errno
+import fcntl
 import secrets
 import socket
 import struct
@@ -14,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -35,6 +37,7 @@ MAX_RECORDS = 1000
 # Records read of one that has an unreadable one: each can be made to cost as much as a hundred good ones.
 MAX_ODD = 50
 
+_STAMP = 0x8907  # SIOCGSTAMPNS of Linux: when the message came that was read last
 _RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
 # Types whose signatures are kept: those that `mssante_audit.network.dnssec` checks.
 _SIGNED = {"A", "AAAA", "CNAME", "DNAME", "DNSKEY", "DS", "MX", "SOA"}
@@ -82,8 +85,9 @@ class _Question:
         self.place, self.query, self.ignored = place, secrets.token_bytes(2) + query[2:], ignored
         self.strangers, self.start = 0, time.perf_counter()
 
-    def end(self, status: str, wire: bytes = b"") -> Exchange:
-        return Exchange(status, wire, time.perf_counter() - self.start, self.strangers)
+    def end(self, status: str, wire: bytes = b"", unread: float = 0.0) -> Exchange:
+        seconds = time.perf_counter() - self.start - unread
+        return Exchange(status, wire, max(0.0, seconds), self.strangers)
 
     def is_reply(self, wire: bytes, source: tuple[str, int]) -> bool:
         """Tell whether a message is the reply, and count one that is not."""
@@ -99,7 +103,7 @@ class _Question:
         while True:
             wire, source = await asyncio.get_running_loop().sock_recvfrom(sock, 65535)
             if self.is_reply(wire, source[:2]):
-                return self.end("reply", wire)
+                return self.end("reply", wire, _unread(sock))
             await asyncio.sleep(0)  # a flood of forgeries keeps nobody else waiting
 
     async def over_tcp(self, sock: socket.socket) -> Exchange:
@@ -153,7 +157,19 @@ def _socket(address: str, transport: str) -> socket.socket:
     sock.setblocking(False)
     if transport == "udp" and sys.platform == "linux":  # ICMP errors are reported
         sock.setsockopt(*_RECVERR[family], 1)
+        _unread(sock)  # from here on the kernel notes when a message comes
     return sock
+
+
+def _unread(sock: socket.socket) -> float:
+    """Return the seconds for which the last message lay unread, 0 where the kernel does not tell.
+
+    A machine that is busy is slow to read, and its servers are not slow to answer.
+    """
+    with suppress(OSError):
+        seconds, nanoseconds = struct.unpack("@2l", fcntl.ioctl(sock, _STAMP, bytes(struct.calcsize("@2l"))))
+        return max(0.0, time.time() - float(seconds) - float(nanoseconds) / 1e9)
+    return 0.0
 
 
 async def obtained(make: Callable[[], T]) -> T:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mssante_audit.observe.dns.asker import Asker
 from mssante_audit.observe.dns.exchange import reaches
 from mssante_audit.observe.dns.names import is_between, is_under, upwards
-from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply, servers_in
+from mssante_audit.observe.lines import CONCLUSIVE, INFORMATIVE, Ask, Reply, is_asked_over_tcp, servers_in
 from mssante_audit.values.hosts import can_be_asked
 
 MAX_ALIASES = 13  # aliases followed from one name: no resolver follows more than twelve, as measured
@@ -127,8 +127,21 @@ class Resolver:
         self, domain: str, zone: str, servers: Iterable[Server], qname: str, qtype: str, step: str = "address"
     ) -> list[Reply]:
         """Ask each of some servers of a zone the same."""
-        questions = (Ask(domain, step, zone, qname, qtype, *server) for server in servers)
-        return await asyncio.gather(*map(self._asker.ask, questions))
+        questions = [Ask(domain, step, zone, qname, qtype, *server) for server in servers]
+        return await self._over_tcp(questions, await asyncio.gather(*map(self._asker.ask, questions)))
+
+    async def _over_tcp(self, questions: Sequence[Ask], replies: list[Reply]) -> list[Reply]:
+        """Ask those that refuse over UDP over TCP, where nobody answers: Knot Resolver does (measured).
+
+        But not the parent's servers: they are asked about each domain, and may refuse since that is too much.
+        """
+        settings = self._asker.settings
+        parent = settings.undelegated or settings.parent_zone
+        if any(reply.usable or reply.outcome == "referral" or reply.zone == parent for reply in replies):
+            return replies
+        refusing = (is_asked_over_tcp(reply) for reply in replies)
+        asked = zip(questions, replies, refusing, strict=True)
+        return [await self._asker.ask(a._replace(transport="tcp")) if r else o for a, o, r in asked]
 
     async def usable_servers(self, domain: str, names: Sequence[str]) -> list[Server]:
         """Look servers up; return each on the addresses that may be asked."""
@@ -249,10 +262,13 @@ class Resolver:
 
     async def _first(self, questions: list[Ask], outcomes: Iterable[str]) -> Reply | None:
         """Ask until a reply has one of `outcomes`, then the silent for longer; take a weak one at last."""
+        replies: list[Reply] = []
         for patient in (False, True):
             weak = partial = None
+            replies.clear()
             for ask in questions:
                 reply = await self._asker.ask(ask, patient=patient)
+                replies.append(reply)
                 if reply.outcome in outcomes:
                     if reply.edns and reply.transport == "udp":
                         return reply
@@ -261,7 +277,8 @@ class Resolver:
                     weak = weak or reply
             if weak or partial:
                 return weak or partial
-        return None
+        over_tcp = await self._over_tcp(questions, replies)
+        return next((reply for reply in over_tcp if reply.outcome in outcomes), None)
 
 
 def _addresses_in(replies: Iterable[Reply]) -> tuple[str, ...]:

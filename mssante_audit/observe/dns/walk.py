@@ -80,7 +80,7 @@ class Walker:
         while servers:
             replies = await self._resolver.ask_all(domain, zone, servers, qname, "MX", "walk")
             replies += await self._ask_more(domain, zone, qname, replies)
-            aliases = {name for o in replies if o.usable for name in (o.alias, *o.other_aliases)} - {""}
+            aliases = {name for o in replies if o.usable for name in o.aliases}
             await self._look_elsewhere(domain, sorted(aliases))
             await self._follow(domain, replies)
             cuts = Counter(o.cut for o in replies if o.cut)
@@ -166,9 +166,10 @@ class Walker:
     async def _ask_more(self, domain: str, zone: str, qname: str, replies: list[Reply]) -> list[Reply]:
         """Ask those who know the name for what their reply leaves open."""
         extra: list[Reply] = []
-        without = [Server(o.server, o.address) for o in replies if o.outcome == "nodata"]
+        without = [Server(o.server, o.address) for o in replies if o.outcome == "nodata" or o.hollow]
         for qtype in ("A", "AAAA") if without else ():
             extra += await self._resolver.ask_all(domain, zone, without, qname, qtype, "walk")
+        await self._look_up(domain, sorted({name for o in extra for name in o.aliases}))
         if qname == zone:
             return extra
         positive = [o for o in (*replies, *extra) if o.outcome == "answer" or o.weak]

@@ -160,8 +160,12 @@ class _Run:
                         counts = self.counts(servers)
                         progress(Progress(sum(counts[outcome] for outcome in TELLING), len(servers), counts))
 
-    def _results(self, pending: Iterable[tuple[MailServer, str]], at_once: int) -> Iterator[Result | None]:
-        """Yield visits as they end, each made by a thread, so many at once; ``None`` while none ends."""
+    def _results(self, pending: Iterable[tuple[MailServer, str]], most: int) -> Iterator[Result | None]:
+        """Yield visits as they end, each made by a thread, so many at once; ``None`` while none ends.
+
+        Where this machine lacks what a visit takes there are fewer, and one more after each that ends.
+        """
+        at_once = most
         results: SimpleQueue[tuple[MailServer, str, datetime, Visit | Exception]] = SimpleQueue()
         waiting, at_work, stopped = deque(pending), 0, threading.Event()
 
@@ -204,6 +208,7 @@ class _Run:
                 elif isinstance(outcome, Exception):
                     raise outcome
                 else:
+                    at_once = min(most, at_once + 1)
                     yield server, at, outcome
         finally:
             stopped.set()
