@@ -30,7 +30,7 @@ _SIGNED = re.compile(
     r"(?: et | |$))+"
     r"|signee? (?:le|par|electroniquement|numeriquement)\b.*)"
 )
-_NOT = re.compile(r"(?:non|pas|aucune?)(?: [a-z]+){1,4}")
+_NOT = re.compile(r"(?:non|pas|sans|aucune?)(?: [a-z]+){1,4}")
 _NUMBER = re.compile(r"([01])[.,]0+")  # as a spreadsheet or a program exports 1 and 0
 _STROKE = re.compile(r"[-‐-―−_.…\s]*")  # leaves a box empty; other strokes may be somebody's tick
 
@@ -42,7 +42,7 @@ def read_box(value: str, label: str = "") -> bool | None:
         return None
     text = _NUMBER.sub(r"\1", text) if _NUMBER.fullmatch(text) else text
     bare, words = text.strip("[]() ."), fold(text)
-    named = {*words.split()} - {"case"}
+    named = {*words.split()} - {"case", "de", "la"}
     if bare and _TICKS.issuperset(bare):
         return True
     refused = _NOT.fullmatch(words) and not named & _YES.difference(_DONE)
@@ -75,7 +75,7 @@ _NO_PLACE = re.compile(
 _AFTER_DATE = re.compile(
     rf"(?: ?[,;]| à| [–—-]) ?{_PLACE}\.?$| à \d\d?[h:](?:\d\d)?$"
     r"| ?\((?:date de )?(?:la )?sign[^()\d]{0,20}\)$"
-    r"|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,]$"
+    r"|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,;]$"
 )
 _CENTURY = range(2000, 2100)
 _EXCEL_DAY_0 = date(1899, 12, 30)

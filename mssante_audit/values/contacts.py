@@ -34,7 +34,7 @@ CIVILITY = re.compile(
 )
 _LABEL = (
     r"(?:t[ée]l(?:[ée]phone)?s?|portable|port(?=\.)|mobile|mob(?=\.)|fixe|fax|mailto|e-?mails?|mails?|courriels?"
-    r"|m[èe]l(?=\s*:))"
+    r"|m[éèe]l(?=\s*:))"
 )  # fmt: skip
 _LABELS = re.compile(rf"^(?:{_LABEL}\s*[.:]+\s*)+|^{_LABEL}$|(?<=\s){_LABEL}\s*[.:]*$", re.IGNORECASE)
 _MARKUP = re.compile(

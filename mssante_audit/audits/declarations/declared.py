@@ -24,14 +24,15 @@ Check = Callable[[Row], Faults]
 _SERVER_MAX = 63  # characters of a server's name in all (form)
 # The extension that a switchboard asks for, and who answers; hours; what stands before a contract's number.
 _EXTENSION = re.compile(
-    r"(?i)(?:(?:(?:poste?|p\.?|ext\.?|int\.?|choix|#)\s*[:.]?\s*(?:n[°º]\s*)?[0-9](?:\s?[0-9]){0,5}"
-    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|ld|dsi|astreinte|hot ?line|support|t|☎|📞)"
-    r"[\s():-]*)*"
+    r"(?i)(?:(?:(?:poste?|p\.?|ext\.?|int\.?|choix|#)\s*+[:.]?\s*+(?:n[°º]\s*)?[0-9](?:\s?[0-9]){0,5}"
+    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|ld|dsi|astreinte|hot ?line|support|t|☎|📞"
+    r"|num[ée]ro|n[°º]|vert|(?:appel )?gratuit)"
+    r"[\s():-]*+)*+"
 )
-_DISPLAYED = re.compile(r"[^<>@]*<([^<>\s]+@[^<>\s]+)>[\s.,;]*")  # an address as mail programs show it
+_DISPLAYED = re.compile(r"\A[^<>@]*<([^<>\s]+@[^<>\s]+)>[\s.,;]*\Z")  # an address as mail programs show it
 _HOURS = re.compile(
     r"(?i)\(?(?:\bde )?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)?\)?"
-    r"|\(?\b(?:24 ?h? ?/ ?24(?: ?h)?|7 ?j? ?/ ?7(?: ?j)?|24/7|h ?24|jours ouvr[ée]s|hn?o)\b\)?"
+    r"|\(?\b(?:24 ?h? ?/ ?24(?: ?h)?|7 ?j? ?/ ?7(?: ?j)?|24/7|h ?24|jours ouvr[ée]s|hn?o|l-v)\b\)?"
     rf"|\(?(?:\b(?:du|au|et|{'|'.join(WEEKDAYS)})\b ?)+\)?"
 )
 _NUMBER_OF = re.compile(
