@@ -109,8 +109,8 @@ class Register:
         """
         without = [file for file, missing in self.missing.items() if not missing.isdisjoint(columns)]
         kinds = self.problems["kind"]
-        unread = kinds.isin(UNREAD) & self.problems["column"].isin(columns)
-        unread = self.problems[unread | (kinds.eq("row-short") & bool(columns))]
+        of_columns = kinds.isin(UNREAD) & self.problems["column"].isin(columns)
+        unread = self.problems[of_columns | (kinds.eq("row-short") & bool(columns))]
         if not without and unread.empty:
             return declarations
         unread_rows = set(zip(unread["file"], unread["row"], strict=True))
