@@ -275,8 +275,8 @@ def _contacts(row: Row) -> Faults:
         contact = parse_contact(_HOURS.sub("", text) if phone else _DISPLAYED.sub(r"\1", text))
         rest = (leftover.strip(" \t()[]:.-'’") for leftover in contact.leftovers)
         leftover = not all(map(_EXTENSION.fullmatch, rest)) if phone else contact.leftovers
-        of_kind, others = (contact.phones, contact.emails)[:: 1 if phone else -1]
-        if len(of_kind) != 1 or others or contact.malformed or leftover:
+        of_each_kind = (len(contact.phones), len(contact.emails))
+        if of_each_kind != ((1, 0) if phone else (0, 1)) or contact.malformed or leftover:
             yield "DECL_CONTACT_MALFORMED", {"field": label(name), "meant": ""}
         elif not phone:
             domains[name] = contact.emails[0].partition("@")[2]
