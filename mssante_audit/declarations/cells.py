@@ -124,7 +124,7 @@ def split_name(text: str) -> tuple[str, str] | None:
 
     What stands for nothing, or refers to another name, stands for both.
     """
-    if is_nothing(text, "text") or reference(text):
+    if is_nothing(text, "person") or reference(text):
         return text, text
     text = text.strip()
     text = text[civility.end() :] if (civility := CIVILITY.match(text)) else text
@@ -150,7 +150,7 @@ _NOTHING = re.compile(
 )
 # Likewise where no name can stand: Pas-de-Calais is one.
 _CROSSES = re.compile(r"[\W_]*(?:x+|pas d(?:e |['’])[\w '’-]{1,40})[\W_]*", re.I)
-# Likewise where a name or a sentence stands: it is still to come.
+# Likewise where a person is named: who that is is still to come.
 _TO_COME = re.compile(
     r"[\W_]*(?:[àa] (?:compl[ée]ter|d[ée](?:finir|terminer|signer)|pr[ée]ciser|renseigner|remplir|nommer"
     r"|recruter|venir|fournir)|en (?:cours|attente)(?: d(?:e |['’])[a-zéè]+)?|tbd|poste vacant"
@@ -201,9 +201,9 @@ _IF_OTHER = ("technical_manager", "connector")  # only of another than the one a
 
 
 def is_nothing(text: str, kind: str = "") -> bool:
-    """Tell a stroke, or a word for no value; in texts what is still to come, in others ``xxx``, ``pas de …``.
+    """Tell a stroke, or a word for no value; in other fields than texts ``xxx`` and ``pas de …``, too.
 
-    So is a line of DN that holds no more than the form prints.
+    So is a line of DN that holds no more than the form prints, and a ``person`` who is still to come.
     """
     if _STROKES.fullmatch(text):
         return not text.isspace() and text != ""
@@ -211,8 +211,9 @@ def is_nothing(text: str, kind: str = "") -> bool:
         return True
     if len(text) > _LONGEST_REFERENCE:
         return False
-    more = _TO_COME if kind == "text" else _CROSSES if kind else _NOTHING
-    return bool(_NOTHING.fullmatch(text) or more.fullmatch(text))
+    if kind == "person" and _TO_COME.fullmatch(text):
+        return True
+    return bool(_NOTHING.fullmatch(text) or (kind not in ("", "text", "person") and _CROSSES.fullmatch(text)))
 
 
 def reference(text: str, kind: str = "text") -> str | None:
@@ -250,7 +251,8 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
         distinct = pd.Series(column.unique(), dtype="str")
         for text in distinct[~distinct.str.contains(_PLAIN, regex=True)].tolist():
             if _ODD.match(text):
-                role = "nothing" if is_nothing(text, field.kind) else reference(text, field.kind)
+                kind = "person" if field.personal and field.kind == "text" else field.kind
+                role = "nothing" if is_nothing(text, kind) else reference(text, field.kind)
                 odd |= {text: role} if role else {}
         if not odd:
             continue
