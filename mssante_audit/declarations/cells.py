@@ -22,26 +22,27 @@ _TICKS = frozenset("☒☑✅√✓✔✗✘✕✖×■⊠🗷🗵🗹🗸🗶�
 _EMPTY_BOXES = frozenset("☐□▢◻–-")
 _UNTICKED = re.compile(r"[☐□▢◻]|[\[(]\s*[])]")  # beside a word, which then is what the box is called
 _DONE = frozenset(["coche", "cochee"])
-_YES = _DONE | {"x", "xx", "xxx", "oui", "o", "yes", "y", "vrai", "true", "1", "on", "ok"}
+_YES = _DONE | {"x", "xx", "xxx", "v", "oui", "o", "yes", "y", "vrai", "true", "1", "on", "ok"}
 _NO = frozenset(["non", "n", "no", "faux", "false", "0", "off"])
 _SIGNED = re.compile(
-    r"(?:oui )?(?:(?:(?:signee?|signature(?: electronique| numerique| manuscrite)?|cachet|cachetee?"
-    r"|tampon|tamponnee?)(?: et | |$))+"
+    r"(?:oui )?(?:(?:(?:signee?|signature(?: electronique| numerique| manuscrite| scannee)?|cachet|cachetee?"
+    r"|tampon|tamponnee?|lu et approuve|docusign|yousign)(?: de (?:la structure|l etablissement))?"
+    r"(?: et | |$))+"
     r"|signee? (?:le|par|electroniquement|numeriquement)\b.*)"
 )
-_NOT = re.compile(r"(?:non|pas|aucune?)(?: [a-z]+){1,4}")
+_NOT = re.compile(r"(?:non|pas|sans|aucune?)(?: [a-z]+){1,4}")
 _NUMBER = re.compile(r"([01])[.,]0+")  # as a spreadsheet or a program exports 1 and 0
 _STROKE = re.compile(r"[-‐-―−_.…\s]*")  # leaves a box empty; other strokes may be somebody's tick
 
 
-def read_box(value: str) -> bool | None:
-    """Tell whether a box is ticked; None if the cell says neither."""
+def read_box(value: str, label: str = "") -> bool | None:
+    """Tell whether a box is ticked; None if the cell says neither. A tick may be the box's own `label`."""
     text = "".join(c for c in value if not is_hidden(c)).strip()
     if len(text) > LONGEST or "?" in text or value == UNSEEN or CELL_ERROR.fullmatch(text):
         return None
     text = _NUMBER.sub(r"\1", text) if _NUMBER.fullmatch(text) else text
     bare, words = text.strip("[]() ."), fold(text)
-    named = {*words.split()} - {"case"}
+    named = {*words.split()} - {"case", "de", "la"}
     if bare and _TICKS.issuperset(bare):
         return True
     refused = _NOT.fullmatch(words) and not named & _YES.difference(_DONE)
@@ -49,7 +50,7 @@ def read_box(value: str) -> bool | None:
         return False
     if _UNTICKED.search(text):
         return None
-    if (named and _YES.issuperset(named)) or _SIGNED.fullmatch(words):
+    if (named and _YES.union(fold(label).split()).issuperset(named)) or _SIGNED.fullmatch(words):
         return True
     return False if words and is_nothing(text) else None
 
@@ -60,11 +61,11 @@ _DAY = "|".join([*WEEKDAYS, *(rf"{day[:3]}(?=[. ])" for day in WEEKDAYS)])
 _PLACE = r"[^\W\d][^\W\d'’-]*(?:[ '’-][^\W\d'’-]+){0,6}(?: \d\d?(?:er|e|[eè]me))?(?: ?\([^()]{1,30}\))?"
 # A word (`Fait à`), a place (`Pau, le …`), the day of the week.
 _BEFORE_DATE = re.compile(
-    r"(?:(?:date|fait|signée?|le)\b ?: ?|(?:date|fait|signée?) )?"
-    rf"(?:(?:à (?:: ?)?)?(?!(?:le )?(?:{_DAY})\b){_PLACE}(?: ?[,;:]| [–—-]|(?= le ))"
-    rf" ?(?=[cl]e |\d|(?:{_DAY})\b)"
+    r"(?:(?:date|fait|signée?|le)\b ?: ?|(?:(?:en )?date(?: du)?|fait|signée?|ce jour,?) )?"
+    rf"(?:(?:à ?(?:: ?)?)?(?!(?:le )?(?:{_DAY})\b){_PLACE}(?: ?[,;:]| [–—-]|(?= le[ :]))"
+    rf" ?(?=[cl]e[ :]|\d|(?:{_DAY})\b)"
     rf"|à {_PLACE} (?=\d))?"
-    rf"(?:[cl]e (?:: ?)?)?(?:({_DAY})\.?,? )?(?:le )?"
+    rf"(?:[cl]e ?(?:: ?)?)?(?:({_DAY})\.?,? )?(?:le )?"
 )
 _NO_PLACE = re.compile(
     r"\b(?:avant|après|depuis|dès|jusqu|re[çc]ue?|envoyée?|prévue?|valable|modifiée?|partir|annulée?|vers|environ"
@@ -74,7 +75,7 @@ _NO_PLACE = re.compile(
 _AFTER_DATE = re.compile(
     rf"(?: ?[,;]| à| [–—-]) ?{_PLACE}\.?$| à \d\d?[h:](?:\d\d)?$"
     r"| ?\((?:date de )?(?:la )?sign[^()\d]{0,20}\)$"
-    r"|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,]$"
+    r"|[ t]\d\d?[:h]\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:\d\d)?$|[.,;]$"
 )
 _CENTURY = range(2000, 2100)
 _EXCEL_DAY_0 = date(1899, 12, 30)
@@ -89,7 +90,7 @@ def read_date(text: str) -> tuple[date | None, str]:
         if counted.year in _CENTURY:
             return counted, "date-number"
     words = normalize(text).casefold().replace("\u2019", "'")
-    words = re.sub(r" ?/ ?", "/", " ".join(words.split()))
+    words = re.sub(r" ?/ ?", "/", " ".join(words.split())).replace("premier ", "1 ")
     words = re.sub(r"^(20\d\d)([01]\d)([0-3]\d)$", r"\1-\2-\3", words)
     before = _BEFORE_DATE.match(words) if 0 < len(words) <= LONGEST else None
     if not before or _NO_PLACE.search(words):
@@ -97,9 +98,9 @@ def read_date(text: str) -> tuple[date | None, str]:
     words = _AFTER_DATE.sub("", words[before.end() :])
     if match := re.fullmatch(r"(\d{4})([/.-])(\d\d?)\2(\d\d?)", words):
         day, kind = _day(match[1], match[3], match[4])
-    elif match := re.fullmatch(r"(\d\d?)([/. -])(\d\d?)\2(\d{4}|\d\d)", words):
+    elif match := re.fullmatch(r"(\d\d?)(?:er)?([/.,_ -])(\d\d?)\2(\d{4}|\d\d)", words):
         day, kind = _day(match[4], match[3], match[1])
-    elif match := re.fullmatch(r"(\d\d?)(?: ?er?)?[ /-]([a-zéûà]+)\.?[ /-](\d{4}|\d\d)", words):
+    elif match := re.fullmatch(r"(\d\d?)(?: ?er?|°)?[ ./-]?([a-zéûà]+)\.?[ ./-](\d{4}|\d\d)", words):
         day, kind = _day(match[3], str(MONTHS.get(match[2], 0)), match[1])
     else:
         return None, "date"
@@ -123,7 +124,7 @@ def split_name(text: str) -> tuple[str, str] | None:
 
     What stands for nothing, or refers to another name, stands for both.
     """
-    if is_nothing(text) or reference(text):
+    if is_nothing(text, "person") or reference(text):
         return text, text
     text = text.strip()
     text = text[civility.end() :] if (civility := CIVILITY.match(text)) else text
@@ -149,6 +150,13 @@ _NOTHING = re.compile(
 )
 # Likewise where no name can stand: Pas-de-Calais is one.
 _CROSSES = re.compile(r"[\W_]*(?:x+|pas d(?:e |['’])[\w '’-]{1,40})[\W_]*", re.I)
+# Likewise where a person is named: who that is is still to come.
+_TO_COME = re.compile(
+    r"[\W_]*(?:[àa] (?:compl[ée]ter|d[ée](?:finir|terminer|signer)|pr[ée]ciser|renseigner|remplir|nommer"
+    r"|recruter|venir|fournir)|en (?:cours|attente)(?: d(?:e |['’])[a-zéè]+)?|tbd|poste vacant"
+    r"|(?:non|pas encore) (?:d[ée]sign|nomm|recrut|d[ée]fini|pourvu)[ée]?e?)[\W_]*",
+    re.I,
+)
 # A line of DN of which only what the form prints is there.
 _UNFILLED = re.compile(r"\s*CN\s*=[\s.…_]*(?:,\s*(?:OU|O|L|ST|C)\s*=[\s.…_()]*)*", re.I)
 _DITTO = re.compile(r"\s*(?:[\"″〃“”«»]+|''|(?:[\"″〃“”«»]\s*)+)\s*")
@@ -156,6 +164,7 @@ _FIRST = re.compile(
     r"\W*(?:idem|id\b|ibid|ditto|dito|identique|cf\b|voir\b|v\. |comme\b|supra"
     r"|ci[ -](?:dess|joint|contre|apr|av)|tel(?:le)?s? que\b|se r[ée](?:porter|f[ée]rer)\b"
     r"|(?:l[ae]s? )?m[êe]mes?(?: (?:qu|personne|coordonn|num|adresse|contact|struct|op[ée]rat|[ée]tabl)|\W*$)"
+    r"|(?:l[ea] )?(?:(?:che(?:f|ffe) (?:de |du )?projets?|cdp|repr[ée]sentante? l[ée]gale?)\W*$)"
     r"|en (?:annexe|pi[èe]ce)|pi[èe]ces? jointe|pj\b|(?:certificat |dn )?(?:ci-)?jointe?\W*$)",
     re.I,
 )
@@ -175,7 +184,7 @@ _ELSEWHERE = re.compile(
     r"|\bfichier\b|\bmail\b|\bcourriels?\b|\bdessous\b|\bci apres\b|\binfra\b|\bverso\b|\bdossier\b"
     r"|\bpage\b|\bdeclaration\b|\bconvention\b|\blignes?\b"
 )
-_WHOLE = "|".join(pattern.pattern for pattern in (_STROKES, _NOTHING, _CROSSES, _UNFILLED, _DITTO))
+_WHOLE = "|".join(p.pattern for p in (_STROKES, _NOTHING, _CROSSES, _TO_COME, _UNFILLED, _DITTO))
 _ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)  # all that may be struck out, or refer
 # What nothing of this matches, as most cells: numbers, names of certificates, addresses, names of servers.
 _PLAIN = (
@@ -194,7 +203,7 @@ _IF_OTHER = ("technical_manager", "connector")  # only of another than the one a
 def is_nothing(text: str, kind: str = "") -> bool:
     """Tell a stroke, or a word for no value; in other fields than texts ``xxx`` and ``pas de …``, too.
 
-    So is a line of DN that holds no more than the form prints.
+    So is a line of DN that holds no more than the form prints, and a ``person`` who is still to come.
     """
     if _STROKES.fullmatch(text):
         return not text.isspace() and text != ""
@@ -202,7 +211,9 @@ def is_nothing(text: str, kind: str = "") -> bool:
         return True
     if len(text) > _LONGEST_REFERENCE:
         return False
-    return bool(_NOTHING.fullmatch(text) or (kind not in ("", "text") and _CROSSES.fullmatch(text)))
+    if kind == "person" and _TO_COME.fullmatch(text):
+        return True
+    return bool(_NOTHING.fullmatch(text) or (kind not in ("", "text", "person") and _CROSSES.fullmatch(text)))
 
 
 def reference(text: str, kind: str = "text") -> str | None:
@@ -217,7 +228,7 @@ def reference(text: str, kind: str = "text") -> str | None:
     first = _SAME.match(words) or _SEE.match(words)
     rest = words[first.end() :] if first else words
     roles = [role for role, named in _ROLES.items() if named.search(rest)]
-    if first and len(roles) == 1:
+    if len(roles) == 1 and (first or _ROLES[roles[0]].fullmatch(re.sub("^l[ea] ", "", rest))):
         return roles[0]
     if not roles and _BESIDE.fullmatch(words):
         return "beside"
@@ -240,7 +251,8 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
         distinct = pd.Series(column.unique(), dtype="str")
         for text in distinct[~distinct.str.contains(_PLAIN, regex=True)].tolist():
             if _ODD.match(text):
-                role = "nothing" if is_nothing(text, field.kind) else reference(text, field.kind)
+                kind = "person" if field.personal and field.kind == "text" else field.kind
+                role = "nothing" if is_nothing(text, kind) else reference(text, field.kind)
                 odd |= {text: role} if role else {}
         if not odd:
             continue

@@ -38,7 +38,6 @@ class Sheet:
     rows: dict[int, list[str]] = field(default_factory=dict)  # by number, a text for each heading
     heading_row: int | None = None
     problems: list[Problem] = field(default_factory=list)
-    odd: bool = True  # whether there may be control characters and errors of a spreadsheet in it
     lost: dict[str, str] = field(default_factory=dict)  # field that was not found → kind of problem
     sheet: str = ""  # of a workbook, the name of the sheet read, and those of which nothing was
     unread: tuple[str, ...] = ()
@@ -98,7 +97,6 @@ def without_remarks(sheet: Sheet, mapping: Mapping[str, str]) -> Sheet:
 
 SEPARATORS = ";,\t|"
 CONTROL = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
-ODD = re.compile(f"#|{CONTROL}")  # also what begins an error of a spreadsheet
 
 
 def _decoded(file: str, raw: bytes) -> str:
@@ -139,8 +137,7 @@ def read_csv(file: str, raw: bytes, mapping: Mapping[str, str]) -> Sheet:
     if width > MAX_COLUMNS:
         raise InputError("more than {} columns", MAX_COLUMNS, file=file, line=below)
     headings = [" ".join(cell.split()) for cell in heading.headings]
-    sheet = Sheet(file, headings, heading_row=below, odd=bool(ODD.search(text)))
-
+    sheet = Sheet(file, headings, heading_row=below)
     reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
 
     def flagged() -> Iterator[tuple[int, list[str]]]:

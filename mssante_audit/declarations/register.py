@@ -103,9 +103,14 @@ class Register:
         return latest(self.until(as_of))
 
     def having(self, declarations: pd.DataFrame, *columns: str) -> pd.DataFrame:
-        """Return the rows of `declarations` of which all `columns` are there and could be read."""
+        """Return the rows of `declarations` of which all `columns` are there and could be read.
+
+        Of a row with too few cells nobody knows which are missing.
+        """
         without = [file for file, missing in self.missing.items() if not missing.isdisjoint(columns)]
-        unread = self.problems[self.problems["column"].isin(columns) & self.problems["kind"].isin(UNREAD)]
+        kinds = self.problems["kind"]
+        of_columns = kinds.isin(UNREAD) & self.problems["column"].isin(columns)
+        unread = self.problems[of_columns | (kinds.eq("row-short") & bool(columns))]
         if not without and unread.empty:
             return declarations
         unread_rows = set(zip(unread["file"], unread["row"], strict=True))

@@ -102,9 +102,9 @@ def _note(sheet: Sheet, field: Field, where: Any, kind: str, texts: pd.Series) -
 
 def _plain(sheet: Sheet, field: Field, texts: pd.Series) -> pd.Series:
     """Return the texts of a field without slips of spreadsheets, which become problems."""
-    slips = [slip for slip in _SLIPS if (field.kind in slip[1] if slip[1] else sheet.odd)]
+    slips = [slip for slip in _SLIPS if field.kind in slip[1] or not slip[1]]
     odd = "|".join(pattern for _, _, pattern, _ in slips)
-    if not slips or not pd.Series(texts.unique(), dtype="str").str.contains(odd, regex=True).any():
+    if not pd.Series(texts.unique(), dtype="str").str.contains(odd, regex=True).any():
         return texts
     for kind, _, pattern, mend in slips:
         where = texts.str.contains(pattern, regex=True).to_numpy()
@@ -119,7 +119,7 @@ def _typed(sheet: Sheet, field: Field, texts: pd.Series) -> dict[str, pd.Series]
     codes, distinct = pd.factorize(texts)
     read: list[tuple[Any, str]] = [read_date(text) for text in distinct] if field.kind == "date" else []
     for text in distinct if field.kind == "box" else ():
-        tick = read_box(text)
+        tick = read_box(text, field.label)
         read.append((tick, "box" if tick is None and text != UNSEEN else ""))
     kinds = np.array([kind for _, kind in read], dtype="object")[codes]
     for kind in {kind for _, kind in read} - {""}:

@@ -33,7 +33,8 @@ CIVILITY = re.compile(
     re.IGNORECASE,
 )
 _LABEL = (
-    r"(?:t[ée]l(?:[ée]phone)?s?|portable|port(?=\.)|mobile|mob(?=\.)|fixe|fax|mailto|e-?mails?|mails?|courriels?)"
+    r"(?:t[ée]l(?:[ée]phone)?s?|portable|port(?=\.)|mobile|mob(?=\.)|fixe|fax|mailto|e-?mails?|mails?|courriels?"
+    r"|m[éèe]l(?=\s*:))"
 )  # fmt: skip
 _LABELS = re.compile(rf"^(?:{_LABEL}\s*[.:]+\s*)+|^{_LABEL}$|(?<=\s){_LABEL}\s*[.:]*$", re.IGNORECASE)
 _MARKUP = re.compile(

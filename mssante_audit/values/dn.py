@@ -31,9 +31,9 @@ _BARE_SIGNS = {'"': "quotes", "<": "escape", ">": "escape", "\0": "escape"}
 _CODE = re.compile(r" *\( *([^()]*?) *\)$")
 # What tools and people write before a DN.
 _BEFORE = re.compile(
-    r"[«*\s]*(?:subject|sujet|objet|owner|propri[ée]taire|dn)"
-    r"(?:\s+(?:dn|ssl|du\s+certificat|igc[ -](?:sant[ée]|cps))){0,2}\s*[:=]\s*(?=/|[A-Z0-9.]+\s*=)"
-    r"|\s*\(?igc[ -](?:sant[ée]|cps)\)?\s*:?\s*(?=/|CN\s*=)|\s*«\s*",
+    r"[«*\s]*(?:subject|sujet|objet|owner|propri[ée]taire|certificat|dn)"
+    r"(?:\s+\(?(?:dn|ssl|du\s+certificat|igc[ -](?:sant[ée]|cps))\)?){0,2}\s*[:=]\s*(?=/|[A-Z0-9.]+\s*=)"
+    r"|\s*\(?igc[ -](?:sant[ée]|cps)\)?\s*:?\s*(?=/|CN\s*=)|\s*(?:[«*–•-]|1[.)])\s*",
     re.I,
 )
 # Types of attributes as OpenSSL writes them if asked to, and as Windows writes one.

@@ -24,16 +24,21 @@ Check = Callable[[Row], Faults]
 _SERVER_MAX = 63  # characters of a server's name in all (form)
 # The extension that a switchboard asks for, and who answers; hours; what stands before a contract's number.
 _EXTENSION = re.compile(
-    r"(?i)(?:poste?|p\.?|ext\.?|int\.?)\s*[:.]?\s*(?:n[°º]\s*)?[0-9]{1,6}"
-    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|t|"
+    r"(?i)(?:(?:(?:poste?|p\.?|ext\.?|int\.?|choix|#)\s*+[:.]?\s*+(?:n[°º]\s*)?[0-9](?:\s?[0-9]){0,5}"
+    r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|ld|dsi|astreinte|hot ?line|support|t|☎|📞"
+    r"|num[ée]ro|n[°º]|vert|(?:appel )?gratuit)"
+    r"[\s():-]*+)*+"
 )
+_DISPLAYED = re.compile(r"\A[^<>@]*<([^<>\s]+@[^<>\s]+)>[\s.,;]*\Z")  # an address as mail programs show it
 _HOURS = re.compile(
     r"(?i)\(?(?:\bde )?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)?\)?"
-    r"|\(?\b(?:24 ?h ?/ ?24(?: ?h)?|7 ?j ?/ ?7(?: ?j)?|24/7|h ?24)\b\)?"
+    r"|\(?\b(?:24 ?h? ?/ ?24(?: ?h)?|7 ?j? ?/ ?7(?: ?j)?|24/7|h ?24|jours ouvr[ée]s|hn?o|l-v)\b\)?"
     rf"|\(?(?:\b(?:du|au|et|{'|'.join(WEEKDAYS)})\b ?)+\)?"
 )
 _NUMBER_OF = re.compile(
-    r"(?:(?:contrat|num[ée]ro)\b|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?(?:\s*n[°º])?\s*:?", re.I
+    r"(?:votre )?(?:(?:contrat|num[ée]ro|r[ée]f)\b\.?|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?"
+    r"(?:\s*mssant[ée])?(?:\s*n[°º])?\s*:?",
+    re.I,
 )
 _POSTCODE = re.compile(r"(?<!\d)(97133|97150|97[1-6](?=\d\d\b)|98[4-8](?=\d\d\b)|\d\d(?=\d{3}\b))")
 # Beginnings of postal codes of several départements: Saint-Barthélemy and Saint-Martin left 971 in 2007.
@@ -267,10 +272,11 @@ def _contacts(row: Row) -> Faults:
     domains: dict[str, str] = {}  # of the address in a field that holds one
     for name, text in _cells(row, *CONTACTS):
         phone = fields()[name].kind == "phone"
-        contact = parse_contact(_HOURS.sub("", text) if phone else text)
+        contact = parse_contact(_HOURS.sub("", text) if phone else _DISPLAYED.sub(r"\1", text))
         rest = (leftover.strip(" \t()[]:.-'’") for leftover in contact.leftovers)
         leftover = not all(map(_EXTENSION.fullmatch, rest)) if phone else contact.leftovers
-        if len(contact.phones if phone else contact.emails) != 1 or contact.malformed or leftover:
+        of_each_kind = (len(contact.phones), len(contact.emails))
+        if of_each_kind != ((1, 0) if phone else (0, 1)) or contact.malformed or leftover:
             yield "DECL_CONTACT_MALFORMED", {"field": label(name), "meant": ""}
         elif not phone:
             domains[name] = contact.emails[0].partition("@")[2]
