@@ -55,7 +55,7 @@ def dossier(space: TrustSpace, operator_id: str | None, *, masked: bool = False)
         if not listed:
             raise ParameterError("a dossier is about one operator", remedy="This list names none")
         operator_id = max(listed, key=lambda listed_id: len(common.touching.get(listed_id, ())))
-    if operator_id not in common.owners.values():
+    if operator_id not in common.positions:
         raise UnknownNameError("no operator {} in this list", repr(operator_id))
     return Dossier(space, operator_id, masked=masked and not space.show_contacts)
 
@@ -73,7 +73,7 @@ class Dossier:
         self.space, self.operator_id, self.masked = space, operator_id, masked
         self.kind = parse_identifier(operator_id).kind
         self.common = common = survey(space)
-        self.rows = space.entries[space.entries["operator_id"] == operator_id]
+        self.rows = space.entries.iloc[common.positions[operator_id]]
         if masked:
             self.rows = unnamed_rows(space, self.rows, "domain", "operator", "description", "o", "cn")
         tests = self.rows["is_audit_entry"]

@@ -58,7 +58,7 @@ class Survey:
 
     Findings are in words, persons masked unless the space shows contacts; by fingerprint are the `facts` of
     each (persons in clear), the `kinds` of contact in it (``project``, ``support``), and the `remedies`.
-    Rows have `owners`, operators the records of the findings `touching` them.
+    Rows have `owners`, operators `positions` of their rows, and the records of the findings `touching` them.
     """
 
     def __init__(self, space: TrustSpace) -> None:
@@ -71,6 +71,7 @@ class Survey:
         self.remedies = {key: remedy(code, shown_to(self.facts[key], lambda _: False)) for key, code in codes}
         rows, ids = space.entries["row"].tolist(), space.entries["operator_id"].tolist()
         self.owners: dict[int, str] = dict(zip(rows, ids, strict=True))
+        self.positions = grouped((operator_id, at) for at, operator_id in enumerate(ids))
         self.touching: dict[str, list[dict[Any, Any]]] = grouped(
             (operator_id, finding)
             for finding in self.findings.to_dict("records")

@@ -120,7 +120,10 @@ def audit(tonight: Night) -> Done:
         source=Path(space.whitelist.source).name, as_of=space.as_of, follow_up=compared,
     )  # fmt: skip
     results = Results("run", findings, provenance(space))
-    audited = {"results": results.payload(), "waived": export.records(waived), "told": asdict(compared)}
+    # Of each finding what letters ask later; all of it is in findings.json.
+    known = export.records(findings[["fingerprint", "rule", "operator_id"]])
+    kept = {"findings": known, "provenance": results.provenance}
+    audited = {"results": kept, "waived": export.records(waived), "told": asdict(compared)}
     for name, content in (("findings.sarif", log), ("audit.json", audited)):
         export.write_bytes(tonight.folder / name, export.json_bytes(content))
     facts = facts_of(space, findings, waived, compared, tonight.config.mail.lang or tonight.config.lang)
