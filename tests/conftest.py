@@ -45,25 +45,16 @@ from mssante_audit.whitelist.load import load_whitelist
 from tools.sample.dns import OBSERVED_AT
 from tools.sample.dns_world import World, Zone, observe_world
 
+# Tests send signals to their children, which ignore what `nohup` or a shell has this process ignore; of what
+# it handles by a function a child begins with the default. SIGHUP: it survives the terminal, as was asked.
+for number, handler in {
+    signal.SIGHUP: lambda *_: None, signal.SIGINT: signal.default_int_handler,
+    signal.SIGQUIT: signal.SIG_DFL, signal.SIGTERM: signal.SIG_DFL,
+}.items():  # fmt: skip
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
-def let_signals_through() -> None:
-    """Undo what `nohup` and shells do to what runs in the background: tests send signals to their children.
-
-    A child begins with the default wherever we have a function, and goes on ignoring what we ignore.
-    """
-    for number, handler in (
-        (signal.SIGHUP, lambda *_: None),  # so that this process survives the terminal, as was asked for
-        (signal.SIGINT, signal.default_int_handler),
-        (signal.SIGQUIT, signal.SIG_DFL),
-        (signal.SIGTERM, signal.SIG_DFL),
-    ):
-        if signal.getsignal(number) is signal.SIG_IGN:
-            signal.signal(number, handler)
-
-
-let_signals_through()
 forked.install()
-
 
 ROOT = Path(__file__).parents[1]
 CATALOGUE = ROOT / "tests" / "catalogue"
@@ -409,14 +400,23 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.freeze()
 
 
+def is_slow(path: Path) -> bool:
+    """Whether a folder of tests, or a file, is one of the slow."""
+    first, *names = path.relative_to(ROOT).parts
+    return first == "tests" and any(name.startswith(tuple(MARKS["slow"])) for name in names)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave unread of what `make quick` runs nothing: to import it takes half as long as what is run."""
+    return ("not slow" in config.option.markexpr and is_slow(collection_path)) or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make quick` and `make test` leave out; begin with what takes long."""
-    slow, thorough = tuple(MARKS["slow"]), tuple(MARKS["thorough"])
     ranks, groups = {name: number for number, name in enumerate(MARKS["first"])}, {}
     for item in items:
         parts = item.path.relative_to(ROOT).parts
-        takes_long = any(part.startswith(slow) for part in parts[1:]) or item.name.startswith(thorough)
-        if parts[0] == "tests" and takes_long:
+        if is_slow(item.path) or item.name.startswith(tuple(MARKS["thorough"])):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("real") and not REAL.exists():
             item.add_marker(pytest.mark.skip("no real list beside the checkout (../shared/real)"))
