@@ -197,7 +197,8 @@ def _become(request: dict[str, Any], fds: list[int]) -> None:
         module, *words = request["words"]
         sys.argv, sys.path[0] = [module, *words], request["folder"]
         sys.orig_argv = [sys.executable, "-m", *request["words"]]
-        os.getppid = lambda: request["parent"]
+        parent = request["parent"]  # a kernel ends with it
+        os.getppid = lambda: parent if os.path.exists(f"/proc/{parent}") else 1
         places = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
         sys.path[1:1] = places
         for place in places:
