@@ -249,9 +249,9 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
     for at, (name, field) in enumerate(texts.items()):
         column, odd = columns[name], dict[str, str]()
         distinct = pd.Series(column.unique(), dtype="str")
+        kind = "person" if field.personal and field.kind == "text" else field.kind
         for text in distinct[~distinct.str.contains(_PLAIN, regex=True)].tolist():
             if _ODD.match(text):
-                kind = "person" if field.personal and field.kind == "text" else field.kind
                 role = "nothing" if is_nothing(text, kind) else reference(text, field.kind)
                 odd |= {text: role} if role else {}
         if not odd:

@@ -249,10 +249,10 @@ class Walk:
         is_asked = udp is None or udp.silent or udp.outcome in ("nodata", "truncated") or udp.hollow
         if is_asked and any(answer.kind == NO_EVIDENCE for answer in answers):
             return [("unheard",)]
-        said = [(answer.kind, part) for answer in answers for part in answer.replies]
-        if aliases := {alias: kind for kind, part in said for alias in part.aliases}:
+        replies = [(answer.kind, part) for answer in answers for part in answer.replies]
+        if aliases := {alias: kind for kind, part in replies for alias in part.aliases}:
             return [("implicit", alias, None, partly_of([kind])) for alias, kind in sorted(aliases.items())]
-        if addresses := {address: kind for kind, part in said for address in part.answers}:
+        if addresses := {address: kind for kind, part in replies for address in part.answers}:
             return [("implicit", reply.qname, frozenset(addresses), partly_of(addresses.values()))]
         return [("failing",) if any(answer.failed for answer in answers) else ("nothing",)]
 

@@ -80,9 +80,10 @@ def gaps(what: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def unknown(what: Mapping[str, Sequence[str]]) -> str:
-    """Say what could not be checked, what it lacks, and what to do (`gaps`)."""
+    """Say what could not be checked, what it lacks, and what to do (`gaps`); "" for nothing."""
     remedies, text = gaps(what), "Non vérifié, et donc inconnu : {what}. {remedies}"
-    return format_text(text, what=[*remedies], remedies=" ".join(filter(None, remedies.values())))
+    to_do = " ".join(filter(None, remedies.values()))
+    return format_text(text, what=[*remedies], remedies=to_do) if what else ""
 
 
 def touched(findings: pd.DataFrame, entries: pd.DataFrame) -> int:

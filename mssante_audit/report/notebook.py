@@ -328,16 +328,23 @@ class Report:
                 sections.append((title, self._table(all_findings[part], rules, caption=caption)))
         return macro("pieces.others", sections)
 
+    def unchecked(self) -> Html:
+        """Show which audits lack their input, and what to do, in lines, or that none does."""
+        return macro("notebook.unchecked", findings.gaps(_needs_lacking(self.space)))
+
     def record(self, *, calendar: str = "") -> results.Results:
         """Return the notebook's results: the value of its last cell."""
         title = first.question_asked(self.verdicts) if self.name == "overview" else ""
         return results.record(self.space, self.every, name=self.name, title=title, calendar=calendar)
 
 
-def unmade(space: TrustSpace) -> Html:
-    """Show which audits lack their input, and what to do, or that none does."""
-    titles = {registry.title_of_audit(name): needs for name, needs in lacking(space).items()}
-    return macro("notebook.unmade", findings.gaps(titles))
+def unmade(space: TrustSpace) -> str:
+    """Say which audits lack their input, and what to do; "" if none does."""
+    return findings.unknown(_needs_lacking(space))
+
+
+def _needs_lacking(space: TrustSpace) -> dict[str, tuple[str, ...]]:
+    return {registry.title_of_audit(name): needs for name, needs in lacking(space).items()}
 
 
 def by_severity(by: pd.Series, findings: pd.DataFrame) -> pd.DataFrame:

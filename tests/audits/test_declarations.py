@@ -108,13 +108,14 @@ def test_a_listed_domain_may_have_its_glue(register: Make) -> None:
     assert found(inside, space=space)["confidence"].tolist() == ["hint"]
 
 
-def test_what_is_unknown_is_not_wrong(register: Make) -> None:
+def test_what_is_unknown_is_not_wrong(register: Make, tmp_path: Any) -> None:
     """A missing column is told once, and no rule that needs it fires; the others do."""
     change, drop = {"description": "", "beneficiary_id": "1759900005"}, ("secondary_server", "withdrawal")
     missing = found(register(change, drop=drop))
     assert missing["rule"].value_counts().to_dict() == {"DECL_COLUMN": 2, "DECL_ID_LUHN": 1}
-    unread = found(register({"delegation": "?"}))
-    assert unread["rule"].tolist() == ["DECL_UNREADABLE"]
+    assert found(register({"delegation": "?"}))["rule"].tolist() == ["DECL_UNREADABLE"]
+    (tmp_path / "short.csv").write_text(f"{','.join({'domain': ''} | ALPHA)}\nch-alpha.mssante.fr\n")
+    assert found(load_declarations(tmp_path / "short.csv"))["rule"].tolist() == ["DECL_UNREADABLE"]
 
 
 def test_an_unreadable_reference_silences_the_rules_that_need_it(register: Make) -> None:

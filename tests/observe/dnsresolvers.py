@@ -128,5 +128,5 @@ async def _ask(resolver: str, name: str, qtype: str) -> dns.message.Message | No
 
 def read_resolved(folder: Path) -> dict[str, dict[str, Resolved]]:
     """Return what `dnsscene.look_with_resolvers` kept in a folder, by domain and resolver."""
-    told = json.loads((folder / "told.json").read_text())
-    return {domain: {name: Resolved(*reply) for name, reply in of.items()} for domain, of in told.items()}
+    kept = json.loads((folder / "told.json").read_text())
+    return {domain: {name: Resolved(*reply) for name, reply in of.items()} for domain, of in kept.items()}

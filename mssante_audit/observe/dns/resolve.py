@@ -135,8 +135,7 @@ class Resolver:
 
         But not the parent's servers: they are asked about each domain, and may refuse since that is too much.
         """
-        settings = self._asker.settings
-        parent = settings.undelegated or settings.parent_zone
+        parent = self._asker.settings.start_zone
         if any(reply.usable or reply.outcome == "referral" or reply.zone == parent for reply in replies):
             return replies
         refusing = (is_asked_over_tcp(reply) for reply in replies)
@@ -262,10 +261,9 @@ class Resolver:
 
     async def _first(self, questions: list[Ask], outcomes: Iterable[str]) -> Reply | None:
         """Ask until a reply has one of `outcomes`, then the silent for longer; take a weak one at last."""
-        replies: list[Reply] = []
         for patient in (False, True):
             weak = partial = None
-            replies.clear()
+            replies: list[Reply] = []
             for ask in questions:
                 reply = await self._asker.ask(ask, patient=patient)
                 replies.append(reply)

@@ -119,10 +119,9 @@ async def _observe(
         written = settings.model_dump(exclude={"root", "enabled"})
         if settings.undelegated:
             written["parent_servers"] = walker.servers
-        zone = settings.undelegated or settings.parent_zone
         writer.begin(
-            DNS, parent_zone=zone, sibling=sibling, ipv6=resolver.ipv6, domains=len(chosen), resumed=resume,
-            settings=written,
+            DNS, parent_zone=settings.start_zone, sibling=sibling, ipv6=resolver.ipv6, domains=len(chosen),
+            resumed=resume, settings=written,
         )  # fmt: skip
         for content in buffered:
             writer.write(content)

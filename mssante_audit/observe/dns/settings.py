@@ -55,6 +55,11 @@ class ObserveSettings(Observe):
     per_second: float = setting(200.0, "Queries a second, in all.", gt=0, le=1e9)
     per_server_in_flight: int = setting(4, "Queries under way to one address.", ge=1, le=10_000)
 
+    @property
+    def start_zone(self) -> str:
+        """The zone at whose servers walks begin."""
+        return self.undelegated or self.parent_zone
+
     _zone = field_validator("parent_zone")(_zone)
     _addresses = field_validator("resolvers")(lambda texts: tuple(map(_address, texts)))
 

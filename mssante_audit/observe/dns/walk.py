@@ -31,7 +31,7 @@ class Walker:
 
     def __init__(self, asker: Asker, resolver: Resolver, sibling: str) -> None:
         self._asker, self._resolver, self._sibling = asker, resolver, sibling
-        self._parent = asker.settings.undelegated or asker.settings.parent_zone
+        self._parent = asker.settings.start_zone
         self._zones: dict[str, asyncio.Task[Servers]] = {}
         self.servers: Servers = ()  # of the parent zone
 
