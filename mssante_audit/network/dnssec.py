@@ -133,8 +133,10 @@ class Chains:
 
     def _security(self, zone: str) -> Security:
         index, ds, giving = self._index, self.ds_of(zone), self._giving(zone)
-        above = giving[0].zone if giving else ""
-        if zone != index.parent and is_under(zone, index.parent) and above:
+        above, below = giving[0].zone if giving else "", zone != index.parent and is_under(zone, index.parent)
+        if below and not giving:
+            return DS_UNKNOWN
+        if below and above:
             before = self.security(above)
             if before.status != "secure":
                 return Security(before.status, "unsigned-above" if before.status == "insecure" else "above")
