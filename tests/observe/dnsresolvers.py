@@ -7,7 +7,7 @@ held to. Nothing of theirs outlives `resolving`.
 import asyncio
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -48,6 +48,11 @@ class Resolved(NamedTuple):
         """The exchangers with an address that a stranger can connect to."""
         each = self.exchangers.items()
         return tuple(name for name, its in each if any(ip_address(a).is_global for a in its))
+
+
+def reaching(replies: Mapping[str, Resolved]) -> tuple[str, ...]:
+    """Return the resolvers of some that come to a mail host."""
+    return tuple(name for name, reply in replies.items() if reply.reached)
 
 
 @contextmanager
@@ -99,11 +104,10 @@ async def _mail(resolver: str, domain: str) -> Resolved:
         return Resolved(dns.rcode.to_text(answer.rcode()) if answer else "TIMEOUT", {})
     records = [r for rrset in answer.answer if rrset.rdtype == dns.rdatatype.MX for r in rrset]
     names = sorted({r.exchange.to_text(omit_final_dot=True) or "." for r in records})
-    addresses = await asyncio.gather(*(_addresses(resolver, n) for n in names or [domain] if n != "."))
-    exchangers = dict(zip([n for n in names or [domain] if n != "."], addresses, strict=True))
-    if not records and not exchangers[domain]:
-        exchangers = {}
-    return Resolved("NOERROR", exchangers)
+    hosts = [name for name in names or [domain] if name != "."]
+    addresses = await asyncio.gather(*(_addresses(resolver, host) for host in hosts))
+    exchangers = dict(zip(hosts, addresses, strict=True))
+    return Resolved("NOERROR", exchangers if records or exchangers[domain] else {})
 
 
 async def _addresses(resolver: str, name: str) -> tuple[str, ...]:
@@ -128,5 +132,5 @@ async def _ask(resolver: str, name: str, qtype: str) -> dns.message.Message | No
 
 def read_resolved(folder: Path) -> dict[str, dict[str, Resolved]]:
     """Return what `dnsscene.look_with_resolvers` kept in a folder, by domain and resolver."""
-    kept = json.loads((folder / "told.json").read_text())
-    return {domain: {name: Resolved(*reply) for name, reply in of.items()} for domain, of in kept.items()}
+    resolved = json.loads((folder / "resolved.json").read_text())
+    return {domain: {name: Resolved(*reply) for name, reply in of.items()} for domain, of in resolved.items()}

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from dnscases import CASES, DS, DS_SHA1, PARENT_ZONES, Case
 from dnslab import Scripted, start_knot, start_nsd
 from dnsmisbehaving import mixed, script
-from dnsresolvers import ADDRESSES, UNBOUND, ask_all, resolving
+from dnsresolvers import ADDRESSES, UNBOUND, ask_all, reaching, resolving
 from smtpservers import connects
 
 sys.path.append(str(Path(__file__).parents[1] / "audits"))
@@ -178,17 +178,23 @@ def running(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[str]:
 
 
 def look_with_resolvers(folder: Path, cases: Sequence[Case]) -> None:
-    """Observe `cases` with the time-out in use; meanwhile ask resolvers, and keep it in ``told.json``."""
-    domains = [domain for case in cases for domain in case.domains]
+    """Observe `cases` with the time-out in use; meanwhile ask resolvers, and keep it in ``resolved.json``.
+
+    A busy machine makes resolvers give up: where they do not come as the table says they start once more.
+    """
     learnt = [zone for case in cases for zone in getattr(case, "learnt", ())]
-    with (
-        running(folder, cases) as anchor,
-        resolving(folder / "resolvers", anchor),
-        ProcessPoolExecutor(1, get_context("spawn")) as pool,  # who asks is not kept waiting by our threads
-    ):
-        replies = pool.submit(ask_all, domains, learnt)
-        observe_cases(folder, cases, timeout=3)
-        (folder / "told.json").write_text(json.dumps(replies.result()))
+    with running(folder, cases) as anchor:
+        with (
+            resolving(folder / "resolvers", anchor),
+            ProcessPoolExecutor(1, get_context("spawn")) as pool,  # who asks is not kept by our threads
+        ):
+            replies = pool.submit(ask_all, [domain for case in cases for domain in case.domains], learnt)
+            observe_cases(folder, cases, timeout=3)
+            resolved = replies.result()
+        odd = [d for c in cases for d in c.domains if c.reached not in (None, reaching(resolved[d]))]
+        with resolving(folder / "again", anchor):
+            resolved |= ask_all(odd, learnt)
+    (folder / "resolved.json").write_text(json.dumps(resolved))
 
 
 def look_with_postfix(folder: Path, cases: Sequence[Case], hosts: Sequence[str]) -> None:
@@ -204,10 +210,6 @@ def look_with_postfix(folder: Path, cases: Sequence[Case], hosts: Sequence[str])
     (folder / "postfix.json").write_text(json.dumps(connected))
 
 
-def file_of(folder: Path, zone: str) -> Path:
-    return folder / f"{zone}.jsonl.gz"
-
-
 def observe_cases(folder: Path, cases: Sequence[Case] = CASES, **changes: object) -> None:
     """Observe all cases; one file a parent zone. `changes` are of the settings."""
     for zone, servers in PARENT_ZONES.items():
@@ -216,7 +218,7 @@ def observe_cases(folder: Path, cases: Sequence[Case] = CASES, **changes: object
             retry_delay=0.05, per_server=1e5, per_second=1e5, **{"timeout": 1.5} | changes,
         )  # fmt: skip
         if domains := [domain for case in cases if case.zone == zone for domain in case.domains]:
-            observe(domains, file_of(folder, zone), settings)
+            observe(domains, folder / f"{zone}.jsonl.gz", settings)
 
 
 def spaces(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[tuple[list[Case], TrustSpace]]:
@@ -229,7 +231,7 @@ def spaces(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[tuple[list[C
         register = folder / f"{zone}.csv"
         register.write_text(_register([case for case in cases if case.zone == zone]))
         yield [case for case, _ in mine], replace(
-            make_space(*rows), observation=load_observation(file_of(folder, zone)),
+            make_space(*rows), observation=load_observation(folder / f"{zone}.jsonl.gz"),
             register=load_declarations(register),
             thresholds=Thresholds(concentration_min=60 if cases is CASES else 1000),
         )  # fmt: skip

@@ -426,10 +426,6 @@ def lab(text, vision):
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
-def distance(first, second, vision):
-    return sum((a - b) ** 2 for a, b in zip(lab(first, vision), lab(second, vision), strict=True)) ** 0.5
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("group", TOGETHER)
 @pytest.mark.parametrize("vision", VISION)
@@ -437,7 +433,7 @@ def test_colours_of_one_chart_are_told_apart(group, theme, vision):
     near = {
         (a, b): round(apart)
         for a, b in combinations(TOGETHER[group], 2)
-        if (apart := distance(colour(a, theme), colour(b, theme), vision)) < LEAST
+        if (apart := math.dist(lab(colour(a, theme), vision), lab(colour(b, theme), vision))) < LEAST
     }
     assert near == {}
 

@@ -56,9 +56,8 @@ def dated_like_today(space: TrustSpace) -> TrustSpace:
 
 
 def signed_by_somebody(space: TrustSpace) -> TrustSpace:
-    whitelist = replace(space.whitelist)
-    verdict = replace(space.whitelist.signature, status="valid-untrusted", reason="anchor")
-    vars(whitelist)["signature"] = verdict
+    whitelist, signature = replace(space.whitelist), space.whitelist.signature
+    vars(whitelist)["signature"] = replace(signature, status="valid-untrusted", reason="anchor")
     return replace(space, whitelist=whitelist)
 
 
