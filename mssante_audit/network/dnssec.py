@@ -20,8 +20,8 @@ from mssante_audit.observe.lines import Reply
 ALGORITHMS, DIGESTS = {5, 7, 8, 10, 13, 14, 15, 16}, {1, 2, 4}  # those that validators know (RFC 8624, 3.1)
 SHA1_ALGORITHMS, SHA1_DIGEST = {5, 7}, 1  # RFC 9905: to some validators they are no signature
 # Why a server's data do not hold: the keys are not known, there is none, none is that of the DS, signatures
-# are missing, over, not begun, or not of these data and keys.
-FAULTS = ("unheard", "no-key", "no-match", "unsigned", "expired", "early", "wrong")
+# are missing, over, not begun, or not of these data and keys; what proves a denial is missing.
+FAULTS = ("unheard", "no-key", "no-match", "unsigned", "expired", "early", "wrong", "unproven")
 
 
 class Security(NamedTuple):
@@ -33,7 +33,7 @@ class Security(NamedTuple):
     code: str = ""
     """Why. Insecure: ``no-ds``, ``unsigned-above`` (or insecure there), ``unknown`` (to validators: algorithm
     or digest of every DS). Bogus: one of `FAULTS`, ``ds`` (the parent's signature of it does not hold) or
-    ``above``. Indeterminate: ``ds-unheard``, ``keys-unheard`` (not asked for) or ``above``."""
+    ``above``. Indeterminate: ``ds-unheard``, ``unproven``, ``keys-unheard`` (not asked for) or ``above``."""
     servers: tuple[tuple[str, str], ...] = ()
     """Address → fault of what it serves, "" if it holds. A secure zone may have servers that are at fault."""
     sha1: bool = False
@@ -67,10 +67,16 @@ class Chains:
         if not index.signed or (security := self.security(zone)).status == "insecure":
             return answer
         if security.code == "ds-unheard":
-            none = not reply.signed or any(referral.signed for referral in index.referrals.get(zone, ()))
+            none = zone not in index.signed or any(
+                referral.signed for referral in index.referrals.get(zone, ())
+            )
             below = reply.cut if reply.outcome != "referral" else ""
             return answer if none and not any(map(self.ds_of, (zone, below))) else UNKNOWN
-        unasked = walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind
+        unasked = (
+            walked
+            and security.status == "secure"
+            and not index.answer(zone, zone, "DNSKEY", reply.address).kind
+        )
         if security.status == "indeterminate" or unasked:
             return UNKNOWN
         at_fault = security.status == "bogus" or dict(security.servers).get(reply.address)
@@ -90,7 +96,9 @@ class Chains:
         keys = self._keys_of(zone)
         if reply.outcome in ("nodata", "nxdomain"):
             fault = _fault(reply, "authority", zone, "SOA", zone, keys)
-            return "" if reply.signed and fault == "unsigned" else fault
+            return "unproven" if reply.unproven else "" if reply.signed and fault == "unsigned" else fault
+        if reply.unproven and reply.of_wildcard:
+            return "unproven"
         answers = {(r.owner, r.type) for r in reply.records if r.section == "answer"}
         # A CNAME made from a DNAME above its name is never signed (RFC 6672, 5.3.1): the DNAME is.
         dnames = [(o, kind) for o, kind in answers if kind == "DNAME" and reply.qname.endswith(f".{o}")]
@@ -141,7 +149,11 @@ class Chains:
             if before.status != "secure":
                 return Security(before.status, "unsigned-above" if before.status == "insecure" else "above")
             if not ds:
-                return NO_DS if self.unanchored(zone) else DS_UNKNOWN
+                if any(reply.proves for reply in giving):
+                    return NO_DS
+                answers = index.answers(above, zone, "DS")
+                known = all(answers.get(address, UNKNOWN).kind for address in index.speaks[above])
+                return Security("bogus" if known else "indeterminate", "unproven")
             keys = self._keys_of(above)
             with_ds = [reply for reply in giving if any(record.type == "DS" for record in reply.records)]
             sections = ["answer" if reply.outcome == "answer" else "authority" for reply in with_ds]

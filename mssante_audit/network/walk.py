@@ -8,7 +8,17 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from mssante_audit.network.dnssec import Chains
-from mssante_audit.network.hosts import NOT_REACHED, YES, MailHost, MailHosts, Part, Ways, together, worst
+from mssante_audit.network.hosts import (
+    NOT_REACHED,
+    YES,
+    MailHost,
+    MailHosts,
+    Part,
+    Ways,
+    denies,
+    together,
+    worst,
+)
 from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Lookup, Lookups
 from mssante_audit.network.replies import (
     MAX_RECORDS,
@@ -194,7 +204,9 @@ class Walk:
         if NO_EVIDENCE in kinds:
             state = ""
         elif plain:
-            state = "sound" if over4 else "ipv6"
+            # Which of the parent's servers are asked may have been chosen for us.
+            given = zone == self._index.parent and self._index.parent_servers
+            state = "sound" if over4 or given else "ipv6"
         elif partial := [kind for kind in PARTIAL if kind in kinds]:
             state = partial[0]
         elif None in usable.values():  # the observer reaches no more of it
@@ -253,7 +265,9 @@ class Walk:
         if aliases := {alias: kind for kind, part in replies for alias in part.aliases}:
             return [("implicit", alias, None, partly_of([kind])) for alias, kind in sorted(aliases.items())]
         if addresses := {address: kind for kind, part in replies for address in part.answers}:
-            return [("implicit", reply.qname, frozenset(addresses), partly_of(addresses.values()))]
+            denied = denies(part for _, part in replies)
+            partly = "denied" if denied else partly_of(addresses.values())
+            return [("implicit", reply.qname, frozenset(addresses), partly)]
         return [("failing",) if any(answer.failed for answer in answers) else ("nothing",)]
 
     def _ways_of(self, zone: str, name: str, content: Content, replies: Sequence[Reply], depth: int) -> Ways:

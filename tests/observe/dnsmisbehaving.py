@@ -8,7 +8,7 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
-from dns.rdatatype import CNAME, MX, SOA, to_text
+from dns.rdatatype import CNAME, DNAME, MX, NSEC, SOA, A, RdataType, to_text
 from dnscases import NS, ONE, P1, ROOT
 from dnslab import Script, reply, send
 
@@ -37,16 +37,18 @@ def mixed(query: Message, transport: str) -> list[bytes | float]:
 def script(does: str) -> Script:
     """Return the script of ``WHAT WHEN…``: misbehave in one way for some queries, else answer well.
 
-    What: one of `SPOILT`, or seconds of delay. When: a type, ``edns``, ``udp`` or ``tcp``, any of which is
-    enough; nothing: always. A last word ``no-tcp`` closes TCP, a first one ``elsewhere`` has replies over UDP
-    come from another address (`dnsscene.running`).
+    What: one of `SPOILT`, or seconds of delay. When: a type, ``edns``, ``capitals``, ``udp`` or ``tcp``, any
+    of which is enough; nothing: always. A last word ``no-tcp`` closes TCP, a first one ``elsewhere`` has
+    replies over UDP come from another address (`dnsscene.running`).
     """
     fault, *when = does.removeprefix("elsewhere").removesuffix("no-tcp").split()
     if fault in ("udp-only", "tcp-only"):
         fault, when = "silent", ["tcp" if fault == "udp-only" else "udp"]
 
     def misbehave(query: Message, transport: str) -> list[bytes | float]:
-        is_so = {to_text(query.question[0].rdtype).lower(), transport, "edns" if query.edns >= 0 else ""}
+        question = query.question[0]
+        is_so = {to_text(question.rdtype).lower(), transport, "edns" if query.edns >= 0 else ""}
+        is_so.add("capitals" if question.name.to_text() != question.name.to_text().lower() else "")
         if when and not is_so & set(when):
             return send(forward(query, transport), transport)
         if fault == "silent":
@@ -118,6 +120,22 @@ def without_signatures(query: Message, _message: Message) -> Message:
     return message
 
 
+def left_out(*kinds: RdataType) -> Spoil:
+    """Leave records of these types out, and their signatures."""
+
+    def spoil(_query: Message, message: Message) -> Message:
+        for section in message.sections[1:3]:
+            section[:] = [rrset for rrset in section if not {rrset.rdtype, rrset.covers} & {*kinds}]
+        return message
+
+    return spoil
+
+
+def lone_dname(query: Message, message: Message) -> Message:
+    has_dname = any(rrset.rdtype == DNAME for rrset in message.answer)
+    return left_out(CNAME, A, MX)(query, message) if has_dname else message
+
+
 def other_soa(_query: Message, message: Message) -> Message:
     for rrset in message.authority:
         rrset.name = dns.name.from_text("example")
@@ -165,5 +183,6 @@ SPOILT: dict[str, Spoil] = {
     "two-aliases": alias_of("mx1.mail.example.", "mx2.mail.example."), "no-middle": no_middle,
     "no-sig": without_signatures, "other-mx": other_mx,
     "no-opt": lambda _, message: message.use_edns(-1) or message, "other-soa": other_soa,
+    "no-nsec": left_out(NSEC), "lone-dname": lone_dname,
 }  # fmt: skip
 """What is done to a good reply."""

@@ -155,7 +155,11 @@ class Resolver:
             if zone in ("", ".") or not (reply.signed or zone in self.signed):
                 continue
             await self._asker.ask(Ask("", "address", zone, zone, "DNSKEY", reply.server, reply.address))
-            await self.resolve("", zone, "DS", chain)
+            ds = await self.resolve("", zone, "DS", chain)
+            if ds and ds.zone in self.signed and not (ds.answers or ds.proves):
+                # Validators want proof that there is none: others may have it.
+                others = await self.ask_all("", ds.zone, self.zones.get(ds.zone, ()), zone, "DS")
+                await self._look_at_signatures(others, chain)
             if reply.outcome == "answer" and not reply.signed and not reply.cut:
                 # It may come from a zone below that is not signed: the SOA beside it tells.
                 ask = Ask(reply.domain, "address", zone, reply.qname, "SOA", reply.server, reply.address)
@@ -224,7 +228,7 @@ class Resolver:
     async def _enter(self, domain: str, referral: Reply, chain: Chain) -> None:
         """Learn the servers of the zone that a referral hands over, unless they are known."""
         zone = referral.cut
-        if referral.data("DS", zone):
+        if referral.data("DS", zone) or (referral.zone in self.signed and not referral.proves):
             self.signed.add(zone)
         if zone in self.zones:
             return
