@@ -38,6 +38,8 @@ class Security(NamedTuple):
     """Address → fault of what it serves, "" if it holds. A secure zone may have servers that are at fault."""
     sha1: bool = False
     """Whether it rests on SHA-1, which some validators take and others treat as no signature."""
+    keys: tuple[str, ...] = ()
+    """Those of the servers whose data hold."""
 
 
 NO_DS, DS_UNKNOWN = Security("insecure", "no-ds"), Security("indeterminate", "ds-unheard")
@@ -67,20 +69,13 @@ class Chains:
         if not index.signed or (security := self.security(zone)).status == "insecure":
             return answer
         if security.code == "ds-unheard":
-            none = zone not in index.signed or any(
-                referral.signed for referral in index.referrals.get(zone, ())
-            )
-            below = reply.cut if reply.outcome != "referral" else ""
-            return answer if none and not any(map(self.ds_of, (zone, below))) else UNKNOWN
-        unasked = (
-            walked
-            and security.status == "secure"
-            and not index.answer(zone, zone, "DNSKEY", reply.address).kind
-        )
-        if security.status == "indeterminate" or unasked:
-            return UNKNOWN
-        at_fault = security.status == "bogus" or dict(security.servers).get(reply.address)
-        if (fault := at_fault or self.fault(reply)) is None:
+            return UNKNOWN if zone in index.signed else answer
+        if security.status == "secure":
+            unasked = walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind
+            fault = None if unasked else dict(security.servers).get(reply.address) or self.fault(reply)
+        else:
+            fault = {"bogus": security.code}.get(security.status)
+        if fault is None:
             return UNKNOWN
         return answer._replace(kind="bogus") if fault else answer
 
@@ -93,7 +88,7 @@ class Chains:
         security = self.security(zone)
         if security.status != "secure":
             return {"bogus": security.code, "insecure": ""}.get(security.status)
-        keys = self._keys_of(zone)
+        keys = security.keys
         if reply.outcome in ("nodata", "nxdomain"):
             fault = _fault(reply, "authority", zone, "SOA", zone, keys)
             return "unproven" if reply.unproven else "" if reply.signed and fault == "unsigned" else fault
@@ -133,12 +128,6 @@ class Chains:
         """Return the DS records that the zone above gives for a zone, sorted."""
         return tuple(sorted({text for reply in self._giving(zone) for text in reply.data("DS", zone)}))
 
-    def unanchored(self, zone: str) -> bool:
-        """Whether a server of the zone above said that there is no DS, or a signed referral has none."""
-        denied = any(reply.outcome == "nodata" for reply in self._index.about(zone, "DS"))
-        referrals = self._index.referrals.get(zone, ())
-        return not self.ds_of(zone) and (denied or any(referral.signed for referral in referrals))
-
     def _security(self, zone: str) -> Security:
         index, ds, giving = self._index, self.ds_of(zone), self._giving(zone)
         above, below = giving[0].zone if giving else "", zone != index.parent and is_under(zone, index.parent)
@@ -154,10 +143,10 @@ class Chains:
                 answers = index.answers(above, zone, "DS")
                 known = all(answers.get(address, UNKNOWN).kind for address in index.speaks[above])
                 return Security("bogus" if known else "indeterminate", "unproven")
-            keys = self._keys_of(above)
-            with_ds = [reply for reply in giving if any(record.type == "DS" for record in reply.records)]
-            sections = ["answer" if reply.outcome == "answer" else "authority" for reply in with_ds]
-            if all(_fault(r, s, zone, "DS", above, keys) for r, s in zip(with_ds, sections, strict=True)):
+            with_ds = [
+                (r, "answer" if r.outcome == "answer" else "authority") for r in giving if r.data("DS", zone)
+            ]
+            if all(_fault(reply, section, zone, "DS", above, before.keys) for reply, section in with_ds):
                 return Security("bogus", "ds")
         elif not ds:
             plain = any(soa.usable and soa.edns and not soa.signed for soa in index.about(zone, "SOA"))
@@ -171,8 +160,8 @@ class Chains:
         read = [_rdata("DS", text) for text in ds]
         sha1 = all(r.algorithm in SHA1_ALGORITHMS or r.digest_type == SHA1_DIGEST for r in read)
         servers = tuple(sorted(faults.items()))
-        if "" in faults.values():
-            return Security("secure", "", servers, sha1)
+        if sound := [reply.answers for address, reply in self._keys(zone).items() if not faults[address]]:
+            return Security("secure", "", servers, sha1, tuple(sorted(frozenset().union(*sound))))
         if not faults or index.speaks.get(zone, {}).keys() - faults:  # keys of any server will do
             return Security("indeterminate", "keys-unheard", (), sha1)
         certain = [fault for fault in faults.values() if fault != "unheard"] or ["unheard"]
@@ -191,12 +180,6 @@ class Chains:
         if not trusted:
             return "no-match" if reply.answers else "no-key"
         return _fault(reply, "answer", zone, "DNSKEY", zone, trusted)
-
-    def _keys_of(self, zone: str) -> tuple[str, ...]:
-        """Return the keys of a zone, from the servers whose data hold."""
-        sound = {address for address, fault in self.security(zone).servers if not fault}
-        replies = self._keys(zone)
-        return tuple(sorted({key for address in sound & replies.keys() for key in replies[address].answers}))
 
 
 def known_ds(records: Iterable[str]) -> tuple[str, ...]:

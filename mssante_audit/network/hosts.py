@@ -14,7 +14,6 @@ from mssante_audit.base.resources import table_of
 from mssante_audit.network.lookups import ABSENT, Lookup, Lookups
 from mssante_audit.network.replies import MAX_RECORDS, PARTIAL, ReplyIndex
 from mssante_audit.observe.dns.walk import MAX_HOSTS, NOBODY
-from mssante_audit.observe.lines import Reply
 from mssante_audit.values.hosts import host_faults
 
 # States of mail hosts that some sender reaches.
@@ -110,10 +109,10 @@ class MailHost(NamedTuple):
     name: str
     state: str
     """How it can be reached: ``good``, ``mixed`` (with private addresses), ``ipv6``, one of `PARTIAL`,
-    ``alias``, ``partly``, ``six``, ``own`` or ``long`` (`Lookup.partly`), ``differ`` (the servers of its zone
-    give different addresses, or one gives none), ``many`` (addresses, for BIND), ``denied`` (`denies`),
-    ``private``, ``literal`` (an address stands for its name: Postfix warns and connects; or no host has such
-    a name: Postfix does not look it up); why it has no address; "" for unknown."""
+    ``alias``, ``partly``, ``six``, ``own`` or ``long`` (`Lookup.partly`), ``denied`` (`Reply.denies_all`),
+    ``differ`` (the servers of its zone give different addresses, or one gives none), ``many`` (addresses, for
+    BIND), ``private``, ``literal`` (an address stands for its name: Postfix warns and connects; or no host
+    has such a name: Postfix does not look it up); why it has no address; "" for unknown."""
     v4: Lookup = Lookup("nodata")
     v6: Lookup = Lookup("nodata")
     public: frozenset[str] = frozenset()
@@ -143,14 +142,6 @@ def literal_address(name: str) -> str:
         if not decimal or (len(parts) == 4 and max(map(int, parts)) < 256):
             return name if is_address(name) else socket.inet_ntoa(socket.inet_aton(name))
     return ""
-
-
-def denies(replies: Iterable[Reply]) -> bool:
-    """Whether one of a name's replies says that there is no such name: BIND believes that of all types.
-
-    But not of the name of a zone (measured).
-    """
-    return any(reply.outcome == "nxdomain" and reply.qname != reply.zone for reply in replies)
 
 
 class MailHosts:
@@ -205,7 +196,7 @@ class MailHosts:
 
     def _reached(self, name: str, v4: Lookup, v6: Lookup) -> MailHost:
         """Tell how a host can be reached that has these addresses."""
-        denied = denies((*v4.replies, *v6.replies))
+        denied = any(reply.denies_all for reply in (*v4.replies, *v6.replies))
         for lookup, state in ((v4, v4.partly or "good"), (v6, v6.partly or "ipv6")):
             if not (v4.status and v6.status):
                 return MailHost(name, "", v4, v6)

@@ -8,17 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from mssante_audit.network.dnssec import Chains
-from mssante_audit.network.hosts import (
-    NOT_REACHED,
-    YES,
-    MailHost,
-    MailHosts,
-    Part,
-    Ways,
-    denies,
-    together,
-    worst,
-)
+from mssante_audit.network.hosts import NOT_REACHED, YES, MailHost, MailHosts, Part, Ways, together, worst
 from mssante_audit.network.lookups import ALIASES, MOST_ALIASES, Lookup, Lookups
 from mssante_audit.network.replies import (
     MAX_RECORDS,
@@ -265,7 +255,7 @@ class Walk:
         if aliases := {alias: kind for kind, part in replies for alias in part.aliases}:
             return [("implicit", alias, None, partly_of([kind])) for alias, kind in sorted(aliases.items())]
         if addresses := {address: kind for kind, part in replies for address in part.answers}:
-            denied = denies(part for _, part in replies)
+            denied = any(part.denies_all for _, part in replies)
             partly = "denied" if denied else partly_of(addresses.values())
             return [("implicit", reply.qname, frozenset(addresses), partly)]
         return [("failing",) if any(answer.failed for answer in answers) else ("nothing",)]

@@ -191,6 +191,11 @@ class Reply(NamedTuple):
         return {r.owner for r in self.records if r.section == "authority" and r.type == "NS"} <= {self.qname}
 
     @property
+    def denies_all(self) -> bool:
+        """Whether BIND takes it for a denial of all types: there is no such name, but a zone's (measured)."""
+        return self.outcome == "nxdomain" and self.qname != self.zone
+
+    @property
     def hollow(self) -> bool:
         """Whether it holds nothing, without authority: resolvers take that for a denial (measured)."""
         return self.outcome == "lame" and self.rcode == "NOERROR" and not self.records

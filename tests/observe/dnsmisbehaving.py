@@ -81,13 +81,6 @@ def flagged(*, on: int = 0, off: int = 0) -> Spoil:
     return spoil
 
 
-def no_soa(query: Message, message: Message) -> Message:
-    if query.question[0].rdtype == SOA:
-        return reply(query)
-    message.authority = [rrset for rrset in message.authority if rrset.rdtype != SOA]
-    return message
-
-
 def recursive(query: Message, message: Message) -> Message:
     if query.question[0].name.is_subdomain(dns.name.from_text("mssante.fr")):
         return flagged(on=dns.flags.RA)(query, message)
@@ -172,9 +165,9 @@ def alone(query: Message, message: Message) -> Message:
 SPOILT: dict[str, Spoil] = {
     "servfail": saying(2), "refuse": saying(5), "nxdomain": saying(3, -1, aa=True), "formerr": saying(1, -1),
     "notimp": saying(4, -1), "badvers": saying(dns.rcode.BADVERS, 0), "lame": flagged(off=dns.flags.AA),
-    "denied": saying(3, 0), "no-aa": flagged(off=dns.flags.AA), "no-soa": no_soa, "recursive": recursive,
+    "denied": saying(3, 0), "no-aa": flagged(off=dns.flags.AA), "no-soa": left_out(SOA),
     "truncated": lambda query, _: flagged(on=dns.flags.TC)(query, reply(query)), "formerr-opt": saying(1, 0),
-    "denied-data": lambda _, message: message.set_rcode(3) or message,
+    "denied-data": lambda _, message: message.set_rcode(3) or message, "recursive": recursive,
     "upward": lambda query, _: reply(query, aa=False, authority=[". NS a.root-servers.net."]),
     "hollow": lambda query, _: reply(query, aa=False), "self-alias": alias_of(""), "alias-alone": alone,
     "alias-too": alias_of("mx2.mail.example.", apart=True), "sideways": sideways,

@@ -104,10 +104,7 @@ class Asker:
         if reply.outcome == "answer" and reply.transport == "udp" and not (lane.capitals or ask.rd):
             lane.capitals = True
             in_capitals = ask._replace(step="capitals", qname=ask.qname.upper())
-            for attempt in range(1, self._tries + 1):
-                await self._enter(lane.pace)
-                if not (await self._send(in_capitals, lane, attempt, edns=reply.edns)).silent:
-                    break
+            await self._persist(in_capitals, 0, patient=True)
         return reply
 
     async def _ask_once(self, ask: Ask, *, patient: bool) -> Reply:
