@@ -68,8 +68,6 @@ class Chains:
             return UNKNOWN  # what hands it over says whether it has a DS
         if not index.signed or (security := self.security(zone)).status == "insecure":
             return answer
-        if security.code == "ds-unheard":
-            return UNKNOWN if zone in index.signed else answer
         if security.status == "secure":
             unasked = walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind
             fault = None if unasked else dict(security.servers).get(reply.address) or self.fault(reply)

@@ -277,10 +277,8 @@ class ReplyIndex:
     def edns(self, address: str, transport: str = "udp") -> str:
         """Return how a server takes EDNS: ``ok``, ``refused``, ``notimp``, ``dropped``, ``badvers``, ""."""
         codes = self._edns.get((address, transport), set())
-        if "known" in codes or "badvers" in codes:
-            return "ok" if "known" in codes else "badvers"
-        states = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
-        return next((state for code, state in states.items() if {code, "plain"} <= codes), "")
+        possible = ("ok", "badvers", *(("refused", "notimp", "dropped") if "plain" in codes else ()))
+        return next((code for code in possible if code in codes), "")
 
     def _can_be_asked(self, address: str) -> bool | None:
         ip = _ip(address)
@@ -301,10 +299,11 @@ def _content(reply: Reply) -> tuple[bool, frozenset[str], str]:
 
 def _edns_code(reply: Reply) -> str:
     """Return what a reply, or its lack, tells of how its server takes EDNS."""
-    code = "silent" if reply.silent else NO_EDNS.get(reply.rcode, "known")
-    if code == "formerr" and "edns" in reply.flags.split():  # it knows EDNS: few ask again without
-        code = "notimp"
-    return code if reply.edns else "plain"
+    if not reply.edns:
+        return "plain"
+    code = "dropped" if reply.silent else NO_EDNS.get(reply.rcode, "ok")
+    # Of one that knows EDNS and says FORMERR few ask again without.
+    return "notimp" if code == "refused" and "edns" in reply.flags.split() else code
 
 
 def _ip(text: str) -> IPv4Address | IPv6Address | None:

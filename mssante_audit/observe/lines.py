@@ -27,8 +27,8 @@ CONCLUSIVE = OUTCOMES[:3]
 # Those that say what exists: the conclusive ones end a search, a referral leads on.
 INFORMATIVE = OUTCOMES[:4]
 SILENT = ("timeout", "unreachable")
-# Rcodes of servers that do not take EDNS, or not its version (16: BADVERS).
-NO_EDNS = {"FORMERR": "formerr", "NOTIMP": "notimp", "16": "badvers"}
+# Rcodes of servers that do not take EDNS, or not its version (16: BADVERS), and what that is called.
+NO_EDNS = {"FORMERR": "refused", "NOTIMP": "notimp", "16": "badvers"}
 SECTIONS = ("answer", "authority", "additional")
 MAX_NAME = 253  # characters: a DNAME can make longer names without end
 # Errors of a machine that has no file descriptor, memory or port left: no server has a part in them.
