@@ -8,7 +8,7 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
-from dns.rdatatype import CNAME, DNAME, MX, NSEC, SOA, A, RdataType, to_text
+from dns.rdatatype import CNAME, DNAME, MX, NSEC, RRSIG, SOA, A, RdataType, to_text
 from dnscases import NS, ONE, P1, ROOT
 from dnslab import Script, reply, send
 
@@ -106,27 +106,16 @@ def no_middle(query: Message, message: Message) -> Message:
     return message
 
 
-def without_signatures(query: Message, _message: Message) -> Message:
-    plain = dns.message.make_query(query.question[0].name, query.question[0].rdtype)
-    message = forward(plain, "udp")
-    message.id = query.id
-    return message
-
-
-def left_out(*kinds: RdataType) -> Spoil:
-    """Leave records of these types out, and their signatures."""
+def left_out(*kinds: RdataType, beside: RdataType | None = None) -> Spoil:
+    """Leave records of these types out, and their signatures; if a kind is given, only beside one of it."""
 
     def spoil(_query: Message, message: Message) -> Message:
-        for section in message.sections[1:3]:
-            section[:] = [rrset for rrset in section if not {rrset.rdtype, rrset.covers} & {*kinds}]
+        if beside is None or any(rrset.rdtype == beside for rrset in message.answer):
+            for section in message.sections[1:3]:
+                section[:] = [rrset for rrset in section if not {rrset.rdtype, rrset.covers} & {*kinds}]
         return message
 
     return spoil
-
-
-def lone_dname(query: Message, message: Message) -> Message:
-    has_dname = any(rrset.rdtype == DNAME for rrset in message.answer)
-    return left_out(CNAME, A, MX)(query, message) if has_dname else message
 
 
 def other_soa(_query: Message, message: Message) -> Message:
@@ -155,13 +144,6 @@ def alias_of(*targets: str, apart: bool = False) -> Spoil:
     return spoil
 
 
-def alone(query: Message, message: Message) -> Message:
-    name = query.question[0].name
-    aliased = any(rrset.rdtype == CNAME for rrset in message.answer)
-    message.answer = [rrset for rrset in message.answer if not aliased or rrset.name == name]
-    return message
-
-
 SPOILT: dict[str, Spoil] = {
     "servfail": saying(2), "refuse": saying(5), "nxdomain": saying(3, -1, aa=True), "formerr": saying(1, -1),
     "notimp": saying(4, -1), "badvers": saying(dns.rcode.BADVERS, 0), "lame": flagged(off=dns.flags.AA),
@@ -169,13 +151,14 @@ SPOILT: dict[str, Spoil] = {
     "truncated": lambda query, _: flagged(on=dns.flags.TC)(query, reply(query)), "formerr-opt": saying(1, 0),
     "denied-data": lambda _, message: message.set_rcode(3) or message, "recursive": recursive,
     "upward": lambda query, _: reply(query, aa=False, authority=[". NS a.root-servers.net."]),
-    "hollow": lambda query, _: reply(query, aa=False), "self-alias": alias_of(""), "alias-alone": alone,
+    "hollow": lambda query, _: reply(query, aa=False), "self-alias": alias_of(""),
     "alias-too": alias_of("mx2.mail.example.", apart=True), "sideways": sideways,
     "nodata": lambda _, message: message.answer.clear() or message,
     "lower": recased(bytes.lower), "upper": recased(bytes.upper),
     "two-aliases": alias_of("mx1.mail.example.", "mx2.mail.example."), "no-middle": no_middle,
-    "no-sig": without_signatures, "other-mx": other_mx,
+    "no-sig": left_out(RRSIG, NSEC), "other-mx": other_mx,
     "no-opt": lambda _, message: message.use_edns(-1) or message, "other-soa": other_soa,
-    "no-nsec": left_out(NSEC), "lone-dname": lone_dname,
+    "no-nsec": left_out(NSEC), "lone-dname": left_out(CNAME, A, MX, beside=DNAME),
+    "alias-alone": left_out(MX, beside=CNAME),
 }  # fmt: skip
 """What is done to a good reply."""
