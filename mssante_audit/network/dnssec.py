@@ -24,6 +24,10 @@ SHA1_ALGORITHMS, SHA1_DIGEST = {5, 7}, 1  # RFC 9905: to some validators they ar
 FAULTS = ("unheard", "no-key", "no-match", "unsigned", "expired", "early", "wrong", "unproven")
 
 
+# Faults of one server's keys for which Knot Resolver may give the zone up, sound as others are (measured).
+MISLEADING = ("no-key", "unsigned")
+
+
 class Security(NamedTuple):
     """What a validating resolver makes of a zone."""
 
@@ -75,7 +79,15 @@ class Chains:
             fault = {"bogus": security.code}.get(security.status)
         if fault is None:
             return UNKNOWN
-        return answer._replace(kind="bogus") if fault else answer
+        kind = "odd" if answer.kind == "said" and self.misleads(zone) else answer.kind
+        return answer._replace(kind="bogus" if fault else kind)
+
+    def misleads(self, zone: str) -> bool | None:
+        """Whether a server of a secure zone gives no signed keys; ``None``: not all were asked."""
+        secure, faults = self.security(zone).status == "secure", dict(self.security(zone).servers)
+        if not secure or {*MISLEADING} & {*faults.values()}:
+            return secure
+        return None if self._index.speaks[zone].keys() - faults else False
 
     def fault(self, reply: Reply) -> str | None:
         """Return why a validator refuses an answer or a denial, one of `FAULTS` or ""; ``None``: unknown."""

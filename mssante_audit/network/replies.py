@@ -253,7 +253,7 @@ class ReplyIndex:
             edns = "ok" if reply.edns else self.edns(reply.address, reply.transport)
             second = reply.qtype != "MX" and reply.address in self._slow_with_mx
             slow = (reply.rtt or 0) > (SLOW if second else PATIENCE)
-            case = self._knows_capitals(reply)
+            case = self.knows_capitals(reply)
             kind = _OF_EDNS.get(edns) or ("slow" if slow else "odd" if reply.odd or not case else "said")
             return ServerAnswer(kind, reply) if edns and case is not None else UNKNOWN
         if reply.silent:
@@ -264,7 +264,7 @@ class ReplyIndex:
             return UNKNOWN  # it refuses EDNS; what it says without, nobody asked
         return ServerAnswer(reply.outcome, reply)
 
-    def _knows_capitals(self, reply: Reply) -> bool | None:
+    def knows_capitals(self, reply: Reply) -> bool | None:
         """Whether a server that answers would answer a question in capitals; ``None``: not known."""
         if not self._asks_capitals or reply.outcome != "answer" or reply.transport == "tcp" or reply.rd:
             return True

@@ -8,7 +8,7 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
-from dns.rdatatype import CNAME, DNAME, MX, NSEC, RRSIG, SOA, A, RdataType, to_text
+from dns.rdatatype import CNAME, DNAME, DNSKEY, MX, NSEC, RRSIG, SOA, A, RdataType, to_text
 from dnscases import NS, ONE, P1, ROOT
 from dnslab import Script, reply, send
 
@@ -159,6 +159,6 @@ SPOILT: dict[str, Spoil] = {
     "no-sig": left_out(RRSIG, NSEC), "other-mx": other_mx,
     "no-opt": lambda _, message: message.use_edns(-1) or message, "other-soa": other_soa,
     "no-nsec": left_out(NSEC), "lone-dname": left_out(CNAME, A, MX, beside=DNAME),
-    "alias-alone": left_out(MX, beside=CNAME),
+    "alias-alone": left_out(MX, beside=CNAME), "unsigned": left_out(RRSIG, NSEC, DNSKEY),
 }  # fmt: skip
 """What is done to a good reply."""

@@ -144,8 +144,9 @@ def _unanswered(view: ObservedZones, domain: str, visit: ZoneVisit) -> None:
         if over_udp and sound and unanswered:
             failing[address] = over_udp.outcome, over_udp
         elif answer.kind == "odd" and answer.reply:
-            outcome = "capitals" if answer.reply.outcome == "answer" else answer.reply.outcome
-            failing[address] = answer.reply.odd or outcome, answer.reply
+            capitals = "" if index.knows_capitals(answer.reply) else "capitals"
+            if why := answer.reply.odd or capitals or ("lame" if answer.reply.outcome == "lame" else ""):
+                failing[address] = why, answer.reply
     if failing:
         servers = [server(zone, address, outcome=failing[address][0]) for address in sorted(failing)]
         replies = [reply for _, reply in failing.values()]

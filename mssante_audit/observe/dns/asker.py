@@ -104,7 +104,10 @@ class Asker:
         if reply.outcome == "answer" and reply.transport == "udp" and not (lane.capitals or ask.rd):
             lane.capitals = True
             in_capitals = ask._replace(step="capitals", qname=ask.qname.upper())
-            await self._persist(in_capitals, 0, patient=True)
+            for attempt in range(1, self._tries + 1):  # even if it is silent to all else
+                await self._enter(lane.pace)
+                if not (await self._send(in_capitals, lane, attempt, edns=reply.edns)).silent:
+                    break
         return reply
 
     async def _ask_once(self, ask: Ask, *, patient: bool) -> Reply:
