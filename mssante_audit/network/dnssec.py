@@ -98,11 +98,11 @@ class Chains:
         security = self.security(zone)
         if security.status != "secure":
             return {"bogus": security.code, "insecure": ""}.get(security.status)
-        keys = security.keys
+        keys, unproven = security.keys, "unproven" in reply.flags
         if reply.outcome in ("nodata", "nxdomain"):
             fault = _fault(reply, "authority", zone, "SOA", zone, keys)
-            return "unproven" if reply.unproven else "" if reply.signed and fault == "unsigned" else fault
-        if reply.unproven and reply.of_wildcard:
+            return "unproven" if unproven else "" if reply.signed and fault == "unsigned" else fault
+        if unproven and reply.of_wildcard:
             return "unproven"
         answers = {(r.owner, r.type) for r in reply.records if r.section == "answer"}
         # A CNAME made from a DNAME above its name is never signed (RFC 6672, 5.3.1): the DNAME is.

@@ -98,9 +98,9 @@ class ReplyIndex:
         """Returns what each address of a zone said; `walked`: the zone's MX is asked for over TCP too."""
         self.recursion = self._best(r for r in observation.replies if r.step == "recursion")
         """Address → what it said to a stranger's recursive question."""
-        self._asks_capitals = settings.capitals
-        self._capitals = self._best(r for r in observation.replies if r.step == "capitals")
-        """Address → what it said to a question in capitals."""
+        capitals = (r for r in observation.replies if r.step == "capitals")
+        self._capitals = self._best(capitals) if settings.capitals else None
+        """Address → what it said to a question in capitals; ``None`` if none was asked so."""
         replies = [r for r in observation.replies if r.step not in ("recursion", "capitals")]
         late = (r for r in replies if (r.rtt or 0) > SLOW or r.flags.endswith("late"))
         self.late = self._best(r for r in late if r.transport == "udp")
@@ -266,7 +266,7 @@ class ReplyIndex:
 
     def knows_capitals(self, reply: Reply) -> bool | None:
         """Whether a server that answers would answer a question in capitals; ``None``: not known."""
-        if not self._asks_capitals or reply.outcome != "answer" or reply.transport == "tcp" or reply.rd:
+        if self._capitals is None or reply.outcome != "answer" or reply.transport == "tcp" or reply.rd:
             return True
         other = self._capitals.get(reply.address)
         if other is None or (other.silent and not self._is_final(other)):

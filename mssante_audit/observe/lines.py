@@ -153,12 +153,8 @@ class Reply(NamedTuple):
     @property
     def proves(self) -> bool:
         """Whether it proves that there is no data of a type, or no DS of the zone handed over."""
-        return self.signed and not self.unproven and self.outcome in ("nodata", "referral")
-
-    @property
-    def unproven(self) -> bool:
-        """Whether it carried DNSSEC records, and not those that prove a denial (NSEC or NSEC3)."""
-        return "unproven" in self.flags
+        is_denial = self.outcome in ("nodata", "referral")
+        return is_denial and self.signed and "unproven" not in self.flags
 
     @property
     def of_wildcard(self) -> bool | None:
