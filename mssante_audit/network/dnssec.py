@@ -20,8 +20,12 @@ from mssante_audit.observe.lines import Reply
 ALGORITHMS, DIGESTS = {5, 7, 8, 10, 13, 14, 15, 16}, {1, 2, 4}  # those that validators know (RFC 8624, 3.1)
 SHA1_ALGORITHMS, SHA1_DIGEST = {5, 7}, 1  # RFC 9905: to some validators they are no signature
 # Why a server's data do not hold: the keys are not known, there is none, none is that of the DS, signatures
-# are missing, over, not begun, or not of these data and keys.
-FAULTS = ("unheard", "no-key", "no-match", "unsigned", "expired", "early", "wrong")
+# are missing, over, not begun, or not of these data and keys; what proves a denial is missing.
+FAULTS = ("unheard", "no-key", "no-match", "unsigned", "expired", "early", "wrong", "unproven")
+
+
+# Faults of one server's keys for which Knot Resolver may give the zone up, sound as others are (measured).
+MISLEADING = ("no-key", "unsigned")
 
 
 class Security(NamedTuple):
@@ -33,11 +37,13 @@ class Security(NamedTuple):
     code: str = ""
     """Why. Insecure: ``no-ds``, ``unsigned-above`` (or insecure there), ``unknown`` (to validators: algorithm
     or digest of every DS). Bogus: one of `FAULTS`, ``ds`` (the parent's signature of it does not hold) or
-    ``above``. Indeterminate: ``ds-unheard``, ``keys-unheard`` (not asked for) or ``above``."""
+    ``above``. Indeterminate: ``ds-unheard``, ``unproven``, ``keys-unheard`` (not asked for) or ``above``."""
     servers: tuple[tuple[str, str], ...] = ()
     """Address → fault of what it serves, "" if it holds. A secure zone may have servers that are at fault."""
     sha1: bool = False
     """Whether it rests on SHA-1, which some validators take and others treat as no signature."""
+    keys: tuple[str, ...] = ()
+    """Those of the servers whose data hold."""
 
 
 NO_DS, DS_UNKNOWN = Security("insecure", "no-ds"), Security("indeterminate", "ds-unheard")
@@ -66,17 +72,22 @@ class Chains:
             return UNKNOWN  # what hands it over says whether it has a DS
         if not index.signed or (security := self.security(zone)).status == "insecure":
             return answer
-        if security.code == "ds-unheard":
-            none = not reply.signed or any(referral.signed for referral in index.referrals.get(zone, ()))
-            below = reply.cut if reply.outcome != "referral" else ""
-            return answer if none and not any(map(self.ds_of, (zone, below))) else UNKNOWN
-        unasked = walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind
-        if security.status == "indeterminate" or unasked:
+        if security.status == "secure":
+            unasked = walked and not index.answer(zone, zone, "DNSKEY", reply.address).kind
+            fault = None if unasked else dict(security.servers).get(reply.address) or self.fault(reply)
+        else:
+            fault = {"bogus": security.code}.get(security.status)
+        if fault is None:
             return UNKNOWN
-        at_fault = security.status == "bogus" or dict(security.servers).get(reply.address)
-        if (fault := at_fault or self.fault(reply)) is None:
-            return UNKNOWN
-        return answer._replace(kind="bogus") if fault else answer
+        kind = "odd" if answer.kind == "said" and self.misleads(zone) else answer.kind
+        return answer._replace(kind="bogus" if fault else kind)
+
+    def misleads(self, zone: str) -> bool | None:
+        """Whether a server of a secure zone gives no signed keys; ``None``: not all were asked."""
+        secure, faults = self.security(zone).status == "secure", dict(self.security(zone).servers)
+        if not secure or {*MISLEADING} & {*faults.values()}:
+            return secure
+        return None if self._index.speaks[zone].keys() - faults else False
 
     def fault(self, reply: Reply) -> str | None:
         """Return why a validator refuses an answer or a denial, one of `FAULTS` or ""; ``None``: unknown."""
@@ -87,10 +98,12 @@ class Chains:
         security = self.security(zone)
         if security.status != "secure":
             return {"bogus": security.code, "insecure": ""}.get(security.status)
-        keys = self._keys_of(zone)
+        keys, unproven = security.keys, "unproven" in reply.flags
         if reply.outcome in ("nodata", "nxdomain"):
             fault = _fault(reply, "authority", zone, "SOA", zone, keys)
-            return "" if reply.signed and fault == "unsigned" else fault
+            return "unproven" if unproven else "" if reply.signed and fault == "unsigned" else fault
+        if unproven and reply.of_wildcard:
+            return "unproven"
         answers = {(r.owner, r.type) for r in reply.records if r.section == "answer"}
         # A CNAME made from a DNAME above its name is never signed (RFC 6672, 5.3.1): the DNAME is.
         dnames = [(o, kind) for o, kind in answers if kind == "DNAME" and reply.qname.endswith(f".{o}")]
@@ -125,12 +138,6 @@ class Chains:
         """Return the DS records that the zone above gives for a zone, sorted."""
         return tuple(sorted({text for reply in self._giving(zone) for text in reply.data("DS", zone)}))
 
-    def unanchored(self, zone: str) -> bool:
-        """Whether a server of the zone above said that there is no DS, or a signed referral has none."""
-        denied = any(reply.outcome == "nodata" for reply in self._index.about(zone, "DS"))
-        referrals = self._index.referrals.get(zone, ())
-        return not self.ds_of(zone) and (denied or any(referral.signed for referral in referrals))
-
     def _security(self, zone: str) -> Security:
         index, ds, giving = self._index, self.ds_of(zone), self._giving(zone)
         above, below = giving[0].zone if giving else "", zone != index.parent and is_under(zone, index.parent)
@@ -141,11 +148,15 @@ class Chains:
             if before.status != "secure":
                 return Security(before.status, "unsigned-above" if before.status == "insecure" else "above")
             if not ds:
-                return NO_DS if self.unanchored(zone) else DS_UNKNOWN
-            keys = self._keys_of(above)
-            with_ds = [reply for reply in giving if any(record.type == "DS" for record in reply.records)]
-            sections = ["answer" if reply.outcome == "answer" else "authority" for reply in with_ds]
-            if all(_fault(r, s, zone, "DS", above, keys) for r, s in zip(with_ds, sections, strict=True)):
+                if any(reply.proves for reply in giving):
+                    return NO_DS
+                answers = index.answers(above, zone, "DS")
+                known = all(answers.get(address, UNKNOWN).kind for address in index.speaks[above])
+                return Security("bogus" if known else "indeterminate", "unproven")
+            with_ds = [
+                (r, "answer" if r.outcome == "answer" else "authority") for r in giving if r.data("DS", zone)
+            ]
+            if all(_fault(reply, section, zone, "DS", above, before.keys) for reply, section in with_ds):
                 return Security("bogus", "ds")
         elif not ds:
             plain = any(soa.usable and soa.edns and not soa.signed for soa in index.about(zone, "SOA"))
@@ -159,8 +170,8 @@ class Chains:
         read = [_rdata("DS", text) for text in ds]
         sha1 = all(r.algorithm in SHA1_ALGORITHMS or r.digest_type == SHA1_DIGEST for r in read)
         servers = tuple(sorted(faults.items()))
-        if "" in faults.values():
-            return Security("secure", "", servers, sha1)
+        if sound := [reply.answers for address, reply in self._keys(zone).items() if not faults[address]]:
+            return Security("secure", "", servers, sha1, tuple(sorted(frozenset().union(*sound))))
         if not faults or index.speaks.get(zone, {}).keys() - faults:  # keys of any server will do
             return Security("indeterminate", "keys-unheard", (), sha1)
         certain = [fault for fault in faults.values() if fault != "unheard"] or ["unheard"]
@@ -179,12 +190,6 @@ class Chains:
         if not trusted:
             return "no-match" if reply.answers else "no-key"
         return _fault(reply, "answer", zone, "DNSKEY", zone, trusted)
-
-    def _keys_of(self, zone: str) -> tuple[str, ...]:
-        """Return the keys of a zone, from the servers whose data hold."""
-        sound = {address for address, fault in self.security(zone).servers if not fault}
-        replies = self._keys(zone)
-        return tuple(sorted({key for address in sound & replies.keys() for key in replies[address].answers}))
 
 
 def known_ds(records: Iterable[str]) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from mssante_audit.values.hosts import host_faults
 
 # States of mail hosts that some sender reaches.
 REACHED = (
-    "good", "mixed", "ipv6", "literal", "differ", "alias", "partly", "long", "own", "six", "many", *PARTIAL,
+    "good", "mixed", "ipv6", "literal", "differ", "denied", "alias", "partly", "long", "own", "six", "many",
+    *PARTIAL,
 )  # fmt: skip
 RECEIVES = ("yes", "degraded", "no", "unknown")
 # What decides, by answer.
@@ -108,10 +109,10 @@ class MailHost(NamedTuple):
     name: str
     state: str
     """How it can be reached: ``good``, ``mixed`` (with private addresses), ``ipv6``, one of `PARTIAL`,
-    ``alias``, ``partly``, ``six``, ``own`` or ``long`` (`Lookup.partly`), ``differ`` (the servers of its zone
-    give different addresses, or one gives none), ``many`` (addresses, for BIND), ``private``, ``literal`` (an
-    address stands for its name: Postfix warns and connects; or no host has such a name: Postfix does not look
-    it up); why it has no address; "" for unknown."""
+    ``alias``, ``partly``, ``six``, ``own`` or ``long`` (`Lookup.partly`), ``denied`` (`Reply.denies_all`),
+    ``differ`` (the servers of its zone give different addresses, or one gives none), ``many`` (addresses, for
+    BIND), ``private``, ``literal`` (an address stands for its name: Postfix warns and connects; or no host
+    has such a name: Postfix does not look it up); why it has no address; "" for unknown."""
     v4: Lookup = Lookup("nodata")
     v6: Lookup = Lookup("nodata")
     public: frozenset[str] = frozenset()
@@ -195,8 +196,9 @@ class MailHosts:
 
     def _reached(self, name: str, v4: Lookup, v6: Lookup) -> MailHost:
         """Tell how a host can be reached that has these addresses."""
+        denied = any(reply.denies_all for reply in (*v4.replies, *v6.replies))
         for lookup, state in ((v4, v4.partly or "good"), (v6, v6.partly or "ipv6")):
-            if not lookup.status:
+            if not (v4.status and v6.status):
                 return MailHost(name, "", v4, v6)
             public = [frozenset(filter(self._index.public, addresses)) for addresses in lookup.sets]
             if not any(public):
@@ -206,6 +208,8 @@ class MailHosts:
                 state = "differ"
             elif max(map(len, lookup.sets)) > MAX_RECORDS:
                 state = "many"
+            elif denied and state in ("good", "ipv6"):
+                state = "denied"
             elif state == "good" and len(union) < len(lookup.data):
                 state = "mixed"
             return MailHost(name, state, v4, v6, common or union)

@@ -116,7 +116,8 @@ class Lookups:
         kinds = {self._chains.checked(answer.replies[0].zone, answer).kind for answer in first}
         way = self._way_to(zone, depth, frozenset(a for a, answer in of_zone.items() if answer.failed))
         own_sets = self._own_sets(zone, of_zone) if in_full and zone != self._index.parent else ""
-        if NO_EVIDENCE in kinds or way is None or own_sets is None:
+        misled = self._chains.misleads(zone) if in_full and self._index.signed else False
+        if NO_EVIDENCE in kinds or None in (way, own_sets, misled):
             return Lookup("", (), zone)
         kind = partly_of(kinds)
         data = frozenset().union(*(reply.answers for reply in replies))

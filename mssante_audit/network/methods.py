@@ -135,9 +135,8 @@ class Methods:
         alike = self._alike(reply, self._probes(reply.qname))
         if not any(alike):
             return False if alike else None
-        signed = [r.data.split()[2] for r in reply.records if (r.type, r.owner) == ("RRSIG", reply.qname)]
-        if signed:  # its labels are the wildcard's (RFC 4034, 3.1.3)
-            return str(reply.qname.count(".") + 1) not in signed
+        if reply.of_wildcard is not None:
+            return reply.of_wildcard
         # No wildcard reaches below a name that has records (RFC 4592, 3.3.1).
         return all(self._alike(reply, [f"{label}.{reply.qname}" for label in self._siblings]))
 

@@ -74,6 +74,7 @@ class _Given(BaseModel):
     """What a run was given (`Observation.settings`), as far as it tells whom it asked, and how often."""
 
     retries: Annotated[int, Field(ge=0)] = 2
+    capitals: bool = False
     resolvers: tuple[str, ...] = ()
     parent_servers: tuple[tuple[str, str], ...] = ()
 
@@ -97,7 +98,10 @@ class ReplyIndex:
         """Returns what each address of a zone said; `walked`: the zone's MX is asked for over TCP too."""
         self.recursion = self._best(r for r in observation.replies if r.step == "recursion")
         """Address → what it said to a stranger's recursive question."""
-        replies = [r for r in observation.replies if r.step != "recursion"]
+        capitals = (r for r in observation.replies if r.step == "capitals")
+        self._capitals = self._best(capitals) if settings.capitals else None
+        """Address → what it said to a question in capitals; ``None`` if none was asked so."""
+        replies = [r for r in observation.replies if r.step not in ("recursion", "capitals")]
         late = (r for r in replies if (r.rtt or 0) > SLOW or r.flags.endswith("late"))
         self.late = self._best(r for r in late if r.transport == "udp")
         """Address → a reply that came after the time-out, or so late that some resolvers give up."""
@@ -164,10 +168,10 @@ class ReplyIndex:
         return answers | grouped((reply.cut, reply) for reply in replies if reply.outcome == "referral")
 
     @cached_property
-    def signed(self) -> bool:
-        """Whether anything is signed, or has a DS record."""
+    def signed(self) -> frozenset[str]:
+        """The zones of which something is signed, or that have a DS record for another."""
         replies = self.observation.replies
-        return any(reply.signed or any(record.type == "DS" for record in reply.records) for reply in replies)
+        return frozenset(r.zone for r in replies if r.signed or any(of.type == "DS" for of in r.records))
 
     def asked_at(self, qname: str) -> list[datetime]:
         """Return the instants at which a name's MX was asked for, of the replies that count."""
@@ -249,8 +253,9 @@ class ReplyIndex:
             edns = "ok" if reply.edns else self.edns(reply.address, reply.transport)
             second = reply.qtype != "MX" and reply.address in self._slow_with_mx
             slow = (reply.rtt or 0) > (SLOW if second else PATIENCE)
-            kind = _OF_EDNS.get(edns) or ("slow" if slow else "odd" if reply.odd else "said")
-            return ServerAnswer(kind, reply) if edns else UNKNOWN
+            case = self.knows_capitals(reply)
+            kind = _OF_EDNS.get(edns) or ("slow" if slow else "odd" if reply.odd or not case else "said")
+            return ServerAnswer(kind, reply) if edns and case is not None else UNKNOWN
         if reply.silent:
             given_up = {(reply.address, reply.transport), (reply.address, "udp")} & self._given_up
             return ServerAnswer("silent", reply) if given_up or self._is_final(reply) else UNKNOWN
@@ -259,13 +264,21 @@ class ReplyIndex:
             return UNKNOWN  # it refuses EDNS; what it says without, nobody asked
         return ServerAnswer(reply.outcome, reply)
 
+    def knows_capitals(self, reply: Reply) -> bool | None:
+        """Whether a server that answers would answer a question in capitals; ``None``: not known."""
+        if self._capitals is None or reply.outcome != "answer" or reply.transport == "tcp" or reply.rd:
+            return True
+        other = self._capitals.get(reply.address)
+        if other is None or (other.silent and not self._is_final(other)):
+            return None
+        # Of who refuses or fails Knot Resolver asks in the letters of the name (measured).
+        return not (other.silent or {other.outcome, other.rcode} & {"nxdomain", "nodata", "FORMERR"})
+
     def edns(self, address: str, transport: str = "udp") -> str:
         """Return how a server takes EDNS: ``ok``, ``refused``, ``notimp``, ``dropped``, ``badvers``, ""."""
         codes = self._edns.get((address, transport), set())
-        if "known" in codes or "badvers" in codes:
-            return "ok" if "known" in codes else "badvers"
-        states = {"formerr": "refused", "notimp": "notimp", "silent": "dropped"}
-        return next((state for code, state in states.items() if {code, "plain"} <= codes), "")
+        possible = ("ok", "badvers", *(("refused", "notimp", "dropped") if "plain" in codes else ()))
+        return next((code for code in possible if code in codes), "")
 
     def _can_be_asked(self, address: str) -> bool | None:
         ip = _ip(address)
@@ -286,10 +299,11 @@ def _content(reply: Reply) -> tuple[bool, frozenset[str], str]:
 
 def _edns_code(reply: Reply) -> str:
     """Return what a reply, or its lack, tells of how its server takes EDNS."""
-    code = "silent" if reply.silent else NO_EDNS.get(reply.rcode, "known")
-    if code == "formerr" and "edns" in reply.flags.split():  # it knows EDNS: few ask again without
-        code = "notimp"
-    return code if reply.edns else "plain"
+    if not reply.edns:
+        return "plain"
+    code = "dropped" if reply.silent else NO_EDNS.get(reply.rcode, "ok")
+    # Of one that knows EDNS and says FORMERR few ask again without.
+    return "notimp" if code == "refused" and "edns" in reply.flags.split() else code
 
 
 def _ip(text: str) -> IPv4Address | IPv6Address | None:

@@ -33,17 +33,9 @@ DEAD = ("zone-dead", "zone-lost", "edns-dropped")  # causes of a zone none of wh
 MOST_CUTS = 12  # zones on the way to a name that are followed: a file can lead round in circles
 Content = tuple[Any, ...]  # what a reply comes to (`Walk._contents`)
 Delegated = tuple[str, frozenset[str]]  # a server that a zone is handed over to, and its glue
-
-
-class Named(NamedTuple):
-    """A server that a zone is handed over to, or names itself."""
-
-    name: str
-    addresses: tuple[str, ...]
-    glueless: bool = False
-    """Whether its name lies in the zone, and nobody above gives its address."""
-    way: str = ""
-    """``alias`` (BIND does not follow its name) or ``partly``, where only some resolvers find its address."""
+# A server that a zone is handed over to, or names itself; its addresses; "" if all resolvers find them, or
+# ``alias`` (BIND does not follow its name), ``partly`` (only some do) or ``no-glue`` (none is given above).
+Named = tuple[str, tuple[str, ...], str]
 
 
 class ServerReplies(NamedTuple):
@@ -156,7 +148,7 @@ class Walk:
         """
         if zone == self._index.parent:
             parents = sorted(self._lookups.parents.items())
-            return ([[Named(host, tuple(sorted(its))) for host, its in parents]], False) if parents else None
+            return ([[(host, tuple(sorted(its)), "") for host, its in parents]], False) if parents else None
         handed = dict(delegation)
         sets: list[list[Named]] = []
         todo = [(frozenset(handed), False)]
@@ -170,10 +162,10 @@ class Walk:
                     return None
                 preferred = glue if inside else looked_up if from_zone else looked_up | glue
                 its = tuple(sorted(preferred or looked_up | glue))
-                servers.append(Named(name, its, inside and not glue, "" if glue else way))
+                servers.append((name, its, "" if glue else "no-glue" if inside else way))
             if servers not in sets:
                 sets.append(servers)
-            addresses = sorted({address for server in servers for address in server.addresses})
+            addresses = sorted({address for _, its, _ in servers for address in its})
             for address in filter(self._index.usable, addresses):
                 soa, ns = (self._index.answer(zone, zone, qtype, address) for qtype in ("SOA", "NS"))
                 if not soa.kind or not ns.kind:
@@ -185,7 +177,8 @@ class Walk:
 
     def _answering(self, zone: str, named: Named, name: str) -> ServerReplies:
         """Return a server with what it said of a name's mail."""
-        usable = {address: self._index.usable(address) for address in named.addresses}
+        host, addresses, way = named
+        usable = {address: self._index.usable(address) for address in addresses}
         asked = {a: self._index.answer(zone, name, "MX", a, walked=True) for a in filter(usable.get, usable)}
         answers = {a: self._chains.checked(zone, answer, walked=True) for a, answer in asked.items()}
         kinds = {answer.kind for answer in answers.values()}
@@ -194,18 +187,18 @@ class Walk:
         if NO_EVIDENCE in kinds:
             state = ""
         elif plain:
-            state = "sound" if over4 else "ipv6"
+            # Which of the parent's servers are asked may have been chosen for us.
+            given = zone == self._index.parent and self._index.parent_servers
+            state = "sound" if over4 or given else "ipv6"
         elif partial := [kind for kind in PARTIAL if kind in kinds]:
             state = partial[0]
         elif None in usable.values():  # the observer reaches no more of it
             state = "" if answers else "ipv6"
         else:
             state = "dead"
-        if named.glueless and state and answers:
-            state = "no-glue"
-        elif named.way and state in ("sound", "ipv6"):
-            state = named.way
-        return ServerReplies(named.name, answers, state, over4 or plain or frozenset(named.addresses))
+        if way and state and (answers if way == "no-glue" else state in ("sound", "ipv6")):
+            state = way
+        return ServerReplies(host, answers, state, over4 or plain or frozenset(addresses))
 
     def _judge(self, zone: str, servers: Sequence[ServerReplies]) -> Part:
         """Tell whether a set of a zone's servers answers, and how many of them do."""
@@ -253,7 +246,9 @@ class Walk:
         if aliases := {alias: kind for kind, part in replies for alias in part.aliases}:
             return [("implicit", alias, None, partly_of([kind])) for alias, kind in sorted(aliases.items())]
         if addresses := {address: kind for kind, part in replies for address in part.answers}:
-            return [("implicit", reply.qname, frozenset(addresses), partly_of(addresses.values()))]
+            denied = any(part.denies_all for _, part in replies)
+            partly = "denied" if denied else partly_of(addresses.values())
+            return [("implicit", reply.qname, frozenset(addresses), partly)]
         return [("failing",) if any(answer.failed for answer in answers) else ("nothing",)]
 
     def _ways_of(self, zone: str, name: str, content: Content, replies: Sequence[Reply], depth: int) -> Ways:

@@ -16,7 +16,7 @@ from mssante_audit.base.errors import InputError
 from mssante_audit.base.resources import table_of
 
 # What a query was for; docs/observing.md says it of each.
-STEPS = ("walk", "sibling", "apex", "address", "recursion")
+STEPS = ("walk", "sibling", "apex", "address", "recursion", "capitals")
 TRANSPORTS = ("udp", "tcp")
 # Every way a query can end. The last three, and `truncated`, say nothing about what exists.
 OUTCOMES = (
@@ -27,9 +27,10 @@ CONCLUSIVE = OUTCOMES[:3]
 # Those that say what exists: the conclusive ones end a search, a referral leads on.
 INFORMATIVE = OUTCOMES[:4]
 SILENT = ("timeout", "unreachable")
-# Rcodes of servers that do not take EDNS, or not its version (16: BADVERS).
-NO_EDNS = {"FORMERR": "formerr", "NOTIMP": "notimp", "16": "badvers"}
+# Rcodes of servers that do not take EDNS, or not its version (16: BADVERS), and what that is called.
+NO_EDNS = {"FORMERR": "refused", "NOTIMP": "notimp", "16": "badvers"}
 SECTIONS = ("answer", "authority", "additional")
+MAX_NAME = 253  # characters: a DNAME can make longer names without end
 # Errors of a machine that has no file descriptor, memory or port left: no server has a part in them.
 SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL}
 _FIELDS = table_of("mssante_audit.observe", "records.toml")
@@ -150,6 +151,19 @@ class Reply(NamedTuple):
         return "signed" in self.flags
 
     @property
+    def proves(self) -> bool:
+        """Whether it proves that there is no data of a type, or no DS of the zone handed over."""
+        is_denial = self.outcome in ("nodata", "referral")
+        return is_denial and self.signed and "unproven" not in self.flags
+
+    @property
+    def of_wildcard(self) -> bool | None:
+        """Whether its name's data are a wildcard's, as their signature says (RFC 4034, 3.1.3)."""
+        rrsigs = [r.data.split() for r in self.records if (r.type, r.owner) == ("RRSIG", self.qname)]
+        labels = str(self.qname.count(".") + 1)
+        return all(fields[2] != labels for fields in rrsigs) if rrsigs else None
+
+    @property
     def signer(self) -> str:
         """The zone that signed what it answers of its name (or a DNAME above), "" if none did."""
         of_name = (r for r in self.records if f".{self.qname}".endswith(f".{r.owner}"))
@@ -173,6 +187,11 @@ class Reply(NamedTuple):
         return {r.owner for r in self.records if r.section == "authority" and r.type == "NS"} <= {self.qname}
 
     @property
+    def denies_all(self) -> bool:
+        """Whether BIND takes it for a denial of all types: there is no such name, but a zone's (measured)."""
+        return self.outcome == "nxdomain" and self.qname != self.zone
+
+    @property
     def hollow(self) -> bool:
         """Whether it holds nothing, without authority: resolvers take that for a denial (measured)."""
         return self.outcome == "lame" and self.rcode == "NOERROR" and not self.records
@@ -181,12 +200,15 @@ class Reply(NamedTuple):
     def odd(self) -> str:
         """Why some resolvers reject it (measured), "" if none does.
 
-        ``case``: it repeats the question in other letters, which Knot Resolver compares. BIND takes no two
-        aliases of one name (``aliases``), nor a denial with an NS set and without SOA (``no-soa``), or with
-        the SOA of a zone that does not lie in the one asked (``other-soa``).
+        Knot Resolver compares the letters in which the question is repeated (``case``), and makes no alias of
+        a DNAME that comes without it (``dname``). BIND takes no two aliases of one name (``aliases``), nor a
+        denial with an NS set and without SOA (``no-soa``), or with the SOA of a zone that does not lie in the
+        one asked (``other-soa``).
         """
         if "case" in self.flags.split():
             return "case"
+        if any(not self.data("CNAME", name) for name in self.chain[:-1]):
+            return "dname"
         aliases = {(r.owner, r.data) for r in self.records if r.type == "CNAME" and r.section == "answer"}
         if len(aliases) > len({owner for owner, _ in aliases}):
             return "aliases"
@@ -206,11 +228,21 @@ class Reply(NamedTuple):
 
     @property
     def chain(self) -> tuple[str, ...]:
-        """The name asked for, what it is an alias of, and so on; a circle ends where it comes back."""
-        aliases = {r.owner: r.data for r in self.records if r.type == "CNAME" and r.section == "answer"}
+        """The name asked for, what it is an alias of, and so on; a circle ends where it comes back.
+
+        Resolvers make the alias themselves where a DNAME comes without it (RFC 6672, 3.1).
+        """
+        answers = [r for r in self.records if r.section == "answer"]
+        aliases = {r.owner: r.data for r in answers if r.type == "CNAME"}
+        dnames = [r for r in answers if r.type == "DNAME"]
         names = [self.qname]
-        while names[-1] in aliases and names[-1] not in names[:-1]:
-            names.append(aliases[names[-1]])
+        while names[-1] not in names[:-1]:
+            name = names[-1]
+            made = (f"{name.removesuffix(r.owner)}{r.data}" for r in dnames if name.endswith(f".{r.owner}"))
+            alias = aliases.get(name) or next(made, "")
+            if not alias or len(alias) > MAX_NAME:
+                break
+            names.append(alias)
         return tuple(names)
 
     @property
@@ -278,9 +310,10 @@ class Ask(NamedTuple):
 
 
 def own_answers(reply: Reply) -> set[tuple[str, str]]:
-    """Return type and data of the records of a reply that answer its name itself."""
+    """Return type and data of what a reply answers of its name itself, its alias included."""
     answers = [r for r in reply.records if (r.section, r.owner) == ("answer", reply.qname)]
-    return {(r.type, r.data) for r in answers if r.type != "RRSIG"}
+    aliases = {("CNAME", name) for name in reply.chain[1:2]}
+    return {(r.type, r.data) for r in answers if r.type != "RRSIG"} | aliases
 
 
 def servers_in(replies: Iterable[Reply], zone: str) -> dict[str, set[str]]:

@@ -246,7 +246,7 @@ def _send(pieces: list[bytes | float], send: Callable[[bytes], object]) -> None:
 
 def asked(query: dns.message.Message) -> tuple[str, str]:
     question = query.question[0]
-    return question.name.to_text(True), dns.rdatatype.to_text(question.rdtype)
+    return question.name.to_text(True).lower(), dns.rdatatype.to_text(question.rdtype)
 
 
 def reply(query: dns.message.Message, *, aa: bool = True, **sections: list[str]) -> dns.message.Message:

@@ -8,7 +8,7 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
-from dns.rdatatype import CNAME, MX, SOA, to_text
+from dns.rdatatype import CNAME, DNAME, DNSKEY, MX, NSEC, RRSIG, SOA, A, RdataType, to_text
 from dnscases import NS, ONE, P1, ROOT
 from dnslab import Script, reply, send
 
@@ -37,16 +37,18 @@ def mixed(query: Message, transport: str) -> list[bytes | float]:
 def script(does: str) -> Script:
     """Return the script of ``WHAT WHEN…``: misbehave in one way for some queries, else answer well.
 
-    What: one of `SPOILT`, or seconds of delay. When: a type, ``edns``, ``udp`` or ``tcp``, any of which is
-    enough; nothing: always. A last word ``no-tcp`` closes TCP, a first one ``elsewhere`` has replies over UDP
-    come from another address (`dnsscene.running`).
+    What: one of `SPOILT`, or seconds of delay. When: a type, ``edns``, ``capitals``, ``udp`` or ``tcp``, any
+    of which is enough; nothing: always. A last word ``no-tcp`` closes TCP, a first one ``elsewhere`` has
+    replies over UDP come from another address (`dnsscene.running`).
     """
     fault, *when = does.removeprefix("elsewhere").removesuffix("no-tcp").split()
     if fault in ("udp-only", "tcp-only"):
         fault, when = "silent", ["tcp" if fault == "udp-only" else "udp"]
 
     def misbehave(query: Message, transport: str) -> list[bytes | float]:
-        is_so = {to_text(query.question[0].rdtype).lower(), transport, "edns" if query.edns >= 0 else ""}
+        question = query.question[0]
+        is_so = {to_text(question.rdtype).lower(), transport, "edns" if query.edns >= 0 else ""}
+        is_so.add("capitals" if question.name.to_text() != question.name.to_text().lower() else "")
         if when and not is_so & set(when):
             return send(forward(query, transport), transport)
         if fault == "silent":
@@ -79,13 +81,6 @@ def flagged(*, on: int = 0, off: int = 0) -> Spoil:
     return spoil
 
 
-def no_soa(query: Message, message: Message) -> Message:
-    if query.question[0].rdtype == SOA:
-        return reply(query)
-    message.authority = [rrset for rrset in message.authority if rrset.rdtype != SOA]
-    return message
-
-
 def recursive(query: Message, message: Message) -> Message:
     if query.question[0].name.is_subdomain(dns.name.from_text("mssante.fr")):
         return flagged(on=dns.flags.RA)(query, message)
@@ -111,11 +106,16 @@ def no_middle(query: Message, message: Message) -> Message:
     return message
 
 
-def without_signatures(query: Message, _message: Message) -> Message:
-    plain = dns.message.make_query(query.question[0].name, query.question[0].rdtype)
-    message = forward(plain, "udp")
-    message.id = query.id
-    return message
+def left_out(*kinds: RdataType, beside: RdataType | None = None) -> Spoil:
+    """Leave records of these types out, and their signatures; if a kind is given, only beside one of it."""
+
+    def spoil(_query: Message, message: Message) -> Message:
+        if beside is None or any(rrset.rdtype == beside for rrset in message.answer):
+            for section in message.sections[1:3]:
+                section[:] = [rrset for rrset in section if not {rrset.rdtype, rrset.covers} & {*kinds}]
+        return message
+
+    return spoil
 
 
 def other_soa(_query: Message, message: Message) -> Message:
@@ -144,26 +144,21 @@ def alias_of(*targets: str, apart: bool = False) -> Spoil:
     return spoil
 
 
-def alone(query: Message, message: Message) -> Message:
-    name = query.question[0].name
-    aliased = any(rrset.rdtype == CNAME for rrset in message.answer)
-    message.answer = [rrset for rrset in message.answer if not aliased or rrset.name == name]
-    return message
-
-
 SPOILT: dict[str, Spoil] = {
     "servfail": saying(2), "refuse": saying(5), "nxdomain": saying(3, -1, aa=True), "formerr": saying(1, -1),
     "notimp": saying(4, -1), "badvers": saying(dns.rcode.BADVERS, 0), "lame": flagged(off=dns.flags.AA),
-    "denied": saying(3, 0), "no-aa": flagged(off=dns.flags.AA), "no-soa": no_soa, "recursive": recursive,
+    "denied": saying(3, 0), "no-aa": flagged(off=dns.flags.AA), "no-soa": left_out(SOA),
     "truncated": lambda query, _: flagged(on=dns.flags.TC)(query, reply(query)), "formerr-opt": saying(1, 0),
-    "denied-data": lambda _, message: message.set_rcode(3) or message,
+    "denied-data": lambda _, message: message.set_rcode(3) or message, "recursive": recursive,
     "upward": lambda query, _: reply(query, aa=False, authority=[". NS a.root-servers.net."]),
-    "hollow": lambda query, _: reply(query, aa=False), "self-alias": alias_of(""), "alias-alone": alone,
+    "hollow": lambda query, _: reply(query, aa=False), "self-alias": alias_of(""),
     "alias-too": alias_of("mx2.mail.example.", apart=True), "sideways": sideways,
     "nodata": lambda _, message: message.answer.clear() or message,
     "lower": recased(bytes.lower), "upper": recased(bytes.upper),
     "two-aliases": alias_of("mx1.mail.example.", "mx2.mail.example."), "no-middle": no_middle,
-    "no-sig": without_signatures, "other-mx": other_mx,
+    "no-sig": left_out(RRSIG, NSEC), "other-mx": other_mx,
     "no-opt": lambda _, message: message.use_edns(-1) or message, "other-soa": other_soa,
+    "no-nsec": left_out(NSEC), "lone-dname": left_out(CNAME, A, MX, beside=DNAME),
+    "alias-alone": left_out(MX, beside=CNAME), "unsigned": left_out(RRSIG, NSEC, DNSKEY),
 }  # fmt: skip
 """What is done to a good reply."""

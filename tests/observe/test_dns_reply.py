@@ -302,7 +302,7 @@ def test_forged_replies_are_ignored_and_counted(port, serve):
     (observed,), _, asker = ask(port, ASK)
     assert observed.outcome == "answer"
     assert observed.ignored == 3, "those with the right id: another name, another type, a query"
-    assert asker.ignored == {SERVER: 6}
+    assert asker.ignored == {SERVER: 12}, "and as many in capitals"
 
 
 def test_forged_replies_alone_are_a_silence(port, serve):
@@ -324,7 +324,7 @@ def test_a_reply_from_elsewhere_is_ignored(port, serve, sender, address):
 
 def test_a_reply_that_a_busy_machine_is_late_to_read_came_in_time(port, serve, monkeypatch):
     serve(SERVER, good)
-    waited, clock = iter((0, 0, 9)), SimpleNamespace(**vars(time))  # 9 seconds, until we read
+    waited, clock = iter((0, 0, 9) * 2), SimpleNamespace(**vars(time))  # 9 seconds, until we read
     clock.time, clock.perf_counter = lambda: time.time() + 9, lambda: time.perf_counter() + next(waited)
     monkeypatch.setattr(exchange, "time", clock)
     (observed,), _, asker = ask(port, ASK)
@@ -337,7 +337,7 @@ def test_silence_by_chance_is_not_held_against_edns(port, serve):
     serve(SERVER, lambda q, t: good(q, t) if time.monotonic() - start > 0.5 else [])
     (observed,), lines, _ = ask(port, ASK, timeout=0.1, retry_delay=0.2)
     assert [(line["edns"], line["outcome"]) for line in lines] == [
-        (True, "timeout"), (True, "timeout"), (False, "answer"), (True, "answer"),
+        (True, "timeout"), (True, "timeout"), (False, "answer"), (True, "answer"), (True, "answer"),
     ]  # fmt: skip
     assert observed.edns
 

@@ -21,7 +21,7 @@ STATUS_RULES = {
     "failed": "DNS_MX_HOST_DEAD", "differ": "DNS_MX_HOST_DIFFERS",
 }  # fmt: skip
 # Why only some resolvers obtain what is looked up.
-PARTLY = ("tcp", "slow", "notimp", "odd", "alias", "partly", "six", "own", "long")
+PARTLY = ("tcp", "slow", "notimp", "odd", "denied", "alias", "partly", "six", "own", "long")
 # States of exchangers to which no mail gets, as far as the DNS tells.
 OUT_OF_REACH = {"null", "nxdomain", "nodata", "loop", "failed", "private"}
 
@@ -144,7 +144,9 @@ def _unanswered(view: ObservedZones, domain: str, visit: ZoneVisit) -> None:
         if over_udp and sound and unanswered:
             failing[address] = over_udp.outcome, over_udp
         elif answer.kind == "odd" and answer.reply:
-            failing[address] = answer.reply.odd or answer.reply.outcome, answer.reply
+            capitals = "" if index.knows_capitals(answer.reply) else "capitals"
+            if why := answer.reply.odd or capitals or ("lame" if answer.reply.outcome == "lame" else ""):
+                failing[address] = why, answer.reply
     if failing:
         servers = [server(zone, address, outcome=failing[address][0]) for address in sorted(failing)]
         replies = [reply for _, reply in failing.values()]
@@ -274,7 +276,7 @@ def _nothing(
         addresses = sorted(reached[0].addresses)
         subject, host = (operator, *addresses), reached[0]._replace(name=method.name)
         view.add("DNS_MX_IMPLICIT", subject, [domain], method.replies, addresses=addresses)
-        if host.state == "odd":  # of the others servers have a finding
+        if host.state in ("odd", "denied"):  # of the others servers have a finding
             facts = {"name": host.name, "alias": "", "partly": host.state}
             view.add("DNS_MX_HOST_DEAD", method.name, [domain], method.replies, **facts)
         _reach(view, subject, host, [domain], [domain], method.replies)
@@ -299,7 +301,7 @@ def _host(view: ObservedZones, host: MailHost, domains: list[str], without_ipv4:
         return
     # What is wrong with a zone that a domain is reached through has rules of its own.
     others = [d for d in domains if host.v4.zone not in view.methods[d].cuts]
-    if host.state == "odd" or view.network.chains.security(host.v4.zone).status == "secure":
+    if host.state in ("odd", "denied") or view.network.chains.security(host.v4.zone).status == "secure":
         others = domains  # then it is about the host alone
     if rule := STATUS_RULES.get(host.state, "DNS_MX_ALIAS" if alias and host.state else ""):
         sets = (host.v4 if any(host.v4.sets) else host.v6).sets if host.state == "differ" else ()

@@ -254,7 +254,8 @@ def _signature(view: ObservedZones, zone: Zone, domains: Sequence[str]) -> None:
     """Report what validating resolvers make of the zone; replies that are missing show nothing."""
     name, chains, ds = zone.name, view.network.chains, view.network.chains.ds_of(zone.name)
     keyed = [reply for reply in zone.replies("DNSKEY").values() if reply.outcome in ("answer", "nodata")]
-    replies = [*keyed, *view.network.index.about(name, "DS"), *zone.referrals]
+    giving = [*view.network.index.about(name, "DS"), *zone.referrals]
+    replies = [*keyed, *giving]
     keys = {key for reply in keyed for key in reply.answers}
     security, usable = chains.security(name), known_ds(ds)
     wrong = usable and keyed and not any(matches(name, key, record) for key in keys for record in usable)
@@ -271,7 +272,7 @@ def _signature(view: ObservedZones, zone: Zone, domains: Sequence[str]) -> None:
                 view.add("DNS_SIGNATURE_SERVER", address, domains, replies, **facts)
         if security.sha1:
             view.add("DNS_SHA1", name, domains, replies, zone=name, ds=ds)
-    if keys and chains.unanchored(name):
+    if keys and not ds and any(reply.signed or reply.outcome == "nodata" for reply in giving):
         view.add("DNS_NO_DS", zone.names, domains, replies, names=zone.names)
 
 

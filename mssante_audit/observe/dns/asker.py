@@ -47,6 +47,8 @@ class _Lane:
     streak: int = 0
     edns: bool = True
     edns_seen: bool = False
+    capitals: bool = False
+    """Whether it was asked in capitals."""
     probing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the one question that goes on while the lane is doubtful."""
     silent_until: float = 0.0
@@ -88,13 +90,27 @@ class Asker:
                 lane = self._lane(reply.address, reply.transport)
                 lane.answers += 1
                 lane.edns_seen |= reply.edns
+                lane.capitals |= reply.step == "capitals"
 
     async def ask(self, ask: Ask, *, patient: bool = True) -> Reply:
         """Ask, again if need be, and return the last thing observed; who is not `patient` may ask others.
 
         A question is asked once; one that met with silence is asked on by who is patient. What is met with
-        silence or truncated over UDP is asked over TCP too, unless that is silent as well.
+        silence or truncated over UDP is asked over TCP too, unless that is silent as well. Of a server that
+        answers, the first question is asked in capitals too, as some resolvers do.
         """
+        reply = await self._ask_once(ask, patient=patient)
+        lane = self._lane(ask.address, "udp")
+        if reply.outcome == "answer" and reply.transport == "udp" and not (lane.capitals or ask.rd):
+            lane.capitals = True
+            in_capitals = ask._replace(step="capitals", qname=ask.qname.upper())
+            for attempt in range(1, self._tries + 1):  # even if it is silent to all else
+                await self._enter(lane.pace)
+                if not (await self._send(in_capitals, lane, attempt, edns=reply.edns)).silent:
+                    break
+        return reply
+
+    async def _ask_once(self, ask: Ask, *, patient: bool) -> Reply:
         if ask.step == "walk" and ask.transport == "udp":  # hardly ever asked twice, and there are many
             return await self._ask(ask, patient=patient)
         if patient and (hasty := self._asked.get((*key(ask), False))) and not (await hasty).silent:

@@ -25,7 +25,7 @@ import dns.message
 import dns.rcode
 import dns.rdataclass
 import dns.wire
-from dns.rdatatype import to_text
+from dns.rdatatype import DS, to_text
 
 from mssante_audit.base.errors import ResourceError
 from mssante_audit.observe.dns.names import is_under
@@ -240,12 +240,15 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> DnsMessage:
         special = (message.opt is not None) + (message.tsig is not None)
         if sum(map(len, message.sections[1:])) + len(message.errors) + special != total:
             raise ValueError("records that do not end where they say")
-    signed, odd, records = False, bool(message.errors), []
+    signed = proven = False
+    odd, records = bool(message.errors), []
+    of_ds = {question.name for question in message.question if question.rdtype == DS}
     for section, sets in zip(SECTIONS, message.sections[1:], strict=True):
         for rrset in sets:
             kind = to_text(rrset.rdtype)
             if kind in ("RRSIG", "NSEC", "NSEC3"):
-                signed = True
+                signed = True  # that a zone has no DS only the NSEC of its own name proves
+                proven |= kind == "NSEC3" or (kind == "NSEC" and of_ds <= {rrset.name})
                 if kind != "RRSIG" or to_text(rrset.covers) not in _SIGNED or section == "additional":
                     continue
             elif rrset.rdclass != dns.rdataclass.IN:
@@ -257,6 +260,7 @@ def _read(wire: bytes, limit: int, *, lenient: bool) -> DnsMessage:
     rcode, set_flags = int(message.rcode()), dns.flags.to_text(message.flags).lower().split()
     flags = {flag: flag in set_flags for flag in ("aa", "tc", "ra")}
     flags |= {"edns": message.edns >= 0, "signed": signed, "cut": cut}
+    flags["unproven"] = signed and not proven
     name = dns.rcode.Rcode(rcode).name if rcode in (0, 1, 2, 3, 4, 5, 9) else str(rcode)
     return DnsMessage(name, tuple(flag for flag in flags if flags[flag]), tuple(records), odd)
 
@@ -324,7 +328,7 @@ def observe_exchange(
     reply = reply._replace(outcome="malformed", rtt=round(exchange.rtt * 1000, 2))
     if not (message := read_message(exchange.wire)):
         return reply
-    outcome, cut = classify(message, ask.zone or None, ask.qname, ask.qtype)
+    outcome, cut = classify(message, ask.zone or None, ask.qname.lower(), ask.qtype)
     question = exchange.wire[12 : exchange.wire.find(0, 12)]  # lower case was asked for
     more = {"case": question != question.lower(), "late": late}
     flags = " ".join((*message.flags, *(flag for flag in more if more[flag])))

@@ -155,13 +155,21 @@ class Resolver:
             if zone in ("", ".") or not (reply.signed or zone in self.signed):
                 continue
             await self._asker.ask(Ask("", "address", zone, zone, "DNSKEY", reply.server, reply.address))
-            await self.resolve("", zone, "DS", chain)
+            await self._look_for_ds(zone, chain)
             if reply.outcome == "answer" and not reply.signed and not reply.cut:
                 # It may come from a zone below that is not signed: the SOA beside it tells.
                 ask = Ask(reply.domain, "address", zone, reply.qname, "SOA", reply.server, reply.address)
                 reply = await self._asker.ask(ask)
             if reply.outcome in CONCLUSIVE:
                 await self.look_below(reply, chain)
+
+    async def _look_for_ds(self, zone: str, chain: Chain) -> Reply | None:
+        """Return what is said of a zone's DS; of none validators want proof, which other servers may have."""
+        ds = await self.resolve("", zone, "DS", chain)
+        if ds and ds.zone in self.signed and not (ds.answers or ds.proves):
+            others = await self.ask_all("", ds.zone, self.zones.get(ds.zone, ()), zone, "DS")
+            await self._look_at_signatures(others, chain)
+        return ds
 
     async def look_below(self, reply: Reply, chain: Chain = ()) -> Reply:
         """Ask for DS and keys of the zone that a reply is from, if that lies below the zone asked.
@@ -177,7 +185,7 @@ class Resolver:
             reply = await self._asker.ask(Ask(reply.domain, reply.step, zone, name, "SOA", *server))
         cut = reply.cut or reply.signer
         if cut not in ("", zone) and is_under(cut, zone):
-            ds = await self.resolve("", cut, "DS", chain)
+            ds = await self._look_for_ds(cut, chain)
             if ds and ds.answers:
                 await self._asker.ask(Ask("", "address", cut, cut, "DNSKEY", *server))
         return reply
@@ -224,7 +232,7 @@ class Resolver:
     async def _enter(self, domain: str, referral: Reply, chain: Chain) -> None:
         """Learn the servers of the zone that a referral hands over, unless they are known."""
         zone = referral.cut
-        if referral.data("DS", zone):
+        if referral.data("DS", zone) or (referral.zone in self.signed and not referral.proves):
             self.signed.add(zone)
         if zone in self.zones:
             return

@@ -116,7 +116,7 @@ async def _observe(
             raise NetworkError(message, settings.parent_zone, remedy=remedy)
         if writer is None:
             writer = await obtained(partial(Writer, out))
-        written = settings.model_dump(exclude={"root", "enabled"})
+        written = settings.model_dump(exclude={"root", "enabled"}) | {"capitals": True}
         if settings.undelegated:
             written["parent_servers"] = walker.servers
         writer.begin(

@@ -109,9 +109,10 @@ class Walker:
             evidence += await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
         secure = any(reply.data("DS", cut) for reply in evidence)
         servers = await self._explore(domain, cut, names, glue, secure)
-        signed = any(o.signed for o in replies)
-        if not secure and cut in self._resolver.signed and not signed:
-            # Servers of an unsigned zone may leave a DS out of their referrals.
+        is_signed = {cut, replies[0].zone} & self._resolver.signed
+        if is_signed and not (secure or any(o.proves for o in replies)):
+            # Servers of an unsigned zone may leave a DS out of their referrals, others what proves that
+            # there is none.
             await asyncio.gather(*map(self._asker.ask, dict.fromkeys(above)))
         return servers
 
