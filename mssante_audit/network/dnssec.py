@@ -128,7 +128,7 @@ class Chains:
     def unanchored(self, zone: str) -> bool:
         """Whether a server of the zone above said that there is no DS, or a signed referral has none."""
         denied = any(reply.outcome == "nodata" for reply in self._index.about(zone, "DS"))
-        referrals = self._index.referrals.get(zone, ())
+        referrals = (r for r in self._index.referrals.get(zone, ()) if r.outcome == "referral")
         return not self.ds_of(zone) and (denied or any(referral.signed for referral in referrals))
 
     def _security(self, zone: str) -> Security:

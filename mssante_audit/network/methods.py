@@ -139,7 +139,8 @@ class Methods:
         if signed:  # its labels are the wildcard's (RFC 4034, 3.1.3)
             return str(reply.qname.count(".") + 1) not in signed
         # No wildcard reaches below a name that has records (RFC 4592, 3.3.1).
-        return all(self._alike(reply, [f"{label}.{reply.qname}" for label in self._siblings]))
+        below = self._alike(reply, [f"{label}.{reply.qname}" for label in self._siblings])
+        return all(below) if below else None
 
     def _alike(self, reply: Reply, names: Iterable[str]) -> list[bool]:
         """Tell of other names that the same server answered for whether it answered the same."""
