@@ -121,7 +121,9 @@ class Methods:
         answers = [reply for reply in replies if reply.qtype != "SOA"]
         positive = [reply for reply in answers if reply.outcome == "answer" or reply.weak or reply.alias]
         if not positive:
-            return "none", _replies(zone, replies)
+            denied = {reply.qtype for reply in answers if reply.outcome == "nodata"}
+            known = denied >= {"MX", *self._index.families} or any(r.outcome == "nxdomain" for r in replies)
+            return "none" if known else "unknown", _replies(zone, replies)
         types = list(dict.fromkeys(t for reply in positive for t, _ in sorted(own_answers(reply))))
         checked = [self._is_wildcard(reply) for reply in positive]
         if all(checked):
