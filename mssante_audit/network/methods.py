@@ -121,7 +121,9 @@ class Methods:
         answers = [reply for reply in replies if reply.qtype != "SOA"]
         positive = [reply for reply in answers if reply.outcome == "answer" or reply.weak or reply.alias]
         if not positive:
-            return "none", _replies(zone, replies)
+            denied = {reply.qtype for reply in answers if reply.outcome == "nodata"}
+            known = denied >= {"MX", *self._index.families} or any(r.outcome == "nxdomain" for r in replies)
+            return "none" if known else "unknown", _replies(zone, replies)
         types = list(dict.fromkeys(t for reply in positive for t, _ in sorted(own_answers(reply))))
         checked = [self._is_wildcard(reply) for reply in positive]
         if all(checked):
@@ -138,7 +140,8 @@ class Methods:
         if reply.of_wildcard is not None:
             return reply.of_wildcard
         # No wildcard reaches below a name that has records (RFC 4592, 3.3.1).
-        return all(self._alike(reply, [f"{label}.{reply.qname}" for label in self._siblings]))
+        below = self._alike(reply, [f"{label}.{reply.qname}" for label in self._siblings])
+        return all(below) if below else None
 
     def _alike(self, reply: Reply, names: Iterable[str]) -> list[bool]:
         """Tell of other names that the same server answered for whether it answered the same."""

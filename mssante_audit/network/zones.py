@@ -1,6 +1,7 @@
 """What parent and servers say of one zone, and how each server serves it."""
 
 from functools import cached_property
+from itertools import chain
 
 from mssante_audit.network.lookups import Lookup, Lookups, way_of
 from mssante_audit.network.replies import ReplyIndex
@@ -111,9 +112,10 @@ class Zone:
     @property
     def ipv6_only(self) -> bool:
         """Whether all servers have IPv6 addresses only; of names inside the zone the parent's word counts."""
-        beyond = {name: () if is_under(name, self.name) else self.known[name] for name in self.names}
-        addresses = [address for name in self.names for address in self.glue.get(name) or beyond[name]]
-        return bool(addresses) and all(":" in address for address in addresses)
+        beyond = [name for name in self.names if not (self.glue.get(name) or is_under(name, self.name))]
+        addresses = {*chain(*self.glue.values(), *(self.known[name] for name in beyond))}
+        known = all(self.hosts[name][0].status for name in beyond)
+        return known and bool(addresses) and all(":" in address for address in addresses)
 
     def names_of(self, address: str) -> list[str]:
         """Return the names of the server at an address: the one it was asked by, then those it shares."""

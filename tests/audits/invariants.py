@@ -8,6 +8,7 @@ from random import Random
 
 import pandas as pd
 
+from mssante_audit.audits import findings_of
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.network.mail import mails
 from mssante_audit.observe.lines import Reply
@@ -42,13 +43,26 @@ def contradictions(space: TrustSpace, findings: pd.DataFrame, receives: dict[str
 
 
 def changes(space: TrustSpace, domains: list[str], at: datetime, rounds: int) -> Iterator[str]:
-    """Yield each answer that is another one, and not unknown, where lines of the observation are missing."""
+    """Yield what is another answer, and not unknown, or an alarm, only where lines of a file are missing."""
     seen = space.observation
-    whole = mails(seen, domains, at, 7)
-    for lost, kept in (*_by_chance(seen.replies, rounds), *_by_server(seen.replies, seen.parent_zone)):
-        for domain, mail in mails(replace(seen, replies=kept), domains, at, 7).items():
+    whole, alarms = mails(seen, domains, at, 7), _alarms(space)
+    losses = (*_by_chance(seen.replies, rounds), *_by_server(seen.replies, seen.parent_zone))
+    for number, (lost, kept) in enumerate(losses):
+        part = replace(seen, replies=kept)
+        for domain, mail in mails(part, domains, at, 7).items():
             if mail.receives not in (whole[domain].receives, "unknown"):
                 yield f"{domain}: {whole[domain].receives}, {mail.receives} without {lost}"
+        if number % 3 == 0:
+            raised = _alarms(replace(space, observation=part)) - alarms
+            yield from (f"{domain}: an alarm without {lost}" for domain, _ in sorted(raised))
+
+
+def _alarms(space: TrustSpace) -> set[tuple[str, bool]]:
+    """Return the domains with a warning or worse, and those with a critical finding."""
+    findings = findings_of("delegation_vs_redirection", space)
+    findings = findings[(findings["severity"] > "info") & (findings["rule"] != "DNS_METHOD_UNKNOWN")]
+    touched = zip(findings["severity"], domains_touched(space.audited, findings), strict=True)
+    return {(n, worst) for s, names in touched for n in names for worst in {False, s == "critical"}}
 
 
 def _by_chance(replies: Replies, rounds: int) -> Iterator[tuple[str, Replies]]:

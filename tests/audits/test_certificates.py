@@ -141,6 +141,7 @@ def wires(tmp_path: Path) -> Wires:
 
 def test_servers_that_present_what_is_listed_are_no_finding(wires: Wires) -> None:
     assert wires.found() == {}
+    assert wires.presents(THREE, EXPIRED).found() == {}, "no domain names that server"
 
 
 def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires) -> None:

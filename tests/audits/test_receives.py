@@ -2,7 +2,6 @@
 
 import random
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -270,19 +269,14 @@ def test_the_decision_table_has_every_cause_and_our_cases() -> None:
             assert f"| `{receives}` | `{cause}` |" in table, name
 
 
-def kept(observation: Observation, replies: Iterable[Reply]) -> Observation:
-    """Return an observation with these lines only, in this order; one that repeats is a line of its own."""
-    lines = enumerate(replies, 1)
-    return replace(observation, replies=tuple(reply._replace(line=number) for number, reply in lines))
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_neither_order_nor_repetition_changes_it(name: str) -> None:
     observation, mail = case(name)
     lines, draw = list(observation.replies), random.Random(name)
     mixed = draw.choices(lines, k=len(lines) // 2) + lines
     draw.shuffle(mixed)
-    after = mail_of(kept(observation, mixed))
+    repeated = tuple(reply._replace(line=number) for number, reply in enumerate(mixed, 1))
+    after = mail_of(replace(observation, replies=repeated))
     assert (after.receives, after.cause, after.facts) == (mail.receives, mail.cause, mail.facts)
 
 
@@ -363,7 +357,7 @@ def test_what_is_lost_below_a_delegation_is_not_denied_by_who_does_not_know_it()
     observation = changed(mx(f"10 {INSIDE}"), partly_handed_on).space().observation
     assert mail_of(observation).cause == "exchangers-differ"
     left = [reply for reply in observation.replies if reply.zone != INSIDE]
-    assert mail_of(kept(observation, left)).receives == "unknown"
+    assert mail_of(replace(observation, replies=tuple(left))).receives == "unknown"
 
 
 def two_aliases(scene: Scene) -> None:

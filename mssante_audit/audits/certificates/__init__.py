@@ -72,7 +72,7 @@ class Presented:
     """The domains of a list with the servers that stand for them; empty without both observations."""
 
     def __init__(self, space: TrustSpace) -> None:
-        self.servers: dict[str, SeenServer] = {}  # by address
+        self.servers: dict[str, SeenServer] = {}  # by address, but for those that no domain names
         self.of: dict[str, list[SeenServer]] = {}  # domain → those visited, by address
         self.missing: dict[str, list[str]] = {}  # domain → hosts and addresses not visited
         self.served: dict[str, list[str]] = {}  # address → domains
@@ -82,7 +82,7 @@ class Presented:
         self.operators_of: dict[str, set[str]] = {}  # domain → operators
         if space.observation is None or space.tls is None:
             return
-        self.servers = {server.address: server for server in _visited(space, space.tls)}
+        visited = {server.address: server for server in _visited(space, space.tls)}
         listed = rows_by(space.audited, "domain", "dn_key", "dn", "operator_id").items()
         for (domain, key, text, operator), rows in listed:
             self.listed.setdefault(domain, {}).setdefault(key, {}).setdefault(text, []).extend(rows)
@@ -94,11 +94,12 @@ class Presented:
             for domain in part.audited["domain"].unique().tolist():
                 addresses = {host: addresses_of(host) for host in network.exchangers(domain)}
                 ips = sorted({address for of_host in addresses.values() for address in of_host})
-                self.of[domain] = [self.servers[address] for address in ips if address in self.servers]
+                self.of[domain] = [visited[address] for address in ips if address in visited]
                 self.missing[domain] = [host for host, of_host in addresses.items() if not of_host]
-                self.missing[domain] += [address for address in ips if address not in self.servers]
+                self.missing[domain] += [address for address in ips if address not in visited]
                 for server in self.of[domain]:
                     self.served.setdefault(server.address, []).append(domain)
+        self.servers = {address: server for address, server in visited.items() if address in self.served}
 
     def domains(self, servers: Iterable[SeenServer]) -> list[str]:
         """Return the domains that servers stand for, in list order."""

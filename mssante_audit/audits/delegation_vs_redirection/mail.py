@@ -64,11 +64,11 @@ def _cut_with_data(view: ObservedZones, domain: str, zone: str) -> None:
     """Report servers that answer with data of their own at a name that they delegate."""
     replies = view.network.methods.replies_about(zone, view.methods[domain].name)
     # The SOA tells a server that carries the zone below too from one that mixes the two.
-    below = {reply.address for reply in replies if reply.qtype == "SOA" and reply.cut and reply.usable}
+    cuts = {reply.address: reply.cut for reply in replies if reply.qtype == "SOA" and reply.usable}
     for reply in replies:
         names = sorted(reply.data("NS", reply.qname))
         mixed = reply.qtype != "SOA" and reply.outcome == "answer" and not reply.cut
-        if mixed and names and reply.address not in below:
+        if mixed and names and cuts.get(reply.address) == "":
             data = {"type": reply.qtype, "data": sorted(reply.answers)}
             facts = {"name": reply.qname, "data": data, "servers": names}
             view.add("DNS_CUT_WITH_DATA", (zone, view.operator[domain]), [domain], [reply], **facts)
@@ -105,8 +105,8 @@ def mail_findings(view: ObservedZones) -> None:
             _nothing(view, domain, ways, answers)
     carried = grouped((target, domain) for domain, targets in exchangers.items() for target in targets)
     hosts = {target: view.network.hosts.host(target) for target in carried if target != NOBODY}
-    with_ipv4 = (name for name, host in hosts.items() if any(":" not in a for a in host.addresses))
-    over4 = {domain for name in with_ipv4 for domain in carried[name]}
+    with_ipv4 = (name for name, host in hosts.items() if host.v4.data or not host.v4.status)
+    over4 = {domain for name in with_ipv4 for domain in carried[name]}  # or maybe: it is unknown
     for target, domains in carried.items():
         only = [domain for domain in domains if len(exchangers[domain]) == 1]
         if target == NOBODY:  # beside others it is DNS_MX_NULL_MIXED
@@ -124,7 +124,7 @@ def _replies_on(view: ObservedZones, domains: list[str]) -> list[Reply]:
 
 def leads_nowhere(alias: Elsewhere) -> str:
     """Return why there is no mail host at a name that was looked up, "" if there may be."""
-    if alias.ways.whole.arrives:
+    if alias.ways.whole.receives != "no":
         return ""
     if alias.found.status in ("nxdomain", "loop"):
         return alias.found.status
@@ -192,7 +192,7 @@ def _signed(view: ObservedZones, domain: str, visit: ZoneVisit) -> None:
         return  # the rules on that zone say so
     replies = [answer.reply for answer in visit.answers.values() if answer.informs and answer.reply]
     faults = {reply.address: (fault, reply) for reply in replies if (fault := chains.fault(reply))}
-    if faults and len(faults) == len(replies):
+    if faults and len(faults) == len(replies) and all(answer.kind for answer in visit.answers.values()):
         fault, _ = next(iter(faults.values()))
         view.add("DNS_SIGNATURE_BROKEN", visit.name, [domain], replies, zone=visit.name, fault=fault)
         return
@@ -327,5 +327,5 @@ def _reach(
     if private := sorted(set(host.addresses).difference(public)):
         rule = "DNS_MX_PRIVATE_SOME" if public else "DNS_MX_PRIVATE"
         view.add(rule, subject, domains, replies, name=host.name, addresses=private)
-    if public and all(":" in address for address in host.addresses):
+    if public and host.v4.status and not host.v4.data:
         view.add("DNS_MX_IPV6_ONLY", subject, without_ipv4, replies, name=host.name, addresses=public)

@@ -86,11 +86,16 @@ class ObservedZones:
     @cached_property
     def dead(self) -> frozenset[str]:
         """Zones none of whose servers answers, whoever hands them over."""
-        visits = [visit for domain in self.rows for visit in self.visits(domain)]
-        parent = self.network.zone(self.network.parent)
-        zones = {v.zone for v in visits} - {v.zone for v in visits if v.part.cause not in DEAD}
-        if parent.states and not {*SERVING} & {*parent.states.values()}:
-            zones.add(parent.name)
+        ways = [self.visits(domain) for domain in self.rows]
+        alive = {visit.zone for way in ways for visit in way if visit.part.cause not in DEAD}
+        # A server above that is not known to answer may hand the zone to others.
+        whole = [way for way in ways if all(server.state for visit in way for server in visit.servers)]
+        zones = {visit.zone for way in whole for visit in way} - alive
+        network, parent = self.network, self.network.zone(self.network.parent)
+        addresses = filter(network.index.usable, chain.from_iterable(network.lookups.parents.values()))
+        states = {parent.states.get(address, "") for address in {*addresses} or parent.addresses}
+        if states and "" not in states and not {*SERVING} & states:
+            zones.add(network.parent)
         return frozenset(zones)
 
     @cached_property
