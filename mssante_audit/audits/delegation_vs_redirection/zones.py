@@ -272,8 +272,7 @@ def _signature(view: ObservedZones, zone: Zone, domains: Sequence[str]) -> None:
                 view.add("DNS_SIGNATURE_SERVER", address, domains, replies, **facts)
         if security.sha1:
             view.add("DNS_SHA1", name, domains, replies, zone=name, ds=ds)
-    without_ds = ((r.outcome, r.signed) for r in giving if r.outcome in ("referral", "nodata"))
-    if keys and not ds and any(signed or outcome == "nodata" for outcome, signed in without_ds):
+    if keys and not ds and any(r.outcome == "nodata" or (r.signed and r.outcome == "referral") for r in giving):
         view.add("DNS_NO_DS", zone.names, domains, replies, names=zone.names)
 
 
