@@ -272,7 +272,8 @@ def _signature(view: ObservedZones, zone: Zone, domains: Sequence[str]) -> None:
                 view.add("DNS_SIGNATURE_SERVER", address, domains, replies, **facts)
         if security.sha1:
             view.add("DNS_SHA1", name, domains, replies, zone=name, ds=ds)
-    if keys and not ds and any(r.outcome == "nodata" or (r.signed and r.outcome == "referral") for r in giving):
+    denying = (reply.signed or reply.outcome == "nodata" for reply in giving if reply.outcome != "answer")
+    if keys and not ds and any(denying):
         view.add("DNS_NO_DS", zone.names, domains, replies, names=zone.names)
 
 
