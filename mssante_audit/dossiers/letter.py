@@ -16,7 +16,6 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from functools import cache
-from html import escape
 from itertools import chain
 from typing import Any
 
@@ -36,7 +35,7 @@ from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.points import one_line
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report.findings import title_of
-from mssante_audit.report.html import environment
+from mssante_audit.report.html import environment, template
 from mssante_audit.values.contacts import national
 from mssante_audit.values.hosts import domain_key
 
@@ -141,11 +140,7 @@ def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Sta
     message["X-Unsent"] = "1"
     message.set_content(text, charset="utf-8", cte="quoted-printable")
     if kind := on.picture:  # the same words, in the same lines, below the logo
-        page = (
-            f'<!DOCTYPE html><html lang="{language.current_language()}"><body>'
-            '<p><img src="cid:logo" alt="" style="max-height:80px"></p>'
-            f'<pre style="font:inherit;white-space:pre-wrap">{escape(text)}</pre></body></html>\n'
-        )
+        page = f"{template('letter.html.j2').render(text=text)}\n"
         message.add_alternative(page, subtype="html", charset="utf-8", cte="quoted-printable")
         *_, html = message.iter_parts()
         html.add_related(on.logo, "image", kind, cid="<logo>", filename=f"logo.{kind}", disposition="inline")

@@ -37,7 +37,7 @@ from mssante_audit.report.html import Html, joined, macro, note, template, trust
 from mssante_audit.report.parameters import tellable
 from mssante_audit.report.results import NO_ANSWERS, of_space
 from mssante_audit.report.run import plan
-from mssante_audit.report.tables import script, source_of, style
+from mssante_audit.report.tables import script, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
@@ -318,7 +318,5 @@ def _stale(
 
 def dossiers_html(dossiers: Sequence[Entry], provenance: Mapping[str, Any]) -> str:
     """Return the page that lists dossiers, in the order given, in the current language."""
-    failed, code = sum(dossier.status == "failed" for dossier in dossiers), script()
-    context = {"dossiers": dossiers, "failed": failed, "provenance": provenance, "script": code}
-    html = template("dossiers.html.j2")
-    return html.render(context, policy=page.policy_of(source_of(code)), style=style("tables"))
+    looks: Any = {"script": script(), "style": style("tables"), "provenance": provenance}
+    return template("dossiers.html.j2").render(looks, dossiers=dossiers)

@@ -227,7 +227,7 @@ def dossiers(tonight: Night) -> Done:
         tonight.folder / "dossiers", parameters=_accepted(tonight, (NOTEBOOK,)), operators=section.operators,
         region=section.region or None, department=section.department or None, jobs=section.jobs,
         masked=not section.own_contacts, debug=tonight.debug,
-        on=replace(stationery(tonight.config.letter), reminders=due),
+        on=stationery(tonight.config.letter).model_copy(update={"reminders": due}),
     )  # fmt: skip
     if failed := [o for o in run.outcomes if o.status == "failed"]:
         failure = failed[0].failure or {}

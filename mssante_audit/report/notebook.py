@@ -146,8 +146,7 @@ class Report:
     @cached_property
     def causes(self) -> pd.DataFrame:
         """What is to be put right first (`mssante_audit.causes`)."""
-        merged = causes.causes(self.findings, self.entries, self.space.published, self.unsure)
-        return first.with_contacts(merged, self.space)
+        return first.causes_of(self.space, self.findings, self.entries)
 
     @cached_property
     def unevaluated(self) -> frozenset[str]:

@@ -6,7 +6,6 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from itertools import count as count_from
 from numbers import Integral, Real
 from typing import Any
@@ -175,11 +174,6 @@ def script(more: str = "") -> str:
 def style(*parts: str) -> str:
     """Return the style of tables, figures and charts; of a page that has only some of these, their parts."""
     return "".join(shipped(f"{part}.css") for part in parts or ("tables", "figures", "first"))
-
-
-def source_of(code: str) -> str:
-    """Return the Content-Security-Policy source that allows one inline script and nothing else."""
-    return f"'sha256-{b64encode(sha256(code.encode()).digest()).decode('ascii')}'"
 
 
 def enable(lang: str = "") -> Html:

@@ -27,7 +27,6 @@ from mssante_audit.findings.trend import TrendPoint
 from mssante_audit.report import explorer, tables
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import joined, macro, names, shipped, template
-from mssante_audit.report.page import policy_of
 from mssante_audit.site.pages import SitePage, pages
 from mssante_audit.site.view import View
 from mssante_audit.snapshot.make import changes_of
@@ -95,9 +94,7 @@ def _write(path: Path, page: SitePage, view: View) -> None:
         code = tables.script()
     html = template(f"site_{page.kind}.html.j2").render(
         page.texts, page=page, root="../" * page.path.count("/"), stem=path.stem, tables=blocks,
-        policy=policy_of(*[tables.source_of(code)] if code else ()), script=code,
-        style=looks + shipped("site.css", __package__),
-        provenance=view.provenance, view=view,
+        script=code, style=looks + shipped("site.css", __package__), provenance=view.provenance, view=view,
     )  # fmt: skip
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
 

@@ -121,7 +121,7 @@ def _audit(view: View, audit: str) -> SitePage:
     block = at.findings(positions, "constats", "Constats de cet audit, les plus graves d’abord")
     rules = [rule for rule in catalogue().values() if rule.audit == audit]
     counted = f"{_summary(severity_counts(view.findings.iloc[positions]))}."
-    reports = [report for report in view.reports if report.page.endswith(f"/{audit}.html")]
+    reports = [report for report in view.reports if report["page"].endswith(f"/{audit}.html")]
     texts = {"lead": _unchecked(view, audit) or counted, "reports": reports}
     tables = *_filled(block), at.rules(rules, "regles", "Règles de cet audit")
     return SitePage(f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", texts, tables)
