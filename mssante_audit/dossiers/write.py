@@ -35,7 +35,7 @@ from mssante_audit.report import page, results
 from mssante_audit.report.execute import failure_of
 from mssante_audit.report.html import Html, joined, macro, note, template, trusted
 from mssante_audit.report.parameters import tellable
-from mssante_audit.report.results import NO_ANSWERS, of_space
+from mssante_audit.report.results import NO_ANSWERS
 from mssante_audit.report.run import plan
 from mssante_audit.report.tables import script, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
@@ -194,7 +194,7 @@ def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
                 folder = tempfile.TemporaryDirectory(prefix=staging.SCRATCH)  # goes with the process
                 where, anchors = data.unpack(Path(folder.name))
                 parameters |= {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
-            space = results.open_space(**of_space(parameters))
+            space = results.open_space(**parameters)
             for _, earlier in _opened.values():
                 if earlier:
                     earlier.cleanup()
@@ -312,8 +312,7 @@ def _stale(
     for operator_id, old in before.items():
         new = written.get(operator_id)
         if operator_id not in listed or (new and new.status == "done"):
-            yield from (Path("failed", f"{old.file}{suffix}") for suffix in SUFFIXES)
-            yield from (Path(f"{old.file}{s}") for s in SUFFIXES.difference(new.files if new else ()))
+            yield from page.outdated(old.file, SUFFIXES, new.files if new else ())
 
 
 def dossiers_html(dossiers: Sequence[Entry], provenance: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mssante_audit.base.language import current_language, format_text, using_language
 from mssante_audit.base.markup import SHOWN_TEXT, data, visible
-from mssante_audit.report.html import Html, macro, paragraph, template
+from mssante_audit.report.html import Html, macro, names, paragraph, template
 from mssante_audit.report.tables import Cell, cell_of, csv_link, rows_table
 from mssante_audit.values.dn import parse_dn
 
@@ -27,9 +27,9 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     pairs, groups = [], dict[tuple[str, ...], set[int]]()  # several rules may tell of the same names
     columns = (findings[name] for name in ("facts", "rows", "operator"))
     for facts, rows, operator in zip(*columns, strict=True):
-        presented, names = str(facts["presented"]), facts.get("wanted") or facts.get("listed") or [""]
-        likeness = [SequenceMatcher(None, presented[:SHOWN_TEXT], n[:SHOWN_TEXT]).ratio() for n in names]
-        pairs.append((presented, names[likeness.index(max(likeness))]))
+        presented, listed = str(facts["presented"]), facts.get("wanted") or facts.get("listed") or [""]
+        likeness = [SequenceMatcher(None, presented[:SHOWN_TEXT], n[:SHOWN_TEXT]).ratio() for n in listed]
+        pairs.append((presented, listed[likeness.index(max(likeness))]))
         groups.setdefault((*pairs[-1], ", ".join(facts["hosts"]), operator), set()).update(rows)
     cells = []
     for (*pair, hosts, operator), numbers in [*groups.items()][:limit]:
@@ -42,6 +42,13 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     return rows_table(
         name, caption, COLUMNS, cells, csv_link(frame, len(frame) if len(groups) <= limit else limit, name)
     )
+
+
+def worded_moves(moves: pd.DataFrame) -> pd.DataFrame:
+    """Return changes of certificates (`mssante_audit.verdicts.presented`) with words in place of codes."""
+    words = {"kind": names("certificate_changes"), "order": names("certificate_orders")}
+    replaced = moves["after"].where(moves["kind"] == "replaced", "")
+    return moves.assign(after=replaced, **{column: moves[column].map(its) for column, its in words.items()})
 
 
 def compared(*texts: str) -> tuple[Sequence[tuple[str, bool]], ...]:

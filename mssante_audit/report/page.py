@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -239,6 +239,14 @@ def write_files(staging: Path, name: str, files: Mapping[str, bytes], *, failed:
     folder.mkdir(exist_ok=True)
     for suffix, content in files.items():
         export.write_bytes(folder / f"{name}{suffix}", content)
+
+
+def outdated(name: str, suffixes: Iterable[str], written: Container[str] = ()) -> Iterator[Path]:
+    """Yield the files of earlier runs that a complete report outdates: partial ones, and what it lacks."""
+    for suffix in suffixes:
+        yield Path("failed", f"{name}{suffix}")
+        if suffix not in written:
+            yield Path(f"{name}{suffix}")
 
 
 def to_html(

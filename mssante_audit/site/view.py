@@ -30,7 +30,7 @@ from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains, domains_touched
 from mssante_audit.verdicts.presented import renewals
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import grouped, tuples
 
 _IDENTIFIER = re.compile(r"[0-9][0-9A-Z]{2,19}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -115,17 +115,16 @@ class View:
 
     def _operators(self, folder: Path | None) -> Iterator[Operator]:
         entries, display = self.space.entries, self.space.shown  # names as the findings have them
-        columns = ["row", "operator_id", "operator", "domain", "is_audit_entry"]
-        rows = list(zip(*(entries[c].tolist() for c in columns), strict=True))
+        rows = list(tuples(entries, "row", "operator_id", "operator", "domain", "is_audit_entry"))
         pair_of = {row: (owner, display(domain)) for row, owner, _, domain, _ in rows}
         tests = grouped((pair_of[row], test) for row, *_, test in rows)
         names = grouped((owner, display(name)) for _, owner, name, *_ in rows)
         touching: list[dict[tuple[str, str], list[int]]] = []  # positions by operator and domain
         for frame in (self.findings, self.waived):
             touched: list[tuple[tuple[str, str], int]] = []
-            its_columns = (frame[name] for name in ("rows", "operator_id", "operator", "domain"))
-            touches = zip(*its_columns, domains_touched(entries, frame), strict=True)
-            for at, (numbers, owner, name, domain, several) in enumerate(touches):
+            columns = tuples(frame, "rows", "operator_id", "operator", "domain")
+            touches = enumerate(zip(columns, domains_touched(entries, frame), strict=True))
+            for at, ((numbers, owner, name, domain), several) in touches:
                 # One of the register may be of several domains, which the list need not spell alike.
                 its = {domain} if numbers or not several else map(display, several)
                 named = [(owner, its_name) for its_name in sorted(its) if owner or its_name]
