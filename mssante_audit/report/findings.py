@@ -172,8 +172,6 @@ def _where_cell(finding: FindingRow) -> Cell:
     elsewhere = REGISTER in sources or bool(rule(finding["rule"]).evidence_fr)
     rows = f" ({count(len(finding['rows']), 'ligne')})" if finding["rows"] and not elsewhere else ""
     most = 90 if elsewhere or DNS in sources else 24
-    if len(observed) > most:  # no number is cut in two
-        most = max(observed.rfind(", ", 0, most), 0) or most
     return Cell(markup.data(observed, most, rows), next(iter(finding["rows"]), 0))
 
 
