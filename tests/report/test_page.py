@@ -18,8 +18,7 @@ from nbformat import v4
 
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.report.execute import Failure
-from mssante_audit.report.html import policy_of
-from mssante_audit.report.page import Outcome, index_html, lead_of, outline, to_html
+from mssante_audit.report.page import Outcome, index_html, lead_of, outline, policy_of, to_html
 from mssante_audit.report.results import MIME, Results
 from mssante_audit.report.tables import script
 
