@@ -14,7 +14,7 @@ from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -131,9 +131,9 @@ def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Sta
     identity = digest(b"".join(parts))
     message = EmailMessage(policy=SMTP)
     message["Subject"] = about
-    message["From"] = on.sender or Address(gettext("Expéditeur à compléter"), addr_spec=SENDER)
-    if on.reply_to:
-        message["Reply-To"] = on.reply_to
+    message["From"] = _address(on.sender) or Address(gettext("Expéditeur à compléter"), addr_spec=SENDER)
+    if reply_to := _address(on.reply_to):
+        message["Reply-To"] = reply_to
     message["To"] = _addressees(dossier)
     message["Date"] = format_datetime(as_of)
     message["Message-ID"] = f"<dossier.{identity[:32]}@mssante-audit.invalid>"
@@ -152,6 +152,11 @@ def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Sta
     for number, several in enumerate(part for part in message.walk() if part.is_multipart()):
         several.set_boundary(f"=_dossier_{number}_{identity[32:]}")
     return message.as_bytes()
+
+
+def _address(mailbox: str) -> Address | None:
+    name, spec = parseaddr(mailbox)
+    return Address(name, addr_spec=spec) if spec else None
 
 
 def _addressees(dossier: Dossier) -> tuple[Address, ...]:

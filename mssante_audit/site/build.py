@@ -4,9 +4,7 @@ Beside them are doors for programs: what is known of each domain as JSON, and wh
 """
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +19,7 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import json_bytes, write_bytes, writing
 from mssante_audit.base.language import count, current_language, format_text, gettext, using_language
+from mssante_audit.base.staging import link_file
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.trend import TrendPoint
@@ -107,10 +106,7 @@ def _take(source: Path, target: Path) -> None:
         if hidden or path.is_symlink() or not path.is_file():
             continue
         (target / inside).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(path, target / inside)
-        except OSError:  # another file system, or one without links
-            shutil.copy2(path, target / inside)
+        link_file(path, target / inside)
 
 
 # -- doors for programs -------------------------------------------------------------------------------------
