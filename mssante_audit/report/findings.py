@@ -61,9 +61,9 @@ def lacks(space: TrustSpace, rules: Mapping[str, Rule]) -> list[str]:
     return [need for need in sorted(set().union(*needing)) if space.given(need) is None]
 
 
-def unevaluated(space: TrustSpace, found: pd.DataFrame) -> frozenset[str]:
-    """Return the rules of audits that failed (`found`); of a cut list, those comparing rows too."""
-    failed = {*found.loc[found["rule"] == FAILED, "audit"]}
+def unevaluated(space: TrustSpace, findings: pd.DataFrame) -> frozenset[str]:
+    """Return the rules of audits that failed; of a cut list, those comparing rows too."""
+    failed = {*findings.loc[findings["rule"] == FAILED, "audit"]}
     cut = "cut" in space.whitelist.damage_kinds
     return frozenset(code for code, r in catalogue().items() if r.audit in failed or (cut and r.compares))
 

@@ -166,7 +166,8 @@ def cleaned(notebook: NotebookNode, job: Job, roots: Sequence[Path], *, debug: b
         fields = {name: cell[name] for name in ("cell_type", "source", "execution_count") if name in cell}
         tags = list(cell.metadata.get("tags", ()))
         if "injected-parameters" in tags:
-            fields["source"] = "\n".join(f"{name} = {value!r}" for name, value in tellable(job.given).items())
+            values = tellable(job.passed).items()
+            fields["source"] = "\n".join(f"{name} = {value!r}" for name, value in values)
         if cell.cell_type == "code":
             fields["outputs"] = [without_paths(o) for o in cell.outputs if debug or o.get("name") != "stderr"]
             for output in fields["outputs"]:
@@ -182,7 +183,7 @@ def cleaned(notebook: NotebookNode, job: Job, roots: Sequence[Path], *, debug: b
 
 def _paths(job: Job, roots: Sequence[Path]) -> re.Pattern[str]:
     """Return a pattern of the paths that a report must not show, in HTML too."""
-    named = [values.get(name) or () for values in (job.given, job.shown) for name in PATHS]
+    named = [values.get(name) or () for values in (job.passed, job.shown) for name in PATHS]
     files = [file for value in named for file in ([value] if isinstance(value, str) else value)]
     roots = [*roots, *(Path(file).parent for file in files), *Path(__file__).parents[1:3]]
     roots += [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]

@@ -45,7 +45,7 @@ class Job:
 
     name: str
     content: bytes  # The notebook
-    given: Mapping[str, Any]  # Parameters to pass, paths absolute
+    passed: Mapping[str, Any]  # Parameters to pass to it, paths absolute
     shown: Mapping[str, Any]  # All parameters in force, as given by the user or else the notebook's defaults
 
 
@@ -218,7 +218,7 @@ def _executions(jobs: Sequence[Job], staging: Path, workers: int) -> Iterator[li
     def run(job: Job) -> Any:
         scratch = scratch_of(staging, job.name)
         scratch.mkdir(0o700)
-        return execute(job.content, job.given, scratch, stopped)
+        return execute(job.content, job.passed, scratch, stopped)
 
     with ThreadPoolExecutor(workers) as pool:
         try:

@@ -85,8 +85,8 @@ def _follow_up(view: View) -> SitePage:
     caption = "Constats que le passage précédent avait, et que celui-ci n’a pas pu chercher"
     tables = _filled(
         at.findings(sorted(view.new), "nouveaux", "Constats que le passage précédent n’avait pas"),
-        at.gone(view.fixed),
-        at.gone(view.lost, "inconnus", caption),
+        at.earlier(view.fixed),
+        at.earlier(view.lost, "inconnus", caption),
         at.waived(range(len(view.waived))),
     )
     texts, title = {"lead": _since(view), "inputs": _inputs(view)}, "Nouveaux, réglés, inconnus, acceptés"
@@ -168,7 +168,7 @@ def _operator(view: View, operator: Operator) -> SitePage:
     if operator.waived:
         tables.append(at.waived(operator.waived))
     if fixed := [f for f in view.fixed if f["operator_id"] == operator.id]:
-        tables.append(at.gone(fixed))
+        tables.append(at.earlier(fixed))
     rules = [catalogue()[code] for code in dict.fromkeys(view.records[i]["rule"] for i in operator.findings)]
     remedies = [
         (badge(r.severity), prose(localized(r, "title")), at.rule(r.code), prose(localized(r, "remedy")))

@@ -108,13 +108,13 @@ class Tables(Links):
         html = finding_rows(name, caption, rows.to_dict("records"), columns, self)
         return PageTable(name, html, values(frame), len(rows))
 
-    def gone(self, gone: Sequence[FindingRow], name: str = "regles", caption: str = "") -> PageTable:
+    def earlier(self, earlier: Sequence[FindingRow], name: str = "regles", caption: str = "") -> PageTable:
         """Return findings that the run before had and this one has not."""
         columns = {
             "Gravité": "severity", "Constat": "rule", "Domaine": "domain", "Opérateur": "operator",
             "Constaté depuis le": "first_seen",
         }  # fmt: skip
-        frame = pd.DataFrame(gone, columns=["rule", "domain", "operator_id", "operator", "first_seen"])
+        frame = pd.DataFrame(earlier, columns=["rule", "domain", "operator_id", "operator", "first_seen"])
         rows = frame.head(ROWS).assign(severity=lambda rows: [rule(code).severity for code in rows["rule"]])
         caption = caption or "Constats réglés depuis le passage précédent"
         return self._table(name, caption, columns, frame, rows)
