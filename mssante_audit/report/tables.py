@@ -68,16 +68,15 @@ def rows_table(
     return macro("tables.table", name, caption, columns, numbers, body, PAPER, after)
 
 
-def csv_link(rows: pd.DataFrame | export.Values, shown: int, name: str, of: int | None = None) -> Html:
+def csv_link(rows: pd.DataFrame, shown: int, name: str, of: int | None = None) -> Html:
     """Return the link to all rows of a frame as CSV, held in the page itself.
 
     That shows the first of them, or of so many that it is about (`of`).
     """
-    exported = export.values(rows)
-    content = export.csv_text(exported).encode("utf-8-sig", "backslashreplace")
+    content = export.csv_text(rows).encode("utf-8-sig", "backslashreplace")
     encoded = b64encode(content).decode("ascii")
     size = max(1, round(len(content) / 1000))
-    total, href = len(exported.rows), f"data:text/csv;base64,{encoded}"
+    total, href = len(rows), f"data:text/csv;base64,{encoded}"
     return macro("tables.csv_link", f"{name}.csv", href, shown, total if of is None else of, total, size)
 
 
