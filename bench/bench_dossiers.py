@@ -84,7 +84,7 @@ def _memory() -> int:
 def _plain(parameters: dict[str, Any], operators: list[str], folder: Path) -> None:
     space = open_space(**parameters)
     (job,) = plan({"operator": resource("notebooks") / "operator.ipynb"}, {**parameters, "operator": "0"})
-    order = Order("", {**job.shown, **job.given}, "")
+    order = Order("", {**job.shown, **job.passed}, "")
     folder.mkdir()
     for operator in operators:
         for suffix, content in from_space(order, space, operator).files.items():

@@ -12,18 +12,21 @@ SHOWN_TEXT = 400  # characters of one text that are shown
 
 
 def data(text: str, limit: int = SHOWN_TEXT, more: str | None = None) -> Markup:
-    """Return a text of the data as HTML, with its blanks, cut at `limit` and followed by `more`.
+    """Return a text of the data as HTML, with its blanks, cut before `limit` and followed by `more`.
 
-    Where `more` is not given, the reader learns that the CSV has the whole text.
+    Where `more` is not given, the reader learns that the CSV has the whole text. It is cut at a blank if one
+    is near: a part of a number or of a name is another one.
 
-    >>> str(data("<b>")), str(data("abcd", 2, ""))
-    ('<bdi>&lt;b&gt;</bdi>', '<bdi>ab…</bdi>')
+    >>> str(data("<b>")), str(data("abcd", 2, "")), str(data("lines 10, 120", 11, ""))
+    ('<bdi>&lt;b&gt;</bdi>', '<bdi>ab…</bdi>', '<bdi>lines 10…</bdi>')
     """
     if not text:
         return Markup()
     display = visible(text)
     if len(display) > limit:
-        display = f"{display[:limit]}…{gettext(' (texte coupé : voir le CSV)') if more is None else more}"
+        blank = display.rfind(" ", max(limit - 40, limit // 2), limit + 1)
+        display = display[: blank if blank > 0 else limit].rstrip(" ,;|")
+        display += f"…{gettext(' (texte coupé : voir le CSV)') if more is None else more}"
     return Markup("<bdi>{}</bdi>").format(display)
 
 

@@ -105,6 +105,14 @@ def publish(staging: Path, out: Path, stale: Sequence[Path]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def link_file(source: Path, target: Path) -> None:
+    """Put a file at another place as well: by a hard link, or a copy where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def scratch_of(staging: Path, name: str) -> Path:
     """Return the folder of report `name`'s kernel: of a short path, and named after its run's folder."""
     run = staging.name.removeprefix(STAGING)

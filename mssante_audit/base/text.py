@@ -1,9 +1,12 @@
-"""Texts of the data: made visible, as a reader sees them, and folded for comparing."""
+"""Texts of the data: made visible, as a reader sees them, folded, and compared."""
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from difflib import SequenceMatcher
 from itertools import filterfalse
 
+COMPARED = 600  # characters of a text that are compared: more than a field of the list holds
 _HIDDEN = ("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp")
 # Letters and marks that print nothing (Unicode: Default_Ignorable_Code_Point).
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
@@ -95,3 +98,21 @@ def fold(text: str) -> str:
     'jean noel loeb'
     """
     return _NO_WORD.sub(" ", unaccented(text.casefold().translate(_LIGATURES))).strip()
+
+
+def likeness(text: str, other: str) -> float:
+    """Return the share of letters that two texts have in common, in their order."""
+    return SequenceMatcher(None, text[:COMPARED], other[:COMPARED], autojunk=False).ratio()
+
+
+def compared(text: Sequence[str], other: Sequence[str]) -> tuple[list[tuple[str, bool]], ...]:
+    """Return two texts, given as letters or words, in parts, each with whether it differs from the other's.
+
+    >>> compared("ab c", "ab")
+    ([('ab', False), (' c', True)], [('ab', False), ('', True)])
+    """
+    sides: tuple[list[tuple[str, bool]], ...] = ([], [])
+    for kind, *ends in SequenceMatcher(None, text, other, autojunk=False).get_opcodes():
+        for side, source, (start, end) in zip(sides, (text, other), (ends[:2], ends[2:]), strict=True):
+            side.append(("".join(source[start:end]), kind != "equal"))
+    return sides

@@ -6,7 +6,6 @@ import pickle
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -141,7 +140,7 @@ def dossiers(
     with cluster(dask) as elsewhere, progress(report_outcome) as listener:
         run = write_dossiers(
             out, parameters=parameters, operators=operator or (), **named, jobs=jobs,
-            on=replace(on, to_all=on.to_all or to_all), debug=debugging(context),
+            on=on.model_copy(update={"to_all": on.to_all or to_all}), debug=debugging(context),
             listener=lambda done, total, dossier: listener("dossiers", done, total, dossier), **elsewhere,
         )  # fmt: skip
     say(f"{len(run.outcomes)} dossiers; index: {out / 'index.html'}")

@@ -33,7 +33,7 @@ from mssante_audit.values.hosts import domain_key
 from mssante_audit.values.identifiers import parse_identifier
 from mssante_audit.values.person import mask, unnamed
 from mssante_audit.verdicts.domains import domains
-from mssante_audit.whitelist.rows import grouped, operator_names
+from mssante_audit.whitelist.rows import grouped, operator_names, tuples
 
 ANOTHER = "un autre opérateur"
 
@@ -196,7 +196,7 @@ class Dossier:
     @cached_property
     def certificates(self) -> pd.DataFrame:
         """One row a certificate name: `cn`, `igc`, `domains`, most first."""
-        rows = zip(*(self.entries[name].tolist() for name in ("cn", "dn", "igc", "domain")), strict=True)
+        rows = tuples(self.entries, "cn", "dn", "igc", "domain")
         counted = _by_domains(((cn or dn, igc), domain) for cn, dn, igc, domain in rows)
         return pd.DataFrame(counted, columns=["cn", "igc", "domains"])
 

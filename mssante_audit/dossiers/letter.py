@@ -14,9 +14,8 @@ from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from functools import cache
-from html import escape
 from itertools import chain
 from typing import Any
 
@@ -36,7 +35,7 @@ from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.dossiers.points import one_line
 from mssante_audit.dossiers.stationery import Stationery
 from mssante_audit.report.findings import title_of
-from mssante_audit.report.html import environment
+from mssante_audit.report.html import environment, template
 from mssante_audit.values.contacts import national
 from mssante_audit.values.hosts import domain_key
 
@@ -132,20 +131,16 @@ def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Sta
     identity = digest(b"".join(parts))
     message = EmailMessage(policy=SMTP)
     message["Subject"] = about
-    message["From"] = on.sender or Address(gettext("Expéditeur à compléter"), addr_spec=SENDER)
-    if on.reply_to:
-        message["Reply-To"] = on.reply_to
+    message["From"] = _address(on.sender) or Address(gettext("Expéditeur à compléter"), addr_spec=SENDER)
+    if reply_to := _address(on.reply_to):
+        message["Reply-To"] = reply_to
     message["To"] = _addressees(dossier)
     message["Date"] = format_datetime(as_of)
     message["Message-ID"] = f"<dossier.{identity[:32]}@mssante-audit.invalid>"
     message["X-Unsent"] = "1"
     message.set_content(text, charset="utf-8", cte="quoted-printable")
     if kind := on.picture:  # the same words, in the same lines, below the logo
-        page = (
-            f'<!DOCTYPE html><html lang="{language.current_language()}"><body>'
-            '<p><img src="cid:logo" alt="" style="max-height:80px"></p>'
-            f'<pre style="font:inherit;white-space:pre-wrap">{escape(text)}</pre></body></html>\n'
-        )
+        page = f"{template('letter.html.j2').render(text=text)}\n"
         message.add_alternative(page, subtype="html", charset="utf-8", cte="quoted-printable")
         *_, html = message.iter_parts()
         html.add_related(on.logo, "image", kind, cid="<logo>", filename=f"logo.{kind}", disposition="inline")
@@ -157,6 +152,11 @@ def _message(dossier: Dossier, text: str, attached: Mapping[str, bytes], on: Sta
     for number, several in enumerate(part for part in message.walk() if part.is_multipart()):
         several.set_boundary(f"=_dossier_{number}_{identity[32:]}")
     return message.as_bytes()
+
+
+def _address(mailbox: str) -> Address | None:
+    name, spec = parseaddr(mailbox)
+    return Address(name, addr_spec=spec) if spec else None
 
 
 def _addressees(dossier: Dossier) -> tuple[Address, ...]:

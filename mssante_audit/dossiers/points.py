@@ -6,13 +6,13 @@ Two texts of a finding's facts that differ are shown with what differs in bracke
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from functools import partial
 from itertools import chain
 from typing import Any
 
 from mssante_audit.base.language import current_language, format_text, gettext, typeset
 from mssante_audit.base.markup import visible
-from mssante_audit.base.text import fold
+from mssante_audit.base.text import COMPARED, compared, fold, likeness
 from mssante_audit.dossiers.belongings import ELSEWHERE, dossier_words
 from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.templates import phrase
@@ -26,7 +26,6 @@ MOST_PARTS = 6  # texts that stand side by side in one case
 MOST_DIFFERENCES = 3  # texts compared letter by letter, of one case
 # Share of letters in common, whatever their case, from which on two texts are compared by letters.
 ALIKE = 0.85
-MOST = 600  # characters of a text that are compared: more than a field of the list holds
 # What stands for a space that matters: a reader sees it, and no line is broken at it.
 SPACES = {
     " ": "␣", "\N{NO-BREAK SPACE}": "⍽", "\N{NARROW NO-BREAK SPACE}": "⍽", "\t": "⇥", "\n": "↵", "\r": "↵",
@@ -150,13 +149,13 @@ def pairs(code: str, facts: Mapping[str, Any]) -> list[Pair]:
     Where nothing is known to be right for a certificate, its first writing is what others are beside.
     """
     written, right = (_texts(facts.get(name)) for name in dossier_words()["spelt"].get(code, ("", "")))
-    compared: dict[Pair, None] = {}
+    beside: dict[Pair, None] = {}
     for at, text in enumerate(written):
         others = [other for other in right if _same_name(other, text)]
         others = others or [other for other in written[:at] if _same_name(other, text)][:1]
         if others and text not in others:
-            compared[text, max(others, key=lambda other: _alike(text, other))] = None
-    return list(compared)
+            beside[text, max(others, key=partial(likeness, text))] = None
+    return list(beside)
 
 
 def _texts(fact: Any) -> list[str]:
@@ -174,10 +173,6 @@ def _same_name(*texts: str) -> bool:
     """Tell whether two texts may mean the same: of certificates, those with one CN."""
     names = [fold(cn) for cn in (parse_dn(text).get("CN") for text in texts) if cn]
     return len(names) < 2 or names[0] == names[1]
-
-
-def _alike(text: str, other: str) -> float:
-    return SequenceMatcher(None, text[:MOST], other[:MOST], autojunk=False).ratio()
 
 
 def differences(texts: Iterable[Pair]) -> list[Pair]:
@@ -214,19 +209,18 @@ def marked(text: str, other: str) -> Pair | None:
     >>> marked("abc", "xyz"), marked("abc", "abc")
     (None, None)
     """
-    if text == other or max(len(text), len(other)) > MOST:
+    if text == other or max(len(text), len(other)) > COMPARED:
         return None
-    if _alike(text.casefold(), other.casefold()) < ALIKE:
+    if likeness(text.casefold(), other.casefold()) < ALIKE:
         return None
-    sides, before = ["", ""], False
-    for kind, *places in SequenceMatcher(None, text, other, autojunk=False).get_opcodes():
-        for side, source in enumerate((text, other)):
-            start, end = places[2 * side : 2 * side + 2]
-            part = source[start:end]
-            same = _marked_edges(part, first=before, last=end < len(source)) if kind == "equal" else ""
-            sides[side] += same or f"[{_visible(part)}]"
-        before = kind != "equal"
-    return sides[0], sides[1]
+    left, right = (
+        "".join(
+            f"[{_visible(part)}]" if differs else _marked_edges(part, first=at > 0, last=at < len(side) - 1)
+            for at, (part, differs) in enumerate(side)
+        )
+        for side in compared(text, other)
+    )
+    return left, right
 
 
 def _visible(text: str) -> str:

@@ -1,11 +1,7 @@
 """What letters are written on: sender, signature, deadline, logo; the settings' section ``[letter]``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from email.headerregistry import Address
-from email.utils import parseaddr
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,21 +15,12 @@ PICTURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
 MOST_LOGO = 1_000_000  # bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Stationery:
-    """What all letters of a run have in common; it can be pickled."""
+class Stationery(Letter):
+    """What all letters of a run have in common, the logo read."""
 
-    sender: Address | None = None
-    reply_to: Address | None = None
-    signature: str = ""
-    deadline_days: int = 0
-    logo: bytes = b""
-    to_all: bool = False  # whether an operator with nothing to put right gets one as well
-    contacts_to: str = Letter().contacts_to
-    # Where the manager takes changes of contacts (e-mail), and Annexe 1 (post).
-    form_to: str = Letter().form_to
+    logo: bytes = b""  # type: ignore[assignment] # settings name its file
     # Of each operator to remind the day of the last letter (ISO 8601), and how the findings in it stand.
-    reminders: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    reminders: Mapping[str, tuple[str, Mapping[str, str]]] = {}
 
     @property
     def picture(self) -> str:
@@ -47,11 +34,7 @@ class _File(Section):
 
 def stationery(settings: Letter) -> Stationery:
     """Return what letters are written on, the logo read; a bad picture is an `InputError`."""
-    addresses: dict[str, Any] = {}
     logo = b""
-    for key in ("sender", "reply_to"):
-        name, spec = parseaddr(getattr(settings, key))
-        addresses[key] = Address(name, addr_spec=spec) if spec else None
     if path := settings.logo:
         try:
             logo = read_bytes(path, MOST_LOGO)
@@ -59,8 +42,7 @@ def stationery(settings: Letter) -> Stationery:
             raise InputError("letter.logo: {}", error.message, file=str(path)) from None
         if not logo.startswith(tuple(PICTURES)):
             raise InputError("letter.logo: no PNG or JPEG of 1 MB at most", file=str(path))
-    same = {key: getattr(settings, key) for key in ("deadline_days", "to_all", "contacts_to", "form_to")}
-    return Stationery(**addresses, signature=settings.signature.strip("\n"), logo=logo, **same)
+    return Stationery(**settings.model_dump(exclude={"logo"}), logo=logo)
 
 
 def read_stationery(file: Path) -> Stationery:

@@ -35,9 +35,9 @@ from mssante_audit.report import page, results
 from mssante_audit.report.execute import failure_of
 from mssante_audit.report.html import Html, joined, macro, note, template, trusted
 from mssante_audit.report.parameters import tellable
-from mssante_audit.report.results import NO_ANSWERS, of_space
+from mssante_audit.report.results import NO_ANSWERS
 from mssante_audit.report.run import plan
-from mssante_audit.report.tables import script, source_of, style
+from mssante_audit.report.tables import script, style
 from mssante_audit.space.inputs import Bundle, code_digest, inputs_digest, pack
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import unnamed
@@ -88,7 +88,7 @@ class Order:
 
     key: str  # of the data and the parameters: which space to open
     # Parameters in force, paths absolute; without those that a `Bundle` has in their place.
-    given: Mapping[str, Any]
+    parameters: Mapping[str, Any]
     code: str  # digest of the code that is to make them
     debug: bool = False  # keep tracebacks, which may hold unmasked values
     masked: bool = False  # mask an operator's own contacts as well
@@ -147,7 +147,7 @@ def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -
     """Make one dossier from its space; a failed one has the reason and the part of its page."""
     begin, parts, letter = time.perf_counter(), list[Html](), dict[str, bytes]()
     dossier, reminding, failure, where, problem = None, Html(), None, "", None
-    with using_language(order.given["lang"]):
+    with using_language(order.parameters["lang"]):
         try:
             if isinstance(source, Exception):
                 raise source
@@ -155,7 +155,7 @@ def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -
             if text := reminder(dossier, order.on):
                 reminding = note(text, kind="caution")
             for name in SECTIONS:
-                parts.append(section(dossier, name, order.given["row_limit"]))
+                parts.append(section(dossier, name, order.parameters["row_limit"]))
             letter = letter_files(dossier, order.on)
         except Exception as error:  # the other operators' dossiers are made all the same
             trace = "".join(format_exception(error)) if order.debug else ""
@@ -163,7 +163,7 @@ def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -
             where = str(macro("dossier.title", rest[0] if dossier and rest else "answer"))
             problem = {"kind": failure.kind, "message": failure.message, "section": where}
             parts += [macro("dossier.heading", name) for name in rest[:1] if dossier]
-        parameters = tellable({**order.given, "operator": operator_id})
+        parameters = tellable({**order.parameters, "operator": operator_id})
         record, answered = (dossier.record(), answers(dossier.verdicts)) if dossier else (None, NO_ANSWERS)
         title = dossier.label if dossier else str(macro("dossier.title", "answer"))
         seconds = {"make": round(time.perf_counter() - begin, 3)}
@@ -177,7 +177,7 @@ def from_space(order: Order, source: TrustSpace | Exception, operator_id: str) -
     digests = {suffix: digest(content) for suffix, content in files.items()}
     counts, status = record.by_severity if record else None, "failed" if failure else "done"
     name = file_name(operator_id)
-    entry = Entry(operator_id, "", name, status, counts, made_at, order.given["as_of"], digests, problem)
+    entry = Entry(operator_id, "", name, status, counts, made_at, order.parameters["as_of"], digests, problem)
     return Made(entry, files)
 
 
@@ -189,19 +189,19 @@ def opened(order: Order, data: Bundle | None = None) -> TrustSpace:
     """Return the space of an order, loaded and surveyed; a process keeps one."""
     with _lock:
         if order.key not in _opened:
-            parameters, folder = dict(order.given), None
+            parameters, folder = dict(order.parameters), None
             if data:
                 folder = tempfile.TemporaryDirectory(prefix=staging.SCRATCH)  # goes with the process
                 where, anchors = data.unpack(Path(folder.name))
                 parameters |= {"data": str(where), "anchors": [str(anchor) for anchor in anchors]}
-            space = results.open_space(**of_space(parameters))
+            space = results.open_space(**parameters)
             for _, earlier in _opened.values():
                 if earlier:
                     earlier.cleanup()
             _opened.clear()
             _opened[order.key] = replace(space, mailboxes=data.mailboxes) if data else space, folder
         space, _ = _opened[order.key]
-        with using_language(order.given["lang"]):
+        with using_language(order.parameters["lang"]):
             survey(space).standing  # noqa: B018 - what all dossiers share is found here, once
         return space
 
@@ -244,7 +244,7 @@ def write_dossiers(
         raise ParameterError("{} is not a parameter here", limits[0], remedy="Name operators apart")
     notebook = resources.resource("notebooks") / f"{NOTEBOOK}.ipynb"
     (base,) = plan({NOTEBOOK: notebook}, {**settings, "operator": "0"})
-    settings = {**base.shown, **base.given}
+    settings = {**base.shown, **base.passed}
     data, anchors = settings.get("data"), settings.get("anchors") or ()
     content = json.dumps([inputs_digest(data, anchors), settings], sort_keys=True, default=str)
     order = Order(digest(content), settings, code_digest(), debug, masked, on or Stationery())
@@ -261,9 +261,9 @@ def write_dossiers(
     with staging.private(out, names_persons=not masked), staging.locked(out) as folder, ExitStack() as pool:
         before, written, sent = read_dossiers(out), dict[str, Entry](), None
         if executor:  # the order goes without paths of this machine, and the data with it
-            order = replace(order, given={**settings, "data": None})
+            order = replace(order, parameters={**settings, "data": None})
             if data is not None and Path(data) != resources.sample_folder():
-                order = replace(order, given=tellable(settings))
+                order = replace(order, parameters=tellable(settings))
                 sent = send(pack(data, anchors, space.mailboxes))
         elif jobs > 1:
             executor = pool.enter_context(ProcessPoolExecutor(jobs, initializer=workers.begin))
@@ -312,13 +312,10 @@ def _stale(
     for operator_id, old in before.items():
         new = written.get(operator_id)
         if operator_id not in listed or (new and new.status == "done"):
-            yield from (Path("failed", f"{old.file}{suffix}") for suffix in SUFFIXES)
-            yield from (Path(f"{old.file}{s}") for s in SUFFIXES.difference(new.files if new else ()))
+            yield from page.outdated(old.file, SUFFIXES, new.files if new else ())
 
 
 def dossiers_html(dossiers: Sequence[Entry], provenance: Mapping[str, Any]) -> str:
     """Return the page that lists dossiers, in the order given, in the current language."""
-    failed, code = sum(dossier.status == "failed" for dossier in dossiers), script()
-    context = {"dossiers": dossiers, "failed": failed, "provenance": provenance, "script": code}
-    html = template("dossiers.html.j2")
-    return html.render(context, policy=page.policy_of(source_of(code)), style=style("tables"))
+    looks: Any = {"script": script(), "style": style("tables"), "provenance": provenance}
+    return template("dossiers.html.j2").render(looks, dossiers=dossiers)

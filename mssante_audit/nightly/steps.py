@@ -28,6 +28,7 @@ from mssante_audit.base.inputs import LIST, State
 from mssante_audit.base.instants import parse_instant, stamped
 from mssante_audit.base.language import using_language
 from mssante_audit.base.resources import resource
+from mssante_audit.base.staging import link_file
 from mssante_audit.base.state import copy_state
 from mssante_audit.findings import ledger, trend
 from mssante_audit.findings.sarif import sarif
@@ -227,7 +228,7 @@ def dossiers(tonight: Night) -> Done:
         tonight.folder / "dossiers", parameters=_accepted(tonight, (NOTEBOOK,)), operators=section.operators,
         region=section.region or None, department=section.department or None, jobs=section.jobs,
         masked=not section.own_contacts, debug=tonight.debug,
-        on=replace(stationery(tonight.config.letter), reminders=due),
+        on=stationery(tonight.config.letter).model_copy(update={"reminders": due}),
     )  # fmt: skip
     if failed := [o for o in run.outcomes if o.status == "failed"]:
         failure = failed[0].failure or {}
@@ -278,10 +279,7 @@ def _put_under_notice(run: Path, folder: Path, lang: str, refused: State, genera
             page = re.sub(rb"<body[^>]*>", lambda tag: tag[0] + notice, path.read_bytes(), count=1)
             export.write_bytes(target, page)
         else:
-            try:
-                os.link(path, target)
-            except OSError:  # a file system without links
-                shutil.copy2(path, target)
+            link_file(path, target)
 
 
 # Each by its name, in order.

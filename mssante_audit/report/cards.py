@@ -25,6 +25,7 @@ from mssante_audit.snapshot.load import load_space
 from mssante_audit.space.states import named, remedied, worded
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.verdicts.domains import domains, worked_out
+from mssante_audit.whitelist.rows import tuples
 from mssante_audit.whitelist.signature import Verdict, made_up
 
 SHOWN = 20  # Findings of a severity that are shown
@@ -148,11 +149,10 @@ def signature_card(verdict: Verdict) -> str:
 
 
 @cache
-def examples(name: str, lang: str) -> dict[str, tuple[str, str, str]]:
+def examples(name: str, lang: str) -> dict[str, list[str]]:
     """Return of each rule of an audit what its first finding in the sample says, expects, and is of."""
     firsts = audit(name, _sample(), language=lang).drop_duplicates("rule")
-    columns = (firsts[part].tolist() for part in ("observed", "expected", "domain"))
-    return dict(zip(firsts["rule"].tolist(), zip(*columns, strict=True), strict=True))
+    return {code: texts for code, *texts in tuples(firsts, "rule", "observed", "expected", "domain")}
 
 
 _sample = cache(load_space)

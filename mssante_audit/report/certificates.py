@@ -2,17 +2,19 @@
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from difflib import SequenceMatcher
+from functools import partial
 
 import pandas as pd
 
 from mssante_audit.base.language import current_language, format_text, using_language
 from mssante_audit.base.markup import SHOWN_TEXT, data, visible
-from mssante_audit.report.html import Html, macro, paragraph, template
+from mssante_audit.base.text import compared, likeness
+from mssante_audit.report.html import Html, macro, names, paragraph, template
 from mssante_audit.report.tables import Cell, cell_of, csv_link, rows_table
 from mssante_audit.values.dn import parse_dn
+from mssante_audit.whitelist.rows import tuples
 
 COLUMNS = ("Nom présenté", "Nom inscrit le plus proche", "Lignes", "Serveurs", "Opérateur")
 # Octets of a calendar's line, without its end (RFC 5545, 3.1); domains and hosts that an event names
@@ -25,16 +27,14 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     if findings.empty:
         return paragraph("none", empty)
     pairs, groups = [], dict[tuple[str, ...], set[int]]()  # several rules may tell of the same names
-    columns = (findings[name] for name in ("facts", "rows", "operator"))
-    for facts, rows, operator in zip(*columns, strict=True):
-        presented, names = str(facts["presented"]), facts.get("wanted") or facts.get("listed") or [""]
-        likeness = [SequenceMatcher(None, presented[:SHOWN_TEXT], n[:SHOWN_TEXT]).ratio() for n in names]
-        pairs.append((presented, names[likeness.index(max(likeness))]))
+    for facts, rows, operator in tuples(findings, "facts", "rows", "operator"):
+        presented, listed = str(facts["presented"]), facts.get("wanted") or facts.get("listed") or [""]
+        pairs.append((presented, max(listed, key=partial(likeness, presented))))
         groups.setdefault((*pairs[-1], ", ".join(facts["hosts"]), operator), set()).update(rows)
     cells = []
     for (*pair, hosts, operator), numbers in [*groups.items()][:limit]:
-        sides = zip(compared(*pair), pair, strict=True)
-        marked = [Cell(macro("pieces.compared", side), text) for side, text in sides]
+        sides = compared(*(_WORDS.findall(visible(text[:SHOWN_TEXT])) for text in pair))
+        marked = [Cell(macro("pieces.compared", side), text) for side, text in zip(sides, pair, strict=True)]
         cells.append([*marked, cell_of(len(numbers)), Cell(data(hosts, 200)), Cell(data(operator, 200))])
     frame = pd.DataFrame(pairs, columns=["presented", "listed"])
     frame = frame.join(findings[["rule", "domain", "operator"]].reset_index(drop=True))
@@ -44,16 +44,11 @@ def names_compared(findings: pd.DataFrame, *, name: str, limit: int, empty: str)
     )
 
 
-def compared(*texts: str) -> tuple[Sequence[tuple[str, bool]], ...]:
-    """Return two texts in parts, each with whether it differs from the other text."""
-    words = [_WORDS.findall(visible(text[:SHOWN_TEXT])) for text in texts]
-    parts: tuple[list[tuple[str, bool]], ...] = ([], [])
-    matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
-    for kind, a1, a2, b1, b2 in matcher.get_opcodes():
-        for part, its in ((parts[0], words[0][a1:a2]), (parts[1], words[1][b1:b2])):
-            if its:
-                part.append(("".join(its), kind != "equal"))
-    return parts
+def worded_moves(moves: pd.DataFrame) -> pd.DataFrame:
+    """Return changes of certificates (`mssante_audit.verdicts.presented`) with words in place of codes."""
+    words = {"kind": names("certificate_changes"), "order": names("certificate_orders")}
+    replaced = moves["after"].where(moves["kind"] == "replaced", "")
+    return moves.assign(after=replaced, **{column: moves[column].map(its) for column, its in words.items()})
 
 
 def calendar_link(text: str, events: int) -> Html:

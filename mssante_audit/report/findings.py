@@ -61,9 +61,9 @@ def lacks(space: TrustSpace, rules: Mapping[str, Rule]) -> list[str]:
     return [need for need in sorted(set().union(*needing)) if space.given(need) is None]
 
 
-def unevaluated(space: TrustSpace, found: pd.DataFrame) -> frozenset[str]:
-    """Return the rules of audits that failed (`found`); of a cut list, those comparing rows too."""
-    failed = {*found.loc[found["rule"] == FAILED, "audit"]}
+def unevaluated(space: TrustSpace, findings: pd.DataFrame) -> frozenset[str]:
+    """Return the rules of audits that failed; of a cut list, those comparing rows too."""
+    failed = {*findings.loc[findings["rule"] == FAILED, "audit"]}
     cut = "cut" in space.whitelist.damage_kinds
     return frozenset(code for code, r in catalogue().items() if r.audit in failed or (cut and r.compares))
 
@@ -136,6 +136,34 @@ NO_LINKS = Links()
 FindingRow = Mapping[Any, Any]
 
 
+def _cell(column: str, record: FindingRow, links: Links) -> Cell:
+    """Return what stands in a column of a record: its value, or what a macro makes of several."""
+    value: Any = record.get(column)
+    match column:
+        case "severity":
+            return severity_cell(value, gettext("indice") if record.get("confidence") == "hint" else "")
+        case "rule":
+            return Cell(macro("findings.rule_cell", title_of(value), value, links.rule(value)))
+        case "domain":
+            return Cell(macro("findings.domain_cell", record, links), record.get("domains"))
+        case "operator":
+            shown = macro("findings.operator_cell", value, record["operator_id"], links)
+            return Cell(shown, markup.visible(str(value)))
+        case "observed":
+            return Cell(macro("findings.observed_cell", value, record["expected"]))
+        case "where":
+            return _where_cell(record)
+        case "status":
+            since = record["first_seen"]
+            return Cell(macro("findings.state_cell", value, instants.parse_instant(since)), since)
+        case "reason":
+            return Cell(macro("findings.accepted_cell", value, record["who"]))
+        case "at" | "first_seen" | "until":
+            at = instants.parse_instant(value) if isinstance(value, str) else value
+            return Cell(day(at), at.isoformat())
+    return cell_of(value)
+
+
 def _where_cell(finding: FindingRow) -> Cell:
     """Return where a finding stands, in words for readers: lines of an observation are replies of the DNS."""
     sources = {place.source for place in finding["where"]}
@@ -144,41 +172,7 @@ def _where_cell(finding: FindingRow) -> Cell:
     elsewhere = REGISTER in sources or bool(rule(finding["rule"]).evidence_fr)
     rows = f" ({count(len(finding['rows']), 'ligne')})" if finding["rows"] and not elsewhere else ""
     most = 90 if elsewhere or DNS in sources else 24
-    if len(observed) > most:  # no number is cut in two
-        most = max(observed.rfind(", ", 0, most), 0) or most
     return Cell(markup.data(observed, most, rows), next(iter(finding["rows"]), 0))
-
-
-# What stands in a column of records, where it is not just a text, a number or a day
-_CELLS: dict[str, Callable[[FindingRow, Links], Cell]] = {
-    "severity": lambda r, _: severity_cell(
-        str(r["severity"]), gettext("indice") if r.get("confidence") == "hint" else ""
-    ),
-    "rule": lambda r, links: Cell(
-        macro("findings.rule_cell", title_of(r["rule"]), r["rule"], links.rule(r["rule"]))
-    ),
-    "domain": lambda r, links: Cell(macro("findings.domain_cell", r, links), r.get("domains")),
-    "operator": lambda r, links: Cell(
-        macro("findings.operator_cell", r["operator"], r["operator_id"], links),
-        markup.visible(r["operator"]),
-    ),
-    "observed": lambda r, _: Cell(macro("findings.observed_cell", r["observed"], r["expected"])),
-    "where": lambda r, _: _where_cell(r),
-    "status": lambda r, _: Cell(
-        macro("findings.state_cell", r["status"], instants.parse_instant(r["first_seen"])), r["first_seen"]
-    ),
-    "reason": lambda r, _: Cell(macro("findings.accepted_cell", r["reason"], r["who"])),
-}
-
-
-def _cell(column: str, record: FindingRow, links: Links) -> Cell:
-    if column in _CELLS:
-        return _CELLS[column](record, links)
-    value = record[column]
-    if column in ("at", "first_seen", "until"):
-        at = instants.parse_instant(value) if isinstance(value, str) else value
-        return Cell(day(at), at.isoformat())
-    return cell_of(value)
 
 
 def finding_rows(
@@ -317,15 +311,14 @@ def follow_up_html(followed: ledger.FollowUp, findings: pd.DataFrame) -> Html:
     """Return what a report says of the run before: new, open, fixed, unknown; nothing without one."""
     if not followed.previous:
         return Html()
-    now = findings[["rule", "domain", "operator"]]
+    called, now = names("follow_up"), findings[["rule", "domain", "operator"]]
     now = now.assign(first_seen=list(followed.first_seen), status=list(followed.status))
-    called = names("follow_up")
-    moved: list[tuple[str, FindingRow]] = [("fixed", f) for f in followed.fixed]
-    moved += [("unknown", f) for f in followed.unknown]
-    moved += [(status, f) for status in called for f in now[now["status"] == status].to_dict("records")]
+    moved: list[Any] = [f | {"status": "fixed"} for f in map(dict, followed.fixed)]
+    moved += [f | {"status": "unknown"} for f in map(dict, followed.unknown)]
+    moved += sorted(now.to_dict("records"), key=lambda f: [*called].index(f["status"]))
     rows = [
-        {**f, "state": called[status], "severity": rule(f["rule"]).severity, "operator_id": ""}
-        for status, f in moved
+        {**f, "state": called[f["status"]], "severity": rule(f["rule"]).severity, "operator_id": ""}
+        for f in moved
         if f["rule"] in catalogue()
     ]
     columns = {

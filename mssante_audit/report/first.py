@@ -43,9 +43,14 @@ RESULT_OF = dict(zip((*RECEIVES, *ORDERS), RESULTS * 2, strict=True))
 def judged(space: TrustSpace, chosen: Limits = EVERYBODY) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the domains that something is limited to, and what is to be put right of them first."""
     verdicts, rows = domains_frame(space), limited(space.audited, chosen)
-    findings = touching(audit_all(space), space, chosen)
-    causing = merged(findings, rows, space.published, doubts(space, findings, verdicts))
-    return verdicts[verdicts["domain"].isin(set(rows["domain"]))], with_contacts(causing, space)
+    causes = causes_of(space, touching(audit_all(space), space, chosen), rows)
+    return verdicts[verdicts["domain"].isin(set(rows["domain"]))], causes
+
+
+def causes_of(space: TrustSpace, findings: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the causes of findings on some rows of the list, with whom to call (`with_contacts`)."""
+    unsure = doubts(space, findings, domains_frame(space))
+    return with_contacts(merged(findings, rows, space.published, unsure), space)
 
 
 def with_contacts(causes: pd.DataFrame, space: TrustSpace) -> pd.DataFrame:

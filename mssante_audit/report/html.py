@@ -1,9 +1,11 @@
 """HTML of pages and notebooks, by Jinja's templates in ``template/``, which escape whatever is not `Html`."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -153,6 +155,15 @@ def shipped(name: str, package: str = "mssante_audit.report") -> str:
     return _ASIDE[Path(name).suffix].sub("", text)
 
 
+def policy_of(script: str = "") -> str:
+    """Return the content security policy of a page: no remote origin, and no script but this one, inline."""
+    allowed = f"sha256-{b64encode(sha256(script.encode()).digest()).decode('ascii')}" if script else "none"
+    return (
+        f"default-src 'none'; script-src '{allowed}'; style-src 'unsafe-inline'; img-src data:; "
+        "font-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
 def prose(text: str) -> str:
     """Return a text of ours, translated and typeset."""
     return language.typeset(translated(text))
@@ -178,7 +189,7 @@ def environment() -> jinja2.Environment:
     jinja.globals |= {
         "glossary": _glossary, "say": say, "shipped": shipped, "names": names,
         "current_language": current_language, "severities": language.severity_names,
-        "severity_name": language.severity_name, "localized": language.localized,
+        "severity_name": language.severity_name, "localized": language.localized, "policy_of": policy_of,
     }  # fmt: skip
     of_language = ("count", "damage", "day", "number", "translated")
     jinja.filters |= {name: getattr(language, name) for name in of_language}

@@ -23,6 +23,7 @@ from mssante_audit.base.markup import data
 from mssante_audit.findings import causes, frame, registry
 from mssante_audit.findings.catalogue import FAILED, Rule
 from mssante_audit.report import charts, findings, first, html, results, svg, tables
+from mssante_audit.report.certificates import worded_moves
 from mssante_audit.report.html import Html, Prose, joined, macro, names, note, paragraph, say
 from mssante_audit.report.parameters import check_value
 from mssante_audit.snapshot.make import unnamed_rows
@@ -53,9 +54,8 @@ def open_report(name: str, **parameters: Any) -> Report:
     """
     row_limit = check_value("row_limit", parameters.pop("row_limit", 500))
     since = check_value("changes_since", parameters.pop("changes_since", None))
-    named = {limit: parameters.pop(limit, None) for limit in settings.LIMITS}
     space = results.open_space(**parameters)
-    chosen = results.limits(space, **named)
+    chosen = results.limits(space, **{limit: parameters.get(limit) for limit in settings.LIMITS})
     audits = registry.audits()
     selected = tuple(audits) if name == "overview" else TOGETHER.get(name, (name,) if name in audits else ())
     touching = results.touching(frame.concat([audit(its, space) for its in selected]), space, chosen)
@@ -146,8 +146,7 @@ class Report:
     @cached_property
     def causes(self) -> pd.DataFrame:
         """What is to be put right first (`mssante_audit.causes`)."""
-        merged = causes.causes(self.findings, self.entries, self.space.published, self.unsure)
-        return first.with_contacts(merged, self.space)
+        return first.causes_of(self.space, self.findings, self.entries)
 
     @cached_property
     def unevaluated(self) -> frozenset[str]:
@@ -266,16 +265,13 @@ class Report:
     def renewals_table(self, since: Any = None, *, name: str = "moves") -> Html:
         """Show how certificates of servers changed, from an instant on; the last change first."""
         moves = self.renewals if since is None else self.renewals[self.renewals["at"] >= since]
-        table = moves.sort_values("at", ascending=False, kind="stable")[list(MOVES)].reset_index(drop=True)
-        table["after"] = table["after"].where(table["kind"] == "replaced", "")
-        table["kind"] = table["kind"].map(names("certificate_changes"))
-        table["order"] = table["order"].map(names("certificate_orders"))
-        table = table.rename(columns=MOVES)
+        table = worded_moves(moves.sort_values("at", ascending=False, kind="stable", ignore_index=True))
         days = self.space.thresholds.certificate_error_days
         text = "{n:changement} de certificat, dont {k} à moins de {d:jour} de la fin ou après elle"
         caption = say(text, n=len(moves), k=int((moves["spare"] < days).sum()), d=days)
         empty = "Aucun changement de certificat dans les observations gardées."
-        return tables.table(table, name=name, caption=caption, csv=moves, limit=self.row_limit, empty=empty)
+        shown = table[list(MOVES)].rename(columns=MOVES)
+        return tables.table(shown, name=name, caption=caption, csv=moves, limit=self.row_limit, empty=empty)
 
     def limits(self) -> Prose:
         """Say which places it is limited to; an empty sentence if none is named."""

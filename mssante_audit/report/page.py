@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -31,7 +31,7 @@ from mssante_audit.findings.catalogue import SEVERITIES
 from mssante_audit.findings.ledger import FollowUp, follow, scope_of
 from mssante_audit.report import findings, tables
 from mssante_audit.report.execute import Failure, failure_of
-from mssante_audit.report.html import TEMPLATE, Html, gettext_filter, joined, template, trusted
+from mssante_audit.report.html import TEMPLATE, Html, gettext_filter, joined, policy_of, template, trusted
 from mssante_audit.report.parameters import PARAMETERS, PATHS, shown_value, tellable
 from mssante_audit.report.results import ACCEPTED, MIME, NO_ANSWERS, Results, read_results
 
@@ -166,7 +166,8 @@ def cleaned(notebook: NotebookNode, job: Job, roots: Sequence[Path], *, debug: b
         fields = {name: cell[name] for name in ("cell_type", "source", "execution_count") if name in cell}
         tags = list(cell.metadata.get("tags", ()))
         if "injected-parameters" in tags:
-            fields["source"] = "\n".join(f"{name} = {value!r}" for name, value in tellable(job.given).items())
+            values = tellable(job.passed).items()
+            fields["source"] = "\n".join(f"{name} = {value!r}" for name, value in values)
         if cell.cell_type == "code":
             fields["outputs"] = [without_paths(o) for o in cell.outputs if debug or o.get("name") != "stderr"]
             for output in fields["outputs"]:
@@ -182,7 +183,7 @@ def cleaned(notebook: NotebookNode, job: Job, roots: Sequence[Path], *, debug: b
 
 def _paths(job: Job, roots: Sequence[Path]) -> re.Pattern[str]:
     """Return a pattern of the paths that a report must not show, in HTML too."""
-    named = [values.get(name) or () for values in (job.given, job.shown) for name in PATHS]
+    named = [values.get(name) or () for values in (job.passed, job.shown) for name in PATHS]
     files = [file for value in named for file in ([value] if isinstance(value, str) else value)]
     roots = [*roots, *(Path(file).parent for file in files), *Path(__file__).parents[1:3]]
     roots += [Path.cwd(), Path(tempfile.gettempdir()), Path(sys.prefix), Path(sys.base_prefix)]
@@ -241,6 +242,14 @@ def write_files(staging: Path, name: str, files: Mapping[str, bytes], *, failed:
         export.write_bytes(folder / f"{name}{suffix}", content)
 
 
+def outdated(name: str, suffixes: Iterable[str], written: Container[str] = ()) -> Iterator[Path]:
+    """Yield the files of earlier runs that a complete report outdates: partial ones, and what it lacks."""
+    for suffix in suffixes:
+        yield Path("failed", f"{name}{suffix}")
+        if suffix not in written:
+            yield Path(f"{name}{suffix}")
+
+
 def to_html(
     notebook: Mapping[str, Any],
     outcome: Outcome,
@@ -272,10 +281,10 @@ def page_html(
 ) -> str:
     """Return the page of a report, with the labels and values of its parameters, round its content."""
     body, headings = outline(content)
-    policy = policy_of(*[tables.source_of(tables.script())] if "<script" in body else ())
     return template("report.html.j2").render(
         title=outcome.title, section=outcome.section, failure=outcome.failure, body=body, headings=headings,
-        policy=policy, code=code, parameters=parameters, provenance=provenance,
+        code=code, parameters=parameters, provenance=provenance,
+        policy=policy_of(tables.script() if "<script" in body else ""),
     )  # fmt: skip
 
 
@@ -315,17 +324,7 @@ def index_html(
     return template("run.html.j2").render(
         texts | screen, outcomes=outcomes, complete=complete, provenance=provenance,
         since=findings.since_previous,
-        policy=policy_of().replace("form-action 'none'", "form-action 'self'"),  # the search of the explorer
     )  # fmt: skip
-
-
-def policy_of(*sources: str) -> str:
-    """Return the content security policy of a page: no remote origin, and scripts of these sources only."""
-    allowed = " ".join(sources or ("'none'",))
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; "
-        "font-src data:; base-uri 'none'; form-action 'none'"
-    )
 
 
 def outline(body: str) -> tuple[Html, list[tuple[str, str]]]:

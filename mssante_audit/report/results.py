@@ -54,17 +54,10 @@ def versions() -> dict[str, str]:
     return {name: installed.version for name in LIBRARIES for installed in [*distributions(name=name)][:1]}
 
 
-def of_space(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of a notebook's parameters that open its space (`open_space`)."""
-    return {name: value for name, value in values.items() if name not in ASIDE}
-
-
 def open_space(**parameters: Any) -> TrustSpace:
-    """Load the trust space that parameters of `load_space` and fields of `Thresholds` describe."""
-    values = {name: check_value(name, value) for name, value in parameters.items()}
-    judged_by = {name: values.pop(name) for name in parameters if name in Thresholds.model_fields}
-    if other := values.keys() & {*ASIDE}:
-        raise ParameterError("{} says nothing of a trust space", min(other))
+    """Load the trust space that a notebook's parameters describe: of `load_space`, fields of `Thresholds`."""
+    values = {name: check_value(name, value) for name, value in parameters.items() if name not in ASIDE}
+    judged_by = {name: values.pop(name) for name in Thresholds.model_fields if name in values}
     return load_space(**values, thresholds=Thresholds(**judged_by))
 
 

@@ -30,6 +30,7 @@ from mssante_audit.verdicts.domains import answers
 
 WORKERS = min(2, os.cpu_count() or 1)  # Notebooks run at once: each takes some 200 MB
 TOP = 3  # Causes that the index names; the overview has ten
+SUFFIXES = (".html", ".ipynb", ".results.json", ".findings.csv", ".ics")  # Of the files of one report
 # What notebooks need beside the list (`registry.known_needs`); one of an audit's name needs what that needs
 NEEDS = {"changes": ("archive",), "contacts_over_time": ("archive",)}
 # Reports about a single operator: made only when asked for, with the parameter `operator`
@@ -44,7 +45,7 @@ class Job:
 
     name: str
     content: bytes  # The notebook
-    given: Mapping[str, Any]  # Parameters to pass, paths absolute
+    passed: Mapping[str, Any]  # Parameters to pass to it, paths absolute
     shown: Mapping[str, Any]  # All parameters in force, as given by the user or else the notebook's defaults
 
 
@@ -154,13 +155,13 @@ def run_reports(
     todo = plan(find_notebooks(names, notebooks or resources.resource("notebooks")), overrides)
     values = {name: value for job in todo for name, value in job.shown.items()}
     if "data" in values:  # what the notebooks will load: refused here, before any of them runs
-        space = results.open_space(**results.of_space(values))
+        space = results.open_space(**values)
         chosen = results.limits(space, **{name: values.get(name) for name in settings.LIMITS})
     todo = [job for job in todo if _has_data(job.name, space, asked=bool(names))]
     if shown:
         todo = [replace(j, shown={n: shown.get(n, value) for n, value in j.shown.items()}) for j in todo]
     with language.using_language(check_value("lang", overrides.get("lang", "fr"))), locked(out) as staging:
-        outcomes, ledger = [], read_ledger(out)
+        outcomes, stale, ledger = list[Outcome](), list[Path](), read_ledger(out)
         for job in todo:
             listener(job.name, 0, 1, None)
         with _executions(todo, staging, jobs) as executions:
@@ -176,6 +177,8 @@ def run_reports(
                     job, *ran, roots=roots, loaded=loaded, answers=counts, ledger=ledger, debug=debug
                 )
                 page.write_files(staging, job.name, files, failed=bool(outcome.failure))
+                if not outcome.failure:
+                    stale += page.outdated(job.name, SUFFIXES, files)
                 outcomes.append(outcome)
                 listener(job.name, 1, 1, outcome)
         if space:  # only now: beside a kernel it would take more memory than a night may
@@ -192,7 +195,7 @@ def run_reports(
         complete = {outcome.name for outcome in outcomes if (out / f"{outcome.name}.html").exists()}
         index = page.index_html(outcomes, complete, origin, **screen)
         export.write_bytes(staging / "index.html", index.encode())
-        publish(staging, out, [path for outcome in outcomes for path in _stale(outcome)])
+        publish(staging, out, stale)
     return ReportsRun(out, tuple(outcomes))
 
 
@@ -215,7 +218,7 @@ def _executions(jobs: Sequence[Job], staging: Path, workers: int) -> Iterator[li
     def run(job: Job) -> Any:
         scratch = scratch_of(staging, job.name)
         scratch.mkdir(0o700)
-        return execute(job.content, job.given, scratch, stopped)
+        return execute(job.content, job.passed, scratch, stopped)
 
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -224,16 +227,3 @@ def _executions(jobs: Sequence[Job], staging: Path, workers: int) -> Iterator[li
             stopped.set()
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def _stale(outcome: Outcome) -> list[Path]:
-    """Return the files of earlier runs, relative to the output folder, that this outcome makes untrue."""
-    name, results = outcome.name, outcome.results
-    if outcome.failure:
-        return []
-    parts = (".html", ".ipynb", ".results.json", ".findings.csv", ".ics")
-    contents = {".findings.csv": results, ".ics": results and results.calendar}
-    return [
-        *(Path("failed", f"{name}{suffix}") for suffix in parts),
-        *(Path(f"{name}{suffix}") for suffix, content in contents.items() if not content),
-    ]

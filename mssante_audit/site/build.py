@@ -4,9 +4,7 @@ Beside them are doors for programs: what is known of each domain as JSON, and wh
 """
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,13 +19,13 @@ from mssante_audit.base.digest import digest
 from mssante_audit.base.errors import InputError
 from mssante_audit.base.export import json_bytes, write_bytes, writing
 from mssante_audit.base.language import count, current_language, format_text, gettext, using_language
+from mssante_audit.base.staging import link_file
 from mssante_audit.findings.ledger import FILE as LEDGER
 from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.findings.trend import TrendPoint
 from mssante_audit.report import explorer, tables
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import joined, macro, names, shipped, template
-from mssante_audit.report.page import policy_of
 from mssante_audit.site.pages import SitePage, pages
 from mssante_audit.site.view import View
 from mssante_audit.snapshot.make import changes_of
@@ -95,9 +93,7 @@ def _write(path: Path, page: SitePage, view: View) -> None:
         code = tables.script()
     html = template(f"site_{page.kind}.html.j2").render(
         page.texts, page=page, root="../" * page.path.count("/"), stem=path.stem, tables=blocks,
-        policy=policy_of(*[tables.source_of(code)] if code else ()), script=code,
-        style=looks + shipped("site.css", __package__),
-        provenance=view.provenance, view=view,
+        script=code, style=looks + shipped("site.css", __package__), provenance=view.provenance, view=view,
     )  # fmt: skip
     write_bytes(path, html.encode("utf-8", "backslashreplace"))
 
@@ -110,10 +106,7 @@ def _take(source: Path, target: Path) -> None:
         if hidden or path.is_symlink() or not path.is_file():
             continue
         (target / inside).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(path, target / inside)
-        except OSError:  # another file system, or one without links
-            shutil.copy2(path, target / inside)
+        link_file(path, target / inside)
 
 
 # -- doors for programs -------------------------------------------------------------------------------------

@@ -85,8 +85,8 @@ def _follow_up(view: View) -> SitePage:
     caption = "Constats que le passage précédent avait, et que celui-ci n’a pas pu chercher"
     tables = _filled(
         at.findings(sorted(view.new), "nouveaux", "Constats que le passage précédent n’avait pas"),
-        at.gone(view.fixed),
-        at.gone(view.lost, "inconnus", caption),
+        at.earlier(view.fixed),
+        at.earlier(view.lost, "inconnus", caption),
         at.waived(range(len(view.waived))),
     )
     texts, title = {"lead": _since(view), "inputs": _inputs(view)}, "Nouveaux, réglés, inconnus, acceptés"
@@ -121,7 +121,7 @@ def _audit(view: View, audit: str) -> SitePage:
     block = at.findings(positions, "constats", "Constats de cet audit, les plus graves d’abord")
     rules = [rule for rule in catalogue().values() if rule.audit == audit]
     counted = f"{_summary(severity_counts(view.findings.iloc[positions]))}."
-    reports = [report for report in view.reports if report.page.endswith(f"/{audit}.html")]
+    reports = [report for report in view.reports if report["page"].endswith(f"/{audit}.html")]
     texts = {"lead": _unchecked(view, audit) or counted, "reports": reports}
     tables = *_filled(block), at.rules(rules, "regles", "Règles de cet audit")
     return SitePage(f"audits/{audit}.html", title_of_audit(audit), "audit", "audits", texts, tables)
@@ -168,7 +168,7 @@ def _operator(view: View, operator: Operator) -> SitePage:
     if operator.waived:
         tables.append(at.waived(operator.waived))
     if fixed := [f for f in view.fixed if f["operator_id"] == operator.id]:
-        tables.append(at.gone(fixed))
+        tables.append(at.earlier(fixed))
     rules = [catalogue()[code] for code in dict.fromkeys(view.records[i]["rule"] for i in operator.findings)]
     remedies = [
         (badge(r.severity), prose(localized(r, "title")), at.rule(r.code), prose(localized(r, "remedy")))

@@ -13,9 +13,10 @@ from mssante_audit.base.language import count, format_text, gettext, localized, 
 from mssante_audit.findings.catalogue import SEVERITIES, Rule
 from mssante_audit.findings.registry import audits, catalogue, rule, title_of_audit
 from mssante_audit.findings.trend import severity_counts
+from mssante_audit.report.certificates import worded_moves
 from mssante_audit.report.findings import COLUMNS, WAIVED, FindingRow, Links, finding_rows, folded, title_of
 from mssante_audit.report.first import CAUSES, by_check, cause_lines
-from mssante_audit.report.html import Html, joined, macro, names
+from mssante_audit.report.html import Html, joined, macro
 from mssante_audit.report.tables import Cell, badge
 from mssante_audit.site.view import Domain, Operator, View, anchor_of
 from mssante_audit.whitelist.rows import grouped
@@ -98,9 +99,7 @@ class Tables(Links):
         frame = self.view.waived.iloc[list(positions)]
         columns = {h: c for h, c in COLUMNS.items() if c not in ("observed", "where")} | WAIVED
         caption = "Constats acceptés : raison, responsable et échéance"
-        records = frame.head(ROWS).to_dict("records")
-        html = finding_rows("acceptes", caption, records, columns, self) if records else Html()
-        return PageTable("acceptes", html, values(frame), len(records))
+        return self._table("acceptes", caption, columns, frame, frame.head(ROWS))
 
     def _table(
         self, name: str, caption: str, columns: Mapping[str, str], frame: pd.DataFrame, rows: pd.DataFrame
@@ -109,25 +108,23 @@ class Tables(Links):
         html = finding_rows(name, caption, rows.to_dict("records"), columns, self)
         return PageTable(name, html, values(frame), len(rows))
 
-    def gone(self, gone: Sequence[FindingRow], name: str = "regles", caption: str = "") -> PageTable:
+    def earlier(self, earlier: Sequence[FindingRow], name: str = "regles", caption: str = "") -> PageTable:
         """Return findings that the run before had and this one has not."""
         columns = {
             "Gravité": "severity", "Constat": "rule", "Domaine": "domain", "Opérateur": "operator",
             "Constaté depuis le": "first_seen",
         }  # fmt: skip
-        frame = pd.DataFrame(gone, columns=["rule", "domain", "operator_id", "operator", "first_seen"])
+        frame = pd.DataFrame(earlier, columns=["rule", "domain", "operator_id", "operator", "first_seen"])
         rows = frame.head(ROWS).assign(severity=lambda rows: [rule(code).severity for code in rows["rule"]])
         caption = caption or "Constats réglés depuis le passage précédent"
         return self._table(name, caption, columns, frame, rows)
 
     def domains(self, domains: Sequence[Domain]) -> PageTable:
         """Return an operator's domains for the files: its page groups them (`grouped`)."""
+        observed = self.view.observed_at
+        rows = [(d.name, d.rows, d.test, observed.get(d.name), len(d.findings), d.rules) for d in domains]
         columns = ["domain", "list_rows", "test", "observed_at", "findings", "rules"]
-        rows: list[tuple[Any, ...]] = []
-        for d in domains:
-            at = self.view.observed_at.get(d.name)
-            rows.append((d.name, d.rows, d.test, at and at.isoformat(), len(d.findings), [*d.rules]))
-        return PageTable("domaines", Html(), Values(columns, list(range(len(columns))), rows), len(domains))
+        return PageTable("domaines", Html(), values(pd.DataFrame(rows, columns=columns)), len(domains))
 
     def grouped(self, domains: Sequence[Domain]) -> Iterator[dict[str, Any]]:
         """Yield an operator's domains by the rules that found something on them, the worst first.
@@ -168,12 +165,8 @@ class Tables(Links):
             "Vu le": "at", "Serveur": "host", "Changement": "kind", "Jours restants à l’ancien": "spare",
             "Liste et serveur": "order", "Nouveau nom": "after",
         }  # fmt: skip
-        replaced = moves["after"].where(moves["kind"] == "replaced", "")
-        words = {"kind": names("certificate_changes"), "order": names("certificate_orders")}
-        called = {column: moves[column].map(its) for column, its in words.items()}
         caption = format_text("{n:changement} de certificat, le dernier en tête", n=len(moves))
-        rows = moves.assign(after=replaced, **called).head(ROWS)
-        return self._table("certificats", caption, columns, moves, rows)
+        return self._table("certificats", caption, columns, moves, worded_moves(moves).head(ROWS))
 
     def operators(self, operators: Sequence[Operator]) -> PageTable:
         """Return all operators: domains, findings by severity, dossier."""
@@ -219,12 +212,9 @@ class Tables(Links):
 
     def _titled(self, frame: pd.DataFrame, numbers: Iterable[str], unknown: str) -> pd.DataFrame:
         """Return a frame with audits by title, and no numbers of those that could not be made."""
-        labels, unmade = frame["audit"].tolist(), Cell(gettext(unknown), 0)
-        columns: dict[str, list[Any]] = {"audit": list(map(title_of_audit, labels))}
-        for n in numbers:
-            counts = zip(labels, frame[n].tolist(), strict=True)
-            columns[n] = [unmade if name in self.view.missing else count for name, count in counts]
-        return frame.assign(**pd.DataFrame(columns, dtype="object"))
+        unmade, cell = frame["audit"].isin(self.view.missing), Cell(gettext(unknown), 0)
+        counts = {n: frame[n].astype("object").mask(unmade, cell) for n in numbers}
+        return frame.assign(audit=frame["audit"].map(title_of_audit), **counts)
 
     def causes(self) -> PageTable:
         """Return the first causes, with links to rule, operator and dossier; the file has all."""

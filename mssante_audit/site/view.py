@@ -18,20 +18,19 @@ import pandas as pd
 
 from mssante_audit.audits import lacking
 from mssante_audit.base.digest import digest
-from mssante_audit.base.export import Values, records, values
+from mssante_audit.base.export import Values, values
 from mssante_audit.base.language import current_language
-from mssante_audit.findings.causes import actionable, asking, causes
+from mssante_audit.findings.causes import actionable, asking
 from mssante_audit.findings.ledger import FollowUp
-from mssante_audit.findings.places import places_from
 from mssante_audit.findings.registry import catalogue, known_needs
 from mssante_audit.findings.trend import TrendPoint, severity_counts
 from mssante_audit.report.findings import unevaluated
-from mssante_audit.report.first import with_contacts
+from mssante_audit.report.first import causes_of
 from mssante_audit.report.results import provenance
 from mssante_audit.space.trust import TrustSpace
-from mssante_audit.verdicts.domains import domains, domains_touched, doubts
+from mssante_audit.verdicts.domains import domains, domains_touched
 from mssante_audit.verdicts.presented import renewals
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import grouped, tuples
 
 _IDENTIFIER = re.compile(r"[0-9][0-9A-Z]{2,19}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
@@ -74,14 +73,6 @@ class Operator:
         return sum(self.counts.values()) - self.counts["info"]
 
 
-class ReportLink(NamedTuple):
-    """One report that goes into the site."""
-
-    title: str
-    page: str
-    failed: bool
-
-
 class View:
     """All that the site tells of; parameters as in `mssante_audit.site.build.build_site`."""
 
@@ -99,6 +90,9 @@ class View:
         self.findings, self.waived = findings.reset_index(drop=True), waived.reset_index(drop=True)
         self.counts = severity_counts(self.findings)
         self.follow_up = follow_up if follow_up and follow_up.previous else None  # no run before: none either
+        # The findings, with `first_seen` and `status` if there is a run before.
+        since = self.follow_up and {n: list(getattr(self.follow_up, n)) for n in ("first_seen", "status")}
+        self.followed = self.findings.assign(**(since or {}))
         self.reports = reports_in(reports) if reports else []
         lacks, names = lacking(space), known_needs()
         self.missing = {audit: names[needs[0]][current_language()] for audit, needs in lacks.items()}
@@ -121,17 +115,16 @@ class View:
 
     def _operators(self, folder: Path | None) -> Iterator[Operator]:
         entries, display = self.space.entries, self.space.shown  # names as the findings have them
-        columns = ["row", "operator_id", "operator", "domain", "is_audit_entry"]
-        rows = list(zip(*(entries[c].tolist() for c in columns), strict=True))
+        rows = list(tuples(entries, "row", "operator_id", "operator", "domain", "is_audit_entry"))
         pair_of = {row: (owner, display(domain)) for row, owner, _, domain, _ in rows}
         tests = grouped((pair_of[row], test) for row, *_, test in rows)
         names = grouped((owner, display(name)) for _, owner, name, *_ in rows)
         touching: list[dict[tuple[str, str], list[int]]] = []  # positions by operator and domain
         for frame in (self.findings, self.waived):
             touched: list[tuple[tuple[str, str], int]] = []
-            its_columns = (frame[name] for name in ("rows", "operator_id", "operator", "domain"))
-            touches = zip(*its_columns, domains_touched(entries, frame), strict=True)
-            for at, (numbers, owner, name, domain, several) in enumerate(touches):
+            columns = tuples(frame, "rows", "operator_id", "operator", "domain")
+            touches = enumerate(zip(columns, domains_touched(entries, frame), strict=True))
+            for at, ((numbers, owner, name, domain), several) in touches:
                 # One of the register may be of several domains, which the list need not spell alike.
                 its = {domain} if numbers or not several else map(display, several)
                 named = [(owner, its_name) for its_name in sorted(its) if owner or its_name]
@@ -171,9 +164,8 @@ class View:
     @cached_property
     def causes(self) -> pd.DataFrame:
         """What is to be put right, in order."""
-        unsure = doubts(self.space, self.findings, self.domains)
-        merged = causes(self.findings, self.space.audited, self.space.published, unsure)
-        return with_contacts(merged, self.space).assign(domain=list(map(self.space.shown, merged["domain"])))
+        causes = causes_of(self.space, self.findings, self.space.audited)
+        return causes.assign(domain=list(map(self.space.shown, causes["domain"])))
 
     @cached_property
     def bearers(self) -> Mapping[str, list[str]]:
@@ -191,14 +183,13 @@ class View:
 
     @cached_property
     def exported(self) -> Values:
-        """The findings as they go into files; with `first_seen` and `status` if there is a run before."""
-        since = self.follow_up and {n: list(getattr(self.follow_up, n)) for n in ("first_seen", "status")}
-        return values(self.findings.assign(**(since or {})))
+        """The findings as they go into files."""
+        return values(self.followed)
 
     @cached_property
-    def records(self) -> list[dict[str, Any]]:
-        """The findings one by one, with all that is known of them."""
-        return [{**finding, "where": places_from(finding["where"])} for finding in records(self.exported)]
+    def records(self) -> list[dict[Any, Any]]:
+        """The findings one by one."""
+        return self.followed.to_dict("records")
 
     @property
     def settled(self) -> list[dict[str, str]]:
@@ -228,16 +219,19 @@ def anchor_of(domain: str) -> str:
     return f"d-{domain}" if _DOMAIN.fullmatch(domain) else f"x-{digest(domain)[:16]}"
 
 
-def reports_in(folder: Path) -> list[ReportLink]:
-    """Return the reports of a folder that `mssante_audit.report.run.run_reports` wrote, overview first."""
-    files, links = [*folder.glob("*.results.json"), *folder.glob("failed/*.results.json")], []
+def reports_in(folder: Path) -> list[dict[str, Any]]:
+    """Return the reports that `mssante_audit.report.run.run_reports` wrote into a folder, overview first.
+
+    Of each its `title`, its `page` in the site, and whether it `failed`.
+    """
+    files, links = [*folder.glob("*.results.json"), *folder.glob("failed/*.results.json")], list[Any]()
     for file in sorted(files, key=lambda f: (f.name != "overview.results.json", f)):
         summary = json.loads(file.read_text(encoding="utf-8"))
         page = file.with_name(file.name.replace(".results.json", ".html"))
         title = _TITLE.search(page.read_text(encoding="utf-8"))
         named = unescape(title[1]) if title else summary["report"]
         place = f"rapports/{page.relative_to(folder).as_posix()}"
-        links.append(ReportLink(named, place, summary["status"] == "failed"))
+        links.append({"title": named, "page": place, "failed": summary["status"] == "failed"})
     return links
 
 

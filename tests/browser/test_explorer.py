@@ -8,6 +8,7 @@ from collections import Counter
 from urllib.parse import quote
 
 import pytest
+from cells import plain
 from conftest import PAYLOADS
 from explored import called, page_of
 from made_findings import framed, made
@@ -24,7 +25,6 @@ from tests.browser.test_axe import violations
 
 pytestmark = pytest.mark.browser
 
-NBSP, NARROW = "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}"
 STATES = {"yes": "reçoivent", "degraded": "à risque", "no": "ne reçoivent pas", "unknown": "inconnu"}
 
 
@@ -68,10 +68,6 @@ def opened(visit):
         return visited
 
     return opens
-
-
-def plain(text):
-    return re.sub(f"[{NBSP}{NARROW}]", " ", text)
 
 
 def facet(page, title):
@@ -119,7 +115,7 @@ def test_first_it_asks_for_nothing_and_says_how_the_whole_stands(opened, sample)
     boxes = plain(f"{int(frame['mailboxes'].sum())} boîtes aux lettres")
     assert plain(page.get_by_role("status").inner_text()) == f"{len(frame)} domaines, {boxes}."
     states = frame["receives"].value_counts()
-    key = " ".join(plain(page.locator("#key").inner_text()).split())
+    key = plain(page.locator("#key").inner_text())
     assert [name for state, name in STATES.items() if f"{states.get(state, 0)} {name}" not in key] == []
     for place in (page.get_by_role("searchbox"), page.locator("#key"), page.locator("#rows tr").first):
         assert place.bounding_box()["y"] < 500

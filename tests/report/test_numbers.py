@@ -364,6 +364,16 @@ def operators(page):
     )
 
 
+def contacts(page):
+    touched, checks = page.touched(page.todo), ms.domains(page.space)["contacts"]
+    counted = checks.isin(["warn", "fail"]).sum()
+    yield (
+        f"La vérification « Contacts » de la vue d’ensemble compte {counted} domaines et non {touched} : sur "
+        f"les {touched - counted} autres, les contacts de l’opérateur diffèrent d’un domaine à l’autre, mais "
+        "quelqu’un reste joignable."
+    )
+
+
 def longest(drawn):
     others = [*drawn.values()].count(max(drawn.values())) - 1
     level = f" (à égalité avec {others} autre{'s' * (others > 1)})" if others else ""
@@ -372,7 +382,7 @@ def longest(drawn):
 
 SENTENCES = {
     "overview": (answer, families, shares, departments, ages),
-    "stale_contacts": (ages, gravest, rules, operators),
+    "stale_contacts": (ages, gravest, rules, operators, contacts),
     "certificates": (certificates,),
     "changes": (changes,),
     "contacts_over_time": (contacts_over_time,),

@@ -20,7 +20,7 @@ from mssante_audit.findings.ledger import FollowUp
 from mssante_audit.report.execute import Failure
 from mssante_audit.report.page import Outcome, index_html, lead_of, outline, policy_of, to_html
 from mssante_audit.report.results import MIME, Results
-from mssante_audit.report.tables import script, source_of
+from mssante_audit.report.tables import script
 
 PROVENANCE = {
     "file": "list.xml.gz", "sha256": "0" * 64, "signature": "valid", "signer": "CN=liste.fictif.example,C=FR",
@@ -145,7 +145,7 @@ def test_nothing_a_report_says_beside_its_notebook_can_bring_markup():
 def test_the_policy_names_no_remote_origin_and_no_script_of_its_own():
     strict = policy_of()
     assert "default-src 'none'; script-src 'none';" in strict
-    for text in (strict, policy_of(source_of(script()))):
+    for text in (strict, policy_of(script())):
         assert not re.search(r"https?:|\*|'unsafe-eval'|script-src[^;]*'unsafe-inline'|'self'", text)
 
 

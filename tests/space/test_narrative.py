@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from cells import cells, shown
 from conftest import toml
-from lxml import html as lxml_html
 from made_findings import framed, made
+from pages import parsed
 
 from mssante_audit.base.errors import UnknownNameError
 from mssante_audit.base.language import NARROW, NBSP, typeset
@@ -42,10 +42,6 @@ def entries(space):
 def text(html):
     page = parsed(html if isinstance(html, str) else html._repr_html_())
     return re.sub(rf"[{NBSP}{NARROW}]", " ", page.text_content())
-
-
-def parsed(html):
-    return lxml_html.fromstring(f"<main>{html}</main>")
 
 
 def first_screen(name, space, findings, *idents):

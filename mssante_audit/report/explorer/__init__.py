@@ -23,7 +23,7 @@ from mssante_audit.base.markup import visible
 from mssante_audit.findings.catalogue import CHECKS, SEVERITIES
 from mssante_audit.findings.registry import catalogue
 from mssante_audit.findings.templates import sentence
-from mssante_audit.report import charts, first, page, results, tables
+from mssante_audit.report import charts, first, results, tables
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.html import macro, shipped, template
 from mssante_audit.report.parameters import check_value
@@ -110,8 +110,7 @@ def explorer_html(
         title=first.question_asked(domains), answer=first.answer(domains), counts=counts,
         part=len(domains), whole=len(domains_frame(space)),
         words={**words["page"], "colon": language.colon()}, blind=first.unchecked(domains), home=home,
-        policy=page.policy_of(tables.source_of(code)), script=code,
-        style=shipped("explorer/explorer.css"), data=packed(content),
+        script=code, style=shipped("explorer/explorer.css"), data=packed(content),
         doubts=[verdict.DOUBTS[lang][d] for d in space.list_doubts], provenance=results.provenance(space),
     )  # fmt: skip
 
