@@ -119,7 +119,7 @@ def _typed(sheet: Sheet, field: Field, texts: pd.Series) -> dict[str, pd.Series]
     codes, distinct = pd.factorize(texts)
     read: list[tuple[Any, str]] = [read_date(text) for text in distinct] if field.kind == "date" else []
     for text in distinct if field.kind == "box" else ():
-        tick = read_box(text, field.label)
+        tick = read_box(text, field.name)
         read.append((tick, "box" if tick is None and text != UNSEEN else ""))
     kinds = np.array([kind for _, kind in read], dtype="object")[codes]
     for kind in {kind for _, kind in read} - {""}:

@@ -7,7 +7,7 @@ import pytest
 from conftest import toml
 from matplotlib import get_data_path
 from pypdf import PdfWriter
-from pypdf.annotations import FreeText
+from pypdf.annotations import FreeText, Rectangle
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
@@ -141,6 +141,22 @@ def test_what_is_not_there_is_listed_field_by_field_and_not_guessed(load):
     assert written(register)["representative_phone"] == "01 99 00 00 01"
 
 
+TYPED, DRAWN = FreeText(text="Fait à Pau, le 1er mars", rect=(9, 9, 99, 30)), Rectangle((30, 400, 45, 415))
+OVER = {
+    "typed": (TYPED, lambda: write_form(FULL | {"date": ""}), ["", "typed-over"], "date"),
+    "signed": (DRAWN, lambda: write_form(FULL | {"signature_present": ""}),
+               ["signature_present", "box-unseen"], "signature_present"),
+    "ticked": (DRAWN, lambda: text_pdf(LINES), ["delegation", "box-unseen"], "delegation"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("note", "make", "problem", "unknown"), OVER.values(), ids=OVER)
+def test_what_is_typed_or_drawn_over_a_form_is_unknown_not_empty(load, note, make, problem, unknown):
+    register = load(built(lambda writer: writer.add_annotation(0, note), make()))
+    assert problem in register.problems[["column", "kind"]].values.tolist()
+    assert register.having(register.declarations, unknown).empty
+
+
 @pytest.mark.parametrize("lost", ["Coordonnées du chef de projet", "Zone DNS (", "Prénom"])
 def test_a_lost_label_never_gives_a_field_another_s_text(load, lost):
     (row,) = records(load(text_pdf(LINES.replace(lost, "?"))).declarations).to_dict("records")
@@ -167,7 +183,7 @@ def flatten(writer):
         (lambda: built(flatten), "a flattened form: what was typed cannot be placed"),
         (lambda: write_form({}), "a blank form"),
         (lambda: text_pdf(LINES + LINES), "several declarations in one file"),
-        (lambda: built(lambda w: w.add_annotation(0, FreeText(text="x", rect=(9, 9, 9, 9))), text_pdf(LINES)),
+        (lambda: built(lambda w: w.add_annotation(0, TYPED), text_pdf(LINES)),
          "what was typed over the form cannot be placed"),
         (printed, "no form fields and no text: a scan"),
         (lambda: b"%PDF-1.7\nnonsense", "not a readable PDF"),

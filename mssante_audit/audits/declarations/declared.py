@@ -26,14 +26,14 @@ _SERVER_MAX = 63  # characters of a server's name in all (form)
 _EXTENSION = re.compile(
     r"(?i)(?:(?:(?:poste?|p\.?|ext\.?|int\.?|choix|#)\s*+[:.]?\s*+(?:n[°º]\s*)?[0-9](?:\s?[0-9]){0,5}"
     r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|ld|dsi|astreinte|hot ?line|support|t|☎|📞"
-    r"|num[ée]ro|n[°º]|vert|(?:appel )?gratuit)"
+    r"|num[ée]ro|n[°º]|vert|(?:service )?(?:appel )?gratuits?)"
     r"[\s():-]*+)*+"
 )
 _DISPLAYED = re.compile(r"\A[^<>@]*<([^<>\s]+@[^<>\s]+)>[\s.,;]*\Z")  # an address as mail programs show it
 _HOURS = re.compile(
     r"(?i)\(?(?:\bde )?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)?\)?"
-    r"|\(?\b(?:24 ?h? ?/ ?24(?: ?h)?|7 ?j? ?/ ?7(?: ?j)?|24/7|h ?24|jours ouvr[ée]s|hn?o|l-v)\b\)?"
-    rf"|\(?(?:\b(?:du|au|et|{'|'.join(WEEKDAYS)})\b ?)+\)?"
+    r"|\(?\b(?:24 ?h? ?/ ?24(?: ?h)?|7 ?j? ?/ ?7(?: ?j)?|24/7|h ?24|(?:jours|heures) ouvr[ée]e?s|hn?o|l-v)"
+    rf"\b\)?|\(?(?:\b(?:du|au|et|{'|'.join(WEEKDAYS)})\b ?)+\)?"
 )
 _NUMBER_OF = re.compile(
     r"(?:votre )?(?:(?:contrat|num[ée]ro|r[ée]f)\b\.?|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?"
@@ -125,8 +125,8 @@ def _server_names(row: Row) -> Faults:
     for name, text in _cells(row, *SERVERS):
         host = text.strip().removesuffix(".")
         if len(host) > _SERVER_MAX or not is_host(host):
-            facts = {"server": label(name), "text": text, "write": proposals.host_from(text)}
-            yield "DECL_SERVER_NAME", facts
+            write = "" if "@" in text else proposals.host_from(text)  # what stands before @ may be the host
+            yield "DECL_SERVER_NAME", {"server": label(name), "text": text, "write": write}
     first, second = (domain_key(row[name]) for name in METHODS["delegation"])
     if first and first == second:
         yield "DECL_SERVER_SAME", {"text": first}
@@ -258,9 +258,9 @@ def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Faults:
 
 def _domain(row: Row) -> Faults:
     text, key = row["domain"], row["domain_key"]
-    if not is_host(text.strip().removesuffix(".")) or in_zone(key):
+    if not is_host(text.strip().removesuffix(".")) or in_zone(key) or key == ZONE:
         yield "DECL_DOMAIN_INVALID", {"text": text, "write": proposals.domain_from(text)}
-    if is_host(key) and not key.endswith(f".{ZONE}") and not in_zone(key):
+    elif not key.endswith(f".{ZONE}"):
         yield "DECL_DOMAIN_OUTSIDE", {"text": key, "write": ""}
 
 
