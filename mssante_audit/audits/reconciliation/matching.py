@@ -177,7 +177,7 @@ def _compared(
     compare("operator_match", ("structure_id", "beneficiary_id"), ids, ~foreign)
     first, second = (filled(pairs, line) for line in LINES)
     dn = mapped(pairs["dn_igc_sante"].where(first, pairs["dn_igc_cps"]), pasted_dn)
-    exact = dn == pairs["dn"]
+    exact = (dn == pairs["dn"]) | (mapped(dn, _canonical) == pairs["dn"])
     compare("dn", LINES, first != second, exact)
     key = mapped(dn.where(~exact, ""), _name)
     differs = pairs["dn_match"] == "differs"
@@ -234,6 +234,12 @@ def _name(text: str) -> str:
     """Return the key of a DN, "" for a text that is none, or no more than a part of one."""
     dn = parse_dn(text)
     return "" if "unreadable" in dn.problems or len(dn.rdns) < 2 else dn.key
+
+
+def _canonical(text: str) -> str:
+    """Return a declared DN without the layout that tools and hands give it; quotes may be the listed name's."""
+    dn = parse_dn(text)
+    return text if "quotes" in dn.problems else dn.canonical
 
 
 def among(texts: pd.Series, others: pd.Series) -> pd.Series:
