@@ -156,7 +156,9 @@ _CROSSES = re.compile(r"[\W_]*(?:x+|pas d(?:e |['’])[\w '’-]{1,40})[\W_]*", 
 _TO_COME = re.compile(
     r"[\W_]*(?:[àa] (?:attribuer|communiquer|compl[ée]ter|confirmer|cr[ée]er|d[ée](?:finir|terminer|signer)"
     r"|demander|fournir|nommer|obtenir|pr[ée]ciser|recruter|remplir|renseigner|transmettre|venir)"
-    r"(?: par \w.*)?|en (?:cours|attente)(?: d(?:u |e |['’])(?:la |l['’])?\w+)?|tbd|poste vacant"
+    r"(?: par [\w '’-]+| ult[ée]rieurement| plus tard| svp)?"
+    r"|(?:recrutement )?en (?:cours|attente)(?: d(?:u |e |['’])(?:la |l['’])?\w+)?"
+    r"|tbd|poste (?:vacant|[àa] pourvoir)"
     r"|(?:non|pas encore) (?:d[ée]sign|nomm|recrut|d[ée]fini|pourvu)[ée]?e?)[\W_]*",
     re.I,
 )

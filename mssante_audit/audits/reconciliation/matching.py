@@ -237,7 +237,7 @@ def _name(text: str) -> str:
 
 
 def _canonical(text: str) -> str:
-    """Return a declared DN without the layout that tools and hands give it; quotes may be the listed name's."""
+    """Return a declared DN without the layout of tools and hands; quotes stay, for the list may lack them."""
     dn = parse_dn(text)
     return text if "quotes" in dn.problems else dn.canonical
 
