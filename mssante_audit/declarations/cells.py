@@ -189,8 +189,6 @@ _ELSEWHERE = re.compile(
     r"|\bfichier\b|\bmail\b|\bcourriels?\b|\bdessous\b|\bci apres\b|\binfra\b|\bverso\b|\bdossier\b"
     r"|\bpage\b|\bdeclaration\b|\bconvention\b|\blignes?\b"
 )
-_WHOLE = "|".join(p.pattern for p in (_STROKES, _NOTHING, _CROSSES, _TO_COME, _UNFILLED, _DITTO))
-_ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)  # all that may be struck out, or refer
 # What nothing of this matches, as most cells: numbers, names of certificates, addresses, names of servers.
 _PLAIN = (
     r"^(?:[0-9]|CN=[A-Za-z0-9]|[A-Za-z0-9][!-'*-~]*@[A-Za-z0-9][!-'*-~]*$"
@@ -256,9 +254,8 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
         column, odd = columns[name], dict[str, str]()
         distinct = pd.Series(column.unique(), dtype="str")
         for text in distinct[~distinct.str.contains(_PLAIN, regex=True)].tolist():
-            if _ODD.match(text):
-                role = "nothing" if is_nothing(text, field.kind) else reference(text, field.kind)
-                odd |= {text: role} if role else {}
+            role = "nothing" if is_nothing(text, field.kind) else reference(text, field.kind)
+            odd |= {text: role} if role else {}
         if not odd:
             continue
         # Ditto marks mean what stands above, on the form or in the table: plain where that is the same.

@@ -198,11 +198,11 @@ def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Faults:
             {"kind", "shape"} & problems or ("luhn" in problems and proposals.digit_apart(number, ou))
             for number, problems in faults
         )
-        same = not ou or (not wrong & {"kind", "shape"} and _is_number_of(ou, *numbers.values()))
+        same = not ou or (not wrong & {"kind", "shape"} and names.is_number_of(ou, *numbers.values()))
         site = not wrong and any(names.one_structure(name, number, o, ou) for number in numbers.values())
         named = [text for text in (name, o) if text.strip() and text != "GIP-CPS"]
         akin = any(names.may_be_one(ours, other) for ours in named for other in other_names)
-        strange = ou and named and not akin and not _is_number_of(ou, row["structure_id"])
+        strange = ou and named and not akin and not names.is_number_of(ou, row["structure_id"])
         owner = min(other_names, default="") if strange else ""
         if not malformed and (owner or not (same or site)):
             ids = [
@@ -216,17 +216,13 @@ def _ids_of(row: Row) -> dict[str, str]:
     return {name: number for name in IDS if (number := _identifier_of(row[name]))}
 
 
-def _is_number_of(ou: str, *numbers: str) -> bool:
-    """Tell whether an identifier and one of some others are numbers of one structure."""
-    key = structure_key(ou, set(map(structure_key, numbers)))
-    return key in {structure_key(number, {key}) for number in numbers}
-
-
 def _department(row: Row) -> Faults:
     for line, dn in _dns(row):
         finess, name = _identifier(dn.get("OU")), parse_department(dn.get("ST") or dn.get("L"))
         sure = finess.department and name.code and not name.problems and finess.department != name.code
-        if sure and _is_number_of(finess.value, *_ids_of(row).values()):  # of another OU, that is the finding
+        if sure and names.is_number_of(
+            finess.value, *_ids_of(row).values()
+        ):  # of another OU, that is the finding
             places = _places(finess.department, name.code)
             yield "DECL_DEPARTMENT", {"field": {"column": "dn", "label": "DN"}, **places, "at": line}
     text = row["postal_address"]
@@ -248,7 +244,7 @@ def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Faults:
     for line, dn in _dns(row):
         o, ou = dn.get("O"), dn.get("OU")
         comparable = line == "dn_igc_sante" and dn.igc == "IGC-Santé" and name and number.strip()
-        if comparable and _is_number_of(ou, number) and not names.may_be_one(name, o):
+        if comparable and names.is_number_of(ou, number) and not names.may_be_one(name, o):
             own_key = structure_key(ou)
             others = (name for key, key_names in known.items() if key != own_key for name in key_names)
             another = names.telling(o) and any(names.telling(o) == names.telling(other) for other in others)
@@ -327,7 +323,7 @@ def _shows(row: Row, value: str, dn: DN) -> bool:
     """Tell whether a DN's OU has these nine digits, or another number of the structure."""
     finess, ou = _identifier(f"1{value}"), dn.get("OU")
     same = not finess.problems and names.one_structure(row["structure_name"], finess.value, dn.get("O"), ou)
-    return not _identifier(ou).problems and (same or _is_number_of(ou, value))
+    return not _identifier(ou).problems and (same or names.is_number_of(ou, value))
 
 
 def _dates_order(row: Row) -> Faults:
