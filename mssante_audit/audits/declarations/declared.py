@@ -68,9 +68,9 @@ _ID_RULES = {"kind": "DECL_ID_SHAPE", "shape": "DECL_ID_SHAPE", "luhn": "DECL_ID
 _identifier, _identifier_of = cache(identifiers.parse_identifier), cache(identifier_of)
 
 
-def label(column: str) -> dict[str, str]:
-    """Return a column as a fact, with the form's label of it, which is French whoever reads it."""
-    return {"column": column, "label": fields()[column].label}
+def label(column: str, **facts: Any) -> dict[str, Any]:
+    """Return a column as a fact, with the form's label, French whoever reads it, and what it holds."""
+    return {"column": column, "label": fields()[column].label, **facts}
 
 
 def _cells(row: Row, *columns: str) -> list[tuple[str, str]]:
@@ -137,7 +137,7 @@ def server_glue(row: Row, listed: Container[str]) -> Faults:
     if row["delegation"] is True and row["withdrawal"] is False and row["domain_key"]:
         hosts = [(name, domain_key(text)) for name, text in _cells(row, *METHODS["delegation"])]
         inside = [(name, host) for name, host in hosts if is_under(host, row["domain_key"])]
-        if servers := [{**label(name), "text": host} for name, host in inside if is_host(host)]:
+        if servers := [label(name, text=host) for name, host in inside if is_host(host)]:
             yield "DECL_SERVER_GLUE", {"servers": servers, "is_listed": row["domain_key"] in listed}
 
 
@@ -145,7 +145,7 @@ def _example(row: Row) -> Faults:
     """Check that nothing is left of the form's examples."""
     texts = _cells(row, *(name for name, field in fields().items() if field.kind not in ("box", "date")))
     matches = ((name, _EXAMPLE.search(text)) for name, text in texts)
-    if examples := [{**label(name), "text": match[0]} for name, match in matches if match]:
+    if examples := [label(name, text=match[0]) for name, match in matches if match]:
         yield "DECL_EXAMPLE", {"fields": examples}
 
 
@@ -205,10 +205,7 @@ def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Faults:
         strange = ou and named and not akin and not names.is_number_of(ou, row["structure_id"])
         owner = min(other_names, default="") if strange else ""
         if not malformed and (owner or not (same or site)):
-            ids = [
-                {**label(column), "id": number, "whose": owner if column == IDS[0] else ""}
-                for column, number in numbers.items()
-            ]
+            ids = [label(c, id=number, whose=owner if c == IDS[0] else "") for c, number in numbers.items()]
             yield "DECL_DN_OPERATOR", {"ou": ou, "known": ids}
 
 
@@ -220,9 +217,8 @@ def _department(row: Row) -> Faults:
     for line, dn in _dns(row):
         finess, name = _identifier(dn.get("OU")), parse_department(dn.get("ST") or dn.get("L"))
         sure = finess.department and name.code and not name.problems and finess.department != name.code
-        if sure and names.is_number_of(
-            finess.value, *_ids_of(row).values()
-        ):  # of another OU, that is the finding
+        # Where it is the OU of another, that is the finding.
+        if sure and names.is_number_of(finess.value, *_ids_of(row).values()):
             places = _places(finess.department, name.code)
             yield "DECL_DEPARTMENT", {"field": {"column": "dn", "label": "DN"}, **places, "at": line}
     text = row["postal_address"]
@@ -329,8 +325,7 @@ def _shows(row: Row, value: str, dn: DN) -> bool:
 def _dates_order(row: Row) -> Faults:
     wrong = next((pair for pair in DATES if row[pair[0]] > row[pair[1]]), None)  # never of a missing one
     if wrong:
-        days = [{**label(name), "date": f"{row[name]:%Y-%m-%d}"} for name in wrong]
-        yield "DECL_DATES_ORDER", {"days": days}
+        yield "DECL_DATES_ORDER", {"days": [label(name, date=f"{row[name]:%Y-%m-%d}") for name in wrong]}
 
 
 def _withdrawal_contradicted(row: Row) -> Faults:
@@ -381,8 +376,7 @@ _METHODS = (*METHODS, "withdrawal")
 CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (_METHODS, _if_active(_method)),
     ((*_METHODS, *SERVERS), _if_active(_servers)),
-    *(((), check) for check in (_server_names, _dn_shape, _department, _contacts, _ids, _dates_order)),
-    ((), _example),
+    *(((), c) for c in (_server_names, _dn_shape, _department, _contacts, _ids, _dates_order, _example)),
     (("withdrawal", *LINES), _dn_lines),
     (("domain",), _domain),
     (("withdrawal", "description"), _if_active(_absent("DECL_DESCRIPTION_MISSING", "description"))),
