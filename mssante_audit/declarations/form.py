@@ -72,13 +72,15 @@ def read_form(file: str, raw: bytes) -> Sheet:
         acroform = root.get("/AcroForm")
         entries = reader.get_fields() or {}
         is_signed = any(field.get("/FT") == "/Sig" and field.get("/V") for field in entries.values())
-        notes = [note.get_object() for page in reader.pages for note in page.get("/Annots") or ()]
+        places = (place.get_object() for page in reader.pages for place in page.get("/Annots") or ())
+        notes = [note for note in places if isinstance(note, dict)]
         is_drawn = any(note.get("/Subtype") in _DRAWN for note in notes)
+        signature = "X" if is_signed else UNSEEN if is_drawn else ""
         is_typed = any(note.get("/Subtype") == "/FreeText" and note.get("/Contents") for note in notes)
         if values := {n: field for n, field in entries.items() if field.get("/FT") not in (None, "/Sig")}:
-            sheet = _from_fields(file, values, "X" if is_signed else UNSEEN if is_drawn else "")
+            sheet = _from_fields(file, values)
             sheet.problems += [Problem(1, None, "typed-over")] * is_typed
-            return _filled(sheet)
+            return _filled(sheet, signature)
         if acroform is not None and "/XFA" in acroform.get_object():
             raise InputError("an XFA form without plain fields", file=file, remedy=_REMEDY)
         if any(_flattened(page) for page in reader.pages):
@@ -93,21 +95,24 @@ def read_form(file: str, raw: bytes) -> Sheet:
     if len(text.split()) < 10:
         raise InputError("no form fields and no text: a scan", file=file, remedy=_REMEDY)
     text = normalize("NFC", text).translate(_LIGATURES)
-    return _filled(_from_text(file, _EMPTY_BOX.sub("", text) if is_drawn else text))
+    return _filled(_from_text(file, _EMPTY_BOX.sub("", text) if is_drawn else text), signature)
 
 
-def _filled(sheet: Sheet) -> Sheet:
-    """Return a declaration, and which ticks were not seen; an `InputError` if no field of it holds a text."""
-    if all(cell in ("", "X", UNSEEN) or is_nothing(cell, "dn") for cell in sheet.rows[1]):
+def _filled(sheet: Sheet, signature: str) -> Sheet:
+    """Return a declaration, and which ticks were not seen; an `InputError` if no field of it holds a text.
+
+    `signature` is what an empty box of the signature means, if not that there is none.
+    """
+    cells, at = sheet.rows[1], resolve(sheet.headings, {}).fields.get("signature_present")
+    if at is not None and cells[at] in ("", UNSEEN):
+        cells[at] = signature or cells[at]
+    if all(cell in ("", "X", UNSEEN) or is_nothing(cell, "dn") for cell in cells):
         raise InputError("a blank form, or one that was typed over", file=sheet.file, remedy=_REMEDY)
-    sheet.problems += [
-        Problem(1, at, "box-unseen") for at, cell in enumerate(sheet.rows[1]) if cell == UNSEEN
-    ]
+    sheet.problems += [Problem(1, at, "box-unseen") for at, cell in enumerate(cells) if cell == UNSEEN]
     return sheet
 
 
-def _from_fields(file: str, values: Mapping[str, Any], signature: str) -> Sheet:
-    """Read a declaration from form fields; `signature` is what an empty box of the signature means."""
+def _from_fields(file: str, values: Mapping[str, Any]) -> Sheet:
     headings, cells = [], []
     for name, field in values.items():
         short = re.sub(r"\[\d+\]", "", name.rsplit(".", 1)[-1])
@@ -115,12 +120,9 @@ def _from_fields(file: str, values: Mapping[str, Any], signature: str) -> Sheet:
         headings.append(short if resolve([short], {}).fields or not tooltip else tooltip)
         text = "\n".join(str(field.get("/V") or "").splitlines())
         cells.append(text if field.get("/FT") != "/Btn" else "" if text in ("/Off", "") else "X")
-    places = resolve(headings, {}).fields
-    if "domain" not in places:
+    if "domain" not in resolve(headings, {}).fields:
         names = shorten(", ".join(headings), 200, placeholder=" …")
         raise InputError("not Annexe 1: its fields are {}", names, file=file, remedy=_REMEDY)
-    if (at := places.get("signature_present")) is not None:
-        cells[at] = cells[at] or signature
     return Sheet(file, headings, {1: cells})
 
 
