@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mssante_audit.base.text import fold, is_hidden, normalize
-from mssante_audit.declarations.headings import WORDS, Field, fields
+from mssante_audit.declarations.headings import WORDS, Field, field_of, fields
 from mssante_audit.values.contacts import CIVILITY
 
 LONGEST = 200  # characters of a box or a date
@@ -35,8 +35,8 @@ _NUMBER = re.compile(r"([01])[.,]0+")  # as a spreadsheet or a program exports 1
 _STROKE = re.compile(r"[-‐-―−_.…\s]*")  # leaves a box empty; other strokes may be somebody's tick
 
 
-def read_box(value: str, label: str = "") -> bool | None:
-    """Tell whether a box is ticked; None if the cell says neither. A tick may be the box's own `label`."""
+def read_box(value: str, name: str = "") -> bool | None:
+    """Tell whether a box is ticked; None if the cell says neither. A tick may be what its field is called."""
     text = "".join(c for c in value if not is_hidden(c)).strip()
     if len(text) > LONGEST or "?" in text or value == UNSEEN or CELL_ERROR.fullmatch(text):
         return None
@@ -50,9 +50,10 @@ def read_box(value: str, label: str = "") -> bool | None:
         return False
     if _UNTICKED.search(text):
         return None
-    if (named and _YES.union(fold(label).split()).issuperset(named)) or _SIGNED.fullmatch(words):
+    own = _YES.union(fold(fields()[name].label).split()) if name else _YES
+    if (named and own.issuperset(named)) or _SIGNED.fullmatch(words) or (name and field_of(text) == name):
         return True
-    return False if words and is_nothing(text) else None
+    return False if words and is_nothing(text, "box") else None
 
 
 MONTHS = {name: number for number, names in enumerate(WORDS["months"], 1) for name in names.split()}
@@ -124,7 +125,7 @@ def split_name(text: str) -> tuple[str, str] | None:
 
     What stands for nothing, or refers to another name, stands for both.
     """
-    if is_nothing(text, "person") or reference(text):
+    if is_nothing(text) or reference(text):
         return text, text
     text = text.strip()
     text = text[civility.end() :] if (civility := CIVILITY.match(text)) else text
@@ -144,16 +145,20 @@ _LONGEST_REFERENCE = 60  # characters
 _STROKES = re.compile(r"[-‐-―−_/\\.…·*~\s]*")
 _NOTHING = re.compile(
     r"[\W_]*(?:x|(?:n[ée]ants?|sans[ -]objet|s[./]? ?o\.?|aucune?s?(?:\(e\))?|n[/.]? ?[ac]\.?|none|null|nan"
-    r"|rien|vide|ø|r\.?a\.?s\.?|(?:non|pas)[ -](?:applicable|(?:concern|renseign|utilis|communiqu)[ée]e?s?))"
+    r"|rien|vide|ø|r\.?a\.?s\.?|inconnue?"
+    r"|(?:non|pas)[ -](?:applicable|connue?|(?:concern|renseign|utilis|communiqu)[ée]e?s?))"
     r"(?:\s*\([^()]{1,30}\))?)[\W_]*",
     re.I,
 )
 # Likewise where no name can stand: Pas-de-Calais is one.
 _CROSSES = re.compile(r"[\W_]*(?:x+|pas d(?:e |['’])[\w '’-]{1,40})[\W_]*", re.I)
-# Likewise where a person is named: who that is is still to come.
+# Likewise but for boxes: what is still to come is not there yet.
 _TO_COME = re.compile(
-    r"[\W_]*(?:[àa] (?:compl[ée]ter|d[ée](?:finir|terminer|signer)|pr[ée]ciser|renseigner|remplir|nommer"
-    r"|recruter|venir|fournir)|en (?:cours|attente)(?: d(?:e |['’])[a-zéè]+)?|tbd|poste vacant"
+    r"[\W_]*(?:[àa] (?:attribuer|communiquer|compl[ée]ter|confirmer|cr[ée]er|d[ée](?:finir|terminer|signer)"
+    r"|demander|fournir|nommer|obtenir|pr[ée]ciser|recruter|remplir|renseigner|transmettre|venir)"
+    r"(?: par [\w '’-]+| ult[ée]rieurement| plus tard| svp)?"
+    r"|(?:recrutement )?en (?:cours|attente)(?: d(?:u |e |['’])(?:la |l['’])?\w+)?"
+    r"|tbd|poste (?:vacant|[àa] pourvoir)"
     r"|(?:non|pas encore) (?:d[ée]sign|nomm|recrut|d[ée]fini|pourvu)[ée]?e?)[\W_]*",
     re.I,
 )
@@ -184,8 +189,6 @@ _ELSEWHERE = re.compile(
     r"|\bfichier\b|\bmail\b|\bcourriels?\b|\bdessous\b|\bci apres\b|\binfra\b|\bverso\b|\bdossier\b"
     r"|\bpage\b|\bdeclaration\b|\bconvention\b|\blignes?\b"
 )
-_WHOLE = "|".join(p.pattern for p in (_STROKES, _NOTHING, _CROSSES, _TO_COME, _UNFILLED, _DITTO))
-_ODD = re.compile(rf"(?:{_WHOLE})\Z|{_FIRST.pattern}", re.I)  # all that may be struck out, or refer
 # What nothing of this matches, as most cells: numbers, names of certificates, addresses, names of servers.
 _PLAIN = (
     r"^(?:[0-9]|CN=[A-Za-z0-9]|[A-Za-z0-9][!-'*-~]*@[A-Za-z0-9][!-'*-~]*$"
@@ -201,9 +204,10 @@ _IF_OTHER = ("technical_manager", "connector")  # only of another than the one a
 
 
 def is_nothing(text: str, kind: str = "") -> bool:
-    """Tell a stroke, or a word for no value; in other fields than texts ``xxx`` and ``pas de …``, too.
+    """Tell a stroke, a word for no value, or for one that is still to come, which is no word of a ``box``.
 
-    So is a line of DN that holds no more than the form prints, and a ``person`` who is still to come.
+    In other fields than texts ``xxx`` and ``pas de …`` are such, too; so is a line of DN that holds no more
+    than the form prints.
     """
     if _STROKES.fullmatch(text):
         return not text.isspace() and text != ""
@@ -211,9 +215,9 @@ def is_nothing(text: str, kind: str = "") -> bool:
         return True
     if len(text) > _LONGEST_REFERENCE:
         return False
-    if kind == "person" and _TO_COME.fullmatch(text):
+    if kind not in ("", "text", "box") and _CROSSES.fullmatch(text):
         return True
-    return bool(_NOTHING.fullmatch(text) or (kind not in ("", "text", "person") and _CROSSES.fullmatch(text)))
+    return bool(_NOTHING.fullmatch(text) or (kind != "box" and _TO_COME.fullmatch(text)))
 
 
 def reference(text: str, kind: str = "text") -> str | None:
@@ -249,11 +253,9 @@ def replace(columns: dict[str, pd.Series], missing: Collection[str]) -> dict[str
     for at, (name, field) in enumerate(texts.items()):
         column, odd = columns[name], dict[str, str]()
         distinct = pd.Series(column.unique(), dtype="str")
-        kind = "person" if field.personal and field.kind == "text" else field.kind
         for text in distinct[~distinct.str.contains(_PLAIN, regex=True)].tolist():
-            if _ODD.match(text):
-                role = "nothing" if is_nothing(text, kind) else reference(text, field.kind)
-                odd |= {text: role} if role else {}
+            role = "nothing" if is_nothing(text, field.kind) else reference(text, field.kind)
+            odd |= {text: role} if role else {}
         if not odd:
             continue
         # Ditto marks mean what stands above, on the form or in the table: plain where that is the same.

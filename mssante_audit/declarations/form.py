@@ -43,6 +43,9 @@ SECTIONS: Mapping[str, Labels] = {
 _DN = _pattern("DN du certificat d’authentification")
 _BOXES = ("delegation", "redirection", "withdrawal", "signature_present")
 _MARK = re.compile(r"(?:(\[\s*[xX]\s*\]|[☒☑✓✔✗✘]|(?<!\w)[xX])|(\[\s*\]|☐))\s*$")
+_EMPTY_BOX = re.compile(r"\[\s*\]|☐")
+# What is drawn over a form: a signature, a tick or a cross.
+_DRAWN = frozenset(["/Ink", "/Stamp", "/Line", "/PolyLine", "/Polygon", "/Square", "/Circle"])
 _NOISE = re.compile(
     r"\(Partie remplie par l['’]ASIP Santé\)|\(Exemple : [^)]*\)|\(63 caractères max.*?\bns\.ch-xyz\.fr"
     r"|Exemples : En IGC Santé.*|Coordonnées du responsable technique.*?projet\)|Retrait\s*$"
@@ -67,15 +70,22 @@ def read_form(file: str, raw: bytes) -> Sheet:
             raise InputError("more than {} pages: not Annexe 1", MAX_PAGES, file=file, remedy=_REMEDY)
         root: Any = reader.trailer["/Root"]
         acroform = root.get("/AcroForm")
-        entries = (reader.get_fields() or {}).items()
-        if values := {name: field for name, field in entries if field.get("/FT") not in (None, "/Sig")}:
-            return _filled(_from_fields(file, values))
+        entries = reader.get_fields() or {}
+        is_signed = any(field.get("/FT") == "/Sig" and field.get("/V") for field in entries.values())
+        places = (place.get_object() for page in reader.pages for place in page.get("/Annots") or ())
+        notes = [note for note in places if isinstance(note, dict)]
+        is_drawn = any(note.get("/Subtype") in _DRAWN for note in notes)
+        signature = "X" if is_signed else UNSEEN if is_drawn else ""
+        is_typed = any(note.get("/Subtype") == "/FreeText" and note.get("/Contents") for note in notes)
+        if values := {n: field for n, field in entries.items() if field.get("/FT") not in (None, "/Sig")}:
+            sheet = _from_fields(file, values)
+            sheet.problems += [Problem(1, None, "typed-over")] * is_typed
+            return _filled(sheet, signature)
         if acroform is not None and "/XFA" in acroform.get_object():
             raise InputError("an XFA form without plain fields", file=file, remedy=_REMEDY)
         if any(_flattened(page) for page in reader.pages):
             raise InputError("a flattened form: what was typed cannot be placed", file=file, remedy=_REMEDY)
-        notes = (note.get_object() for page in reader.pages for note in page.get("/Annots") or ())
-        if any(note.get("/Subtype") == "/FreeText" and note.get("/Contents") for note in notes):
+        if is_typed:
             raise InputError("what was typed over the form cannot be placed", file=file, remedy=_REMEDY)
         text = "\n".join(page.extract_text() for page in reader.pages)
     except InputError:
@@ -84,13 +94,21 @@ def read_form(file: str, raw: bytes) -> Sheet:
         raise InputError("not a readable PDF", file=file, remedy=_REMEDY) from None
     if len(text.split()) < 10:
         raise InputError("no form fields and no text: a scan", file=file, remedy=_REMEDY)
-    return _filled(_from_text(file, normalize("NFC", text).translate(_LIGATURES)))
+    text = normalize("NFC", text).translate(_LIGATURES)
+    return _filled(_from_text(file, _EMPTY_BOX.sub("", text) if is_drawn else text), signature)
 
 
-def _filled(sheet: Sheet) -> Sheet:
-    """Return a declaration; an `InputError` if no field of it holds a text."""
-    if all(cell in ("", "X", UNSEEN) or is_nothing(cell, "dn") for cell in sheet.rows[1]):
+def _filled(sheet: Sheet, signature: str) -> Sheet:
+    """Return a declaration, and which ticks were not seen; an `InputError` if no field of it holds a text.
+
+    `signature` is what an empty box of the signature means, if not that there is none.
+    """
+    cells, at = sheet.rows[1], resolve(sheet.headings, {}).fields.get("signature_present")
+    if at is not None and cells[at] in ("", UNSEEN):
+        cells[at] = signature or cells[at]
+    if all(cell in ("", "X", UNSEEN) or is_nothing(cell, "dn") for cell in cells):
         raise InputError("a blank form, or one that was typed over", file=sheet.file, remedy=_REMEDY)
+    sheet.problems += [Problem(1, at, "box-unseen") for at, cell in enumerate(cells) if cell == UNSEEN]
     return sheet
 
 
@@ -145,8 +163,7 @@ def _from_text(file: str, text: str) -> Sheet:
     if SIGNATORY in unread:
         unread |= dict.fromkeys(("signatory_last_name", "signatory_first_name"), unread.pop(SIGNATORY))
     headings = ["Nom, Prénom" if name == SIGNATORY else name for name in read]
-    unseen = [Problem(1, at, "box-unseen") for at, cell in enumerate(read.values()) if cell == UNSEEN]
-    return Sheet(file, headings, {1: [*read.values()]}, problems=unseen, lost=unread)
+    return Sheet(file, headings, {1: [*read.values()]}, lost=unread)
 
 
 def _read_section(labels: Labels, part: str, followed: bool) -> tuple[dict[str, str], dict[str, str]]:

@@ -30,7 +30,7 @@ class Mended:
     rows: tuple[int, ...]
 
 
-def _identifier(text: str, shape: str = r"[0-9A-Za-z]*[0-9][0-9A-Za-z]*") -> str:
+def _identifier(text: str, shape: str = "[0-9]+[ABab]?[0-9]+") -> str:
     bare = re.sub(r"[\s-]|\.(?=[0-9]{3})", "", text)
     return bare if re.fullmatch(shape, bare) else text
 

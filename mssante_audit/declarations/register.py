@@ -105,12 +105,12 @@ class Register:
     def having(self, declarations: pd.DataFrame, *columns: str) -> pd.DataFrame:
         """Return the rows of `declarations` of which all `columns` are there and could be read.
 
-        Of a row with too few cells nobody knows which are missing.
+        Of a row with too few cells, or a form that was typed over, nobody knows which are missing.
         """
         without = [file for file, missing in self.missing.items() if not missing.isdisjoint(columns)]
         kinds = self.problems["kind"]
         of_columns = kinds.isin(UNREAD) & self.problems["column"].isin(columns)
-        unread = self.problems[of_columns | (kinds.eq("row-short") & bool(columns))]
+        unread = self.problems[of_columns | (kinds.isin(["row-short", "typed-over"]) & bool(columns))]
         if not without and unread.empty:
             return declarations
         unread_rows = set(zip(unread["file"], unread["row"], strict=True))

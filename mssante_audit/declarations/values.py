@@ -63,6 +63,8 @@ def read_file(sheet: Sheet, mapping: Mapping[str, str]) -> RegisterFile:
     sheet.problems = [problem._replace(column=named[problem.column]) for problem in sheet.problems]
     sheet.problems += _heading_problems(sheet, headings, texts)
     places = dict(headings.fields)
+    if _SIGNATORY[1] in places and SIGNATORY in places:  # then it holds the last name only
+        places.setdefault(_SIGNATORY[0], places[SIGNATORY])
     signatory = places.pop(SIGNATORY, None) if _SIGNATORY[0] not in places else None
     nothing = pd.Series("", index=index, dtype="str")
     cells = {name: texts[places[name]] if name in places else nothing for name in fields()}
@@ -119,7 +121,7 @@ def _typed(sheet: Sheet, field: Field, texts: pd.Series) -> dict[str, pd.Series]
     codes, distinct = pd.factorize(texts)
     read: list[tuple[Any, str]] = [read_date(text) for text in distinct] if field.kind == "date" else []
     for text in distinct if field.kind == "box" else ():
-        tick = read_box(text, field.label)
+        tick = read_box(text, field.name)
         read.append((tick, "box" if tick is None and text != UNSEEN else ""))
     kinds = np.array([kind for _, kind in read], dtype="object")[codes]
     for kind in {kind for _, kind in read} - {""}:

@@ -28,7 +28,7 @@ _NUMBER_OF = re.compile(r"^(?:N[Oº]?|NUM[EÉ]RO|ID(?:ENTIFIANT)?)(?=[0-9])")
 # A kind by its name, and what follows it.
 _KIND_BEFORE = re.compile(r"\b(ADELI|FINESS|SIREN|SIRET|RPPS)(?![A-Z])(.{1,60})", re.I | re.S)
 # The same the other way round, of a text without blanks.
-_KIND_AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[A-Z]*")
+_KIND_AFTER = re.compile(r"([0-9A-Z]{9,15}?)(ADELI|FINESS|SIREN|SIRET|RPPS)[^\W\d_]*")
 _TABLE = table_of("mssante_audit.values", "departments.toml")
 
 _PLACES = [place.split(" ", 1) for group in (*_TABLE["regions"].values(), _TABLE["apart"]) for place in group]

@@ -88,7 +88,7 @@ CASES: dict[str, list[Case]] = {
     "changed-lately": [
         Case([LISTED], [change | {"date": LATELY}]) for change in (PHONE, {"dn_igc_sante": NEW})],
     "other-certificate": [Case([LISTED], [{"dn_igc_sante": NEW} | when]) for when in ({}, UNDATED)],
-    "other-spelling": [Case([LISTED], [{"dn_igc_sante": NEW.replace("CN=b", "CN=").replace(",O=", ", O=")}])],
+    "other-spelling": [Case([LISTED | {"dn": NEW}], [{"dn_igc_sante": NEW.replace(",O=C", ",O=c")}])],
     "certificate-beside": [Case(TWO, [{}])],
     "certificates-declared": [
         *[Case(TWO, [{"dn_igc_sante": NEW, "date": date}, {}]) for date in (BEFORE, "")],

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import REAL
 
-from mssante_audit.audits import findings_of
+from mssante_audit.audits import audit_all, findings_of
 from mssante_audit.audits.reconciliation.rules import status
 from mssante_audit.declarations.register import load_declarations
 from mssante_audit.space.trust import TrustSpace
@@ -41,6 +41,12 @@ def _declared(space: TrustSpace) -> pd.DataFrame:
         declared[f"public_{public}_phone"] = contacts.map(lambda contact: "".join(contact.phones[:1]))
         declared[f"public_{public}_email"] = contacts.map(lambda contact: "".join(contact.emails[:1]))
     return pd.DataFrame(declared)
+
+
+def test_the_ages_of_contacts_are_a_line_an_operator(space):
+    findings = audit_all(space)
+    of_age = findings["rule"].isin(["CONTACT_PERSONAL", "CONTACT_STAMP_OLD", "CONTACT_UNCHANGED"])
+    assert 0 < of_age.sum() == len(findings[of_age].drop_duplicates("operator_id"))
 
 
 CHANGES = {

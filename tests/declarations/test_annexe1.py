@@ -7,15 +7,14 @@ import pytest
 from conftest import toml
 from matplotlib import get_data_path
 from pypdf import PdfWriter
-from pypdf.annotations import FreeText
+from pypdf.annotations import FreeText, Rectangle
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from mssante_audit.base.errors import InputError
-from mssante_audit.declarations import form as annexe1_read
-from mssante_audit.declarations.form import FORM, PAGE, write_form
+from mssante_audit.declarations.form import FORM, MAX_PDF, PAGE, write_form
 from mssante_audit.declarations.register import fields, load_declarations, records
 
 ANNEXE1 = toml("declarations/annexe1")
@@ -72,6 +71,13 @@ def corrected(writer):
         writer.update_page_form_field_values(page, changes, auto_regenerate=False)
 
 
+def signed(writer):
+    value = DictionaryObject({NameObject("/Type"): NameObject("/Sig")})
+    entries = {"/FT": NameObject("/Sig"), "/T": TextStringObject("Signature1"), "/V": value}
+    field = writer.add_annotation(0, {NameObject(name): entry for name, entry in entries.items()})
+    writer.root_object["/AcroForm"]["/Fields"].append(field.indirect_reference)
+
+
 OWNED = {"owner_password": "owner", "algorithm": "AES-256"}
 READABLE = {
     "a form": (lambda: write_form(FULL), {}),
@@ -80,6 +86,7 @@ READABLE = {
         (lambda: built(corrected),
          {"public_project_phone": "02 61 91 00 01", "delegation": "X", "redirection": ""}),
     "another owner's password": (lambda: built(lambda w: w.encrypt("", **OWNED)), {}),
+    "a signature field": (lambda: built(signed, write_form(FULL | {"signature_present": ""})), {}),
     "a text": (lambda: text_pdf(LINES), {}),
     "a box": (lambda: text_pdf(LINES.replace("[ ] Je demande", "[ X ] Je demande")), {"withdrawal": "X"}),
     "a bare mark": (lambda: text_pdf(LINES.replace("[ ] Je demande", "x Je demande")), {"withdrawal": "X"}),
@@ -141,6 +148,19 @@ def test_what_is_not_there_is_listed_field_by_field_and_not_guessed(load):
     assert written(register)["representative_phone"] == "01 99 00 00 01"
 
 
+TYPED, DRAWN = FreeText(text="Fait à Pau, le 1er mars", rect=(9, 9, 99, 30)), Rectangle((30, 400, 45, 415))
+
+
+@pytest.mark.parametrize(
+    ("note", "kind", "name"), [(TYPED, "typed-over", "date"), (DRAWN, "box-unseen", "signature_present")]
+)
+def test_what_is_typed_or_drawn_over_a_form_is_unknown_not_empty(load, note, kind, name):
+    for raw in (write_form(FULL | {name: ""}), *[text_pdf(LINES.replace("[X]", "☐"))] * (note is DRAWN)):
+        register = load(built(lambda writer: writer.add_annotation(0, note), raw))
+        assert kind in register.problems["kind"].tolist()
+        assert register.having(register.declarations, name).empty
+
+
 @pytest.mark.parametrize("lost", ["Coordonnées du chef de projet", "Zone DNS (", "Prénom"])
 def test_a_lost_label_never_gives_a_field_another_s_text(load, lost):
     (row,) = records(load(text_pdf(LINES.replace(lost, "?"))).declarations).to_dict("records")
@@ -167,11 +187,12 @@ def flatten(writer):
         (lambda: built(flatten), "a flattened form: what was typed cannot be placed"),
         (lambda: write_form({}), "a blank form"),
         (lambda: text_pdf(LINES + LINES), "several declarations in one file"),
-        (lambda: built(lambda w: w.add_annotation(0, FreeText(text="x", rect=(9, 9, 9, 9))), text_pdf(LINES)),
+        (lambda: built(lambda w: w.add_annotation(0, TYPED), text_pdf(LINES)),
          "what was typed over the form cannot be placed"),
         (printed, "no form fields and no text: a scan"),
         (lambda: b"%PDF-1.7\nnonsense", "not a readable PDF"),
         (lambda: write_form(FULL)[:9000], "not a readable PDF"),
+        (lambda: write_form(FULL) + bytes(MAX_PDF), "larger than"),
         (lambda: text_pdf("un texte qui ne parle pas du tout de ce formulaire\n" * 3), "not the text of"),
         (lambda: text_pdf(LINES.replace("Nom du domaine de", "Nom de")), "the domain could not be told"),
         (lambda: printed(lambda c: [c.showPage() for _ in range(30)]), "more than 20 pages"),
@@ -201,9 +222,3 @@ def test_without_the_extra_the_remedy_is_told(load, monkeypatch):
     for act in (lambda: load(raw), lambda: write_form(FULL)):
         with pytest.raises(InputError, match=needed):
             act()
-
-
-def test_a_huge_pdf_is_refused(load, monkeypatch):
-    monkeypatch.setattr(annexe1_read, "MAX_PDF", 100)
-    with pytest.raises(InputError, match="larger than"):
-        load(write_form(FULL))

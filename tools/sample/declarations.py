@@ -128,6 +128,7 @@ def build_register(rows: Sequence[Row], operators: Sequence[Operator]) -> Sample
     _contracts(book, plain)
     _twins(book, plain)
     _redirected(book)
+    _undescribed(book)
     declared = {str(cells["domain"]).strip().lower() for cells in book.rows}
     return SampleRegister(book.rows, book.truth, list(_undeclared(rows, declared)), book.second)
 
@@ -361,6 +362,14 @@ def _contracts(book: Book, like: Operator) -> None:
     book.record("DECL_PERSON_FORMER", [new(fourth, "9100000004", **before)])
     new(fourth, "9100000004")
     new(fourth, "9100000004", project_manager_last_name="Madame Spécimen")  # the same person
+
+
+def _undescribed(book: Book) -> None:
+    """Write down the declarations whose description, as the list's, says that it is still to come."""
+    rows = [(at, cells) for at, cells in enumerate(book.rows) if cells["description"] == "À compléter"]
+    plain = [(at, cells["structure_id"]) for at, cells in rows if not cells["withdrawal"]]
+    for owner in dict.fromkeys(number for _, number in plain):
+        book.record("DECL_DESCRIPTION_MISSING", [at for at, number in plain if number == owner])
 
 
 def _redirected(book: Book) -> None:

@@ -26,14 +26,14 @@ _SERVER_MAX = 63  # characters of a server's name in all (form)
 _EXTENSION = re.compile(
     r"(?i)(?:(?:(?:poste?|p\.?|ext\.?|int\.?|choix|#)\s*+[:.]?\s*+(?:n[°º]\s*)?[0-9](?:\s?[0-9]){0,5}"
     r"|standard|accueil|secr[ée]tariat|bureau|ligne directe|ld|dsi|astreinte|hot ?line|support|t|☎|📞"
-    r"|num[ée]ro|n[°º]|vert|(?:appel )?gratuit)"
+    r"|num[ée]ro|n[°º]|vert|(?:service )?(?:appel )?gratuits?)"
     r"[\s():-]*+)*+"
 )
 _DISPLAYED = re.compile(r"\A[^<>@]*<([^<>\s]+@[^<>\s]+)>[\s.,;]*\Z")  # an address as mail programs show it
 _HOURS = re.compile(
     r"(?i)\(?(?:\bde )?\b\d{1,2} ?h(?: ?\d\d)? ?[-–à] ?\d{1,2} ?h(?: ?\d\d)?\)?"
-    r"|\(?\b(?:24 ?h? ?/ ?24(?: ?h)?|7 ?j? ?/ ?7(?: ?j)?|24/7|h ?24|jours ouvr[ée]s|hn?o|l-v)\b\)?"
-    rf"|\(?(?:\b(?:du|au|et|{'|'.join(WEEKDAYS)})\b ?)+\)?"
+    r"|\(?\b(?:24 ?h? ?/ ?24(?: ?h)?|7 ?j? ?/ ?7(?: ?j)?|24/7|h ?24|(?:jours|heures) ouvr[ée]e?s|hn?o|l-v)"
+    rf"\b\)?|\(?(?:\b(?:du|au|et|{'|'.join(WEEKDAYS)})\b ?)+\)?"
 )
 _NUMBER_OF = re.compile(
     r"(?:votre )?(?:(?:contrat|num[ée]ro|r[ée]f)\b\.?|n[°º]|no(?=[\s.:]))(?:\s*(?:de |du )?contrat\b)?"
@@ -68,9 +68,9 @@ _ID_RULES = {"kind": "DECL_ID_SHAPE", "shape": "DECL_ID_SHAPE", "luhn": "DECL_ID
 _identifier, _identifier_of = cache(identifiers.parse_identifier), cache(identifier_of)
 
 
-def label(column: str) -> dict[str, str]:
-    """Return a column as a fact, with the form's label of it, which is French whoever reads it."""
-    return {"column": column, "label": fields()[column].label}
+def label(column: str, **facts: Any) -> dict[str, Any]:
+    """Return a column as a fact, with the form's label, French whoever reads it, and what it holds."""
+    return {"column": column, "label": fields()[column].label, **facts}
 
 
 def _cells(row: Row, *columns: str) -> list[tuple[str, str]]:
@@ -125,8 +125,8 @@ def _server_names(row: Row) -> Faults:
     for name, text in _cells(row, *SERVERS):
         host = text.strip().removesuffix(".")
         if len(host) > _SERVER_MAX or not is_host(host):
-            facts = {"server": label(name), "text": text, "write": proposals.host_from(text)}
-            yield "DECL_SERVER_NAME", facts
+            write = "" if "@" in text else proposals.host_from(text)  # what stands before @ may be the host
+            yield "DECL_SERVER_NAME", {"server": label(name), "text": text, "write": write}
     first, second = (domain_key(row[name]) for name in METHODS["delegation"])
     if first and first == second:
         yield "DECL_SERVER_SAME", {"text": first}
@@ -137,7 +137,7 @@ def server_glue(row: Row, listed: Container[str]) -> Faults:
     if row["delegation"] is True and row["withdrawal"] is False and row["domain_key"]:
         hosts = [(name, domain_key(text)) for name, text in _cells(row, *METHODS["delegation"])]
         inside = [(name, host) for name, host in hosts if is_under(host, row["domain_key"])]
-        if servers := [{**label(name), "text": host} for name, host in inside if is_host(host)]:
+        if servers := [label(name, text=host) for name, host in inside if is_host(host)]:
             yield "DECL_SERVER_GLUE", {"servers": servers, "is_listed": row["domain_key"] in listed}
 
 
@@ -145,7 +145,7 @@ def _example(row: Row) -> Faults:
     """Check that nothing is left of the form's examples."""
     texts = _cells(row, *(name for name, field in fields().items() if field.kind not in ("box", "date")))
     matches = ((name, _EXAMPLE.search(text)) for name, text in texts)
-    if examples := [{**label(name), "text": match[0]} for name, match in matches if match]:
+    if examples := [label(name, text=match[0]) for name, match in matches if match]:
         yield "DECL_EXAMPLE", {"fields": examples}
 
 
@@ -198,17 +198,14 @@ def dn_operator(row: Row, listed: Mapping[str, frozenset[str]]) -> Faults:
             {"kind", "shape"} & problems or ("luhn" in problems and proposals.digit_apart(number, ou))
             for number, problems in faults
         )
-        same = not ou or (not wrong & {"kind", "shape"} and _is_number_of(ou, *numbers.values()))
+        same = not ou or (not wrong & {"kind", "shape"} and names.is_number_of(ou, *numbers.values()))
         site = not wrong and any(names.one_structure(name, number, o, ou) for number in numbers.values())
         named = [text for text in (name, o) if text.strip() and text != "GIP-CPS"]
         akin = any(names.may_be_one(ours, other) for ours in named for other in other_names)
-        strange = ou and named and not akin and not _is_number_of(ou, row["structure_id"])
+        strange = ou and named and not akin and not names.is_number_of(ou, row["structure_id"])
         owner = min(other_names, default="") if strange else ""
         if not malformed and (owner or not (same or site)):
-            ids = [
-                {**label(column), "id": number, "whose": owner if column == IDS[0] else ""}
-                for column, number in numbers.items()
-            ]
+            ids = [label(c, id=number, whose=owner if c == IDS[0] else "") for c, number in numbers.items()]
             yield "DECL_DN_OPERATOR", {"ou": ou, "known": ids}
 
 
@@ -216,17 +213,12 @@ def _ids_of(row: Row) -> dict[str, str]:
     return {name: number for name in IDS if (number := _identifier_of(row[name]))}
 
 
-def _is_number_of(ou: str, *numbers: str) -> bool:
-    """Tell whether an identifier and one of some others are numbers of one structure."""
-    key = structure_key(ou, set(map(structure_key, numbers)))
-    return key in {structure_key(number, {key}) for number in numbers}
-
-
 def _department(row: Row) -> Faults:
     for line, dn in _dns(row):
         finess, name = _identifier(dn.get("OU")), parse_department(dn.get("ST") or dn.get("L"))
         sure = finess.department and name.code and not name.problems and finess.department != name.code
-        if sure and _is_number_of(finess.value, *_ids_of(row).values()):  # of another OU, that is the finding
+        # Where it is the OU of another, that is the finding.
+        if sure and names.is_number_of(finess.value, *_ids_of(row).values()):
             places = _places(finess.department, name.code)
             yield "DECL_DEPARTMENT", {"field": {"column": "dn", "label": "DN"}, **places, "at": line}
     text = row["postal_address"]
@@ -248,7 +240,7 @@ def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Faults:
     for line, dn in _dns(row):
         o, ou = dn.get("O"), dn.get("OU")
         comparable = line == "dn_igc_sante" and dn.igc == "IGC-Santé" and name and number.strip()
-        if comparable and _is_number_of(ou, number) and not names.may_be_one(name, o):
+        if comparable and names.is_number_of(ou, number) and not names.may_be_one(name, o):
             own_key = structure_key(ou)
             others = (name for key, key_names in known.items() if key != own_key for name in key_names)
             another = names.telling(o) and any(names.telling(o) == names.telling(other) for other in others)
@@ -258,9 +250,9 @@ def structure_name(row: Row, known: Mapping[str, frozenset[str]]) -> Faults:
 
 def _domain(row: Row) -> Faults:
     text, key = row["domain"], row["domain_key"]
-    if not is_host(text.strip().removesuffix(".")) or in_zone(key):
+    if not is_host(text.strip().removesuffix(".")) or in_zone(key) or key == ZONE:
         yield "DECL_DOMAIN_INVALID", {"text": text, "write": proposals.domain_from(text)}
-    if is_host(key) and not key.endswith(f".{ZONE}") and not in_zone(key):
+    elif not key.endswith(f".{ZONE}"):
         yield "DECL_DOMAIN_OUTSIDE", {"text": key, "write": ""}
 
 
@@ -327,14 +319,13 @@ def _shows(row: Row, value: str, dn: DN) -> bool:
     """Tell whether a DN's OU has these nine digits, or another number of the structure."""
     finess, ou = _identifier(f"1{value}"), dn.get("OU")
     same = not finess.problems and names.one_structure(row["structure_name"], finess.value, dn.get("O"), ou)
-    return not _identifier(ou).problems and (same or _is_number_of(ou, value))
+    return not _identifier(ou).problems and (same or names.is_number_of(ou, value))
 
 
 def _dates_order(row: Row) -> Faults:
     wrong = next((pair for pair in DATES if row[pair[0]] > row[pair[1]]), None)  # never of a missing one
     if wrong:
-        days = [{**label(name), "date": f"{row[name]:%Y-%m-%d}"} for name in wrong]
-        yield "DECL_DATES_ORDER", {"days": days}
+        yield "DECL_DATES_ORDER", {"days": [label(name, date=f"{row[name]:%Y-%m-%d}") for name in wrong]}
 
 
 def _withdrawal_contradicted(row: Row) -> Faults:
@@ -385,8 +376,7 @@ _METHODS = (*METHODS, "withdrawal")
 CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (_METHODS, _if_active(_method)),
     ((*_METHODS, *SERVERS), _if_active(_servers)),
-    *(((), check) for check in (_server_names, _dn_shape, _department, _contacts, _ids, _dates_order)),
-    ((), _example),
+    *(((), c) for c in (_server_names, _dn_shape, _department, _contacts, _ids, _dates_order, _example)),
     (("withdrawal", *LINES), _dn_lines),
     (("domain",), _domain),
     (("withdrawal", "description"), _if_active(_absent("DECL_DESCRIPTION_MISSING", "description"))),

@@ -4,7 +4,7 @@ from functools import cache
 
 from mssante_audit.base.resources import table_of
 from mssante_audit.base.text import fold
-from mssante_audit.values.identifiers import identifier_of, parse_identifier
+from mssante_audit.values.identifiers import identifier_of, parse_identifier, structure_key
 from mssante_audit.values.slips import one_slip
 
 _WORDS = table_of("mssante_audit.audits.declarations", "names.toml")
@@ -29,16 +29,26 @@ def may_be_one(first: str, second: str) -> bool:
     return not pairs or any(alike) or _shows(first, second) or _shows(second, first)
 
 
-def akin(text_a: str, other: str) -> bool:
-    """Tell whether one structure can have both numbers: FINESS and SIREN, or FINESS of one département.
+def is_number_of(number: str, *others: str) -> bool:
+    """Tell whether a number and one of others are a structure's: SIREN and SIRET, or one without its kind."""
+    return any(
+        structure_key(number, {structure_key(other)}) == structure_key(other, {structure_key(number)})
+        for other in others
+    )
+
+
+def akin(first: str, second: str) -> bool:
+    """Tell whether one structure can have both numbers: one of two kinds, or FINESS of one département.
 
     >>> akin("1759900004", "399900000300015"), akin("1759900004", "1679900001")
     (True, False)
     """
-    first, second = (parse_identifier(identifier_of(text)) for text in (text_a, other))
-    kinds = {first.kind, second.kind}
+    if is_number_of(first, second):
+        return True
+    numbers = [parse_identifier(identifier_of(text)) for text in (first, second)]
+    kinds = {number.kind for number in numbers}
     if kinds == {"FINESS"}:
-        return first.department == second.department != ""
+        return numbers[0].department == numbers[1].department != ""
     return "FINESS" in kinds and bool(kinds & {"SIREN", "SIRET"})
 
 

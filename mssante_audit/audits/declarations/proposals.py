@@ -7,7 +7,7 @@ from mssante_audit.base.text import unaccented
 from mssante_audit.declarations.cells import read_date
 from mssante_audit.values.contacts import CONSUMER
 from mssante_audit.values.dn import DN
-from mssante_audit.values.hosts import ENDINGS, in_zone, is_host
+from mssante_audit.values.hosts import ENDINGS, ZONE, in_zone, is_host
 from mssante_audit.values.identifiers import DEPARTMENTS, identifier_of, parse_department, parse_identifier
 from mssante_audit.values.identifiers import structure_key as structure_of
 from mssante_audit.values.slips import one_slip
@@ -32,14 +32,14 @@ def host_from(text: str) -> str:
 
 
 def domain_from(text: str) -> str:
-    """Return the domain in the manager's zone that a text is a slip of.
+    """Return the domain in the manager's zone that a text is a slip of, never the zone itself.
 
-    >>> domain_from("ch-x.msante.fr"), domain_from("contact@ch-x.mssante.fr")
-    ('ch-x.mssante.fr', 'ch-x.mssante.fr')
+    >>> domain_from("ch-x.msante.fr"), domain_from("a@ch-x.mssante.fr"), domain_from("ch.x@mssante.fr")
+    ('ch-x.mssante.fr', 'ch-x.mssante.fr', '')
     """
     host = host_from(text)
     right = in_zone(host or text.strip().lower().rstrip("."))
-    return right if is_host(right) else host
+    return right if is_host(right) else host if host != ZONE else ""
 
 
 @lru_cache(10_000)

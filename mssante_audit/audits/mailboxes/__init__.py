@@ -12,7 +12,7 @@ from mssante_audit.base.text import fold
 from mssante_audit.findings import Finding
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn
-from mssante_audit.values.identifiers import parse_identifier
+from mssante_audit.values.identifiers import parse_identifier, structure_key
 from mssante_audit.whitelist.load import is_audit_domain
 from mssante_audit.whitelist.rows import above_of, all_rows, grouped, operator_names, rows_by, tuples
 
@@ -76,7 +76,7 @@ def _structure(space: TrustSpace) -> Iterator[Finding]:
     published, mailboxes = space.published, space.mailboxes
     if published is None or mailboxes is None:
         return
-    names = {_legal(owner): (owner, name) for owner, name in space.operator_names.items() if owner}
+    names = {structure_key(owner): (owner, name) for owner, name in space.operator_names.items() if owner}
     uses = grouped(
         (domain, (owner, text))
         for domain, owner, text in rows_by(space.audited, "domain", "operator_id", "description")
@@ -85,20 +85,15 @@ def _structure(space: TrustSpace) -> Iterator[Finding]:
     shares = frame[frame["structure"] != ""].groupby(["domain", "structure"])
     sums = shares["mailboxes"].sum().reset_index()
     for domain, structure, number in tuples(sums, "domain", "structure", "mailboxes"):
-        other, total = names.get(_legal(structure)), published[domain]
+        other, total = names.get(structure_key(structure)), published[domain]
         if domain not in uses or other is None or total < FEWEST or 2 * number <= total:
             continue
         texts = {word for _, text in uses[domain] for word in fold(f"{text} {domain}").split()}
         its_words = [word for word in fold(other[1]).split() if word not in _KINDS]
-        runs = any(_legal(owner) == _legal(structure) for owner, _ in uses[domain])
+        runs = any(structure_key(owner) == structure_key(structure) for owner, _ in uses[domain])
         if its_words and not runs and not any(word in text for word in its_words for text in texts):
             facts = {"structure": {"operator": other[0], "name": other[1]}, "number": number, "of": total}
             yield Finding("MAILBOX_STRUCTURE", domain, space.domain_rows[domain], facts)
-
-
-def _legal(identifier: str) -> str:
-    """Return the part of an identifier that names the legal person: of a SIRET the SIREN."""
-    return f"2{identifier[1:10]}" if identifier.startswith("3") else identifier
 
 
 def _by_owner(

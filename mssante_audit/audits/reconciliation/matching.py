@@ -1,7 +1,7 @@
 """How the register and the white list compare: the frame of statuses, from which the findings follow."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -42,16 +42,6 @@ _VERDICTS = {name: pd.CategoricalDtype(list(verdicts), ordered=True) for name, v
 LINES = ("dn_igc_sante", "dn_igc_cps")  # the form's two lines of DN
 _CUT = 250  # characters from which a listed description may be cut: at 255, blanks included (data)
 NOBODY = -1  # the party of a row that no declaration is about
-# The columns of the list and of the register that are looked at.
-_LISTED = [
-    "row", "key", "operator_id", "operator", "dn", "dn_key", "project_contact", "support_contact",
-    "description",
-]  # fmt: skip
-_DECLARED = [
-    "file", "row", "domain_key", "operator_id", "structure_name", "structure_id", "beneficiary_id",
-    *LINES, *(name for *_, phone, email in CONTACTS.values() for name in (phone, email)), "description",
-    "withdrawal", "date", "received_on", "effective_on",
-]  # fmt: skip
 FRAME = columns_of("mssante_audit.audits.reconciliation", "statuses", status=STATUSES)
 _DTYPES = {**dtypes(FRAME), "party": "int64"}
 
@@ -72,14 +62,13 @@ def match(space: TrustSpace) -> Match:
     """Hold the register of a space, which has one, against its white list; worked out once for a space."""
     register = space.register
     assert register is not None  # noqa: S101 - who asks has looked
-    looked_at = replace(register, declarations=register.declarations[_DECLARED])
-    return space.once("reconciliation", lambda: _matched(looked_at, space))
+    return space.once("reconciliation", lambda: _matched(register, space))
 
 
 def _matched(register: Register, space: TrustSpace) -> Match:
     listed = space.entries.assign(key=mapped(space.entries["domain"], domain_key))
     relevant = ~listed["is_audit_entry"] | among(listed["key"], register.declarations["domain_key"])
-    listed = listed.loc[relevant, _LISTED]
+    listed = listed[relevant]
     parties = parties_of(register, space, listed)
     holder = {row: number for number, party in enumerate(parties) for row in party.rows}
     listed["party"] = [holder.get(row, NOBODY) for row in listed.index.tolist()]
@@ -177,7 +166,7 @@ def _compared(
     compare("operator_match", ("structure_id", "beneficiary_id"), ids, ~foreign)
     first, second = (filled(pairs, line) for line in LINES)
     dn = mapped(pairs["dn_igc_sante"].where(first, pairs["dn_igc_cps"]), pasted_dn)
-    exact = dn == pairs["dn"]
+    exact = (dn == pairs["dn"]) | (mapped(dn, _canonical) == pairs["dn"])
     compare("dn", LINES, first != second, exact)
     key = mapped(dn.where(~exact, ""), _name)
     differs = pairs["dn_match"] == "differs"
@@ -234,6 +223,12 @@ def _name(text: str) -> str:
     """Return the key of a DN, "" for a text that is none, or no more than a part of one."""
     dn = parse_dn(text)
     return "" if "unreadable" in dn.problems or len(dn.rdns) < 2 else dn.key
+
+
+def _canonical(text: str) -> str:
+    """Return a declared DN without the layout of tools and hands; quotes stay, for the list may lack them."""
+    dn = parse_dn(text)
+    return text if "quotes" in dn.problems else dn.canonical
 
 
 def among(texts: pd.Series, others: pd.Series) -> pd.Series:

@@ -16,7 +16,6 @@ from mssante_audit.declarations.register import Register, latest
 from mssante_audit.declarations.values import mapped
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.dn import parse_dn, pasted_dn
-from mssante_audit.values.identifiers import structure_key
 from mssante_audit.whitelist.rows import grouped, tuples
 
 _KEYS = ("domain_key", "whose", "withdrawal", "date")
@@ -86,7 +85,7 @@ def _merged_by_name(declared: pd.DataFrame) -> pd.Series:
     by_name: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for domain, structure, number, name in tuples(rows, "domain_key", "whose", "operator_id", "name"):
         if name:
-            alike = (root for root, identifier in by_name[domain, name] if _akin(identifier, number))
+            alike = (root for root, identifier in by_name[domain, name] if akin(identifier, number))
             first[domain, structure] = next(alike, structure)
             by_name[domain, name].append((first[domain, structure], number))
     texts = tuples(declared, "domain_key", "name", "whose")
@@ -142,7 +141,7 @@ def _give_left(parties: list[Party], rows: dict[int, tuple[str, ...]], declared:
         for *lines, name, number in tuples(declared.loc[party.at], *columns):
             of_dn |= {parse_dn(pasted_dn(text)).key: party for text in lines if text.strip()}
             named = [other for _, operator, other in rows.values() if name == fold(operator) != ""]
-            of_number |= {other: party for other in named if _akin(number, other)}
+            of_number |= {other: party for other in named if akin(number, other)}
     unknown = next((party for party in reversed(parties) if not party.structure), None)
     others: list[int] = []
     for row, (key, _, number) in rows.items():
@@ -153,12 +152,6 @@ def _give_left(parties: list[Party], rows: dict[int, tuple[str, ...]], declared:
     if others and lending and not any(party.rows for party in parties):
         heir = _last(lending)
         heir.rows, heir.foreign = others, True
-
-
-def _akin(first: str, second: str) -> bool:
-    """Tell whether one structure can have both numbers (`akin`), or both are one, once without its kind."""
-    same = structure_key(first, {structure_key(second)}) == structure_key(second, {structure_key(first)})
-    return same or akin(first, second)
 
 
 def _deciding(parties: list[Party]) -> list[Party]:

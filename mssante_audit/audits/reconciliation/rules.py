@@ -127,14 +127,14 @@ def _differences(space: TrustSpace) -> Iterator[Finding]:
     for same, declared, rows in _groups(pairs, "operator_id", "operator_id_listed", "operator", *ids):
         if identifier_of(same["beneficiary_id"]) == identifier_of(same["structure_id"]):
             same["beneficiary_id"] = ""
-        fields = [_field(name, same[name]) for name in ids if same[name].strip()]
+        fields = [label(name, text=same[name]) for name in ids if same[name].strip()]
         listed = {"operator": same["operator_id_listed"], "name": same["operator"]}
         subject = (same["operator_id"], *listed.values(), same["structure_id"])
         yield finding("RECO_OPERATOR", subject, declared, {"listed": listed, "declared": fields}, rows)
     for code, value in (("RECO_DN_DIFFERS", "differs"), ("RECO_DN_SPELLING", "spelling")):
         pairs = _where(matched, "dn", value, days)
         for same, declared, rows in _groups(pairs, "operator_id", "dn", "declared_dn", "line"):
-            facts = {"listed": same["dn"], "declared": [_field(same["line"], same["declared_dn"])]}
+            facts = {"listed": same["dn"], "declared": [label(same["line"], text=same["declared_dn"])]}
             yield finding(code, tuple(same.values())[:3], declared, facts, rows)
     undeclared = _where(matched, "certificates", "differs", days)
     texts = dict(zip(undeclared["row_listed"].tolist(), undeclared["dn"].tolist(), strict=True))
@@ -143,7 +143,7 @@ def _differences(space: TrustSpace) -> Iterator[Finding]:
         yield finding("RECO_DN_UNDECLARED", tuple(same.values())[:2], declared, facts, rows)
     pairs = _where(matched, "description", "differs", days)
     for same, declared, rows in _groups(pairs, "operator_id", "description_listed", "description"):
-        fields = [_field("description", same["description"])]
+        fields = [label("description", text=same["description"])]
         facts = {"listed": same["description_listed"], "declared": fields}
         yield finding("RECO_DESCRIPTION", tuple(same.values()), declared, facts, rows)
     for name, (kind, column, phone, email) in matching.CONTACTS.items():
@@ -152,7 +152,7 @@ def _differences(space: TrustSpace) -> Iterator[Finding]:
         for same, declared, rows in _groups(pairs, "operator_id", column, phone, email, "since"):
             operator_id, listed_text, *_, since = same.values()
             fields = [
-                _field(name, Person(text.strip(), registered=True))
+                label(name, text=Person(text.strip(), registered=True))
                 for name in (phone, email)
                 if (text := same[name]).strip()
                 and (since or not matching.same_contact(text, text, listed_text))
@@ -165,10 +165,6 @@ def _differences(space: TrustSpace) -> Iterator[Finding]:
                 yield replace(old, first_seen=parse_instant(since))
             else:
                 yield finding("RECO_CONTACT", cause, declared, contact, rows)
-
-
-def _field(column: str, text: str | Person) -> dict[str, Any]:
-    return {**label(column), "text": text}
 
 
 def _where(matched: Match, column: str, value: str, days: int) -> pd.DataFrame:
