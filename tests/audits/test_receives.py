@@ -273,9 +273,9 @@ def test_the_decision_table_has_every_cause_and_our_cases() -> None:
 def test_neither_order_nor_repetition_changes_it(name: str) -> None:
     observation, mail = case(name)
     lines, draw = list(observation.replies), random.Random(name)
-    mixed = draw.choices(lines, k=len(lines) // 2) + lines
-    repeated = tuple(reply._replace(line=number) for number, reply in enumerate(draw.sample(mixed, len(mixed)), 1))
-    after = mail_of(replace(observation, replies=repeated))
+    twice = draw.choices(lines, k=len(lines) // 2) + lines
+    mixed = enumerate(draw.sample(twice, len(twice)), 1)
+    after = mail_of(replace(observation, replies=tuple(reply._replace(line=n) for n, reply in mixed)))
     assert (after.receives, after.cause, after.facts) == (mail.receives, mail.cause, mail.facts)
 
 
