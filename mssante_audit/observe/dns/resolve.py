@@ -44,6 +44,8 @@ class Resolver:
         """Tells whether an address may be asked; over IPv6 if there is a way to it."""
         self.signed: set[str] = set()
         """Zones that have a DS or signatures, as far as was seen."""
+        self._unproven: set[str] = set()
+        """Zones of whose lack of a DS all servers above were asked for proof."""
         self.zones = {".": tuple(Server(*pair) for pair in settings.root if self.usable(pair[1]))}
         """Servers of the zones met so far; names are looked up from the nearest one."""
         self._spare: dict[str, tuple[str, ...]] = {}
@@ -166,7 +168,8 @@ class Resolver:
     async def _look_for_ds(self, zone: str, chain: Chain) -> Reply | None:
         """Return what is said of a zone's DS; of none validators want proof, which other servers may have."""
         ds = await self.resolve("", zone, "DS", chain)
-        if ds and ds.zone in self.signed and not (ds.answers or ds.proves):
+        if ds and ds.zone in self.signed and not (ds.answers or ds.proves or zone in self._unproven):
+            self._unproven.add(zone)  # what others say may lead back here
             others = await self.ask_all("", ds.zone, self.zones.get(ds.zone, ()), zone, "DS")
             await self._look_at_signatures(others, chain)
         return ds
