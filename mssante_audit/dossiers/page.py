@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from mssante_audit.base.export import values
 from mssante_audit.base.language import gettext, number, percent
 from mssante_audit.dossiers.facts import Dossier
 from mssante_audit.report.findings import title_of
 from mssante_audit.report.first import counts
 from mssante_audit.report.html import Html, card, joined, macro, names, paragraph, say
-from mssante_audit.report.tables import severity_cell, table
+from mssante_audit.report.tables import columns_table, severity_cell, table
 
 NOTEBOOK = "operator"  # shows the same sections, with the frames they are made of at hand
 
@@ -51,19 +52,21 @@ def _correct(dossier: Dossier, limit: int) -> Html:
     for name, part in parts.items():
         if part:
             texts = pd.DataFrame(part, columns=columns)
-            badges: Any = [severity_cell(severity) for severity, *_ in part]
-            folds[say(words[name], n=len(part))] = _once(texts.assign(Gravité=badges), name, limit, texts)
+            cells = {**texts, "Gravité": list(map(severity_cell, texts["Gravité"].tolist()))}
+            folds[say(words[name], n=len(part))] = _once(cells, name, limit, texts)
     return macro("dossier.correct", dossier.points[:limit], folds)
 
 
-def _once(rows: pd.DataFrame, name: str, limit: int, csv: pd.DataFrame | None = None, **options: Any) -> Html:
+def _once(columns: Any, name: str, limit: int, csv: pd.DataFrame | None = None, **options: Any) -> Html:
     """Return a table without the columns that say the same in all its rows, which are said once above it."""
-    plain = rows.iloc[:, 1:].drop(columns=options.get("bar", [])) if len(rows) > 1 else pd.DataFrame()
-    lists = ((str(name), column.tolist()) for name, column in plain.items())
-    same = {n: its[0] for n, its in lists if isinstance(its[0], str | int) and len({*its}) == 1}
+    lists, bar = {str(n): list(its) for n, its in columns.items()}, options.get("bar")
+    plain = {n: its for n, its in [*lists.items()][1:] if n != bar and len(its) > 1}
+    same = {n: its[0] for n, its in plain.items() if isinstance(its[0], str | int) and len({*its}) == 1}
     texts = ((gettext(n), value if isinstance(value, str) else number(value)) for n, value in same.items())
-    alike = macro("dossier.alike", [(n, text) for n, text in texts if text])
-    return joined(alike, table(rows.drop(columns=[*same]), name=name, limit=limit, csv=csv, **options))
+    alike = [(n, text) for n, text in texts if text]
+    varying = [(n, its) for n, its in lists.items() if n not in same]
+    rows = columns_table(varying, name=name, limit=limit, csv=None if csv is None else values(csv), **options)
+    return joined(macro("dossier.alike", alike), rows)
 
 
 def _peers(dossier: Dossier, limit: int) -> Html:
@@ -88,7 +91,7 @@ def _peers(dossier: Dossier, limit: int) -> Html:
         "Vous": list(yours.values()),
         "Médiane": [peers.medians[severity] for severity in yours],
     }
-    return table(pd.DataFrame(columns), name="peers", caption=caption, bar="Vous")
+    return columns_table(columns.items(), name="peers", caption=caption, bar="Vous")
 
 
 def _identity(dossier: Dossier, limit: int) -> Html:
@@ -113,7 +116,7 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     caption = say(words if falling else none, first=first, n=falling, all=len(listed))
     authorities = certificates["igc"].replace("", str(say("inconnue")))
     cells = {"Nom (CN)": certificates["cn"], "Autorité": authorities, "Domaines": certificates["domains"]}
-    names_listed = _once(pd.DataFrame(cells), "certificates", limit, bar="Domaines", caption=caption)
+    names_listed = _once(cells, "certificates", limit, bar="Domaines", caption=caption)
     if (rows := dossier.presented) is None:
         return joined(names_listed, macro("dossier.ends", False, 0, None))
     columns = {
@@ -156,7 +159,7 @@ def _domains(dossier: Dossier, limit: int) -> Html:
     }
     caption = say("{n:domaine dans la liste|domaines dans la liste}", n=len(listed))
     summary = macro("dossier.methods", observed, phrases, same, declared_count)
-    return joined(summary, _once(pd.DataFrame(columns), "domains", limit, listed, caption=caption))
+    return joined(summary, _once(columns, "domains", limit, listed, caption=caption))
 
 
 def _contacts(dossier: Dossier, limit: int) -> Html:
@@ -167,7 +170,7 @@ def _contacts(dossier: Dossier, limit: int) -> Html:
         "Domaines": contacts["domains"].tolist(),
     }
     caption = say("{n:contact publié|contacts publiés}", n=len(contacts))
-    return table(pd.DataFrame(columns), name="contacts", caption=caption, limit=limit)
+    return columns_table(columns.items(), name="contacts", caption=caption, limit=limit)
 
 
 def _changes(dossier: Dossier, limit: int) -> Html:

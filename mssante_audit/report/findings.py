@@ -311,14 +311,15 @@ def follow_up_html(followed: ledger.FollowUp, findings: pd.DataFrame) -> Html:
     """Return what a report says of the run before: new, open, fixed, unknown; nothing without one."""
     if not followed.previous:
         return Html()
-    called, now = names("follow_up"), findings[["rule", "domain", "operator"]]
+    now = findings[["rule", "domain", "operator"]]
     now = now.assign(first_seen=list(followed.first_seen), status=list(followed.status))
-    moved: list[Any] = [f | {"status": "fixed"} for f in map(dict, followed.fixed)]
-    moved += [f | {"status": "unknown"} for f in map(dict, followed.unknown)]
-    moved += sorted(now.to_dict("records"), key=lambda f: [*called].index(f["status"]))
+    called = names("follow_up")
+    moved: list[tuple[str, FindingRow]] = [("fixed", f) for f in followed.fixed]
+    moved += [("unknown", f) for f in followed.unknown]
+    moved += [(status, f) for status in called for f in now[now["status"] == status].to_dict("records")]
     rows = [
-        {**f, "state": called[f["status"]], "severity": rule(f["rule"]).severity, "operator_id": ""}
-        for f in moved
+        {**f, "state": called[status], "severity": rule(f["rule"]).severity, "operator_id": ""}
+        for status, f in moved
         if f["rule"] in catalogue()
     ]
     columns = {

@@ -6,7 +6,6 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from itertools import count as count_from
 from numbers import Integral, Real
 from typing import Any
@@ -68,15 +67,16 @@ def rows_table(
     return macro("tables.table", name, caption, columns, numbers, body, PAPER, after)
 
 
-def csv_link(rows: pd.DataFrame, shown: int, name: str, of: int | None = None) -> Html:
+def csv_link(rows: pd.DataFrame | export.Values, shown: int, name: str, of: int | None = None) -> Html:
     """Return the link to all rows of a frame as CSV, held in the page itself.
 
     That shows the first of them, or of so many that it is about (`of`).
     """
-    content = export.csv_text(rows).encode("utf-8-sig", "backslashreplace")
+    exported = export.values(rows)
+    content = export.csv_text(exported).encode("utf-8-sig", "backslashreplace")
     encoded = b64encode(content).decode("ascii")
     size = max(1, round(len(content) / 1000))
-    total, href = len(rows), f"data:text/csv;base64,{encoded}"
+    total, href = len(exported.rows), f"data:text/csv;base64,{encoded}"
     return macro("tables.csv_link", f"{name}.csv", href, shown, total if of is None else of, total, size)
 
 
@@ -88,7 +88,6 @@ def table(
     name: str = "",
     limit: int = 500,
     csv: pd.DataFrame | None = None,
-    bar: str = "",
 ) -> Html:
     """Show any frame or series as a table that sorts, filters and gives all its rows as CSV.
 
@@ -100,8 +99,8 @@ def table(
     caption, empty, name
         What it holds, if not just the number of its rows; what to say where there is none; its `id` and the
         name of the CSV file, unique in its page.
-    limit, csv, bar
-        Rows shown at most; what the CSV holds, if more than these; the column whose numbers are bars, too.
+    limit, csv
+        Rows shown at most; what the CSV holds, if more than these.
     """
     rows = values.to_frame() if isinstance(values, pd.Series) else of_pandas(values)
     name = name or f"frame-{next(_tables)}"
@@ -110,14 +109,36 @@ def table(
         return joined(paragraph("none", visible(empty)), rest)
     if rows.index.name or not isinstance(rows.index, pd.RangeIndex):
         rows = rows.reset_index(allow_duplicates=True)
-    headings, cells = list(map(str, rows.columns)), []
-    for heading, (_, column) in zip(headings, rows.items(), strict=True):
-        longest = float(column.max() or 1) if heading == bar else None
-        make = severity_cell if column.dtype == frame.Severity else partial(cell_of, longest=longest)
-        cells.append(list(map(make, column.head(limit).tolist())))
-    link = csv_link(rows if csv is None else csv, min(len(rows), limit), name, len(rows))
-    caption = caption or count(len(rows), "ligne")
-    return rows_table(name, caption, headings, zip(*cells, strict=True), link)
+    columns = [
+        (str(column), list(map(severity_cell, its)) if its.dtype == frame.Severity else its.tolist())
+        for column, its in rows.items()
+    ]
+    exported = export.values(rows if csv is None else csv)
+    return columns_table(columns, caption=caption, name=name, limit=limit, csv=exported)
+
+
+def columns_table(
+    columns: Iterable[tuple[str, Sequence[Any]]],
+    *,
+    name: str,
+    csv: export.Values | None = None,
+    caption: str = "",
+    limit: int = 500,
+    bar: str = "",
+) -> Html:
+    """Show columns of values, one at least, as `table` does those of a frame; `csv` has those of cells.
+
+    The numbers of the column `bar` are drawn as bars, too.
+    """
+    headings, values = zip(*columns, strict=True)
+    cells, total = [], len(values[0])
+    for column, its in zip(headings, values, strict=True):
+        bars = [value for value in its if column == bar and pd.notna(value)]
+        longest = float(max(bars) or 1) if bars else None
+        cells.append([cell_of(value, longest) for value in its[:limit]])
+    source = csv or export.Values(list(headings), list(range(len(headings))), list(zip(*values, strict=True)))
+    link, rows = csv_link(source, min(total, limit), name, total), zip(*cells, strict=True)
+    return rows_table(name, caption or count(total, "ligne"), headings, rows, link)
 
 
 def cell_of(value: Any, longest: float | None = None) -> Cell:

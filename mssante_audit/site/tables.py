@@ -212,9 +212,12 @@ class Tables(Links):
 
     def _titled(self, frame: pd.DataFrame, numbers: Iterable[str], unknown: str) -> pd.DataFrame:
         """Return a frame with audits by title, and no numbers of those that could not be made."""
-        unmade, cell = frame["audit"].isin(self.view.missing), Cell(gettext(unknown), 0)
-        counts = {n: frame[n].astype("object").mask(unmade, cell) for n in numbers}
-        return frame.assign(audit=frame["audit"].map(title_of_audit), **counts)
+        labels, unmade = frame["audit"].tolist(), Cell(gettext(unknown), 0)
+        columns: dict[str, list[Any]] = {"audit": list(map(title_of_audit, labels))}
+        for n in numbers:
+            counts = zip(labels, frame[n].tolist(), strict=True)
+            columns[n] = [unmade if name in self.view.missing else count for name, count in counts]
+        return frame.assign(**pd.DataFrame(columns, dtype="object"))
 
     def causes(self) -> PageTable:
         """Return the first causes, with links to rule, operator and dossier; the file has all."""
