@@ -169,7 +169,8 @@ def serve(path: str) -> None:
                     os.close(fd)
                 os.read(begun, 1)
                 os.close(begun)
-                connection.sendall(b"%d\n" % pid)
+                with suppress(OSError):  # whoever asked was killed meanwhile
+                    connection.sendall(b"%d\n" % pid)
                 waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, connection))
             else:
                 pid, connection = key.data

@@ -140,8 +140,7 @@ def wires(tmp_path: Path) -> Wires:
 
 
 def test_servers_that_present_what_is_listed_are_no_finding(wires: Wires) -> None:
-    assert wires.found() == {}
-    assert wires.presents(THREE, EXPIRED).found() == {}, "no domain names that server"
+    assert wires.found() == wires.presents(THREE, EXPIRED).found() == {}, "no domain names the other server"
 
 
 def test_without_an_observation_of_either_kind_nothing_is_looked_at(wires: Wires) -> None:

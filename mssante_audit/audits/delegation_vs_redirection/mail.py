@@ -64,11 +64,12 @@ def _cut_with_data(view: ObservedZones, domain: str, zone: str) -> None:
     """Report servers that answer with data of their own at a name that they delegate."""
     replies = view.network.methods.replies_about(zone, view.methods[domain].name)
     # The SOA tells a server that carries the zone below too from one that mixes the two.
-    cuts = {reply.address: reply.cut for reply in replies if reply.qtype == "SOA" and reply.usable}
+    soas = (reply for reply in replies if reply.qtype == "SOA" and not reply.silent)
+    carries = {soa.address: bool(soa.cut and soa.usable) for soa in soas}
     for reply in replies:
         names = sorted(reply.data("NS", reply.qname))
         mixed = reply.qtype != "SOA" and reply.outcome == "answer" and not reply.cut
-        if mixed and names and cuts.get(reply.address) == "":
+        if mixed and names and carries.get(reply.address) is False:
             data = {"type": reply.qtype, "data": sorted(reply.answers)}
             facts = {"name": reply.qname, "data": data, "servers": names}
             view.add("DNS_CUT_WITH_DATA", (zone, view.operator[domain]), [domain], [reply], **facts)
