@@ -110,8 +110,7 @@ def _certificates(dossier: Dossier, limit: int) -> Html:
     certificates, listed = dossier.certificates, dossier.domains["domain"]
     first = certificates["cn"].iloc[0]
     words = "Si le certificat {first} expire, {n:domaine} sur {all} {n:~tombe|tombent}, faute d’un autre."
-    alone = dossier.space.alone
-    falling = alone.loc[(alone["cn"] == first) & alone["domain"].isin(listed), "domain"].nunique()
+    falling = len({*listed}.intersection(dossier.common.alone.get(first, ())))
     none = "Si le certificat {first} expire, aucun domaine ne tombe : chacun en a un autre."
     caption = say(words if falling else none, first=first, n=falling, all=len(listed))
     authorities = certificates["igc"].replace("", str(say("inconnue")))

@@ -29,7 +29,7 @@ from mssante_audit.values.dn import parse_dn
 from mssante_audit.values.hosts import domain_key
 from mssante_audit.verdicts.domains import domains, doubts, hosts, method_records
 from mssante_audit.verdicts.presented import expiries, renewals
-from mssante_audit.whitelist.rows import grouped
+from mssante_audit.whitelist.rows import grouped, tuples
 
 LISTS = 12  # lists of the archive that are counted at most, the last among them
 PEERS_MIN = 5  # fewer operators of a size are not compared with: the numbers could give one of them away
@@ -119,6 +119,11 @@ class Survey:
         quartiles = np.quantile(others[[*SEVERITIES[1:], "todo"]], [0.25, 0.5, 0.75], axis=0).tolist()
         medians, whole = dict(zip(SEVERITIES[1:], quartiles[1], strict=False)), (q[-1] for q in quartiles)
         return Peers(low, high, len(others), medians, tuple(whole), int((others["todo"] > points).sum()))
+
+    @cached_property
+    def alone(self) -> dict[str, list[str]]:
+        """The domains without another certificate, by the CN of the one that they have."""
+        return grouped(tuples(self.space.alone, "cn", "domain"))
 
     @cached_property
     def methods(self) -> pd.DataFrame:
