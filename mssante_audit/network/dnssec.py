@@ -22,8 +22,6 @@ SHA1_ALGORITHMS, SHA1_DIGEST = {5, 7}, 1  # RFC 9905: to some validators they ar
 # Why a server's data do not hold: the keys are not known, there is none, none is that of the DS, signatures
 # are missing, over, not begun, or not of these data and keys; what proves a denial is missing.
 FAULTS = ("unheard", "no-key", "no-match", "unsigned", "expired", "early", "wrong", "unproven")
-
-
 # Faults of one server's keys for which Knot Resolver may give the zone up, sound as others are (measured).
 MISLEADING = ("no-key", "unsigned")
 
@@ -84,10 +82,12 @@ class Chains:
 
     def misleads(self, zone: str) -> bool | None:
         """Whether a server of a secure zone gives no signed keys; ``None``: not all were asked."""
-        secure, faults = self.security(zone).status == "secure", dict(self.security(zone).servers)
-        if not secure or {*MISLEADING} & {*faults.values()}:
-            return secure
-        return None if self._index.speaks[zone].keys() - faults else False
+        security = self.security(zone)
+        faults = dict(security.servers)
+        if security.status != "secure":
+            return False
+        unasked = self._index.speaks[zone].keys() - faults
+        return True if {*MISLEADING} & {*faults.values()} else None if unasked else False
 
     def fault(self, reply: Reply) -> str | None:
         """Return why a validator refuses an answer or a denial, one of `FAULTS` or ""; ``None``: unknown."""
@@ -130,16 +130,16 @@ class Chains:
                 return (soa.reply.cut if soa.reply else "") or zone
         return zone
 
-    def _giving(self, zone: str) -> list[Reply]:
+    def giving(self, zone: str) -> list[Reply]:
         """Return what hands a zone over, or was said of its DS."""
         return [*self._index.referrals.get(zone, ()), *self._index.about(zone, "DS")]
 
     def ds_of(self, zone: str) -> tuple[str, ...]:
         """Return the DS records that the zone above gives for a zone, sorted."""
-        return tuple(sorted({text for reply in self._giving(zone) for text in reply.data("DS", zone)}))
+        return tuple(sorted({text for reply in self.giving(zone) for text in reply.data("DS", zone)}))
 
     def _security(self, zone: str) -> Security:
-        index, ds, giving = self._index, self.ds_of(zone), self._giving(zone)
+        index, ds, giving = self._index, self.ds_of(zone), self.giving(zone)
         above, below = giving[0].zone if giving else "", zone != index.parent and is_under(zone, index.parent)
         if below and not giving:
             return DS_UNKNOWN
@@ -166,11 +166,12 @@ class Chains:
             return Security("insecure", "unsigned-above")
         if not (ds := known_ds(ds)):
             return Security("insecure", "unknown")
-        faults = {address: self._server_fault(zone, reply, ds) for address, reply in self._keys(zone).items()}
+        keys = self._keys(zone)
+        faults = {address: self._server_fault(zone, reply, ds) for address, reply in keys.items()}
         read = [_rdata("DS", text) for text in ds]
         sha1 = all(r.algorithm in SHA1_ALGORITHMS or r.digest_type == SHA1_DIGEST for r in read)
         servers = tuple(sorted(faults.items()))
-        if sound := [reply.answers for address, reply in self._keys(zone).items() if not faults[address]]:
+        if sound := [reply.answers for address, reply in keys.items() if not faults[address]]:
             return Security("secure", "", servers, sha1, tuple(sorted(frozenset().union(*sound))))
         if not faults or index.speaks.get(zone, {}).keys() - faults:  # keys of any server will do
             return Security("indeterminate", "keys-unheard", (), sha1)

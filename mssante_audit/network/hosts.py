@@ -196,10 +196,10 @@ class MailHosts:
 
     def _reached(self, name: str, v4: Lookup, v6: Lookup) -> MailHost:
         """Tell how a host can be reached that has these addresses."""
+        if not (v4.status and v6.status):
+            return MailHost(name, "", v4, v6)
         denied = any(reply.denies_all for reply in (*v4.replies, *v6.replies))
         for lookup, state in ((v4, v4.partly or "good"), (v6, v6.partly or "ipv6")):
-            if not (v4.status and v6.status):
-                return MailHost(name, "", v4, v6)
             public = [frozenset(filter(self._index.public, addresses)) for addresses in lookup.sets]
             if not any(public):
                 continue

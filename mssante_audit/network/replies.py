@@ -168,10 +168,10 @@ class ReplyIndex:
         return answers | grouped((reply.cut, reply) for reply in replies if reply.outcome == "referral")
 
     @cached_property
-    def signed(self) -> frozenset[str]:
-        """The zones of which something is signed, or that have a DS record for another."""
+    def signed(self) -> bool:
+        """Whether anything is signed, or has a DS record."""
         replies = self.observation.replies
-        return frozenset(r.zone for r in replies if r.signed or any(of.type == "DS" for of in r.records))
+        return any(reply.signed or any(record.type == "DS" for record in reply.records) for reply in replies)
 
     def asked_at(self, qname: str) -> list[datetime]:
         """Return the instants at which a name's MX was asked for, of the replies that count."""

@@ -254,7 +254,7 @@ def _signature(view: ObservedZones, zone: Zone, domains: Sequence[str]) -> None:
     """Report what validating resolvers make of the zone; replies that are missing show nothing."""
     name, chains, ds = zone.name, view.network.chains, view.network.chains.ds_of(zone.name)
     keyed = [reply for reply in zone.replies("DNSKEY").values() if reply.outcome in ("answer", "nodata")]
-    giving = [*view.network.index.about(name, "DS"), *zone.referrals]
+    giving = chains.giving(name)
     replies = [*keyed, *giving]
     keys = {key for reply in keyed for key in reply.answers}
     security, usable = chains.security(name), known_ds(ds)

@@ -166,7 +166,8 @@ def _compared(
     compare("operator_match", ("structure_id", "beneficiary_id"), ids, ~foreign)
     first, second = (filled(pairs, line) for line in LINES)
     dn = mapped(pairs["dn_igc_sante"].where(first, pairs["dn_igc_cps"]), pasted_dn)
-    exact = (dn == pairs["dn"]) | (mapped(dn, _canonical) == pairs["dn"])
+    equal = dn == pairs["dn"]
+    exact = equal | (mapped(dn.where(~equal, ""), _canonical) == pairs["dn"])
     compare("dn", LINES, first != second, exact)
     key = mapped(dn.where(~exact, ""), _name)
     differs = pairs["dn_match"] == "differs"
