@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Context, Exit, Option, Typer
 
 from mssante_audit.base import workers
-from mssante_audit.base.errors import InputError, ParameterError, sentence
+from mssante_audit.base.errors import InputError, sentence
 from mssante_audit.cli import options
 from mssante_audit.cli.console import debugging, for_own_eyes, in_readers_language, say, write_json
 
@@ -67,10 +67,11 @@ def _check(settings: Config) -> None:
 
 @in_readers_language("en")
 def doctor(
-    config: Annotated[Path | None, Option(help="Look at what these settings need, too.")] = None,
-    health: Annotated[
-        bool, Option("--health", help="Only: do the nights go well? For a monitor; wants --config.")
-    ] = False,
+    config: Annotated[
+        Path | None,
+        Option(help="Look at what these settings need, too.", show_default="audit.toml if --health"),
+    ] = None,
+    health: Annotated[bool, Option("--health", help="Only: do the nights go well? For a monitor.")] = False,
     lang: options.ReaderLang = None,
 ) -> None:
     """Say what is missing on this machine, and what to do about it."""
@@ -78,9 +79,7 @@ def doctor(
     from mssante_audit.nightly.doctor import examine
     from mssante_audit.nightly.doctor import health as healthy
 
-    if health and config is None:
-        raise ParameterError("--health looks at what a run left", remedy="Name its settings with --config")
-    signs = list(healthy(load_config(config)) if health and config else examine(config))
+    signs = list(healthy(load_config(config or CONFIG)) if health else examine(config))
     for sign in signs:
         state = "ill" if health and sign.state != "ok" else sign.state
         subject = sentence(f"{sign.what}:")

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import time
-from contextlib import nullcontext
+from contextlib import chdir, nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from shutil import copytree
@@ -41,14 +41,12 @@ def variant(name: str) -> bytes:
 def test_who_reads_french_is_told_in_french(place, settings):
     settings(reports={"region": "Bretagn"}, fetch={"enabled": True})
     (place.folder / "data" / "list.xml").write_bytes(variant("unsigned"))
+    french = ["doctor", "--lang", "fr", "--config", str(place.folder / "audit.toml")]
     for words in ((), ("--health",)):
-        done = CliRunner().invoke(
-            app, ["doctor", "--lang", "fr", *words, "--config", str(place.folder / "audit.toml")]
-        )
+        done = CliRunner().invoke(app, [*french, *words])
         out = done.stdout.translate({0xA0: " "}).replace("data.folder", "")
         assert not {"the", "is", "of", "in", "to", "a run", "no", "free", "none", "was"} & {*out.split()}, out
-    done = CliRunner().invoke(app, ["doctor", "--lang", "fr", "--config", str(place.folder / "audit.toml")])
-    shown = done.stdout.translate({0xA0: " "})
+    shown = CliRunner().invoke(app, french).stdout.translate({0xA0: " "})
     assert "réglages : [reports] aucune région 'Bretagn'. Noms proches : Bretagne\n" in shown
     assert "signature : la liste ne fait pas foi : la liste n’est pas signée. Reprendre la liste\n" in shown
 
@@ -236,8 +234,8 @@ NOW = datetime.now(UTC)
 
 
 def told(place, *words: str) -> tuple[int, str]:
-    config = ["--config", str(place.folder / "audit.toml")]
-    done = CliRunner().invoke(app, ["doctor", "--health", *config, *words])
+    with chdir(place.folder):  # its audit.toml is found without a word
+        done = CliRunner().invoke(app, ["doctor", "--health", *words])
     return done.exit_code, done.output
 
 
