@@ -22,7 +22,7 @@ from mssante_audit.report.tables import csv_link
 from mssante_audit.space.states import named
 from mssante_audit.space.trust import TrustSpace
 from mssante_audit.values.person import HIDDEN, mask, unnamed
-from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RESULTS
+from mssante_audit.verdicts.checks import ORDERS, RECEIVES, RECEPTION, RESULTS
 from mssante_audit.verdicts.domains import answers, doubts
 from mssante_audit.verdicts.domains import domains as domains_frame
 from mssante_audit.verdicts.words import CHECK_NAMES, DOUBTS, capital, reason
@@ -136,9 +136,9 @@ def _boxes(domains: pd.DataFrame, by: str) -> dict[str, int] | None:
 def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
     """Show a line a check: domains and mailboxes by result, what decides, a link to its causes if given.
 
-    A cause counts for each check that one of its rules decides.
+    A cause counts for each check that one of its rules decides; one without any names the check that has it.
     """
-    lines = []
+    lines, names, rules = [], CHECK_NAMES[current_language()], catalogue().keys()
     for check in CHECKS:
         by_result = {r: domains[domains[check] == r] for r in RESULTS if (domains[check] == r).any()}
         unsure = [] if causes is None else _deciding(causes, check)["doubts"].map(len).tolist()
@@ -146,11 +146,14 @@ def checks(domains: pd.DataFrame, causes: pd.DataFrame | None = None) -> Html:
         worst = [result for result in ("fail", "warn") if result in by_result][:1]
         for result in (*worst, *({"unknown"} & by_result.keys())):
             for code, n in _codes(by_result[result]["why"], check).most_common(1):
-                words = title_of(code) if code in catalogue() else reason(code)
+                words = title_of(code) if code in rules else reason(code)
                 reasons.append(f"{capital(words)} ({count(n, 'domaine')})")
+        # The walk found the fault of these domains, and a rule of another check reports it.
+        whys = by_result[worst[0]]["why"].tolist() if worst and causes is not None and not unsure else []
+        beside = [c for c in RECEPTION if whys and all(rules & {*why.get(c, ())} for why in whys)]
         lines.append(
             {
-                "check": check, "name": CHECK_NAMES[current_language()][check],
+                "check": check, "name": names[check], "beside": [names[c] for c in beside][:1],
                 "held": {result: len(part) for result, part in by_result.items()},
                 "boxes": _boxes(domains, check),
                 "why": reasons, "sure": unsure.count(0), "unsure": len(unsure) - unsure.count(0),

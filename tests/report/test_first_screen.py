@@ -11,6 +11,7 @@ from pages import said_in as plain
 
 import mssante_audit as ms
 from mssante_audit.base.language import NARROW
+from mssante_audit.base.resources import resource
 from mssante_audit.findings.catalogue import CHECKS
 from mssante_audit.findings.registry import rule
 from mssante_audit.report.first import CAUSES, with_contacts
@@ -86,11 +87,12 @@ def test_every_line_of_the_checks_adds_up_and_leads_to_its_causes(page, counted)
             assert len(listed.xpath("ol/li")) == min(CAUSES, len(of_check))
             rest = len(of_check) - CAUSES
             assert [numbers(plain(p)) for p in listed.findall("p")] == ([[rest]] if rest > 0 else [])
+    _, domains, causes = counted_of(ms.load_space(resource("data/sample"), as_of="2026-03-03"))
+    assert plain(parsed(ms.checks(domains, causes)).xpath("//tbody/tr[th='DNS']/td")[2]) == "voir Messagerie"
 
 
 def test_what_an_old_observation_shows_comes_last_with_its_age():
-    limits = ms.Thresholds(observation_max_age_days=3)
-    space = ms.load_space(as_of="2026-03-08T06:00:00Z", thresholds=limits)
+    space = ms.load_space(as_of="2026-03-08T06:00:00Z", thresholds=ms.Thresholds(observation_max_age_days=3))
     assert {state.name: state.age_days for state in space.states if state.doubtful} == {"dns": 6, "tls": 5}
     _, domains, causes = counted_of(space)
     aged = causes["doubts"].map(len) > 0
