@@ -63,7 +63,7 @@ def steps(ways: Ways | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for step in ways.met if ways else ():
         if isinstance(step, Elsewhere):
-            rows.append(_lookup(step.name, "MX", step.found, step.ways))
+            rows.append(_lookup(step.name, "MX", step.lookup, step.ways))
         elif not isinstance(step, ZoneVisit):
             rows += [_lookup(step.name, "A", step.v4), _lookup(step.name, "AAAA", step.v6)]
         else:

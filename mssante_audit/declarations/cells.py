@@ -50,8 +50,8 @@ def read_box(value: str, name: str = "") -> bool | None:
         return False
     if _UNTICKED.search(text):
         return None
-    own = _YES.union(fold(fields()[name].label).split()) if name else _YES
-    if (named and own.issuperset(named)) or _SIGNED.fullmatch(words) or (name and field_of(text) == name):
+    allowed = _YES.union(fold(fields()[name].label).split()) if name else _YES
+    if (named and allowed.issuperset(named)) or _SIGNED.fullmatch(words) or (name and field_of(text) == name):
         return True
     return False if words and is_nothing(text, "box") else None
 

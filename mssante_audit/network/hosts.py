@@ -176,8 +176,8 @@ class MailHosts:
             host = host._replace(state=partly) if partly and host.state == "good" else host
         else:
             families = (frozenset(a for a in addresses if (":" in a) is six) for six in (False, True))
-            found = (Lookup("found" if a else "nodata", (a,), partly=partly) for a in families)
-            host = self._reached(name, *found)
+            lookups = (Lookup("found" if a else "nodata", (a,), partly=partly) for a in families)
+            host = self._reached(name, *lookups)
         return Ways(YES, self._of_hosts({name: host}), frozenset({name}), (host,))
 
     def _of_mx(self, exchangers: tuple[tuple[int, str], ...]) -> Ways:

@@ -115,9 +115,9 @@ class Network:
 
 def network_of(observation: Observation) -> Network:
     """Return the model of an observation; made once for it."""
-    if "network" not in observation.found:
-        observation.found["network"] = Network(observation)
-    return cast(Network, observation.found["network"])
+    if "network" not in observation.derived:
+        observation.derived["network"] = Network(observation)
+    return cast(Network, observation.derived["network"])
 
 
 def mails(

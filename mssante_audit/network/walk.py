@@ -69,7 +69,7 @@ class Elsewhere(NamedTuple):
     """A name whose mail was looked up: it lies outside the parent zone, or a domain is an alias of it."""
 
     name: str
-    found: Lookup
+    lookup: Lookup
     ways: Ways
 
 

@@ -28,7 +28,7 @@ class Observation(FileRead):
     domains: frozenset[str] = frozenset()
     older: tuple["Observation", ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
-    found: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    derived: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What was worked out of it, once (`mssante_audit.network`)."""
 
     @property

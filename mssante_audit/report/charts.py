@@ -85,8 +85,9 @@ def bars(
     colon, semicolon = PAIRS[language.current_language()]
     upright = _on_a_scale(frame.index)
     alike = not upright and _alike(lengths)
-    kind = "Barres – {title}. {said}." if single else "Barres empilées – {title}. {said}."
-    alt = alt_text("Tableau – {title}. {said}." if alike else kind, title, map(colon.join, pairs), semicolon)
+    kind = "Barres – {title}. {values}." if single else "Barres empilées – {title}. {values}."
+    kind = "Tableau – {title}. {values}." if alike else kind
+    alt = alt_text(kind, title, map(colon.join, pairs), semicolon)
     drawn = lengths.iloc[:, 0] if single else lengths  # a series has a colour a bar, a frame one a column
     options = {"color": [COLOURS[style] for style in looks], **options}
     marks: dict[str, str] = {}
@@ -164,7 +165,7 @@ def lines(
     for column, n in curves.items():
         facts = {"name": names[column], "a": n[0], "z": n[-1], "first": times[0], "last": times[-1]}
         sentences.append(format_text(text, low=min(n), high=max(n), **facts))
-    alt = alt or alt_text("Lignes – {title}. {said}.", title, sentences)
+    alt = alt or alt_text("Lignes – {title}. {values}.", title, sentences)
     return Chart(figure, title, alt, caption, marks)
 
 
@@ -194,7 +195,7 @@ def steps(curves: Mapping[str, pd.DataFrame], *, title: str = "", caption: str =
         axes.set_ylim(0, 1)
         axes.set_xlim(left=0)
         axes.set_yticks([0, 0.5, 1], [language.percent(n, 2) for n in range(3)])
-    alt = alt_text("Lignes – {title}. {said}.", title, sentences)
+    alt = alt_text("Lignes – {title}. {values}.", title, sentences)
     return Chart(figure, title, alt, caption, marks)
 
 
@@ -248,7 +249,7 @@ def tiles(values: pd.Series, *, title: str = "", caption: str = "") -> Chart:
             axes.text(x + 3, y + 10, code, **ink)
             axes.text(x + TILE / 2 - 2, y + 28, short if n else "–", weight="bold", ha="center", **ink)
     sentences = list(map(sentence, numbers))
-    alt = alt_text("Carte en carreaux – {title}. {said}.", title, sentences, semicolon)
+    alt = alt_text("Carte en carreaux – {title}. {values}.", title, sentences, semicolon)
     return Chart(figure, title, alt, caption, marks)
 
 
@@ -281,7 +282,7 @@ def largest(values: pd.Series | pd.DataFrame) -> tuple[str, int]:
 def alt_text(kind: str, title: str, sentences: Iterable[str], between: str = ". ") -> str:
     """Return the alternative text of a chart."""
     written = between.join(sentences).removesuffix(".") or gettext("Aucune donnée")
-    text = format_text(kind, title=translated(title), said=written)
+    text = format_text(kind, title=translated(title), values=written)
     return text if title else text.replace(" – .", ".", 1)
 
 

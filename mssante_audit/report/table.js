@@ -2,16 +2,16 @@
 // 600 kB, and a night leaves a thousand pages. The rows are there as HTML: without this script they can be read and
 // printed all the same. Everything is set as text, never as HTML.
 const tr = (text, values = {}) =>
-  Object.entries(values).reduce((said, [name, value]) => said.replace(`{${name}}`, value), WORDS[text] ?? text);
+  Object.entries(values).reduce((filled, [name, value]) => filled.replace(`{${name}}`, value), WORDS[text] ?? text);
 
 const folded = (text) =>
   text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/œ/g, "oe").replace(/æ/g, "ae")
     .replace(/[^\p{L}\p{N}]+/gu, " ").trim();
 
 const element = (name, properties, ...children) => {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+  const node = Object.assign(document.createElement(name), properties);
+  node.append(...children);
+  return node;
 };
 
 const collate = new Intl.Collator(LANGUAGE, { numeric: true }).compare;
@@ -21,7 +21,7 @@ const compare = (a, b, sign) => {
   return !a.trim() - !b.trim() || sign * (x - y || isNaN(x) - isNaN(y) || collate(a, b));
 };
 
-const told = (cell) => {
+const textOf = (cell) => {
   const copy = cell.cloneNode(true);
   copy.querySelectorAll("[aria-hidden]").forEach((mark) => mark.remove());
   copy.querySelectorAll("br").forEach((line) => line.replaceWith(" "));
@@ -38,7 +38,7 @@ const quoted = (text) => {
 const upgrade = (table) => {
   table.classList.add("ready");
   const body = table.tBodies[0], headers = [...table.tHead.rows[0].cells];
-  let rows = [...body.rows], found = rows, start = 0, length = Infinity;
+  let rows = [...body.rows], matching = rows, start = 0, length = Infinity;
   if (rows.length < 2) return;
   let draw = () => body.append(...rows);
 
@@ -50,7 +50,7 @@ const upgrade = (table) => {
       const sign = header.getAttribute("aria-sort") === "ascending" ? -1 : 1;
       headers.forEach((other) => other.removeAttribute("aria-sort"));
       header.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-      const keys = new Map(rows.map((row) => [row, row.cells[column].dataset.key ?? told(row.cells[column])]));
+      const keys = new Map(rows.map((row) => [row, row.cells[column].dataset.key ?? textOf(row.cells[column])]));
       rows.sort((a, b) => compare(keys.get(a), keys.get(b), sign));
       start = 0;
       draw();
@@ -61,11 +61,11 @@ const upgrade = (table) => {
 
   const name = table.caption.textContent;
   const push = (text, label, act) => {
-    const made = element("button", { type: "button", title: label, ariaLabel: label }, text);
-    made.addEventListener("click", act);
-    return made;
+    const node = element("button", { type: "button", title: label, ariaLabel: label }, text);
+    node.addEventListener("click", act);
+    return node;
   };
-  const texts = new Map(rows.map((row) => [row, folded([...row.cells].map(told).join(" "))]));
+  const texts = new Map(rows.map((row) => [row, folded([...row.cells].map(textOf).join(" "))]));
   const box = element("input", { type: "search", id: `${table.id}-filter` });
   const size = element("select", { id: `${table.id}-size` },
     ...[[few, few], [50, 50], [tr("toutes"), Infinity]].map(([text, value]) => element("option", { value }, text)));
@@ -74,27 +74,27 @@ const upgrade = (table) => {
   const next = push("›", tr("Page suivante"), () => { start += length; draw(); });
   const pages = element("span", { className: "pages", role: "group", ariaLabel: tr("Pages : {name}", { name }) }, back, next);
   const save = push(tr("CSV des lignes trouvées"), tr("CSV des lignes trouvées : {name}", { name }), () => {
-    const lines = [headers, ...found.map((row) => [...row.cells])];
-    const text = lines.map((cells) => cells.map((cell) => quoted(told(cell))).join(",")).join("\n");
+    const lines = [headers, ...matching.map((row) => [...row.cells])];
+    const text = lines.map((cells) => cells.map((cell) => quoted(textOf(cell))).join(",")).join("\n");
     const file = URL.createObjectURL(new Blob([`\ufeff${text}\n`], { type: "text/csv" }));
     element("a", { href: file, download: `${table.id}-trouve.csv` }).click();
     setTimeout(() => URL.revokeObjectURL(file), 60_000);
   });
   draw = () => {
     const words = folded(box.value).split(" ");
-    found = rows.filter((row) => words.every((word) => texts.get(row).includes(word)));
-    const on = new Set(found.slice(start, start + length));
+    matching = rows.filter((row) => words.every((word) => texts.get(row).includes(word)));
+    const on = new Set(matching.slice(start, start + length));
     rows.forEach((row) => { row.hidden = !on.has(row); });
     body.append(...rows);
     const number = (n) => n.toLocaleString(LANGUAGE);
-    const end = Math.min(start + length, found.length);
-    const shown = { from: number(start + 1), to: number(end), found: number(found.length), all: number(rows.length) };
-    status.textContent = found.length ? tr("Lignes {from} à {to} sur {found}", shown)
+    const end = Math.min(start + length, matching.length);
+    const shown = { from: number(start + 1), to: number(end), found: number(matching.length), all: number(rows.length) };
+    status.textContent = matching.length ? tr("Lignes {from} à {to} sur {found}", shown)
       : tr("Aucune ligne ne correspond à la recherche.");
-    if (found.length < rows.length) status.textContent += tr(" (parmi {all})", shown);
+    if (matching.length < rows.length) status.textContent += tr(" (parmi {all})", shown);
     back.disabled = start === 0;
-    next.disabled = end === found.length;
-    save.disabled = !found.length;
+    next.disabled = end === matching.length;
+    save.disabled = !matching.length;
   };
   const resize = () => { length = Number(size.value); start = 0; draw(); };
   box.addEventListener("input", () => { start = 0; draw(); });

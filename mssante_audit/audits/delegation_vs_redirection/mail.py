@@ -97,7 +97,7 @@ def mail_findings(view: ObservedZones) -> None:
             _elsewhere(view, domain, alias)
         answers = [(content, replies) for visit in visits for content, replies, _ in visit.led]
         replies = [reply for _, of_content in answers for reply in of_content if reply.outcome != "referral"]
-        named = [text.partition(" ")[2] for alias in elsewhere for text in alias.found.data]
+        named = [text.partition(" ")[2] for alias in elsewhere for text in alias.lookup.data]
         mx = [target for content, _ in answers if content[0] == "mx" for _, target in content[1]]
         if targets := sorted({*mx, *named}):
             exchangers[domain] = targets
@@ -127,10 +127,10 @@ def leads_nowhere(alias: Elsewhere) -> str:
     """Return why there is no mail host at a name that was looked up, "" if there may be."""
     if alias.ways.whole.receives != "no":
         return ""
-    if alias.found.status in ("nxdomain", "loop"):
-        return alias.found.status
+    if alias.lookup.status in ("nxdomain", "loop"):
+        return alias.lookup.status
     states = [host.state for host in rests_on(alias.ways) if isinstance(host, MailHost)]
-    implied = alias.found.status == "nodata" and {*states} <= {"nxdomain", "nodata", "loop"}
+    implied = alias.lookup.status == "nodata" and {*states} <= {"nxdomain", "nodata", "loop"}
     return states[0] if implied and states else ""
 
 
@@ -206,7 +206,7 @@ def _signed(view: ObservedZones, domain: str, visit: ZoneVisit) -> None:
 
 def _elsewhere(view: ObservedZones, domain: str, alias: Elsewhere) -> None:
     """Report what is wrong with the look-up of an alias's target that the walk does not reach."""
-    name, looked_up, replies = alias.name, alias.found, list(alias.found.replies)
+    name, looked_up, replies = alias.name, alias.lookup, list(alias.lookup.replies)
     partly = looked_up.partly in PARTLY and looked_up.status != "loop"
     if looked_up.status == "failed" or partly:
         partial = {"partly": looked_up.partly} if partly else {}
@@ -268,8 +268,8 @@ def _nothing(
     aliases = [way for way in ways if isinstance(way, Elsewhere)]
     for way in aliases:
         if status := leads_nowhere(way):
-            end = next((r.alias or r.qname for r in reversed(way.found.replies) if not r.answers), way.name)
-            replies = [*method.replies, *way.found.replies]
+            end = next((r.alias or r.qname for r in reversed(way.lookup.replies) if not r.answers), way.name)
+            replies = [*method.replies, *way.lookup.replies]
             view.add("DNS_NO_MX", end, [domain], replies, alias=end, status=status)
             return
     hosts = [way for way in ways if isinstance(way, MailHost)]

@@ -96,7 +96,7 @@ def explorer_html(
     content = explorer_data(space, findings, domains) | {
         "words": {**words["script"], "colon": language.colon(), "semicolon": language.semicolon()},
         "checks": verdict.CHECK_NAMES[lang],
-        "spoken": WORDS,
+        "vocabulary": WORDS,
         "receiving": verdict.RECEIVING[lang],
         "tiles": {c: [*at, _place(c)] for c, at in charts.tile_places(collectivities=True).items()},
         "outlines": resources.table_of("mssante_audit.report.explorer", "outlines.toml"),

@@ -26,19 +26,19 @@ const dates = new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, { dateStyl
 const day = (text) => dates.format(new Date(text)).replace(/^1 /, lang === "fr" ? "1er " : "1 ");
 const bdi = (text) => element("bdi", {}, text);
 const mark = (kind) => {
-  const made = element("span", { className: `mark ${KINDS[kind]}` }, MARKS[kind]);
-  made.setAttribute("aria-hidden", "true");
-  return made;
+  const node = element("span", { className: `mark ${KINDS[kind]}` }, MARKS[kind]);
+  node.setAttribute("aria-hidden", "true");
+  return node;
 };
 
 const facets = data.facets.map((facet) => {
-  const own = words.values[facet.key] ?? (data.checks[facet.key] ? words.values.check : null);
-  const names = own ?? facet.names.map((name) => name || (facet.key === "operator" ? words.no_operator : words.values.empty));
+  const ofValues = words.values[facet.key] ?? (data.checks[facet.key] ? words.values.check : null);
+  const names = ofValues ?? facet.names.map((name) => name || (facet.key === "operator" ? words.no_operator : words.values.empty));
   const title = words.titles[facet.key] ?? data.checks[facet.key];
-  return { ...facet, names, title, column: Uint32Array.from(facet.column), on: new Set(), marked: own && facet.key !== "severity" };
+  return { ...facet, names, title, column: Uint32Array.from(facet.column), on: new Set(), marked: ofValues && facet.key !== "severity" };
 });
-const facet = Object.fromEntries(facets.map((one) => [one.key, one]));
-const asked = facet[data.question].column;  // what the page asks first, and colours by
+const facetOf = Object.fromEntries(facets.map((facet) => [facet.key, facet]));
+const asked = facetOf[data.question].column;  // what the page asks first, and colours by
 const view = { q: "", sort: "", map: "tiles", shade: "share", domain: "", start: 0 };
 const place = new Map(rows.domain.map((name, row) => [name, row]));
 
@@ -46,8 +46,8 @@ const place = new Map(rows.domain.map((name, row) => [name, row]));
 const foldedAll = (all) => all.join("\n").normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase()
   .replace(/œ/g, "oe").replace(/æ/g, "ae").replace(/[^\p{L}\p{N}\n]+/gu, " ").split("\n");
 const whose = new Map([...new Set(rows.found_by)].map((at) => [at, folded(texts[at])]));
-const spokenOf = foldedAll(rows.domain.map((name, row) => `${name} ${rows.description[row]}`));
-const ranked = indexed(rows.domain.map((name, row) => [name, spokenOf[row], whose.get(rows.found_by[row])]), data.spoken, folded);
+const foldedTexts = foldedAll(rows.domain.map((name, row) => `${name} ${rows.description[row]}`));
+const ranked = indexed(rows.domain.map((name, row) => [name, foldedTexts[row], whose.get(rows.found_by[row])]), data.vocabulary, folded);
 let asking = null, hits = null, whole = true;
 const matches = () => {
   if (asking === view.q) return;
@@ -63,7 +63,7 @@ const order = () => {
     const by = {
       boxes: rows.boxes.map((n) => n ?? -1),
       domain: rows.domain,
-      operator: facet.operator.column,  // in order of name already
+      operator: facetOf.operator.column,  // in order of name already
     }[key];
     const places = Uint32Array.from(rows.domain.keys());
     orders.set(view.sort, places.sort((a, b) => by[a] === by[b] ? a - b : by[a] < by[b] ? -sign : sign));
@@ -72,20 +72,20 @@ const order = () => {
 };
 
 // Finds the rows, and counts for each value of each facet those that all other facets let through, by answer.
-let found = [], counts = [], boxes = null;
+let matching = [], counts = [], boxes = null;
 const search = () => {
   matches();
-  const active = facets.filter((one) => one.on.size), places = order(), those = new Set(hits);
-  counts = facets.map((one) => new Uint32Array(4 * one.values.length));
-  found = [];
+  const active = facets.filter((facet) => facet.on.size), places = order(), those = new Set(hits);
+  counts = facets.map((facet) => new Uint32Array(4 * facet.values.length));
+  matching = [];
   boxes = 0;
   for (const row of places?.filter((row) => !hits || those.has(row)) ?? hits ?? rows.domain.keys()) {
     let failed = null, many = false;
-    for (const one of active) {
-      if (one.on.has(one.column[row])) continue;
+    for (const facet of active) {
+      if (facet.on.has(facet.column[row])) continue;
       many = failed !== null;
       if (many) break;
-      failed = one;
+      failed = facet;
     }
     if (many) continue;
     const kind = asked[row];
@@ -93,10 +93,10 @@ const search = () => {
       counts[facets.indexOf(failed)][4 * failed.column[row] + kind]++;
       continue;
     }
-    found.push(row);
+    matching.push(row);
     boxes = boxes === null || rows.boxes[row] === null ? null : boxes + rows.boxes[row];
     for (let k = 0; k < facets.length; k++) counts[k][4 * facets[k].column[row] + kind]++;
   }
 };
-const countsOf = (one) => counts[facets.indexOf(one)];
-const total = (own, at) => own[4 * at] + own[4 * at + 1] + own[4 * at + 2] + own[4 * at + 3];
+const countsOf = (facet) => counts[facets.indexOf(facet)];
+const total = (numbers, at) => numbers[4 * at] + numbers[4 * at + 1] + numbers[4 * at + 2] + numbers[4 * at + 3];

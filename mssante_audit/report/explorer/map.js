@@ -4,35 +4,35 @@ const named = new Map();  // those without domains too
 const areas = { tiles: new Map(), outlines: new Map() };
 const SVG = "http://www.w3.org/2000/svg";
 const svg = (name, properties, ...children) => {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(properties)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(properties)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
 };
 const choose = (code) => {
-  const at = facet.department.values.indexOf(code);
+  const at = facetOf.department.values.indexOf(code);
   if (at < 0) return;
-  if (!facet.department.on.delete(at)) facet.department.on.add(at);
+  if (!facetOf.department.on.delete(at)) facetOf.department.on.add(at);
   changed();
 };
-const mapped = (kind, code, made) => {
-  made.addEventListener("click", () => choose(code));
-  made.tabIndex = -1;
-  areas[kind].set(code, [...areas[kind].get(code) ?? [], made]);
-  return made;
+const mapped = (kind, code, node) => {
+  node.addEventListener("click", () => choose(code));
+  node.tabIndex = -1;
+  areas[kind].set(code, [...areas[kind].get(code) ?? [], node]);
+  return node;
 };
 const outline = (code, path) => {
-  const made = svg("path", { d: path, role: "button" }, svg("title", {}));
-  return mapped("outlines", code, made);
+  const node = svg("path", { d: path, role: "button" }, svg("title", {}));
+  return mapped("outlines", code, node);
 };
 const buildMaps = () => {
-  const has = new Set(facet.department.values);
+  const has = new Set(facetOf.department.values);
   for (const [code, [x, y, name]] of Object.entries(data.tiles)) {
     if (!has.has(code) && !data.outlines.mainland[code] && !data.outlines.overseas[code]) continue;
-    const made = mapped("tiles", code, element("button", { type: "button" }, code));
+    const node = mapped("tiles", code, element("button", { type: "button" }, code));
     named.set(code, name);
-    made.style.gridArea = `${y + 1} / ${x + 1}`;
-    $("tiles").append(made);
+    node.style.gridArea = `${y + 1} / ${x + 1}`;
+    $("tiles").append(node);
   }
   const { box, mainland, overseas } = data.outlines;
   const hatch = svg("pattern", { id: "hatch", width: 8, height: 8, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
@@ -42,7 +42,7 @@ const buildMaps = () => {
   const near = ["75", "77", "78", "91", "92", "93", "94", "95"].map((code) => outline(code, mainland[code]));
   $("outlines").append(svg("svg", { viewBox: box }, svg("defs", {}, hatch), ...whole),
     svg("svg", { viewBox: "475 209 52 52" }, ...near),
-    ...Object.entries(overseas).map(([code, own]) => svg("svg", { viewBox: own.box }, outline(code, own.path))));
+    ...Object.entries(overseas).map(([code, area]) => svg("svg", { viewBox: area.box }, outline(code, area.path))));
   for (const kind of ["tiles", "outlines"]) {
     const all = [...$(kind).querySelectorAll("button, path")];
     all[0].tabIndex = 0;
@@ -70,8 +70,8 @@ const walk = (event, all) => {
   }
   event.preventDefault();
 };
-const shadeOf = (own, at, most) => {
-  const many = total(own, at), known = many - own[4 * at + 3], bad = own[4 * at + 1] + own[4 * at + 2];
+const shadeOf = (numbers, at, most) => {
+  const many = total(numbers, at), known = many - numbers[4 * at + 3], bad = numbers[4 * at + 1] + numbers[4 * at + 2];
   if (!many) return "none";
   if (view.shade === "number") return `n${Math.floor(SHADES * Math.log(many) / Math.log(most + 1))}`;
   if (!known) return "unknown";
@@ -79,24 +79,24 @@ const shadeOf = (own, at, most) => {
   return `s${bad ? 1 + LIMITS.filter((limit) => share > limit).length : 0}`;
 };
 const drawMap = () => {
-  const one = facet.department, own = countsOf(one);
-  const most = Math.max(1, ...one.values.map((value, at) => value ? total(own, at) : 0));
+  const facet = facetOf.department, numbers = countsOf(facet);
+  const most = Math.max(1, ...facet.values.map((value, at) => value ? total(numbers, at) : 0));
   for (const kind of ["tiles", "outlines"]) {
     $(kind).hidden = view.map !== kind;
     if (view.map !== kind) continue;
-    for (const [code, made] of areas[kind]) {
-      const at = one.values.indexOf(code), many = at < 0 ? 0 : total(own, at);
-      const bad = many ? own[4 * at + 1] + own[4 * at + 2] : 0;
-      const parts = many ? KINDS.map((_, k) => [k, own[4 * at + k]]).filter(([, n]) => n)
+    for (const [code, nodes] of areas[kind]) {
+      const at = facet.values.indexOf(code), many = at < 0 ? 0 : total(numbers, at);
+      const bad = many ? numbers[4 * at + 1] + numbers[4 * at + 2] : 0;
+      const parts = many ? KINDS.map((_, k) => [k, numbers[4 * at + k]]).filter(([, n]) => n)
         .map(([k, n]) => `${number(n)} ${answer(data.question, k, n)}`).join(", ") : "";
-      const told = `${named.get(code)}${words.colon}${count("domains", many)}${parts ? ` (${parts})` : ""}`;
-      const shade = at < 0 ? "none" : shadeOf(own, at, most), pressed = String(one.on.has(at));
-      for (const area of made) {
+      const label = `${named.get(code)}${words.colon}${count("domains", many)}${parts ? ` (${parts})` : ""}`;
+      const shade = at < 0 ? "none" : shadeOf(numbers, at, most), pressed = String(facet.on.has(at));
+      for (const area of nodes) {
         if (area.getAttribute("class") !== shade) area.setAttribute("class", shade);
         if (area.ariaPressed !== pressed) area.ariaPressed = pressed;
-        if (area.ariaLabel === told) continue;
-        area.ariaLabel = told;
-        if (area.localName === "path") area.firstChild.textContent = told; else area.title = told;
+        if (area.ariaLabel === label) continue;
+        area.ariaLabel = label;
+        if (area.localName === "path") area.firstChild.textContent = label; else area.title = label;
       }
     }
   }
@@ -110,6 +110,6 @@ const drawMap = () => {
       ["s5", filled(legend.over, { n: LIMITS.at(-1) })], ["unknown", legend.unknown]];
   $("legend").replaceChildren(...[...shades, ["none", legend.none]].map(([name, text]) =>
     element("li", {}, element("i", { className: name }), text)));
-  const away = one.values.indexOf("");
-  $("nowhere").textContent = away >= 0 && total(own, away) ? say("nowhere", { n: number(total(own, away)) }) : "";
+  const away = facet.values.indexOf("");
+  $("nowhere").textContent = away >= 0 && total(numbers, away) ? say("nowhere", { n: number(total(numbers, away)) }) : "";
 };
