@@ -104,7 +104,7 @@ MAKING = {
 }
 """Algorithm → what makes a key of it."""
 
-
+SIGNED = "mssante.fr"  # the parent zone that is signed
 UNKNOWN = 200  # a DNSSEC algorithm that nobody has (RFC 4034: unassigned)
 WHEN = {"now": (-1, 12), "expired": (-30, -2), "not yet": (2, 30)}
 """How a zone is signed → days from now at which its signatures begin and end."""
@@ -150,9 +150,6 @@ def zones(cases: Sequence[Case] = CASES) -> dict[str, dict[str, str]]:
         "root": {".": keys["."].sign(root, ".")}, "anchor": {".": keys["."].ds(".")},
         "top": {"fr": keys["fr"].sign(fr, "fr"), "example": keys["example"].sign(example, "example")},
     }  # fmt: skip
-
-
-SIGNED = "mssante.fr"  # the parent zone that is signed
 
 
 @contextmanager
@@ -218,7 +215,12 @@ def observe_cases(folder: Path, cases: Sequence[Case] = CASES, **changes: object
             retry_delay=0.05, per_server=1e5, per_second=1e5, **{"timeout": 1.5} | changes,
         )  # fmt: skip
         if domains := [domain for case in cases if case.zone == zone for domain in case.domains]:
-            observe(domains, folder / f"{zone}.jsonl.gz", settings)
+            for _ in range(2):  # where a good server is slow the machine was busy: then once more
+                (path := folder / f"{zone}.jsonl.gz").unlink(missing_ok=True)
+                observe(domains, path, settings)
+                replies = load_observation(path).replies
+                if max(reply.rtt or 0 for reply in replies if reply.address in dnscases.SHARED) < 1000:
+                    break
 
 
 def spaces(folder: Path, cases: Sequence[Case] = CASES) -> Iterator[tuple[list[Case], TrustSpace]]:

@@ -98,10 +98,7 @@ def test_there_are_cases_of_each_kind():
     assert {rule for case in (*CASES, *HARD) for rule in case.rules} == rules - UNSEEN
 
 
-UNSEEN = {"DNS_METHOD_UNKNOWN", "DNS_PRIMARY_OTHER"}
-"""What no case has, as a register: their audits' tests do."""
-
-
+UNSEEN = {"DNS_METHOD_UNKNOWN", "DNS_PRIMARY_OTHER"}  # no case has a register as they need: others test them
 MAIL_HOSTS = ("82.64.5.5", "82.64.5.6", "82.64.5.32", "82.64.5.33", "82.64.5.34")
 POSTFIX = {
     "propre": True, "litteral": True, "litteral-hexa": True, "litteral-octal": True, "litteral-nombre": False,
